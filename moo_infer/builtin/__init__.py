@@ -1,0 +1,1 @@
+"""Everything the paper has, registered through the same hooks as anybody's plugin."""

@@ -1,0 +1,144 @@
+"""What k inferences are worth together: the best, at least one right, or the majority."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ..hookspecs import hookimpl
+from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
+
+__all__ = ["BestOfK", "Coverage", "MajorityVote"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BestOfK(AccuracyAggregator):
+    """The best of k graded qualities, chosen by a perfect judge (paper, eq 3).
+
+    Use it where `accuracy` is a quality (a rubric score of an essay) and something picks the best answer. Where
+    `accuracy` is the probability to be right, use `coverage` or `majority-vote`: the best of k probabilities is not the
+    probability that one of k answers is right.
+
+    Exact: mean ``1 - int_0^1 F(x)^k dx``, second moment ``1 - int_0^1 2x F(x)^k dx``, quantiles ``F^-1(q^(1/k))``.
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> BestOfK().exact(Gaussian(1024, 64, 2048, 128, 0.94, 0.02), np.array([4, 128])).mean.round(10)
+    array([0.9605569671, 0.9909553948])
+    """
+
+    name = "best-of-k"
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Accuracy of the best of the first k inferences, (M, K)."""
+        return np.maximum.accumulate(draws.accuracy, axis=1)
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact moments where the law of the accuracy is known."""
+        law = model.accuracy
+        if law is None:
+            return None
+        # Below the first bound F^k is nothing, above the second it is 1 up to k * 1e-16.
+        low, high = law.quantile(np.array([1e-18, 1 - 2**-53]))
+        x, weights = _nodes()
+        x, weights = low + (high - low) * x, (high - low) * weights
+        power = law.cdf(x) ** k[:, None]
+        mean = high - power @ weights
+        # E (high - best)^2 rather than E best^2: where the best is close to its bound, nothing cancels.
+        square = 2 * power @ (weights * (high - x))
+        std = np.sqrt(np.maximum(square - (high - mean) ** 2, 0.0))
+        return Moments(mean, std, lambda q: law.quantile(q ** (1 / k)))
+
+
+@dataclass(frozen=True)
+class Coverage(AccuracyAggregator):
+    """At least one of k inferences is right, and a perfect checker finds it: 1 - prod(1 - A_i), also called pass@k.
+
+    Use it where answers can be checked (unit tests, proofs) and `accuracy` is the probability that an inference is
+    right, or 0 and 1.
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> Coverage().exact(Gaussian(1024, 64, 2048, 128, 0.4, 0.0), np.array([1, 2, 8])).mean.round(6)
+    array([0.4     , 0.64    , 0.983204])
+    """
+
+    name = "coverage"
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Probability that one of the first k inferences is right, (M, K)."""
+        return 1.0 - np.cumprod(1.0 - draws.accuracy, axis=1)
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact mean and standard deviation where the law of the accuracy is known."""
+        law = model.accuracy
+        if law is None:
+            return None
+        wrong = 1.0 - law.mean
+        # Var prod = (wrong^2 + std^2)^k - wrong^2k, as a difference of logarithms where they are close.
+        with np.errstate(divide="ignore"):
+            ratio = np.expm1(k * np.log1p((law.std / wrong) ** 2)) if wrong > 0 else np.zeros(k.shape)
+        return Moments(1.0 - wrong**k, wrong**k * np.sqrt(ratio))
+
+
+@dataclass(frozen=True)
+class MajorityVote(AccuracyAggregator):
+    """More than half of k inferences give the right answer; ties are broken at random (self-consistency, two answers).
+
+    Use it where answers can be compared but not checked, and `accuracy` is the probability that an inference is right,
+    or 0 and 1. Inference i is right with probability A_i: a Poisson binomial in every trial. All wrong answers count as
+    one, so with many different wrong answers the vote does better than this.
+
+    Exact mean: with independent inferences that are right with mean probability p, the regularised incomplete beta
+    function I_p(h, h) with h = ceil(k / 2). An even k gives no more than the odd number below it.
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> MajorityVote().exact(Gaussian(1024, 64, 2048, 128, 0.6, 0.0), np.array([1, 3, 5, 11])).mean.round(6)
+    array([0.6     , 0.648   , 0.68256 , 0.753498])
+    """
+
+    name = "majority-vote"
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Probability that the vote of the first k inferences is right, (M, K)."""
+        M, K = draws.accuracy.shape
+        right, wrong = draws.accuracy.T, 1.0 - draws.accuracy.T
+        # count[c] is the probability that c of the inferences so far are right, for every trial.
+        count = np.zeros((K + 1, M))
+        count[0] = 1.0
+        result = np.empty((K, M))
+        for i in range(K):
+            k = i + 1
+            count[1 : k + 1] = count[1 : k + 1] * wrong[i] + count[:k] * right[i]
+            count[0] *= wrong[i]
+            result[i] = count[k // 2 + 1 : k + 1].sum(axis=0)
+            if k % 2 == 0:
+                result[i] += 0.5 * count[k // 2]
+        return np.minimum(result.T, 1.0)
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact mean where the law of the accuracy is known."""
+        from scipy.special import betainc
+
+        law = model.accuracy
+        if law is None:
+            return None
+        half = (k + 1) // 2
+        return Moments(np.asarray(betainc(half, half, law.mean)))
+
+
+@cache
+def _nodes() -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights on [0, 1]: 24 panels of 16, so that steep F^k are resolved anywhere."""
+    panels, order = 24, 16
+    x, weights = np.polynomial.legendre.leggauss(order)
+    nodes = (np.arange(panels)[:, None] + (x + 1) / 2) / panels
+    return nodes.ravel(), np.tile(weights / 2 / panels, panels)
+
+
+@hookimpl
+def register_aggregators() -> list[type[AccuracyAggregator]]:
+    """Register best-of-k of the paper, coverage and majority vote."""
+    return [BestOfK, Coverage, MajorityVote]

@@ -1,0 +1,197 @@
+"""The paper's four selectors, a knee with an interior answer, and the two cheapest ways out."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..candidates import Candidates
+from ..errors import NoSelection, SelectionWarning
+from ..hookspecs import hookimpl
+from ..interfaces import Selector
+from ..objectives import ACCURACY
+from .costs import COST, LATENCY
+
+__all__ = ["Knee", "KneeChord", "MaxAccuracy", "MaxCube", "MinCost", "MinLatency", "Utopia"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MaxAccuracy(Selector):
+    """The highest accuracy within the limits, whatever it costs (paper, eqs 9-19: maximal accuracy).
+
+    >>> table = Candidates.from_means([COST, ACCURACY], [[1, 0.90], [2, 0.95], [3, 0.95]])
+    >>> MaxAccuracy().select(table)
+    1
+    """
+
+    name = "max-accuracy"
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of least accuracy loss."""
+        return _least(candidates, ACCURACY.name)
+
+
+@dataclass(frozen=True)
+class MinCost(Selector):
+    """The cheapest row within the limits.
+
+    >>> MinCost().select(Candidates.from_means([COST], [[2], [1]]))
+    1
+    """
+
+    name = "min-cost"
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of least cost; raises NoSelection where the table has no cost."""
+        return _least(candidates, COST.name)
+
+
+@dataclass(frozen=True)
+class MinLatency(Selector):
+    """The fastest row within the limits.
+
+    >>> MinLatency().select(Candidates.from_means([LATENCY], [[2], [1]]))
+    1
+    """
+
+    name = "min-latency"
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of least latency; raises NoSelection where the table has no latency."""
+        return _least(candidates, LATENCY.name)
+
+
+@dataclass(frozen=True)
+class MaxCube(Selector):
+    """The largest box between the row and the limits: prod(1 - loss) (paper, eqs 9-19: maximal cube volume).
+
+    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A.
+
+    >>> from moo_infer import Limit
+    >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
+    >>> MaxCube().select(table.feasible([Limit("cost", 1.0, "max")]))
+    1
+    """
+
+    name = "max-cube"
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of largest volume."""
+        volume = np.prod(np.maximum(1.0 - candidates.losses, 0.0), axis=1)
+        return int(np.argmax(volume))
+
+
+@dataclass(frozen=True)
+class Utopia(Selector):
+    """The Pareto row closest to the utopia point, where every objective is ideal (paper, eqs 15-16).
+
+    >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
+    >>> Utopia().select(table)
+    0
+    """
+
+    name = "utopia"
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of the front with the smallest Euclidean norm of its losses."""
+        front = candidates.front
+        return int(front[np.argmin(np.linalg.norm(candidates.losses[front], axis=1))])
+
+
+@dataclass(frozen=True)
+class Knee(Selector):
+    """The Pareto row of maximal curvature ``sqrt(|p'|^2 |p''|^2 - (p'.p'')^2) / |p'|^3`` (paper, eqs 17-19).
+
+    p(k) are the losses along the front of one model; derivatives are central differences in k. On exact values the
+    curvature of the paper's models falls from the start, so its maximum is the second feasible k: the selector warns
+    where the maximum lies at the edge of the range. `knee-chord` gives an interior answer.
+
+    >>> front = [[1, 0.60], [2, 0.90], [3, 0.92], [4, 0.93], [5, 0.935]]
+    >>> table = Candidates.from_means([COST, ACCURACY], front)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", SelectionWarning)
+    ...     int(table.k[Knee().select(table)])
+    2
+    """
+
+    name = "knee"
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of the sharpest bend; raises NoSelection without a curve of at least 3 Pareto rows."""
+        front, points = _curve(candidates, self.name)
+        k = candidates.k[front].astype(np.float64)
+        before, after = np.diff(k)[:-1, None], np.diff(k)[1:, None]
+        back, ahead = np.diff(points, axis=0)[:-1] / before, np.diff(points, axis=0)[1:] / after
+        first = (back * after + ahead * before) / (before + after)
+        second = 2 * (ahead - back) / (before + after)
+        area = np.sum(first**2, axis=1) * np.sum(second**2, axis=1) - np.sum(first * second, axis=1) ** 2
+        curvature = np.sqrt(np.maximum(area, 0.0)) / np.linalg.norm(first, axis=1) ** 3
+        best = int(np.argmax(curvature))
+        if best in (0, len(curvature) - 1):
+            warnings.warn(
+                f"{self.name}: the curvature is largest at the edge of the feasible range "
+                f"(k = {k[best + 1]:g} of {k[0]:g} to {k[-1]:g}), so this is no bend; consider knee-chord",
+                SelectionWarning,
+                stacklevel=2,
+            )
+        return int(front[best + 1])
+
+
+@dataclass(frozen=True)
+class KneeChord(Selector):
+    """The Pareto row farthest from the chord between the ends of the front, every objective scaled to [0, 1] on it.
+
+    The distance form of the knee (Das 1999, Structural Optimization 18; Kneedle, Satopaa et al. 2011). It depends on
+    both ends of the feasible range, so it moves with the limits.
+
+    >>> front = [[1, 0.60], [2, 0.90], [3, 0.92], [4, 0.93], [5, 0.935]]
+    >>> table = Candidates.from_means([COST, ACCURACY], front)
+    >>> int(table.k[KneeChord().select(table)])
+    2
+    """
+
+    name = "knee-chord"
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the farthest interior row; raises NoSelection without a curve of at least 3 Pareto rows."""
+        front, points = _curve(candidates, self.name)
+        low, high = points.min(axis=0), points.max(axis=0)
+        points = (points - low)[:, high > low] / (high - low)[high > low]
+        chord = points[-1] - points[0]
+        offsets = points - points[0]
+        along = np.outer(offsets @ chord / (chord @ chord), chord)
+        distance = np.linalg.norm(offsets - along, axis=1)
+        return int(front[1 + np.argmax(distance[1:-1])])
+
+
+def _least(candidates: Candidates, objective: str) -> int:
+    if objective not in [o.name for o in candidates.objectives]:
+        raise NoSelection(f"the table has no {objective}")
+    return int(np.argmin(candidates.loss(objective)))
+
+
+def _curve(candidates: Candidates, selector: str) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Rows and losses of the front of a single curve, by k."""
+    if candidates.curves > 1:
+        raise NoSelection(f"{selector} is defined along one curve, and this pool holds {candidates.curves}")
+    front = candidates.front
+    if len(front) < 3:
+        raise NoSelection(f"{selector} needs at least 3 Pareto rows, and there {_are(len(front))}")
+    points = candidates.losses[front]
+    steps = np.diff(points, axis=0) / np.diff(candidates.k[front])[:, None]
+    if np.allclose(steps, steps[0], rtol=1e-9, atol=1e-12):
+        raise NoSelection(f"{selector} needs a bend, and the front is a straight line")
+    return front, points
+
+
+def _are(count: int) -> str:
+    return "is 1" if count == 1 else f"are {count}"
+
+
+@hookimpl
+def register_selectors() -> list[type[Selector]]:
+    """Register the selectors of the paper, knee-chord and the two minima."""
+    return [MaxAccuracy, MaxCube, Utopia, Knee, KneeChord, MinCost, MinLatency]

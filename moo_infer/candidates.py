@@ -1,0 +1,334 @@
+"""Candidates: the table every selector, report and picture reads."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from . import pareto
+from .errors import MooInferError, unknown
+from .interfaces import Moments
+from .objectives import Limit, Objective, quantile_of
+
+__all__ = ["Candidates", "Column", "Estimate", "Row", "Statistics"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]
+
+LOW, HIGH = 0.025, 0.975  # the quantiles behind `low` and `high`: what one query in twenty leaves (paper, eq 7)
+STATISTICS = ("mean", "std", "low", "high", "stderr")
+DECIMALS = 12  # losses are compared after rounding to this, so that ties are ties
+
+
+class Column:
+    """One objective of one (model, aggregator) at n values of k: exact where known, simulated where not.
+
+    Args:
+        moments: what is known exactly.
+        simulate: gives (M, n) simulated totals; called only when something that is not known is asked for.
+    """
+
+    def __init__(self, moments: Moments | None, simulate: Callable[[], FloatArray]) -> None:
+        self._moments, self._simulate = moments, simulate
+        self._quantiles: dict[float, FloatArray] = {}
+
+    @cached_property
+    def trials(self) -> FloatArray:
+        """(M, n) simulated totals."""
+        return self._simulate()
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """(n,) expectations."""
+        return self._moments.mean if self._moments else self.trials.mean(axis=0)
+
+    @cached_property
+    def std(self) -> FloatArray:
+        """(n,) standard deviations over trials; NaN where one trial cannot tell."""
+        if self._moments and self._moments.std is not None:
+            return self._moments.std
+        if len(self.trials) < 2:
+            return np.full(self.trials.shape[1], np.nan)
+        return self.trials.std(axis=0, ddof=1)
+
+    @cached_property
+    def stderr(self) -> FloatArray:
+        """(n,) standard errors of the mean: 0 where it is exact."""
+        return np.zeros_like(self.mean) if self._moments else self.std / np.sqrt(len(self.trials))
+
+    def quantile(self, q: float, /) -> FloatArray:
+        """(n,) quantiles over trials."""
+        if q not in self._quantiles:
+            exact = self._moments.quantile if self._moments else None
+            self._quantiles[q] = np.quantile(self.trials, q, axis=0) if exact is None else exact(q)
+        return self._quantiles[q]
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """The statistics that come from simulation."""
+        if self._moments is None:
+            return ("mean", "std", "low", "high")
+        missing = ("std",) if self._moments.std is None else ()
+        return missing if self._moments.quantile is not None else (*missing, "low", "high")
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One (model, aggregator), estimated once for all its k: one curve of the table."""
+
+    model: str
+    aggregator: str
+    parallelism: int
+    k: IntArray
+    columns: Mapping[str, Column]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The figures of one objective in one row, in the objective's unit; NaN where unknown."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    stderr: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One deployment of the table, with every figure."""
+
+    model: str
+    aggregator: str
+    k: int
+    parallelism: int
+    objectives: Mapping[str, Statistics]
+    simulated: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Candidates:
+    """A table: one row a deployment (model, aggregator, k, P), one column an objective.
+
+    Rows are ordered by k, then by the order of the models. Made by a `Pipeline`, or from numbers with `from_means`;
+    `feasible` and `where` give smaller tables that read the same estimates, and whose `rows` are row numbers of the
+    whole table.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], estimates: Sequence[Estimate]) -> None:
+        if not estimates:
+            raise MooInferError("a table of candidates needs at least one estimate")
+        names = [objective.name for objective in objectives]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise MooInferError(f"objectives must have different names, got {', '.join(sorted(twice))} twice")
+        self.objectives = tuple(objectives)
+        self.limits: tuple[Limit, ...] = ()
+        self.rows: Rows = np.arange(sum(len(e.k) for e in estimates))
+        self._estimates = tuple(estimates)
+        curve = np.repeat(np.arange(len(estimates)), [len(e.k) for e in estimates])
+        place = np.concatenate([np.arange(len(e.k)) for e in estimates])
+        k = np.concatenate([e.k for e in estimates])
+        order = np.lexsort((curve, k))
+        self._curve, self._place, self.k = curve[order], place[order], k[order]
+        self.means = np.empty((len(k), len(names)))
+        for j, name in enumerate(names):
+            self.means[:, j] = self._gather(lambda column: column.mean, name)
+        if not np.isfinite(self.means).all():
+            i, j = np.argwhere(~np.isfinite(self.means))[0]
+            raise MooInferError(
+                f"{names[j]} of {self.model[i]} at k = {self.k[i]} must be finite, got {self.means[i, j]}"
+            )
+        # The scale of an objective without a limit: its largest mean in the whole table, before limits.
+        shortfall = np.stack([o.shortfall(self.means[:, j]) for j, o in enumerate(self.objectives)], axis=1)
+        self._scales = np.array(
+            [s if o.scale is None else o.scale for o, s in zip(self.objectives, shortfall.max(axis=0), strict=True)]
+        )
+
+    @classmethod
+    def from_means(
+        cls,
+        objectives: Sequence[Objective],
+        means: npt.ArrayLike,
+        *,
+        k: npt.ArrayLike | None = None,
+        model: str = "model",
+        aggregator: str = "aggregator",
+        parallelism: int = 1,
+    ) -> "Candidates":
+        """Make a table of one model from numbers that are known, for example measured ones.
+
+        Args:
+            objectives: m objectives.
+            means: (n, m) values in the units of the objectives, finite.
+            k: (n,) numbers of inferences, >= 1; default 1 to n.
+            model, aggregator, parallelism: the same for every row.
+
+        Raises:
+            MooInferError: where shapes do not fit.
+
+        >>> table = Candidates.from_means([Objective("cost", "USD")], [[0.1], [0.2]])
+        >>> table.column("cost")
+        array([0.1, 0.2])
+        """
+        values = np.array(means, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != len(objectives):
+            raise MooInferError(f"means must be (n, {len(objectives)}), a column an objective, got {values.shape}")
+        ks = np.arange(1, len(values) + 1) if k is None else np.array(k, dtype=np.int64)
+        if ks.shape != (len(values),):
+            raise MooInferError(f"k must be ({len(values)},) like the rows of means, got {ks.shape}")
+        zeros = np.zeros(len(values))
+        columns = {
+            o.name: Column(Moments(v, zeros, lambda q, v=v: v), lambda v=v: v[None])  # type: ignore[misc]  # v is bound
+            for o, v in zip(objectives, values.T, strict=True)
+        }
+        return cls(objectives, [Estimate(model, aggregator, parallelism, ks, columns)])
+
+    def __len__(self) -> int:
+        return len(self.k)
+
+    def __repr__(self) -> str:
+        names = ", ".join(o.name for o in self.objectives)
+        return f"<Candidates: {len(self)} rows, {self.curves} curves, objectives {names}>"
+
+    @property
+    def model(self) -> npt.NDArray[np.str_]:
+        """(n,) names of the models."""
+        return np.array([e.model for e in self._estimates])[self._curve]
+
+    @property
+    def aggregator(self) -> npt.NDArray[np.str_]:
+        """(n,) names of the aggregators."""
+        return np.array([e.aggregator for e in self._estimates])[self._curve]
+
+    @property
+    def parallelism(self) -> IntArray:
+        """(n,) how many inferences run at a time."""
+        return np.array([e.parallelism for e in self._estimates])[self._curve]
+
+    @property
+    def curves(self) -> int:
+        """How many curves (model, aggregator) the rows belong to."""
+        return len(np.unique(self._curve))
+
+    @property
+    def labels(self) -> list[tuple[str, str]]:
+        """The (model, aggregator) of the curves the rows belong to, in the order given."""
+        return [(self._estimates[i].model, self._estimates[i].aggregator) for i in np.unique(self._curve)]
+
+    def index(self, objective: str, /) -> int:
+        """Return the column number of an objective; raises MooInferError, naming those there are."""
+        for j, candidate in enumerate(self.objectives):
+            if candidate.name == objective:
+                return j
+        raise unknown("objective", objective, [o.name for o in self.objectives])
+
+    def column(self, objective: str, /, statistic: str = "mean") -> FloatArray:
+        """Return (n,) values of an objective, in its unit.
+
+        Args:
+            objective: its name.
+            statistic: ``mean``, ``std``, ``low``, ``high`` (2.5 and 97.5 % quantiles over trials), ``stderr``, or any
+                quantile as a percentage, for example ``p95``.
+        """
+        j = self.index(objective)
+        if statistic == "mean":
+            return self.means[:, j]
+        if statistic in ("low", "high"):
+            return self._gather(lambda column: column.quantile(LOW if statistic == "low" else HIGH), objective)
+        if statistic in STATISTICS:
+            return self._gather(lambda column: getattr(column, statistic), objective)
+        q = quantile_of(statistic)
+        return self._gather(lambda column: column.quantile(q), objective)
+
+    @cached_property
+    def losses(self) -> FloatArray:
+        """(n, m) means in minimisation form, 0 = ideal, 1 = the limit (paper, eq 16).
+
+        The scale is the limit's; without a limit the largest mean in the whole table. Rounded to 1e-12, so that equal
+        is equal.
+        """
+        ideal = np.array([o.ideal for o in self.objectives])
+        sign = np.array([o.sign for o in self.objectives])
+        scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
+        losses: FloatArray = np.round(sign * (self.means - ideal) / scales, DECIMALS)
+        return losses
+
+    def loss(self, objective: str, /) -> FloatArray:
+        """(n,) losses of one objective."""
+        return self.losses[:, self.index(objective)]
+
+    @cached_property
+    def front(self) -> Rows:
+        """Row numbers of the Pareto front, in ascending order; of equal rows the first."""
+        return pareto.front(self.losses)
+
+    @property
+    def trials(self) -> FloatArray | None:
+        """(M, n, m) simulated totals where every mean is simulated, else None."""
+        columns = [e.columns[o.name] for e in self._estimates for o in self.objectives]
+        if any("mean" not in column.simulated for column in columns):
+            return None
+        return np.stack([self._gather(lambda column: column.trials, o.name) for o in self.objectives], axis=2)
+
+    def feasible(self, limits: Sequence[Limit], /) -> "Candidates":
+        """Keep the rows that meet all limits, and take the limits as scales of the losses (paper, eqs 8 and 16).
+
+        Raises:
+            MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
+        """
+        met = np.ones(len(self), dtype=bool)
+        scales = self._scales.copy()
+        for j, objective in enumerate(self.objectives):
+            worst = [abs(limit.worst - objective.ideal) for limit in limits if limit.objective == objective.name]
+            if worst and objective.scale is None:
+                scales[j] = min(worst)
+        for limit in limits:
+            limit.check(self.objectives[self.index(limit.objective)])
+            met &= limit.excess(self.column(limit.objective, limit.statistic)) <= 0
+        view = self._take(np.flatnonzero(met))
+        view._scales, view.limits = scales, tuple(limits)
+        return view
+
+    def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
+        """Keep the rows of a model, an aggregator, or both; the scales of the losses stay."""
+        wanted = [model in (None, e.model) and aggregator in (None, e.aggregator) for e in self._estimates]
+        return self._take(np.flatnonzero(np.array(wanted)[self._curve]))
+
+    def row(self, i: int, /) -> Row:
+        """Every figure of one row."""
+        estimate, place = self._estimates[self._curve[i]], int(self._place[i])
+        statistics, simulated, warnings = {}, [], []
+        for objective in self.objectives:
+            column = estimate.columns[objective.name]
+            values = (column.mean, column.std, column.quantile(LOW), column.quantile(HIGH), column.stderr)
+            statistics[objective.name] = s = Statistics(*(float(value[place]) for value in values))
+            simulated += [f"{objective.name}.{statistic}" for statistic in column.simulated]
+            if "mean" in column.simulated and s.std == 0 and s.mean == objective.ideal:
+                warnings.append(
+                    f"{objective.name}: each of the {len(column.trials)} trials gave {s.mean:g}, so the error of the "
+                    f"mean cannot be measured with that many trials"
+                )
+        k, parallelism = int(estimate.k[place]), estimate.parallelism
+        return Row(
+            estimate.model, estimate.aggregator, k, parallelism, statistics, tuple(simulated), tuple(warnings)
+        )
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self.row(i) for i in range(len(self)))
+
+    def _take(self, rows: Rows) -> "Candidates":
+        view = object.__new__(Candidates)
+        view.objectives, view.limits, view._estimates = self.objectives, self.limits, self._estimates
+        view._scales, view.rows = self._scales, self.rows[rows]
+        view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
+        view.means = self.means[rows]
+        return view
+
+    def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
+        """Collect a statistic (..., n) of the curves into the order of the rows."""
+        parts = [statistic(estimate.columns[objective]) for estimate in self._estimates]
+        starts = np.concatenate([[0], np.cumsum([len(e.k) for e in self._estimates])[:-1]])
+        return np.concatenate(parts, axis=-1)[..., starts[self._curve] + self._place]

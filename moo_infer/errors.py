@@ -1,0 +1,46 @@
+"""What can go wrong, in words. Every message is one sentence a user can act on."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["MissingColumn", "MooInferError", "NoSelection", "SelectionWarning", "unknown"]
+
+
+class MooInferError(Exception):
+    """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
+
+
+class NoSelection(MooInferError):
+    """Raised by a selector that has no answer on the rows it was given; the message is the reason."""
+
+
+class MissingColumn(MooInferError):
+    """A part asked the draws for a column that the inference model does not bring.
+
+    Args:
+        column: the column that was asked for.
+        available: the columns there are.
+        wanted_by: the part that needs it, in words; the estimators fill it in.
+    """
+
+    def __init__(self, column: str, available: Iterable[str], wanted_by: str = "") -> None:
+        self.column, self.available = column, tuple(available)
+        who = f", needed by {wanted_by}" if wanted_by else ""
+        super().__init__(f"the draws have no column {column!r}{who}; columns: {', '.join(self.available)}")
+
+
+class SelectionWarning(UserWarning):
+    """A selector answered, but its answer should be read with care; reports show the message."""
+
+
+def unknown(what: str, given: object, available: Iterable[str], where: str = "") -> MooInferError:
+    """Build the error for a name that does not exist, the closest existing names first.
+
+    >>> str(unknown("selector", "kneee", ["utopia", "knee-chord", "knee"]))
+    "unknown selector 'kneee'; available: knee, knee-chord, utopia"
+    """
+    names = sorted(available)
+    close = get_close_matches(str(given), names, n=3)
+    ordered = close + [name for name in names if name not in close]
+    prefix = f"{where}: " if where else ""
+    return MooInferError(f"{prefix}unknown {what} {given!r}; available: {', '.join(ordered) or 'none'}")

@@ -1,0 +1,239 @@
+"""Estimators: from a profile and an aggregator to one curve of the table, exactly or by simulation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .candidates import Column, Estimate
+from .errors import MissingColumn, MooInferError
+from .interfaces import AccuracyAggregator, CostModel, Draws, Moments
+from .objectives import ACCURACY, Objective
+from .profiles import ModelProfile, at_least_one
+
+__all__ = ["Estimator", "Exact", "MonteCarlo"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
+
+
+@dataclass(frozen=True)
+class Estimator(ABC):
+    """Fills the table; see `Exact` and `MonteCarlo`.
+
+    Args:
+        trials: M, how many trials are simulated, >= 1.
+        seed: of the generator; every model starts one of its own from it, so adding a model changes no other.
+
+    Raises:
+        MooInferError: for fewer than one trial, or a seed that is no whole number >= 0.
+    """
+
+    name: ClassVar[str]
+
+    trials: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least_one(self.trials, "trials")
+        if isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0:
+            raise MooInferError(f"seed: must be a whole number >= 0, got {self.seed!r}")
+
+    @abstractmethod
+    def moments(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+    ) -> dict[str, Moments | None]:
+        """What is taken as known of every objective, without simulation."""
+
+    def estimate(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+    ) -> Estimate:
+        """Estimate one curve.
+
+        Args:
+            profile: the model.
+            aggregator: how its inferences are combined.
+            k: (n,) ascending numbers of inferences, >= 1.
+            parallelism: P, how many inferences run at a time, >= 1.
+        """
+        moments = self.moments(profile, aggregator, k, parallelism)
+        missing = [name for name, m in moments.items() if m is None or m.std is None or m.quantile is None]
+
+        @cache
+        def trials() -> dict[str, FloatArray]:
+            return simulate(profile, aggregator, k, parallelism, self.trials, self.seed, missing)
+
+        def simulated(name: str) -> Callable[[], FloatArray]:
+            return lambda: trials()[name]
+
+        columns = {name: Column(m, simulated(name)) for name, m in moments.items()}
+        return Estimate(profile.name, aggregator.name, parallelism, k, columns)
+
+
+@dataclass(frozen=True)
+class Exact(Estimator):
+    """Exact moments where the parts know them; only what is missing is simulated, and listed as such.
+
+    >>> Exact()
+    Exact(trials=10000, seed=0)
+    """
+
+    name = "exact"
+
+    def moments(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+    ) -> dict[str, Moments | None]:
+        """Ask the parts."""
+        model = profile.inference
+        moments = {ACCURACY.name: _checked(aggregator.exact(model, k), k, f"aggregator {aggregator.name!r}")}
+        for objective, parts in cost_models(profile, aggregator).items():
+            moments[objective.name] = _sum(
+                [
+                    _checked(part.exact(model, k, parallelism=parallelism), k, f"cost model {part.name!r}")
+                    for part in parts
+                ]
+            )
+        return moments
+
+
+@dataclass(frozen=True)
+class MonteCarlo(Estimator):
+    """Everything from simulation (the paper's way, eq 7), but one nested draw of (M, K) serves every k.
+
+    >>> MonteCarlo(trials=300, seed=42)
+    MonteCarlo(trials=300, seed=42)
+    """
+
+    name = "monte-carlo"
+
+    def moments(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+    ) -> dict[str, Moments | None]:
+        """Know nothing."""
+        objectives = [ACCURACY, *cost_models(profile, aggregator)]
+        return {objective.name: None for objective in objectives}
+
+
+def cost_models(profile: ModelProfile, aggregator: AccuracyAggregator) -> dict[Objective, list[CostModel]]:
+    """Cost models of the profile and of the aggregator, by objective.
+
+    Raises:
+        MooInferError: where a cost model claims the accuracy, or two parts disagree about an objective.
+    """
+    parts: dict[Objective, list[CostModel]] = {}
+    for part in (*profile.costs, *aggregator.costs):
+        objective = part.objective
+        for known in (ACCURACY, *parts):
+            if known.name == objective.name and (known is ACCURACY or known != objective):
+                raise MooInferError(
+                    f"{profile.name}: cost model {part.name!r} has the objective {objective!r}, "
+                    f"but {objective.name!r} is already {known!r}"
+                )
+        parts.setdefault(objective, []).append(part)
+    return parts
+
+
+def simulate(
+    profile: ModelProfile,
+    aggregator: AccuracyAggregator,
+    k: IntArray,
+    parallelism: int,
+    trials: int,
+    seed: int,
+    objectives: Sequence[str],
+) -> dict[str, FloatArray]:
+    """Simulate totals (M, n) of the named objectives at the n values of `k`.
+
+    Randomness of the model and of the aggregator come from separate streams of the same seed, so that all aggregators
+    see the same inferences.
+    """
+    K, places = int(k.max()), k - 1
+    rng, aggregator_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
+    totals = {name: np.empty((trials, len(k))) for name in objectives}
+    block = max(1, BLOCK // K)
+    for start in range(0, trials, block):
+        M = min(block, trials - start)
+        draws = _sampled(profile, rng, M, K)
+        for name in objectives:
+            if name == ACCURACY.name:
+                who = f"aggregator {aggregator.name!r}"
+                values = _values(lambda: aggregator.aggregate(draws, aggregator_rng), (M, K), who, profile)
+                if values.min() < -1e-9 or values.max() > 1 + 1e-9:
+                    raise MooInferError(
+                        f"{who} must give accuracies in [0, 1], got {values.min():g} to {values.max():g}"
+                    )
+                totals[name][start : start + M] = np.clip(values[:, places], 0.0, 1.0)
+            else:
+                totals[name][start : start + M] = sum(
+                    _values(
+                        lambda part=part: part.total(draws, parallelism=parallelism),  # type: ignore[misc]  # part is bound
+                        (M, K),
+                        f"cost model {part.name!r}",
+                        profile,
+                    )[:, places]
+                    for part in costs[name]
+                )
+    return totals
+
+
+def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) -> Draws:
+    who = f"inference model {profile.inference.name!r} of {profile.name!r}"
+    draws = profile.inference.sample(rng, M, K)
+    if not isinstance(draws, Draws):
+        raise MooInferError(f"{who} must return Draws, got {type(draws).__name__}")
+    if draws.accuracy.shape != (M, K):
+        raise MooInferError(f"{who} must return draws of shape (M, K) = {(M, K)}, got {draws.accuracy.shape}")
+    for name, high in (("tokens_in", np.inf), ("tokens_out", np.inf), ("accuracy", 1.0)):
+        low, most = draws[name].min(), draws[name].max()
+        if not (low >= 0 and most <= high and most < np.inf):
+            allowed = "in [0, 1]" if high == 1.0 else "finite and >= 0"
+            raise MooInferError(f"{who} must draw {name} {allowed}, got {low:g} to {most:g}")
+    return draws
+
+
+def _values(compute: Callable[[], FloatArray], shape: tuple[int, int], who: str, profile: ModelProfile) -> FloatArray:
+    try:
+        values = np.asarray(compute(), dtype=np.float64)
+    except MissingColumn as error:
+        model = f"inference model {profile.inference.name!r} of {profile.name!r}"
+        raise MissingColumn(error.column, error.available, f"{who} from {model}") from None
+    if values.shape != shape:
+        raise MooInferError(f"{who} must return (M, K) = {shape}, got {values.shape}")
+    if not np.isfinite(values).all():
+        raise MooInferError(f"{who} must return finite values, got {values[~np.isfinite(values)][0]}")
+    return values
+
+
+def _checked(moments: Moments | None, k: IntArray, who: str) -> Moments | None:
+    if moments is None:
+        return None
+    for name, values in (("mean", moments.mean), ("std", moments.std)):
+        if values is not None and np.shape(values) != k.shape:
+            raise MooInferError(f"{who} must return an exact {name} of shape {k.shape}, got {np.shape(values)}")
+        if values is not None and not np.isfinite(values).all():
+            raise MooInferError(f"{who} must return a finite exact {name}, got {values}")
+    return moments
+
+
+def _sum(moments: Sequence[Moments | None]) -> Moments | None:
+    """Moments of the sum of parts that read the same draws: means add, the rest only where all but one are constant."""
+    known = [m for m in moments if m is not None]
+    if len(known) < len(moments):
+        return None
+    mean = np.sum([m.mean for m in known], axis=0)
+    constant = [m.std is not None and not m.std.any() for m in known]
+    varying = [m for m, fixed in zip(known, constant, strict=True) if not fixed] or known[:1]
+    if len(varying) > 1:
+        return Moments(mean)
+    part = varying[0]
+    if part.quantile is None:
+        return Moments(mean, part.std)
+    shift, quantile = mean - part.mean, part.quantile
+    return Moments(mean, part.std, lambda q: quantile(q) + shift)

@@ -1,0 +1,245 @@
+"""The extension points: the only file the author of a plugin has to read.
+
+Four interfaces with one abstract method each. Write a final frozen dataclass whose fields are the parameters of
+your part, give it a `name`, and return the class from the hook of its kind (see `moo_infer.hookspecs`).
+
+Shapes are written with M trials, K inferences in a trial, n values of k. The K columns of a trial are K inferences on
+the same query; column k-1 of what a part returns belongs to the first k of them, so one draw serves every k.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MissingColumn, MooInferError
+from .objectives import Objective
+
+if TYPE_CHECKING:
+    from .candidates import Candidates
+
+__all__ = ["AccuracyAggregator", "CostModel", "Draws", "InferenceModel", "Law", "Moments", "Selector"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """M x K simulated inferences. The arrays are read-only views of those given.
+
+    Args:
+        tokens_in: (M, K), tokens of the prompt, >= 0.
+        tokens_out: (M, K), generated tokens, >= 0.
+        accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
+            where they are right or wrong. Never a question's solve probability repeated K times.
+        columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
+            ``score``, ``latency_s``, ``cost_usd``, ``energy_j``.
+
+    Raises:
+        MooInferError: where the arrays are not all (M, K).
+
+    >>> draws = Draws(np.full((2, 3), 100.0), np.full((2, 3), 500.0), np.ones((2, 3)))
+    >>> draws["tokens_out"].shape
+    (2, 3)
+    >>> draws["score"]
+    Traceback (most recent call last):
+    moo_infer.errors.MissingColumn: the draws have no column 'score'; columns: tokens_in, tokens_out, accuracy
+    """
+
+    tokens_in: FloatArray
+    tokens_out: FloatArray
+    accuracy: FloatArray
+    columns: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        arrays = {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "accuracy": self.accuracy, **self.columns}
+        shape = np.shape(self.accuracy)
+        for name, array in arrays.items():
+            if np.ndim(array) != 2 or np.shape(array) != shape:
+                raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {np.shape(array)}")
+            arrays[name] = np.asarray(array).view()
+            arrays[name].flags.writeable = False
+        for name in ("tokens_in", "tokens_out", "accuracy"):
+            object.__setattr__(self, name, arrays.pop(name))
+        object.__setattr__(self, "columns", MappingProxyType(arrays))
+
+    def __getitem__(self, column: str) -> Array:
+        """Return a column (M, K) by name; raises MissingColumn, naming those there are."""
+        arrays = {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "accuracy": self.accuracy, **self.columns}
+        if column not in arrays:
+            raise MissingColumn(column, arrays)
+        return arrays[column]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What is known exactly of a quantity at n values of k; what is None is simulated where it is asked for.
+
+    Args:
+        mean: (n,), the expectation.
+        std: (n,), the standard deviation over trials, or None.
+        quantile: takes q in (0, 1), gives (n,) quantiles over trials; or None.
+    """
+
+    mean: FloatArray
+    std: FloatArray | None = None
+    quantile: Callable[[float], FloatArray] | None = None
+
+
+class Law(Protocol):
+    """The distribution of one quantity of one inference, independent of the other quantities and inferences."""
+
+    @property
+    def mean(self) -> float:
+        """The expectation."""
+
+    @property
+    def std(self) -> float:
+        """The standard deviation."""
+
+    @property
+    def normal(self) -> bool:
+        """Whether the law is normal up to a mass of 1e-12, so that sums of such laws are normal too."""
+
+    def cdf(self, x: FloatArray, /) -> FloatArray:
+        """P(X <= x), any shape."""
+
+    def quantile(self, q: FloatArray, /) -> FloatArray:
+        """The smallest x with P(X <= x) >= q, any shape."""
+
+
+class InferenceModel(ABC):
+    """One stochastic inference: tokens in, tokens out, accuracy (paper, eqs 1-2).
+
+    **Subclassing.** Give `sample`. Redefine the properties `tokens_in`, `tokens_out` and `accuracy` where their laws
+    are known; naming them promises that inferences and quantities are independent, and makes moments exact.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Coin(InferenceModel):
+    ...     name = "coin"
+    ...     p: float = 0.5
+    ...     def sample(self, rng, M, K, /):
+    ...         return Draws(np.full((M, K), 100.0), np.full((M, K), 10.0), (rng.random((M, K)) < self.p) * 1.0)
+    >>> Coin(0.9).sample(np.random.default_rng(0), 2, 3).accuracy
+    array([[1., 1., 1.],
+           [1., 1., 0.]])
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def tokens_in(self) -> Law | None:
+        """The law of the tokens of a prompt, or None."""
+        return None
+
+    @property
+    def tokens_out(self) -> Law | None:
+        """The law of the generated tokens of an inference, or None."""
+        return None
+
+    @property
+    def accuracy(self) -> Law | None:
+        """The law of what an inference is worth, or None."""
+        return None
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        """Draw M trials of K inferences, using no randomness but `rng`."""
+
+
+class CostModel(ABC):
+    """What k inferences consume of one objective: money, seconds, joules, ... (paper, eqs 4-6).
+
+    Cost models of the same objective in one profile add up.
+
+    **Subclassing.** Give `objective` and `total`. Redefine `exact` where mean, std or quantiles follow from the model's
+    laws.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class FlatEnergy(CostModel):
+    ...     name = "flat-energy"
+    ...     objective = Objective("energy", unit="J")
+    ...     joules: float = 100.0
+    ...     def total(self, draws, /, *, parallelism):
+    ...         return np.cumsum(np.full(draws.accuracy.shape, self.joules), axis=1)
+    >>> FlatEnergy().total(Draws(*np.ones((3, 1, 4))), parallelism=1)
+    array([[100., 200., 300., 400.]])
+    """
+
+    name: ClassVar[str]
+    objective: ClassVar[Objective]
+
+    @abstractmethod
+    def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
+        """Total of the first k inferences, for every k: (M, K), in the objective's unit, finite.
+
+        `parallelism` is how many inferences run at a time, >= 1.
+        """
+
+    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+        """Exact moments of the total at the n values of `k`, or None where they must be simulated."""
+        return None
+
+
+class AccuracyAggregator(ABC):
+    """What k inferences are worth together (paper, eq 3): the column ``accuracy`` of the table.
+
+    **Subclassing.** Give `aggregate`. Redefine `exact` where moments follow from the model's laws, and `costs` where
+    the aggregator spends something itself (a verifier's tokens, a judge's seconds).
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class RunningMean(AccuracyAggregator):
+    ...     name = "running-mean"
+    ...     def aggregate(self, draws, rng, /):
+    ...         return np.cumsum(draws.accuracy, axis=1) / np.arange(1, draws.accuracy.shape[1] + 1)
+    >>> RunningMean().aggregate(Draws(*np.array([[[9, 9.0]], [[9, 9.0]], [[1, 0.0]]])), np.random.default_rng(0))
+    array([[1. , 0.5]])
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def costs(self) -> Sequence[CostModel]:
+        """What aggregating itself consumes, added to the costs of the profile."""
+        return ()
+
+    @abstractmethod
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Accuracy of the first k inferences together, for every k: (M, K), in [0, 1]."""
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact moments of the accuracy at the n values of `k`, or None where they must be simulated."""
+        return None
+
+
+class Selector(ABC):
+    """A rule that picks one row of a table of feasible candidates (paper, eqs 9-19).
+
+    **Subclassing.** Give `select`. Losses (`candidates.losses`, 0 = ideal, less is better) treat every objective alike;
+    `candidates.front` holds the row numbers of the Pareto front. Of equal rows take the first.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Fewest(Selector):
+    ...     name = "fewest"
+    ...     def select(self, candidates, /):
+    ...         return int(np.argmin(candidates.k))
+    >>> from moo_infer import Candidates
+    >>> Fewest().select(Candidates.from_means([Objective("cost")], [[2.0], [3.0]], k=[4, 8]))
+    0
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def select(self, candidates: "Candidates", /) -> int:
+        """Answer with a row number of `candidates` (at least one row), or raise NoSelection with the reason."""

@@ -1,0 +1,33 @@
+"""The one place that asks pymoo for a Pareto front."""
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MooInferError
+
+__all__ = ["front"]
+
+
+def front(losses: npt.NDArray[np.float64], /) -> npt.NDArray[np.intp]:
+    """Find the rows that no other row dominates; of equal rows only the first.
+
+    Args:
+        losses: (n, m), less is better in every column, no NaN.
+
+    Returns:
+        Row numbers in ascending order.
+
+    Raises:
+        MooInferError: for NaN, which would corrupt the front silently.
+
+    >>> front(np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 3.0], [1.0, 3.0]])).tolist()
+    [0, 1]
+    """
+    if np.isnan(losses).any():
+        raise MooInferError(f"Pareto front: losses hold {int(np.isnan(losses).sum())} NaN")
+    # Importing pymoo takes longer than everything else in a plain run, so only those who need a front pay for it.
+    from pymoo.util.nds.non_dominated_sorting import find_non_dominated
+
+    rows = np.asarray(find_non_dominated(losses), dtype=np.intp)
+    _, first = np.unique(losses[rows], axis=0, return_index=True)
+    return rows[np.sort(first)]

@@ -1,0 +1,218 @@
+"""Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .candidates import Candidates, Estimate
+from .errors import MooInferError, unknown
+from .estimators import Estimator, Exact, MonteCarlo, cost_models
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
+from .objectives import ACCURACY, Objective
+from .parts import check
+from .profiles import ModelProfile, Scenario, at_least_one, builtin_models, builtin_scenarios
+from .registry import Registry
+from .report import Report, decide
+
+__all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline"]
+
+IntArray = npt.NDArray[np.int64]
+Named = TypeVar("Named", ModelProfile, Scenario)
+Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
+
+AGGREGATORS = ("best-of-k",)
+SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
+HEADLINE = "utopia"  # of the default selectors, the one a report opens with
+K_MAX = 128
+ESTIMATORS: Mapping[str, type[Exact] | type[MonteCarlo]] = {e.name: e for e in (Exact, MonteCarlo)}
+
+
+class Pipeline:
+    """From models and limits to decisions. It keeps its estimates: a second scenario costs no estimation.
+
+    Args:
+        aggregators: names or objects, one or many.
+        selectors: names or objects, one or many; a report opens with the choice of the first (by default of
+            ``utopia``).
+        estimator: ``"exact"``, ``"monte-carlo"`` or an object.
+        k: the numbers of inferences to consider, >= 1; None for the multiples of `k_step` up to `k_max`.
+        k_max: the largest number of inferences, >= 1.
+        k_step: the step of the grid, >= 1; None for the parallelism of each model.
+        parallelism: P for every model, >= 1; None for that of its profile.
+        models: the profiles that can be called by name; None for the nine of the paper.
+        scenarios: the scenarios that can be called by name; None for the three of the paper.
+        registry: where names of parts are looked up; None for everything installed.
+
+    Raises:
+        MooInferError: for unknown names, parts that are none, and numbers out of range.
+
+    >>> report = Pipeline(selectors=["max-accuracy", "knee-chord"]).run("gpt-5", "essay-feedback")
+    >>> report["knee-chord"].k, round(report["knee-chord"].accuracy.mean, 4)
+    (8, 0.9684)
+    """
+
+    def __init__(
+        self,
+        aggregators: str | AccuracyAggregator | Iterable[str | AccuracyAggregator] = AGGREGATORS,
+        selectors: str | Selector | Iterable[str | Selector] = SELECTORS,
+        estimator: str | Estimator = "exact",
+        *,
+        k: Iterable[int] | None = None,
+        k_max: int = K_MAX,
+        k_step: int | None = None,
+        parallelism: int | None = None,
+        models: Mapping[str, ModelProfile] | None = None,
+        scenarios: Mapping[str, Scenario] | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self.registry = registry or Registry()
+        self.headline = HEADLINE if selectors is SELECTORS else None
+        self.aggregators = self._parts(AccuracyAggregator, aggregators, "aggregator")  # type: ignore[type-abstract]  # a kind
+        self.selectors = self._parts(Selector, selectors, "selector")  # type: ignore[type-abstract]  # a kind
+        self.estimator = _estimator(estimator)
+        self.k = None if k is None else _grid(k)
+        self.k_max = at_least_one(k_max, "k_max")
+        self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
+        self.parallelism = None if parallelism is None else at_least_one(parallelism, "parallelism")
+        self._models, self._scenarios = models, scenarios
+        # Profiles are kept beside their estimates, so that an id stands for the same profile as long as it is a key.
+        self._estimates: dict[tuple[int, str], tuple[ModelProfile, Estimate]] = {}
+
+    @cached_property
+    def models(self) -> Mapping[str, ModelProfile]:
+        """The profiles that can be called by name."""
+        return builtin_models(self.registry) if self._models is None else self._models
+
+    @cached_property
+    def scenarios(self) -> Mapping[str, Scenario]:
+        """The scenarios that can be called by name."""
+        return builtin_scenarios() if self._scenarios is None else self._scenarios
+
+    def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
+        """Return the table of the models (default all) under every aggregator, before limits."""
+        profiles = _named(ModelProfile, self.models, models, "model")
+        objectives = _objectives(profiles, self.aggregators)
+        return Candidates(objectives, [self._estimate(p, a) for p in profiles for a in self.aggregators])
+
+    def run(
+        self,
+        models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
+        scenarios: str | Scenario | Iterable[str | Scenario] | None = None,
+    ) -> Report:
+        """Decide.
+
+        Args:
+            models: names or profiles, one or many; None for all that can be called by name.
+            scenarios: names or scenarios, one or many; None for all that can be called by name.
+
+        Returns:
+            A report with one choice per scenario, model, aggregator and selector, and per scenario and selector over
+            all models and aggregators.
+        """
+        table = self.candidates(models)
+        chosen = _named(Scenario, self.scenarios, scenarios, "scenario")
+        rows, recommended = decide(table, chosen, self.selectors)
+        return Report(
+            candidates=table,
+            scenarios=chosen,
+            estimator=self.estimator,
+            rows=rows,
+            recommended=recommended,
+            headline=self.headline or self.selectors[0].name,
+        )
+
+    def _estimate(self, profile: ModelProfile, aggregator: AccuracyAggregator) -> Estimate:
+        key = (id(profile), aggregator.name)
+        if key not in self._estimates:
+            parallelism = self.parallelism or profile.parallelism
+            k = self._grid(profile, parallelism)
+            self._estimates[key] = profile, self.estimator.estimate(profile, aggregator, k, parallelism)
+        return self._estimates[key][1]
+
+    def _grid(self, profile: ModelProfile, parallelism: int) -> IntArray:
+        if self.k is not None:
+            return self.k
+        step = self.k_step or parallelism
+        if step > self.k_max:
+            what = f"k_step = {step}" if self.k_step else f"{profile.name}: the parallelism P = {step}"
+            raise MooInferError(f"{what} is above k_max = {self.k_max}, so no multiple of it is left to choose from")
+        return np.arange(step, self.k_max + 1, step, dtype=np.int64)
+
+    def _parts(self, kind: type[Part], given: str | Part | Iterable[str | Part], what: str) -> tuple[Part, ...]:
+        listed = [given] if isinstance(given, str | kind) else _listed(given, what)
+        parts = tuple(
+            self.registry.get(kind, part) if isinstance(part, str) else check(part, kind, f"{what}s") for part in listed
+        )
+        _unique([part.name for part in parts], what)
+        return parts
+
+
+def _named(
+    kind: type[Named], known: Mapping[str, Named], given: str | Named | Iterable[str | Named] | None, what: str
+) -> tuple[Named, ...]:
+    listed = [given] if isinstance(given, str | kind) else _listed(known if given is None else given, what)
+    found = []
+    for item in listed:
+        if isinstance(item, kind):
+            found.append(item)
+        elif isinstance(item, str) and item in known:
+            found.append(known[item])
+        else:
+            raise unknown(what, item, known)
+    _unique([item.name for item in found], what)
+    return tuple(found)
+
+
+def _listed(given: object, what: str) -> list[object]:
+    if not isinstance(given, Iterable):
+        raise MooInferError(f"{what}s: must be names or objects, one or many, got {given!r}")
+    listed = list(given)
+    if not listed:
+        raise MooInferError(f"{what}s: at least one is needed, got none")
+    return listed
+
+
+def _unique(names: Sequence[str], what: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise MooInferError(f"{what} {name!r} is given {names.count(name)} times; names must differ")
+
+
+def _grid(k: Iterable[int]) -> IntArray:
+    values = sorted({at_least_one(value, "k") for value in k})
+    if not values:
+        raise MooInferError("k: at least one number of inferences is needed, got none")
+    return np.array(values, dtype=np.int64)
+
+
+def _estimator(given: str | Estimator) -> Estimator:
+    if isinstance(given, Estimator):
+        return given
+    if not isinstance(given, str) or given not in ESTIMATORS:
+        raise unknown("estimator", given, ESTIMATORS)
+    return ESTIMATORS[given]()
+
+
+def _objectives(
+    profiles: Sequence[ModelProfile], aggregators: Sequence[AccuracyAggregator]
+) -> tuple[Objective, ...]:
+    """Collect the columns of the table: accuracy, and the objectives that every (model, aggregator) has cost models for."""
+    found: dict[str, tuple[str, Objective]] = {}
+    held = [(f"{p.name} with {a.name}", list(cost_models(p, a))) for p in profiles for a in aggregators]
+    for owner, objectives in held:
+        for objective in objectives:
+            other, known = found.setdefault(objective.name, (owner, objective))
+            if known != objective:
+                raise MooInferError(
+                    f"{objective.name!r} is {known!r} for {other}, but {objective!r} for {owner}"
+                )
+    for owner, objectives in held:
+        if missing := sorted(set(found) - {o.name for o in objectives}):
+            raise MooInferError(
+                f"{owner} has no cost model for {', '.join(missing)}, which {found[missing[0]][0]} has; "
+                f"candidates are compared in the same objectives"
+            )
+    return (ACCURACY, *(objective for _, objective in found.values()))

@@ -1,0 +1,298 @@
+"""Model profiles and scenarios, and the YAML they are read from."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from .errors import MooInferError
+from .interfaces import CostModel, InferenceModel
+from .objectives import Limit
+from .parts import check
+from .registry import Registry
+
+__all__ = ["ModelProfile", "Scenario", "builtin_models", "builtin_scenarios", "load_models", "load_scenarios"]
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, eq=False)
+class ModelProfile:
+    """A named model: how its inferences fall out, what they consume, and where the numbers come from.
+
+    Args:
+        name: what reports call it.
+        inference: its inference model.
+        costs: its cost models; those of the same objective add up.
+        parallelism: P, how many inferences run at a time, >= 1.
+        source: where the numbers come from, in words.
+
+    Raises:
+        MooInferError: for a part that is none, or whose fields are out of range.
+
+    >>> from moo_infer.builtin.costs import LinearCost
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> ModelProfile("mine", Gaussian(1000, 50, 500, 100, 0.8, 0.1), [LinearCost(1e-6, -1e-6)])
+    Traceback (most recent call last):
+    moo_infer.errors.MooInferError: mine: costs[0]: linear-cost: usd_per_output_token: must be >= 0, got -1e-06
+    """
+
+    name: str
+    inference: InferenceModel
+    costs: tuple[CostModel, ...]
+    parallelism: int = 1
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise MooInferError(f"a model profile needs a name, got {self.name!r}")
+        check(self.inference, InferenceModel, f"{self.name}: inference")
+        object.__setattr__(self, "costs", tuple(self.costs))
+        for i, cost in enumerate(self.costs):
+            check(cost, CostModel, f"{self.name}: costs[{i}]")
+        at_least_one(self.parallelism, f"{self.name}: parallelism")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A name and limits.
+
+    Args:
+        name: what reports call it.
+        max: the largest acceptable value by objective, in its unit.
+        min: the smallest acceptable value by objective, in its unit.
+        source: where the limits come from, in words.
+
+        A value limits the mean, as in the paper; ``{"p95": 2.0}`` limits a quantile over trials.
+
+    Raises:
+        MooInferError: for limits that are not finite numbers.
+
+    >>> scenario = Scenario("chat", max={"cost": 0.01, "latency": {"p95": 2.0}}, min={"accuracy": 0.9})
+    >>> print(*scenario.limits, sep=", ")
+    cost <= 0.01, p95 latency <= 2, accuracy >= 0.9
+    """
+
+    name: str
+    max: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
+    min: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise MooInferError(f"a scenario needs a name, got {self.name!r}")
+        try:
+            _ = self.limits
+        except MooInferError as error:
+            raise MooInferError(f"{self.name}: {error}") from None
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits, those of `max` first."""
+        return (*_limits(self.max, "max"), *_limits(self.min, "min"))
+
+
+def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
+    """Read model profiles from a YAML file.
+
+    The keys of ``models`` become the names. The configuration file of the paper's authors (``c_in``, ``mu_Lin``, ...)
+    is recognised by its keys and read as it is.
+
+    Args:
+        path: the file.
+        registry: where kinds are looked up; default everything installed.
+
+    Raises:
+        MooInferError: naming the file, the model and the key, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = _document(path)
+    if "models" not in document:
+        raise MooInferError(f"{path}: missing models; keys: {', '.join(map(str, document)) or 'none'}")
+    registry = registry or Registry()
+    return dict(_each(document["models"], f"{path}: models", str(path), lambda *args: _profile(*args, registry)))
+
+
+def load_scenarios(path: str | Path) -> dict[str, Scenario]:
+    """Read the scenarios of a YAML file; none where it has no key ``scenarios``.
+
+    Raises:
+        MooInferError: naming the file, the scenario and the key, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = _document(path)
+    if "scenarios" not in document:
+        return {}
+    return dict(_each(document["scenarios"], f"{path}: scenarios", str(path), _scenario))
+
+
+def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:
+    """Return the nine profiles of the paper (Table 3)."""
+    return load_models(_builtin("models.yaml"), registry)
+
+
+def builtin_scenarios() -> dict[str, Scenario]:
+    """Return the three scenarios of the paper."""
+    return load_scenarios(_builtin("scenarios.yaml"))
+
+
+def at_least_one(value: object, where: str) -> int:
+    """Return a whole number >= 1, or raise MooInferError naming the place."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise MooInferError(f"{where}: must be a whole number >= 1, got {value!r}")
+    number = int(value.__index__())
+    if number < 1:
+        raise MooInferError(f"{where}: must be >= 1, got {number}")
+    return number
+
+
+def _builtin(name: str) -> Path:
+    return Path(str(files(__package__) / "builtin" / name))
+
+
+def _profile(name: str, given: Mapping[str, Any], where: str, registry: Registry) -> ModelProfile:
+    if "c_in" in given or "mu_Lin" in given:
+        given = _from_reference(given, where)
+    allowed = ("inference", "costs", "parallelism", "source")
+    _known(given, allowed, where)
+    for key in ("inference", "costs"):
+        if key not in given:
+            raise MooInferError(f"{where}: missing {key}; keys: {', '.join(allowed)}")
+    if not isinstance(given["costs"], list):
+        raise MooInferError(f"{where}: costs: must be a list of cost models, got {given['costs']!r}")
+    return ModelProfile(
+        name=name,
+        inference=registry.build(InferenceModel, given["inference"], f"{where}: inference"),  # type: ignore[type-abstract]  # a kind
+        costs=tuple(
+            registry.build(CostModel, cost, f"{where}: costs[{i}]")  # type: ignore[type-abstract]  # a kind
+            for i, cost in enumerate(given["costs"])
+        ),
+        parallelism=at_least_one(given.get("parallelism", 1), f"{where}: parallelism"),
+        source=str(given.get("source", "")),
+    )
+
+
+# The keys of the authors' configuration file, and where their values go.
+_REFERENCE = {
+    "mu_Lin": ("inference", "tokens_in_mean"),
+    "sigma_Lin": ("inference", "tokens_in_std"),
+    "mu_Lout": ("inference", "tokens_out_mean"),
+    "sigma_Lout": ("inference", "tokens_out_std"),
+    "acc_mean": ("inference", "accuracy_mean"),
+    "acc_std": ("inference", "accuracy_std"),
+    "c_in": ("cost", "usd_per_input_token"),
+    "c_out": ("cost", "usd_per_output_token"),
+    "t_in": ("latency", "seconds_per_input_token"),
+    "t_out": ("latency", "seconds_per_output_token"),
+}
+
+
+def _from_reference(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    _known(given, (*_REFERENCE, "name", "default_parallel"), where)
+    if missing := [key for key in _REFERENCE if key not in given]:
+        raise MooInferError(f"{where}: missing {', '.join(missing)}")
+    parts: dict[str, dict[str, Any]] = {
+        "inference": {"kind": "gaussian"},
+        "cost": {"kind": "linear-cost"},
+        "latency": {"kind": "linear-latency"},
+    }
+    for key, (part, field_name) in _REFERENCE.items():
+        parts[part][field_name] = given[key]
+    return {
+        "inference": parts["inference"],
+        "costs": [parts["cost"], parts["latency"]],
+        # The authors' code takes 4 where the file says nothing.
+        "parallelism": given.get("default_parallel", 4),
+        "source": f"configuration file of the paper's authors: {given.get('name', '')}".rstrip(": "),
+    }
+
+
+def _scenario(name: str, given: Mapping[str, Any], where: str) -> Scenario:
+    _known(given, ("max", "min", "source"), where)
+    for key in ("max", "min"):
+        if not isinstance(given.get(key, {}), Mapping):
+            raise MooInferError(f"{where}: {key}: must be a mapping of objectives to limits, got {given[key]!r}")
+    try:
+        return Scenario(name, given.get("max", {}), given.get("min", {}), str(given.get("source", "")))
+    except MooInferError as error:
+        raise MooInferError(f"{where.removesuffix(f': {name}')}: {error}") from None
+
+
+def _limits(given: Mapping[str, Any], sense: Literal["max", "min"]) -> Iterator[Limit]:
+    for objective, worst in given.items():
+        statistics = worst if isinstance(worst, Mapping) else {"mean": worst}
+        for statistic, value in statistics.items():
+            yield Limit(objective, _number(value), sense, str(statistic))
+
+
+def _number(value: Any) -> Any:
+    """Read text such as 1e-3, which YAML does not take for a number; everything else is left for the check."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _known(given: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+    for key in given:
+        if key not in allowed:
+            raise MooInferError(f"{where}: unknown key {key!r}; keys: {', '.join(allowed)}")
+
+
+def _each(
+    section: object, where: str, file: str, read: Callable[[str, Mapping[str, Any], str], Read]
+) -> Iterator[tuple[str, Read]]:
+    if not isinstance(section, Mapping) or not section:
+        raise MooInferError(f"{where}: must be a mapping of names, got {section!r}")
+    for name, given in section.items():
+        key = str(name)
+        if not isinstance(given, Mapping):
+            raise MooInferError(f"{file}: {key}: must be a mapping, got {given!r}")
+        yield key, read(key, given, f"{file}: {key}")
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # either is one
+    """The safe loader, but a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse duplicate keys, which YAML parsers let the last one win."""
+        seen = set()
+        for key, _ in node.value:
+            name = getattr(key, "value", None)
+            if isinstance(name, str) and name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", key.start_mark)
+            seen.add(name if isinstance(name, str) else id(key))
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MooInferError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise MooInferError(f"{path}: must be a file, is a folder") from None
+    except UnicodeDecodeError:
+        raise MooInferError(f"{path}: must be YAML text, is not UTF-8") from None
+    except OSError as error:
+        raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise MooInferError(f"{path}: {line}{error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise MooInferError(f"{path}: must be YAML: {str(error).splitlines()[0]}") from None
+    if document is None:
+        raise MooInferError(f"{path}: is empty; expected the keys models or scenarios")
+    if not isinstance(document, Mapping):
+        what = "a list" if isinstance(document, list) else f"{document!r:.60}"
+        raise MooInferError(f"{path}: must be a mapping with the keys models or scenarios, got {what}")
+    _known(document, ("models", "scenarios"), str(path))
+    return document
+
+

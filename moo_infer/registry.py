@@ -1,0 +1,194 @@
+"""Finds plugins one by one, checks what they register, and looks parts up by name."""
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from typing import Any, TypeVar
+
+import pluggy
+
+from . import hookspecs
+from .errors import MooInferError, unknown
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
+from .objectives import Objective
+from .parts import build
+
+__all__ = ["Plugin", "Registry"]
+
+Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
+
+# Registered like anybody's plugin; they are named, not imported, so that the core does not know them.
+BUILTIN = tuple(
+    f"moo_infer.builtin.{module}" for module in ("inference", "costs", "aggregators", "selectors", "scalarisations")
+)
+KINDS: dict[type, tuple[str, str]] = {
+    InferenceModel: ("inference model", "register_inference_models"),
+    CostModel: ("cost model", "register_cost_models"),
+    AccuracyAggregator: ("aggregator", "register_aggregators"),
+    Selector: ("selector", "register_selectors"),
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A registered class: its name, its kind in words, and the plugin, package and version it came with."""
+
+    name: str
+    kind: str
+    plugin: str
+    package: str
+    version: str
+    summary: str
+
+
+class Registry:
+    """The parts that can be called by name.
+
+    Args:
+        extra: plugins that are not installed: modules or objects with hook implementations.
+        entry_points: whether to load installed plugins (entry-point group ``moo_infer``). One that fails to load is
+            named in a warning and skipped. Built-in parts are always there.
+
+    Raises:
+        MooInferError: for a misspelt hook, a class without a name, an abstract class, an instance instead of a class,
+            and for two classes of one kind with the same name.
+
+    >>> registry = Registry(entry_points=False)
+    >>> registry.names(Selector)[:3]
+    ['asf', 'knee', 'knee-chord']
+    >>> registry.get(Selector, "max-accuracy")
+    MaxAccuracy()
+    """
+
+    def __init__(self, *extra: object, entry_points: bool = True) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._classes: dict[type, dict[str, type]] = {kind: {} for kind in KINDS}
+        self._plugins: dict[tuple[type, str], Plugin] = {}
+        for module in BUILTIN:
+            self._register(import_module(module), module)
+        if entry_points:
+            for entry in _installed():
+                self._load(entry)
+        for plugin in extra:
+            self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
+
+    def names(self, kind: type, /) -> list[str]:
+        """Sorted names of the classes of a kind."""
+        return sorted(self._classes[kind])
+
+    def classes(self, kind: type[Part], /) -> dict[str, type[Part]]:
+        """Return the classes of a kind by name."""
+        return dict(self._classes[kind])
+
+    def get(self, kind: type[Part], name: str, /) -> Part:
+        """Make the part of that name with its default parameters.
+
+        Raises:
+            MooInferError: for an unknown name, and where the part has parameters without defaults.
+        """
+        return self.build(kind, {"kind": name}, KINDS[kind][0])
+
+    def build(self, kind: type[Part], given: object, where: str) -> Part:
+        """Make a part from a mapping: ``kind`` names the class, the other keys are its fields.
+
+        Raises:
+            MooInferError: naming the place, the key, what is allowed and what was given.
+        """
+        if not isinstance(given, Mapping):
+            raise MooInferError(f"{where}: must be a mapping with a kind, got {given!r}")
+        if "kind" not in given:
+            raise MooInferError(f"{where}: missing kind; available: {', '.join(self.names(kind))}")
+        name = given["kind"]
+        if not isinstance(name, str) or name not in self._classes[kind]:
+            what = KINDS[kind][0]
+            raise unknown(what, name, self._classes[kind], "" if where == what else where)
+        part: Part = build(self._classes[kind][name], {k: v for k, v in given.items() if k != "kind"}, where)
+        return part
+
+    def plugins(self) -> list[Plugin]:
+        """List everything that is registered, by kind, then name."""
+        return sorted(self._plugins.values(), key=lambda p: (p.kind, p.name))
+
+    def _load(self, entry: EntryPoint) -> None:
+        package = entry.dist.name if entry.dist else ""
+        try:
+            plugin = entry.load()
+        except Exception as error:  # whatever a foreign module raises while it is imported
+            warnings.warn(
+                f"plugin {entry.name!r} of package {package!r} cannot be loaded and is skipped: "
+                f"{type(error).__name__}: {error}",
+                stacklevel=4,
+            )
+            return
+        self._register(plugin, entry.name, package, entry.dist.version if entry.dist else "")
+
+    def _register(self, plugin: object, name: str, package: str = "", release: str = "") -> None:
+        if not package:
+            package, release = _origin(plugin)
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            self._manager.unregister(name=name)
+            hooks = ", ".join(hook for _, hook in KINDS.values())
+            raise MooInferError(f"plugin {name!r}: {_first_sentence(error)}; hooks: {hooks}") from None
+        except ValueError as error:
+            raise MooInferError(f"plugin {name!r}: is registered already") from error
+        for kind, (what, hook) in KINDS.items():
+            function = getattr(plugin, hook, None)
+            if function is None or not self._manager.parse_hookimpl_opts(plugin, hook):
+                continue
+            try:
+                classes = list(function())
+            except Exception as error:  # whatever a foreign hook raises
+                warnings.warn(
+                    f"plugin {name!r}: {hook} fails and is skipped: {type(error).__name__}: {error}", stacklevel=4
+                )
+                continue
+            for cls in classes:
+                self._add(kind, what, cls, Plugin("", what, name, package, release, ""))
+
+    def _add(self, kind: type, what: str, cls: Any, owner: Plugin) -> None:
+        where = f"plugin {owner.plugin!r}"
+        if not isinstance(cls, type):
+            raise MooInferError(f"{where}: must register {what} classes, got the object {cls!r}")
+        if not issubclass(cls, kind):
+            raise MooInferError(f"{where}: {cls.__name__} must be a subclass of {kind.__name__}")
+        if inspect.isabstract(cls):
+            missing = ", ".join(sorted(cls.__abstractmethods__))
+            raise MooInferError(f"{where}: {cls.__name__} is abstract; it lacks {missing}")
+        name = getattr(cls, "name", None)
+        if not isinstance(name, str) or not name.strip():
+            raise MooInferError(f"{where}: {cls.__name__} needs a class attribute name, got {name!r}")
+        if kind is CostModel and not isinstance(getattr(cls, "objective", None), Objective):
+            raise MooInferError(f"{where}: {cls.__name__} needs a class attribute objective of type Objective")
+        if (kind, name) in self._plugins:
+            other = self._plugins[kind, name]
+            raise MooInferError(
+                f"two {what}s are called {name!r}: one from plugin {other.plugin!r} ({other.package}), "
+                f"one from plugin {owner.plugin!r} ({owner.package})"
+            )
+        self._classes[kind][name] = cls
+        summary = (inspect.getdoc(cls) or "").split("\n")[0]
+        self._plugins[kind, name] = Plugin(name, what, owner.plugin, owner.package, owner.version, summary)
+
+
+def _installed() -> list[EntryPoint]:
+    return sorted(entry_points(group=hookspecs.PROJECT), key=lambda entry: entry.name)
+
+
+def _origin(plugin: object) -> tuple[str, str]:
+    """Package and version of a module or object; the name of its module where it is not installed."""
+    module: str = getattr(plugin, "__name__", "") or type(plugin).__module__
+    if module.split(".")[0] == __package__:
+        return "moo-infer", import_module(__package__).__version__
+    packages = packages_distributions().get(module.split(".")[0])
+    return (packages[0], version(packages[0])) if packages else (module, "")
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).split("\n")[0].rstrip(".")

@@ -1,0 +1,411 @@
+"""Reports: every choice with its figures or its reason, as objects, text and JSON."""
+
+import io
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .candidates import Candidates, Row, Statistics
+from .errors import MooInferError, NoSelection, SelectionWarning, unknown
+from .feasibility import infeasible
+from .interfaces import Selector
+from .objectives import Limit
+from .profiles import Scenario
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from .estimators import Estimator
+
+__all__ = ["Choice", "Report", "decide", "render"]
+
+SCHEMA = 1
+WIDTH = 80
+SELECTORS_ABREAST = 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a selector chose, or why it chose nothing.
+
+    The figures of an objective are attributes too: ``choice.accuracy.mean``.
+
+    Args:
+        scenario, selector: whose choice it is.
+        model, aggregator: of the chosen row; None for a choice over a pool that found none.
+        candidates: the table.
+        row: row number in it, or None.
+        remarks: what the selector warns of.
+        reason: why there is no choice; empty where there is one.
+    """
+
+    scenario: str
+    selector: str
+    model: str | None
+    aggregator: str | None
+    candidates: Candidates = field(repr=False)
+    row: int | None = None
+    remarks: tuple[str, ...] = field(default=(), repr=False)
+    reason: str = ""
+
+    @property
+    def k(self) -> int | None:
+        """Number of inferences, or None where there is no choice."""
+        return None if self.row is None else int(self.candidates.k[self.row])
+
+    @property
+    def parallelism(self) -> int | None:
+        """P of the chosen row, or None."""
+        return None if self.row is None else int(self.candidates.parallelism[self.row])
+
+    @cached_property
+    def figures(self) -> Row | None:
+        """Every figure of the chosen row, or None."""
+        return None if self.row is None else self.candidates.row(self.row)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know about the choice."""
+        return self.remarks + (self.figures.warnings if self.figures else ())
+
+    def __getattr__(self, name: str) -> Statistics:
+        if name.startswith("_") or name not in [o.name for o in self.candidates.objectives]:
+            raise AttributeError(f"a choice has no attribute {name!r}")
+        if self.figures is None:
+            raise AttributeError(f"there is no choice, so no {name}: {self.reason}")
+        return self.figures.objectives[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; unknown figures are None."""
+        found: dict[str, Any] = {
+            "scenario": self.scenario,
+            "model": self.model,
+            "aggregator": self.aggregator,
+            "selector": self.selector,
+            "k": self.k,
+            "parallelism": self.parallelism,
+        }
+        if self.figures is None:
+            return found | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
+        return found | {
+            "objectives": {
+                name: {key: value if math.isfinite(value) else None for key, value in asdict(statistics).items()}
+                for name, statistics in self.figures.objectives.items()
+            },
+            "simulated": list(self.figures.simulated),
+            "warnings": list(self.warnings),
+        }
+
+
+def decide(
+    table: Candidates, scenarios: Sequence[Scenario], selectors: Sequence[Selector]
+) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """Let every selector choose in every scenario: per (model, aggregator), and over the whole pool."""
+    rows: list[Choice] = []
+    recommended: list[Choice] = []
+    curves = [(label, table.where(model=label[0], aggregator=label[1])) for label in table.labels]
+    for scenario in scenarios:
+        try:
+            pool = table.feasible(scenario.limits)
+        except MooInferError as error:
+            raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
+        for (model, aggregator), curve in curves:
+            view = pool.where(model=model, aggregator=aggregator)
+            reason = "" if len(view) else infeasible(curve, scenario.limits)
+            rows += [_choose(s, view, table, scenario, reason, model, aggregator) for s in selectors]
+        reason = "" if len(pool) else infeasible(table, scenario.limits)
+        recommended += [_choose(s, pool, table, scenario, reason) for s in selectors]
+    return tuple(rows), tuple(recommended)
+
+
+def _choose(
+    selector: Selector,
+    view: Candidates,
+    table: Candidates,
+    scenario: Scenario,
+    reason: str,
+    model: str | None = None,
+    aggregator: str | None = None,
+) -> Choice:
+    if reason:
+        return Choice(scenario.name, selector.name, model, aggregator, table, reason=reason)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SelectionWarning)
+        try:
+            answer = selector.select(view)
+        except NoSelection as error:
+            return Choice(scenario.name, selector.name, model, aggregator, table, reason=str(error))
+    remarks = []
+    for warning in caught:
+        if issubclass(warning.category, SelectionWarning):
+            remarks.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if isinstance(answer, bool) or not hasattr(answer, "__index__") or not 0 <= answer < len(view):
+        raise MooInferError(
+            f"selector {selector.name!r} must answer with a row number from 0 to {len(view) - 1}, got {answer!r}"
+        )
+    row = int(view.rows[answer])
+    return Choice(
+        scenario.name, selector.name, str(table.model[row]), str(table.aggregator[row]), table, row, tuple(remarks)
+    )
+
+
+@dataclass(frozen=True)
+class Report:
+    """The choices of a run.
+
+    Args:
+        candidates: the whole table, before limits.
+        scenarios: the scenarios, in order.
+        estimator: what filled the table.
+        rows: a choice per scenario, model, aggregator and selector.
+        recommended: a choice per scenario and selector, over all models and aggregators.
+        headline: the selector whose pooled choice opens the text.
+
+    >>> from moo_infer import Pipeline
+    >>> report = Pipeline(selectors=["utopia", "knee-chord"]).run(["gpt-5", "gpt-5-nano"], "essay-feedback")
+    >>> report["utopia"].model, report["gpt-5", "knee-chord"].k
+    ('gpt-5-nano', 8)
+    >>> report["knee-chord"].reason
+    'knee-chord is defined along one curve, and this pool holds 2'
+    """
+
+    candidates: Candidates = field(repr=False)
+    scenarios: tuple[Scenario, ...]
+    estimator: "Estimator"
+    rows: tuple[Choice, ...] = field(repr=False)
+    recommended: tuple[Choice, ...] = field(repr=False)
+    headline: str
+
+    def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
+        """Return one choice: ``[selector]`` over the pool, ``[model, selector]`` of one model.
+
+        With several scenarios or aggregators name them too, in any order before the selector.
+
+        Raises:
+            MooInferError: for a name that does not occur, and where the names leave several choices.
+        """
+        *given, selector = (names,) if isinstance(names, str) else names
+        labels = {"scenario": [s.name for s in self.scenarios]}
+        labels |= {what: list(dict.fromkeys(getattr(c, what) for c in self.rows)) for what in ("model", "aggregator")}
+        wanted: dict[str, str] = {}
+        for name in given:
+            what = next((w for w, known in labels.items() if name in known and w not in wanted), None)
+            if what is None:
+                raise unknown("scenario, model or aggregator", name, sum(labels.values(), []))
+            wanted[what] = name
+        return self.choice(selector, **wanted)
+
+    def choice(
+        self, selector: str, *, scenario: str | None = None, model: str | None = None, aggregator: str | None = None
+    ) -> Choice:
+        """Return one choice; without model and aggregator, that over the pool."""
+        pooled = model is None and aggregator is None
+        wanted = {"scenario": scenario, "model": model, "aggregator": aggregator}
+        choices = [c for c in (self.recommended if pooled else self.rows) if c.selector == selector]
+        if not choices:
+            raise unknown("selector", selector, {c.selector for c in self.rows})
+        for what, name in wanted.items():
+            if name is not None and not (pooled and what != "scenario"):
+                known = {getattr(c, what) for c in choices}
+                choices = [c for c in choices if getattr(c, what) == name]
+                if not choices:
+                    raise unknown(what, name, known)
+        if len(choices) > 1:
+            open_ones = [w for w in wanted if wanted[w] is None and len({getattr(c, w) for c in choices}) > 1]
+            raise MooInferError(
+                f"{selector!r} has {len(choices)} choices here; name the {' and the '.join(open_ones)} as well"
+            )
+        return choices[0]
+
+    def to_dict(self, command: str | None = None) -> dict[str, Any]:
+        """Return the JSON form (schema 1).
+
+        Args:
+            command: the command line that made the report, or None.
+        """
+        estimator: dict[str, Any] = {"name": self.estimator.name}
+        if self.estimator.name != "exact":
+            estimator |= {"trials": self.estimator.trials, "seed": self.estimator.seed}
+        return {
+            "schema": SCHEMA,
+            "command": command,
+            "estimator": estimator,
+            "scenarios": [{"name": s.name, "limits": [_limit(limit) for limit in s.limits]} for s in self.scenarios],
+            "rows": [choice.to_dict() for choice in self.rows],
+            "recommended": [choice.to_dict() for choice in self.recommended],
+        }
+
+    def to_json(self, command: str | None = None) -> str:
+        """Return the JSON text; NaN never occurs in it."""
+        return json.dumps(self.to_dict(command), indent=2, allow_nan=False)
+
+    def to_text(self, *, details: bool = False) -> str:
+        """Return the text for people, 80 columns wide: the headline, then a table per scenario.
+
+        Args:
+            details: every figure of every choice instead of the k alone.
+        """
+        blocks: list[RenderableType] = [self._headline(s) for s in self.scenarios]
+        for scenario in self.scenarios:
+            blocks += ["", *(_details(self, scenario) if details else _compact(self, scenario))]
+        blocks += [note for note in self._notes() if note]
+        return render(*blocks)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _headline(self, scenario: Scenario) -> str:
+        choice = self.choice(self.headline, scenario=scenario.name)
+        if choice.figures is None:
+            return f"{scenario.name}: no recommendation: {choice.reason}."
+        figures = ", ".join(
+            f"{o.name} {choice.figures.objectives[o.name].mean:.4g}{' ' * bool(o.unit)}{o.unit}"
+            for o in self.candidates.objectives
+        )
+        pool = len(self.candidates.labels)
+        return (
+            f"{scenario.name}: use {choice.model} with k = {choice.k} samples, {choice.aggregator} "
+            f"({choice.parallelism} at a time): {figures} on average"
+            f" (the {self.headline} choice{f' among {pool} curves' if pool > 1 else ''})."
+        )
+
+    def _notes(self) -> list[str]:
+        free = [
+            f"{o.name} (scaled by its largest mean, {self.candidates.column(o.name).max():.4g} {o.unit})"
+            for o in self.candidates.objectives
+            if o.scale is None
+            for s in self.scenarios[:1]
+            if any(o.name not in [limit.objective for limit in s.limits] for s in self.scenarios)
+        ]
+        unlimited = f"Without a limit in some scenario: {', '.join(free)}." if free else ""
+        if self.estimator.name == "exact":
+            return ["", unlimited] if unlimited else []
+        simulated = f"Simulated with {self.estimator.trials} trials, seed {self.estimator.seed}."
+        return ["", unlimited, simulated]
+
+
+def render(*blocks: "RenderableType") -> str:
+    """Render blocks of text and tables, 80 columns wide, without colour or trailing blanks."""
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
+    for block in blocks:
+        console.print(block)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    return {"objective": limit.objective, "statistic": limit.statistic, "worst": float(limit.worst)}
+
+
+def _title(scenario: Scenario, candidates: Candidates) -> str:
+    units = {o.name: o.unit for o in candidates.objectives}
+    limits = ", ".join(f"{limit} {units.get(limit.objective, '')}".rstrip() for limit in scenario.limits)
+    return f"{scenario.name} ({limits or 'no limits'})"
+
+
+def _compact(report: Report, scenario: Scenario) -> "list[RenderableType]":
+    """Models down, selectors across, k in the cells; what is marked or missing stands below."""
+    from rich import box
+    from rich.table import Table
+
+    choices = [c for c in report.rows if c.scenario == scenario.name]
+    pooled = [c for c in report.recommended if c.scenario == scenario.name]
+    selectors = list(dict.fromkeys(c.selector for c in choices))
+    several = len({c.aggregator for c in choices}) > 1
+    blocks: list[RenderableType] = [_title(scenario, report.candidates)]
+    for start in range(0, len(selectors), SELECTORS_ABREAST):
+        abreast = selectors[start : start + SELECTORS_ABREAST]
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        table.add_column("k of", overflow="fold")
+        if several:
+            table.add_column("aggregator", overflow="fold")
+        for selector in abreast:
+            table.add_column(selector, justify="right", overflow="fold")
+        for model, aggregator in report.candidates.labels:
+            cells = {c.selector: _cell(c) for c in choices if (c.model, c.aggregator) == (model, aggregator)}
+            label = [model, aggregator] if several else [model]
+            table.add_row(*label, *(cells[selector] for selector in abreast))
+        blocks.append(table)
+    if len(report.candidates.labels) > 1:
+        named = [f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c)}" for c in pooled if c.k]
+        if named:
+            blocks.append(f"Over all: {'; '.join(named)}.")
+    return blocks + _footnotes([*choices, *pooled])
+
+
+def _cell(choice: Choice) -> str:
+    return "-" if choice.k is None else f"{choice.k}{'*' * bool(choice.remarks)}"
+
+
+def _footnotes(choices: Sequence[Choice]) -> "list[RenderableType]":
+    """Remarks and reasons, each once; the figures in parentheses are left to the details."""
+    remarks: dict[str, int] = {}
+    reasons: dict[str, list[str]] = {}
+    for choice in choices:
+        for remark in choice.remarks:
+            remarks[remark.split(" (")[0]] = remarks.get(remark.split(" (")[0], 0) + 1
+        if choice.k is None:
+            reasons.setdefault(choice.reason, []).append(choice.model or "over all")
+    notes = [f"* {remark} ({count} of these choices)." for remark, count in remarks.items()]
+    for reason, models in reasons.items():
+        notes.append(f"- {', '.join(dict.fromkeys(models))}: {reason}.")
+    return list(notes)
+
+
+def _details(report: Report, scenario: Scenario) -> "list[RenderableType]":
+    """Every figure: mean and standard deviation, 95 % range over trials, and the mean per inference."""
+    from rich import box
+    from rich.table import Table
+
+    choices = [c for c in (*report.rows, *report.recommended) if c.scenario == scenario.name]
+    blocks: list[RenderableType] = [_title(scenario, report.candidates)]
+    groups: dict[str, list[Choice]] = {}
+    for choice in choices:
+        label = f"{choice.model}, {choice.aggregator}" if choice in report.rows else "over all"
+        groups.setdefault(label, []).append(choice)
+    for label, group in groups.items():
+        if label == "over all" and len(report.candidates.labels) == 1:
+            continue
+        table = Table(box=box.SIMPLE_HEAD, title=label, title_justify="left", pad_edge=False, padding=(0, 1))
+        table.add_column("selector", overflow="fold")
+        table.add_column("k", justify="right")
+        for o in report.candidates.objectives:
+            table.add_column(f"{o.name} {o.unit}".strip(), justify="right", overflow="fold")
+        for choice in group:
+            if choice.figures is None:
+                continue
+            name = f"{choice.selector}\n{choice.model}" if label == "over all" else choice.selector
+            cells = [_figures(choice, o.name) for o in report.candidates.objectives]
+            table.add_row(name, _cell(choice), *cells)
+        blocks += ["", table]
+        for choice in group:
+            blocks += [f"{choice.selector}: {choice.reason}."] if choice.figures is None else []
+            blocks += [f"* {warning}." for warning in choice.warnings]
+    legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
+    simulated = any(c.figures and c.figures.simulated for c in choices)
+    return [*blocks, "", f"{legend}{'; ~ simulated' * simulated}."]
+
+
+def _figures(choice: Choice, objective: str) -> str:
+    assert choice.figures is not None and choice.k is not None
+    s = choice.figures.objectives[objective]
+
+    def number(statistic: str) -> str:
+        value = float(getattr(s, statistic))
+        tilde = "~" * (f"{objective}.{statistic}" in choice.figures.simulated)  # type: ignore[union-attr]  # checked above
+        return f"{tilde}{value:.4g}" if math.isfinite(value) else "?"
+
+    lines = [f"{number('mean')} ± {number('std')}", f"[{number('low')}, {number('high')}]"]
+    if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
+        lines.append(f"{s.mean / choice.k:.4g} each")
+    return "\n".join(lines)
+
+
