@@ -38,7 +38,7 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
     row = int(np.argmin(relative.max(axis=1)))
     failing = [(limit, e) for limit, e in zip(limits, excess[row], strict=True) if e > 0]
     fails = " and ".join(f"{limit} by {_by(candidates, limit, e)}" for limit, e in failing)
-    needs = " and ".join(_relaxed(limit, e) for limit, e in failing)
+    needs = " and ".join(str(_relaxed(limit, e)) for limit, e in failing)
     return (
         f"nothing is feasible, and no limit alone can be loosened to change that: "
         f"the nearest ({_who(candidates, row)}) fails {fails}; {needs} would do"
@@ -47,7 +47,8 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
 
 def _by(candidates: Candidates, limit: Limit, excess: float) -> str:
     unit = candidates.objectives[candidates.index(limit.objective)].unit
-    share = f" ({100 * excess / abs(limit.worst):.2g} %)" if limit.worst else ""
+    percent = 100 * excess / abs(limit.worst) if limit.worst else 0.0
+    share = f" ({percent:{'.0f' if percent >= 10 else '.2g'}} %)" if percent else ""
     return f"{excess:.3g}{' ' if unit else ''}{unit}{share}"
 
 

@@ -1,6 +1,6 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -45,6 +45,7 @@ class Pipeline:
         models: the profiles that can be called by name; None for the nine of the paper.
         scenarios: the scenarios that can be called by name; None for the three of the paper.
         registry: where names of parts are looked up; None for everything installed.
+        progress: told (done, total, what comes next) before every estimation.
 
     Raises:
         MooInferError: for unknown names, parts that are none, and numbers out of range.
@@ -67,6 +68,7 @@ class Pipeline:
         models: Mapping[str, ModelProfile] | None = None,
         scenarios: Mapping[str, Scenario] | None = None,
         registry: Registry | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
         self.headline = HEADLINE if selectors is SELECTORS else None
@@ -77,7 +79,7 @@ class Pipeline:
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
         self.parallelism = None if parallelism is None else at_least_one(parallelism, "parallelism")
-        self._models, self._scenarios = models, scenarios
+        self._models, self._scenarios, self._progress = models, scenarios, progress
         # Profiles are kept beside their estimates, so that an id stands for the same profile as long as it is a key.
         self._estimates: dict[tuple[int, str], tuple[ModelProfile, Estimate]] = {}
 
@@ -95,7 +97,13 @@ class Pipeline:
         """Return the table of the models (default all) under every aggregator, before limits."""
         profiles = _named(ModelProfile, self.models, models, "model")
         objectives = _objectives(profiles, self.aggregators)
-        return Candidates(objectives, [self._estimate(p, a) for p in profiles for a in self.aggregators])
+        curves = [(profile, aggregator) for profile in profiles for aggregator in self.aggregators]
+        estimates = []
+        for done, (profile, aggregator) in enumerate(curves):
+            if self._progress:
+                self._progress(done, len(curves), f"{profile.name}, {aggregator.name}")
+            estimates.append(self._estimate(profile, aggregator))
+        return Candidates(objectives, estimates)
 
     def run(
         self,

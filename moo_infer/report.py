@@ -172,7 +172,7 @@ class Report:
     >>> report["utopia"].model, report["gpt-5", "knee-chord"].k
     ('gpt-5-nano', 8)
     >>> report["knee-chord"].reason
-    'knee-chord is defined along one curve, and this pool holds 2'
+    'is defined along one curve, and this pool holds 2'
     """
 
     candidates: Candidates = field(repr=False)
@@ -268,11 +268,12 @@ class Report:
             f"{o.name} {choice.figures.objectives[o.name].mean:.4g}{' ' * bool(o.unit)}{o.unit}"
             for o in self.candidates.objectives
         )
-        pool = len(self.candidates.labels)
+        models, aggregators = (len(set(names)) for names in zip(*self.candidates.labels, strict=True))
+        among = f" among {models} models" * (models > 1) + f" x {aggregators} aggregators" * (aggregators > 1)
         return (
             f"{scenario.name}: use {choice.model} with k = {choice.k} samples, {choice.aggregator} "
             f"({choice.parallelism} at a time): {figures} on average"
-            f" (the {self.headline} choice{f' among {pool} curves' if pool > 1 else ''})."
+            f" (the {self.headline} choice{among})."
         )
 
     def _notes(self) -> list[str]:
@@ -308,7 +309,7 @@ def _limit(limit: Limit) -> dict[str, Any]:
 def _title(scenario: Scenario, candidates: Candidates) -> str:
     units = {o.name: o.unit for o in candidates.objectives}
     limits = ", ".join(f"{limit} {units.get(limit.objective, '')}".rstrip() for limit in scenario.limits)
-    return f"{scenario.name} ({limits or 'no limits'})"
+    return f"{scenario.name}: {limits or 'no limits'}"
 
 
 def _compact(report: Report, scenario: Scenario) -> "list[RenderableType]":
@@ -324,7 +325,7 @@ def _compact(report: Report, scenario: Scenario) -> "list[RenderableType]":
     for start in range(0, len(selectors), SELECTORS_ABREAST):
         abreast = selectors[start : start + SELECTORS_ABREAST]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        table.add_column("k of", overflow="fold")
+        table.add_column("k", overflow="fold")
         if several:
             table.add_column("aggregator", overflow="fold")
         for selector in abreast:
@@ -347,17 +348,24 @@ def _cell(choice: Choice) -> str:
 
 def _footnotes(choices: Sequence[Choice]) -> "list[RenderableType]":
     """Remarks and reasons, each once; the figures in parentheses are left to the details."""
-    remarks: dict[str, int] = {}
-    reasons: dict[str, list[str]] = {}
+    remarks: dict[tuple[str, str], int] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     for choice in choices:
         for remark in choice.remarks:
-            remarks[remark.split(" (")[0]] = remarks.get(remark.split(" (")[0], 0) + 1
+            key = (choice.selector, remark.split(" (")[0])
+            remarks[key] = remarks.get(key, 0) + 1
         if choice.k is None:
-            reasons.setdefault(choice.reason, []).append(choice.model or "over all")
-    notes = [f"* {remark} ({count} of these choices)." for remark, count in remarks.items()]
-    for reason, models in reasons.items():
-        notes.append(f"- {', '.join(dict.fromkeys(models))}: {reason}.")
+            who = choice.model or "over all"
+            reasons.setdefault((who, choice.reason), []).append(choice.selector)
+    notes = [f"* {selector}: {remark} ({count} of these)." for (selector, remark), count in remarks.items()]
+    for (who, reason), selectors in reasons.items():
+        every = len(set(selectors)) == len({c.selector for c in choices}) > 1
+        notes.append(f"- {who}: {reason if every else f'{_and(selectors)}: {reason}'}.")
     return list(notes)
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 def _details(report: Report, scenario: Scenario) -> "list[RenderableType]":
@@ -365,15 +373,16 @@ def _details(report: Report, scenario: Scenario) -> "list[RenderableType]":
     from rich import box
     from rich.table import Table
 
-    choices = [c for c in (*report.rows, *report.recommended) if c.scenario == scenario.name]
+    groups = {
+        f"{model}, {aggregator}": [
+            c for c in report.rows if (c.scenario, c.model, c.aggregator) == (scenario.name, model, aggregator)
+        ]
+        for model, aggregator in report.candidates.labels
+    }
+    if len(groups) > 1:
+        groups["over all"] = [c for c in report.recommended if c.scenario == scenario.name]
     blocks: list[RenderableType] = [_title(scenario, report.candidates)]
-    groups: dict[str, list[Choice]] = {}
-    for choice in choices:
-        label = f"{choice.model}, {choice.aggregator}" if choice in report.rows else "over all"
-        groups.setdefault(label, []).append(choice)
     for label, group in groups.items():
-        if label == "over all" and len(report.candidates.labels) == 1:
-            continue
         table = Table(box=box.SIMPLE_HEAD, title=label, title_justify="left", pad_edge=False, padding=(0, 1))
         table.add_column("selector", overflow="fold")
         table.add_column("k", justify="right")
@@ -388,9 +397,9 @@ def _details(report: Report, scenario: Scenario) -> "list[RenderableType]":
         blocks += ["", table]
         for choice in group:
             blocks += [f"{choice.selector}: {choice.reason}."] if choice.figures is None else []
-            blocks += [f"* {warning}." for warning in choice.warnings]
+            blocks += [f"* {choice.selector}: {warning}." for warning in choice.warnings]
     legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
-    simulated = any(c.figures and c.figures.simulated for c in choices)
+    simulated = any(c.figures and c.figures.simulated for group in groups.values() for c in group)
     return [*blocks, "", f"{legend}{'; ~ simulated' * simulated}."]
 
 

@@ -121,7 +121,7 @@ class Knee(Selector):
 
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of the sharpest bend; raises NoSelection without a curve of at least 3 Pareto rows."""
-        front, points = _curve(candidates, self.name)
+        front, points = _curve(candidates)
         k = candidates.k[front].astype(np.float64)
         before, after = np.diff(k)[:-1, None], np.diff(k)[1:, None]
         back, ahead = np.diff(points, axis=0)[:-1] / before, np.diff(points, axis=0)[1:] / after
@@ -132,8 +132,8 @@ class Knee(Selector):
         best = int(np.argmax(curvature))
         if best in (0, len(curvature) - 1):
             warnings.warn(
-                f"{self.name}: the curvature is largest at the edge of the feasible range "
-                f"(k = {k[best + 1]:g} of {k[0]:g} to {k[-1]:g}), so this is no bend; consider knee-chord",
+                "the curvature is largest at the edge of the feasible range, so this may be no bend; "
+                f"see knee-chord (k = {k[best + 1]:g} of {k[0]:g} to {k[-1]:g})",
                 SelectionWarning,
                 stacklevel=2,
             )
@@ -157,7 +157,7 @@ class KneeChord(Selector):
 
     def select(self, candidates: Candidates, /) -> int:
         """Return the farthest interior row; raises NoSelection without a curve of at least 3 Pareto rows."""
-        front, points = _curve(candidates, self.name)
+        front, points = _curve(candidates)
         low, high = points.min(axis=0), points.max(axis=0)
         points = (points - low)[:, high > low] / (high - low)[high > low]
         chord = points[-1] - points[0]
@@ -169,21 +169,21 @@ class KneeChord(Selector):
 
 def _least(candidates: Candidates, objective: str) -> int:
     if objective not in [o.name for o in candidates.objectives]:
-        raise NoSelection(f"the table has no {objective}")
+        raise NoSelection(f"needs the objective {objective}, which the table does not have")
     return int(np.argmin(candidates.loss(objective)))
 
 
-def _curve(candidates: Candidates, selector: str) -> tuple[npt.NDArray[np.intp], FloatArray]:
+def _curve(candidates: Candidates) -> tuple[npt.NDArray[np.intp], FloatArray]:
     """Rows and losses of the front of a single curve, by k."""
     if candidates.curves > 1:
-        raise NoSelection(f"{selector} is defined along one curve, and this pool holds {candidates.curves}")
+        raise NoSelection(f"is defined along one curve, and this pool holds {candidates.curves}")
     front = candidates.front
     if len(front) < 3:
-        raise NoSelection(f"{selector} needs at least 3 Pareto rows, and there {_are(len(front))}")
+        raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(len(front))}")
     points = candidates.losses[front]
     steps = np.diff(points, axis=0) / np.diff(candidates.k[front])[:, None]
     if np.allclose(steps, steps[0], rtol=1e-9, atol=1e-12):
-        raise NoSelection(f"{selector} needs a bend, and the front is a straight line")
+        raise NoSelection("needs a bend, and the front is a straight line")
     return front, points
 
 

@@ -1,0 +1,324 @@
+"""The command line: ``moo-infer recommend | paper | plugins | models | scenarios``."""
+
+import json
+import shlex
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import __version__
+from .errors import MooInferError, unknown
+from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
+from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
+from .registry import Registry
+from .report import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["main", "run"]
+
+app = typer.Typer(
+    help="Which LLM, how many samples k, aggregated how - under budgets of money, seconds, joules and accuracy.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")]
+Models = Annotated[
+    Path | None, typer.Option("--models", metavar="FILE", help="YAML with models to use instead of the built-in ones.")
+]
+
+
+def main() -> None:
+    """Entry point of the command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code: 0, or 2 with one sentence on standard error."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"moo-infer: warning: {message}", file=sys.stderr)  # noqa: T201
+        try:
+            app(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
+        except MooInferError as error:
+            return _fail(str(error))
+        except typer.BadParameter.__base__ as error:  # the usage error of whichever click typer brings
+            return _fail(error.format_message().rstrip("."))  # type: ignore[union-attr]  # every usage error has it
+        except typer.Exit as stop:
+            return stop.exit_code
+        except typer.Abort:
+            return _fail("stopped")
+        except BrokenPipeError:  # whoever read the output, for example head, has had enough
+            sys.stderr.close()
+            return 0
+    return 0
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"moo-infer {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def recommend(
+    context: typer.Context,
+    models: Models = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A scenario; repeatable; default all. Excludes limits."),
+    ] = None,
+    max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Same as --max cost=USD.")] = None,
+    max_latency: Annotated[str | None, typer.Option(metavar="S", help="Same as --max latency=S.")] = None,
+    min_accuracy: Annotated[str | None, typer.Option(metavar="A", help="Same as --min accuracy=A.")] = None,
+    max_: Annotated[
+        list[str] | None,
+        typer.Option("--max", metavar="NAME=VALUE", help="Largest acceptable mean; NAME=p95=VALUE for a quantile."),
+    ] = None,
+    min_: Annotated[
+        list[str] | None,
+        typer.Option("--min", metavar="NAME=VALUE", help="Smallest acceptable mean; NAME=p05=VALUE for a quantile."),
+    ] = None,
+    aggregator: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(AGGREGATORS)}."),
+    ] = None,
+    selector: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
+    ] = None,
+    estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact",
+    trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is simulated.")] = 0,
+    parallelism: Annotated[
+        int | None, typer.Option(metavar="P", help="Inferences at a time; default the profile's.")
+    ] = None,
+    k_max: Annotated[int, typer.Option(metavar="K", help="Largest k of the grid.")] = K_MAX,
+    k_step: Annotated[
+        int | None, typer.Option(metavar="N", help="Step of the grid; default the model's parallelism.")
+    ] = None,
+    k: Annotated[str | None, typer.Option(metavar="1,2,4", help="The grid itself; excludes --k-max, --k-step.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Recommend a model, a number of samples k and an aggregator within limits.
+
+    \b
+    Examples:
+      moo-infer recommend
+      moo-infer recommend --models my.yaml --max-cost 0.50 --max-latency 60 --min-accuracy 0.93
+      moo-infer recommend --scenario medical-ai --model gpt-5 --aggregator majority-vote --details
+    """
+    registry = Registry()
+    profiles, scenarios = _known(models, registry)
+    custom = _custom([("cost", max_cost), ("latency", max_latency)], [("accuracy", min_accuracy)], max_, min_)
+    if custom and scenario:
+        raise MooInferError("--scenario and limits exclude each other; give one of them")
+    if k is not None and (k_step is not None or k_max != K_MAX):
+        raise MooInferError("--k and --k-max or --k-step exclude each other; give one of them")
+    if estimator not in ESTIMATORS:
+        raise unknown("estimator", estimator, ESTIMATORS)
+    with _progress() as progress:
+        pipeline = Pipeline(
+            aggregator or AGGREGATORS,
+            selector or SELECTORS,
+            ESTIMATORS[estimator](trials, seed),
+            k=None if k is None else _grid(k),
+            k_max=k_max,
+            k_step=k_step,
+            parallelism=parallelism,
+            models=profiles,
+            scenarios=scenarios,
+            registry=registry,
+            progress=progress,
+        )
+        report = pipeline.run(model or None, custom or scenario or None)
+        text = report.to_json(_command(context)) if as_json else report.to_text(details=details)
+    typer.echo(text.rstrip("\n"))
+
+
+@app.command()
+def paper(
+    context: typer.Context,
+    details: Annotated[bool, typer.Option("--details", help="Accuracy, cost and latency of every cell.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare Tables 4-6 of arXiv 2510.18905: published, reproduced by the authors' procedure, exact.
+
+    \b
+    Examples:
+      moo-infer paper
+      moo-infer paper --json
+    """
+    from .paper import compare
+
+    comparison = compare()
+    typer.echo(comparison.to_json() if as_json else comparison.to_text(details=details).rstrip("\n"))
+
+
+@app.command()
+def plugins(as_json: Json = False) -> None:
+    """List every part that can be called by name, and the package it comes from.
+
+    \b
+    Example:
+      moo-infer plugins
+    """
+    found = Registry().plugins()
+    if as_json:
+        _print_json({"plugins": [asdict(plugin) for plugin in found]})
+    else:
+        rows = [(p.kind, p.name, f"{p.package} {p.version}".strip()) for p in found]
+        typer.echo(_table(("kind", "name", "from"), rows))
+
+
+@app.command("models")
+def list_models(models: Models = None, as_json: Json = False) -> None:
+    """List the model profiles, with what one inference is worth and consumes.
+
+    \b
+    Examples:
+      moo-infer models
+      moo-infer models --models my.yaml
+    """
+    registry = Registry()
+    profiles, _ = _known(models, registry)
+    if as_json:
+        _print_json({"models": [_profile(profile) for profile in profiles.values()]})
+        return
+    rows = []
+    for profile in profiles.values():
+        table = Pipeline(k=[1], parallelism=1, registry=registry).candidates(profile)
+        means = [f"{o.name} {table.column(o.name)[0]:.4g} {o.unit}".strip() for o in table.objectives]
+        rows.append((profile.name, str(profile.parallelism), "\n".join(means), profile.source))
+    typer.echo(_table(("model", "P", "one inference", "source"), rows))
+
+
+@app.command("scenarios")
+def list_scenarios(models: Models = None, as_json: Json = False) -> None:
+    """List the scenarios and their limits.
+
+    \b
+    Example:
+      moo-infer scenarios
+    """
+    _, found = _known(models, None)
+    if as_json:
+        listed = [
+            {"name": s.name, "limits": [asdict(limit) for limit in s.limits], "source": s.source}
+            for s in found.values()
+        ]
+        _print_json({"scenarios": listed})
+    else:
+        rows = [(s.name, ", ".join(str(limit) for limit in s.limits), s.source) for s in found.values()]
+        typer.echo(_table(("scenario", "limits", "source"), rows))
+
+
+def _fail(message: str) -> int:
+    typer.echo(f"moo-infer: {message}", err=True)
+    return 2
+
+
+def _known(path: Path | None, registry: Registry | None) -> tuple[dict[str, ModelProfile], dict[str, Scenario]]:
+    """Profiles and scenarios that can be called by name: those of the file where it has some."""
+    if path is None:
+        return (builtin_models(registry) if registry else {}), builtin_scenarios()
+    return (load_models(path, registry) if registry else {}), load_scenarios(path) or builtin_scenarios()
+
+
+def _custom(
+    largest: list[tuple[str, str | None]],
+    smallest: list[tuple[str, str | None]],
+    max_: list[str] | None,
+    min_: list[str] | None,
+) -> Scenario | None:
+    """Build the scenario that limits on the command line make, or None where there are none."""
+    sides: list[dict[str, dict[str, float]]] = []
+    for flag, given, free in (("--max", largest, max_), ("--min", smallest, min_)):
+        pairs = [(f"{flag}-{name}", name, text) for name, text in given if text is not None]
+        for item in free or []:
+            name, equals, text = item.partition("=")
+            if not (name and equals):
+                raise MooInferError(f"{flag}: must be NAME=VALUE, got {item!r}")
+            pairs.append((f"{flag} {name}", name, text))
+        side: dict[str, dict[str, float]] = {}
+        for where, name, text in pairs:
+            statistic, _, value = text.rpartition("=")
+            statistics = side.setdefault(name, {})
+            if (statistic or "mean") in statistics:
+                raise MooInferError(f"{where}: the {statistic or 'mean'} of {name} is limited twice")
+            try:
+                statistics[statistic or "mean"] = float(value)
+            except ValueError:
+                raise MooInferError(f"{where}: must be a number, or a quantile such as p95=2, got {text!r}") from None
+        sides.append(side)
+    return Scenario("custom", *sides) if any(sides) else None
+
+
+def _grid(text: str) -> list[int]:
+    try:
+        return [int(item) for item in text.split(",")]
+    except ValueError:
+        raise MooInferError(f"--k: must be whole numbers separated by commas, got {text!r}") from None
+
+
+def _command(context: typer.Context) -> str:
+    return shlex.join(["moo-infer", *context.find_root().obj])
+
+
+def _profile(profile: ModelProfile) -> dict[str, Any]:
+    def part(of: Any) -> dict[str, Any]:
+        return {"kind": of.name} | {f.name: getattr(of, f.name) for f in fields(of)}
+
+    return {
+        "name": profile.name,
+        "parallelism": profile.parallelism,
+        "source": profile.source,
+        "inference": part(profile.inference),
+        "costs": [part(cost) for cost in profile.costs],
+    }
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps({"schema": 1} | document, indent=2, allow_nan=False))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return render(table).strip("\n")
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[int, int, str], None] | None]":
+    """Show a bar on standard error where somebody is looking at it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("estimating", total=None)
+
+        def told(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield told
