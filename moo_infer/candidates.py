@@ -18,7 +18,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
 
-LOW, HIGH = 0.025, 0.975  # the quantiles behind `low` and `high`: what one query in twenty leaves (paper, eq 7)
+LOW, HIGH = (
+    0.025,
+    0.975,
+)  # the quantiles behind `low` and `high`: what one query in twenty leaves (paper, eq 7)
 STATISTICS = ("mean", "std", "low", "high", "stderr")
 DECIMALS = 12  # losses are compared after rounding to this, so that ties are ties
 
@@ -43,7 +46,7 @@ class Column:
     @cached_property
     def mean(self) -> FloatArray:
         """(n,) expectations."""
-        return self._moments.mean if self._moments else self.trials.mean(axis=0)
+        return self._moments.mean if self._moments else np.asarray(self.trials.mean(axis=0))
 
     @cached_property
     def std(self) -> FloatArray:
@@ -52,7 +55,7 @@ class Column:
             return self._moments.std
         if len(self.trials) < 2:
             return np.full(self.trials.shape[1], np.nan)
-        return self.trials.std(axis=0, ddof=1)
+        return np.asarray(self.trials.std(axis=0, ddof=1))
 
     @cached_property
     def stderr(self) -> FloatArray:
@@ -312,9 +315,7 @@ class Candidates:
                     f"mean cannot be measured with that many trials"
                 )
         k, parallelism = int(estimate.k[place]), estimate.parallelism
-        return Row(
-            estimate.model, estimate.aggregator, k, parallelism, statistics, tuple(simulated), tuple(warnings)
-        )
+        return Row(estimate.model, estimate.aggregator, k, parallelism, statistics, tuple(simulated), tuple(warnings))
 
     def __iter__(self) -> Iterator[Row]:
         return (self.row(i) for i in range(len(self)))

@@ -32,9 +32,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+# The usage error of whichever click typer brings along.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")]
 Models = Annotated[
-    Path | None, typer.Option("--models", metavar="FILE", help="YAML with models to use instead of the built-in ones.")
+    Path | None,
+    typer.Option("--models", metavar="FILE", help="YAML with models to use instead of the built-in ones."),
 ]
 
 
@@ -46,13 +50,14 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0, or 2 with one sentence on standard error."""
     with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = lambda message, *_, **__: print(f"moo-infer: warning: {message}", file=sys.stderr)  # noqa: T201
         try:
             app(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
         except MooInferError as error:
             return _fail(str(error))
-        except typer.BadParameter.__base__ as error:  # the usage error of whichever click typer brings
-            return _fail(error.format_message().rstrip("."))  # type: ignore[union-attr]  # every usage error has it
+        except USAGE_ERROR as error:
+            return _fail(getattr(error, "format_message", error.__str__)().rstrip("."))
         except typer.Exit as stop:
             return stop.exit_code
         except typer.Abort:
@@ -263,7 +268,7 @@ def _custom(
             except ValueError:
                 raise MooInferError(f"{where}: must be a number, or a quantile such as p95=2, got {text!r}") from None
         sides.append(side)
-    return Scenario("custom", *sides) if any(sides) else None
+    return Scenario("custom", max=sides[0], min=sides[1]) if any(sides) else None
 
 
 def _grid(text: str) -> list[int]:

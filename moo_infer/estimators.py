@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import ClassVar
 
 import numpy as np
@@ -49,7 +49,7 @@ class Estimator(ABC):
     def moments(
         self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
     ) -> dict[str, Moments | None]:
-        """What is taken as known of every objective, without simulation."""
+        """Return what is taken as known of every objective, without simulation."""
 
     def estimate(
         self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
@@ -156,7 +156,7 @@ def simulate(
     K, places = int(k.max()), k - 1
     rng, aggregator_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
-    totals = {name: np.empty((trials, len(k))) for name in objectives}
+    totals = {name: np.zeros((trials, len(k))) for name in objectives}
     block = max(1, BLOCK // K)
     for start in range(0, trials, block):
         M = min(block, trials - start)
@@ -164,22 +164,16 @@ def simulate(
         for name in objectives:
             if name == ACCURACY.name:
                 who = f"aggregator {aggregator.name!r}"
-                values = _values(lambda: aggregator.aggregate(draws, aggregator_rng), (M, K), who, profile)
+                values = _values(partial(aggregator.aggregate, draws, aggregator_rng), (M, K), who, profile)
                 if values.min() < -1e-9 or values.max() > 1 + 1e-9:
-                    raise MooInferError(
-                        f"{who} must give accuracies in [0, 1], got {values.min():g} to {values.max():g}"
-                    )
+                    given = f"{values.min():g} to {values.max():g}"
+                    raise MooInferError(f"{who} must give accuracies in [0, 1], got {given}")
                 totals[name][start : start + M] = np.clip(values[:, places], 0.0, 1.0)
-            else:
-                totals[name][start : start + M] = sum(
-                    _values(
-                        lambda part=part: part.total(draws, parallelism=parallelism),  # type: ignore[misc]  # part is bound
-                        (M, K),
-                        f"cost model {part.name!r}",
-                        profile,
-                    )[:, places]
-                    for part in costs[name]
-                )
+                continue
+            for part in costs[name]:
+                who = f"cost model {part.name!r}"
+                values = _values(partial(part.total, draws, parallelism=parallelism), (M, K), who, profile)
+                totals[name][start : start + M] += values[:, places]
     return totals
 
 

@@ -58,7 +58,12 @@ class Draws:
     columns: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arrays = {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "accuracy": self.accuracy, **self.columns}
+        arrays = {
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "accuracy": self.accuracy,
+            **self.columns,
+        }
         shape = np.shape(self.accuracy)
         for name, array in arrays.items():
             if np.ndim(array) != 2 or np.shape(array) != shape:
@@ -71,7 +76,12 @@ class Draws:
 
     def __getitem__(self, column: str) -> Array:
         """Return a column (M, K) by name; raises MissingColumn, naming those there are."""
-        arrays = {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "accuracy": self.accuracy, **self.columns}
+        arrays = {
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "accuracy": self.accuracy,
+            **self.columns,
+        }
         if column not in arrays:
             raise MissingColumn(column, arrays)
         return arrays[column]

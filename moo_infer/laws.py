@@ -41,7 +41,11 @@ class ClippedNormal:
         below, above = _cdf(a), _cdf(-b)
         first = _density(a) - _density(b) + _times(a, below) + _times(b, above)
         second = 1 - below - above + _times(a, _density(a) + a * below) - _times(b, _density(b) - b * above)
-        return self.loc + self.sigma * first, self.sigma * math.sqrt(max(second - first**2, 0.0)), below + above
+        return (
+            self.loc + self.sigma * first,
+            self.sigma * math.sqrt(max(second - first**2, 0.0)),
+            below + above,
+        )
 
     @property
     def mean(self) -> float:
@@ -71,8 +75,11 @@ class ClippedNormal:
         """The smallest x with P(X <= x) >= q, any shape."""
         from scipy.special import ndtri
 
-        return np.clip(self.loc + self.sigma * ndtri(q) if self.sigma > 0 else np.full(np.shape(q), self.loc),
-                       self.low, self.high)
+        return np.clip(
+            self.loc + self.sigma * ndtri(q) if self.sigma > 0 else np.full(np.shape(q), self.loc),
+            self.low,
+            self.high,
+        )
 
 
 def _cdf(z: float) -> float:

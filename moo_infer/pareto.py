@@ -28,6 +28,6 @@ def front(losses: npt.NDArray[np.float64], /) -> npt.NDArray[np.intp]:
     # Importing pymoo takes longer than everything else in a plain run, so only those who need a front pay for it.
     from pymoo.util.nds.non_dominated_sorting import find_non_dominated
 
-    rows = np.asarray(find_non_dominated(losses), dtype=np.intp)
+    rows = np.asarray(find_non_dominated(losses), dtype=np.intp)  # type: ignore[no-untyped-call]  # pymoo has no types
     _, first = np.unique(losses[rows], axis=0, return_index=True)
     return rows[np.sort(first)]

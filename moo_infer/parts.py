@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -72,7 +73,12 @@ def check(part: object, kind: type[Part], where: str) -> Part:
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
         raise MooInferError(f"{where}: must be {article} {kind.__name__} object, got {part!r}{hint}")
     for field in _fields(type(part)):
-        _value(type(part), field.name, getattr(part, field.name), f"{where}: {getattr(part, 'name', '')}".rstrip(": "))
+        _value(
+            type(part),
+            field.name,
+            getattr(part, field.name),
+            f"{where}: {getattr(part, 'name', '')}".rstrip(": "),
+        )
     return part
 
 
@@ -102,6 +108,9 @@ def _value(cls: type, key: str, value: object, where: str) -> object:
         value = _middle(value, here)
     if number and isinstance(value, bool):
         raise MooInferError(f"{here}: must be a number, got {value!r}")
+    if number and isinstance(value, str):
+        with suppress(ValueError):  # YAML takes 1e-6 for text
+            value = float(value)
     try:
         return adapter.validate_python(value)
     except ValidationError as error:

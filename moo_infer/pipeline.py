@@ -72,8 +72,8 @@ class Pipeline:
     ) -> None:
         self.registry = registry or Registry()
         self.headline = HEADLINE if selectors is SELECTORS else None
-        self.aggregators = self._parts(AccuracyAggregator, aggregators, "aggregator")  # type: ignore[type-abstract]  # a kind
-        self.selectors = self._parts(Selector, selectors, "selector")  # type: ignore[type-abstract]  # a kind
+        self.aggregators = self._parts(AccuracyAggregator, aggregators, "aggregator")
+        self.selectors = self._parts(Selector, selectors, "selector")
         self.estimator = _estimator(estimator)
         self.k = None if k is None else _grid(k)
         self.k_max = at_least_one(k_max, "k_max")
@@ -159,7 +159,10 @@ class Pipeline:
 
 
 def _named(
-    kind: type[Named], known: Mapping[str, Named], given: str | Named | Iterable[str | Named] | None, what: str
+    kind: type[Named],
+    known: Mapping[str, Named],
+    given: str | Named | Iterable[str | Named] | None,
+    what: str,
 ) -> tuple[Named, ...]:
     listed = [given] if isinstance(given, str | kind) else _listed(known if given is None else given, what)
     found = []
@@ -204,19 +207,15 @@ def _estimator(given: str | Estimator) -> Estimator:
     return ESTIMATORS[given]()
 
 
-def _objectives(
-    profiles: Sequence[ModelProfile], aggregators: Sequence[AccuracyAggregator]
-) -> tuple[Objective, ...]:
-    """Collect the columns of the table: accuracy, and the objectives that every (model, aggregator) has cost models for."""
+def _objectives(profiles: Sequence[ModelProfile], aggregators: Sequence[AccuracyAggregator]) -> tuple[Objective, ...]:
+    """Collect the columns of the table: accuracy, and the objectives that all have cost models for."""
     found: dict[str, tuple[str, Objective]] = {}
     held = [(f"{p.name} with {a.name}", list(cost_models(p, a))) for p in profiles for a in aggregators]
     for owner, objectives in held:
         for objective in objectives:
             other, known = found.setdefault(objective.name, (owner, objective))
             if known != objective:
-                raise MooInferError(
-                    f"{objective.name!r} is {known!r} for {other}, but {objective!r} for {owner}"
-                )
+                raise MooInferError(f"{objective.name!r} is {known!r} for {other}, but {objective!r} for {owner}")
     for owner, objectives in held:
         if missing := sorted(set(found) - {o.name for o in objectives}):
             raise MooInferError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -113,7 +114,7 @@ def load_models(path: str | Path, registry: Registry | None = None) -> dict[str,
     if "models" not in document:
         raise MooInferError(f"{path}: missing models; keys: {', '.join(map(str, document)) or 'none'}")
     registry = registry or Registry()
-    return dict(_each(document["models"], f"{path}: models", str(path), lambda *args: _profile(*args, registry)))
+    return dict(_each(document["models"], f"{path}: models", str(path), partial(_profile, registry)))
 
 
 def load_scenarios(path: str | Path) -> dict[str, Scenario]:
@@ -153,7 +154,7 @@ def _builtin(name: str) -> Path:
     return Path(str(files(__package__) / "builtin" / name))
 
 
-def _profile(name: str, given: Mapping[str, Any], where: str, registry: Registry) -> ModelProfile:
+def _profile(registry: Registry, name: str, given: Mapping[str, Any], where: str) -> ModelProfile:
     if "c_in" in given or "mu_Lin" in given:
         given = _from_reference(given, where)
     allowed = ("inference", "costs", "parallelism", "source")
@@ -165,28 +166,25 @@ def _profile(name: str, given: Mapping[str, Any], where: str, registry: Registry
         raise MooInferError(f"{where}: costs: must be a list of cost models, got {given['costs']!r}")
     return ModelProfile(
         name=name,
-        inference=registry.build(InferenceModel, given["inference"], f"{where}: inference"),  # type: ignore[type-abstract]  # a kind
-        costs=tuple(
-            registry.build(CostModel, cost, f"{where}: costs[{i}]")  # type: ignore[type-abstract]  # a kind
-            for i, cost in enumerate(given["costs"])
-        ),
+        inference=registry.build(InferenceModel, given["inference"], f"{where}: inference"),
+        costs=tuple(registry.build(CostModel, cost, f"{where}: costs[{i}]") for i, cost in enumerate(given["costs"])),
         parallelism=at_least_one(given.get("parallelism", 1), f"{where}: parallelism"),
         source=str(given.get("source", "")),
     )
 
 
-# The keys of the authors' configuration file, and where their values go.
+# The keys of the authors' configuration file: the part and the field their values go to.
 _REFERENCE = {
-    "mu_Lin": ("inference", "tokens_in_mean"),
-    "sigma_Lin": ("inference", "tokens_in_std"),
-    "mu_Lout": ("inference", "tokens_out_mean"),
-    "sigma_Lout": ("inference", "tokens_out_std"),
-    "acc_mean": ("inference", "accuracy_mean"),
-    "acc_std": ("inference", "accuracy_std"),
-    "c_in": ("cost", "usd_per_input_token"),
-    "c_out": ("cost", "usd_per_output_token"),
-    "t_in": ("latency", "seconds_per_input_token"),
-    "t_out": ("latency", "seconds_per_output_token"),
+    "mu_Lin": ("gaussian", "tokens_in_mean"),
+    "sigma_Lin": ("gaussian", "tokens_in_std"),
+    "mu_Lout": ("gaussian", "tokens_out_mean"),
+    "sigma_Lout": ("gaussian", "tokens_out_std"),
+    "acc_mean": ("gaussian", "accuracy_mean"),
+    "acc_std": ("gaussian", "accuracy_std"),
+    "c_in": ("linear-cost", "usd_per_input_token"),
+    "c_out": ("linear-cost", "usd_per_output_token"),
+    "t_in": ("linear-latency", "seconds_per_input_token"),
+    "t_out": ("linear-latency", "seconds_per_output_token"),
 }
 
 
@@ -194,16 +192,13 @@ def _from_reference(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     _known(given, (*_REFERENCE, "name", "default_parallel"), where)
     if missing := [key for key in _REFERENCE if key not in given]:
         raise MooInferError(f"{where}: missing {', '.join(missing)}")
-    parts: dict[str, dict[str, Any]] = {
-        "inference": {"kind": "gaussian"},
-        "cost": {"kind": "linear-cost"},
-        "latency": {"kind": "linear-latency"},
-    }
-    for key, (part, field_name) in _REFERENCE.items():
-        parts[part][field_name] = given[key]
+    parts: dict[str, dict[str, Any]] = {}
+    for key, (kind, name) in _REFERENCE.items():
+        parts.setdefault(kind, {"kind": kind})[name] = given[key]
+    inference, *costs = parts.values()
     return {
-        "inference": parts["inference"],
-        "costs": [parts["cost"], parts["latency"]],
+        "inference": inference,
+        "costs": costs,
         # The authors' code takes 4 where the file says nothing.
         "parallelism": given.get("default_parallel", 4),
         "source": f"configuration file of the paper's authors: {given.get('name', '')}".rstrip(": "),
@@ -281,7 +276,7 @@ def _document(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        document = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise MooInferError(f"{path}: {line}{error.problem}") from None
@@ -294,5 +289,3 @@ def _document(path: Path) -> Mapping[str, Any]:
         raise MooInferError(f"{path}: must be a mapping with the keys models or scenarios, got {what}")
     _known(document, ("models", "scenarios"), str(path))
     return document
-
-

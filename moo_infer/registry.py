@@ -146,7 +146,8 @@ class Registry:
                 classes = list(function())
             except Exception as error:  # whatever a foreign hook raises
                 warnings.warn(
-                    f"plugin {name!r}: {hook} fails and is skipped: {type(error).__name__}: {error}", stacklevel=4
+                    f"plugin {name!r}: {hook} fails and is skipped: {type(error).__name__}: {error}",
+                    stacklevel=4,
                 )
                 continue
             for cls in classes:
@@ -159,7 +160,7 @@ class Registry:
         if not issubclass(cls, kind):
             raise MooInferError(f"{where}: {cls.__name__} must be a subclass of {kind.__name__}")
         if inspect.isabstract(cls):
-            missing = ", ".join(sorted(cls.__abstractmethods__))
+            missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
             raise MooInferError(f"{where}: {cls.__name__} is abstract; it lacks {missing}")
         name = getattr(cls, "name", None)
         if not isinstance(name, str) or not name.strip():

@@ -151,7 +151,13 @@ def _choose(
         )
     row = int(view.rows[answer])
     return Choice(
-        scenario.name, selector.name, str(table.model[row]), str(table.aggregator[row]), table, row, tuple(remarks)
+        scenario.name,
+        selector.name,
+        str(table.model[row]),
+        str(table.aggregator[row]),
+        table,
+        row,
+        tuple(remarks),
     )
 
 
@@ -197,12 +203,19 @@ class Report:
         for name in given:
             what = next((w for w, known in labels.items() if name in known and w not in wanted), None)
             if what is None:
-                raise unknown("scenario, model or aggregator", name, sum(labels.values(), []))
+                raise unknown(
+                    "scenario, model or aggregator", name, [known for names in labels.values() for known in names]
+                )
             wanted[what] = name
         return self.choice(selector, **wanted)
 
     def choice(
-        self, selector: str, *, scenario: str | None = None, model: str | None = None, aggregator: str | None = None
+        self,
+        selector: str,
+        *,
+        scenario: str | None = None,
+        model: str | None = None,
+        aggregator: str | None = None,
     ) -> Choice:
         """Return one choice; without model and aggregator, that over the pool."""
         pooled = model is None and aggregator is None
@@ -404,7 +417,7 @@ def _details(report: Report, scenario: Scenario) -> "list[RenderableType]":
 
 
 def _figures(choice: Choice, objective: str) -> str:
-    assert choice.figures is not None and choice.k is not None
+    assert choice.figures is not None
     s = choice.figures.objectives[objective]
 
     def number(statistic: str) -> str:
@@ -414,7 +427,5 @@ def _figures(choice: Choice, objective: str) -> str:
 
     lines = [f"{number('mean')} ± {number('std')}", f"[{number('low')}, {number('high')}]"]
     if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
-        lines.append(f"{s.mean / choice.k:.4g} each")
+        lines.append(f"{s.mean / choice.figures.k:.4g} each")
     return "\n".join(lines)
-
-

@@ -26,8 +26,8 @@ class BestOfK(AccuracyAggregator):
     Exact: mean ``1 - int_0^1 F(x)^k dx``, second moment ``1 - int_0^1 2x F(x)^k dx``, quantiles ``F^-1(q^(1/k))``.
 
     >>> from moo_infer.builtin.inference import Gaussian
-    >>> BestOfK().exact(Gaussian(1024, 64, 2048, 128, 0.94, 0.02), np.array([4, 128])).mean.round(10)
-    array([0.9605569671, 0.9909553948])
+    >>> BestOfK().exact(Gaussian(1024, 64, 2048, 128, 0.94, 0.02), np.array([4, 128])).mean.round(10).tolist()
+    [0.9605569671, 0.9909553948]
     """
 
     name = "best-of-k"
@@ -69,18 +69,18 @@ class Coverage(AccuracyAggregator):
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Probability that one of the first k inferences is right, (M, K)."""
-        return 1.0 - np.cumprod(1.0 - draws.accuracy, axis=1)
+        return np.asarray(1.0 - np.cumprod(1.0 - draws.accuracy, axis=1), dtype=np.float64)
 
     def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
         """Exact mean and standard deviation where the law of the accuracy is known."""
         law = model.accuracy
         if law is None:
             return None
-        wrong = 1.0 - law.mean
+        wrong, n = 1.0 - law.mean, k.astype(np.float64)
         # Var prod = (wrong^2 + std^2)^k - wrong^2k, as a difference of logarithms where they are close.
         with np.errstate(divide="ignore"):
-            ratio = np.expm1(k * np.log1p((law.std / wrong) ** 2)) if wrong > 0 else np.zeros(k.shape)
-        return Moments(1.0 - wrong**k, wrong**k * np.sqrt(ratio))
+            ratio = np.expm1(n * np.log1p((law.std / wrong) ** 2)) if wrong > 0 else np.zeros(k.shape)
+        return Moments(1.0 - wrong**n, wrong**n * np.sqrt(ratio))
 
 
 @dataclass(frozen=True)

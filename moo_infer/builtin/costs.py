@@ -72,9 +72,7 @@ class LinearLatency(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds until the first k inferences are done, (M, K)."""
-        return _total(
-            draws, self.seconds_per_input_token / parallelism, self.seconds_per_output_token / parallelism
-        )
+        return _total(draws, self.seconds_per_input_token / parallelism, self.seconds_per_output_token / parallelism)
 
     def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
         """Exact moments where the laws of the token counts are known."""
@@ -92,15 +90,16 @@ def _moments(model: InferenceModel, k: IntArray, per_input_token: float, per_out
     tokens_in, tokens_out = model.tokens_in, model.tokens_out
     if tokens_in is None or tokens_out is None:
         return None
-    mean = k * (per_input_token * tokens_in.mean + per_output_token * tokens_out.mean)
-    std = np.sqrt(k) * np.hypot(per_input_token * tokens_in.std, per_output_token * tokens_out.std)
+    n = k.astype(np.float64)
+    mean = n * (per_input_token * tokens_in.mean + per_output_token * tokens_out.mean)
+    std = np.sqrt(n) * np.hypot(per_input_token * tokens_in.std, per_output_token * tokens_out.std)
     if not (tokens_in.normal and tokens_out.normal):
         return Moments(mean, std)
 
     def quantile(q: float) -> FloatArray:
         from scipy.special import ndtri
 
-        return mean + std * float(ndtri(q))
+        return np.asarray(mean + std * float(ndtri(q)))
 
     return Moments(mean, std, quantile)
 

@@ -28,7 +28,7 @@ class AchievementScalarisation(Selector):
     >>> from moo_infer.builtin.costs import COST
     >>> from moo_infer.objectives import ACCURACY
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
-    >>> AchievementScalarisation().select(table), AchievementScalarisation({"accuracy": 20}).select(table)
+    >>> AchievementScalarisation().select(table), AchievementScalarisation({"accuracy": 100}).select(table)
     (0, 2)
     """
 

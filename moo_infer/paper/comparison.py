@@ -81,12 +81,12 @@ class Comparison:
 
     def claims(self) -> list[dict[str, Any]]:
         """Return the paper's claims in words, each with what was stated and the three figures."""
-        savings = {source: self.saving(source) for source in SOURCES}
+        savings: dict[str, dict[str, float]] = {source: self.saving(source) for source in SOURCES}
         claims: list[dict[str, Any]] = [
             {
                 "claim": f"the knee saves {name} against max-accuracy (share, mean over the cells with a knee)",
                 "stated": stated,
-                **{source: savings[source][name] for source in SOURCES},
+                **{source: figures[name] for source, figures in savings.items()},
             }
             for name, stated in (("latency", 0.63), ("cost", 0.58))
         ]
@@ -99,7 +99,7 @@ class Comparison:
             ("Nemotron Ultra takes as many times as long as Nemotron Nano in medical-ai, both at max-accuracy", 10.0,
              "medical-ai", "latency", ("nemotron-ultra-253b", "max-accuracy"), ultra),
         ):  # fmt: skip
-            ratios = {
+            ratios: dict[str, float] = {
                 source: getattr(self._one(scenario, *above, source), name)
                 / getattr(self._one(scenario, *below, source), name)
                 for source in SOURCES
@@ -165,9 +165,7 @@ class Comparison:
             yield _grid([name, *SOURCES], rows)
 
     def _claims_table(self) -> "RenderableType":
-        rows = [
-            [c["claim"], f"{c['stated']:.2g}", *(f"{c[source]:.2f}" for source in SOURCES)] for c in self.claims()
-        ]
+        rows = [[c["claim"], f"{c['stated']:.2g}", *(f"{c[source]:.2f}" for source in SOURCES)] for c in self.claims()]
         return _grid(["the paper's claims", "stated", *SOURCES], rows)
 
     def _heuristics_blocks(self, details: bool) -> "Iterator[RenderableType]":

@@ -77,12 +77,14 @@ def select(trajectory: Trajectory, scenario: Scenario) -> dict[str, int | None]:
     limits = {limit.objective: limit.worst for limit in scenario.limits}
     cost, latency, accuracy = trajectory.cost, trajectory.latency, trajectory.accuracy
     c, t = cost / limits["cost"], latency / limits["latency"]
-    feasible = np.flatnonzero((cost <= limits["cost"]) & (latency <= limits["latency"]) & (accuracy >= limits["accuracy"]))
+    feasible = np.flatnonzero(
+        (cost <= limits["cost"]) & (latency <= limits["latency"]) & (accuracy >= limits["accuracy"])
+    )
     if not len(feasible):
         return dict.fromkeys(SELECTORS)
     volume = np.maximum(1 - c, 0) * np.maximum(1 - t, 0) * accuracy
     points = np.stack([cost, latency, -accuracy], axis=1)[feasible]
-    worse = (points[:, None] >= points).all(axis=2) & (points[:, None] > points).any(axis=2)
+    worse = np.all(points[:, None] >= points, axis=2) & np.any(points[:, None] > points, axis=2)
     front = feasible[~worse.any(axis=1)]
     distance = np.linalg.norm(np.stack([c, t, 1 - accuracy], axis=1)[front], axis=1)
     return {

@@ -1,0 +1,20 @@
+import pytest
+from moo_infer_example import FewestSamples
+
+from moo_infer import Pipeline, Registry, Selector
+from moo_infer.testing import SelectorContract
+
+
+class TestFewestSamples(SelectorContract):
+    @pytest.fixture
+    def selector(self):
+        return FewestSamples()
+
+
+def test_is_found_where_it_is_installed():
+    assert Registry().get(Selector, "fewest-samples") == FewestSamples()
+
+
+def test_takes_the_smallest_k():
+    report = Pipeline(selectors="fewest-samples").run(["gpt-5", "qwen3-max"], "medical-ai")
+    assert (report["fewest-samples"].model, report["fewest-samples"].k) == ("gpt-5", 28)

@@ -1,0 +1,55 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from moo_infer import ModelProfile, Pipeline
+from moo_infer.builtin.costs import LinearCost, LinearLatency
+from moo_infer.builtin.inference import Gaussian
+from moo_infer.cli import run
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data():
+    """The folder of the shared data sets."""
+    folder = os.environ.get("MOO_INFER_DATA")
+    if not folder:
+        pytest.skip("MOO_INFER_DATA does not name the folder of the shared data")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def pipeline():
+    """A pipeline over the built-in models, whose tables all tests share."""
+    return Pipeline()
+
+
+@pytest.fixture
+def cli(capsys):
+    """Run a command line: exit code, standard output, standard error."""
+
+    def call(*arguments):
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def profile():
+    """Make a profile from what matters in a test."""
+
+    def make(name="mine", *, mean=0.9, std=0.05, cost=1e-5, latency=1e-3, parallelism=1, extra=()):
+        return ModelProfile(
+            name,
+            Gaussian(1000, 50, 500, 50, mean, std),
+            (LinearCost(cost, cost), LinearLatency(latency, latency), *extra),
+            parallelism,
+        )
+
+    return make

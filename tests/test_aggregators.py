@@ -1,0 +1,115 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+from moo_infer import Draws
+from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
+from moo_infer.builtin.inference import Gaussian
+
+GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
+
+
+def sure(p):
+    """A model that is right with probability p in every inference."""
+    return Gaussian(1024, 64, 2048, 128, p, 0.0)
+
+
+def draws(accuracy):
+    accuracy = np.atleast_2d(accuracy).astype(float)
+    return Draws(np.ones(accuracy.shape), np.ones(accuracy.shape), accuracy)
+
+
+def test_best_of_k_of_gpt_5_is_the_golden_figure():
+    moments = BestOfK().exact(GPT_5, np.array([4, 8, 16, 128]))
+    golden = [0.9605569671, 0.9684110106, 0.9751981761, 0.9909553948]
+    np.testing.assert_allclose(moments.mean, golden, atol=1e-9, rtol=0)
+    assert moments.std[1] == pytest.approx(0.0120274209, abs=1e-9)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.94, 0.02), (0.91, 0.07), (0.5, 0.5), (0.02, 0.1), (0.999, 1e-4)])
+def test_best_of_k_is_adaptive_quadrature_at_every_k(mean, std):
+    ks = np.array([1, 2, 3, 16, 128, 10_000, 100_000])
+    moments = BestOfK().exact(Gaussian(1, 0, 1, 0, mean, std), ks)
+    for k, got_mean, got_std in zip(ks, moments.mean, moments.std, strict=True):
+        points = np.clip(stats.norm.ppf([0.5 ** (1 / k), 0.01 ** (1 / k), 0.99 ** (1 / k)]) * std + mean, 0, 1)
+
+        def power(x, k=k):
+            return stats.norm.cdf((x - mean) / std) ** k
+
+        low, high = max(0, mean - 12 * std), min(1, mean + 12 * std)
+        options = {"points": points, "epsabs": 1e-14, "epsrel": 1e-12, "limit": 500}
+        first = high - integrate.quad(power, low, high, **options)[0]
+        square = integrate.quad(lambda x: 2 * (1 - x) * power(x), low, high, **options)[0] + (1 - high) ** 2
+        assert got_mean == pytest.approx(first, abs=1e-10)
+        assert got_std == pytest.approx(np.sqrt(max(square - (1 - first) ** 2, 0)), abs=1e-8)
+
+
+def test_best_of_k_quantiles_are_those_of_the_power_of_the_cdf():
+    k = np.array([1, 4, 128])
+    x = BestOfK().exact(GPT_5, k).quantile(0.3)
+    np.testing.assert_allclose(stats.norm.cdf((x - 0.94) / 0.02) ** k, 0.3, rtol=1e-9)
+
+
+def test_best_of_k_without_spread_is_the_mean():
+    moments = BestOfK().exact(sure(0.7), np.array([1, 100]))
+    assert moments.mean.tolist() == [0.7, 0.7]
+    assert moments.std.tolist() == [0.0, 0.0]
+
+
+def test_best_of_k_is_the_running_maximum():
+    assert BestOfK().aggregate(draws([0.2, 0.5, 0.3, 0.9]), None).tolist() == [[0.2, 0.5, 0.5, 0.9]]
+
+
+def test_coverage_is_one_minus_the_product_of_failures():
+    assert Coverage().aggregate(draws([0.5, 0.5, 1.0]), None).tolist() == [[0.5, 0.75, 1.0]]
+    moments = Coverage().exact(sure(0.4), np.array([1, 8]))
+    np.testing.assert_allclose(moments.mean, [0.4, 1 - 0.6**8], rtol=1e-14)
+    assert moments.std.tolist() == [0.0, 0.0]
+
+
+def test_coverage_spread_is_that_of_a_product_of_independent_failures():
+    model = Gaussian(1, 0, 1, 0, 0.5, 0.1)
+    law, k = model.accuracy, 7
+    failure_squared = (1 - law.mean) ** 2 + law.std**2
+    expected = np.sqrt(failure_squared**k - (1 - law.mean) ** (2 * k))
+    assert Coverage().exact(model, np.array([k])).std[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_coverage_of_a_model_that_is_always_right():
+    moments = Coverage().exact(sure(1.0), np.array([1, 5]))
+    assert (moments.mean.tolist(), moments.std.tolist()) == ([1.0, 1.0], [0.0, 0.0])
+
+
+def test_majority_vote_is_the_golden_figure():
+    mean = MajorityVote().exact(sure(0.6), np.array([3, 5, 11])).mean
+    np.testing.assert_allclose(mean, [0.648, 0.68256, 0.753498], atol=5e-7)
+
+
+def vote(ps):
+    """The slow way: every way the inferences can turn out."""
+    total = 0.0
+    for right in itertools.product([0, 1], repeat=len(ps)):
+        chance = np.prod([p if r else 1 - p for p, r in zip(ps, right, strict=True)])
+        total += chance * (1.0 if 2 * sum(right) > len(ps) else 0.5 if 2 * sum(right) == len(ps) else 0.0)
+    return total
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_majority_vote_counts_every_way_the_inferences_can_turn_out(ps):
+    got = MajorityVote().aggregate(draws(ps), None)[0]
+    np.testing.assert_allclose(got, [vote(ps[: i + 1]) for i in range(len(ps))], atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.5, 0.6, 1.0])
+def test_majority_vote_mean_is_the_binomial_tail_with_half_the_ties(p):
+    k = np.arange(1, 40)
+    expected = stats.binom.sf(k // 2, k, p) + np.where(k % 2 == 0, 0.5 * stats.binom.pmf(k // 2, k, p), 0.0)
+    np.testing.assert_allclose(MajorityVote().exact(sure(p), k).mean, expected, atol=1e-12)
+
+
+def test_zeros_and_ones_vote_as_they_are():
+    assert MajorityVote().aggregate(draws([1, 0, 0, 1, 1]), None).tolist() == [[1.0, 0.5, 0.0, 0.5, 1.0]]

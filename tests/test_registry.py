@@ -1,0 +1,178 @@
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from moo_infer import (
+    AccuracyAggregator,
+    CostModel,
+    InferenceModel,
+    MooInferError,
+    Registry,
+    Selector,
+    hookimpl,
+)
+from moo_infer import registry as registry_module
+
+
+@dataclass(frozen=True)
+class First(Selector):
+    """Take the first."""
+
+    name = "first"
+    offset: int = 0
+
+    def select(self, candidates, /):
+        return self.offset
+
+
+def plugin(function):
+    """Make a plugin object whose hook is the given function."""
+    return SimpleNamespace(**{function.__name__: hookimpl(function), "__name__": "mine"})
+
+
+def selectors(*classes):
+    def register_selectors():
+        return list(classes)
+
+    return plugin(register_selectors)
+
+
+def test_built_ins_are_there_without_entry_points():
+    registry = Registry(entry_points=False)
+    assert registry.names(InferenceModel) == ["gaussian"]
+    assert registry.names(CostModel) == ["linear-cost", "linear-latency"]
+    assert registry.names(AccuracyAggregator) == ["best-of-k", "coverage", "majority-vote"]
+    assert registry.names(Selector) == [
+        "asf", "knee", "knee-chord", "max-accuracy", "max-cube", "min-cost", "min-latency", "pseudo-weights", "utopia",
+    ]  # fmt: skip
+
+
+def test_a_plugin_of_ones_own_is_called_by_name():
+    registry = Registry(selectors(First), entry_points=False)
+    assert registry.get(Selector, "first") == First()
+    listed = next(p for p in registry.plugins() if p.name == "first")
+    assert (listed.kind, listed.plugin, listed.summary) == ("selector", "mine", "Take the first.")
+    builtin = next(p for p in registry.plugins() if p.name == "knee")
+    assert (builtin.package, builtin.version) == ("moo-infer", "0.1.0")
+
+
+def test_registries_do_not_know_each_other():
+    Registry(selectors(First), entry_points=False)
+    with pytest.raises(MooInferError, match="unknown selector 'first'"):
+        Registry(entry_points=False).get(Selector, "first")
+
+
+def misspelt():
+    def register_selector():
+        return [First]
+
+    return plugin(register_selector)
+
+
+class Nameless(Selector):
+    def select(self, candidates, /):
+        return 0
+
+
+class Abstract(Selector):
+    name = "abstract"
+
+
+class Double(First):
+    name = "knee"
+
+
+class NoObjective(CostModel):
+    name = "no-objective"
+
+    def total(self, draws, /, *, parallelism):
+        return draws.accuracy
+
+
+def cost_models():
+    def register_cost_models():
+        return [NoObjective]
+
+    return plugin(register_cost_models)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (misspelt(), r"plugin 'mine': unknown hook 'register_selector'.*; hooks: register_inference_models, register_cost_models"),
+        (selectors(Nameless), "plugin 'mine': Nameless needs a class attribute name, got None"),
+        (selectors(Abstract), "plugin 'mine': Abstract is abstract; it lacks select"),
+        (selectors(First()), r"plugin 'mine': must register selector classes, got the object First\(offset=0\)"),
+        (selectors(int), "plugin 'mine': int must be a subclass of Selector"),
+        (selectors(Double), r"two selectors are called 'knee': one from plugin 'moo_infer.builtin.selectors' \(moo-infer\), one from plugin 'mine'"),
+        (selectors(First, First), "two selectors are called 'first'"),
+        (cost_models(), "plugin 'mine': NoObjective needs a class attribute objective of type Objective"),
+    ],
+)  # fmt: skip
+def test_a_wrong_plugin_is_an_error_in_words(made, message):
+    with pytest.raises(MooInferError, match=message) as error:
+        Registry(made, entry_points=False)
+    assert "\n" not in str(error.value)
+
+
+def test_the_same_plugin_twice_is_refused():
+    one = selectors(First)
+    with pytest.raises(MooInferError, match="plugin 'mine': is registered already"):
+        Registry(one, one, entry_points=False)
+
+
+def test_a_broken_entry_point_is_named_and_skipped(monkeypatch):
+    def load():
+        raise ImportError("no module named numbers")
+
+    broken = SimpleNamespace(name="broken", dist=SimpleNamespace(name="some-package", version="1"), load=load)
+    good = SimpleNamespace(name="good", dist=SimpleNamespace(name="other", version="2"), load=lambda: selectors(First))
+    monkeypatch.setattr(registry_module, "_installed", lambda: [broken, good])
+    with pytest.warns(
+        UserWarning,
+        match="plugin 'broken' of package 'some-package' cannot be loaded and is skipped: ImportError: no module",
+    ):
+        registry = Registry()
+    assert "first" in registry.names(Selector)
+    assert next(p for p in registry.plugins() if p.name == "first").package == "other"
+
+
+def test_a_hook_that_fails_is_named_and_skipped():
+    def register_selectors():
+        raise RuntimeError("out of ideas")
+
+    with pytest.warns(
+        UserWarning,
+        match="plugin 'mine': register_selectors fails and is skipped: RuntimeError: out of ideas",
+    ):
+        registry = Registry(plugin(register_selectors), entry_points=False)
+    assert "knee" in registry.names(Selector)
+
+
+def test_building_from_a_mapping():
+    registry = Registry(selectors(First), entry_points=False)
+    assert registry.build(Selector, {"kind": "first", "offset": 2}, "here") == First(2)
+    with pytest.raises(MooInferError, match="here: offset: must be a whole number, got 1.5"):
+        registry.build(Selector, {"kind": "first", "offset": 1.5}, "here")
+    with pytest.raises(MooInferError, match="cost model: missing usd_per_input_token, usd_per_output_token"):
+        registry.get(CostModel, "linear-cost")
+
+
+def test_a_part_may_refuse_its_fields_itself():
+    @dataclass(frozen=True)
+    class Even(First):
+        name = "even"
+
+        def __post_init__(self):
+            if self.offset % 2:
+                raise ValueError("offset must be even")
+
+    registry = Registry(selectors(Even), entry_points=False)
+    with pytest.raises(MooInferError, match="there: offset must be even"):
+        registry.build(Selector, {"kind": "even", "offset": 1}, "there")
+
+
+def test_the_installed_example_is_found():
+    assert "moo_infer_example" in sys.modules or "fewest-samples" in Registry().names(Selector)
