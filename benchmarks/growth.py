@@ -2,7 +2,7 @@
 
 One model (gpt-5), best-of-k, M = 1000 trials, 40 values of k in geometric steps up to 10^3, 10^4 and 10^5. A
 draw is one simulated inference (two token counts and an accuracy), so there are M x k_max of them. Time is
-the best of five runs; memory is the peak of what Python and NumPy allocate, traced in a run of its own, because
+the best of five runs; memory is the peak of what Python and NumPy allocate, traced in a run of its own, as
 tracing costs time. The target is that the largest and the smallest of a column differ by no more than 30 %.
 Exact on the same grids is shown for comparison: it draws nothing. It takes about a minute. To repeat:
 

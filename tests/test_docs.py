@@ -41,8 +41,11 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("page", "text"), [*blocks("python")])
-def test_python_blocks(page, text, folder):
+def test_python_blocks(page, text, folder, capsys):
+    """They run, and print what stands in the comments behind their prints."""
     exec(compile(text, str(page), "exec"), {"__name__": "__main__"})
+    promised = re.findall(r"^print\(.*\)  # (.*)$", text, re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == promised
 
 
 @pytest.mark.parametrize(("page", "text"), [*blocks("shell")])
