@@ -259,6 +259,11 @@ class Candidates:
         losses: FloatArray = np.round(sign * (self.means - ideal) / scales, DECIMALS)
         return losses
 
+    @property
+    def scales(self) -> dict[str, float]:
+        """By what the losses of each objective are divided, in its unit."""
+        return {o.name: float(scale) for o, scale in zip(self.objectives, self._scales, strict=True)}
+
     def loss(self, objective: str, /) -> FloatArray:
         """(n,) losses of one objective."""
         return self.losses[:, self.index(objective)]

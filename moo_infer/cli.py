@@ -1,5 +1,6 @@
 """The command line: ``moo-infer recommend | paper | plugins | models | scenarios``."""
 
+import io
 import json
 import shlex
 import sys
@@ -44,6 +45,9 @@ Models = Annotated[
 
 def main() -> None:
     """Entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the rest
     sys.exit(run(sys.argv[1:]))
 
 
@@ -58,6 +62,8 @@ def run(arguments: Sequence[str]) -> int:
             return _fail(str(error))
         except USAGE_ERROR as error:
             return _fail(getattr(error, "format_message", error.__str__)().rstrip("."))
+        except MemoryError:
+            return _fail("not enough memory for this grid and number of trials; try a smaller --k-max, or --k")
         except typer.Exit as stop:
             return stop.exit_code
         except typer.Abort:

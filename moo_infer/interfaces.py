@@ -1,7 +1,9 @@
 """The extension points: the only file the author of a plugin has to read.
 
 Four interfaces with one abstract method each. Write a final frozen dataclass whose fields are the parameters of
-your part, give it a `name`, and return the class from the hook of its kind (see `moo_infer.hookspecs`).
+your part, give it a `name`, and return the class from the hook of its kind (see `moo_infer.hookspecs`). Say the range
+of a field in its annotation (`moo_infer.parts`: NonNegative, Positive, Share, AtLeastOne); it is checked where the part
+enters.
 
 Shapes are written with M trials, K inferences in a trial, n values of k. The K columns of a trial are K inferences on
 the same query; column k-1 of what a part returns belongs to the first k of them, so one draw serves every k.

@@ -249,7 +249,14 @@ class Report:
             "schema": SCHEMA,
             "command": command,
             "estimator": estimator,
-            "scenarios": [{"name": s.name, "limits": [_limit(limit) for limit in s.limits]} for s in self.scenarios],
+            "scenarios": [
+                {
+                    "name": s.name,
+                    "limits": [_limit(limit) for limit in s.limits],
+                    "scales": self.candidates.feasible(s.limits).scales,
+                }
+                for s in self.scenarios
+            ],
             "rows": [choice.to_dict() for choice in self.rows],
             "recommended": [choice.to_dict() for choice in self.recommended],
         }

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -237,3 +238,18 @@ def test_the_installed_command_runs():
         f"{command} recommend --json | head -1", shell=True, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_a_terminal_without_the_characters_gets_the_rest():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    code = "import sys; sys.argv[1:] = ['recommend', '--details']; from moo_infer.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_too_little_memory_is_one_sentence(cli, monkeypatch):
+    def candidates(self, models=None):
+        raise MemoryError
+
+    monkeypatch.setattr("moo_infer.pipeline.Pipeline.candidates", candidates)
+    assert cli("recommend")[2].startswith("moo-infer: not enough memory for this grid")

@@ -144,6 +144,7 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(read, old, new, message
         ("models: {a: 1", "my.yaml: line 2: did not find expected"),
         ("models: \x00", "my.yaml: must be YAML"),
         ("a: &x [*x]", "my.yaml: unknown key 'a'"),
+        ("models: {5: {}, '5': {}}", "my.yaml: line 1: duplicate key '5'"),
     ],
 )  # fmt: skip
 def test_a_file_of_the_wrong_shape_is_refused_in_one_sentence(read, text, message):

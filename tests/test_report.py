@@ -25,6 +25,7 @@ def test_json_is_the_public_contract(pipeline):
                 {"objective": "latency", "statistic": "mean", "worst": 60.0},
                 {"objective": "accuracy", "statistic": "mean", "worst": 0.93},
             ],
+            "scales": {"accuracy": 1.0, "cost": 0.5, "latency": 60.0},
         }
     ]
     assert len(document["rows"]) == 9 * 5
