@@ -216,6 +216,11 @@ class Candidates:
         """How many curves (model, aggregator) the rows belong to."""
         return len(np.unique(self._curve))
 
+    def label(self, i: int, /) -> tuple[str, str]:
+        """Return the (model, aggregator) of a row."""
+        estimate = self._estimates[self._curve[i]]
+        return estimate.model, estimate.aggregator
+
     @property
     def labels(self) -> list[tuple[str, str]]:
         """The (model, aggregator) of the curves the rows belong to, in the order given."""

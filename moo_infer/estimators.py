@@ -174,6 +174,7 @@ def simulate(
                 who = f"cost model {part.name!r}"
                 values = _values(partial(part.total, draws, parallelism=parallelism), (M, K), who, profile)
                 totals[name][start : start + M] += values[:, places]
+        del draws, values  # before the next block is drawn: one block in memory, not two
     return totals
 
 

@@ -150,15 +150,7 @@ def _choose(
             f"selector {selector.name!r} must answer with a row number from 0 to {len(view) - 1}, got {answer!r}"
         )
     row = int(view.rows[answer])
-    return Choice(
-        scenario.name,
-        selector.name,
-        str(table.model[row]),
-        str(table.aggregator[row]),
-        table,
-        row,
-        tuple(remarks),
-    )
+    return Choice(scenario.name, selector.name, *table.label(row), table, row, tuple(remarks))
 
 
 @dataclass(frozen=True)

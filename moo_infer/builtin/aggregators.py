@@ -47,8 +47,10 @@ class BestOfK(AccuracyAggregator):
         x, weights = low + (high - low) * x, (high - low) * weights
         # E (high - best)^2 rather than E best^2: where the best is close to its bound, nothing cancels.
         integrands = np.stack([weights, 2 * weights * (high - x)], axis=1)
-        cdf, blocks = law.cdf(x), range(0, len(k), 4096)
-        first, square = np.concatenate([cdf ** k[i : i + 4096, None] @ integrands for i in blocks]).T
+        with np.errstate(divide="ignore"):
+            log_cdf = np.log(law.cdf(x))
+        powers = (np.exp(k[i : i + 4096, None] * log_cdf) for i in range(0, len(k), 4096))
+        first, square = np.concatenate([power @ integrands for power in powers]).T
         mean = high - first
         std = np.sqrt(np.maximum(square - first**2, 0.0))
         return Moments(mean, std, lambda q: law.quantile(q ** (1 / k)))
