@@ -130,7 +130,7 @@ class Candidates:
         self.objectives = tuple(objectives)
         self.limits: tuple[Limit, ...] = ()
         self.rows: Rows = np.arange(sum(len(e.k) for e in estimates))
-        self._estimates = tuple(estimates)
+        self.estimates = tuple(estimates)
         curve = np.repeat(np.arange(len(estimates)), [len(e.k) for e in estimates])
         place = np.concatenate([np.arange(len(e.k)) for e in estimates])
         k = np.concatenate([e.k for e in estimates])
@@ -199,17 +199,17 @@ class Candidates:
     @property
     def model(self) -> npt.NDArray[np.str_]:
         """(n,) names of the models."""
-        return np.array([e.model for e in self._estimates])[self._curve]
+        return np.array([e.model for e in self.estimates])[self._curve]
 
     @property
     def aggregator(self) -> npt.NDArray[np.str_]:
         """(n,) names of the aggregators."""
-        return np.array([e.aggregator for e in self._estimates])[self._curve]
+        return np.array([e.aggregator for e in self.estimates])[self._curve]
 
     @property
     def parallelism(self) -> IntArray:
         """(n,) how many inferences run at a time."""
-        return np.array([e.parallelism for e in self._estimates])[self._curve]
+        return np.array([e.parallelism for e in self.estimates])[self._curve]
 
     @property
     def curves(self) -> int:
@@ -218,13 +218,13 @@ class Candidates:
 
     def label(self, i: int, /) -> tuple[str, str]:
         """Return the (model, aggregator) of a row."""
-        estimate = self._estimates[self._curve[i]]
+        estimate = self.estimates[self._curve[i]]
         return estimate.model, estimate.aggregator
 
     @property
     def labels(self) -> list[tuple[str, str]]:
         """The (model, aggregator) of the curves the rows belong to, in the order given."""
-        return [(self._estimates[i].model, self._estimates[i].aggregator) for i in np.unique(self._curve)]
+        return [(self.estimates[i].model, self.estimates[i].aggregator) for i in np.unique(self._curve)]
 
     def index(self, objective: str, /) -> int:
         """Return the column number of an objective; raises MooInferError, naming those there are."""
@@ -281,7 +281,7 @@ class Candidates:
     @property
     def trials(self) -> FloatArray | None:
         """(M, n, m) simulated totals where every mean is simulated, else None."""
-        columns = [e.columns[o.name] for e in self._estimates for o in self.objectives]
+        columns = [e.columns[o.name] for e in self.estimates for o in self.objectives]
         if any("mean" not in column.simulated for column in columns):
             return None
         return np.stack([self._gather(lambda column: column.trials, o.name) for o in self.objectives], axis=2)
@@ -302,17 +302,18 @@ class Candidates:
             limit.check(self.objectives[self.index(limit.objective)])
             met &= limit.excess(self.column(limit.objective, limit.statistic)) <= 0
         view = self._take(np.flatnonzero(met))
+        view.__dict__.pop("losses", None)
         view._scales, view.limits = scales, tuple(limits)
         return view
 
     def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
         """Keep the rows of a model, an aggregator, or both; the scales of the losses stay."""
-        wanted = [model in (None, e.model) and aggregator in (None, e.aggregator) for e in self._estimates]
+        wanted = [model in (None, e.model) and aggregator in (None, e.aggregator) for e in self.estimates]
         return self._take(np.flatnonzero(np.array(wanted)[self._curve]))
 
     def row(self, i: int, /) -> Row:
         """Every figure of one row."""
-        estimate, place = self._estimates[self._curve[i]], int(self._place[i])
+        estimate, place = self.estimates[self._curve[i]], int(self._place[i])
         statistics, simulated, warnings = {}, [], []
         for objective in self.objectives:
             column = estimate.columns[objective.name]
@@ -332,14 +333,16 @@ class Candidates:
 
     def _take(self, rows: Rows) -> "Candidates":
         view = object.__new__(Candidates)
-        view.objectives, view.limits, view._estimates = self.objectives, self.limits, self._estimates
+        view.objectives, view.limits, view.estimates = self.objectives, self.limits, self.estimates
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view.means = self.means[rows]
+        if "losses" in self.__dict__:  # the scales stay, so the losses do
+            view.losses = self.losses[rows]
         return view
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
         """Collect a statistic (..., n) of the curves into the order of the rows."""
-        parts = [statistic(estimate.columns[objective]) for estimate in self._estimates]
-        starts = np.concatenate([[0], np.cumsum([len(e.k) for e in self._estimates])[:-1]])
+        parts = [statistic(estimate.columns[objective]) for estimate in self.estimates]
+        starts = np.concatenate([[0], np.cumsum([len(e.k) for e in self.estimates])[:-1]])
         return np.concatenate(parts, axis=-1)[..., starts[self._curve] + self._place]

@@ -1,7 +1,7 @@
 """Estimators: from a profile and an aggregator to one curve of the table, exactly or by simulation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import ClassVar
@@ -62,7 +62,16 @@ class Estimator(ABC):
             k: (n,) ascending numbers of inferences, >= 1.
             parallelism: P, how many inferences run at a time, >= 1.
         """
-        moments = self.moments(profile, aggregator, k, parallelism)
+        return self._estimate(profile, aggregator, k, parallelism, self.moments(profile, aggregator, k, parallelism))
+
+    def _estimate(
+        self,
+        profile: ModelProfile,
+        aggregator: AccuracyAggregator,
+        k: IntArray,
+        parallelism: int,
+        moments: dict[str, Moments | None],
+    ) -> Estimate:
         missing = [name for name, m in moments.items() if m is None or m.std is None or m.quantile is None]
 
         @cache
@@ -100,6 +109,29 @@ class Exact(Estimator):
                 ]
             )
         return moments
+
+    def redraw(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int, B: int, seed: int
+    ) -> Iterator[Estimate]:
+        """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
+        values = profile.draw(B, seed)
+        profiles = (profile.at({path: float(v[b]) for path, v in values.items()}) for b in range(B))
+        if not values:
+            estimate = self.estimate(profile, aggregator, k, parallelism)
+            yield from (estimate for _ in range(B))
+            return
+        parts = (profile.inference, aggregator, *profile.costs, *aggregator.costs)
+        if not all(part.vectorised for part in parts):
+            yield from (self.estimate(p, aggregator, k, parallelism) for p in profiles)
+            return
+        # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
+        chunk = max(1, 2**23 // (512 * len(k)))
+        for start in range(0, B, chunk):
+            at_once = profile.at({path: v[start : start + chunk, None] for path, v in values.items()})
+            moments = self.moments(at_once, aggregator, k, parallelism)
+            for b in range(min(chunk, B - start)):
+                sliced = {name: None if m is None else _slice(m, b, k) for name, m in moments.items()}
+                yield self._estimate(next(profiles), aggregator, k, parallelism, sliced)
 
 
 @dataclass(frozen=True)
@@ -210,11 +242,25 @@ def _checked(moments: Moments | None, k: IntArray, who: str) -> Moments | None:
     if moments is None:
         return None
     for name, values in (("mean", moments.mean), ("std", moments.std)):
-        if values is not None and np.shape(values) != k.shape:
+        if values is not None and np.shape(values)[-1:] != k.shape:
             raise MooInferError(f"{who} must return an exact {name} of shape {k.shape}, got {np.shape(values)}")
         if values is not None and not np.isfinite(values).all():
             raise MooInferError(f"{who} must return a finite exact {name}, got {values}")
     return moments
+
+
+def _slice(moments: Moments, b: int, k: IntArray) -> Moments:
+    """Return the moments of draw b out of moments (B, n), or (n,) where they are the same for all draws."""
+
+    def of(values: FloatArray) -> FloatArray:
+        return np.broadcast_to(values[b] if np.ndim(values) == 2 and len(values) > 1 else np.ravel(values), k.shape)
+
+    quantile = moments.quantile
+    return Moments(
+        of(moments.mean),
+        None if moments.std is None else of(moments.std),
+        None if quantile is None else lambda q: of(quantile(q)),
+    )
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:

@@ -5,6 +5,9 @@ your part, give it a `name`, and return the class from the hook of its kind (see
 of a field in its annotation (`moo_infer.parts`: NonNegative, Positive, Share, AtLeastOne); it is checked where the part
 enters.
 
+A part whose exact moments are made of array operations may set `vectorised`: its fields are then (B, 1) arrays where B
+draws of uncertain parameters are asked for at once, and `exact` gives (B, n). All others are asked B times.
+
 Shapes are written with M trials, K inferences in a trial, n values of k. The K columns of a trial are K inferences on
 the same query; column k-1 of what a part returns belongs to the first k of them, so one draw serves every k.
 """
@@ -145,6 +148,7 @@ class InferenceModel(ABC):
     """
 
     name: ClassVar[str]
+    vectorised: ClassVar[bool] = False
 
     @property
     def tokens_in(self) -> Law | None:
@@ -187,6 +191,7 @@ class CostModel(ABC):
     """
 
     name: ClassVar[str]
+    vectorised: ClassVar[bool] = False
     objective: ClassVar[Objective]
 
     @abstractmethod
@@ -218,6 +223,7 @@ class AccuracyAggregator(ABC):
     """
 
     name: ClassVar[str]
+    vectorised: ClassVar[bool] = False
 
     @property
     def costs(self) -> Sequence[CostModel]:

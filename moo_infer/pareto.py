@@ -29,7 +29,7 @@ def front(losses: npt.NDArray[np.float64], /) -> npt.NDArray[np.intp]:
     from pymoo.util.nds.non_dominated_sorting import find_non_dominated
 
     rows = np.asarray(find_non_dominated(losses), dtype=np.intp)  # type: ignore[no-untyped-call]  # pymoo has no types
-    if len(np.unique(losses[rows, 0])) == len(rows):  # the first objective already tells all rows apart
+    if len(set(losses[rows, 0].tolist())) == len(rows):  # the first objective already tells all rows apart
         return rows
     _, first = np.unique(losses[rows], axis=0, return_index=True)
     return rows[np.sort(first)]

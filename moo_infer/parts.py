@@ -3,20 +3,23 @@
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+import numpy.typing as npt
+from annotated_types import Ge, Gt, Le, Lt
 
 from .errors import MooInferError
 
 if typing.TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["AtLeastOne", "NonNegative", "Positive", "Share", "build", "check"]
+__all__ = ["AtLeastOne", "NonNegative", "Positive", "Share", "Uncertain", "bounds", "build", "check", "uncertain"]
+
+FloatArray = npt.NDArray[np.float64]
 
 NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
@@ -24,6 +27,70 @@ Share = Annotated[float, Ge(0), Le(1)]
 AtLeastOne = Annotated[int, Ge(1)]
 
 Part = TypeVar("Part")
+
+
+@dataclasses.dataclass(frozen=True)
+class Uncertain:
+    """How uncertain a number is: normal with a standard error around it, or anywhere between two bounds.
+
+    Args:
+        se: standard error, in the unit of the number, >= 0; draws are kept within what the field allows.
+        low, high: both or none; uniform between them.
+
+    Raises:
+        MooInferError: for a negative or missing standard error, and for bounds in the wrong order.
+
+    >>> Uncertain(low=1.0, high=3.0).draw(2.0, np.random.default_rng(0), 3).round(2).tolist()
+    [2.27, 1.54, 1.08]
+    """
+
+    se: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        if (self.se is None) != (len(bounds) == 2) or len(bounds) == 1:
+            raise MooInferError(f"uncertainty must be a se, or low and high, got {self!r}")
+        for name in ("se", "low", "high"):
+            if getattr(self, name) is not None:
+                _finite(getattr(self, name), f"uncertainty: {name}")
+        if (self.se or 0) < 0:
+            raise MooInferError(f"uncertainty: se: must be >= 0, got {self.se!r}")
+        if bounds and bounds[0] > bounds[1]:
+            raise MooInferError(f"uncertainty: low must be <= high, got {self.low!r} > {self.high!r}")
+
+    def draw(
+        self, value: float, rng: np.random.Generator, B: int, /, least: float = -math.inf, most: float = math.inf
+    ) -> FloatArray:
+        """Draw B values (B,) around `value`, kept within [least, most]."""
+        if self.se is None:
+            return rng.uniform(self.low or 0.0, self.high or 0.0, B)
+        return np.clip(rng.normal(value, self.se, B), least, most)
+
+
+def uncertain(given: Mapping[str, object]) -> dict[str, Uncertain]:
+    """Return the uncertainties in a mapping of fields that `build` has accepted, by field."""
+    found = {}
+    for key, value in given.items():
+        if isinstance(value, Mapping) and ("se" in value or "low" in value):
+            found[key] = Uncertain(**{name: float(number) for name, number in value.items() if name != "value"})
+    return found
+
+
+def bounds(cls: type, field: str) -> tuple[float, float]:
+    """Return the least and the largest value that the annotation of a numeric field allows.
+
+    Raises:
+        MooInferError: for a field that does not exist or is no number.
+    """
+    hints = typing.get_type_hints(cls, include_extras=True)
+    if field not in hints or not _is_number(hints[field]):
+        raise MooInferError(f"{getattr(cls, 'name', cls.__name__)} has no number called {field!r}")
+    rules = getattr(hints[field], "__metadata__", ())
+    least = max((r.ge if isinstance(r, Ge) else r.gt for r in rules if isinstance(r, Ge | Gt)), default=-math.inf)
+    most = min((r.le if isinstance(r, Le) else r.lt for r in rules if isinstance(r, Le | Lt)), default=math.inf)
+    return float(least), float(most)  # type: ignore[arg-type]  # the rules of a number are numbers
 
 
 def build(cls: type[Part], given: Mapping[str, object], where: str) -> Part:
@@ -97,18 +164,22 @@ def _adapters(cls: type) -> dict[str, tuple[object, "TypeAdapter[Any]"]]:
 
 
 def _value(cls: type, key: str, value: object, where: str) -> object:
+    hint, _ = _adapters(cls)[key]
+    here = f"{where}: {key}"
+    if _is_number(hint) and isinstance(value, Mapping):
+        return _middle(value, here, lambda entry, place: _accepted(cls, key, entry, place))
+    return _accepted(cls, key, value, here)
+
+
+def _accepted(cls: type, key: str, value: object, here: str) -> object:
     from pydantic import ValidationError
 
     hint, adapter = _adapters(cls)[key]
-    here = f"{where}: {key}"
-    number = _is_number(hint)
     if isinstance(value, np.generic):
         value = value.item()
-    if number and isinstance(value, Mapping):
-        value = _middle(value, here)
-    if number and isinstance(value, bool):
+    if _is_number(hint) and isinstance(value, bool):
         raise MooInferError(f"{here}: must be a number, got {value!r}")
-    if number and isinstance(value, str):
+    if _is_number(hint) and isinstance(value, str):
         with suppress(ValueError):  # YAML takes 1e-6 for text
             value = float(value)
     try:
@@ -141,22 +212,28 @@ def _is_number(hint: object) -> bool:
     return base in (float, int)
 
 
-def _middle(given: Mapping[object, object], where: str) -> float:
-    """The value of ``{value, se}`` or the middle of ``{low, high}``."""
+def _middle(given: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:
+    """The value of ``{value, se}`` or the middle of ``{low, high}``; every number in it must be one the field accepts."""
     keys = set(given)
     if not ({"value"} <= keys <= {"value", "se"} or keys == {"low", "high"}):
         allowed = "a number, {value, se} or {low, high}"
         raise MooInferError(f"{where}: must be {allowed}, got keys {', '.join(map(str, given)) or 'none'}")
     numbers = {}
     for key, entry in given.items():
-        try:
-            numbers[key] = math.nan if isinstance(entry, bool) else float(entry)  # type: ignore[arg-type]  # may fail
-        except (TypeError, ValueError):
-            numbers[key] = math.nan
-        if not math.isfinite(numbers[key]):
-            raise MooInferError(f"{where}: {key}: must be a finite number, got {entry!r}")
+        here = f"{where}: {key}"
+        numbers[key] = _finite(entry, here) if key == "se" else _finite(accept(entry, here), here)
     if numbers.get("se", 0) < 0:
         raise MooInferError(f"{where}: se: must be >= 0, got {given['se']!r}")
     if numbers.get("low", 0) > numbers.get("high", 0):
         raise MooInferError(f"{where}: low must be <= high, got {given['low']!r} > {given['high']!r}")
     return numbers["value"] if "value" in numbers else (numbers["low"] + numbers["high"]) / 2
+
+
+def _finite(given: object, where: str) -> float:
+    try:
+        number = math.nan if isinstance(given, bool) else float(given)  # type: ignore[arg-type]  # may fail
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise MooInferError(f"{where}: must be a finite number, got {given!r}")
+    return number

@@ -1,6 +1,6 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -130,7 +130,31 @@ class Pipeline:
             rows=rows,
             recommended=recommended,
             headline=self.headline or self.selectors[0].name,
+            selectors=self.selectors,
+            redraw=self._redraw(models),
         )
+
+    def _redraw(
+        self, models: str | ModelProfile | Iterable[str | ModelProfile] | None
+    ) -> Callable[[int, int], Iterator[Candidates]] | None:
+        """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
+        profiles = _named(ModelProfile, self.models, models, "model")
+        if not any(profile.uncertain for profile in profiles):
+            return None
+        estimator = Exact(self.estimator.trials, self.estimator.seed)
+
+        def tables(B: int, seed: int) -> Iterator[Candidates]:
+            objectives = _objectives(profiles, self.aggregators)
+            curves = [
+                estimator.redraw(
+                    p, a, self._grid(p, self.parallelism or p.parallelism), self.parallelism or p.parallelism, B, seed
+                )
+                for p in profiles
+                for a in self.aggregators
+            ]
+            return (Candidates(objectives, estimates) for estimates in zip(*curves, strict=True))
+
+        return tables
 
     def _estimate(self, profile: ModelProfile, aggregator: AccuracyAggregator) -> Estimate:
         key = (id(profile), aggregator.name)

@@ -1,22 +1,26 @@
 """Model profiles and scenarios, and the YAML they are read from."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import yaml
 
-from .errors import MooInferError
+from .errors import MooInferError, unknown
 from .interfaces import CostModel, InferenceModel
 from .objectives import Limit
-from .parts import check
+from .parts import Uncertain, bounds, check, uncertain
 from .registry import Registry
 
 __all__ = ["ModelProfile", "Scenario", "builtin_models", "builtin_scenarios", "load_models", "load_scenarios"]
 
+FloatArray = npt.NDArray[np.float64]
 Read = TypeVar("Read")
 
 
@@ -30,6 +34,8 @@ class ModelProfile:
         costs: its cost models; those of the same objective add up.
         parallelism: P, how many inferences run at a time, >= 1.
         source: where the numbers come from, in words.
+        uncertain: how uncertain numbers are, by their path: ``inference.accuracy_mean``,
+            ``costs[0].usd_per_output_token``.
 
     Raises:
         MooInferError: for a part that is none, or whose fields are out of range.
@@ -46,6 +52,7 @@ class ModelProfile:
     costs: tuple[CostModel, ...]
     parallelism: int = 1
     source: str = ""
+    uncertain: Mapping[str, Uncertain] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -55,6 +62,46 @@ class ModelProfile:
         for i, cost in enumerate(self.costs):
             check(cost, CostModel, f"{self.name}: costs[{i}]")
         at_least_one(self.parallelism, f"{self.name}: parallelism")
+        for path in self.uncertain:
+            try:
+                i, name = self._place(path)
+                bounds(type(self._parts[i]), name)
+            except MooInferError as error:
+                raise MooInferError(f"{self.name}: uncertain: {path}: {error}") from None
+
+    def draw(self, B: int, seed: int = 0) -> dict[str, FloatArray]:
+        """Draw B values (B,) of every uncertain number, by path; models draw independently of each other."""
+        rng = np.random.default_rng([seed, *self.name.encode()])
+        drawn = {}
+        for path, uncertainty in self.uncertain.items():
+            i, name = self._place(path)
+            part = self._parts[i]
+            drawn[path] = uncertainty.draw(getattr(part, name), rng, B, *bounds(type(part), name))
+        return drawn
+
+    def at(self, values: Mapping[str, Any]) -> "ModelProfile":
+        """Return the profile with other numbers, by path; what `draw` gave is taken as it is, (B, 1) arrays too."""
+        changes: list[dict[str, Any]] = [{} for _ in self._parts]
+        for path, value in values.items():
+            i, name = self._place(path)
+            changes[i][name] = value
+        replaced = [replace(p, **change) if change else p for p, change in zip(self._parts, changes, strict=True)]
+        profile = copy(self)  # not made anew: arrays would not pass the checks of numbers
+        object.__setattr__(profile, "inference", replaced[0])
+        object.__setattr__(profile, "costs", tuple(replaced[1:]))
+        return profile
+
+    @property
+    def _parts(self) -> list[Any]:
+        return [self.inference, *self.costs]
+
+    def _place(self, path: str) -> tuple[int, str]:
+        """Return the number of the part and the field of a path."""
+        owner, _, name = path.partition(".")
+        known = ["inference", *(f"costs[{i}]" for i in range(len(self.costs)))]
+        if owner not in known:
+            raise unknown("part", owner, known)
+        return known.index(owner), name
 
 
 @dataclass(frozen=True)
@@ -164,12 +211,14 @@ def _profile(registry: Registry, name: str, given: Mapping[str, Any], where: str
             raise MooInferError(f"{where}: missing {key}; keys: {', '.join(allowed)}")
     if not isinstance(given["costs"], list):
         raise MooInferError(f"{where}: costs: must be a list of cost models, got {given['costs']!r}")
+    parts = {"inference": given["inference"]} | {f"costs[{i}]": cost for i, cost in enumerate(given["costs"])}
     return ModelProfile(
         name=name,
         inference=registry.build(InferenceModel, given["inference"], f"{where}: inference"),
-        costs=tuple(registry.build(CostModel, cost, f"{where}: costs[{i}]") for i, cost in enumerate(given["costs"])),
+        costs=tuple(registry.build(CostModel, c, f"{where}: costs[{i}]") for i, c in enumerate(given["costs"])),
         parallelism=at_least_one(given.get("parallelism", 1), f"{where}: parallelism"),
         source=str(given.get("source", "")),
+        uncertain={f"{path}.{key}": u for path, part in parts.items() for key, u in uncertain(part).items()},
     )
 
 

@@ -22,7 +22,8 @@ Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 
 # Registered like anybody's plugin; they are named, not imported, so that the core does not know them.
 BUILTIN = tuple(
-    f"moo_infer.builtin.{module}" for module in ("inference", "costs", "aggregators", "selectors", "scalarisations")
+    f"moo_infer.builtin.{module}"
+    for module in ("inference", "costs", "aggregators", "selectors", "scalarisations", "preferences")
 )
 KINDS: dict[type, tuple[str, str]] = {
     InferenceModel: ("inference model", "register_inference_models"),
@@ -85,12 +86,21 @@ class Registry:
         return dict(self._classes[kind])
 
     def get(self, kind: type[Part], name: str, /) -> Part:
-        """Make the part of that name with its default parameters.
+        """Make the part of that name, with default parameters or those behind a colon: ``net-value:usd_per_second=0.1``.
 
         Raises:
-            MooInferError: for an unknown name, and where the part has parameters without defaults.
+            MooInferError: for an unknown name, for parameters that do not exist or are out of range, and where the part
+                has parameters without defaults.
         """
-        return self.build(kind, {"kind": name}, KINDS[kind][0])
+        what = KINDS[kind][0]
+        label, _, parameters = name.partition(":")
+        given: dict[str, object] = {"kind": label}
+        for item in filter(None, parameters.split(",")):
+            key, equals, value = item.partition("=")
+            if not (key and equals) or key in given:
+                raise MooInferError(f"{what} {name!r}: parameters are NAME=VALUE, each once, got {item!r}")
+            given[key] = value
+        return self.build(kind, given, what)
 
     def build(self, kind: type[Part], given: object, where: str) -> Part:
         """Make a part from a mapping: ``kind`` names the class, the other keys are its fields.

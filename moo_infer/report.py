@@ -4,8 +4,8 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from .errors import MooInferError, NoSelection, SelectionWarning, unknown
 from .feasibility import infeasible
 from .interfaces import Selector
 from .objectives import Limit
-from .profiles import Scenario
+from .profiles import Scenario, at_least_one
+from .stability import Key, Source, Stability, resample, tally
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Report", "decide", "render"]
 
 SCHEMA = 1
+NOTHING = "nothing is feasible"
 WIDTH = 80
 SELECTORS_ABREAST = 5
 
@@ -102,55 +104,59 @@ class Choice:
 
 
 def decide(
-    table: Candidates, scenarios: Sequence[Scenario], selectors: Sequence[Selector]
+    table: Candidates, scenarios: Sequence[Scenario], selectors: Sequence[Selector], *, explain: bool = True
 ) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
-    """Let every selector choose in every scenario: per (model, aggregator), and over the whole pool."""
+    """Let every selector choose in every scenario: per (model, aggregator), and over the whole pool.
+
+    Args:
+        table: the whole table.
+        scenarios: the limits.
+        selectors: who chooses.
+        explain: whether to look for the reason where nothing is feasible.
+    """
     rows: list[Choice] = []
     recommended: list[Choice] = []
-    curves = [(label, table.where(model=label[0], aggregator=label[1])) for label in table.labels]
-    for scenario in scenarios:
-        try:
-            pool = table.feasible(scenario.limits)
-        except MooInferError as error:
-            raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
-        for (model, aggregator), curve in curves:
-            view = pool.where(model=model, aggregator=aggregator)
-            reason = "" if len(view) else infeasible(curve, scenario.limits)
-            rows += [_choose(s, view, table, scenario, reason, model, aggregator) for s in selectors]
-        reason = "" if len(pool) else infeasible(table, scenario.limits)
-        recommended += [_choose(s, pool, table, scenario, reason) for s in selectors]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SelectionWarning)
+        for scenario in scenarios:
+            try:
+                pool = table.feasible(scenario.limits)
+            except MooInferError as error:
+                raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
+            _ = pool.losses  # computed once, for all models
+            for model, aggregator in table.labels:
+                view = pool.where(model=model, aggregator=aggregator)
+                nothing = Choice(scenario.name, "", model, aggregator, table)
+                if not len(view):
+                    curve = table.where(model=model, aggregator=aggregator) if explain else None
+                    nothing = replace(nothing, reason=infeasible(curve, scenario.limits) if curve else NOTHING)
+                rows += [_choose(s, view, nothing, caught) for s in selectors]
+            nothing = Choice(scenario.name, "", None, None, table)
+            if not len(pool):
+                nothing = replace(nothing, reason=infeasible(table, scenario.limits) if explain else NOTHING)
+            recommended += [_choose(s, pool, nothing, caught) for s in selectors]
+    for warning in caught:
+        if not issubclass(warning.category, SelectionWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return tuple(rows), tuple(recommended)
 
 
-def _choose(
-    selector: Selector,
-    view: Candidates,
-    table: Candidates,
-    scenario: Scenario,
-    reason: str,
-    model: str | None = None,
-    aggregator: str | None = None,
-) -> Choice:
-    if reason:
-        return Choice(scenario.name, selector.name, model, aggregator, table, reason=reason)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SelectionWarning)
-        try:
-            answer = selector.select(view)
-        except NoSelection as error:
-            return Choice(scenario.name, selector.name, model, aggregator, table, reason=str(error))
-    remarks = []
-    for warning in caught:
-        if issubclass(warning.category, SelectionWarning):
-            remarks.append(str(warning.message))
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+def _choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequence[warnings.WarningMessage]) -> Choice:
+    """Ask one selector; `nothing` says whose choice it is, and why there is none where nothing is feasible."""
+    if nothing.reason:
+        return replace(nothing, selector=selector.name)
+    before = len(caught)
+    try:
+        answer = selector.select(view)
+    except NoSelection as error:
+        return replace(nothing, selector=selector.name, reason=str(error))
     if isinstance(answer, bool) or not hasattr(answer, "__index__") or not 0 <= answer < len(view):
         raise MooInferError(
             f"selector {selector.name!r} must answer with a row number from 0 to {len(view) - 1}, got {answer!r}"
         )
-    row = int(view.rows[answer])
-    return Choice(scenario.name, selector.name, *table.label(row), table, row, tuple(remarks))
+    row, table = int(view.rows[answer]), nothing.candidates
+    remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
+    return Choice(nothing.scenario, selector.name, *table.label(row), table, row, remarks)
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,9 @@ class Report:
         rows: a choice per scenario, model, aggregator and selector.
         recommended: a choice per scenario and selector, over all models and aggregators.
         headline: the selector whose pooled choice opens the text.
+        selectors: who chose.
+        redraw: gives tables for B draws of uncertain parameters and a seed, or None where no parameter is uncertain.
+        stable: how sure the choices are, or None where that was not asked for.
 
     >>> from moo_infer import Pipeline
     >>> report = Pipeline(selectors=["utopia", "knee-chord"]).run(["gpt-5", "gpt-5-nano"], "essay-feedback")
@@ -179,6 +188,53 @@ class Report:
     rows: tuple[Choice, ...] = field(repr=False)
     recommended: tuple[Choice, ...] = field(repr=False)
     headline: str
+    selectors: tuple[Selector, ...] = field(default=(), repr=False)
+    redraw: Callable[[int, int], Iterator[Candidates]] | None = field(default=None, repr=False)
+    stable: Stability | None = field(default=None, repr=False)
+
+    def stability(self, B: int = 1000, seed: int = 0, source: Source | None = None) -> Stability | None:
+        """Measure how often each row would have been chosen over B draws of what is uncertain.
+
+        Args:
+            B: number of draws, >= 1.
+            seed: of the draws.
+            source: ``parameters`` (uncertain numbers of the profiles) or ``simulation`` (a bootstrap of the trials);
+                None for the first of them that there is.
+
+        Returns:
+            None where nothing is uncertain.
+
+        Raises:
+            MooInferError: for fewer than one draw, and for a source that is not there.
+
+        >>> from moo_infer import MonteCarlo, Pipeline
+        >>> report = Pipeline(selectors="max-accuracy", estimator=MonteCarlo(300)).run("gpt-5", "essay-feedback")
+        >>> stability = report.stability(100)
+        >>> stability.source, sum(s.share for s in stability.shares["essay-feedback", "max-accuracy", None, None])
+        ('simulation', 1.0)
+        """
+        at_least_one(B, "draws")
+        there: list[Source] = ["parameters"] if self.redraw else []
+        if any("mean" in c.simulated for e in self.candidates.estimates for c in e.columns.values()):
+            there.append("simulation")
+        if source is not None and source not in there:
+            raise unknown("source of uncertainty", source, there)
+        if not there:
+            return None
+        chosen = source or there[0]
+        if chosen == "parameters" and self.redraw:
+            tables = self.redraw(B, seed)
+        else:
+            tables = resample(self.candidates, B, seed)
+        return tally((self._chosen(table) for table in tables), self.candidates, chosen)
+
+    def with_stability(self, B: int = 1000, seed: int = 0, source: Source | None = None) -> "Report":
+        """Return the report with a column that says how sure each choice is; see `stability`."""
+        return replace(self, stable=self.stability(B, seed, source))
+
+    def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
+        rows, recommended = decide(table, self.scenarios, self.selectors, explain=False)
+        return [(_key(c, pooled=False), c.row) for c in rows] + [(_key(c, pooled=True), c.row) for c in recommended]
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
         """Return one choice: ``[selector]`` over the pool, ``[model, selector]`` of one model.
@@ -249,9 +305,12 @@ class Report:
                 }
                 for s in self.scenarios
             ],
-            "rows": [choice.to_dict() for choice in self.rows],
-            "recommended": [choice.to_dict() for choice in self.recommended],
+            "rows": [choice.to_dict() | self._stability_of(choice, pooled=False) for choice in self.rows],
+            "recommended": [choice.to_dict() | self._stability_of(choice, pooled=True) for choice in self.recommended],
         }
+
+    def _stability_of(self, choice: Choice, *, pooled: bool) -> dict[str, Any]:
+        return {"stability": self.stable.to_dict(_key(choice, pooled=pooled)) if self.stable else None}
 
     def to_json(self, command: str | None = None) -> str:
         """Return the JSON text; NaN never occurs in it."""
@@ -312,6 +371,12 @@ def render(*blocks: "RenderableType") -> str:
         console.print(block)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _key(choice: Choice, *, pooled: bool) -> Key:
+    if pooled:
+        return choice.scenario, choice.selector, None, None
+    return choice.scenario, choice.selector, choice.model, choice.aggregator
 
 
 def _limit(limit: Limit) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def test_built_ins_are_there_without_entry_points():
     assert registry.names(InferenceModel) == ["gaussian"]
     assert registry.names(CostModel) == ["linear-cost", "linear-latency"]
     assert registry.names(AccuracyAggregator) == ["best-of-k", "coverage", "majority-vote"]
-    assert registry.names(Selector) == [
-        "asf", "knee", "knee-chord", "max-accuracy", "max-cube", "min-cost", "min-latency", "pseudo-weights", "utopia",
-    ]  # fmt: skip
+    expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
+    expected += "net-value pseudo-weights utopia weighted-sum"
+    assert registry.names(Selector) == expected.split()
 
 
 def test_a_plugin_of_ones_own_is_called_by_name():

@@ -31,6 +31,7 @@ class BestOfK(AccuracyAggregator):
     """
 
     name = "best-of-k"
+    vectorised = True
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the best of the first k inferences, (M, K)."""
@@ -42,15 +43,16 @@ class BestOfK(AccuracyAggregator):
         if law is None:
             return None
         # Below the first bound F^k is nothing, above the second it is 1 up to k * 1e-16.
-        low, high = law.quantile(np.array([1e-18, 1 - 2**-53]))
+        low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
         x, weights = _nodes()
         x, weights = low + (high - low) * x, (high - low) * weights
         # E (high - best)^2 rather than E best^2: where the best is close to its bound, nothing cancels.
-        integrands = np.stack([weights, 2 * weights * (high - x)], axis=1)
+        integrands = np.stack([weights, 2 * weights * (high - x)], axis=-1)
         with np.errstate(divide="ignore"):
-            log_cdf = np.log(law.cdf(x))
+            log_cdf = np.log(law.cdf(x))[..., None, :]
         powers = (np.exp(k[i : i + 4096, None] * log_cdf) for i in range(0, len(k), 4096))
-        first, square = np.concatenate([power @ integrands for power in powers]).T
+        integrals = np.concatenate([power @ integrands for power in powers], axis=-2)
+        first, square = integrals[..., 0], integrals[..., 1]
         mean = high - first
         std = np.sqrt(np.maximum(square - first**2, 0.0))
         return Moments(mean, std, lambda q: law.quantile(q ** (1 / k)))
@@ -69,6 +71,7 @@ class Coverage(AccuracyAggregator):
     """
 
     name = "coverage"
+    vectorised = True
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Probability that one of the first k inferences is right, (M, K)."""
@@ -82,7 +85,8 @@ class Coverage(AccuracyAggregator):
         wrong, n = 1.0 - law.mean, k.astype(np.float64)
         # Var prod = (wrong^2 + std^2)^k - wrong^2k, as a difference of logarithms where they are close.
         with np.errstate(divide="ignore"):
-            ratio = np.expm1(n * np.log1p((law.std / wrong) ** 2)) if wrong > 0 else np.zeros(k.shape)
+            relative = law.std / np.where(wrong > 0, wrong, 1.0)  # never wrong: no spread either
+            ratio = np.expm1(n * np.log1p(relative**2))
         return Moments(1.0 - wrong**n, wrong**n * np.sqrt(ratio))
 
 
@@ -103,6 +107,7 @@ class MajorityVote(AccuracyAggregator):
     """
 
     name = "majority-vote"
+    vectorised = True
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Probability that the vote of the first k inferences is right, (M, K)."""

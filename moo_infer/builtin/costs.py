@@ -35,6 +35,7 @@ class LinearCost(CostModel):
 
     name = "linear-cost"
     objective = COST
+    vectorised = True
 
     usd_per_input_token: NonNegative
     usd_per_output_token: NonNegative
@@ -66,6 +67,7 @@ class LinearLatency(CostModel):
 
     name = "linear-latency"
     objective = LATENCY
+    vectorised = True
 
     seconds_per_input_token: NonNegative
     seconds_per_output_token: NonNegative

@@ -30,6 +30,7 @@ class Gaussian(InferenceModel):
     """
 
     name = "gaussian"
+    vectorised = True
 
     tokens_in_mean: NonNegative
     tokens_in_std: NonNegative

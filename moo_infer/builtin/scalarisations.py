@@ -13,7 +13,7 @@ from ..hookspecs import hookimpl
 from ..interfaces import Selector
 from ..parts import Positive
 
-__all__ = ["AchievementScalarisation", "PseudoWeights"]
+__all__ = ["AchievementScalarisation", "PseudoWeights", "objective_weights"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,6 +21,9 @@ FloatArray = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class AchievementScalarisation(Selector):
     """The Pareto row whose largest weighted loss is least: min max_j w_j loss_j (Wierzbicki 1980), over pymoo's ASF.
+
+    Adding a model cannot reverse the order of the others where every objective has a limit; without one, the scale is
+    the largest mean of the table.
 
     Args:
         weights: importance of an objective by name, > 0; those not named weigh 1.
@@ -40,7 +43,7 @@ class AchievementScalarisation(Selector):
         """Return the row of the front with the least scalarised loss; raises MooInferError for unknown weights."""
         from pymoo.decomposition.asf import ASF
 
-        front, weights = candidates.front, _weights(self, candidates)
+        front, weights = candidates.front, objective_weights(self.weights, candidates, self.name)
         # pymoo divides by its weights, so that a larger one matters less; ours multiply.
         values = ASF()(candidates.losses[front], 1.0 / weights)
         return int(front[np.argmin(np.round(values, 12))])
@@ -51,7 +54,8 @@ class PseudoWeights(Selector):
     """The Pareto row whose pseudo-weights come closest to the weights asked for (Deb 2001, section 8.1), over pymoo.
 
     The pseudo-weight of an objective is how far a row is from the worst value of the front in it, as a share of all
-    objectives: asking for 0.6, 0.2, 0.2 picks the row whose strengths are in that proportion.
+    objectives: asking for 0.6, 0.2, 0.2 picks the row whose strengths are in that proportion. Adding a model can reverse
+    the order of the others, because it can move the best and the worst value of the front.
 
     Args:
         weights: importance of an objective by name, > 0; those not named weigh 1.
@@ -69,7 +73,7 @@ class PseudoWeights(Selector):
 
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of the front; raises MooInferError for unknown weights."""
-        front, weights = candidates.front, _weights(self, candidates)
+        front, weights = candidates.front, objective_weights(self.weights, candidates, self.name)
         losses = candidates.losses[front]
         # An objective in which the whole front agrees has no strength to share.
         telling = np.ptp(losses, axis=0) > 0
@@ -83,12 +87,13 @@ class PseudoWeights(Selector):
         return int(front[np.argmin(np.round(np.abs(strengths - share).sum(axis=1), 12))])
 
 
-def _weights(selector: "AchievementScalarisation | PseudoWeights", candidates: Candidates) -> FloatArray:
+def objective_weights(weights: Mapping[str, float], candidates: Candidates, selector: str) -> FloatArray:
+    """Return (m,) weights in the order of the columns, 1 where none is given; refuse those of unknown objectives."""
     names = [objective.name for objective in candidates.objectives]
-    for name in selector.weights:
+    for name in weights:
         if name not in names:
-            raise unknown("objective", name, names, f"{selector.name}: weights")
-    return np.array([float(selector.weights.get(name, 1.0)) for name in names])
+            raise unknown("objective", name, names, f"{selector}: weights")
+    return np.array([float(weights.get(name, 1.0)) for name in names])
 
 
 @hookimpl

@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..candidates import Candidates
-from ..errors import NoSelection, SelectionWarning
+from ..errors import MooInferError, NoSelection, SelectionWarning
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
 from ..objectives import ACCURACY
+from ..parts import Positive
 from .costs import COST, LATENCY
 
-__all__ = ["Knee", "KneeChord", "MaxAccuracy", "MaxCube", "MinCost", "MinLatency", "Utopia"]
+__all__ = ["Knee", "KneeChord", "Kneedle", "MaxAccuracy", "MaxCube", "MinCost", "MinLatency", "Utopia", "require"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 @dataclass(frozen=True)
 class MaxAccuracy(Selector):
     """The highest accuracy within the limits, whatever it costs (paper, eqs 9-19: maximal accuracy).
+
+    Adding a model cannot reverse the order of the others.
 
     >>> table = Candidates.from_means([COST, ACCURACY], [[1, 0.90], [2, 0.95], [3, 0.95]])
     >>> MaxAccuracy().select(table)
@@ -36,7 +39,7 @@ class MaxAccuracy(Selector):
 
 @dataclass(frozen=True)
 class MinCost(Selector):
-    """The cheapest row within the limits.
+    """The cheapest row within the limits. Adding a model cannot reverse the order of the others.
 
     >>> MinCost().select(Candidates.from_means([COST], [[2], [1]]))
     1
@@ -51,7 +54,7 @@ class MinCost(Selector):
 
 @dataclass(frozen=True)
 class MinLatency(Selector):
-    """The fastest row within the limits.
+    """The fastest row within the limits. Adding a model cannot reverse the order of the others.
 
     >>> MinLatency().select(Candidates.from_means([LATENCY], [[2], [1]]))
     1
@@ -68,7 +71,8 @@ class MinLatency(Selector):
 class MaxCube(Selector):
     """The largest box between the row and the limits: prod(1 - loss) (paper, eqs 9-19: maximal cube volume).
 
-    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A.
+    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. Adding a model cannot reverse the order of the
+    others where every objective has a limit; without one, the scale is the largest mean of the table.
 
     >>> from moo_infer import Limit
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
@@ -88,6 +92,9 @@ class MaxCube(Selector):
 class Utopia(Selector):
     """The Pareto row closest to the utopia point, where every objective is ideal (paper, eqs 15-16).
 
+    Adding a model cannot reverse the order of the others where every objective has a limit; without one, the scale is
+    the largest mean of the table.
+
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
     >>> Utopia().select(table)
     0
@@ -98,7 +105,7 @@ class Utopia(Selector):
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of the front with the smallest Euclidean norm of its losses."""
         front = candidates.front
-        return int(front[np.argmin(np.linalg.norm(candidates.losses[front], axis=1))])
+        return int(front[np.argmin((candidates.losses[front] ** 2).sum(axis=1))])
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,8 @@ class Knee(Selector):
 
     p(k) are the losses along the front of one model; derivatives are central differences in k. On exact values the
     curvature of the paper's models falls from the start, so its maximum is the second feasible k: the selector warns
-    where the maximum lies at the edge of the range. `knee-chord` gives an interior answer.
+    where the maximum lies at the edge of the range. `knee-chord` gives an interior answer. A second model makes a pool,
+    and a pool has no curve: there is no answer over several models.
 
     >>> front = [[1, 0.60], [2, 0.90], [3, 0.92], [4, 0.93], [5, 0.935]]
     >>> table = Candidates.from_means([COST, ACCURACY], front)
@@ -123,12 +131,14 @@ class Knee(Selector):
         """Return the row of the sharpest bend; raises NoSelection without a curve of at least 3 Pareto rows."""
         front, points = _curve(candidates)
         k = candidates.k[front].astype(np.float64)
-        before, after = np.diff(k)[:-1, None], np.diff(k)[1:, None]
-        back, ahead = np.diff(points, axis=0)[:-1] / before, np.diff(points, axis=0)[1:] / after
+        steps = (k[1:] - k[:-1])[:, None]
+        slopes = (points[1:] - points[:-1]) / steps
+        before, after, back, ahead = steps[:-1], steps[1:], slopes[:-1], slopes[1:]
         first = (back * after + ahead * before) / (before + after)
         second = 2 * (ahead - back) / (before + after)
-        area = np.sum(first**2, axis=1) * np.sum(second**2, axis=1) - np.sum(first * second, axis=1) ** 2
-        curvature = np.sqrt(np.maximum(area, 0.0)) / np.linalg.norm(first, axis=1) ** 3
+        speed = (first * first).sum(axis=1)
+        area = speed * (second * second).sum(axis=1) - (first * second).sum(axis=1) ** 2
+        curvature = np.sqrt(np.maximum(area, 0.0) / speed**3)
         best = int(np.argmax(curvature))
         if best in (0, len(curvature) - 1):
             warnings.warn(
@@ -145,7 +155,7 @@ class KneeChord(Selector):
     """The Pareto row farthest from the chord between the ends of the front, every objective scaled to [0, 1] on it.
 
     The distance form of the knee (Das 1999, Structural Optimization 18; Kneedle, Satopaa et al. 2011). It depends on
-    both ends of the feasible range, so it moves with the limits.
+    both ends of the feasible range, so it moves with the limits. A second model makes a pool, and a pool has no curve.
 
     >>> front = [[1, 0.60], [2, 0.90], [3, 0.92], [4, 0.93], [5, 0.935]]
     >>> table = Candidates.from_means([COST, ACCURACY], front)
@@ -167,9 +177,48 @@ class KneeChord(Selector):
         return int(front[1 + np.argmax(distance[1:-1])])
 
 
+@dataclass(frozen=True)
+class Kneedle(Selector):
+    """The knee of accuracy along k that the library kneed finds (Satopaa et al. 2011), for comparison.
+
+    It sees accuracy and k alone, no price, and needs the package kneed (extra ``kneed``). A second model makes a pool,
+    and a pool has no curve.
+
+    Args:
+        sensitivity: how many flat steps it wants to see before it calls a knee, > 0.
+    """
+
+    name = "kneedle"
+
+    sensitivity: Positive = 1.0
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the knee; raises NoSelection where there is none, and MooInferError without the package."""
+        front, _ = _curve(candidates)
+        try:
+            from kneed import KneeLocator
+        except ImportError:
+            raise MooInferError(
+                "selector 'kneedle' needs the package kneed; install moo-infer with the extra [kneed]"
+            ) from None
+        k, accuracy = candidates.k[front], candidates.column(ACCURACY.name)[front]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where it finds none, which is our NoSelection
+            knee = KneeLocator(k, accuracy, S=self.sensitivity, curve="concave", direction="increasing").knee
+        if knee is None:
+            raise NoSelection("finds no knee of accuracy along k")
+        return int(front[np.flatnonzero(k == knee)[0]])
+
+
+def require(candidates: Candidates, *objectives: str) -> None:
+    """Raise NoSelection where the table lacks one of the objectives a selector is about."""
+    for objective in objectives:
+        if objective not in [o.name for o in candidates.objectives]:
+            raise NoSelection(f"needs the objective {objective}, which the table does not have")
+
+
 def _least(candidates: Candidates, objective: str) -> int:
-    if objective not in [o.name for o in candidates.objectives]:
-        raise NoSelection(f"needs the objective {objective}, which the table does not have")
+    require(candidates, objective)
     return int(np.argmin(candidates.loss(objective)))
 
 
@@ -181,8 +230,9 @@ def _curve(candidates: Candidates) -> tuple[npt.NDArray[np.intp], FloatArray]:
     if len(front) < 3:
         raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(len(front))}")
     points = candidates.losses[front]
-    steps = np.diff(points, axis=0) / np.diff(candidates.k[front])[:, None]
-    if np.allclose(steps, steps[0], rtol=1e-9, atol=1e-12):
+    k = candidates.k[front]
+    slopes = (points[1:] - points[:-1]) / (k[1:] - k[:-1])[:, None]
+    if (np.abs(slopes - slopes[0]) <= 1e-12 + 1e-9 * np.abs(slopes[0])).all():
         raise NoSelection("needs a bend, and the front is a straight line")
     return front, points
 
@@ -194,4 +244,4 @@ def _are(count: int) -> str:
 @hookimpl
 def register_selectors() -> list[type[Selector]]:
     """Register the selectors of the paper, knee-chord and the two minima."""
-    return [MaxAccuracy, MaxCube, Utopia, Knee, KneeChord, MinCost, MinLatency]
+    return [MaxAccuracy, MaxCube, Utopia, Knee, KneeChord, Kneedle, MinCost, MinLatency]

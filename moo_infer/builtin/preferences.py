@@ -1,0 +1,158 @@
+"""Selectors that say what an answer is worth, how little is enough, and what to do when a rule has no answer."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..candidates import Candidates
+from ..errors import NoSelection, SelectionWarning
+from ..hookspecs import hookimpl
+from ..interfaces import Selector
+from ..objectives import ACCURACY
+from ..parts import NonNegative, Positive
+from .costs import COST, LATENCY
+from .scalarisations import objective_weights
+from .selectors import Knee, MaxCube, Utopia, require
+
+__all__ = ["CheapestWithin", "FallBack", "NetValue", "WeightedSum"]
+
+
+@dataclass(frozen=True)
+class NetValue(Selector):
+    """The largest V A - C - W T: what right answers bring, less what they cost and the time they take.
+
+    The net benefit of cost-benefit analysis (Boardman et al. 2018, Cost-Benefit Analysis, ch. 1), per query. Nothing is
+    chosen where asking brings less than it takes. Adding a model cannot reverse the order of the others.
+
+    Args:
+        usd_per_right_answer: V, what a right answer is worth, USD, > 0.
+        usd_per_second: W, what a second of waiting costs, USD, >= 0.
+
+    >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
+    >>> NetValue(usd_per_right_answer=1.0).select(table)
+    1
+    """
+
+    name = "net-value"
+
+    usd_per_right_answer: Positive = 1.0
+    usd_per_second: NonNegative = 0.0
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of largest net value; raises NoSelection where none is above 0."""
+        require(candidates, COST.name, *([LATENCY.name] if self.usd_per_second else []))
+        worth = self.usd_per_right_answer * candidates.column(ACCURACY.name)
+        price = candidates.column(COST.name)
+        if self.usd_per_second:
+            price = price + self.usd_per_second * candidates.column(LATENCY.name)
+        net = np.round(worth - price, 12)
+        best = int(np.argmax(net))
+        if net[best] <= 0:
+            least = int(np.argmin(candidates.k))
+            samples = "one sample is" if candidates.k[least] == 1 else f"k = {candidates.k[least]} is"
+            raise NoSelection(
+                f"{samples} not worth its price ({worth[least]:.4g} USD for {price[least]:.4g} USD), nor is any other k"
+            )
+        return best
+
+
+@dataclass(frozen=True)
+class CheapestWithin(Selector):
+    """The cheapest row whose accuracy is close to the best: within a margin, or within standard errors of the best.
+
+    With one standard error this is the one-standard-error rule (Breiman et al. 1984, Classification and Regression
+    Trees, section 3.4.3). Adding a model can reverse the order of the others: a better one narrows what is close.
+
+    Args:
+        within: how much accuracy may be given up, as a share, >= 0.
+        standard_errors: or how many standard errors of the best row's mean (0 where that is exact), >= 0; the larger of
+            the two margins counts.
+
+    >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
+    >>> CheapestWithin(within=0.01).select(table)
+    1
+    """
+
+    name = "cheapest-within"
+
+    within: NonNegative = 0.01
+    standard_errors: NonNegative = 0.0
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of least cost among those that are close; raises NoSelection without a cost."""
+        require(candidates, COST.name)
+        accuracy = candidates.column(ACCURACY.name)
+        best = int(np.argmax(accuracy))
+        stderr = candidates.column(ACCURACY.name, "stderr")[best] if self.standard_errors else 0.0
+        margin = max(self.within, self.standard_errors * np.nan_to_num(stderr))
+        close = np.flatnonzero(np.round(accuracy[best] - accuracy - margin, 12) <= 0)
+        return int(close[np.argmin(candidates.loss(COST.name)[close])])
+
+
+@dataclass(frozen=True)
+class WeightedSum(Selector):
+    """The least weighted sum of losses (Zadeh 1963): simple, but blind to the hollow parts of a front.
+
+    Adding a model cannot reverse the order of the others where every objective has a limit; without one, the scale is
+    the largest mean of the table, and a worse model can change it.
+
+    Args:
+        weights: importance of an objective by name, > 0; those not named weigh 1.
+
+    >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
+    >>> WeightedSum().select(table), WeightedSum({"accuracy": 20}).select(table)
+    (1, 2)
+    """
+
+    name = "weighted-sum"
+
+    weights: Mapping[str, Positive] = field(default_factory=dict)
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the row of the least sum; raises MooInferError for weights of unknown objectives."""
+        weights = objective_weights(self.weights, candidates, self.name)
+        return int(np.argmin(np.round(candidates.losses @ weights, 12)))
+
+
+@dataclass(frozen=True)
+class FallBack(Selector):
+    """The first of several selectors that has an answer; the paper takes utopia or the cube where there is no knee.
+
+    Whether adding a model can reverse the order of the others is as with the selector that answers; and a second model
+    makes a pool, on which curve selectors have none.
+
+    Args:
+        selectors: what to ask, in order, at least one.
+
+    >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95]])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", SelectionWarning)
+    ...     FallBack((Knee(), MaxCube())).select(table)
+    1
+    """
+
+    name = "fall-back"
+
+    selectors: tuple[Selector, ...] = (Knee(), Utopia(), MaxCube())
+
+    def select(self, candidates: Candidates, /) -> int:
+        """Return the first answer, with a warning where it is not the first selector's; raises NoSelection without."""
+        reasons = []
+        for selector in self.selectors:
+            try:
+                row = selector.select(candidates)
+            except NoSelection as reason:
+                reasons.append(f"{selector.name} {reason}")
+                continue
+            if reasons:
+                warnings.warn(f"the answer is that of {selector.name} ({'; '.join(reasons)})", SelectionWarning, 2)
+            return row
+        raise NoSelection(f"has no answer: {'; '.join(reasons) or 'there is no selector to ask'}")
+
+
+@hookimpl
+def register_selectors() -> list[type[Selector]]:
+    """Register the selectors."""
+    return [NetValue, CheapestWithin, WeightedSum, FallBack]
