@@ -1,7 +1,7 @@
 """Candidates: the table every selector, report and picture reads."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from . import pareto
 from .errors import MooInferError, unknown
 from .interfaces import Moments
-from .objectives import Limit, Objective, quantile_of
+from .objectives import TOLERANCE, Limit, Objective, quantile_of
 
 __all__ = ["Candidates", "Column", "Estimate", "Row", "Statistics"]
 
@@ -66,7 +66,13 @@ class Column:
         """(n,) quantiles over trials."""
         if q not in self._quantiles:
             exact = self._moments.quantile if self._moments else None
-            self._quantiles[q] = np.quantile(self.trials, q, axis=0) if exact is None else exact(q)
+            values = np.quantile(self.trials, q, axis=0) if exact is None else np.asarray(exact(q), dtype=np.float64)
+            if values.shape != self.mean.shape or not np.isfinite(values).all():
+                raise MooInferError(
+                    f"an exact quantile must be finite and of shape {self.mean.shape}, got shape {values.shape}"
+                    f"{'' if np.isfinite(values).all() else ' with values that are not finite'}"
+                )
+            self._quantiles[q] = values
         return self._quantiles[q]
 
     @property
@@ -89,18 +95,47 @@ class Estimate:
     columns: Mapping[str, Column]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statistics:
-    """The figures of one objective in one row, in the objective's unit; NaN where unknown."""
+    """The figures of one objective in one row, in the objective's unit; NaN where unknown.
 
-    mean: float
-    std: float
-    low: float
-    high: float
-    stderr: float
+    Nothing is simulated before a figure is asked for that needs it.
+    """
+
+    column: Column = field(repr=False)
+    place: int = field(repr=False)
+
+    @property
+    def mean(self) -> float:
+        """The expectation."""
+        return float(self.column.mean[self.place])
+
+    @property
+    def std(self) -> float:
+        """The standard deviation over trials."""
+        return float(self.column.std[self.place])
+
+    @property
+    def low(self) -> float:
+        """The 2.5 % quantile over trials."""
+        return self.quantile(LOW)
+
+    @property
+    def high(self) -> float:
+        """The 97.5 % quantile over trials."""
+        return self.quantile(HIGH)
+
+    @property
+    def stderr(self) -> float:
+        """The standard error of the mean, 0 where that is exact."""
+        return float(self.column.stderr[self.place])
+
+    def quantile(self, q: float, /) -> float:
+        """Any quantile over trials."""
+        return float(self.column.quantile(q)[self.place])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One deployment of the table, with every figure."""
 
@@ -146,9 +181,16 @@ class Candidates:
             )
         # The scale of an objective without a limit: its largest mean in the whole table, before limits.
         shortfall = np.stack([o.shortfall(self.means[:, j]) for j, o in enumerate(self.objectives)], axis=1)
+        if (better := np.argwhere(shortfall < -TOLERANCE * np.maximum(np.abs(self.means), 1.0))).size:
+            i, j = better[0]
+            raise MooInferError(
+                f"{names[j]} of {self.model[i]} at k = {self.k[i]} is {self.means[i, j]:g}, "
+                f"better than its ideal {self.objectives[j].best:g}"
+            )
         self._scales = np.array(
             [s if o.scale is None else o.scale for o, s in zip(self.objectives, shortfall.max(axis=0), strict=True)]
         )
+        self._lock()
 
     @classmethod
     def from_means(
@@ -179,9 +221,12 @@ class Candidates:
         values = np.array(means, dtype=np.float64)
         if values.ndim != 2 or values.shape[1] != len(objectives):
             raise MooInferError(f"means must be (n, {len(objectives)}), a column an objective, got {values.shape}")
-        ks = np.arange(1, len(values) + 1) if k is None else np.array(k, dtype=np.int64)
-        if ks.shape != (len(values),):
-            raise MooInferError(f"k must be ({len(values)},) like the rows of means, got {ks.shape}")
+        given = np.arange(1, len(values) + 1) if k is None else np.asarray(k)
+        if given.shape != (len(values),):
+            raise MooInferError(f"k must be ({len(values)},) like the rows of means, got {given.shape}")
+        ks = given.astype(np.int64)
+        if not len(ks) or (ks != given).any() or (ks < 1).any() or len(np.unique(ks)) < len(ks):
+            raise MooInferError(f"k must be different whole numbers >= 1, at least one, got {given.tolist()}")
         zeros = np.zeros(len(values))
         columns = {
             o.name: Column(Moments(v, zeros, lambda q, v=v: v), lambda v=v: v[None])  # type: ignore[misc]  # v is bound
@@ -248,6 +293,8 @@ class Candidates:
             return self._gather(lambda column: column.quantile(LOW if statistic == "low" else HIGH), objective)
         if statistic in STATISTICS:
             return self._gather(lambda column: getattr(column, statistic), objective)
+        if not isinstance(statistic, str):
+            raise MooInferError(f"statistic: must be a name such as mean or p95, got {statistic!r}")
         q = quantile_of(statistic)
         return self._gather(lambda column: column.quantile(q), objective)
 
@@ -258,10 +305,11 @@ class Candidates:
         The scale is the limit's; without a limit the largest mean in the whole table. Rounded to 1e-12, so that equal
         is equal.
         """
-        ideal = np.array([o.ideal for o in self.objectives])
+        ideal = np.array([o.best for o in self.objectives])
         sign = np.array([o.sign for o in self.objectives])
         scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
         losses: FloatArray = np.round(sign * (self.means - ideal) / scales, DECIMALS)
+        losses.flags.writeable = False
         return losses
 
     @property
@@ -276,7 +324,9 @@ class Candidates:
     @cached_property
     def front(self) -> Rows:
         """Row numbers of the Pareto front, in ascending order; of equal rows the first."""
-        return pareto.front(self.losses)
+        front = pareto.front(self.losses)
+        front.flags.writeable = False
+        return front
 
     @property
     def trials(self) -> FloatArray | None:
@@ -295,7 +345,7 @@ class Candidates:
         met = np.ones(len(self), dtype=bool)
         scales = self._scales.copy()
         for j, objective in enumerate(self.objectives):
-            worst = [abs(limit.worst - objective.ideal) for limit in limits if limit.objective == objective.name]
+            worst = [abs(limit.worst - objective.best) for limit in limits if limit.objective == objective.name]
             if worst and objective.scale is None:
                 scales[j] = min(worst)
         for limit in limits:
@@ -308,6 +358,12 @@ class Candidates:
 
     def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
         """Keep the rows of a model, an aggregator, or both; the scales of the losses stay."""
+        for what, name, known in (
+            ("model", model, [e.model for e in self.estimates]),
+            ("aggregator", aggregator, [e.aggregator for e in self.estimates]),
+        ):
+            if name is not None and name not in known:
+                raise unknown(what, name, set(known))
         wanted = [model in (None, e.model) and aggregator in (None, e.aggregator) for e in self.estimates]
         return self._take(np.flatnonzero(np.array(wanted)[self._curve]))
 
@@ -317,19 +373,31 @@ class Candidates:
         statistics, simulated, warnings = {}, [], []
         for objective in self.objectives:
             column = estimate.columns[objective.name]
-            values = (column.mean, column.std, column.quantile(LOW), column.quantile(HIGH), column.stderr)
-            statistics[objective.name] = s = Statistics(*(float(value[place]) for value in values))
+            statistics[objective.name] = s = Statistics(column, place)
             simulated += [f"{objective.name}.{statistic}" for statistic in column.simulated]
-            if "mean" in column.simulated and s.std == 0 and s.mean == objective.ideal:
+            saturated = objective.scale is not None and "mean" in column.simulated and s.mean == objective.best
+            if saturated and s.std == 0:
                 warnings.append(
                     f"{objective.name}: each of the {len(column.trials)} trials gave {s.mean:g}, so the error of the "
                     f"mean cannot be measured with that many trials"
                 )
-        k, parallelism = int(estimate.k[place]), estimate.parallelism
-        return Row(estimate.model, estimate.aggregator, k, parallelism, statistics, tuple(simulated), tuple(warnings))
+        return Row(
+            estimate.model,
+            estimate.aggregator,
+            int(estimate.k[place]),
+            estimate.parallelism,
+            statistics,
+            tuple(simulated),
+            tuple(warnings),
+        )
 
     def __iter__(self) -> Iterator[Row]:
         return (self.row(i) for i in range(len(self)))
+
+    def _lock(self) -> None:
+        """Make the arrays read-only: the table is shared by all selectors."""
+        for array in (self.means, self.k, self.rows):
+            array.flags.writeable = False
 
     def _take(self, rows: Rows) -> "Candidates":
         view = object.__new__(Candidates)
@@ -337,8 +405,10 @@ class Candidates:
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view.means = self.means[rows]
+        view._lock()
         if "losses" in self.__dict__:  # the scales stay, so the losses do
             view.losses = self.losses[rows]
+            view.losses.flags.writeable = False
         return view
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:

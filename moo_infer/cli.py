@@ -2,12 +2,13 @@
 
 import io
 import json
+import os
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, fields
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["main", "run"]
 
 app = typer.Typer(
-    help="Which LLM, how many samples k, aggregated how - under budgets of money, seconds, joules and accuracy.",
-    no_args_is_help=True,
+    help="""Which LLM, how many samples k, aggregated how - under budgets of money, seconds, joules and accuracy.
+
+    \b
+    Example:
+      moo-infer recommend --max-cost 0.50 --max-latency 60 --min-accuracy 0.93
+    """,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+INTERRUPTED = 130
 # The usage error of whichever click typer brings along.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -52,12 +58,18 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command line and return its exit code: 0, or 2 with one sentence on standard error."""
-    with warnings.catch_warnings():
+    """Run a command line and return its exit code: 0, or 2 with one sentence on standard error.
+
+    Commands return their text. What plugins print meanwhile goes to standard error, so that JSON stands alone.
+    """
+    asks_for_help = not arguments or {"--help", "--version"} & set(arguments)
+    with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: print(f"moo-infer: warning: {message}", file=sys.stderr)  # noqa: T201
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"moo-infer: warning: {_line(message)}", err=True)
+        if not asks_for_help:
+            stack.enter_context(redirect_stdout(sys.stderr))
         try:
-            app(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
+            answer = app(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
         except MooInferError as error:
             return _fail(str(error))
         except USAGE_ERROR as error:
@@ -66,18 +78,30 @@ def run(arguments: Sequence[str]) -> int:
             return _fail("not enough memory for this grid and number of trials; try a smaller --k-max, or --k")
         except typer.Exit as stop:
             return stop.exit_code
-        except typer.Abort:
-            return _fail("stopped")
+        except (KeyboardInterrupt, typer.Abort):
+            return _fail("stopped", INTERRUPTED)
+    if answer == INTERRUPTED:
+        return _fail("stopped", INTERRUPTED)
+    if isinstance(answer, str):
+        try:
+            typer.echo(answer.rstrip("\n"))
+            sys.stdout.flush()
         except BrokenPipeError:  # whoever read the output, for example head, has had enough
-            sys.stderr.close()
-            return 0
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            return _fail(f"cannot write the answer: {error.strerror}")
     return 0
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _top(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
     if version:
         typer.echo(f"moo-infer {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
         raise typer.Exit
 
 
@@ -115,28 +139,32 @@ def recommend(
     parallelism: Annotated[
         int | None, typer.Option(metavar="P", help="Inferences at a time; default the profile's.")
     ] = None,
-    k_max: Annotated[int, typer.Option(metavar="K", help="Largest k of the grid.")] = K_MAX,
+    k_max: Annotated[int | None, typer.Option(metavar="K", help=f"Largest k of the grid; default {K_MAX}.")] = None,
     k_step: Annotated[
         int | None, typer.Option(metavar="N", help="Step of the grid; default the model's parallelism.")
     ] = None,
     k: Annotated[str | None, typer.Option(metavar="1,2,4", help="The grid itself; excludes --k-max, --k-step.")] = None,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
     as_json: Json = False,
-) -> None:
+) -> str:
     """Recommend a model, a number of samples k and an aggregator within limits.
 
     \b
     Examples:
       moo-infer recommend
-      moo-infer recommend --models my.yaml --max-cost 0.50 --max-latency 60 --min-accuracy 0.93
-      moo-infer recommend --scenario medical-ai --model gpt-5 --aggregator majority-vote --details
+      moo-infer recommend --models my.yaml --max-cost 0.50 --max-latency 60
+      moo-infer recommend --scenario medical-ai --model gpt-5 --details
+      moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
+
+    What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
+    colon.
     """
     registry = Registry()
     profiles, scenarios = _known(models, registry)
     custom = _custom([("cost", max_cost), ("latency", max_latency)], [("accuracy", min_accuracy)], max_, min_)
     if custom and scenario:
         raise MooInferError("--scenario and limits exclude each other; give one of them")
-    if k is not None and (k_step is not None or k_max != K_MAX):
+    if k is not None and (k_step is not None or k_max is not None):
         raise MooInferError("--k and --k-max or --k-step exclude each other; give one of them")
     if estimator not in ESTIMATORS:
         raise unknown("estimator", estimator, ESTIMATORS)
@@ -146,7 +174,7 @@ def recommend(
             selector or SELECTORS,
             ESTIMATORS[estimator](trials, seed),
             k=None if k is None else _grid(k),
-            k_max=k_max,
+            k_max=K_MAX if k_max is None else k_max,
             k_step=k_step,
             parallelism=parallelism,
             models=profiles,
@@ -155,8 +183,7 @@ def recommend(
             progress=progress,
         )
         report = pipeline.run(model or None, custom or scenario or None)
-        text = report.to_json(_command(context)) if as_json else report.to_text(details=details)
-    typer.echo(text.rstrip("\n"))
+        return report.to_json(_command(context)) if as_json else report.to_text(details=details)
 
 
 @app.command()
@@ -164,7 +191,7 @@ def paper(
     context: typer.Context,
     details: Annotated[bool, typer.Option("--details", help="Accuracy, cost and latency of every cell.")] = False,
     as_json: Json = False,
-) -> None:
+) -> str:
     """Compare Tables 4-6 of arXiv 2510.18905: published, reproduced by the authors' procedure, exact.
 
     \b
@@ -175,11 +202,11 @@ def paper(
     from .paper import compare
 
     comparison = compare()
-    typer.echo(comparison.to_json() if as_json else comparison.to_text(details=details).rstrip("\n"))
+    return comparison.to_json() if as_json else comparison.to_text(details=details)
 
 
 @app.command()
-def plugins(as_json: Json = False) -> None:
+def plugins(as_json: Json = False) -> str:
     """List every part that can be called by name, and the package it comes from.
 
     \b
@@ -188,14 +215,13 @@ def plugins(as_json: Json = False) -> None:
     """
     found = Registry().plugins()
     if as_json:
-        _print_json({"plugins": [asdict(plugin) for plugin in found]})
-    else:
-        rows = [(p.kind, p.name, f"{p.package} {p.version}".strip()) for p in found]
-        typer.echo(_table(("kind", "name", "from"), rows))
+        return _json({"plugins": [asdict(plugin) for plugin in found]})
+    rows = [(p.kind, p.name, p.summary, f"{p.package} {p.version}".strip()) for p in found]
+    return _table(("kind", "name", "what it is", "from"), rows)
 
 
 @app.command("models")
-def list_models(models: Models = None, as_json: Json = False) -> None:
+def list_models(models: Models = None, as_json: Json = False) -> str:
     """List the model profiles, with what one inference is worth and consumes.
 
     \b
@@ -206,18 +232,17 @@ def list_models(models: Models = None, as_json: Json = False) -> None:
     registry = Registry()
     profiles, _ = _known(models, registry)
     if as_json:
-        _print_json({"models": [_profile(profile) for profile in profiles.values()]})
-        return
+        return _json({"models": [_profile(profile) for profile in profiles.values()]})
     rows = []
     for profile in profiles.values():
         table = Pipeline(k=[1], parallelism=1, registry=registry).candidates(profile)
         means = [f"{o.name} {table.column(o.name)[0]:.4g} {o.unit}".strip() for o in table.objectives]
         rows.append((profile.name, str(profile.parallelism), "\n".join(means), profile.source))
-    typer.echo(_table(("model", "P", "one inference", "source"), rows))
+    return _table(("model", "P", "one inference", "source"), rows)
 
 
 @app.command("scenarios")
-def list_scenarios(models: Models = None, as_json: Json = False) -> None:
+def list_scenarios(models: Models = None, as_json: Json = False) -> str:
     """List the scenarios and their limits.
 
     \b
@@ -230,15 +255,18 @@ def list_scenarios(models: Models = None, as_json: Json = False) -> None:
             {"name": s.name, "limits": [asdict(limit) for limit in s.limits], "source": s.source}
             for s in found.values()
         ]
-        _print_json({"scenarios": listed})
-    else:
-        rows = [(s.name, ", ".join(str(limit) for limit in s.limits), s.source) for s in found.values()]
-        typer.echo(_table(("scenario", "limits", "source"), rows))
+        return _json({"scenarios": listed})
+    rows = [(s.name, "\n".join(str(limit) for limit in s.limits), s.source) for s in found.values()]
+    return _table(("scenario", "limits", "source"), rows)
 
 
-def _fail(message: str) -> int:
-    typer.echo(f"moo-infer: {message}", err=True)
-    return 2
+def _fail(message: str, code: int = 2) -> int:
+    typer.echo(f"moo-infer: {_line(message)}", err=True)
+    return code
+
+
+def _line(message: object) -> str:
+    return " ".join(str(message).split())
 
 
 def _known(path: Path | None, registry: Registry | None) -> tuple[dict[str, ModelProfile], dict[str, Scenario]]:
@@ -290,7 +318,7 @@ def _command(context: typer.Context) -> str:
 
 def _profile(profile: ModelProfile) -> dict[str, Any]:
     def part(of: Any) -> dict[str, Any]:
-        return {"kind": of.name} | {f.name: getattr(of, f.name) for f in fields(of)}
+        return {"kind": of.name} | ({f.name: getattr(of, f.name) for f in fields(of)} if is_dataclass(of) else {})
 
     return {
         "name": profile.name,
@@ -301,8 +329,8 @@ def _profile(profile: ModelProfile) -> dict[str, Any]:
     }
 
 
-def _print_json(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps({"schema": 1} | document, indent=2, allow_nan=False))
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps({"schema": 1} | document, indent=2, allow_nan=False, default=repr)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,6 +9,9 @@ __all__ = ["MissingColumn", "MooInferError", "NoSelection", "SelectionWarning", 
 class MooInferError(Exception):
     """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
 
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())  # a sentence, whatever was quoted in it
+
 
 class NoSelection(MooInferError):
     """Raised by a selector that has no answer on the rows it was given; the message is the reason."""

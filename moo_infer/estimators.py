@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,15 @@ from .candidates import Column, Estimate
 from .errors import MissingColumn, MooInferError
 from .interfaces import AccuracyAggregator, CostModel, Draws, Moments
 from .objectives import ACCURACY, Objective
-from .profiles import ModelProfile, at_least_one
+from .parts import at_least_one
+from .profiles import ModelProfile
 
 __all__ = ["Estimator", "Exact", "MonteCarlo"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+Result = TypeVar("Result")
 BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
 
 
@@ -41,9 +43,10 @@ class Estimator(ABC):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least_one(self.trials, "trials")
+        object.__setattr__(self, "trials", at_least_one(self.trials, "trials"))
         if isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0:
             raise MooInferError(f"seed: must be a whole number >= 0, got {self.seed!r}")
+        object.__setattr__(self, "seed", int(self.seed))
 
     @abstractmethod
     def moments(
@@ -100,14 +103,14 @@ class Exact(Estimator):
     ) -> dict[str, Moments | None]:
         """Ask the parts."""
         model = profile.inference
-        moments = {ACCURACY.name: _checked(aggregator.exact(model, k), k, f"aggregator {aggregator.name!r}")}
+        who = f"aggregator {aggregator.name!r} on {profile.name!r}"
+        moments = {ACCURACY.name: _checked(partial(aggregator.exact, model, k), k, ACCURACY, who)}
         for objective, parts in cost_models(profile, aggregator).items():
-            moments[objective.name] = _sum(
-                [
-                    _checked(part.exact(model, k, parallelism=parallelism), k, f"cost model {part.name!r}")
-                    for part in parts
-                ]
-            )
+            known = []
+            for part in parts:
+                who = f"cost model {part.name!r} on {profile.name!r}"
+                known.append(_checked(partial(part.exact, model, k, parallelism=parallelism), k, objective, who))
+            moments[objective.name] = _sum(known)
         return moments
 
     def redraw(
@@ -120,8 +123,8 @@ class Exact(Estimator):
             estimate = self.estimate(profile, aggregator, k, parallelism)
             yield from (estimate for _ in range(B))
             return
-        parts = (profile.inference, aggregator, *profile.costs, *aggregator.costs)
-        if not all(part.vectorised for part in parts):
+        costs = (*profile.costs, *aggregator.costs)
+        if not (profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)):
             yield from (self.estimate(p, aggregator, k, parallelism) for p in profiles)
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
@@ -212,7 +215,7 @@ def simulate(
 
 def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) -> Draws:
     who = f"inference model {profile.inference.name!r} of {profile.name!r}"
-    draws = profile.inference.sample(rng, M, K)
+    draws = guarded(partial(profile.inference.sample, rng, M, K), who)
     if not isinstance(draws, Draws):
         raise MooInferError(f"{who} must return Draws, got {type(draws).__name__}")
     if draws.accuracy.shape != (M, K):
@@ -227,26 +230,51 @@ def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) ->
 
 def _values(compute: Callable[[], FloatArray], shape: tuple[int, int], who: str, profile: ModelProfile) -> FloatArray:
     try:
-        values = np.asarray(compute(), dtype=np.float64)
+        values = guarded(compute, who)
     except MissingColumn as error:
         model = f"inference model {profile.inference.name!r} of {profile.name!r}"
         raise MissingColumn(error.column, error.available, f"{who} from {model}") from None
-    if values.shape != shape:
-        raise MooInferError(f"{who} must return (M, K) = {shape}, got {values.shape}")
+    return _numbers(values, shape, f"{who} must return (M, K)")
+
+
+def _checked(compute: Callable[[], Moments | None], k: IntArray, objective: Objective, who: str) -> Moments | None:
+    """Ask a part for exact moments, and refuse what cannot be one."""
+    moments = guarded(compute, who)
+    if moments is None:
+        return None
+    if not isinstance(moments, Moments):
+        raise MooInferError(f"{who} must return exact Moments or None, got {type(moments).__name__}")
+    mean = _numbers(moments.mean, k.shape, f"{who} must return an exact mean")
+    std = None if moments.std is None else _numbers(moments.std, k.shape, f"{who} must return an exact std")
+    if std is not None and std.min() < 0:
+        raise MooInferError(f"{who} must return an exact std >= 0, got {std.min():g}")
+    if objective == ACCURACY and (mean.min() < -1e-9 or mean.max() > 1 + 1e-9):
+        raise MooInferError(f"{who} must return an exact mean in [0, 1], got {mean.min():g} to {mean.max():g}")
+    return Moments(mean, std, moments.quantile)
+
+
+def _numbers(given: object, shape: tuple[int, ...], what: str) -> FloatArray:
+    """Real finite numbers of a shape; of exact moments there may be B rows at once."""
+    array = np.asarray(given)
+    if array.shape[-len(shape) :] != shape or array.ndim > 2:
+        raise MooInferError(f"{what} of shape {shape}, got {array.shape}")
+    if array.dtype.kind not in "fiu":
+        raise MooInferError(f"{what} of numbers, got {array.dtype}")
+    values = array.astype(np.float64, copy=False)
     if not np.isfinite(values).all():
-        raise MooInferError(f"{who} must return finite values, got {values[~np.isfinite(values)][0]}")
+        column = int(np.argwhere(~np.isfinite(values))[0][-1])
+        raise MooInferError(f"{what} of finite numbers, got {values[~np.isfinite(values)][0]} in column {column}")
     return values
 
 
-def _checked(moments: Moments | None, k: IntArray, who: str) -> Moments | None:
-    if moments is None:
-        return None
-    for name, values in (("mean", moments.mean), ("std", moments.std)):
-        if values is not None and np.shape(values)[-1:] != k.shape:
-            raise MooInferError(f"{who} must return an exact {name} of shape {k.shape}, got {np.shape(values)}")
-        if values is not None and not np.isfinite(values).all():
-            raise MooInferError(f"{who} must return a finite exact {name}, got {values}")
-    return moments
+def guarded(call: Callable[[], Result], who: str) -> Result:
+    """Call into a part; whatever it raises becomes an error that names it."""
+    try:
+        return call()
+    except (MooInferError, MemoryError):
+        raise
+    except Exception as error:
+        raise MooInferError(f"{who} fails: {type(error).__name__}: {error}") from error
 
 
 def _slice(moments: Moments, b: int, k: IntArray) -> Moments:

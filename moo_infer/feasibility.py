@@ -48,7 +48,8 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
 def _by(candidates: Candidates, limit: Limit, excess: float) -> str:
     unit = candidates.objectives[candidates.index(limit.objective)].unit
     percent = 100 * excess / abs(limit.worst) if limit.worst else 0.0
-    share = f" ({percent:{'.0f' if percent >= 10 else '.2g'}} %)" if percent else ""
+    form = ".2g" if percent < 10 else ".0f" if percent < 1e5 else ".2g"
+    share = f" ({percent:{form}} %)" if percent else ""
     return f"{excess:.3g}{' ' if unit else ''}{unit}{share}"
 
 
@@ -58,6 +59,8 @@ def _relaxed(limit: Limit, excess: float) -> Limit:
     digits = 3 - math.floor(math.log10(abs(exact))) if exact else 0
     away = math.ceil if limit.sense == "max" else math.floor
     rounded = away(round(exact * 10.0**digits, 6)) / 10.0**digits
+    if Limit(limit.objective, rounded, limit.sense).excess(np.array([exact]))[0] > 0:
+        rounded += math.copysign(10.0**-digits, excess if limit.sense == "max" else -excess)
     return Limit(limit.objective, rounded, limit.sense, limit.statistic)
 
 

@@ -1,6 +1,7 @@
 """Objectives and limits: what a column of the table means, and how bad it may be."""
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -26,7 +27,8 @@ class Objective:
         name: the name people type, for example ``"energy"``.
         unit: the unit of the values, for example ``"J"``; empty for a share.
         direction: ``"min"`` where less is better, ``"max"`` where more is.
-        ideal: the best conceivable value, the coordinate of the utopia point (paper, eq 16).
+        ideal: the best conceivable value, the coordinate of the utopia point (paper, eq 16); by default 0, and to be
+            given where more is better.
         scale: the distance from `ideal` to the worst conceivable value where there is one (1 for a share in
             [0, 1]); None where the limit of a scenario sets the scale.
 
@@ -41,18 +43,28 @@ class Objective:
     name: str
     unit: str = ""
     direction: Literal["min", "max"] = "min"
-    ideal: float = 0.0
+    ideal: float | None = None
     scale: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise MooInferError("an objective needs a name")
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise MooInferError(f"an objective needs a name, got {self.name!r}")
         if self.direction not in ("min", "max"):
             raise MooInferError(f"objective {self.name!r}: direction must be min or max, got {self.direction!r}")
-        if not math.isfinite(self.ideal):
+        if self.ideal is None and self.direction == "max":
+            raise MooInferError(
+                f"objective {self.name!r}: where more is better, give the ideal, the best conceivable value"
+            )
+        object.__setattr__(self, "ideal", 0.0 if self.ideal is None else self.ideal)
+        if not math.isfinite(self.best):
             raise MooInferError(f"objective {self.name!r}: ideal must be finite, got {self.ideal!r}")
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise MooInferError(f"objective {self.name!r}: scale must be finite and > 0, got {self.scale!r}")
+
+    @property
+    def best(self) -> float:
+        """The ideal, as a number."""
+        return float(self.ideal or 0.0)
 
     @property
     def sign(self) -> int:
@@ -61,7 +73,7 @@ class Objective:
 
     def shortfall(self, values: Value, /) -> Value:
         """How far values (a number, or any shape) are from the ideal, in the objective's unit; 0 is ideal."""
-        return self.sign * (values - self.ideal)
+        return self.sign * (values - self.best)
 
 
 ACCURACY = Objective("accuracy", direction="max", ideal=1.0, scale=1.0)
@@ -95,8 +107,8 @@ class Limit:
             raise MooInferError(f"limit on {self.objective}: must be a max or a min, got {self.sense!r}")
         if isinstance(self.worst, bool) or not isinstance(self.worst, int | float | np.number):
             raise MooInferError(f"limit on {self.objective}: must be a number, got {self.worst!r}")
-        if not math.isfinite(self.worst):
-            raise MooInferError(f"limit on {self.objective}: must be finite, got {self.worst!r}")
+        if not abs(self.worst) <= sys.float_info.max:
+            raise MooInferError(f"limit on {self.objective}: must be finite, got {self.worst!r:.40}")
         if self.statistic != "mean":
             quantile_of(self.statistic, f"limit on {self.objective}")
 
@@ -123,9 +135,9 @@ class Limit:
             )
         shortfall = objective.shortfall(float(self.worst))
         if shortfall < 0 or (objective.scale is not None and shortfall > objective.scale):
-            bounds = sorted([objective.ideal, objective.ideal + objective.sign * (objective.scale or math.inf)])
+            bounds = sorted([objective.best, objective.best + objective.sign * (objective.scale or math.inf)])
             allowed = f"in [{bounds[0]:g}, {bounds[1]:g}]".replace("inf]", "inf)").replace("[-inf", "(-inf")
-            raise MooInferError(f"limit on {self.objective}: must be {allowed}, got {self.worst:g}")
+            raise MooInferError(f"limit on {self.objective}: must be {allowed}, got {float(self.worst)!r}")
 
 
 def quantile_of(statistic: str, where: str = "statistic") -> float:

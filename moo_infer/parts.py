@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import types
 import typing
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,9 +18,21 @@ from .errors import MooInferError
 if typing.TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["AtLeastOne", "NonNegative", "Positive", "Share", "Uncertain", "bounds", "build", "check", "uncertain"]
+__all__ = [
+    "AtLeastOne",
+    "NonNegative",
+    "Positive",
+    "Share",
+    "Uncertain",
+    "at_least_one",
+    "bounds",
+    "build",
+    "check",
+    "uncertain",
+]
 
 FloatArray = npt.NDArray[np.float64]
+LARGEST = 2**31 - 1
 
 NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
@@ -84,13 +97,12 @@ def bounds(cls: type, field: str) -> tuple[float, float]:
     Raises:
         MooInferError: for a field that does not exist or is no number.
     """
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     if field not in hints or not _is_number(hints[field]):
         raise MooInferError(f"{getattr(cls, 'name', cls.__name__)} has no number called {field!r}")
     rules = getattr(hints[field], "__metadata__", ())
-    least = max((r.ge if isinstance(r, Ge) else r.gt for r in rules if isinstance(r, Ge | Gt)), default=-math.inf)
-    most = min((r.le if isinstance(r, Le) else r.lt for r in rules if isinstance(r, Le | Lt)), default=math.inf)
-    return float(least), float(most)  # type: ignore[arg-type]  # the rules of a number are numbers
+    values: dict[type, float] = {type(rule): getattr(rule, type(rule).__name__.lower(), 0.0) for rule in rules}
+    return values.get(Ge, values.get(Gt, -math.inf)), values.get(Le, values.get(Lt, math.inf))
 
 
 def build(cls: type[Part], given: Mapping[str, object], where: str) -> Part:
@@ -139,13 +151,14 @@ def check(part: object, kind: type[Part], where: str) -> Part:
         hint = f" (a class: write {part.__name__}(...))" if isinstance(part, type) and issubclass(part, kind) else ""
         article = "an" if kind.__name__[0] in "AEIOU" else "a"
         raise MooInferError(f"{where}: must be {article} {kind.__name__} object, got {part!r}{hint}")
+    name = getattr(part, "name", None)
+    if not isinstance(name, str) or not name.strip():
+        raise MooInferError(f"{where}: {type(part).__name__} needs a class attribute name, got {name!r}")
     for field in _fields(type(part)):
-        _value(
-            type(part),
-            field.name,
-            getattr(part, field.name),
-            f"{where}: {getattr(part, 'name', '')}".rstrip(": "),
-        )
+        value, here = getattr(part, field.name), f"{where}: {name}: {field.name}"
+        if _is_number(_hints(part.__class__)[field.name]) and isinstance(value, str | Mapping):
+            raise MooInferError(f"{here}: must be a number, got {value!r}")
+        _accepted(type(part), field.name, value, here)
     return part
 
 
@@ -154,12 +167,17 @@ def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
 
 
 @cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+@cache
 def _adapters(cls: type) -> dict[str, tuple[object, "TypeAdapter[Any]"]]:
     # pydantic takes longer to import than a run without files, so it waits for the first part to check.
     from pydantic import ConfigDict, TypeAdapter
 
     config = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     return {f.name: (hints[f.name], TypeAdapter(hints[f.name], config=config)) for f in _fields(cls)}
 
 
@@ -177,8 +195,8 @@ def _accepted(cls: type, key: str, value: object, here: str) -> object:
     hint, adapter = _adapters(cls)[key]
     if isinstance(value, np.generic):
         value = value.item()
-    if _is_number(hint) and isinstance(value, bool):
-        raise MooInferError(f"{here}: must be a number, got {value!r}")
+    if bool not in _named_types(hint) and (found := _first_bool(value)) is not None:
+        raise MooInferError(f"{here}: must be a number, got {found!r}")
     if _is_number(hint) and isinstance(value, str):
         with suppress(ValueError):  # YAML takes 1e-6 for text
             value = float(value)
@@ -188,7 +206,7 @@ def _accepted(cls: type, key: str, value: object, here: str) -> object:
         details = error.errors()[0]
         path = ".".join(str(step) for step in details["loc"] if step != "[key]")
         rule = _RULES.get(details["type"], details["msg"].lower()).format(**details.get("ctx", {}))
-        raise MooInferError(f"{here}{'.' if path else ''}{path}: {rule}, got {details['input']!r}") from None
+        raise MooInferError(f"{here}{'.' if path else ''}{path}: {rule}, got {details['input']!r:.80}") from None
 
 
 _RULES = {
@@ -208,8 +226,38 @@ _RULES = {
 
 
 def _is_number(hint: object) -> bool:
-    base = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
-    return base in (float, int)
+    """Whether a field holds one number, perhaps within a range, perhaps optional."""
+    kinds = _named_types(hint) - {type(None)}
+    return bool(kinds) and kinds <= {float, int}
+
+
+def _named_types(hint: object) -> set[object]:
+    """The plain types in a hint, through Annotated and unions, and one step into containers."""
+    if typing.get_origin(hint) is Annotated:
+        return _named_types(typing.get_args(hint)[0])
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return {kind for part in typing.get_args(hint) for kind in _named_types(part)}
+    arguments = typing.get_args(hint)
+    return {typing.get_origin(hint), *(k for part in arguments for k in _named_types(part))} if arguments else {hint}
+
+
+def _first_bool(value: object) -> bool | None:
+    """The first truth value in a value or in what it holds; lax parsing would take it for a number."""
+    if isinstance(value, bool):
+        return value
+    held = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return next((found for item in held if (found := _first_bool(item)) is not None), None)
+
+
+def at_least_one(value: object, where: str) -> int:
+    """Return a whole number from 1 to 2^31 - 1, or raise MooInferError naming the place."""
+    index = None if isinstance(value, bool) or np.ndim(value) else getattr(value, "__index__", None)  # type: ignore[arg-type]  # any object
+    if index is None:
+        raise MooInferError(f"{where}: must be a whole number >= 1, got {value!r}")
+    number = int(index())
+    if not 1 <= number <= LARGEST:
+        raise MooInferError(f"{where}: must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}")
+    return number
 
 
 def _middle(given: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:

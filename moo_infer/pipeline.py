@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ from .errors import MooInferError, unknown
 from .estimators import Estimator, Exact, MonteCarlo, cost_models
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import ACCURACY, Objective
-from .parts import check
-from .profiles import ModelProfile, Scenario, at_least_one, builtin_models, builtin_scenarios
+from .parts import at_least_one, check
+from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios
 from .registry import Registry
 from .report import Report, decide
 
@@ -75,10 +75,13 @@ class Pipeline:
         self.aggregators = self._parts(AccuracyAggregator, aggregators, "aggregator")
         self.selectors = self._parts(Selector, selectors, "selector")
         self.estimator = _estimator(estimator)
-        self.k = None if k is None else _grid(k)
+        self.k = None if k is None else _grid(_listed(k, "k", "a list of whole numbers"))
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
         self.parallelism = None if parallelism is None else at_least_one(parallelism, "parallelism")
+        for what, known in (("models", models), ("scenarios", scenarios)):
+            if not isinstance(known, Mapping | None):
+                raise MooInferError(f"{what}: must be a mapping from names, got {known!r:.80}")
         self._models, self._scenarios, self._progress = models, scenarios, progress
         # Profiles are kept beside their estimates, so that an id stands for the same profile as long as it is a key.
         self._estimates: dict[tuple[int, str], tuple[ModelProfile, Estimate]] = {}
@@ -174,7 +177,7 @@ class Pipeline:
         return np.arange(step, self.k_max + 1, step, dtype=np.int64)
 
     def _parts(self, kind: type[Part], given: str | Part | Iterable[str | Part], what: str) -> tuple[Part, ...]:
-        listed = [given] if isinstance(given, str | kind) else _listed(given, what)
+        listed = [given] if isinstance(given, str | kind) else _listed(given, f"{what}s")
         parts = tuple(
             self.registry.get(kind, part) if isinstance(part, str) else check(part, kind, f"{what}s") for part in listed
         )
@@ -188,7 +191,7 @@ def _named(
     given: str | Named | Iterable[str | Named] | None,
     what: str,
 ) -> tuple[Named, ...]:
-    listed = [given] if isinstance(given, str | kind) else _listed(known if given is None else given, what)
+    listed = [given] if isinstance(given, str | kind) else _listed(list(known) if given is None else given, f"{what}s")
     found = []
     for item in listed:
         if isinstance(item, kind):
@@ -201,12 +204,12 @@ def _named(
     return tuple(found)
 
 
-def _listed(given: object, what: str) -> list[object]:
-    if not isinstance(given, Iterable):
-        raise MooInferError(f"{what}s: must be names or objects, one or many, got {given!r}")
+def _listed(given: object, what: str, allowed: str = "names or objects, one or many") -> list[Any]:
+    if not isinstance(given, Iterable) or isinstance(given, str | Mapping):
+        raise MooInferError(f"{what}: must be {allowed}, got {given!r:.80}")
     listed = list(given)
     if not listed:
-        raise MooInferError(f"{what}s: at least one is needed, got none")
+        raise MooInferError(f"{what}: at least one is needed, got none")
     return listed
 
 
@@ -216,11 +219,8 @@ def _unique(names: Sequence[str], what: str) -> None:
             raise MooInferError(f"{what} {name!r} is given {names.count(name)} times; names must differ")
 
 
-def _grid(k: Iterable[int]) -> IntArray:
-    values = sorted({at_least_one(value, "k") for value in k})
-    if not values:
-        raise MooInferError("k: at least one number of inferences is needed, got none")
-    return np.array(values, dtype=np.int64)
+def _grid(k: Iterable[object]) -> IntArray:
+    return np.array(sorted({at_least_one(value, "k") for value in k}), dtype=np.int64)
 
 
 def _estimator(given: str | Estimator) -> Estimator:

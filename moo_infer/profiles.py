@@ -14,14 +14,15 @@ import yaml
 
 from .errors import MooInferError, unknown
 from .interfaces import CostModel, InferenceModel
-from .objectives import Limit
-from .parts import Uncertain, bounds, check, uncertain
+from .objectives import Limit, Objective
+from .parts import Uncertain, at_least_one, bounds, check, uncertain
 from .registry import Registry
 
 __all__ = ["ModelProfile", "Scenario", "builtin_models", "builtin_scenarios", "load_models", "load_scenarios"]
 
 FloatArray = npt.NDArray[np.float64]
 Read = TypeVar("Read")
+DEPTH = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +59,13 @@ class ModelProfile:
         if not isinstance(self.name, str) or not self.name.strip():
             raise MooInferError(f"a model profile needs a name, got {self.name!r}")
         check(self.inference, InferenceModel, f"{self.name}: inference")
+        if not isinstance(self.costs, list | tuple):
+            raise MooInferError(f"{self.name}: costs: must be a list of cost models, got {self.costs!r}")
         object.__setattr__(self, "costs", tuple(self.costs))
         for i, cost in enumerate(self.costs):
             check(cost, CostModel, f"{self.name}: costs[{i}]")
+            if not isinstance(cost.objective, Objective):
+                raise MooInferError(f"{self.name}: costs[{i}]: {cost.name}: needs an Objective, got {cost.objective!r}")
         at_least_one(self.parallelism, f"{self.name}: parallelism")
         for path in self.uncertain:
             try:
@@ -187,16 +192,6 @@ def builtin_scenarios() -> dict[str, Scenario]:
     return load_scenarios(_builtin("scenarios.yaml"))
 
 
-def at_least_one(value: object, where: str) -> int:
-    """Return a whole number >= 1, or raise MooInferError naming the place."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise MooInferError(f"{where}: must be a whole number >= 1, got {value!r}")
-    number = int(value.__index__())
-    if number < 1:
-        raise MooInferError(f"{where}: must be >= 1, got {number}")
-    return number
-
-
 def _builtin(name: str) -> Path:
     return Path(str(files(__package__) / "builtin" / name))
 
@@ -256,9 +251,6 @@ def _from_reference(given: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _scenario(name: str, given: Mapping[str, Any], where: str) -> Scenario:
     _known(given, ("max", "min", "source"), where)
-    for key in ("max", "min"):
-        if not isinstance(given.get(key, {}), Mapping):
-            raise MooInferError(f"{where}: {key}: must be a mapping of objectives to limits, got {given[key]!r}")
     try:
         return Scenario(name, given.get("max", {}), given.get("min", {}), str(given.get("source", "")))
     except MooInferError as error:
@@ -266,7 +258,13 @@ def _scenario(name: str, given: Mapping[str, Any], where: str) -> Scenario:
 
 
 def _limits(given: Mapping[str, Any], sense: Literal["max", "min"]) -> Iterator[Limit]:
+    if not isinstance(given, Mapping):
+        raise MooInferError(f"{sense}: must be a mapping of objectives to limits, got {given!r}")
     for objective, worst in given.items():
+        if not isinstance(objective, str):
+            raise MooInferError(f"{sense}: objectives are names, got {objective!r}")
+        if isinstance(worst, Mapping) and not worst:
+            raise MooInferError(f"{sense}: {objective}: must be a number, or quantiles such as p95, got nothing")
         statistics = worst if isinstance(worst, Mapping) else {"mean": worst}
         for statistic, value in statistics.items():
             yield Limit(objective, _number(value), sense, str(statistic))
@@ -292,10 +290,11 @@ def _each(
     if not isinstance(section, Mapping) or not section:
         raise MooInferError(f"{where}: must be a mapping of names, got {section!r}")
     for name, given in section.items():
-        key = str(name)
+        if not isinstance(name, str) or not name.strip():
+            raise MooInferError(f"{where}: names must be text, got {name!r}; put it in quotes")
         if not isinstance(given, Mapping):
-            raise MooInferError(f"{file}: {key}: must be a mapping, got {given!r}")
-        yield key, read(key, given, f"{file}: {key}")
+            raise MooInferError(f"{file}: {name}: must be a mapping, got {given!r:.80}")
+        yield name, read(name, given, f"{file}: {name}")
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # either is one
@@ -313,7 +312,18 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
         return mapping
 
 
+def _refuse_depth(text: str, path: Path) -> None:
+    """Refuse nesting that would overrun the stack of the parser, which is written in C and would not survive it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            raise MooInferError(f"{path}: must not be nested deeper than {DEPTH} levels")
+
+
 def _document(path: Path) -> Mapping[str, Any]:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise MooInferError(f"{path}: must be a file")
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -325,6 +335,7 @@ def _document(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
     try:
+        _refuse_depth(text, path)
         document = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""

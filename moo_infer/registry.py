@@ -1,5 +1,6 @@
 """Finds plugins one by one, checks what they register, and looks parts up by name."""
 
+import dataclasses
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Registry:
 
     >>> registry = Registry(entry_points=False)
     >>> registry.names(Selector)[:3]
-    ['asf', 'knee', 'knee-chord']
+    ['asf', 'cheapest-within', 'fall-back']
     >>> registry.get(Selector, "max-accuracy")
     MaxAccuracy()
     """
@@ -127,7 +128,7 @@ class Registry:
         package = entry.dist.name if entry.dist else ""
         try:
             plugin = entry.load()
-        except Exception as error:  # whatever a foreign module raises while it is imported
+        except (Exception, SystemExit) as error:  # whatever a foreign module raises while it is imported
             warnings.warn(
                 f"plugin {entry.name!r} of package {package!r} cannot be loaded and is skipped: "
                 f"{type(error).__name__}: {error}",
@@ -145,26 +146,26 @@ class Registry:
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=name)
             hooks = ", ".join(hook for _, hook in KINDS.values())
-            raise MooInferError(f"plugin {name!r}: {_first_sentence(error)}; hooks: {hooks}") from None
+            raise MooInferError(f"{_who(name, package)}: {error}; hooks: {hooks}") from None
         except ValueError as error:
-            raise MooInferError(f"plugin {name!r}: is registered already") from error
+            raise MooInferError(f"{_who(name, package)}: is registered already") from error
         for kind, (what, hook) in KINDS.items():
             function = getattr(plugin, hook, None)
             if function is None or not self._manager.parse_hookimpl_opts(plugin, hook):
                 continue
             try:
-                classes = list(function())
-            except Exception as error:  # whatever a foreign hook raises
-                warnings.warn(
-                    f"plugin {name!r}: {hook} fails and is skipped: {type(error).__name__}: {error}",
-                    stacklevel=4,
-                )
+                classes = function()
+            except (Exception, SystemExit) as error:  # whatever a foreign hook raises
+                message = f"{_who(name, package)}: {hook} fails and is skipped: {type(error).__name__}: {error}"
+                warnings.warn(message, stacklevel=4)
                 continue
+            if not isinstance(classes, list | tuple):
+                raise MooInferError(f"{_who(name, package)}: {hook} must return a list of classes, got {classes!r}")
             for cls in classes:
                 self._add(kind, what, cls, Plugin("", what, name, package, release, ""))
 
     def _add(self, kind: type, what: str, cls: Any, owner: Plugin) -> None:
-        where = f"plugin {owner.plugin!r}"
+        where = _who(owner.plugin, owner.package)
         if not isinstance(cls, type):
             raise MooInferError(f"{where}: must register {what} classes, got the object {cls!r}")
         if not issubclass(cls, kind):
@@ -175,6 +176,11 @@ class Registry:
         name = getattr(cls, "name", None)
         if not isinstance(name, str) or not name.strip():
             raise MooInferError(f"{where}: {cls.__name__} needs a class attribute name, got {name!r}")
+        fields = [
+            key for key in cls.__dict__.get("__annotations__", {}) if "ClassVar" not in str(cls.__annotations__[key])
+        ]
+        if fields and not dataclasses.is_dataclass(cls):
+            raise MooInferError(f"{where}: {cls.__name__} has the fields {', '.join(fields)}, but is no dataclass")
         if kind is CostModel and not isinstance(getattr(cls, "objective", None), Objective):
             raise MooInferError(f"{where}: {cls.__name__} needs a class attribute objective of type Objective")
         if (kind, name) in self._plugins:
@@ -201,5 +207,5 @@ def _origin(plugin: object) -> tuple[str, str]:
     return (packages[0], version(packages[0])) if packages else (module, "")
 
 
-def _first_sentence(error: Exception) -> str:
-    return str(error).split("\n")[0].rstrip(".")
+def _who(plugin: str, package: str) -> str:
+    return f"plugin {plugin!r}" if package in ("", plugin) else f"plugin {plugin!r} of package {package!r}"

@@ -5,16 +5,19 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .candidates import Candidates, Row, Statistics
+import numpy as np
+
+from .candidates import STATISTICS, Candidates, Row, Statistics
 from .errors import MooInferError, NoSelection, SelectionWarning, unknown
 from .feasibility import infeasible
 from .interfaces import Selector
 from .objectives import Limit
-from .profiles import Scenario, at_least_one
+from .parts import at_least_one
+from .profiles import Scenario
 from .stability import Key, Source, Stability, resample, tally
 
 if TYPE_CHECKING:
@@ -95,8 +98,8 @@ class Choice:
             return found | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
         return found | {
             "objectives": {
-                name: {key: value if math.isfinite(value) else None for key, value in asdict(statistics).items()}
-                for name, statistics in self.figures.objectives.items()
+                name: {key: _or_none(getattr(figures, key)) for key in STATISTICS}
+                for name, figures in self.figures.objectives.items()
             },
             "simulated": list(self.figures.simulated),
             "warnings": list(self.warnings),
@@ -149,8 +152,12 @@ def _choose(selector: Selector, view: Candidates, nothing: Choice, caught: Seque
     try:
         answer = selector.select(view)
     except NoSelection as error:
-        return replace(nothing, selector=selector.name, reason=str(error))
-    if isinstance(answer, bool) or not hasattr(answer, "__index__") or not 0 <= answer < len(view):
+        return replace(nothing, selector=selector.name, reason=str(error).strip() or "gave no reason")
+    except MooInferError:
+        raise
+    except Exception as error:
+        raise MooInferError(f"selector {selector.name!r} fails: {type(error).__name__}: {error}") from error
+    if isinstance(answer, bool) or not isinstance(answer, int | np.integer) or not 0 <= answer < len(view):
         raise MooInferError(
             f"selector {selector.name!r} must answer with a row number from 0 to {len(view) - 1}, got {answer!r}"
         )
@@ -179,7 +186,7 @@ class Report:
     >>> report["utopia"].model, report["gpt-5", "knee-chord"].k
     ('gpt-5-nano', 8)
     >>> report["knee-chord"].reason
-    'is defined along one curve, and this pool holds 2'
+    'needs a single curve, and this pool holds 2'
     """
 
     candidates: Candidates = field(repr=False)
@@ -297,6 +304,7 @@ class Report:
             "schema": SCHEMA,
             "command": command,
             "estimator": estimator,
+            "simulation": {"trials": self.estimator.trials, "seed": self.estimator.seed} if self._simulated else None,
             "scenarios": [
                 {
                     "name": s.name,
@@ -325,7 +333,7 @@ class Report:
         blocks: list[RenderableType] = [self._headline(s) for s in self.scenarios]
         for scenario in self.scenarios:
             blocks += ["", *(_details(self, scenario) if details else _compact(self, scenario))]
-        blocks += [note for note in self._notes() if note]
+        blocks += self._notes()
         return render(*blocks)
 
     def __str__(self) -> str:
@@ -333,14 +341,13 @@ class Report:
 
     def _headline(self, scenario: Scenario) -> str:
         choice = self.choice(self.headline, scenario=scenario.name)
-        if choice.figures is None:
+        if choice.row is None:
             return f"{scenario.name}: no recommendation: {choice.reason}."
-        figures = ", ".join(
-            f"{o.name} {choice.figures.objectives[o.name].mean:.4g}{' ' * bool(o.unit)}{o.unit}"
-            for o in self.candidates.objectives
-        )
+        means = zip(self.candidates.objectives, self.candidates.means[choice.row], strict=True)
+        figures = ", ".join(f"{o.name} {mean:.4g} {o.unit}".rstrip() for o, mean in means)
         models, aggregators = (len(set(names)) for names in zip(*self.candidates.labels, strict=True))
-        among = f" among {models} models" * (models > 1) + f" x {aggregators} aggregators" * (aggregators > 1)
+        pool = [f"{n} {what}" for n, what in ((models, "models"), (aggregators, "aggregators")) if n > 1]
+        among = f" among {' x '.join(pool)}" if pool else ""
         return (
             f"{scenario.name}: use {choice.model} with k = {choice.k} samples, {choice.aggregator} "
             f"({choice.parallelism} at a time): {figures} on average"
@@ -348,18 +355,38 @@ class Report:
         )
 
     def _notes(self) -> list[str]:
-        free = [
-            f"{o.name} (scaled by its largest mean, {self.candidates.column(o.name).max():.4g} {o.unit})"
-            for o in self.candidates.objectives
-            if o.scale is None
-            for s in self.scenarios[:1]
-            if any(o.name not in [limit.objective for limit in s.limits] for s in self.scenarios)
-        ]
-        unlimited = f"Without a limit in some scenario: {', '.join(free)}." if free else ""
-        if self.estimator.name == "exact":
-            return ["", unlimited] if unlimited else []
-        simulated = f"Simulated with {self.estimator.trials} trials, seed {self.estimator.seed}."
-        return ["", unlimited, simulated]
+        notes = []
+        for scenario in self.scenarios:
+            limited = {limit.objective for limit in scenario.limits}
+            free = [o for o in self.candidates.objectives if o.scale is None and o.name not in limited]
+            scales = self.candidates.feasible(scenario.limits).scales
+            listed = ", ".join(f"{o.name} by {scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
+            if free:
+                notes.append(f"{scenario.name}: scaled by the largest mean, for want of a limit: {listed}.")
+        if len(set(self.candidates.labels)) > len({model for model, _ in self.candidates.labels}):
+            notes.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
+        if self.estimator.name != "exact":
+            notes.append(f"Simulated with {self.estimator.trials} trials, seed {self.estimator.seed}.")
+        elif any(
+            f"{limit.objective}.low" in self._simulated
+            for s in self.scenarios
+            for limit in s.limits
+            if limit.statistic != "mean"
+        ):
+            notes.append(
+                f"Limited quantiles are simulated, {self.estimator.trials} trials, seed {self.estimator.seed}."
+            )
+        return ["", *notes] if notes else []
+
+    @property
+    def _simulated(self) -> set[str]:
+        """What comes from simulation anywhere in the table, as ``objective.statistic``."""
+        return {
+            f"{name}.{statistic}"
+            for estimate in self.candidates.estimates
+            for name, column in estimate.columns.items()
+            for statistic in column.simulated
+        }
 
 
 def render(*blocks: "RenderableType") -> str:
@@ -379,6 +406,10 @@ def _key(choice: Choice, *, pooled: bool) -> Key:
     return choice.scenario, choice.selector, choice.model, choice.aggregator
 
 
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _limit(limit: Limit) -> dict[str, Any]:
     return {"objective": limit.objective, "statistic": limit.statistic, "worst": float(limit.worst)}
 
@@ -386,7 +417,7 @@ def _limit(limit: Limit) -> dict[str, Any]:
 def _title(scenario: Scenario, candidates: Candidates) -> str:
     units = {o.name: o.unit for o in candidates.objectives}
     limits = ", ".join(f"{limit} {units.get(limit.objective, '')}".rstrip() for limit in scenario.limits)
-    return f"{scenario.name}: {limits or 'no limits'}"
+    return f"{scenario.name}: k within {limits}" if limits else f"{scenario.name}: k without limits"
 
 
 def _compact(report: Report, scenario: Scenario) -> "list[RenderableType]":
@@ -402,7 +433,7 @@ def _compact(report: Report, scenario: Scenario) -> "list[RenderableType]":
     for start in range(0, len(selectors), SELECTORS_ABREAST):
         abreast = selectors[start : start + SELECTORS_ABREAST]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        table.add_column("k", overflow="fold")
+        table.add_column("model", overflow="fold")
         if several:
             table.add_column("aggregator", overflow="fold")
         for selector in abreast:
@@ -416,7 +447,7 @@ def _compact(report: Report, scenario: Scenario) -> "list[RenderableType]":
         named = [f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c)}" for c in pooled if c.k]
         if named:
             blocks.append(f"Over all: {'; '.join(named)}.")
-    return blocks + _footnotes([*choices, *pooled])
+    return blocks + _footnotes([*choices, *(pooled if len(report.candidates.labels) > 1 else [])])
 
 
 def _cell(choice: Choice) -> str:
@@ -434,7 +465,7 @@ def _footnotes(choices: Sequence[Choice]) -> "list[RenderableType]":
         if choice.k is None:
             who = choice.model or "over all"
             reasons.setdefault((who, choice.reason), []).append(choice.selector)
-    notes = [f"* {selector}: {remark} ({count} of these)." for (selector, remark), count in remarks.items()]
+    notes = [f"* {selector}: {remark} ({count} cells)." for (selector, remark), count in remarks.items()]
     for (who, reason), selectors in reasons.items():
         every = len(set(selectors)) == len({c.selector for c in choices}) > 1
         notes.append(f"- {who}: {reason if every else f'{_and(selectors)}: {reason}'}.")
@@ -465,16 +496,19 @@ def _details(report: Report, scenario: Scenario) -> "list[RenderableType]":
         table.add_column("k", justify="right")
         for o in report.candidates.objectives:
             table.add_column(f"{o.name} {o.unit}".strip(), justify="right", overflow="fold")
-        for choice in group:
-            if choice.figures is None:
-                continue
-            name = f"{choice.selector}\n{choice.model}" if label == "over all" else choice.selector
+        chosen = [choice for choice in group if choice.figures]
+        for choice in chosen:
+            whose = "\n".join(filter(None, (choice.selector, choice.model, choice.aggregator)))
+            name = whose if label == "over all" else choice.selector
             cells = [_figures(choice, o.name) for o in report.candidates.objectives]
             table.add_row(name, _cell(choice), *cells)
-        blocks += ["", table]
+        blocks += ["", table] if chosen else ["", label]
+        reasons: dict[str, list[str]] = {}
         for choice in group:
-            blocks += [f"{choice.selector}: {choice.reason}."] if choice.figures is None else []
             blocks += [f"* {choice.selector}: {warning}." for warning in choice.warnings]
+            if choice.row is None:
+                reasons.setdefault(choice.reason, []).append(choice.selector)
+        blocks += [f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items()]
     legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
     simulated = any(c.figures and c.figures.simulated for group in groups.values() for c in group)
     return [*blocks, "", f"{legend}{'; ~ simulated' * simulated}."]

@@ -67,7 +67,7 @@ def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates
             counts.setdefault(key, Counter())[row] += 1
     shares = {
         key: tuple(
-            Share(*(table.label(row) if row is not None else (None, None)), _k(table, row), count / draws)
+            _share(table, row, count / draws)
             for row, count in sorted(counter.items(), key=lambda item: (-item[1], item[0] is None, item[0] or 0))
         )
         for key, counter in counts.items()
@@ -102,5 +102,8 @@ def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
         yield Candidates(table.objectives, estimates)
 
 
-def _k(table: Candidates, row: int | None) -> int | None:
-    return None if row is None else int(table.k[row])
+def _share(table: Candidates, row: int | None, share: float) -> Share:
+    if row is None:
+        return Share(None, None, None, share)
+    model, aggregator = table.label(row)
+    return Share(model, aggregator, int(table.k[row]), share)

@@ -195,18 +195,21 @@ def bad_model(sample):
     [
         (
             bad(aggregate=lambda s, d, r: d.accuracy[:, :1]),
-            r"aggregator 'bad' must return \(M, K\) = \(5, 8\), got \(5, 1\)",
+            r"aggregator 'bad' must return \(M, K\) of shape \(5, 8\), got \(5, 1\)",
         ),
         (
             bad(aggregate=lambda s, d, r: d.accuracy * np.nan),
-            "aggregator 'bad' must return finite values, got nan",
+            r"aggregator 'bad' must return \(M, K\) of finite numbers, got nan in column 0",
         ),
         (bad(aggregate=lambda s, d, r: d.accuracy + 1), r"aggregator 'bad' must give accuracies in \[0, 1\]"),
         (
             bad(exact=lambda s, m, k: Moments(np.ones(1))),
             r"must return an exact mean of shape \(2,\), got \(1,\)",
         ),
-        (bad(exact=lambda s, m, k: Moments(k * np.inf)), "must return a finite exact mean"),
+        (
+            bad(exact=lambda s, m, k: Moments(k * np.inf)),
+            "must return an exact mean of finite numbers, got inf in column 0",
+        ),
     ],
 )
 def test_an_aggregator_that_misbehaves_is_named(aggregator, message, profile):
@@ -228,7 +231,7 @@ def test_the_missing_column_and_who_needs_it_are_named(profile):
     [
         (
             bad_cost(total=lambda s, d, *, parallelism: 1.0),
-            r"cost model 'bad' must return \(M, K\) = \(5, 8\), got \(\)",
+            r"cost model 'bad' must return \(M, K\) of shape \(5, 8\), got \(\)",
         ),
         (bad_cost(objective=Objective("accuracy")), "but 'accuracy' is already"),
         (bad_cost(objective=Objective("cost", "EUR")), "but 'cost' is already Objective.*unit='USD'"),

@@ -77,7 +77,7 @@ def test_progress_is_told():
         (lambda: Pipeline(k_max=2.0), "k_max: must be a whole number >= 1, got 2.0"),
         (lambda: Pipeline(k_step=0), "k_step: must be >= 1, got 0"),
         (lambda: Pipeline(parallelism=0), "parallelism: must be >= 1, got 0"),
-        (lambda: Pipeline(k=[]), "k: at least one number of inferences is needed, got none"),
+        (lambda: Pipeline(k=[]), "k: at least one is needed, got none"),
         (lambda: Pipeline(k=[0]), "k: must be >= 1, got 0"),
         (lambda: Pipeline(parallelism=200).run(), "gpt-5: the parallelism P = 200 is above k_max = 128"),
         (lambda: Pipeline(k_step=200).run(), "k_step = 200 is above k_max = 128"),

@@ -11,7 +11,7 @@ STATISTICS = {"mean", "std", "low", "high", "stderr"}
 
 def test_json_is_the_public_contract(pipeline):
     document = json.loads(pipeline.run(None, "essay-feedback").to_json("moo-infer recommend"))
-    assert list(document) == ["schema", "command", "estimator", "scenarios", "rows", "recommended"]
+    assert list(document) == ["schema", "command", "estimator", "simulation", "scenarios", "rows", "recommended"]
     assert (document["schema"], document["command"], document["estimator"]) == (
         1,
         "moo-infer recommend",
@@ -56,7 +56,7 @@ def test_choices_are_found_by_name(pipeline):
     assert report["gpt-5", "knee"].k == 8
     assert report["utopia"].model == report.choice("utopia", scenario="essay-feedback").model
     assert report["essay-feedback", "qwen3-max", "best-of-k", "knee"].k == 8
-    assert report["knee"].reason == "is defined along one curve, and this pool holds 2"
+    assert report["knee"].reason == "needs a single curve, and this pool holds 2"
     with pytest.raises(MooInferError, match="unknown selector 'asf'; available: knee"):
         report["asf"]
     with pytest.raises(MooInferError, match="unknown scenario, model or aggregator 'gpt-6'; available: gpt-5"):
@@ -95,7 +95,7 @@ def test_figures_are_attributes_of_a_choice(pipeline):
 def test_the_text_opens_with_the_answer_and_fits_80_columns(details):
     report = Pipeline(["best-of-k", "majority-vote"], selectors=["max-accuracy", "utopia"]).run()
     text = report.to_text(details=details)
-    first = "essay-feedback: use gpt-5-mini with k = 44 samples, majority-vote (4 at a time):"
+    first = "essay-feedback: use gpt-5-nano with k = 48 samples, majority-vote (4 at a time):"
     assert text.startswith(first)
     assert "(the max-accuracy choice" in text
     assert max(map(len, text.splitlines())) <= 80
@@ -137,7 +137,7 @@ def test_long_and_strange_names_are_shown_as_they_are(profile):
 
 def test_an_objective_without_a_limit_says_its_scale(pipeline):
     text = pipeline.run("gpt-5", Scenario("s", {"latency": 60})).to_text()
-    assert "Without a limit in some scenario: cost (scaled by its largest mean, 2.785 USD)." in text
+    assert "s: scaled by the largest mean, for want of a limit: cost by 2.785 USD." in text
 
 
 def test_nothing_feasible_says_which_limit_fails_by_how_much_and_what_would_do(pipeline):

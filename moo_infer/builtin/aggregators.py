@@ -83,11 +83,10 @@ class Coverage(AccuracyAggregator):
         if law is None:
             return None
         wrong, n = 1.0 - law.mean, k.astype(np.float64)
-        # Var prod = (wrong^2 + std^2)^k - wrong^2k, as a difference of logarithms where they are close.
-        with np.errstate(divide="ignore"):
-            relative = law.std / np.where(wrong > 0, wrong, 1.0)  # never wrong: no spread either
-            ratio = np.expm1(n * np.log1p(relative**2))
-        return Moments(1.0 - wrong**n, wrong**n * np.sqrt(ratio))
+        # Var prod = (wrong^2 + std^2)^k - wrong^2k, so that nothing cancels where the two are close.
+        relative = law.std / np.where(wrong > 0, wrong, 1.0)  # never wrong: no spread either
+        variance = (wrong**2 + law.std**2) ** n * -np.expm1(-n * np.log1p(relative**2))
+        return Moments(1.0 - wrong**n, np.sqrt(variance))
 
 
 @dataclass(frozen=True)

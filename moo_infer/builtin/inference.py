@@ -22,7 +22,7 @@ class Gaussian(InferenceModel):
         tokens_in_mean, tokens_in_std: tokens of the prompt, >= 0.
         tokens_out_mean, tokens_out_std: generated tokens, >= 0.
         accuracy_mean: quality, or probability to be right, of one inference, in [0, 1].
-        accuracy_std: its standard deviation from inference to inference, >= 0.
+        accuracy_std: its standard deviation from inference to inference before clipping, in [0, 1].
 
     >>> gpt_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
     >>> gpt_5.sample(np.random.default_rng(0), 1000, 8).accuracy.mean().round(3)
@@ -37,7 +37,7 @@ class Gaussian(InferenceModel):
     tokens_out_mean: NonNegative
     tokens_out_std: NonNegative
     accuracy_mean: Share
-    accuracy_std: NonNegative
+    accuracy_std: Share
 
     @property
     def tokens_in(self) -> ClippedNormal:

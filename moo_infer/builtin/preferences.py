@@ -130,7 +130,7 @@ class FallBack(Selector):
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", SelectionWarning)
     ...     FallBack((Knee(), MaxCube())).select(table)
-    1
+    0
     """
 
     name = "fall-back"

@@ -54,8 +54,8 @@ class PseudoWeights(Selector):
     """The Pareto row whose pseudo-weights come closest to the weights asked for (Deb 2001, section 8.1), over pymoo.
 
     The pseudo-weight of an objective is how far a row is from the worst value of the front in it, as a share of all
-    objectives: asking for 0.6, 0.2, 0.2 picks the row whose strengths are in that proportion. Adding a model can reverse
-    the order of the others, because it can move the best and the worst value of the front.
+    objectives: asking for 0.6, 0.2, 0.2 picks the row whose strengths are in that proportion. Adding a model can
+    reverse the order of the others, because it can move the best and the worst value of the front.
 
     Args:
         weights: importance of an objective by name, > 0; those not named weigh 1.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..candidates import Candidates
+from ..candidates import DECIMALS, Candidates
 from ..errors import MooInferError, NoSelection, SelectionWarning
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
@@ -71,8 +71,8 @@ class MinLatency(Selector):
 class MaxCube(Selector):
     """The largest box between the row and the limits: prod(1 - loss) (paper, eqs 9-19: maximal cube volume).
 
-    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. Adding a model cannot reverse the order of the
-    others where every objective has a limit; without one, the scale is the largest mean of the table.
+    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. Adding a model cannot reverse the order of
+    the others where every objective has a limit; without one, the scale is the largest mean of the table.
 
     >>> from moo_infer import Limit
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
@@ -85,7 +85,7 @@ class MaxCube(Selector):
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of largest volume."""
         volume = np.prod(np.maximum(1.0 - candidates.losses, 0.0), axis=1)
-        return int(np.argmax(volume))
+        return int(np.argmax(np.round(volume, DECIMALS)))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Utopia(Selector):
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of the front with the smallest Euclidean norm of its losses."""
         front = candidates.front
-        return int(front[np.argmin((candidates.losses[front] ** 2).sum(axis=1))])
+        return int(front[np.argmin(np.round((candidates.losses[front] ** 2).sum(axis=1), DECIMALS))])
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Knee(Selector):
         speed = (first * first).sum(axis=1)
         area = speed * (second * second).sum(axis=1) - (first * second).sum(axis=1) ** 2
         curvature = np.sqrt(np.maximum(area, 0.0) / speed**3)
-        best = int(np.argmax(curvature))
+        best = int(np.argmax(np.round(curvature / curvature.max(), DECIMALS)))
         if best in (0, len(curvature) - 1):
             warnings.warn(
                 "the curvature is largest at the edge of the feasible range, so this may be no bend; "
@@ -174,7 +174,7 @@ class KneeChord(Selector):
         offsets = points - points[0]
         along = np.outer(offsets @ chord / (chord @ chord), chord)
         distance = np.linalg.norm(offsets - along, axis=1)
-        return int(front[1 + np.argmax(distance[1:-1])])
+        return int(front[1 + np.argmax(np.round(distance[1:-1], DECIMALS))])
 
 
 @dataclass(frozen=True)
@@ -218,14 +218,16 @@ def require(candidates: Candidates, *objectives: str) -> None:
 
 
 def _least(candidates: Candidates, objective: str) -> int:
+    """Of rows that tie in the objective, one that nothing dominates."""
     require(candidates, objective)
-    return int(np.argmin(candidates.loss(objective)))
+    front = candidates.front
+    return int(front[np.argmin(candidates.loss(objective)[front])])
 
 
 def _curve(candidates: Candidates) -> tuple[npt.NDArray[np.intp], FloatArray]:
     """Rows and losses of the front of a single curve, by k."""
     if candidates.curves > 1:
-        raise NoSelection(f"is defined along one curve, and this pool holds {candidates.curves}")
+        raise NoSelection(f"needs a single curve, and this pool holds {candidates.curves}")
     front = candidates.front
     if len(front) < 3:
         raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(len(front))}")
