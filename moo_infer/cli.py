@@ -216,7 +216,7 @@ def plugins(as_json: Json = False) -> str:
     found = Registry().plugins()
     if as_json:
         return _json({"plugins": [asdict(plugin) for plugin in found]})
-    rows = [(p.kind, p.name, p.summary, f"{p.package} {p.version}".strip()) for p in found]
+    rows = [(p.kind, p.name, p.summary.split(" (")[0].split(": ")[0], f"{p.package} {p.version}") for p in found]
     return _table(("kind", "name", "what it is", "from"), rows)
 
 

@@ -100,7 +100,7 @@ def bounds(cls: type, field: str) -> tuple[float, float]:
     hints = _hints(cls)
     if field not in hints or not _is_number(hints[field]):
         raise MooInferError(f"{getattr(cls, 'name', cls.__name__)} has no number called {field!r}")
-    rules = getattr(hints[field], "__metadata__", ())
+    rules = _rules(hints[field])
     values: dict[type, float] = {type(rule): getattr(rule, type(rule).__name__.lower(), 0.0) for rule in rules}
     return values.get(Ge, values.get(Gt, -math.inf)), values.get(Le, values.get(Lt, math.inf))
 
@@ -154,11 +154,12 @@ def check(part: object, kind: type[Part], where: str) -> Part:
     name = getattr(part, "name", None)
     if not isinstance(name, str) or not name.strip():
         raise MooInferError(f"{where}: {type(part).__name__} needs a class attribute name, got {name!r}")
-    for field in _fields(type(part)):
+    cls: Any = type(part)
+    for field in _fields(cls):
         value, here = getattr(part, field.name), f"{where}: {name}: {field.name}"
-        if _is_number(_hints(part.__class__)[field.name]) and isinstance(value, str | Mapping):
+        if _is_number(_hints(cls)[field.name]) and isinstance(value, str | Mapping):
             raise MooInferError(f"{here}: must be a number, got {value!r}")
-        _accepted(type(part), field.name, value, here)
+        _accepted(cls, field.name, value, here)
     return part
 
 
@@ -241,6 +242,13 @@ def _named_types(hint: object) -> set[object]:
     return {typing.get_origin(hint), *(k for part in arguments for k in _named_types(part))} if arguments else {hint}
 
 
+def _rules(hint: object) -> list[object]:
+    """The rules of annotated-types in a hint, through unions."""
+    if typing.get_origin(hint) is Annotated:
+        return list(typing.get_args(hint)[1:])
+    return [rule for part in typing.get_args(hint) for rule in _rules(part)]
+
+
 def _first_bool(value: object) -> bool | None:
     """The first truth value in a value or in what it holds; lax parsing would take it for a number."""
     if isinstance(value, bool):
@@ -251,7 +259,7 @@ def _first_bool(value: object) -> bool | None:
 
 def at_least_one(value: object, where: str) -> int:
     """Return a whole number from 1 to 2^31 - 1, or raise MooInferError naming the place."""
-    index = None if isinstance(value, bool) or np.ndim(value) else getattr(value, "__index__", None)  # type: ignore[arg-type]  # any object
+    index = None if isinstance(value, bool | np.ndarray) else getattr(value, "__index__", None)
     if index is None:
         raise MooInferError(f"{where}: must be a whole number >= 1, got {value!r}")
     number = int(index())
@@ -261,7 +269,7 @@ def at_least_one(value: object, where: str) -> int:
 
 
 def _middle(given: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:
-    """The value of ``{value, se}`` or the middle of ``{low, high}``; every number in it must be one the field accepts."""
+    """The value of ``{value, se}`` or the middle of ``{low, high}``; the field must accept every number in it."""
     keys = set(given)
     if not ({"value"} <= keys <= {"value", "se"} or keys == {"low", "high"}):
         allowed = "a number, {value, se} or {low, high}"

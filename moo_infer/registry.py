@@ -87,7 +87,7 @@ class Registry:
         return dict(self._classes[kind])
 
     def get(self, kind: type[Part], name: str, /) -> Part:
-        """Make the part of that name, with default parameters or those behind a colon: ``net-value:usd_per_second=0.1``.
+        """Make the part of that name, its parameters behind a colon: ``net-value:usd_per_second=0.1``.
 
         Raises:
             MooInferError: for an unknown name, for parameters that do not exist or are out of range, and where the part

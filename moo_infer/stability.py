@@ -33,8 +33,8 @@ class Stability:
     """How often each row is chosen over draws of what is uncertain.
 
     Args:
-        source: ``parameters``: numbers of the profiles are uncertain; ``simulation``: so many trials were simulated, and
-            others could have been (bootstrap, Efron 1979).
+        source: ``parameters``: numbers of the profiles are uncertain; ``simulation``: so many trials were simulated,
+            and others could have been (bootstrap, Efron 1979).
         draws: B, how many draws.
         shares: by (scenario, selector, model, aggregator), the last two None for the pool; largest share first.
     """

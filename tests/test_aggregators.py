@@ -113,3 +113,27 @@ def test_majority_vote_mean_is_the_binomial_tail_with_half_the_ties(p):
 
 def test_zeros_and_ones_vote_as_they_are():
     assert MajorityVote().aggregate(draws([1, 0, 0, 1, 1]), None).tolist() == [[1.0, 0.5, 0.0, 0.5, 1.0]]
+
+
+@pytest.mark.parametrize("mean", [0.4, 0.999])
+def test_coverage_at_very_large_k_neither_overflows_nor_loses_its_spread(mean):
+    k = np.array([1, 10, 2000, 100_000])
+    moments = Coverage().exact(Gaussian(1, 0, 1, 0, mean, 0.02), k)
+    law = Gaussian(1, 0, 1, 0, mean, 0.02).accuracy
+    wrong = 1 - law.mean
+    assert moments.std[0] == pytest.approx(law.std, rel=1e-12)
+    assert moments.std[1] == pytest.approx(np.sqrt((wrong**2 + law.std**2) ** 10 - wrong**20), rel=1e-6)
+    assert np.isfinite(moments.std).all()
+    assert moments.std[-1] >= 0
+
+
+def test_moments_of_many_laws_at_once_are_those_one_by_one():
+    means, stds = np.array([[0.94], [0.5], [0.7]]), np.array([[0.02], [0.3], [0.0]])
+    k = np.array([1, 7, 128])
+    for aggregator in (BestOfK(), Coverage(), MajorityVote()):
+        together = aggregator.exact(Gaussian(1, 0, 1, 0, means, stds), k)
+        for b in range(3):
+            alone = aggregator.exact(Gaussian(1, 0, 1, 0, float(means[b, 0]), float(stds[b, 0])), k)
+            np.testing.assert_allclose(together.mean[b], alone.mean, rtol=0, atol=1e-15)
+            if alone.std is not None:
+                np.testing.assert_allclose(together.std[b], alone.std, rtol=0, atol=1e-12)

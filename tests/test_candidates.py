@@ -118,3 +118,41 @@ def test_objectives_that_are_to_be_high_but_no_share():
     got = Candidates.from_means([speed], [[50.0], [80.0]])
     assert got.loss("throughput").tolist() == [1.0, 0.4]
     assert got.feasible([Limit("throughput", 60.0, "min")]).loss("throughput").tolist() == [0.5]
+
+
+@pytest.mark.parametrize("name", ["means", "k", "rows", "losses", "front"])
+def test_the_table_is_read_only(name):
+    for got in (table(), table().feasible([Limit("cost", 0.5, "max")]), table().where(model="model")):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(got, name)[0] = 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: table(k=[0, 1, 2]), "k must be different whole numbers >= 1, at least one, got"),
+        (lambda: table(k=[1.5, 2, 3]), "k must be different whole numbers >= 1, at least one, got"),
+        (lambda: table(k=[1, 1, 2]), "k must be different whole numbers >= 1, at least one, got"),
+        (
+            lambda: Candidates.from_means([COST], np.empty((0, 1))),
+            "k must be different whole numbers >= 1, at least one",
+        ),
+        (lambda: table().where(model="nobody"), "unknown model 'nobody'; available: model"),
+        (lambda: table().column("cost", 0.95), "statistic: must be a name such as mean or p95, got 0.95"),
+        (lambda: table([(-1.0, 0.5)]), "cost of model at k = 1 is -1, better than its ideal 0"),
+        (
+            lambda: Candidates.from_means([Objective("t", "tok/s", "max", 5.0)], [[10.0]]),
+            "is 10, better than its ideal 5",
+        ),
+        (lambda: Objective("t", "tok/s", "max"), "where more is better, give the ideal"),
+    ],
+)
+def test_more_nonsense_is_refused_in_words(call, message):
+    with pytest.raises(MooInferError, match=message):
+        call()
+
+
+def test_the_tighter_of_two_limits_sets_the_scale():
+    view = table().feasible([Limit("cost", 0.8, "max"), Limit("cost", 0.5, "max", "p95")])
+    assert view.scales["cost"] == 0.5
+    assert [str(limit) for limit in view.where(model="model").limits] == ["cost <= 0.8", "p95 cost <= 0.5"]

@@ -279,3 +279,75 @@ def test_profiles_are_not_touched():
     before = repr(models)
     Pipeline(models=models, estimator=MonteCarlo(10)).run()
     assert repr(models) == before
+
+
+def test_blocks_differ_and_none_is_lost(monkeypatch, profile):
+    monkeypatch.setattr("moo_infer.estimators.BLOCK", 64)
+    exact = Pipeline(k=[1, 4]).candidates(profile())
+    table = Pipeline(estimator=MonteCarlo(1000), k=[1, 4]).candidates(profile())  # 62 blocks of 16, one of 8
+    for objective in ("accuracy", "cost", "latency"):
+        trials = table.trials[:, 0, table.index(objective)]
+        assert len(np.unique(trials)) > 900
+        error = np.abs(table.column(objective) - exact.column(objective))
+        assert (error <= 4 * table.column(objective, "stderr")).all()
+
+
+def test_the_aggregator_draws_from_a_stream_of_its_own(profile):
+    seen = []
+
+    def aggregate(self, draws, rng, /):
+        seen.append((draws.tokens_in.copy(), rng.normal(1000, 50, draws.tokens_in.shape)))
+        return draws.accuracy
+
+    Pipeline(bad(aggregate=aggregate), estimator=MonteCarlo(50), k=[3]).candidates(profile())
+    tokens, own = seen[0]
+    assert np.abs(tokens - own).min() > 0
+
+
+class Failing(CostModel):
+    name = "failing"
+    objective = COST
+
+    def total(self, draws, /, *, parallelism):
+        return {}["price"]
+
+
+def test_what_a_part_raises_names_the_part(profile):
+    with pytest.raises(MooInferError, match="cost model 'failing' fails: KeyError: 'price'"):
+        Pipeline(estimator=MonteCarlo(5), k=[1]).candidates(profile(extra=(Failing(),)))
+    broken = bad(exact=lambda s, m, k: 1 / 0)
+    with pytest.raises(MooInferError, match="aggregator 'bad' on 'mine' fails: ZeroDivisionError"):
+        Pipeline(broken, k=[1]).candidates(profile())
+
+
+@pytest.mark.parametrize(
+    ("exact", "message"),
+    [
+        (lambda s, m, k: (k, k), "must return exact Moments or None, got tuple"),
+        (lambda s, m, k: Moments(0.5 + 0 * k, -1.0 + 0 * k), "must return an exact std >= 0, got -1"),
+        (lambda s, m, k: Moments(8.0 + 0 * k), r"must return an exact mean in \[0, 1\], got 8 to 8"),
+        (lambda s, m, k: Moments(0.5 + 0j * k), "must return an exact mean of numbers, got complex128"),
+        (
+            lambda s, m, k: Moments(0.5 + 0 * k, np.array([0.0, np.nan])),
+            "exact std of finite numbers, got nan in column 1",
+        ),
+    ],
+)
+def test_exact_moments_that_cannot_be_are_refused(exact, message, profile):
+    with pytest.raises(MooInferError, match=message):
+        Pipeline(bad(exact=exact), k=[4, 8]).candidates(profile())
+
+
+@pytest.mark.parametrize("quantile", [lambda q: 0.5, lambda q: np.array([0.5, np.nan])])
+def test_exact_quantiles_that_cannot_be_are_refused(quantile, profile):
+    part = bad(exact=lambda s, m, k: Moments(0.5 + 0 * k, 0.0 * k, quantile))
+    table = Pipeline(part, k=[4, 8]).candidates(profile())
+    with pytest.raises(MooInferError, match="an exact quantile must be finite and of shape"):
+        table.column("accuracy", "low")
+
+
+def test_a_mean_costs_no_simulation(monkeypatch):
+    monkeypatch.setattr("moo_infer.estimators.simulate", None)
+    report = Pipeline("majority-vote").run("gpt-5", "essay-feedback")
+    assert report["utopia"].accuracy.mean > 0.9
+    assert "essay-feedback: use gpt-5" in report.to_text()

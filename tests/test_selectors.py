@@ -154,3 +154,39 @@ def test_every_selector_works_in_any_number_of_objectives():
                     assert 0 <= cls().select(many) < 20
                 except NoSelection as reason:
                     assert m == 1, reason
+
+
+@pytest.mark.parametrize("k", [np.arange(1, 12), np.array([1, 2, 4, 5, 8, 9, 11])])
+def test_curvature_of_a_parabola_is_exact_on_any_grid(k):
+    """Differences of second order are exact for a parabola: where it bends most is known, whatever the grid."""
+    for vertex in (5.0, 8.0):
+        objectives = [Objective("x", scale=1.0), Objective("y", scale=1.0)]
+        # Falling in y and rising in x, so that every row is on the front; the bend is where |p'| is least.
+        y = (12.0 - k) ** 2 / 40 / (1 + vertex / 10)
+        got = Candidates.from_means(objectives, np.stack([k / 4, y], axis=1), k=k)
+        speed = (1 / 16) + (2 * (12.0 - k[1:-1]) / 40 / (1 + vertex / 10)) ** 2
+        expected = k[1:-1][np.argmin(speed)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SelectionWarning)
+            assert got.k[Knee().select(got)] == expected
+
+
+def test_the_knee_warns_at_the_upper_edge_too():
+    late = table(K * 1.0, K * 1.0, 0.5 + 0.01 * np.minimum(K, 19) + 1e-5 * K, k=K)
+    with pytest.warns(SelectionWarning, match=r"largest at the edge.*k = 19 of 1 to 20"):
+        assert late.k[Knee().select(late)] == 19
+
+
+def test_of_rows_that_tie_the_one_that_nothing_dominates_wins():
+    """A dear model and a cheap one, both always right."""
+    tie = table([9.0, 1.0, 5.0], [9.0, 1.0, 5.0], [1.0, 1.0, 0.9])
+    assert MaxAccuracy().select(tie) == 1
+    free = table([0.0, 0.0], [1.0, 1.0], [0.5, 0.9])
+    assert MinCost().select(free) == 1
+
+
+def test_knee_chord_scales_every_objective_by_its_own_range():
+    """A bend in latency alone counts as much as one in cost, however small its range."""
+    latency = np.where(K <= 8, 1.0, 1.0 + 1e-3 * (K - 8))
+    bent = table(K * 1.0, latency, 0.5 + 0.01 * K, k=K)
+    assert bent.k[KneeChord().select(bent)] == 8
