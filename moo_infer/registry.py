@@ -176,9 +176,7 @@ class Registry:
         name = getattr(cls, "name", None)
         if not isinstance(name, str) or not name.strip():
             raise MooInferError(f"{where}: {cls.__name__} needs a class attribute name, got {name!r}")
-        fields = [
-            key for key in cls.__dict__.get("__annotations__", {}) if "ClassVar" not in str(cls.__annotations__[key])
-        ]
+        fields = [key for key, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
         if fields and not dataclasses.is_dataclass(cls):
             raise MooInferError(f"{where}: {cls.__name__} has the fields {', '.join(fields)}, but is no dataclass")
         if kind is CostModel and not isinstance(getattr(cls, "objective", None), Objective):

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -229,10 +229,8 @@ class Report:
         if not there:
             return None
         chosen = source or there[0]
-        if chosen == "parameters" and self.redraw:
-            tables = self.redraw(B, seed)
-        else:
-            tables = resample(self.candidates, B, seed)
+        redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
+        tables = redraw(B, seed)
         return tally((self._chosen(table) for table in tables), self.candidates, chosen)
 
     def with_stability(self, B: int = 1000, seed: int = 0, source: Source | None = None) -> "Report":
