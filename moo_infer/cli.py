@@ -19,7 +19,7 @@ from .errors import MooInferError, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
 from .registry import Registry
-from .report import render
+from .text import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

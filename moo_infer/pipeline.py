@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .candidates import Candidates, Estimate
+from .decisions import decide
 from .errors import MooInferError, unknown
 from .estimators import Estimator, Exact, MonteCarlo, cost_models
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
@@ -15,7 +16,7 @@ from .objectives import ACCURACY, Objective
 from .parts import at_least_one, check
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios
 from .registry import Registry
-from .report import Report, decide
+from .report import Report
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline"]
 

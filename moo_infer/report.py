@@ -1,169 +1,27 @@
-"""Reports: every choice with its figures or its reason, as objects, text and JSON."""
+"""Report: the choices of a run, as objects, text and JSON."""
 
-import io
 import json
-import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .candidates import STATISTICS, Candidates, Row, Statistics
-from .errors import MooInferError, NoSelection, SelectionWarning, unknown
-from .feasibility import infeasible
+from .candidates import Candidates
+from .decisions import Choice, decide
+from .errors import MooInferError, unknown
 from .interfaces import Selector
 from .objectives import Limit
 from .parts import at_least_one
 from .profiles import Scenario
 from .stability import Key, Source, Stability, resample, tally
+from .text import write
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from .estimators import Estimator
 
-__all__ = ["Choice", "Report", "decide", "render"]
+__all__ = ["Report"]
 
 SCHEMA = 1
-NOTHING = "nothing is feasible"
-WIDTH = 80
-SELECTORS_ABREAST = 5
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a selector chose, or why it chose nothing.
-
-    The figures of an objective are attributes too: ``choice.accuracy.mean``.
-
-    Args:
-        scenario, selector: whose choice it is.
-        model, aggregator: of the chosen row; None for a choice over a pool that found none.
-        candidates: the table.
-        row: row number in it, or None.
-        remarks: what the selector warns of.
-        reason: why there is no choice; empty where there is one.
-    """
-
-    scenario: str
-    selector: str
-    model: str | None
-    aggregator: str | None
-    candidates: Candidates = field(repr=False)
-    row: int | None = None
-    remarks: tuple[str, ...] = field(default=(), repr=False)
-    reason: str = ""
-
-    @property
-    def k(self) -> int | None:
-        """Number of inferences, or None where there is no choice."""
-        return None if self.row is None else int(self.candidates.k[self.row])
-
-    @property
-    def parallelism(self) -> int | None:
-        """P of the chosen row, or None."""
-        return None if self.row is None else int(self.candidates.parallelism[self.row])
-
-    @cached_property
-    def figures(self) -> Row | None:
-        """Every figure of the chosen row, or None."""
-        return None if self.row is None else self.candidates.row(self.row)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What to know about the choice."""
-        return self.remarks + (self.figures.warnings if self.figures else ())
-
-    def __getattr__(self, name: str) -> Statistics:
-        if name.startswith("_") or name not in [o.name for o in self.candidates.objectives]:
-            raise AttributeError(f"a choice has no attribute {name!r}")
-        if self.figures is None:
-            raise AttributeError(f"there is no choice, so no {name}: {self.reason}")
-        return self.figures.objectives[name]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form; unknown figures are None."""
-        found: dict[str, Any] = {
-            "scenario": self.scenario,
-            "model": self.model,
-            "aggregator": self.aggregator,
-            "selector": self.selector,
-            "k": self.k,
-            "parallelism": self.parallelism,
-        }
-        if self.figures is None:
-            return found | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
-        return found | {
-            "objectives": {
-                name: {key: _or_none(getattr(figures, key)) for key in STATISTICS}
-                for name, figures in self.figures.objectives.items()
-            },
-            "simulated": list(self.figures.simulated),
-            "warnings": list(self.warnings),
-        }
-
-
-def decide(
-    table: Candidates, scenarios: Sequence[Scenario], selectors: Sequence[Selector], *, explain: bool = True
-) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
-    """Let every selector choose in every scenario: per (model, aggregator), and over the whole pool.
-
-    Args:
-        table: the whole table.
-        scenarios: the limits.
-        selectors: who chooses.
-        explain: whether to look for the reason where nothing is feasible.
-    """
-    rows: list[Choice] = []
-    recommended: list[Choice] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SelectionWarning)
-        for scenario in scenarios:
-            try:
-                pool = table.feasible(scenario.limits)
-            except MooInferError as error:
-                raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
-            _ = pool.losses  # computed once, for all models
-            for model, aggregator in table.labels:
-                view = pool.where(model=model, aggregator=aggregator)
-                nothing = Choice(scenario.name, "", model, aggregator, table)
-                if not len(view):
-                    curve = table.where(model=model, aggregator=aggregator) if explain else None
-                    nothing = replace(nothing, reason=infeasible(curve, scenario.limits) if curve else NOTHING)
-                rows += [_choose(s, view, nothing, caught) for s in selectors]
-            nothing = Choice(scenario.name, "", None, None, table)
-            if not len(pool):
-                nothing = replace(nothing, reason=infeasible(table, scenario.limits) if explain else NOTHING)
-            recommended += [_choose(s, pool, nothing, caught) for s in selectors]
-    for warning in caught:
-        if not issubclass(warning.category, SelectionWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return tuple(rows), tuple(recommended)
-
-
-def _choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequence[warnings.WarningMessage]) -> Choice:
-    """Ask one selector; `nothing` says whose choice it is, and why there is none where nothing is feasible."""
-    if nothing.reason:
-        return replace(nothing, selector=selector.name)
-    before = len(caught)
-    try:
-        answer = selector.select(view)
-    except NoSelection as error:
-        return replace(nothing, selector=selector.name, reason=str(error).strip() or "gave no reason")
-    except MooInferError:
-        raise
-    except Exception as error:
-        raise MooInferError(f"selector {selector.name!r} fails: {type(error).__name__}: {error}") from error
-    if isinstance(answer, bool) or not isinstance(answer, int | np.integer) or not 0 <= answer < len(view):
-        raise MooInferError(
-            f"selector {selector.name!r} must answer with a row number from 0 to {len(view) - 1}, got {answer!r}"
-        )
-    row, table = int(view.rows[answer]), nothing.candidates
-    remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
-    return Choice(nothing.scenario, selector.name, *table.label(row), table, row, remarks)
 
 
 @dataclass(frozen=True)
@@ -302,7 +160,7 @@ class Report:
             "schema": SCHEMA,
             "command": command,
             "estimator": estimator,
-            "simulation": {"trials": self.estimator.trials, "seed": self.estimator.seed} if self._simulated else None,
+            "simulation": {"trials": self.estimator.trials, "seed": self.estimator.seed} if self.simulated else None,
             "scenarios": [
                 {
                     "name": s.name,
@@ -328,56 +186,13 @@ class Report:
         Args:
             details: every figure of every choice instead of the k alone.
         """
-        blocks: list[RenderableType] = [self._headline(s) for s in self.scenarios]
-        for scenario in self.scenarios:
-            blocks += ["", *(_details(self, scenario) if details else _compact(self, scenario))]
-        blocks += self._notes()
-        return render(*blocks)
+        return write(self, details=details)
 
     def __str__(self) -> str:
         return self.to_text()
 
-    def _headline(self, scenario: Scenario) -> str:
-        choice = self.choice(self.headline, scenario=scenario.name)
-        if choice.row is None:
-            return f"{scenario.name}: no recommendation: {choice.reason}."
-        means = zip(self.candidates.objectives, self.candidates.means[choice.row], strict=True)
-        figures = ", ".join(f"{o.name} {mean:.4g} {o.unit}".rstrip() for o, mean in means)
-        models, aggregators = (len(set(names)) for names in zip(*self.candidates.labels, strict=True))
-        pool = [f"{n} {what}" for n, what in ((models, "models"), (aggregators, "aggregators")) if n > 1]
-        among = f" among {' x '.join(pool)}" if pool else ""
-        return (
-            f"{scenario.name}: use {choice.model} with k = {choice.k} samples, {choice.aggregator} "
-            f"({choice.parallelism} at a time): {figures} on average"
-            f" (the {self.headline} choice{among})."
-        )
-
-    def _notes(self) -> list[str]:
-        notes = []
-        for scenario in self.scenarios:
-            limited = {limit.objective for limit in scenario.limits}
-            free = [o for o in self.candidates.objectives if o.scale is None and o.name not in limited]
-            scales = self.candidates.feasible(scenario.limits).scales
-            listed = ", ".join(f"{o.name} by {scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
-            if free:
-                notes.append(f"{scenario.name}: scaled by the largest mean, for want of a limit: {listed}.")
-        if len(set(self.candidates.labels)) > len({model for model, _ in self.candidates.labels}):
-            notes.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
-        if self.estimator.name != "exact":
-            notes.append(f"Simulated with {self.estimator.trials} trials, seed {self.estimator.seed}.")
-        elif any(
-            f"{limit.objective}.low" in self._simulated
-            for s in self.scenarios
-            for limit in s.limits
-            if limit.statistic != "mean"
-        ):
-            notes.append(
-                f"Limited quantiles are simulated, {self.estimator.trials} trials, seed {self.estimator.seed}."
-            )
-        return ["", *notes] if notes else []
-
     @property
-    def _simulated(self) -> set[str]:
+    def simulated(self) -> set[str]:
         """What comes from simulation anywhere in the table, as ``objective.statistic``."""
         return {
             f"{name}.{statistic}"
@@ -387,141 +202,11 @@ class Report:
         }
 
 
-def render(*blocks: "RenderableType") -> str:
-    """Render blocks of text and tables, 80 columns wide, without colour or trailing blanks."""
-    from rich.console import Console
-
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
-    for block in blocks:
-        console.print(block)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-
-
 def _key(choice: Choice, *, pooled: bool) -> Key:
     if pooled:
         return choice.scenario, choice.selector, None, None
     return choice.scenario, choice.selector, choice.model, choice.aggregator
 
 
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _limit(limit: Limit) -> dict[str, Any]:
     return {"objective": limit.objective, "statistic": limit.statistic, "worst": float(limit.worst)}
-
-
-def _title(scenario: Scenario, candidates: Candidates) -> str:
-    units = {o.name: o.unit for o in candidates.objectives}
-    limits = ", ".join(f"{limit} {units.get(limit.objective, '')}".rstrip() for limit in scenario.limits)
-    return f"{scenario.name}: k within {limits}" if limits else f"{scenario.name}: k without limits"
-
-
-def _compact(report: Report, scenario: Scenario) -> "list[RenderableType]":
-    """Models down, selectors across, k in the cells; what is marked or missing stands below."""
-    from rich import box
-    from rich.table import Table
-
-    choices = [c for c in report.rows if c.scenario == scenario.name]
-    pooled = [c for c in report.recommended if c.scenario == scenario.name]
-    selectors = list(dict.fromkeys(c.selector for c in choices))
-    several = len({c.aggregator for c in choices}) > 1
-    blocks: list[RenderableType] = [_title(scenario, report.candidates)]
-    for start in range(0, len(selectors), SELECTORS_ABREAST):
-        abreast = selectors[start : start + SELECTORS_ABREAST]
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        table.add_column("model", overflow="fold")
-        if several:
-            table.add_column("aggregator", overflow="fold")
-        for selector in abreast:
-            table.add_column(selector, justify="right", overflow="fold")
-        for model, aggregator in report.candidates.labels:
-            cells = {c.selector: _cell(c) for c in choices if (c.model, c.aggregator) == (model, aggregator)}
-            label = [model, aggregator] if several else [model]
-            table.add_row(*label, *(cells[selector] for selector in abreast))
-        blocks.append(table)
-    if len(report.candidates.labels) > 1:
-        named = [f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c)}" for c in pooled if c.k]
-        if named:
-            blocks.append(f"Over all: {'; '.join(named)}.")
-    return blocks + _footnotes([*choices, *(pooled if len(report.candidates.labels) > 1 else [])])
-
-
-def _cell(choice: Choice) -> str:
-    return "-" if choice.k is None else f"{choice.k}{'*' * bool(choice.remarks)}"
-
-
-def _footnotes(choices: Sequence[Choice]) -> "list[RenderableType]":
-    """Remarks and reasons, each once; the figures in parentheses are left to the details."""
-    remarks: dict[tuple[str, str], int] = {}
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for choice in choices:
-        for remark in choice.remarks:
-            key = (choice.selector, remark.split(" (")[0])
-            remarks[key] = remarks.get(key, 0) + 1
-        if choice.k is None:
-            who = choice.model or "over all"
-            reasons.setdefault((who, choice.reason), []).append(choice.selector)
-    notes = [f"* {selector}: {remark} ({count} cells)." for (selector, remark), count in remarks.items()]
-    for (who, reason), selectors in reasons.items():
-        every = len(set(selectors)) == len({c.selector for c in choices}) > 1
-        notes.append(f"- {who}: {reason if every else f'{_and(selectors)}: {reason}'}.")
-    return list(notes)
-
-
-def _and(names: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(names))
-
-
-def _details(report: Report, scenario: Scenario) -> "list[RenderableType]":
-    """Every figure: mean and standard deviation, 95 % range over trials, and the mean per inference."""
-    from rich import box
-    from rich.table import Table
-
-    groups = {
-        f"{model}, {aggregator}": [
-            c for c in report.rows if (c.scenario, c.model, c.aggregator) == (scenario.name, model, aggregator)
-        ]
-        for model, aggregator in report.candidates.labels
-    }
-    if len(groups) > 1:
-        groups["over all"] = [c for c in report.recommended if c.scenario == scenario.name]
-    blocks: list[RenderableType] = [_title(scenario, report.candidates)]
-    for label, group in groups.items():
-        table = Table(box=box.SIMPLE_HEAD, title=label, title_justify="left", pad_edge=False, padding=(0, 1))
-        table.add_column("selector", overflow="fold")
-        table.add_column("k", justify="right")
-        for o in report.candidates.objectives:
-            table.add_column(f"{o.name} {o.unit}".strip(), justify="right", overflow="fold")
-        chosen = [choice for choice in group if choice.figures]
-        for choice in chosen:
-            whose = "\n".join(filter(None, (choice.selector, choice.model, choice.aggregator)))
-            name = whose if label == "over all" else choice.selector
-            cells = [_figures(choice, o.name) for o in report.candidates.objectives]
-            table.add_row(name, _cell(choice), *cells)
-        blocks += ["", table] if chosen else ["", label]
-        reasons: dict[str, list[str]] = {}
-        for choice in group:
-            blocks += [f"* {choice.selector}: {warning}." for warning in choice.warnings]
-            if choice.row is None:
-                reasons.setdefault(choice.reason, []).append(choice.selector)
-        blocks += [f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items()]
-    legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
-    simulated = any(c.figures and c.figures.simulated for group in groups.values() for c in group)
-    return [*blocks, "", f"{legend}{'; ~ simulated' * simulated}."]
-
-
-def _figures(choice: Choice, objective: str) -> str:
-    assert choice.figures is not None
-    s = choice.figures.objectives[objective]
-
-    def number(statistic: str) -> str:
-        value = float(getattr(s, statistic))
-        tilde = "~" * (f"{objective}.{statistic}" in choice.figures.simulated)  # type: ignore[union-attr]  # checked above
-        return f"{tilde}{value:.4g}" if math.isfinite(value) else "?"
-
-    lines = [f"{number('mean')} ± {number('std')}", f"[{number('low')}, {number('high')}]"]
-    if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
-        lines.append(f"{s.mean / choice.figures.k:.4g} each")
-    return "\n".join(lines)

@@ -32,7 +32,8 @@ FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): set(imported(path
 def test_the_core_knows_nothing_of_yaml_plugins_plots_or_the_command_line(name):
     foreign = ("yaml", "pluggy", "typer", "rich", "matplotlib", "pydantic")
     outer = tuple(
-        f"moo_infer.{m}" for m in ("registry", "hookspecs", "profiles", "pipeline", "report", "cli", "builtin")
+        f"moo_infer.{m}"
+        for m in ("registry", "hookspecs", "profiles", "pipeline", "decisions", "report", "text", "cli", "builtin")
     )
     assert not [module for module in FILES[name] if module.startswith((*foreign, *outer))]
 

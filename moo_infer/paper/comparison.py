@@ -13,7 +13,8 @@ from ..candidates import Candidates
 from ..objectives import Limit
 from ..pipeline import Pipeline
 from ..profiles import Scenario, builtin_models, builtin_scenarios
-from ..report import Report, render
+from ..report import Report
+from ..text import render
 from . import procedure
 
 if TYPE_CHECKING:
