@@ -336,22 +336,35 @@ class Candidates:
             return None
         return np.stack([self._gather(lambda column: column.trials, o.name) for o in self.objectives], axis=2)
 
-    def feasible(self, limits: Sequence[Limit], /) -> "Candidates":
-        """Keep the rows that meet all limits, and take the limits as scales of the losses (paper, eqs 8 and 16).
+    def met(self, limits: Sequence[Limit], /) -> npt.NDArray[np.bool_]:
+        """(n,) whether a row meets all limits (paper, eq 8).
 
         Raises:
             MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
         """
         met = np.ones(len(self), dtype=bool)
+        for limit in limits:
+            limit.check(self.objectives[self.index(limit.objective)])
+            met &= limit.excess(self.column(limit.objective, limit.statistic)) <= 0
+        return met
+
+    def feasible(self, limits: Sequence[Limit], /, *, sure: npt.NDArray[np.bool_] | None = None) -> "Candidates":
+        """Keep the rows that meet all limits, and take the limits as scales of the losses (paper, eqs 8 and 16).
+
+        Args:
+            limits: the limits.
+            sure: (n,) of rows to keep at most, for example those that meet the limits with enough confidence.
+
+        Raises:
+            MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
+        """
         scales = self._scales.copy()
         for j, objective in enumerate(self.objectives):
             worst = [abs(limit.worst - objective.best) for limit in limits if limit.objective == objective.name]
             if worst and objective.scale is None:
                 scales[j] = min(worst)
-        for limit in limits:
-            limit.check(self.objectives[self.index(limit.objective)])
-            met &= limit.excess(self.column(limit.objective, limit.statistic)) <= 0
-        view = self._take(np.flatnonzero(met))
+        met = self.met(limits)
+        view = self._take(np.flatnonzero(met if sure is None else met & sure))
         view.__dict__.pop("losses", None)
         view._scales, view.limits = scales, tuple(limits)
         return view

@@ -144,6 +144,13 @@ def recommend(
         int | None, typer.Option(metavar="N", help="Step of the grid; default the model's parallelism.")
     ] = None,
     k: Annotated[str | None, typer.Option(metavar="1,2,4", help="The grid itself; excludes --k-max, --k-step.")] = None,
+    stability: Annotated[
+        int | None, typer.Option(metavar="B", help="Say how sure each choice is, over B draws of what is uncertain.")
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Feasible: limits hold in that share of draws of uncertain parameters."),
+    ] = None,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
     as_json: Json = False,
 ) -> str:
@@ -179,10 +186,13 @@ def recommend(
             parallelism=parallelism,
             models=profiles,
             scenarios=scenarios,
+            confidence=confidence,
             registry=registry,
             progress=progress,
         )
         report = pipeline.run(model or None, custom or scenario or None)
+        if stability is not None:
+            report = report.with_stability(stability, seed)
         return report.to_json(_command(context)) if as_json else report.to_text(details=details)
 
 

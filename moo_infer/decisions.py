@@ -2,12 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .candidates import STATISTICS, Candidates, Row, Statistics
 from .errors import MooInferError, NoSelection, SelectionWarning
@@ -15,9 +16,27 @@ from .feasibility import infeasible
 from .interfaces import Selector
 from .profiles import Scenario
 
-__all__ = ["Choice", "decide"]
+__all__ = ["Choice", "Held", "decide"]
 
 NOTHING = "nothing is feasible"
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """In which share of the draws of uncertain parameters the rows of a table meet the limits of a scenario.
+
+    Args:
+        shares: (n,), in [0, 1].
+        confidence: the share that is enough.
+    """
+
+    shares: npt.NDArray[np.float64]
+    confidence: float
+
+    @property
+    def enough(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether the limits are met with enough confidence."""
+        return self.shares >= self.confidence - 1e-12
 
 
 @dataclass(frozen=True)
@@ -94,7 +113,12 @@ class Choice:
 
 
 def decide(
-    table: Candidates, scenarios: Sequence[Scenario], selectors: Sequence[Selector], *, explain: bool = True
+    table: Candidates,
+    scenarios: Sequence[Scenario],
+    selectors: Sequence[Selector],
+    *,
+    explain: bool = True,
+    held: Mapping[str, Held] | None = None,
 ) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
     """Let every selector choose in every scenario: per (model, aggregator), and over the whole pool.
 
@@ -103,6 +127,7 @@ def decide(
         scenarios: the limits.
         selectors: who chooses.
         explain: whether to look for the reason where nothing is feasible.
+        held: by scenario, how surely each row meets its limits, where that counts.
     """
     rows: list[Choice] = []
     recommended: list[Choice] = []
@@ -110,7 +135,8 @@ def decide(
         warnings.simplefilter("always", SelectionWarning)
         for scenario in scenarios:
             try:
-                pool = table.feasible(scenario.limits)
+                sure = held[scenario.name] if held else None
+                pool = table.feasible(scenario.limits, sure=sure.enough if sure else None)
             except MooInferError as error:
                 raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
             _ = pool.losses  # computed once, for all models
@@ -119,11 +145,11 @@ def decide(
                 nothing = Choice(scenario.name, "", model, aggregator, table)
                 if not len(view):
                     curve = table.where(model=model, aggregator=aggregator) if explain else None
-                    nothing = replace(nothing, reason=infeasible(curve, scenario.limits) if curve else NOTHING)
+                    nothing = replace(nothing, reason=_why(curve, scenario, sure))
                 rows += [_choose(s, view, nothing, caught) for s in selectors]
             nothing = Choice(scenario.name, "", None, None, table)
             if not len(pool):
-                nothing = replace(nothing, reason=infeasible(table, scenario.limits) if explain else NOTHING)
+                nothing = replace(nothing, reason=_why(table if explain else None, scenario, sure))
             recommended += [_choose(s, pool, nothing, caught) for s in selectors]
     for warning in caught:
         if not issubclass(warning.category, SelectionWarning):
@@ -151,6 +177,20 @@ def _choose(selector: Selector, view: Candidates, nothing: Choice, caught: Seque
     row, table = int(view.rows[answer]), nothing.candidates
     remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
     return Choice(nothing.scenario, selector.name, *table.label(row), table, row, remarks)
+
+
+def _why(table: Candidates | None, scenario: Scenario, sure: Held | None) -> str:
+    """Why nothing is feasible; without a table, only that it is so."""
+    if table is None:
+        return NOTHING
+    if sure and table.met(scenario.limits).any():
+        shares = sure.shares[table.rows]
+        best = int(np.argmax(shares))
+        return (
+            f"nothing meets the limits in {100 * sure.confidence:g} % of the draws; the surest row does in "
+            f"{100 * shares[best]:.3g} % ({table.model[best]}, {table.aggregator[best]}, k = {table.k[best]})"
+        )
+    return infeasible(table, scenario.limits)
 
 
 def _or_none(value: float) -> float | None:

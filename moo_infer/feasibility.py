@@ -1,14 +1,15 @@
-"""Why nothing is feasible, and the nearest limit that would change it."""
+"""Why nothing is feasible, what is nearest, and what loosening a limit would buy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .candidates import Candidates
 from .objectives import Limit
 
-__all__ = ["infeasible"]
+__all__ = ["Relaxation", "describe", "infeasible", "relaxations"]
 
 
 def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
@@ -43,6 +44,71 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
         f"nothing is feasible, and no limit alone can be loosened to change that: "
         f"the nearest ({_who(candidates, row)}) fails {fails}; {needs} would do"
     )
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """What loosening one limit alone would do.
+
+    Args:
+        limit: the limit.
+        needs: the limit it would have to become, or None where loosening it alone does nothing.
+        row: the row that would then be feasible, or None.
+        buys: by objective, the best mean now and that of the row, where the row is better; empty where nothing is
+            feasible now.
+    """
+
+    limit: Limit
+    needs: Limit | None = None
+    row: int | None = None
+    buys: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Relaxation]:
+    """Find for each limit the smallest loosening of it alone that makes something feasible, or something better.
+
+    Better is a row that beats every feasible row in some objective other than the limited one: the shadow price of the
+    limit, for a table that has only so many rows.
+
+    >>> from moo_infer import Objective
+    >>> table = Candidates.from_means([Objective("cost", "USD"), Objective("time", "s")], [[2, 9], [3, 5], [4, 5]])
+    >>> relaxations(table, [Limit("cost", 2.5, "max")])[0].buys
+    {'time': (9.0, 5.0)}
+    """
+    excess = [limit.excess(candidates.column(limit.objective, limit.statistic)) for limit in limits]
+    met = candidates.met(limits)
+    losses, found = candidates.losses, []
+    best = losses[met].min(axis=0) if met.any() else np.full(losses.shape[1], np.inf)
+    for j, limit in enumerate(limits):
+        alone = np.all([e <= 0 for i, e in enumerate(excess) if i != j] or [np.ones(len(candidates), bool)], axis=0)
+        better = losses < best
+        better[:, candidates.index(limit.objective)] = False
+        rows = np.flatnonzero(alone & (excess[j] > 0) & (better.any(axis=1) if met.any() else True))
+        if not len(rows):
+            found.append(Relaxation(limit))
+            continue
+        row = int(rows[np.argmin(excess[j][rows])])
+        buys = {
+            o.name: (float(candidates.means[met, i][np.argmin(losses[met, i])]), float(candidates.means[row, i]))
+            for i, o in enumerate(candidates.objectives)
+            if met.any() and better[row, i]
+        }
+        found.append(Relaxation(limit, _relaxed(limit, excess[j][row]), row, buys))
+    return found
+
+
+def describe(candidates: Candidates, relaxation: Relaxation, /) -> str:
+    """Say in a line what loosening a limit alone would do."""
+    if relaxation.row is None or relaxation.needs is None:
+        return f"{relaxation.limit}: loosening it alone buys nothing"
+    who = _who(candidates, relaxation.row)
+    if not relaxation.buys:
+        return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} something is feasible ({who})"
+    units = {o.name: o.unit for o in candidates.objectives}
+    buys = " and ".join(
+        f"{name} {then:.4g} for {now:.4g} {units[name]}".rstrip() for name, (now, then) in relaxation.buys.items()
+    )
+    return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} it buys {buys} ({who})"
 
 
 def _by(candidates: Candidates, limit: Limit, excess: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .candidates import Candidates, Estimate
-from .decisions import decide
+from .decisions import Held, decide
 from .errors import MooInferError, unknown
 from .estimators import Estimator, Exact, MonteCarlo, cost_models
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
@@ -45,6 +45,9 @@ class Pipeline:
         parallelism: P for every model, >= 1; None for that of its profile.
         models: the profiles that can be called by name; None for the nine of the paper.
         scenarios: the scenarios that can be called by name; None for the three of the paper.
+        confidence: count a row as feasible only if it meets the limits in that share of draws of the uncertain
+            parameters, in (0, 1]; None for the limits on the given values alone, as in the paper.
+        draws: how many draws that takes, >= 1; they start from the estimator's seed.
         registry: where names of parts are looked up; None for everything installed.
         progress: told (done, total, what comes next) before every estimation.
 
@@ -68,6 +71,8 @@ class Pipeline:
         parallelism: int | None = None,
         models: Mapping[str, ModelProfile] | None = None,
         scenarios: Mapping[str, Scenario] | None = None,
+        confidence: float | None = None,
+        draws: int = 1000,
         registry: Registry | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
@@ -76,6 +81,8 @@ class Pipeline:
         self.aggregators = self._parts(AccuracyAggregator, aggregators, "aggregator")
         self.selectors = self._parts(Selector, selectors, "selector")
         self.estimator = _estimator(estimator)
+        self.confidence = None if confidence is None else _share(confidence, "confidence")
+        self.draws = at_least_one(draws, "draws")
         self.k = None if k is None else _grid(_listed(k, "k", "a list of whole numbers"))
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
@@ -126,7 +133,15 @@ class Pipeline:
         """
         table = self.candidates(models)
         chosen = _named(Scenario, self.scenarios, scenarios, "scenario")
-        rows, recommended = decide(table, chosen, self.selectors)
+        redraw = self._redraw(models)
+        held = None
+        if self.confidence is not None and redraw is not None:
+            met = np.zeros((len(chosen), len(table)))
+            for drawn in redraw(self.draws, self.estimator.seed):
+                met += [drawn.met(scenario.limits) for scenario in chosen]
+            shares = met / self.draws
+            held = {s.name: Held(share, self.confidence) for s, share in zip(chosen, shares, strict=True)}
+        rows, recommended = decide(table, chosen, self.selectors, held=held)
         return Report(
             candidates=table,
             scenarios=chosen,
@@ -135,7 +150,8 @@ class Pipeline:
             recommended=recommended,
             headline=self.headline or self.selectors[0].name,
             selectors=self.selectors,
-            redraw=self._redraw(models),
+            redraw=redraw,
+            held=held,
         )
 
     def _redraw(
@@ -222,6 +238,12 @@ def _unique(names: Sequence[str], what: str) -> None:
 
 def _grid(k: Iterable[object]) -> IntArray:
     return np.array(sorted({at_least_one(value, "k") for value in k}), dtype=np.int64)
+
+
+def _share(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 1:
+        raise MooInferError(f"{where}: must be > 0 and <= 1, got {value!r}")
+    return float(value)
 
 
 def _estimator(given: str | Estimator) -> Estimator:

@@ -1,19 +1,20 @@
 """Report: the choices of a run, as objects, text and JSON."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .candidates import Candidates
-from .decisions import Choice, decide
+from .decisions import Choice, Held, decide
 from .errors import MooInferError, unknown
+from .feasibility import Relaxation, relaxations
 from .interfaces import Selector
 from .objectives import Limit
 from .parts import at_least_one
 from .profiles import Scenario
-from .stability import Key, Source, Stability, resample, tally
+from .stability import Key, Share, Source, Stability, resample, tally
 from .text import write
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Report:
         headline: the selector whose pooled choice opens the text.
         selectors: who chose.
         redraw: gives tables for B draws of uncertain parameters and a seed, or None where no parameter is uncertain.
+        held: by scenario, how surely rows meet its limits, where a confidence was asked for.
         stable: how sure the choices are, or None where that was not asked for.
 
     >>> from moo_infer import Pipeline
@@ -55,6 +57,7 @@ class Report:
     headline: str
     selectors: tuple[Selector, ...] = field(default=(), repr=False)
     redraw: Callable[[int, int], Iterator[Candidates]] | None = field(default=None, repr=False)
+    held: Mapping[str, Held] | None = field(default=None, repr=False)
     stable: Stability | None = field(default=None, repr=False)
 
     def stability(self, B: int = 1000, seed: int = 0, source: Source | None = None) -> Stability | None:
@@ -96,7 +99,7 @@ class Report:
         return replace(self, stable=self.stability(B, seed, source))
 
     def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
-        rows, recommended = decide(table, self.scenarios, self.selectors, explain=False)
+        rows, recommended = decide(table, self.scenarios, self.selectors, explain=False, held=self.held)
         return [(_key(c, pooled=False), c.row) for c in rows] + [(_key(c, pooled=True), c.row) for c in recommended]
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
@@ -166,6 +169,7 @@ class Report:
                     "name": s.name,
                     "limits": [_limit(limit) for limit in s.limits],
                     "scales": self.candidates.feasible(s.limits).scales,
+                    "loosened": [self._loosened(relaxation) for relaxation in self.relaxations(s)],
                 }
                 for s in self.scenarios
             ],
@@ -175,6 +179,27 @@ class Report:
 
     def _stability_of(self, choice: Choice, *, pooled: bool) -> dict[str, Any]:
         return {"stability": self.stable.to_dict(_key(choice, pooled=pooled)) if self.stable else None}
+
+    def relaxations(self, scenario: Scenario) -> list[Relaxation]:
+        """Return for each limit of a scenario what loosening it alone would do, over the whole table."""
+        return relaxations(self.candidates, scenario.limits)
+
+    def shares(self, choice: Choice, *, pooled: bool) -> tuple[Share, ...]:
+        """Return how often each row was chosen in the place of a choice; empty where that was not asked for."""
+        return self.stable.shares.get(_key(choice, pooled=pooled), ()) if self.stable else ()
+
+    def _loosened(self, relaxation: Relaxation) -> dict[str, Any]:
+        found: dict[str, Any] = _limit(relaxation.limit)
+        if relaxation.row is None or relaxation.needs is None:
+            return found | {"needs": None, "model": None, "aggregator": None, "k": None, "buys": {}}
+        model, aggregator = self.candidates.label(relaxation.row)
+        return found | {
+            "needs": float(relaxation.needs.worst),
+            "model": model,
+            "aggregator": aggregator,
+            "k": int(self.candidates.k[relaxation.row]),
+            "buys": {name: {"now": now, "then": then} for name, (now, then) in relaxation.buys.items()},
+        }
 
     def to_json(self, command: str | None = None) -> str:
         """Return the JSON text; NaN never occurs in it."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from .candidates import Candidates
 from .decisions import Choice
+from .feasibility import describe
 from .profiles import Scenario
+from .stability import Share
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,6 +68,12 @@ def _notes(report: "Report") -> list[str]:
             notes.append(f"{scenario.name}: scaled by the largest mean, for want of a limit: {listed}.")
     if len(set(report.candidates.labels)) > len({model for model, _ in report.candidates.labels}):
         notes.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
+    if report.stable:
+        what = {"parameters": "the uncertain parameters", "simulation": "the simulated trials (bootstrap)"}
+        notes.append(f"Behind k: share of {report.stable.draws} draws of {what[report.stable.source]} that agree.")
+    if report.held:
+        confidence = next(iter(report.held.values())).confidence
+        notes.append(f"Feasible: where the limits hold in {100 * confidence:g} % of the draws of the parameters.")
     if report.estimator.name != "exact":
         notes.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
     elif any(
@@ -105,19 +113,31 @@ def _compact(report: "Report", scenario: Scenario) -> "list[RenderableType]":
         for selector in abreast:
             table.add_column(selector, justify="right", overflow="fold")
         for model, aggregator in report.candidates.labels:
-            cells = {c.selector: _cell(c) for c in choices if (c.model, c.aggregator) == (model, aggregator)}
+            mine = [c for c in choices if (c.model, c.aggregator) == (model, aggregator)]
+            cells = {c.selector: _cell(c, report.shares(c, pooled=False)) for c in mine}
             label = [model, aggregator] if several else [model]
             table.add_row(*label, *(cells[selector] for selector in abreast))
         blocks.append(table)
     if len(report.candidates.labels) > 1:
-        named = [f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c)}" for c in pooled if c.k]
+        named = [
+            f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c, pooled=True))}"
+            for c in pooled
+            if c.k
+        ]
         if named:
             blocks.append(f"Over all: {'; '.join(named)}.")
+    if scenario.limits:
+        lines = [describe(report.candidates, relaxation) for relaxation in report.relaxations(scenario)]
+        blocks.append("If one limit were loosened:\n" + "\n".join(f"  {line}." for line in lines))
     return blocks + _footnotes([*choices, *(pooled if len(report.candidates.labels) > 1 else [])])
 
 
-def _cell(choice: Choice) -> str:
-    return "-" if choice.k is None else f"{choice.k}{'*' * bool(choice.remarks)}"
+def _cell(choice: Choice, shares: Sequence[Share] = ()) -> str:
+    """The chosen k, marked where there is a remark, and in which share of the draws the same row was chosen."""
+    k = "-" if choice.k is None else f"{choice.k}{'*' * bool(choice.remarks)}"
+    whose = (choice.model, choice.aggregator, choice.k) if choice.k else (None, None, None)
+    same = [s.share for s in shares if (s.model, s.aggregator, s.k) == whose]
+    return f"{k} ({100 * sum(same):.0f} %)" if shares else k
 
 
 def _footnotes(choices: Sequence[Choice]) -> "list[RenderableType]":
@@ -131,7 +151,9 @@ def _footnotes(choices: Sequence[Choice]) -> "list[RenderableType]":
         if choice.k is None:
             who = choice.model or "over all"
             reasons.setdefault((who, choice.reason), []).append(choice.selector)
-    notes = [f"* {selector}: {remark} ({count} cells)." for (selector, remark), count in remarks.items()]
+    notes = [
+        f"* {selector}: {remark} ({count} cell{'s' * (count > 1)})." for (selector, remark), count in remarks.items()
+    ]
     for (who, reason), selectors in reasons.items():
         every = len(set(selectors)) == len({c.selector for c in choices}) > 1
         notes.append(f"- {who}: {reason if every else f'{_and(selectors)}: {reason}'}.")
@@ -175,9 +197,23 @@ def _details(report: "Report", scenario: Scenario) -> "list[RenderableType]":
             if choice.row is None:
                 reasons.setdefault(choice.reason, []).append(choice.selector)
         blocks += [f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items()]
+        for choice in group:
+            if shares := report.shares(choice, pooled=label == "over all"):
+                blocks.append(f"{choice.selector}, how sure: {_listed(shares, label == 'over all')}.")
     legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
     simulated = any(c.figures and c.figures.simulated for group in groups.values() for c in group)
     return [*blocks, "", f"{legend}{'; ~ simulated' * simulated}."]
+
+
+def _listed(shares: Sequence[Share], named: bool, most: int = 4) -> str:
+    """The largest shares in words: k = 8 (92 %), 12 (8 %)."""
+
+    def one(share: Share) -> str:
+        who = "nothing" if share.k is None else f"{share.model} k = {share.k}" if named else str(share.k)
+        return f"{who} ({100 * share.share:.3g} %)"
+
+    rest = len(shares) - most
+    return ("" if named else "k = ") + ", ".join(one(s) for s in shares[:most]) + (f", {rest} more" if rest > 0 else "")
 
 
 def _figures(choice: Choice, objective: str) -> str:

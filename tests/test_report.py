@@ -26,6 +26,7 @@ def test_json_is_the_public_contract(pipeline):
                 {"objective": "accuracy", "statistic": "mean", "worst": 0.93},
             ],
             "scales": {"accuracy": 1.0, "cost": 0.5, "latency": 60.0},
+            "loosened": document["scenarios"][0]["loosened"],
         }
     ]
     assert len(document["rows"]) == 9 * 5
@@ -35,6 +36,7 @@ def test_json_is_the_public_contract(pipeline):
         if row["k"] is None:
             assert row["objectives"] is None
             assert row["reason"]
+            assert row["stability"] is None
         else:
             assert list(row["objectives"]) == ["accuracy", "cost", "latency"]
             assert all(set(figures) == STATISTICS for figures in row["objectives"].values())
