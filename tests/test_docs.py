@@ -1,9 +1,13 @@
 """Every code block of README and docs, and every script in examples, runs."""
 
+import io
 import os
 import re
 import runpy
 import shlex
+from collections import Counter
+from contextlib import redirect_stdout
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,23 +64,52 @@ def test_shell_blocks(page, text, folder, capsys):
                 assert not words or words[0] in ("pip", "pytest", "python", "git", "cd"), command
 
 
+@cache
+def output_of(script):
+    """What a script prints; some take a minute, so each runs once."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        runpy.run_path(str(script), run_name="__main__")
+    return printed.getvalue()
+
+
 @pytest.mark.parametrize("script", sorted(ROOT.glob("examples/*.py")), ids=lambda path: path.name)
-def test_examples(script, folder, capsys):
+def test_examples(script, folder):
     before = set(os.listdir(folder))
-    runpy.run_path(str(script), run_name="__main__")
-    assert capsys.readouterr().out.strip()
+    assert output_of(script).strip()
     assert set(os.listdir(folder)) == before
 
 
-def test_what_the_readme_shows_is_what_the_commands_print(folder, capsys):
-    """A text block right after a shell block of one moo-infer command begins what that command prints."""
+def test_what_the_pages_show_is_what_the_commands_print(folder, capsys):
+    """A text block right after a shell block begins what the last command of that block prints."""
     found = 0
     for page in PAGES:
-        kinds = BLOCK.findall(page.read_text())
-        for (kind, text), (after, output) in pairwise(kinds):
-            if kind == "shell" and after == "text":
+        for (kind, text), (after, output) in pairwise(BLOCK.findall(page.read_text())):
+            if (kind, after) != ("shell", "text"):
+                continue
+            command, *words = shlex.split(text.strip().splitlines()[-1])
+            if command == "python":
+                printed = output_of(ROOT / words[0])
+            else:
                 capsys.readouterr()
-                assert run(shlex.split(text.strip().splitlines()[-1])[1:]) == 0
-                assert capsys.readouterr().out.startswith(output.removesuffix("...\n")), page
-                found += 1
-    assert found
+                assert run(words) == 0
+                printed = capsys.readouterr().out
+            assert printed.startswith(output.removesuffix("...\n")), page
+            found += 1
+    assert found >= 3
+
+
+def test_the_picture_of_the_knee(tmp_path):
+    script = runpy.run_path(str(ROOT / "examples" / "knee.py"))
+    spread = script["Spread"]("few", Counter({24: 3, 60: 1}))
+    assert str(spread) == "few: 2 different k, from 24 to 60; the most frequent, 24, in 75.0 % of 4 seeds"
+    script["picture"](str(tmp_path / "knee.png"), spread, spread)
+    assert (tmp_path / "knee.png").stat().st_size > 10_000
+
+
+def test_the_published_knee_over_1000_seeds():
+    """About 27 different k, none with more than 8 %."""
+    line = output_of(ROOT / "examples" / "knee.py").splitlines()[1]
+    different, share = re.fullmatch(r".*: (\d+) different k, .* in ([\d.]+) % of 1000 seeds", line).groups()
+    assert abs(int(different) - 27) <= 1
+    assert float(share) <= 8
