@@ -259,7 +259,7 @@ class Candidates:
     @property
     def curves(self) -> int:
         """How many curves (model, aggregator) the rows belong to."""
-        return len(np.unique(self._curve))
+        return len(set(self._curve.tolist()))
 
     def label(self, i: int, /) -> tuple[str, str]:
         """Return the (model, aggregator) of a row."""
@@ -269,7 +269,7 @@ class Candidates:
     @property
     def labels(self) -> list[tuple[str, str]]:
         """The (model, aggregator) of the curves the rows belong to, in the order given."""
-        return [(self.estimates[i].model, self.estimates[i].aggregator) for i in np.unique(self._curve)]
+        return [(self.estimates[i].model, self.estimates[i].aggregator) for i in sorted(set(self._curve.tolist()))]
 
     def index(self, objective: str, /) -> int:
         """Return the column number of an objective; raises MooInferError, naming those there are."""

@@ -129,18 +129,17 @@ class Knee(Selector):
 
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of the sharpest bend; raises NoSelection without a curve of at least 3 Pareto rows."""
-        front, points = _curve(candidates)
-        k = candidates.k[front].astype(np.float64)
-        steps = (k[1:] - k[:-1])[:, None]
-        slopes = (points[1:] - points[:-1]) / steps
+        front, _, steps, slopes = _curve(candidates)
         before, after, back, ahead = steps[:-1], steps[1:], slopes[:-1], slopes[1:]
         first = (back * after + ahead * before) / (before + after)
         second = 2 * (ahead - back) / (before + after)
-        speed = (first * first).sum(axis=1)
-        area = speed * (second * second).sum(axis=1) - (first * second).sum(axis=1) ** 2
-        curvature = np.sqrt(np.maximum(area, 0.0) / speed**3)
-        best = int(np.argmax(np.round(curvature / curvature.max(), DECIMALS)))
+        # |p''| across p', over |p'|^2: eq 18 without the difference of two products that nearly cancel.
+        speed = np.maximum((first * first).sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        across = (second - first * ((first * second).sum(axis=1, keepdims=True) / speed)) / speed
+        curvature = (across * across).sum(axis=1)
+        best = int(np.argmax(np.round(curvature / (curvature.max() or 1.0), DECIMALS)))
         if best in (0, len(curvature) - 1):
+            k = candidates.k[front]
             warnings.warn(
                 "the curvature is largest at the edge of the feasible range, so this may be no bend; "
                 f"see knee-chord (k = {k[best + 1]:g} of {k[0]:g} to {k[-1]:g})",
@@ -167,7 +166,7 @@ class KneeChord(Selector):
 
     def select(self, candidates: Candidates, /) -> int:
         """Return the farthest interior row; raises NoSelection without a curve of at least 3 Pareto rows."""
-        front, points = _curve(candidates)
+        front, points, *_ = _curve(candidates)
         low, high = points.min(axis=0), points.max(axis=0)
         points = (points - low)[:, high > low] / (high - low)[high > low]
         chord = points[-1] - points[0]
@@ -194,7 +193,7 @@ class Kneedle(Selector):
 
     def select(self, candidates: Candidates, /) -> int:
         """Return the knee; raises NoSelection where there is none, and MooInferError without the package."""
-        front, _ = _curve(candidates)
+        front, *_ = _curve(candidates)
         try:
             from kneed import KneeLocator
         except ImportError:
@@ -224,19 +223,20 @@ def _least(candidates: Candidates, objective: str) -> int:
     return int(front[np.argmin(candidates.loss(objective)[front])])
 
 
-def _curve(candidates: Candidates) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """Rows and losses of the front of a single curve, by k."""
+def _curve(candidates: Candidates) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray, FloatArray]:
+    """Rows and losses of the front of a single curve by k, and between them the steps in k and the slopes."""
     if candidates.curves > 1:
         raise NoSelection(f"needs a single curve, and this pool holds {candidates.curves}")
     front = candidates.front
     if len(front) < 3:
         raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(len(front))}")
     points = candidates.losses[front]
-    k = candidates.k[front]
-    slopes = (points[1:] - points[:-1]) / (k[1:] - k[:-1])[:, None]
+    k = candidates.k[front].astype(np.float64)
+    steps = (k[1:] - k[:-1])[:, None]
+    slopes = (points[1:] - points[:-1]) / steps
     if (np.abs(slopes - slopes[0]) <= 1e-12 + 1e-9 * np.abs(slopes[0])).all():
         raise NoSelection("needs a bend, and the front is a straight line")
-    return front, points
+    return front, points, steps, slopes
 
 
 def _are(count: int) -> str:
