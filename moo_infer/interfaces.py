@@ -108,7 +108,10 @@ class Moments:
 
 
 class Law(Protocol):
-    """The distribution of one quantity of one inference, independent of the other quantities and inferences."""
+    """The distribution of one quantity of one inference, independent of the other quantities and inferences.
+
+    Between its ends the cdf is continuous; steps may stand at the two ends alone, as clipping makes them.
+    """
 
     @property
     def mean(self) -> float:
@@ -173,7 +176,8 @@ class InferenceModel(ABC):
 class CostModel(ABC):
     """What k inferences consume of one objective: money, seconds, joules, ... (paper, eqs 4-6).
 
-    Cost models of the same objective in one profile add up.
+    Cost models of the same objective in one profile add up; those of money and seconds share the objectives COST and
+    LATENCY of `moo_infer.builtin.costs`.
 
     **Subclassing.** Give `objective` and `total`. Redefine `exact` where mean, std or quantiles follow from the model's
     laws.

@@ -10,7 +10,7 @@ Needs pytest. Give the one fixture, and every test of the contract runs on your 
             return Mine()
 
 What a part does not promise is switched off with a class attribute (`scale_invariant`, `ignores_dominated`,
-`monotone`).
+`monotone`, `nested`).
 """
 
 import warnings
@@ -194,7 +194,13 @@ class CostModelContract:
 
 
 class AggregatorContract:
-    """What every accuracy aggregator keeps."""
+    """What every accuracy aggregator keeps.
+
+    Attributes:
+        nested: what the first k inferences are worth does not depend on later ones (nor on how many there are).
+    """
+
+    nested = True
 
     @pytest.fixture
     def aggregator(self) -> AccuracyAggregator:
@@ -219,6 +225,18 @@ class AggregatorContract:
         draws = model.sample(np.random.default_rng(0), 4, 8)
         first, second = (aggregator.aggregate(draws, np.random.default_rng(3)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
+
+    def test_an_accuracy_knows_nothing_of_later_inferences(
+        self, aggregator: AccuracyAggregator, model: InferenceModel
+    ) -> None:
+        """Column k-1 belongs to the first k inferences."""
+        if not self.nested:
+            pytest.skip("this aggregator does not promise it")
+        draws = model.sample(np.random.default_rng(0), 4, 8)
+        whole = aggregator.aggregate(draws, np.random.default_rng(3))
+        for k in (1, 3, 8):
+            first = aggregator.aggregate(_first(draws, k), np.random.default_rng(3))
+            np.testing.assert_allclose(first, whole[:, :k], rtol=1e-12)
 
     def test_costs_are_cost_models(self, aggregator: AccuracyAggregator) -> None:
         """What aggregating spends is counted like everything else."""

@@ -49,6 +49,10 @@ class TestCostModels(CostModelContract):
     def cost_model(self, request):
         return request.param
 
+    @pytest.fixture(params=registered(InferenceModel), ids=repr)
+    def model(self, request):
+        return request.param
+
 
 class TestInferenceModels(InferenceModelContract):
     @pytest.fixture(params=registered(InferenceModel), ids=repr)
