@@ -194,15 +194,15 @@ class Kneedle(Selector):
     def select(self, candidates: Candidates, /) -> int:
         """Return the knee; raises NoSelection where there is none, and MooInferError without the package."""
         front, *_ = _curve(candidates)
-        try:
-            from kneed import KneeLocator
-        except ImportError:
-            raise MooInferError(
-                "selector 'kneedle' needs the package kneed; install moo-infer with the extra [kneed]"
-            ) from None
         k, accuracy = candidates.k[front], candidates.column(ACCURACY.name)[front]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns where it finds none, which is our NoSelection
+            warnings.simplefilter("ignore")  # where it finds no knee it warns; that is our NoSelection
+            try:
+                from kneed import KneeLocator
+            except ImportError:
+                raise MooInferError(
+                    "selector 'kneedle' needs the package kneed; install moo-infer with the extra [kneed]"
+                ) from None
             knee = KneeLocator(k, accuracy, S=self.sensitivity, curve="concave", direction="increasing").knee
         if knee is None:
             raise NoSelection("finds no knee of accuracy along k")
