@@ -192,7 +192,7 @@ def recommend(
         )
         report = pipeline.run(model or None, custom or scenario or None)
         if stability is not None:
-            report = report.with_stability(stability, seed)
+            report = report.with_stability(stability, seed, progress=progress)
         return report.to_json(_command(context)) if as_json else report.to_text(details=details)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .candidates import STATISTICS, Candidates, Row, Statistics
+from .candidates import Candidates
+from .columns import STATISTICS, Row, Statistics
 from .errors import MooInferError, NoSelection, SelectionWarning
 from .feasibility import infeasible
 from .interfaces import Selector

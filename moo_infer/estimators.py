@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from .candidates import Column, Estimate
+from .columns import Column, Estimate
 from .errors import MissingColumn, MooInferError
 from .interfaces import AccuracyAggregator, CostModel, Draws, Moments
 from .objectives import ACCURACY, Objective

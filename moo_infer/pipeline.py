@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from .candidates import Candidates, Estimate
+from .candidates import Candidates
+from .columns import Estimate
 from .decisions import Held, decide
 from .errors import MooInferError, unknown
 from .estimators import Estimator, Exact, MonteCarlo, cost_models

@@ -60,7 +60,13 @@ class Report:
     held: Mapping[str, Held] | None = field(default=None, repr=False)
     stable: Stability | None = field(default=None, repr=False)
 
-    def stability(self, B: int = 1000, seed: int = 0, source: Source | None = None) -> Stability | None:
+    def stability(
+        self,
+        B: int = 1000,
+        seed: int = 0,
+        source: Source | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> Stability | None:
         """Measure how often each row would have been chosen over B draws of what is uncertain.
 
         Args:
@@ -68,6 +74,7 @@ class Report:
             seed: of the draws.
             source: ``parameters`` (uncertain numbers of the profiles) or ``simulation`` (a bootstrap of the trials);
                 None for the first of them that there is.
+            progress: told (done, total, what) before every draw.
 
         Returns:
             None where nothing is uncertain.
@@ -91,12 +98,24 @@ class Report:
             return None
         chosen = source or there[0]
         redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
-        tables = redraw(B, seed)
-        return tally((self._chosen(table) for table in tables), self.candidates, chosen)
 
-    def with_stability(self, B: int = 1000, seed: int = 0, source: Source | None = None) -> "Report":
+        def choices() -> Iterator[list[tuple[Key, int | None]]]:
+            for done, table in enumerate(redraw(B, seed)):
+                if progress:
+                    progress(done, B, "how sure")
+                yield self._chosen(table)
+
+        return tally(choices(), self.candidates, chosen)
+
+    def with_stability(
+        self,
+        B: int = 1000,
+        seed: int = 0,
+        source: Source | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> "Report":
         """Return the report with a column that says how sure each choice is; see `stability`."""
-        return replace(self, stable=self.stability(B, seed, source))
+        return replace(self, stable=self.stability(B, seed, source, progress))
 
     def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
         rows, recommended = decide(table, self.scenarios, self.selectors, explain=False, held=self.held)

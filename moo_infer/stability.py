@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .candidates import Candidates, Column, Estimate
+from .candidates import Candidates
+from .columns import Column, Estimate
 from .interfaces import Moments
 
 __all__ = ["Share", "Source", "Stability", "resample", "tally"]

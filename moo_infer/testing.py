@@ -21,7 +21,8 @@ import numpy.typing as npt
 import pytest
 
 from .builtin.inference import Gaussian
-from .candidates import Candidates, Column, Estimate
+from .candidates import Candidates
+from .columns import Column, Estimate
 from .errors import NoSelection, SelectionWarning
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, Selector
 from .objectives import ACCURACY, Limit, Objective

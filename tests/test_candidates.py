@@ -3,7 +3,7 @@ import pytest
 
 from moo_infer import Candidates, Limit, MooInferError, Objective
 from moo_infer.builtin.costs import COST
-from moo_infer.candidates import Column, Estimate
+from moo_infer.columns import Column, Estimate
 from moo_infer.interfaces import Moments
 from moo_infer.objectives import ACCURACY
 

@@ -238,3 +238,9 @@ def test_exact_quantiles_on_the_nine_profiles(pipeline, q):
                 simulated.where(model=name).trials[:, :, exact.index(objective)] <= mean + stats.norm.ppf(q) * std
             ).mean(axis=0)
             assert (np.abs(below - q) <= 5 * np.sqrt(q * (1 - q) / 2000)).all()
+
+
+def test_progress_is_told():
+    told = []
+    Pipeline(selectors="utopia").run(MODELS[:1], SCENARIO).stability(3, progress=lambda *args: told.append(args))
+    assert told == [(0, 3, "how sure"), (1, 3, "how sure"), (2, 3, "how sure")]
