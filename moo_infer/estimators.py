@@ -65,11 +65,13 @@ class Estimator(ABC):
             k: (n,) ascending numbers of inferences, >= 1.
             parallelism: P, how many inferences run at a time, >= 1.
         """
-        return self._estimate(profile, aggregator, k, parallelism, self.moments(profile, aggregator, k, parallelism))
+        moments = self.moments(profile, aggregator, k, parallelism)
+        return self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
 
     def _estimate(
         self,
-        profile: ModelProfile,
+        model: str,
+        profile: Callable[[], ModelProfile],
         aggregator: AccuracyAggregator,
         k: IntArray,
         parallelism: int,
@@ -79,13 +81,13 @@ class Estimator(ABC):
 
         @cache
         def trials() -> dict[str, FloatArray]:
-            return simulate(profile, aggregator, k, parallelism, self.trials, self.seed, missing)
+            return simulate(profile(), aggregator, k, parallelism, self.trials, self.seed, missing)
 
         def simulated(name: str) -> Callable[[], FloatArray]:
             return lambda: trials()[name]
 
         columns = {name: Column(m, simulated(name)) for name, m in moments.items()}
-        return Estimate(profile.name, aggregator.name, parallelism, k, columns)
+        return Estimate(model, aggregator.name, parallelism, k, columns)
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,17 @@ class Exact(Estimator):
     ) -> Iterator[Estimate]:
         """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
         values = profile.draw(B, seed)
-        profiles = (profile.at({path: float(v[b]) for path, v in values.items()}) for b in range(B))
+
+        def at(b: int) -> ModelProfile:
+            return profile.at({path: float(v[b]) for path, v in values.items()})
+
         if not values:
             estimate = self.estimate(profile, aggregator, k, parallelism)
             yield from (estimate for _ in range(B))
             return
         costs = (*profile.costs, *aggregator.costs)
         if not (profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)):
-            yield from (self.estimate(p, aggregator, k, parallelism) for p in profiles)
+            yield from (self.estimate(at(b), aggregator, k, parallelism) for b in range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
         chunk = max(1, 2**23 // (512 * len(k)))
@@ -133,8 +138,8 @@ class Exact(Estimator):
             at_once = profile.at({path: v[start : start + chunk, None] for path, v in values.items()})
             moments = self.moments(at_once, aggregator, k, parallelism)
             for b in range(min(chunk, B - start)):
-                sliced = {name: None if m is None else _slice(m, b, k) for name, m in moments.items()}
-                yield self._estimate(next(profiles), aggregator, k, parallelism, sliced)
+                sliced = {name: None if m is None else _slice(m, b) for name, m in moments.items()}
+                yield self._estimate(profile.name, partial(at, start + b), aggregator, k, parallelism, sliced)
 
 
 @dataclass(frozen=True)
@@ -277,11 +282,11 @@ def guarded(call: Callable[[], Result], who: str) -> Result:
         raise MooInferError(f"{who} fails: {type(error).__name__}: {error}") from error
 
 
-def _slice(moments: Moments, b: int, k: IntArray) -> Moments:
+def _slice(moments: Moments, b: int) -> Moments:
     """Return the moments of draw b out of moments (B, n), or (n,) where they are the same for all draws."""
 
     def of(values: FloatArray) -> FloatArray:
-        return np.broadcast_to(values[b] if np.ndim(values) == 2 and len(values) > 1 else np.ravel(values), k.shape)
+        return values[b] if np.ndim(values) == 2 and len(values) > 1 else np.ravel(values)
 
     quantile = moments.quantile
     return Moments(

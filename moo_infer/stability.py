@@ -1,6 +1,6 @@
 """How sure a choice is: how often each row would have been chosen, had the dice or the parameters fallen otherwise."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -60,12 +60,12 @@ def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates
         table: the rows.
         source: what was drawn.
     """
-    counts: dict[Key, Counter[int | None]] = {}
+    counts: dict[Key, Counter[int | None]] = defaultdict(Counter)
     draws = 0
     for chosen in choices:
         draws += 1
         for key, row in chosen:
-            counts.setdefault(key, Counter())[row] += 1
+            counts[key][row] += 1
     shares = {
         key: tuple(
             _share(table, row, count / draws)
