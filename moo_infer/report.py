@@ -192,12 +192,23 @@ class Report:
                 }
                 for s in self.scenarios
             ],
-            "rows": [choice.to_dict() | self._stability_of(choice, pooled=False) for choice in self.rows],
-            "recommended": [choice.to_dict() | self._stability_of(choice, pooled=True) for choice in self.recommended],
+            "rows": [self._row(choice, pooled=False) for choice in self.rows],
+            "recommended": [self._row(choice, pooled=True) for choice in self.recommended],
         }
 
-    def _stability_of(self, choice: Choice, *, pooled: bool) -> dict[str, Any]:
-        return {"stability": self.stable.to_dict(_key(choice, pooled=pooled)) if self.stable else None}
+    def _row(self, choice: Choice, *, pooled: bool) -> dict[str, Any]:
+        """The JSON form of a choice, with its stability and the quantiles that are limited."""
+        found = choice.to_dict() | {
+            "stability": self.stable.to_dict(_key(choice, pooled=pooled)) if self.stable else None
+        }
+        limits = next(s.limits for s in self.scenarios if s.name == choice.scenario)
+        for limit in limits if choice.row is not None else ():
+            if limit.statistic != "mean":
+                value = self.candidates.column(limit.objective, limit.statistic)[choice.row]
+                found["objectives"][limit.objective][limit.statistic] = float(value)
+                if f"{limit.objective}.low" in found["simulated"]:
+                    found["simulated"].append(f"{limit.objective}.{limit.statistic}")
+        return found
 
     def relaxations(self, scenario: Scenario) -> list[Relaxation]:
         """Return for each limit of a scenario what loosening it alone would do, over the whole table."""

@@ -187,3 +187,15 @@ def test_a_limit_of_zero_and_a_quantile_limit_are_explained(pipeline):
 def test_python_and_numpy_numbers_both_serialise(pipeline):
     report = pipeline.run("gpt-5", Scenario("s", {"cost": np.float64(0.5), "latency": np.int64(60)}))
     assert json.loads(report.to_json())["scenarios"][0]["limits"][1]["worst"] == 60.0
+
+
+def test_limited_quantiles_stand_in_the_json_and_say_where_they_come_from(profile):
+    scenario = Scenario("s", {"latency": {"p95": 40}}, {"accuracy": {"p05": 0.5}})
+    report = Pipeline(["best-of-k", "coverage"], "max-accuracy").run(profile(), scenario)
+    exact, simulated = (json.loads(report.to_json())["rows"][i] for i in (0, 1))
+    assert exact["objectives"]["latency"]["p95"] <= 40
+    assert exact["objectives"]["accuracy"]["p05"] >= 0.5
+    assert exact["simulated"] == []
+    assert "accuracy.p05" in simulated["simulated"]
+    assert "latency.p95" not in simulated["simulated"]
+    assert "Limited quantiles are simulated, 10000 trials, seed 0." in report.to_text()
