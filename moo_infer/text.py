@@ -20,6 +20,7 @@ __all__ = ["render", "write"]
 
 WIDTH = 80
 SELECTORS_ABREAST = 5
+SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 
 def write(report: "Report", *, details: bool) -> str:
@@ -104,8 +105,9 @@ def _compact(report: "Report", scenario: Scenario) -> "list[RenderableType]":
     selectors = list(dict.fromkeys(c.selector for c in choices))
     several = len({c.aggregator for c in choices}) > 1
     blocks: list[RenderableType] = [_title(scenario, report.candidates)]
-    for start in range(0, len(selectors), SELECTORS_ABREAST):
-        abreast = selectors[start : start + SELECTORS_ABREAST]
+    width = SURE_ABREAST if report.stable else SELECTORS_ABREAST
+    for start in range(0, len(selectors), width):
+        abreast = selectors[start : start + width]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         table.add_column("model", overflow="fold")
         if several:
