@@ -22,6 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 Result = TypeVar("Result")
+AT_ONCE = 2**14  # draws of parameters times values of k in one go
 BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
 
 
@@ -133,7 +134,7 @@ class Exact(Estimator):
             yield from (self.estimate(at(b), aggregator, k, parallelism) for b in range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
-        chunk = max(1, 2**23 // (512 * len(k)))
+        chunk = max(1, AT_ONCE // len(k))
         for start in range(0, B, chunk):
             at_once = profile.at({path: v[start : start + chunk, None] for path, v in values.items()})
             moments = self.moments(at_once, aggregator, k, parallelism)

@@ -55,6 +55,7 @@ def test_a_law_without_spread_is_its_clipped_mean():
 def test_normal_up_to_the_twelfth_digit():
     assert ClippedNormal(1024, 64, 1).normal
     assert not ClippedNormal(0.94, 0.02, 0, 1).normal
+    assert not ClippedNormal(400, 80, 1).normal  # 3e-7 of its mass is clipped
     assert not ClippedNormal(1.5, 0, 0, 1).normal
 
 

@@ -190,3 +190,14 @@ def test_knee_chord_scales_every_objective_by_its_own_range():
     latency = np.where(K <= 8, 1.0, 1.0 + 1e-3 * (K - 8))
     bent = table(K * 1.0, latency, 0.5 + 0.01 * K, k=K)
     assert bent.k[KneeChord().select(bent)] == 8
+
+
+def test_curvature_of_a_hyperbola_on_a_grid_with_a_gap():
+    """p(k) = (k / a, c / k) bends most where its curvature, known in closed form, is largest."""
+    k, a, c = np.array([1, 3, 5, 15, 16, 18, 19]), 38.0, 2.2
+    objectives = [Objective("x", scale=1.0), Objective("y", scale=1.0)]
+    got = Candidates.from_means(objectives, np.stack([k / a, c / k], axis=1), k=k)
+    curvature = (2 * c / k**3 / a) / ((1 / a) ** 2 + (c / k**2) ** 2) ** 1.5
+    expected = k[1:-1][np.argmax(curvature[1:-1])]
+    assert expected == 15
+    assert got.k[Knee().select(got)] == expected

@@ -244,3 +244,13 @@ def test_progress_is_told():
     told = []
     Pipeline(selectors="utopia").run(MODELS[:1], SCENARIO).stability(3, progress=lambda *args: told.append(args))
     assert told == [(0, 3, "how sure"), (1, 3, "how sure"), (2, 3, "how sure")]
+
+
+def test_draws_in_several_goes_are_the_same_draws(monkeypatch):
+    """Limits on simulated quantiles too, which are simulated with the parameters of their own draw."""
+    scenario = Scenario("s", {"cost": 0.3}, {"accuracy": {"p20": 0.97}})
+    pipeline = Pipeline("coverage", "min-cost", estimator=Exact(trials=100), k=[1, 2, 3])
+    once = pipeline.run(MODELS[:1], scenario).stability(30).shares
+    monkeypatch.setattr("moo_infer.estimators.AT_ONCE", 3 * 4)
+    assert pipeline.run(MODELS[:1], scenario).stability(30).shares == once
+    assert len(once["s", "min-cost", None, None]) > 1
