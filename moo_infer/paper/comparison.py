@@ -136,6 +136,7 @@ class Comparison:
         blocks: list[RenderableType] = [
             f"The authors' procedure gives {self.k_reproduced} of the {len(self.cells)} published k.",
             *(f"Not {c.scenario}, {c.model}, {c.selector}: {_k(c.reproduced)} for {_k(c.published)}." for c in other),
+            "The published figures are rebuilt from that procedure and what is known of the page.",
             "",
             "Exact values have no noise; the authors' knee, from 300 trials, is mostly noise.",
             "",
