@@ -18,7 +18,7 @@ from . import __version__
 from .errors import MooInferError, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
-from .registry import Registry
+from .registry import Registry, plugin_file
 from .text import render
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standa
 Models = Annotated[
     Path | None,
     typer.Option("--models", metavar="FILE", help="YAML with models to use instead of the built-in ones."),
+]
+PluginFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin-file", metavar="FILE", help="A Python file with plugins, not packaged; repeatable."),
 ]
 
 
@@ -152,6 +156,7 @@ def recommend(
         typer.Option(metavar="SHARE", help="Feasible: limits hold in that share of draws of uncertain parameters."),
     ] = None,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
+    plugin_files: PluginFiles = None,
     as_json: Json = False,
 ) -> str:
     """Recommend a model, a number of samples k and an aggregator within limits.
@@ -166,7 +171,7 @@ def recommend(
     What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
     colon.
     """
-    registry = Registry()
+    registry = _registry(plugin_files)
     profiles, scenarios = _known(models, registry)
     custom = _custom([("cost", max_cost), ("latency", max_latency)], [("accuracy", min_accuracy)], max_, min_)
     if custom and scenario:
@@ -216,22 +221,26 @@ def paper(
 
 
 @app.command()
-def plugins(as_json: Json = False) -> str:
+def plugins(plugin_files: PluginFiles = None, as_json: Json = False) -> str:
     """List every part that can be called by name, and the package it comes from.
 
     \b
-    Example:
+    Examples:
       moo-infer plugins
+      moo-infer plugins --plugin-file my.py
+      MOO_INFER_DISABLE=some-package moo-infer plugins
     """
-    found = Registry().plugins()
+    found = _registry(plugin_files).plugins()
     if as_json:
         return _json({"plugins": [asdict(plugin) for plugin in found]})
-    rows = [(p.kind, p.name, p.summary.split(" (")[0].split(": ")[0], f"{p.package} {p.version}") for p in found]
+    rows = [
+        (p.kind, p.name, p.summary.split(" (")[0].split(": ")[0], f"{p.package} {p.version}".rstrip()) for p in found
+    ]
     return _table(("kind", "name", "what it is", "from"), rows)
 
 
 @app.command("models")
-def list_models(models: Models = None, as_json: Json = False) -> str:
+def list_models(models: Models = None, plugin_files: PluginFiles = None, as_json: Json = False) -> str:
     """List the model profiles, with what one inference is worth and consumes.
 
     \b
@@ -239,7 +248,7 @@ def list_models(models: Models = None, as_json: Json = False) -> str:
       moo-infer models
       moo-infer models --models my.yaml
     """
-    registry = Registry()
+    registry = _registry(plugin_files)
     profiles, _ = _known(models, registry)
     if as_json:
         return _json({"models": [_profile(profile) for profile in profiles.values()]})
@@ -277,6 +286,11 @@ def _fail(message: str, code: int = 2) -> int:
 
 def _line(message: object) -> str:
     return " ".join(str(message).split())
+
+
+def _registry(plugin_files: list[Path] | None) -> Registry:
+    """Everything installed, and the plugins of files that are not."""
+    return Registry(*(plugin_file(path) for path in plugin_files or []))
 
 
 def _known(path: Path | None, registry: Registry | None) -> tuple[dict[str, ModelProfile], dict[str, Scenario]]:

@@ -2,11 +2,16 @@
 
 import dataclasses
 import inspect
+import os
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pluggy
@@ -17,7 +22,7 @@ from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import Objective
 from .parts import build
 
-__all__ = ["Plugin", "Registry"]
+__all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
 
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 
@@ -26,6 +31,7 @@ BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in ("inference", "costs", "aggregators", "selectors", "scalarisations", "preferences")
 )
+DISABLE = "MOO_INFER_DISABLE"  # environment variable: installed plugins to leave out, separated by commas
 KINDS: dict[type, tuple[str, str]] = {
     InferenceModel: ("inference model", "register_inference_models"),
     CostModel: ("cost model", "register_cost_models"),
@@ -50,13 +56,14 @@ class Registry:
     """The parts that can be called by name.
 
     Args:
-        extra: plugins that are not installed: modules or objects with hook implementations.
+        extra: plugins that are not installed: modules (`plugin_file`) or objects with hook implementations.
         entry_points: whether to load installed plugins (entry-point group ``moo_infer``). One that fails to load is
-            named in a warning and skipped. Built-in parts are always there.
+            named in a warning and skipped; those that the environment variable ``MOO_INFER_DISABLE`` names, by
+            entry point or package and separated by commas, are not loaded. Built-in parts are always there.
 
     Raises:
-        MooInferError: for a misspelt hook, a class without a name, an abstract class, an instance instead of a class,
-            and for two classes of one kind with the same name.
+        MooInferError: for a misspelt or unmarked hook, a class without a name, an abstract class, an instance instead
+            of a class, and for two classes of one kind with the same name.
 
     >>> registry = Registry(entry_points=False)
     >>> registry.names(Selector)[:3]
@@ -73,7 +80,7 @@ class Registry:
         for module in BUILTIN:
             self._register(import_module(module), module)
         if entry_points:
-            for entry in _installed():
+            for entry in _enabled(_installed()):
                 self._load(entry)
         for plugin in extra:
             self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
@@ -140,19 +147,23 @@ class Registry:
     def _register(self, plugin: object, name: str, package: str = "", release: str = "") -> None:
         if not package:
             package, release = _origin(plugin)
+        hooks = ", ".join(hook for _, hook in KINDS.values())
         try:
             self._manager.register(plugin, name)
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=name)
-            hooks = ", ".join(hook for _, hook in KINDS.values())
             raise MooInferError(f"{_who(name, package)}: {error}; hooks: {hooks}") from None
         except ValueError as error:
             raise MooInferError(f"{_who(name, package)}: is registered already") from error
+        if not any(callable(getattr(plugin, hook, None)) for _, hook in KINDS.values()):
+            raise MooInferError(f"{_who(name, package)}: implements no hook; hooks: {hooks}")
         for kind, (what, hook) in KINDS.items():
             function = getattr(plugin, hook, None)
-            if function is None or not self._manager.parse_hookimpl_opts(plugin, hook):
+            if not callable(function):
                 continue
+            if not self._manager.parse_hookimpl_opts(plugin, hook):
+                raise MooInferError(f"{_who(name, package)}: {hook} is not marked with @hookimpl")
             try:
                 classes = function()
             except (Exception, SystemExit) as error:  # whatever a foreign hook raises
@@ -185,7 +196,7 @@ class Registry:
             other = self._plugins[kind, name]
             raise MooInferError(
                 f"two {what}s are called {name!r}: one from plugin {other.plugin!r} ({other.package}), "
-                f"one from plugin {owner.plugin!r} ({owner.package})"
+                f"one from plugin {owner.plugin!r} ({owner.package}); {DISABLE} names installed plugins to leave out"
             )
         self._classes[kind][name] = cls
         summary = (inspect.getdoc(cls) or "").split("\n")[0]
@@ -196,9 +207,47 @@ def _installed() -> list[EntryPoint]:
     return sorted(entry_points(group=hookspecs.PROJECT), key=lambda entry: entry.name)
 
 
+def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
+    """Leave out what the environment disables, by the name of the entry point or of the package."""
+    disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")} - {""}
+    called = [{entry.name, entry.dist.name} if entry.dist else {entry.name} for entry in installed]
+    known: set[str] = set().union(*called)
+    if strangers := ", ".join(sorted(disabled - known)):
+        there = ", ".join(sorted(known)) or "none"
+        warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=3)
+    return [entry for entry, names in zip(installed, called, strict=True) if not names & disabled]
+
+
+def plugin_file(path: str | Path, /) -> ModuleType:
+    """Load a plugin from one Python file, without packaging; give it to `Registry`.
+
+    Args:
+        path: a file that implements hooks, as the module of a package would.
+
+    Raises:
+        MooInferError: where there is no such file, it fails while it is loaded, or it implements no hook.
+
+    >>> Registry(plugin_file("my.py"))  # doctest: +SKIP
+    """
+    name = str(path)  # what it is called where plugins are listed
+    spec = spec_from_file_location(name, name)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise MooInferError(f"plugin file {name!r}: must be an existing file whose name ends in .py")
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look their annotations up
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever a foreign file raises
+        del sys.modules[name]
+        raise MooInferError(f"plugin file {name!r}: cannot be loaded: {type(error).__name__}: {error}") from error
+    return module
+
+
 def _origin(plugin: object) -> tuple[str, str]:
     """Package and version of a module or object; the name of its module where it is not installed."""
     module: str = getattr(plugin, "__name__", "") or type(plugin).__module__
+    if module.endswith(".py"):  # a file, not a package
+        return module, ""
     if module.split(".")[0] == __package__:
         return "moo-infer", import_module(__package__).__version__
     packages = packages_distributions().get(module.split(".")[0])

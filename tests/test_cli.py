@@ -253,3 +253,52 @@ def test_too_little_memory_is_one_sentence(cli, monkeypatch):
 
     monkeypatch.setattr("moo_infer.pipeline.Pipeline.candidates", candidates)
     assert cli("recommend")[2].startswith("moo-infer: not enough memory for this grid")
+
+
+PLUGIN = """
+from dataclasses import dataclass
+import numpy as np
+from moo_infer import CostModel, Objective, Selector, hookimpl
+
+@dataclass(frozen=True)
+class Last(Selector):
+    name = "last"
+    def select(self, candidates, /):
+        return len(candidates) - 1
+
+@dataclass(frozen=True)
+class Water(CostModel):
+    name = "water"
+    objective = Objective("water", unit="l")
+    litres: float
+    def total(self, draws, /, *, parallelism):
+        return np.cumsum(np.full(draws.accuracy.shape, self.litres), axis=1)
+
+@hookimpl
+def register_selectors():
+    return [Last]
+
+@hookimpl
+def register_cost_models():
+    return [Water]
+"""
+
+
+def test_plugin_file_loads_one_file_in_every_command_that_calls_parts_by_name(cli, mine, tmp_path):
+    plugin = tmp_path / "my.py"
+    plugin.write_text(PLUGIN)
+    mine.write_text(MODEL + "      - {kind: water, litres: 0.5}\n")
+    wet = ("--models", mine, "--plugin-file", plugin)
+    listed = json.loads(cli("plugins", "--plugin-file", plugin, "--json")[1])["plugins"]
+    assert {(p["kind"], p["name"]) for p in listed if p["package"] == str(plugin)} == {
+        ("selector", "last"),
+        ("cost model", "water"),
+    }
+    assert "water 0.5 l" in cli("models", *wet)[1]
+    code, out, _ = cli("recommend", *wet, "--max", "water=5", "--selector", "last", "--json")
+    assert (code, json.loads(out)["rows"][0]["k"]) == (0, 10)
+    assert cli("recommend", "--models", mine)[::2] == (
+        2,
+        f"moo-infer: {mine}: mine: costs[2]: unknown cost model 'water'; available: linear-cost, linear-latency\n",
+    )
+    assert cli("recommend", "--plugin-file", tmp_path / "none.py")[0] == 2

@@ -14,6 +14,7 @@ from moo_infer import (
     hookimpl,
 )
 from moo_infer import registry as registry_module
+from moo_infer.registry import plugin_file
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ def misspelt():
     return plugin(register_selector)
 
 
+def unmarked():
+    return SimpleNamespace(register_selectors=lambda: [First], __name__="mine")
+
+
 class Nameless(Selector):
     def select(self, candidates, /):
         return 0
@@ -108,6 +113,8 @@ def cost_models():
         (selectors(int), "plugin 'mine': int must be a subclass of Selector"),
         (selectors(Double), r"two selectors are called 'knee': one from plugin 'moo_infer.builtin.selectors' \(moo-infer\), one from plugin 'mine'"),
         (selectors(First, First), "two selectors are called 'first'"),
+        (unmarked(), "plugin 'mine': register_selectors is not marked with @hookimpl"),
+        (SimpleNamespace(__name__="mine"), "plugin 'mine': implements no hook; hooks: register_inference_models"),
         (cost_models(), "plugin 'mine': NoObjective needs a class attribute objective of type Objective"),
     ],
 )  # fmt: skip
@@ -137,6 +144,90 @@ def test_a_broken_entry_point_is_named_and_skipped(monkeypatch):
         registry = Registry()
     assert "first" in registry.names(Selector)
     assert next(p for p in registry.plugins() if p.name == "first").package == "other"
+
+
+def installed(name, package, *classes):
+    return SimpleNamespace(name=name, dist=SimpleNamespace(name=package, version="1"), load=lambda: selectors(*classes))
+
+
+@pytest.mark.parametrize("disabled", ["one", "package-one", " package-one , ", "package-one,one"])
+def test_the_environment_names_plugins_to_leave_out(monkeypatch, disabled):
+    class Second(First):
+        name = "second"
+
+    there = [installed("one", "package-one", First), installed("two", "package-two", Second)]
+    monkeypatch.setattr(registry_module, "_installed", lambda: there)
+    assert {"first", "second"} <= set(Registry().names(Selector))
+    monkeypatch.setenv("MOO_INFER_DISABLE", disabled)
+    names = Registry().names(Selector)
+    assert "first" not in names
+    assert {"second", "knee"} <= set(names)
+
+
+def test_a_plugin_that_takes_a_name_of_another_can_be_left_out(monkeypatch):
+    monkeypatch.setattr(registry_module, "_installed", lambda: [installed("one", "package-one", Double)])
+    with pytest.raises(MooInferError, match="MOO_INFER_DISABLE names installed plugins to leave out"):
+        Registry()
+    monkeypatch.setenv("MOO_INFER_DISABLE", "one")
+    assert "knee" in Registry().names(Selector)
+
+
+def test_a_name_to_leave_out_that_nobody_has_is_warned_of(monkeypatch):
+    monkeypatch.setattr(registry_module, "_installed", lambda: [installed("one", "package-one", First)])
+    monkeypatch.setenv("MOO_INFER_DISABLE", "knee, one")
+    message = "MOO_INFER_DISABLE: no installed plugin is called knee; installed: one, package-one"
+    with pytest.warns(UserWarning, match=message):
+        assert "first" not in Registry().names(Selector)
+
+
+FILE = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import ClassVar
+from moo_infer import Selector, hookimpl
+
+@dataclass(frozen=True)
+class Last(Selector):
+    name: ClassVar[str] = "last"
+    back: int = 1
+    def select(self, candidates, /):
+        return len(candidates) - self.back
+
+@hookimpl
+def register_selectors():
+    return [Last]
+"""
+
+
+def test_one_file_is_a_plugin_without_packaging(tmp_path):
+    path = tmp_path / "my.py"
+    path.write_text(FILE)
+    registry = Registry(plugin_file(path), entry_points=False)
+    assert registry.get(Selector, "last:back=2").back == 2
+    with pytest.raises(MooInferError, match="selector: back: must be a whole number, got 'two'"):
+        registry.get(Selector, "last:back=two")
+    listed = next(p for p in registry.plugins() if p.name == "last")
+    assert (listed.plugin, listed.package, listed.version) == (str(path), str(path), "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("missing.py", None, "plugin file '.*missing.py': must be an existing file whose name ends in .py"),
+        ("my.txt", FILE, "plugin file '.*my.txt': must be an existing file whose name ends in .py"),
+        ("my.py", "def f(:", "plugin file '.*my.py': cannot be loaded: SyntaxError: "),
+        ("my.py", "import no_such_module", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("my.py", "raise SystemExit(0)", "cannot be loaded: SystemExit"),
+        ("my.py", "", "plugin '.*my.py': implements no hook; hooks: register_inference_models"),
+        ("my.py", FILE.replace("@hookimpl", ""), "plugin '.*my.py': register_selectors is not marked with @hookimpl"),
+        ("my.py", FILE.replace("register_selectors", "register_selector"), "unknown hook 'register_selector'"),
+    ],
+)
+def test_a_file_that_is_no_plugin_is_an_error_in_words(tmp_path, name, text, message):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(MooInferError, match=message):
+        Registry(plugin_file(tmp_path / name), entry_points=False)
 
 
 def test_a_hook_that_fails_is_named_and_skipped():
