@@ -1,0 +1,216 @@
+"""Energy and carbon of k inferences: cost models for `moo_infer`, with parameters fitted to measurements."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Ge
+
+from moo_infer import CostModel, Draws, InferenceModel, Law, Moments, Objective, hookimpl
+from moo_infer.builtin.costs import LinearCost
+from moo_infer.parts import NonNegative
+
+from .fits import Fit, fits
+
+__all__ = ["CARBON", "ENERGY", "BatchEnergy", "Carbon", "Fit", "TokenEnergy", "fits"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+ENERGY = Objective("energy", unit="J")
+CARBON = Objective("carbon", unit="gCO2")
+JOULES_PER_KWH = 3.6e6
+
+
+@dataclass(frozen=True)
+class TokenEnergy(CostModel):
+    """Joules linear in tokens: what a service that is always busy takes, whatever k.
+
+    Args:
+        joules_per_input_token: J, >= 0.
+        joules_per_output_token: J, >= 0.
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> model = Gaussian(1000, 50, 400, 100, 0.8, 0.1)
+    >>> TokenEnergy(0.01, 0.4).exact(model, np.array([1, 4]), parallelism=1).mean.round(6).tolist()
+    [170.000299, 680.001195]
+    """
+
+    name = "token-energy"
+    objective = ENERGY
+    vectorised = True
+
+    joules_per_input_token: NonNegative
+    joules_per_output_token: NonNegative
+
+    def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
+        """Joules of the first k inferences, (M, K)."""
+        return self._linear.total(draws, parallelism=parallelism)
+
+    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+        """Exact moments where the laws of the token counts are known."""
+        return self._linear.exact(model, k, parallelism=parallelism)
+
+    @property
+    def _linear(self) -> LinearCost:
+        return LinearCost(self.joules_per_input_token, self.joules_per_output_token)
+
+
+@dataclass(frozen=True)
+class BatchEnergy(CostModel):
+    """Joules of k inferences decoded in one batch, at ``e(B) = a + b / B`` per output token in a batch of B.
+
+    A decoding step reads the weights once (b) and makes one token for each of the B sequences in the batch (a each).
+    The k inferences of a query start together and leave the batch as they end, so on an otherwise idle machine the
+    total is ``a sum(L_i) + b max(L_i)``: the first inference pays b, the others little more than a. Beside `B0` other
+    sequences a step's b is shared by all, n of the query's own pay ``b n / (B0 + n)``; the larger B0, the closer to
+    linear in k.
+
+    Exact: the mean, ``k a E[L] + b int E[n(t) / (B0 + n(t))] dt`` with n(t) binomial, where the law of the output
+    tokens is known.
+
+    Args:
+        joules_per_output_token: a, J per sequence and step, >= 0.
+        joules_per_decode_step: b, J per step of the whole batch, >= 0.
+        joules_per_input_token: J, for every inference (a prompt that is not shared), >= 0.
+        other_sequences: B0, sequences of other queries in the batch, >= 0.
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> energy = BatchEnergy(joules_per_output_token=0.067, joules_per_decode_step=3.16)  # Llama-3.1-8B on one H100
+    >>> energy.exact(Gaussian(1000, 50, 400, 0, 0.8, 0.1), np.array([1, 4, 16]), parallelism=1).mean.round(1)
+    array([1290.8, 1371.2, 1692.8])
+    """
+
+    name = "batch-energy"
+    objective = ENERGY
+    vectorised = True
+
+    joules_per_output_token: NonNegative
+    joules_per_decode_step: NonNegative
+    joules_per_input_token: NonNegative = 0.0
+    other_sequences: NonNegative = 0.0
+
+    def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
+        """Joules of the first k inferences, (M, K)."""
+        linear = self._linear.total(draws, parallelism=parallelism)
+        return linear + self.joules_per_decode_step * self._steps(draws.tokens_out)
+
+    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+        """Exact mean where the law of the output tokens is known; everything where b = 0."""
+        linear = self._linear.exact(model, k, parallelism=parallelism)
+        if linear is None or model.tokens_out is None or not np.any(self.joules_per_decode_step):
+            return linear
+        return Moments(linear.mean + self.joules_per_decode_step * _expected_steps(model.tokens_out, k, self))
+
+    @property
+    def _linear(self) -> TokenEnergy:
+        return TokenEnergy(self.joules_per_input_token, self.joules_per_output_token)
+
+    def _steps(self, lengths: FloatArray) -> FloatArray:
+        """Decoding steps that the first k inferences pay for, (M, K): their share of every step until the last ends."""
+        if self.other_sequences == 0:
+            return np.maximum.accumulate(lengths, axis=1)
+        steps = np.empty(lengths.shape)
+        for k in range(1, lengths.shape[1] + 1):
+            running = np.arange(k, 0, -1.0)
+            ends = np.sort(lengths[:, :k], axis=1)
+            steps[:, k - 1] = np.diff(ends, axis=1, prepend=0.0) @ (running / (self.other_sequences + running))
+        return steps
+
+
+@dataclass(frozen=True)
+class Carbon(CostModel):
+    """Grams of CO2 (equivalent) of `BatchEnergy`, from the carbon intensity of the grid and the PUE of the building.
+
+    Args:
+        grid_gco2_per_kwh: carbon intensity of the electricity, gCO2 per kWh, >= 0.
+        joules_per_output_token, joules_per_decode_step, joules_per_input_token, other_sequences: see `BatchEnergy`;
+            without `joules_per_decode_step` the energy is linear in tokens.
+        pue: power usage effectiveness, energy of the building per energy of the computers, >= 1.
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> carbon = Carbon(grid_gco2_per_kwh=400, joules_per_output_token=0.4, pue=1.2)
+    >>> carbon.exact(Gaussian(1000, 50, 400, 0, 0.8, 0.1), np.array([1, 4]), parallelism=1).mean.round(6)
+    array([0.021333, 0.085333])
+    """
+
+    name = "carbon"
+    objective = CARBON
+    vectorised = True
+
+    grid_gco2_per_kwh: NonNegative
+    joules_per_output_token: NonNegative
+    joules_per_decode_step: NonNegative = 0.0
+    joules_per_input_token: NonNegative = 0.0
+    other_sequences: NonNegative = 0.0
+    pue: Annotated[float, Ge(1)] = 1.0
+
+    def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
+        """GCO2 of the first k inferences, (M, K)."""
+        return self._grams_per_joule * self._energy.total(draws, parallelism=parallelism)
+
+    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+        """Exact what is exact of the energy."""
+        energy, grams = self._energy.exact(model, k, parallelism=parallelism), self._grams_per_joule
+        if energy is None:
+            return None
+        std, quantile = energy.std, energy.quantile
+        return Moments(
+            grams * energy.mean,
+            None if std is None else grams * std,
+            None if quantile is None else lambda q: grams * quantile(q),
+        )
+
+    @property
+    def _energy(self) -> BatchEnergy:
+        return BatchEnergy(
+            self.joules_per_output_token,
+            self.joules_per_decode_step,
+            self.joules_per_input_token,
+            self.other_sequences,
+        )
+
+    @property
+    def _grams_per_joule(self) -> float:
+        return self.pue * self.grid_gco2_per_kwh / JOULES_PER_KWH
+
+
+def _expected_steps(law: Law, k: IntArray, energy: BatchEnergy) -> FloatArray:
+    """Return the expectation of `BatchEnergy._steps` at the n values of k: (n,), or (B, n) for B laws at once.
+
+    While n of k inferences run, they pay n / (B0 + n) of a step; n is binomial with the share that runs still.
+    """
+    others = np.asarray(energy.other_sequences, dtype=np.float64)
+    low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
+    x, weights = _panels(np.linspace(0.0, 1.0, 25), 16)
+    runs = 1.0 - law.cdf(low + (high - low) * x)  # (..., T): the share of inferences longer than that
+    if not others.any():
+        paid = 1.0 - (1.0 - runs[..., None, :]) ** k[:, None]
+    else:
+        # E[n / (B0 + n)] = k S int_0^1 (1 - v)^B0 (1 - S v)^(k-1) dv; the panels shrink towards both ends.
+        halves = 0.5 ** np.arange(20, 0, -1)
+        v, dv = _panels(np.unique(np.concatenate([[0.0], halves, 1 - halves, [1.0]])), 6)
+        rows = np.broadcast_arrays(runs.reshape(-1, runs.shape[-1]), others.reshape(-1, 1))
+        paid = np.array([[_paid(n, S, B0[0], v, dv) for n in k] for S, B0 in zip(*rows, strict=True)])
+        paid = paid if runs.ndim == 2 or others.ndim == 2 else paid[0]
+    steps: FloatArray = low * k / (others + k) + (high - low) * (paid @ weights)
+    return steps
+
+
+def _paid(k: int, runs: FloatArray, others: float, v: FloatArray, dv: FloatArray) -> FloatArray:
+    decay = np.exp((k - 1) * np.log1p(-np.outer(runs, v)))
+    return np.asarray(k * runs * (decay @ (dv * (1.0 - v) ** others)))
+
+
+def _panels(edges: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights, so many in each panel between two edges."""
+    x, weights = np.polynomial.legendre.leggauss(order)
+    width = np.diff(edges)[:, None]
+    return (edges[:-1, None] + width * (x + 1) / 2).ravel(), (width * weights / 2).ravel()
+
+
+@hookimpl
+def register_cost_models() -> list[type[CostModel]]:
+    """Register energy and carbon."""
+    return [TokenEnergy, BatchEnergy, Carbon]

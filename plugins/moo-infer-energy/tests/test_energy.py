@@ -1,0 +1,209 @@
+import csv
+import os
+import runpy
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from moo_infer_energy import CARBON, ENERGY, BatchEnergy, Carbon, TokenEnergy, fits
+from moo_infer_energy.__main__ import main
+from moo_infer_energy.fits import fit, refit, table
+
+from moo_infer import CostModel, Draws, ModelProfile, MooInferError, Pipeline, Registry, Scenario, load_models
+from moo_infer.builtin.inference import Gaussian
+from moo_infer.testing import CostModelContract
+
+CHAT = Gaussian(700, 90, 396, 95, 0.74, 0.12)
+FIXED = replace(CHAT, tokens_out_std=0)
+K = np.array([1, 4, 16])
+A, B = 0.0665, 3.162
+
+
+class TestContracts(CostModelContract):
+    @pytest.fixture(
+        params=[
+            TokenEnergy(0.01, 0.4),
+            BatchEnergy(A, B),
+            BatchEnergy(A, B, 0.02, 0.5),
+            BatchEnergy(A, B, other_sequences=40),
+            BatchEnergy(A, 0.0),
+            Carbon(400, A, B, 0.02, 8, 1.3),
+            Carbon(400, A),
+        ],
+        ids=repr,
+    )
+    def cost_model(self, request):
+        return request.param
+
+    @pytest.fixture(params=[CHAT, FIXED, Gaussian(2, 3, 5, 8, 0.9, 0.3)], ids=repr)
+    def model(self, request):
+        return request.param
+
+
+def test_they_are_found_where_they_are_installed():
+    registry = Registry()
+    assert registry.get(CostModel, "token-energy:joules_per_input_token=0,joules_per_output_token=0.4") == TokenEnergy(
+        0, 0.4
+    )
+    assert {p.package for p in registry.plugins() if p.name in ("token-energy", "batch-energy", "carbon")} == {
+        "moo-infer-energy"
+    }
+
+
+@pytest.mark.parametrize("others", [0, 3, 250])
+def test_a_token_takes_a_plus_b_over_the_batch(others):
+    """All of one length: k samples beside B0 others take k L (a + b / (k + B0)) joules."""
+    mean = BatchEnergy(A, B, other_sequences=others).exact(FIXED, K, parallelism=1).mean
+    assert mean == pytest.approx(K * 396 * (A + B / (K + others)), rel=1e-12)
+
+
+def test_the_first_sample_pays_b():
+    first, *more = np.diff(BatchEnergy(A, B).exact(FIXED, np.arange(1, 6), parallelism=1).mean, prepend=0)
+    assert first == pytest.approx(396 * (A + B))
+    assert more == pytest.approx([396 * A] * 4)
+
+
+def test_totals_are_a_sum_over_decoding_steps():
+    """The slow and obvious reference: step by step, every running sample takes a and its share of b."""
+    lengths = np.random.default_rng(3).integers(1, 40, (5, 7)).astype(float)
+    draws = Draws(np.ones((5, 7)), lengths, np.ones((5, 7)))
+    for others in (0, 0.5, 6):
+        expected = np.zeros((5, 7))
+        for trial in range(5):
+            for k in range(1, 8):
+                for step in range(1, 41):
+                    n = int((lengths[trial, :k] >= step).sum())
+                    if n:
+                        expected[trial, k - 1] += n * (A + B / (others + n))
+        np.testing.assert_allclose(BatchEnergy(A, B, 0, others).total(draws, parallelism=1), expected, rtol=1e-12)
+
+
+def test_the_exact_mean_is_the_limit_of_many_steps():
+    """Another route to the same expectation: the binomial sum at every length, by scipy."""
+    from scipy.integrate import quad
+    from scipy.stats import binom
+
+    for others, k in ((0, 5), (0.5, 9), (12, 3), (12, 40)):
+
+        def paid(t, others=others, k=k):
+            n = np.arange(1, k + 1)
+            runs = 1 - float(CHAT.tokens_out.cdf(np.array([t]))[0])
+            return float(binom.pmf(n, k, runs) @ (n / (n + others)))
+
+        steps = quad(paid, 0, 396, limit=200, epsabs=1e-9)[0] + quad(paid, 396, 1300, limit=200, epsabs=1e-9)[0]
+        exact = BatchEnergy(0, 1, other_sequences=others).exact(CHAT, np.array([k]), parallelism=1).mean
+        assert exact == pytest.approx(steps, rel=1e-7)
+
+
+def test_carbon_is_energy_times_intensity_and_pue():
+    """1 kWh at 400 gCO2 and a PUE of 1.2 are 480 g."""
+    carbon = Carbon(400, joules_per_output_token=3.6e6 / 396, pue=1.2)
+    assert carbon.exact(FIXED, np.array([1]), parallelism=1).mean == pytest.approx(480)
+    assert (CARBON.unit, ENERGY.unit) == ("gCO2", "J")
+    with pytest.raises(MooInferError, match="pue: must be >= 1, got 0.9"):
+        Registry().get(CostModel, "carbon:grid_gco2_per_kwh=400,joules_per_output_token=1,pue=0.9")
+
+
+def test_a_limit_on_energy_limits(tmp_path):
+    path = tmp_path / "served.yaml"
+    path.write_text(f"""
+models:
+  llama:
+    inference: {{kind: gaussian, tokens_in_mean: 700, tokens_in_std: 90, tokens_out_mean: 396, tokens_out_std: 0, accuracy_mean: 0.74, accuracy_std: 0.12}}
+    costs:
+      {fits()["llama-3.1-8b-instruct-lm-arena-chat-h100x1"].yaml}
+      - {{kind: carbon, grid_gco2_per_kwh: 400, joules_per_output_token: 0.4}}
+""")
+    models = load_models(path)
+    assert set(models["llama"].uncertain) == {"costs[0].joules_per_output_token", "costs[0].joules_per_decode_step"}
+    report = Pipeline(selectors="max-accuracy", models=models, k=range(1, 65)).run(
+        "llama", Scenario("s", {"energy": 1500})
+    )
+    assert report["max-accuracy"].k == int((1500 - 396 * B) / (396 * A))
+    assert [o.name for o in report.candidates.objectives] == ["accuracy", "energy", "carbon"]
+    sure = report.stability(200)
+    assert sure.source == "parameters"
+    assert len(sure.shares["s", "max-accuracy", None, None]) > 1
+
+
+def test_an_uncertain_load_is_drawn_like_any_other_number():
+    from moo_infer.parts import Uncertain
+
+    uncertain = {"costs[0].other_sequences": Uncertain(low=5, high=15), "inference.tokens_out_mean": Uncertain(se=20)}
+    profile = ModelProfile("m", CHAT, [BatchEnergy(A, B, other_sequences=10)], uncertain=uncertain)
+    pipeline = Pipeline(selectors="max-accuracy", k=[1, 4, 8, 12])
+    report = pipeline.run(profile, Scenario("s", {"energy": 1000}))
+    shares = report.stability(50).shares["s", "max-accuracy", None, None]
+    tables = [profile.at({path: float(v[b]) for path, v in profile.draw(50, 0).items()}) for b in range(50)]
+    one_by_one = [
+        pipeline.run(replace(t, name=f"m{i}"), Scenario("s", {"energy": 1000}))["max-accuracy"].k
+        for i, t in enumerate(tables)
+    ]
+    assert {s.k: s.share for s in shares} == {k: one_by_one.count(k) / 50 for k in set(one_by_one)}
+
+
+def test_a_fit_finds_what_was_put_in():
+    batch = np.array([8.0, 16, 64, 256])
+    (a, a_se), (b, b_se), error = fit(batch, 0.2 + 11 / batch)
+    assert (a, b) == pytest.approx((0.2, 11))
+    assert max(a_se, b_se, error) < 1e-6
+    noisy = (0.2 + 11 / batch) * [1.05, 0.95, 1.05, 0.95]
+    (a, a_se), (b, b_se), error = fit(batch, noisy)
+    assert abs(a - 0.2) < 3 * a_se
+    assert abs(b - 11) < 3 * b_se
+    assert 0.03 < error < 0.05
+
+
+def test_a_known_fit():
+    llama = fits()["llama-3.1-8b-instruct-lm-arena-chat-h100x1"]
+    assert (round(llama.a, 3), round(llama.b, 2), llama.points) == (0.067, 3.16, 11)
+
+
+def test_the_shipped_fits_are_those_of_the_benchmark_and_close():
+    folder = os.environ.get("MOO_INFER_DATA")
+    if not folder:
+        pytest.skip("MOO_INFER_DATA does not name the folder of the shared data")
+    with (Path(folder) / "mlenergy" / "configs.csv").open(newline="") as file:
+        measured = refit(list(csv.DictReader(file)))
+    assert len(measured) == 67
+    shipped = fits()
+    assert table(measured).splitlines()[1] == table(list(shipped.values())).splitlines()[1]
+    for new in measured:
+        old = shipped[new.name]
+        assert (old.a, old.b, old.error) == pytest.approx((new.a, new.b, new.error), rel=2e-3)
+        assert (old.points, old.model_id) == (new.points, new.model_id)
+    assert statistics.median(f.error for f in measured) <= 0.065
+
+
+def test_every_line_of_yaml_is_a_cost_model(tmp_path):
+    import yaml
+
+    for f in fits().values():
+        (given,) = yaml.safe_load(f.yaml)
+        assert Registry().build(CostModel, given, "here") == f.cost_model()
+
+
+def test_the_module_lists_fits_and_prints_lines_to_paste(capsys):
+    assert main([]) == 0
+    assert capsys.readouterr().out.count(" points, batch ") == 67
+    assert main(["Llama-3.1-8B"]) == 0
+    out = capsys.readouterr().out
+    assert fits()["llama-3.1-8b-instruct-lm-arena-chat-h100x1"].yaml in out
+    assert out.count("\n") == 4
+    assert main(["gpt-9"]) == 2
+    assert "no fit is called 'gpt-9'" in capsys.readouterr().err
+
+
+def test_the_script_writes_the_shipped_file(tmp_path, monkeypatch):
+    script = runpy.run_path(str(Path(__file__).parent.parent / "refit.py"))
+    header = "model_id,task,gpu_model,num_gpus,weight_precision,avg_batch_size,energy_per_token_joules"
+    rows = [f"x/Y,chat,H100,1,bf16,{b},{0.1 + 2 / b}" for b in (8, 16, 32, 64)]
+    (tmp_path / "configs.csv").write_text("\n".join([header, *rows]))
+    (tmp_path / "moo_infer_energy").mkdir()
+    monkeypatch.setitem(script["main"].__globals__, "__file__", str(tmp_path / "refit.py"))
+    script["main"](str(tmp_path / "configs.csv"))
+    assert (
+        "y-chat-h100x1,x/Y,chat,H100,1,bf16,4,8.0,64.0,0.1," in (tmp_path / "moo_infer_energy" / "fits.csv").read_text()
+    )
