@@ -96,6 +96,8 @@ class Registry:
     def get(self, kind: type[Part], name: str, /) -> Part:
         """Make the part of that name, its parameters behind a colon: ``net-value:usd_per_second=0.1``.
 
+        A dot leads into a parameter that is a mapping: ``asf:weights.accuracy=3,weights.cost=0.5``.
+
         Raises:
             MooInferError: for an unknown name, for parameters that do not exist or are out of range, and where the part
                 has parameters without defaults.
@@ -104,10 +106,14 @@ class Registry:
         label, _, parameters = name.partition(":")
         given: dict[str, object] = {"kind": label}
         for item in filter(None, parameters.split(",")):
-            key, equals, value = item.partition("=")
-            if not (key and equals) or key in given:
-                raise MooInferError(f"{what} {name!r}: parameters are NAME=VALUE, each once, got {item!r}")
-            given[key] = value
+            path, equals, value = item.partition("=")
+            key, dot, entry = path.partition(".")
+            if not (key and equals and bool(dot) == bool(entry)):
+                raise MooInferError(f"{what} {name!r}: parameters are NAME=VALUE, got {item!r}")
+            place = given.setdefault(key, {}) if dot else given
+            if not isinstance(place, dict) or (entry or key) in place:
+                raise MooInferError(f"{what} {name!r}: parameters are given once each, got {item!r} as well")
+            place[entry or key] = value
         return self.build(kind, given, what)
 
     def build(self, kind: type[Part], given: object, where: str) -> Part:

@@ -123,10 +123,22 @@ def test_another_model_does_not_reverse_the_order_where_the_docstring_says_so(pi
 def test_parameters_behind_a_colon():
     registry = Registry()
     assert registry.get(Selector, "net-value:usd_per_right_answer=2,usd_per_second=1e-3") == NetValue(2.0, 0.001)
+    weighted = registry.get(Selector, "asf:weights.accuracy=3,weights.cost=1e-1")
+    assert weighted.weights == {"accuracy": 3.0, "cost": 0.1}
     for text, message in (
         ("net-value:usd=2", "selector: unknown key 'usd'; keys: usd_per_right_answer, usd_per_second"),
-        ("net-value:2", "parameters are NAME=VALUE, each once, got '2'"),
-        ("net-value:usd_per_second=1,usd_per_second=2", "parameters are NAME=VALUE, each once"),
+        ("net-value:2", "parameters are NAME=VALUE, got '2'"),
+        (
+            "net-value:usd_per_second=1,usd_per_second=2",
+            "parameters are given once each, got 'usd_per_second=2' as well",
+        ),
+        (
+            "asf:weights.accuracy=1,weights.accuracy=2",
+            "parameters are given once each, got 'weights.accuracy=2' as well",
+        ),
+        ("asf:weights=1,weights.accuracy=2", "parameters are given once each, got 'weights.accuracy=2' as well"),
+        ("asf:weights.=2", "parameters are NAME=VALUE, got 'weights.=2'"),
+        ("asf:weights.accuracy=x", "selector: weights.accuracy: must be a number, got 'x'"),
         ("net-value:usd_per_second=-1", "usd_per_second: must be >= 0, got -1"),
         ("net-valu:x=1", "unknown selector 'net-valu'; available: net-value"),
     ):

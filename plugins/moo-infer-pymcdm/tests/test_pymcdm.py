@@ -1,0 +1,195 @@
+import locale
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from moo_infer_pymcdm import SPOTIS, TOPSIS, VIKOR, PrometheeII
+
+from moo_infer import Candidates, MooInferError, NoSelection, Objective, Pipeline, Registry, Selector
+from moo_infer.builtin.preferences import WeightedSum
+from moo_infer.objectives import ACCURACY
+from moo_infer.testing import SelectorContract
+
+COST, SPEED = Objective("cost", "USD"), Objective("speed", "1/s", "max", ideal=10.0)
+SELECTORS = [TOPSIS(), VIKOR(), PrometheeII(), SPOTIS()]
+ROWS = np.array([[1.0, 4.0, 0.60], [2.0, 7.0, 0.80], [3.0, 6.0, 0.90], [6.0, 5.0, 0.93], [9.0, 8.0, 0.94]])
+
+
+class TestContracts(SelectorContract):
+    @pytest.fixture(
+        params=[*SELECTORS, VIKOR({"accuracy": 3}, v=0), VIKOR(v=1), PrometheeII(indifference=0.1, preference=0.3)],
+        ids=repr,
+    )
+    def selector(self, request):
+        return request.param
+
+
+def table(rows=ROWS):
+    return Candidates.from_means([COST, SPEED, ACCURACY], rows)
+
+
+def weighed(weights):
+    return {"cost": weights[0], "speed": weights[1], "accuracy": weights[2]}
+
+
+def by_hand(name, rows, weights):
+    """The four methods again, row by row, from their definitions; less is better."""
+    signs, n = np.array([1, -1, -1]), len(rows)
+    w = np.array(weights) / sum(weights)
+    worse = rows * signs
+    best, worst = worse.min(axis=0), worse.max(axis=0)
+    regret = (worse - best) / (worst - best)  # 0 for the best of the front, 1 for the worst
+    if name == "topsis":
+        return [-np.linalg.norm(w * (1 - r)) / (np.linalg.norm(w * r) + np.linalg.norm(w * (1 - r))) for r in regret]
+    if name == "vikor":
+        s, m = regret @ w, (regret * w).max(axis=1)
+        return (s - s.min()) / np.ptp(s) / 2 + (m - m.min()) / np.ptp(m) / 2
+    if name == "promethee-ii":
+        gain = [[sum(w * np.clip(regret[j] - regret[i], 0, 1)) for j in range(n)] for i in range(n)]
+        return [-(sum(gain[i]) - sum(g[i] for g in gain)) for i in range(n)]
+    ideal, scale = np.array([0, 10, 1]), np.array([9, 6, 1])
+    return (np.abs(rows - ideal) / scale) @ w
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=lambda s: s.name)
+@pytest.mark.parametrize("weights", [(1, 1, 1), (5, 1, 1), (1, 6, 1), (1, 1, 40), (0.2, 1, 3)])
+def test_they_choose_what_their_definitions_say(selector, weights):
+    chosen = replace(selector, weights=weighed(weights)).select(table())
+    assert chosen == np.argmin(np.round(by_hand(selector.name, ROWS, weights), 12))
+
+
+def test_their_answers_differ_with_the_weights():
+    for selector in SELECTORS:
+        assert (
+            len({replace(selector, weights=weighed(w)).select(table()) for w in [(20, 1, 1), (1, 1, 1), (1, 1, 40)]})
+            > 1
+        )
+
+
+def test_more_is_better_where_the_objective_says_so():
+    """The fastest of three that cost the same: the direction is data of the objective."""
+    rows = [[1.0, 3.0, 0.9], [1.0, 5.0, 0.9], [1.0, 4.0, 0.9]]
+    assert {selector.select(table(rows)) for selector in SELECTORS} == {1}
+
+
+def test_spotis_within_limits_is_the_weighted_sum_of_losses():
+    report = Pipeline(selectors=[SPOTIS({"accuracy": 2}), WeightedSum({"accuracy": 2})]).run()
+    for spotis, weighted in zip(report.rows[::2], report.rows[1::2], strict=True):
+        assert spotis.row == weighted.row
+
+
+def test_vikor_answers_where_all_rows_tie_in_one_measure():
+    """Two rows, one better in two criteria: the largest regret is a third for both, the sum decides."""
+    assert VIKOR().select(table([[1.0, 5.0, 0.9], [2.0, 4.0, 0.95]])) == 0
+    assert VIKOR().select(table([[1.0, 5.0, 0.9], [1.0, 4.0, 0.95]])) == 0  # in both: the first
+
+
+def test_vikor_is_not_led_by_rounding_noise():
+    """On a line all sums of regrets are equal but for noise; the largest regret is least in the middle."""
+    x = np.linspace(0.1, 0.7, 7)
+    line = Candidates.from_means([COST, ACCURACY], np.stack([x, x / 7], axis=1))
+    assert VIKOR(v=0.9).select(line) == 3
+
+
+def test_promethee_says_where_pairs_are_too_many():
+    n = 5001
+    many = Candidates.from_means([COST, ACCURACY], np.stack([np.arange(n), np.linspace(0.1, 0.9, n)], axis=1))
+    with pytest.raises(NoSelection, match="compares every pair of Pareto rows, at most 5000 rows, got 5001"):
+        PrometheeII().select(many)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "topsis:weights.acuracy=2",
+            "topsis: weights: unknown objective 'acuracy'; available: accuracy, cost, latency",
+        ),
+        ("topsis:weights.accuracy=0", "weights.accuracy: must be > 0, got '0'"),
+        ("vikor:v=2", "selector: v: must be <= 1, got 2.0"),
+        (
+            "promethee-ii:indifference=0.5,preference=0.5",
+            "promethee-ii: indifference must be < preference, got 0.5 and 0.5",
+        ),
+    ],
+)
+def test_bad_parameters_are_errors_in_words(name, message):
+    with pytest.raises(MooInferError, match=message):
+        Pipeline(selectors=name).run("gpt-5", "essay-feedback")
+
+
+def process():
+    """Settings of the whole process that a library must not touch."""
+    import matplotlib as mpl
+
+    return {
+        "warnings": list(warnings.filters),
+        "float errors": np.geterr(),
+        "print options": np.get_printoptions(),
+        "numpy's randomness": np.random.get_state()[1].tolist(),  # noqa: NPY002  # the state nobody should touch
+        "python's randomness": random.getstate(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "signals": [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)],
+        "logging": (logging.root.level, list(logging.root.handlers)),
+        "environment": dict(os.environ),
+        "path": list(sys.path),
+        "hooks": (sys.excepthook, sys.displayhook),
+        "matplotlib": dict(mpl.rcParams),
+        "recursion": sys.getrecursionlimit(),
+    }
+
+
+def test_four_objectives_nine_models_every_selector_without_a_trace(energetic, recwarn):
+    """No warning, and nothing of the process changed by those of pymcdm, pymoo, or anybody else."""
+    every = Registry().names(Selector)
+    assert {"topsis", "vikor", "promethee-ii", "spotis", "asf", "pseudo-weights"} <= set(every)
+    before = process()
+    report = Pipeline(selectors=every, models=energetic).run()
+    assert process() == before
+    assert not list(recwarn)
+    assert [o.name for o in report.candidates.objectives] == ["accuracy", "cost", "latency", "energy"]
+    assert len(report.rows) == 9 * 3 * len(every)
+    for choice in report.rows:
+        if choice.selector in {s.name for s in SELECTORS}:
+            assert choice.k or choice.reason.startswith("nothing is feasible")
+
+
+@pytest.fixture
+def energetic():
+    from dataclasses import dataclass
+
+    from moo_infer import CostModel
+    from moo_infer.profiles import builtin_models
+
+    @dataclass(frozen=True)
+    class Energy(CostModel):
+        name = "energy"
+        objective = Objective("energy", "J")
+        joules: float
+
+        def total(self, draws, /, *, parallelism):
+            return np.cumsum(self.joules * draws.tokens_out, axis=1)
+
+    return {
+        name: replace(p, costs=(*p.costs, Energy(0.1 + 0.05 * i)))
+        for i, (name, p) in enumerate(builtin_models().items())
+    }
+
+
+def test_the_same_in_a_fresh_process_where_warnings_are_errors():
+    """What imports do shows only where nothing is imported yet."""
+    code = (
+        "import warnings, numpy as np, scipy.special\n"  # both add filters of their own
+        "before, state = list(warnings.filters), np.geterr()\n"
+        "from moo_infer import Pipeline\n"
+        "Pipeline(selectors=['topsis', 'vikor', 'promethee-ii', 'spotis', 'asf', 'pseudo-weights']).run()\n"
+        "assert np.geterr() == state; assert list(warnings.filters) == before, warnings.filters"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
