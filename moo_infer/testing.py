@@ -10,11 +10,17 @@ Needs pytest. Give the one fixture, and every test of the contract runs on your 
             return Mine()
 
 What a part does not promise is switched off with a class attribute (`scale_invariant`, `ignores_dominated`,
-`monotone`, `nested`).
+`monotone`, `nested`). Aggregators and cost models are tried on the `gaussian` model; give the fixture `model` too where
+yours needs columns or laws of another.
 """
 
+import dataclasses
+import random
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +37,7 @@ __all__ = ["AggregatorContract", "CostModelContract", "InferenceModelContract", 
 
 FloatArray = npt.NDArray[np.float64]
 GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
+SHAPES = ((1, 1), (5, 1), (1, 2), (3, 3), (1, 6), (5, 6))  # of draws: (M, K)
 CLOSE = 5.0  # standard errors between what is exact and what is simulated
 TRIALS = 4000
 
@@ -51,10 +58,9 @@ class SelectorContract:
         """Return the selector under test."""
         raise NotImplementedError("give the fixture 'selector'")
 
-    def test_has_a_name(self, selector: Selector) -> None:
-        """The name is what people type."""
-        assert isinstance(selector.name, str)
-        assert selector.name == selector.name.strip() != ""
+    def test_is_a_part(self, selector: Selector) -> None:
+        """A name that people can type, and fields that nobody changes."""
+        _is_a_part(selector)
 
     def test_answers_with_a_row_or_a_reason(self, selector: Selector) -> None:
         """One, two, three and many rows, tied, constant, single-objective, a pool, four objectives."""
@@ -109,9 +115,13 @@ class InferenceModelContract:
         """Return the inference model under test."""
         raise NotImplementedError("give the fixture 'model'")
 
+    def test_is_a_part(self, model: InferenceModel) -> None:
+        """A name that people can type, and fields that nobody changes."""
+        _is_a_part(model)
+
     def test_draws_what_was_asked_for(self, model: InferenceModel) -> None:
         """(M, K) everywhere, tokens finite and not negative, accuracy in [0, 1]."""
-        for M, K in ((1, 1), (3, 1), (1, 5), (7, 4)):
+        for M, K in SHAPES:
             draws = model.sample(np.random.default_rng(0), M, K)
             assert isinstance(draws, Draws)
             assert draws.accuracy.shape == (M, K)
@@ -122,9 +132,11 @@ class InferenceModelContract:
 
     def test_is_reproducible_from_a_generator(self, model: InferenceModel) -> None:
         """The same generator gives the same draws, and no other randomness is used."""
+        before = _global_randomness()
         first, second = (model.sample(np.random.default_rng(7), 5, 6) for _ in range(2))
         for name in ("tokens_in", "tokens_out", "accuracy", *first.columns):
             np.testing.assert_array_equal(first[name], second[name])
+        assert _global_randomness() == before
 
     def test_laws_agree_with_draws(self, model: InferenceModel) -> None:
         """Where a law is named, its mean, standard deviation and quantiles are those of the draws."""
@@ -166,18 +178,28 @@ class CostModelContract:
 
     def test_has_an_objective(self, cost_model: CostModel) -> None:
         """Its unit and direction are data of the column."""
+        _is_a_part(cost_model)
         assert isinstance(cost_model.objective, Objective)
         assert cost_model.objective.name != ACCURACY.name
 
     def test_totals_are_finite_and_grow(self, cost_model: CostModel, model: InferenceModel) -> None:
-        """(M, K), whatever the parallelism."""
-        for M, K in ((1, 1), (5, 1), (1, 6), (5, 6)):
+        """(M, K), whatever the parallelism, also where all inferences are equal."""
+        for draws in _draws(model):
             for parallelism in (1, 4):
-                total = cost_model.total(model.sample(np.random.default_rng(0), M, K), parallelism=parallelism)
-                assert np.shape(total) == (M, K)
+                total = cost_model.total(draws, parallelism=parallelism)
+                assert np.shape(total) == draws.accuracy.shape
                 assert np.isfinite(total).all()
                 if self.monotone:
                     assert (np.diff(total, axis=1) >= -1e-12 * np.abs(total[:, 1:])).all()
+
+    def test_leaves_the_draws_alone_and_gives_the_same_again(
+        self, cost_model: CostModel, model: InferenceModel
+    ) -> None:
+        """The draws are shared by all parts; a total has no randomness of its own."""
+        for draws in _draws(model):
+            with _unchanged(draws):
+                first, second = (cost_model.total(draws, parallelism=2) for _ in range(2))
+            np.testing.assert_array_equal(first, second)
 
     def test_a_total_knows_nothing_of_later_inferences(self, cost_model: CostModel, model: InferenceModel) -> None:
         """Column k-1 belongs to the first k inferences."""
@@ -191,7 +213,11 @@ class CostModelContract:
         k = np.array([1, 4, 16])
         for parallelism in (1, 4):
             total = cost_model.total(model.sample(np.random.default_rng(2), TRIALS, 16), parallelism=parallelism)
-            _agrees(cost_model.exact(model, k, parallelism=parallelism), total[:, k - 1])
+            _agrees(cost_model.exact(model, k, parallelism=parallelism), k, total[:, k - 1])
+
+    def test_vectorised_moments_are_those_of_one_at_a_time(self, cost_model: CostModel, model: InferenceModel) -> None:
+        """Where `vectorised` is set: fields of (B, 1) give (B, n)."""
+        _vectorises(cost_model, model, lambda part, of: part.exact(of, np.array([1, 3, 8]), parallelism=2))
 
 
 class AggregatorContract:
@@ -214,18 +240,29 @@ class AggregatorContract:
         return GPT_5
 
     def test_accuracies_are_shares(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
-        """(M, K), in [0, 1]."""
-        for M, K in ((1, 1), (5, 1), (1, 6), (5, 6)):
-            rng = np.random.default_rng(0)
-            accuracy = aggregator.aggregate(model.sample(rng, M, K), rng)
-            assert np.shape(accuracy) == (M, K)
+        """(M, K), in [0, 1], also where all inferences are equal, right or wrong."""
+        for draws in _draws(model):
+            accuracy = aggregator.aggregate(draws, np.random.default_rng(0))
+            assert np.shape(accuracy) == draws.accuracy.shape
             assert ((accuracy >= -1e-12) & (accuracy <= 1 + 1e-12)).all()
+
+    def test_is_a_part(self, aggregator: AccuracyAggregator) -> None:
+        """A name that people can type, and fields that nobody changes."""
+        _is_a_part(aggregator)
+
+    def test_leaves_the_draws_alone(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
+        """The draws are shared by all parts."""
+        for draws in _draws(model):
+            with _unchanged(draws):
+                aggregator.aggregate(draws, np.random.default_rng(0))
 
     def test_is_reproducible_from_a_generator(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """The same generator gives the same answer, and no other randomness is used."""
+        before = _global_randomness()
         draws = model.sample(np.random.default_rng(0), 4, 8)
         first, second = (aggregator.aggregate(draws, np.random.default_rng(3)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
+        assert _global_randomness() == before
 
     def test_an_accuracy_knows_nothing_of_later_inferences(
         self, aggregator: AccuracyAggregator, model: InferenceModel
@@ -248,7 +285,13 @@ class AggregatorContract:
         k = np.array([1, 4, 16])
         draws = model.sample(np.random.default_rng(2), TRIALS, 16)
         accuracy = aggregator.aggregate(draws, np.random.default_rng(3))
-        _agrees(aggregator.exact(model, k), accuracy[:, k - 1])
+        _agrees(aggregator.exact(model, k), k, accuracy[:, k - 1])
+
+    def test_vectorised_moments_are_those_of_one_at_a_time(
+        self, aggregator: AccuracyAggregator, model: InferenceModel
+    ) -> None:
+        """Where `vectorised` is set: fields of (B, 1) give (B, n)."""
+        _vectorises(aggregator, model, lambda part, of: part.exact(of, np.array([1, 3, 8])))
 
 
 COST = Objective("cost", "USD")
@@ -331,10 +374,81 @@ def _close(exact: float, values: FloatArray, what: str) -> None:
     assert abs(values.mean() - exact) <= error, f"{what}: exact {exact:g}, simulated {values.mean():g}"
 
 
-def _agrees(moments: Moments | None, values: FloatArray) -> None:
+def _is_a_part(part: Any) -> None:
+    assert isinstance(part.name, str)
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", part.name), f"{part.name!r} is not kebab-case"
+    assert type(part).name == part.name, "the name belongs to the class, not to the object"
+    if dataclasses.is_dataclass(part):
+        assert vars(type(part))["__dataclass_params__"].frozen, "write @dataclass(frozen=True)"
+        assert dataclasses.replace(part) == part  # type: ignore[type-var]  # a part is no class
+
+
+def _draws(model: InferenceModel) -> Iterator[Draws]:
+    """Draws of every shape, then such in which all inferences are equal."""
+    for M, K in SHAPES:
+        yield model.sample(np.random.default_rng(0), M, K)
+    draws = model.sample(np.random.default_rng(0), 4, 5)
+    for accuracy in (0.0, 0.5, 1.0):
+        same = {name: np.repeat(column[:, :1], 5, axis=1) for name, column in draws.columns.items()}
+        tokens_in, tokens_out = (np.repeat(draws[name][:, :1], 5, axis=1) for name in ("tokens_in", "tokens_out"))
+        yield Draws(tokens_in, tokens_out, np.full((4, 5), accuracy), same)
+
+
+@contextmanager
+def _unchanged(draws: Draws) -> Iterator[None]:
+    before = {name: draws[name].copy() for name in ("tokens_in", "tokens_out", "accuracy", *draws.columns)}
+    yield
+    for name, values in before.items():
+        np.testing.assert_array_equal(draws[name], values, err_msg=f"{name} was modified")
+
+
+def _global_randomness() -> object:
+    """The state of NumPy's and Python's global generators, which no part may use."""
+    return np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]  # noqa: NPY002  # looked at
+
+
+def _vectorises(
+    part: CostModel | AccuracyAggregator, model: InferenceModel, exact: Callable[[Any, Any], Moments | None]
+) -> None:
+    """Compare moments where a number is (B, 1) with those of each number alone, for every number of part and model."""
+    if not part.vectorised:
+        pytest.skip("this part does not promise it")
+    numbers: list[tuple[Any, str]] = [(part, name) for name in _numbers_of(part)]
+    numbers += [(model, name) for name in _numbers_of(model)] if model.vectorised else []
+    for owner, name in numbers:
+
+        def moments(value: Any, owner: Any = owner, name: str = name) -> Moments | None:
+            changed = dataclasses.replace(owner, **{name: value})
+            return exact(*((changed, model) if owner is part else (part, changed)))
+
+        value = getattr(owner, name)
+        alone = [moments(v) for v in (value, value / 2)]
+        together = moments(np.array([[value], [value / 2]]))
+        for b, one in enumerate(alone):
+            assert (one is None) == (together is None)
+            if one is None or together is None:
+                continue
+            for statistic in ("mean", "std"):
+                expected, got = getattr(one, statistic), getattr(together, statistic)
+                if expected is not None and got is not None:
+                    row = got[b] if np.ndim(got) == 2 and len(got) > 1 else np.ravel(got)
+                    np.testing.assert_allclose(row, expected, rtol=1e-9, atol=1e-12, err_msg=f"{statistic} with {name}")
+
+
+def _numbers_of(part: Any) -> list[str]:
+    hints = get_type_hints(type(part))
+    return (
+        [f.name for f in dataclasses.fields(part) if hints[f.name] is float] if dataclasses.is_dataclass(part) else []
+    )
+
+
+def _agrees(moments: Moments | None, k: npt.NDArray[np.int64], values: FloatArray) -> None:
     """Compare exact moments with (M, n) simulated values."""
     if moments is None:
         return
+    assert np.shape(moments.mean) == k.shape
+    assert moments.std is None or (np.shape(moments.std) == k.shape and (moments.std >= 0).all())
+    assert moments.quantile is None or np.shape(moments.quantile(0.5)) == k.shape
     for j in range(values.shape[1]):
         _close(float(moments.mean[j]), values[:, j], "mean")
         # Where nearly all trials are equal, the few others are too few to measure a spread.

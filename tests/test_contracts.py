@@ -3,25 +3,31 @@
 import pytest
 
 from moo_infer import AccuracyAggregator, CostModel, InferenceModel, Registry, Selector
-from moo_infer.builtin.costs import LinearCost, LinearLatency
-from moo_infer.builtin.inference import Gaussian
 from moo_infer.testing import AggregatorContract, CostModelContract, InferenceModelContract, SelectorContract
 
 REGISTRY = Registry()
+GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
 # Parts that have no defaults, with parameters for the test.
 GIVEN = {
-    "gaussian": [Gaussian(1024, 64, 2048, 128, 0.94, 0.02), Gaussian(2, 3, 5, 0, 0.9, 0.3)],
-    "linear-cost": [LinearCost(1e-6, 1e-5)],
-    "linear-latency": [LinearLatency(1e-4, 1e-3)],
+    "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
+    "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
+    "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
+    "token-energy": ["joules_per_input_token=0.01,joules_per_output_token=0.4"],
+    "batch-energy": ["joules_per_output_token=0.07,joules_per_decode_step=3"],
+    "carbon": ["joules_per_output_token=0.07,grid_gco2_per_kwh=400"],
+    "verifier": ["tpr=0.9,fpr=0.1", "tpr=0.9,fpr=0.1,fallback=last"],
+    "noisy-score": ["rho=0.5"],
 }
 
 
-def registered(kind):
-    return [part for name in REGISTRY.names(kind) for part in GIVEN.get(name) or [REGISTRY.get(kind, name)]]
+def registered(kind, *, but=()):
+    """Every registered class of a kind, whoever registered it."""
+    names = [name for name in REGISTRY.names(kind) if name not in but]
+    return [REGISTRY.get(kind, f"{name}:{given}") for name in names for given in GIVEN.get(name, [""])]
 
 
 class TestSelectors(SelectorContract):
-    @pytest.fixture(params=[s for s in registered(Selector) if s.name != "net-value"], ids=lambda part: part.name)
+    @pytest.fixture(params=registered(Selector, but=["net-value"]), ids=lambda part: part.name)
     def selector(self, request):
         return request.param
 
@@ -35,13 +41,21 @@ class TestNetValue(SelectorContract):
 
 
 class TestAggregators(AggregatorContract):
-    @pytest.fixture(params=registered(AccuracyAggregator), ids=lambda part: part.name)
+    @pytest.fixture(params=registered(AccuracyAggregator, but=["noisy-score"]), ids=repr)
     def aggregator(self, request):
         return request.param
 
     @pytest.fixture(params=registered(InferenceModel), ids=repr)
     def model(self, request):
         return request.param
+
+
+class TestNoisyScore(AggregatorContract):
+    nested = False  # it ranks an inference among all that were drawn
+
+    @pytest.fixture
+    def aggregator(self):
+        return next(part for part in registered(AccuracyAggregator) if part.name == "noisy-score")
 
 
 class TestCostModels(CostModelContract):
@@ -97,3 +111,126 @@ def test_a_selector_that_breaks_the_contract_is_found(pytester, body, test):
     """)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-k", test)
     result.assert_outcomes(failed=1, deselected=5)
+
+
+AGGREGATOR = """
+    import numpy as np, pytest
+    from dataclasses import dataclass
+    from moo_infer import AccuracyAggregator, Moments
+    from moo_infer.testing import AggregatorContract
+
+    @dataclass{frozen}
+    class Broken(AccuracyAggregator):
+        name = "{name}"
+        share: float = 1.0
+        vectorised = True
+        def aggregate(self, draws, rng, /):
+            {body}
+        def exact(self, model, k, /):
+            {exact}
+
+    class TestBroken(AggregatorContract):
+        @pytest.fixture
+        def aggregator(self):
+            return Broken()
+"""
+COST_MODEL = """
+    import numpy as np, pytest
+    from dataclasses import dataclass
+    from moo_infer import CostModel, Moments, Objective
+    from moo_infer.testing import CostModelContract
+
+    @dataclass(frozen=True)
+    class Broken(CostModel):
+        name = "broken"
+        objective = Objective("{objective}")
+        each: float = 2.0
+        vectorised = True
+        def total(self, draws, /, *, parallelism):
+            {body}
+        def exact(self, model, k, /, *, parallelism):
+            {exact}
+
+    class TestBroken(CostModelContract):
+        @pytest.fixture
+        def cost_model(self):
+            return Broken()
+"""
+MODEL = """
+    import numpy as np, pytest
+    from dataclasses import dataclass
+    from moo_infer import Draws, InferenceModel
+    from moo_infer.laws import ClippedNormal
+    from moo_infer.testing import InferenceModelContract
+
+    @dataclass(frozen=True)
+    class Broken(InferenceModel):
+        name = "broken"
+        @property
+        def accuracy(self):
+            return ClippedNormal({law}, 0, 1)
+        def sample(self, rng, M, K, /):
+            {body}
+
+    class TestBroken(InferenceModelContract):
+        @pytest.fixture
+        def model(self):
+            return Broken()
+"""
+FIRST = "return np.repeat(draws.accuracy[:, :1], draws.accuracy.shape[1], axis=1)"
+FLAT = "return np.cumsum(np.full(draws.accuracy.shape, self.each), axis=1)"
+UNIFORM = "return Draws(np.ones((M, K)), np.ones((M, K)), np.clip(rng.normal(0.5, 0.1, (M, K)), 0, 1))"
+
+
+def aggregator(body=FIRST, exact="return None", frozen="(frozen=True)", name="broken"):
+    return AGGREGATOR.format(body=body, exact=exact, frozen=frozen, name=name)
+
+
+def cost_model(body=FLAT, exact="return None", objective="cost"):
+    return COST_MODEL.format(body=body, exact=exact, objective=objective)
+
+
+def model(body=UNIFORM, law="0.5, 0.1"):
+    return MODEL.format(body=body, law=law)
+
+
+@pytest.mark.parametrize("code", [aggregator(), cost_model(), model()], ids=["aggregator", "cost model", "model"])
+def test_what_keeps_the_contract_passes(pytester, code):
+    pytester.makepyfile(code)
+    assert pytester.runpytest_inprocess("-p", "no:cacheprovider").ret == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "test"),
+    [
+        (aggregator("return draws.accuracy[:, 0]"), "test_accuracies_are_shares"),
+        (aggregator("return 2 * draws.accuracy"), "test_accuracies_are_shares"),
+        (aggregator("return draws.accuracy[:, ::-1]"), "test_an_accuracy_knows_nothing_of_later_inferences"),
+        (aggregator("return np.random.random_sample(draws.accuracy.shape)"), "test_is_reproducible_from_a_generator"),
+        (aggregator("return np.random.default_rng().random(draws.accuracy.shape)"), "test_is_reproducible_from_a_generator"),
+        (aggregator("a = draws.accuracy.base; a.flags.writeable = True; a[:] = 1; return a"), "test_leaves_the_draws_alone"),
+        (aggregator(exact="return Moments(np.full(len(k), 0.5))"), "test_exact_agrees_with_simulation"),
+        (aggregator(exact="return Moments(np.full(1, model.accuracy.mean))"), "test_exact_agrees_with_simulation"),
+        (aggregator(exact="return Moments(np.full(len(k), np.mean(model.accuracy.mean)))"), "test_vectorised_moments_are_those_of_one_at_a_time"),
+        (aggregator(frozen=""), "test_is_a_part"),
+        (aggregator(name="Broken Vote"), "test_is_a_part"),
+        (cost_model(objective="accuracy"), "test_has_an_objective"),
+        (cost_model("return np.full(draws.accuracy.shape, np.nan)"), "test_totals_are_finite_and_grow"),
+        (cost_model("return draws.tokens_out"), "test_totals_are_finite_and_grow"),
+        (cost_model("return np.cumsum(draws.tokens_out.mean(axis=1, keepdims=True) * np.ones(draws.accuracy.shape), axis=1)"), "test_a_total_knows_nothing_of_later_inferences"),
+        (cost_model("return np.cumsum(np.random.default_rng().random(draws.accuracy.shape), axis=1)"), "test_leaves_the_draws_alone_and_gives_the_same_again"),
+        (cost_model(exact="return Moments(2.0 * k + 1)"), "test_exact_agrees_with_simulation"),
+        (cost_model("return np.cumsum(draws.tokens_out, axis=1)", "return Moments(k * model.tokens_out.mean, k * model.tokens_out.std)"), "test_exact_agrees_with_simulation"),
+        (cost_model(exact="return Moments(np.ravel(self.each)[0] * k)"), "test_vectorised_moments_are_those_of_one_at_a_time"),
+        (model("return Draws(np.ones((K, M)), np.ones((K, M)), np.ones((K, M)))"), "test_draws_what_was_asked_for"),
+        (model("return Draws(-np.ones((M, K)), np.ones((M, K)), np.ones((M, K)))"), "test_draws_what_was_asked_for"),
+        (model("return Draws(np.ones((M, K)), np.ones((M, K)), np.random.random_sample((M, K)))"), "test_is_reproducible_from_a_generator"),
+        (model(law="0.6, 0.1"), "test_laws_agree_with_draws"),
+        (model(law="0.5, 0.2"), "test_laws_agree_with_draws"),
+    ],
+)  # fmt: skip
+def test_what_breaks_the_contract_is_found(pytester, code, test):
+    pytester.makepyfile(code)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-k", test)
+    assert result.parseoutcomes()["failed"] == 1
+    assert "passed" not in result.parseoutcomes()
