@@ -14,7 +14,7 @@ from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, La
 from .objectives import Limit, Objective
 from .pipeline import Pipeline
 from .profiles import ModelProfile, Scenario, load_models, load_scenarios
-from .registry import Registry
+from .registry import Registry, plugin_file
 from .report import Report
 
 __version__ = "0.1.0"
@@ -45,4 +45,5 @@ __all__ = [
     "hookimpl",
     "load_models",
     "load_scenarios",
+    "plugin_file",
 ]

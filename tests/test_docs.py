@@ -1,10 +1,15 @@
 """Every code block of README and docs, and every script in examples, runs."""
 
+import inspect
 import io
+import json
 import os
 import re
 import runpy
 import shlex
+import subprocess
+import sys
+import zipfile
 from collections import Counter
 from contextlib import redirect_stdout
 from functools import cache
@@ -13,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from moo_infer import hookspecs, interfaces
 from moo_infer.cli import run
+from moo_infer.registry import KINDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
@@ -38,7 +45,7 @@ def folder(tmp_path, monkeypatch):
     """A folder with the files that the pages show, named in their first line."""
     for page in PAGES:
         for kind, text in BLOCK.findall(page.read_text()):
-            if kind == "yaml" and (named := re.match(r"# (\S+\.yaml)", text)):
+            if kind in ("yaml", "python") and (named := re.match(r"# (\S+\.(yaml|py))\n", text)):
                 (tmp_path / named[1]).write_text(text)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -47,6 +54,13 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("page", "text"), [*blocks("python")])
 def test_python_blocks(page, text, folder, capsys):
     """They run, and print what stands in the comments behind their prints."""
+    if text.startswith("# test_"):
+        named = text.split()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", named], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+        return
     exec(compile(text, str(page), "exec"), {"__name__": "__main__"})
     promised = re.findall(r"^print\(.*\)  # (.*)$", text, re.MULTILINE)
     assert capsys.readouterr().out.splitlines() == promised
@@ -97,6 +111,43 @@ def test_what_the_pages_show_is_what_the_commands_print(folder, capsys):
             assert printed.startswith(output.removesuffix("...\n")), page
             found += 1
     assert found >= 3
+
+
+PLUGINS = (ROOT / "docs" / "plugins.md").read_text()
+
+
+@pytest.mark.parametrize(("kind", "hook"), [(kind, hook) for kind, (_, hook) in KINDS.items()], ids=lambda x: str(x))
+def test_the_guide_has_every_hook_and_method_with_its_signature(kind, hook):
+    """A heading per hook; below it the one abstract method, and an example that implements the hook."""
+    headings = re.findall(r"^### `(.*)`$", PLUGINS, re.MULTILINE)
+    assert len(headings) == len(KINDS)
+    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("moo_infer.interfaces.", "")
+    assert f"{hook}{signature}" in headings
+    section = PLUGINS.split(f"### `{hook}")[1].split("###")[0]
+    (method,) = kind.__abstractmethods__
+    written = str(inspect.signature(getattr(kind, method)))
+    written = written.replace(interfaces.__name__ + ".", "").replace("numpy.random._generator", "np.random")
+    written = re.sub(r"numpy\.ndarray\[.*\]\]", "FloatArray", written)
+    assert f"`{method}{written}`" in section
+    assert re.search(rf"```python\n.*?@hookimpl\ndef {hook}\(\)", section, re.DOTALL)
+
+
+def test_eleven_lines_of_toml_make_a_package(folder):
+    """Built and unpacked where Python looks for packages, the plugin of the guide is found."""
+    (toml,) = [text for kind, text in BLOCK.findall(PLUGINS) if kind == "toml"]
+    assert len(toml.splitlines()) == 11
+    package, site = folder / "package", folder / "site"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(toml)
+    (package / "quorum.py").write_text((folder / "quorum.py").read_text())
+    build = "from hatchling.build import build_wheel; print(build_wheel('.'))"
+    done = subprocess.run([sys.executable, "-c", build], cwd=package, capture_output=True, text=True, check=True)
+    zipfile.ZipFile(package / done.stdout.split()[-1]).extractall(site)
+    command = [sys.executable, "-c", "from moo_infer.cli import main; main()", "plugins", "--json"]
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    found = {p["name"]: p for p in json.loads(done.stdout)["plugins"]}["quorum"]
+    assert (found["kind"], found["package"], found["version"]) == ("aggregator", "quorum", "0.1.0")
 
 
 def test_the_picture_of_the_knee(tmp_path):

@@ -72,6 +72,25 @@ def test_nothing_outside_builtin_and_the_paper_says_cost_or_latency():
         assert not {"cost", "latency", "energy"} & set(said), name
 
 
+PLUGINS = PACKAGE.parent / "plugins"
+PUBLIC = {"moo_infer", *(f"moo_infer.{name}" for name in moo_infer.__all__)}
+
+
+@pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda path: str(path.relative_to(PLUGINS)))
+def test_plugins_know_only_what_is_public(path):
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    core = {module for module in modules if module.split(".")[0] == "moo_infer"}
+    open_rooms = ("moo_infer.parts.", "moo_infer.builtin.", "moo_infer.testing.", "moo_infer.laws.")
+    tests = ("moo_infer.objectives.", "moo_infer.profiles.") if "tests" in path.parts else ()
+    assert not {module for module in core - PUBLIC if not module.startswith((*open_rooms, *tests))}
+    assert not [module for module in core if any(step.startswith("_") for step in module.split("."))]
+
+
 def test_a_plain_import_is_light():
     heavy = ["matplotlib", "pymoo", "scipy.stats", "scipy.special", "pydantic", "polars", "rich", "typer"]
     code = f"import sys, moo_infer; print([m for m in {heavy!r} if m in sys.modules])"
