@@ -19,7 +19,7 @@ from .profiles import Scenario
 if TYPE_CHECKING:
     from .report import Report
 
-__all__ = ["DecisionMap", "decision_map"]
+__all__ = ["DecisionMap", "decision_map", "scenario_of"]
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -95,7 +95,7 @@ def decision_map(
     >>> found.rows.shape, [model for model, _ in found.labels]
     ((20, 20), ['gpt-5-nano', 'nemotron-nano-9b-v2'])
     """
-    table, chosen = report.candidates, _scenario(report, scenario)
+    table, chosen = report.candidates, scenario_of(report, scenario)
     asked = {s.name: s for s in report.selectors}
     name = report.headline if selector is None else selector
     if name not in asked:
@@ -144,7 +144,8 @@ def decision_map(
     )
 
 
-def _scenario(report: "Report", name: str | None) -> Scenario:
+def scenario_of(report: "Report", name: str | None) -> Scenario:
+    """Return a scenario of a report; the name may be left out where there is one."""
     known = {s.name: s for s in report.scenarios}
     if name is None and len(known) > 1:
         raise MooInferError(f"the report holds {len(known)} scenarios; name one of them: {', '.join(known)}")
