@@ -44,7 +44,7 @@ def place(
     drawn = [around(point, 6) for point in points]
     for point, text in texts.items():
         written = axes.annotate(
-            text, point, textcoords="offset points", fontsize=8, zorder=8, va="center",
+            text, point, (0, 0), textcoords="offset points", fontsize=8, zorder=8, va="center",
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "black", "shrinkA": 0, "shrinkB": 3},
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )  # fmt: skip
