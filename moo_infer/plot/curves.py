@@ -74,6 +74,8 @@ def _figure(report: "Report", shown: Curve, objectives: Sequence[str]) -> Figure
         handles += [handle for handle in _panel(axes, shown, objective) if _new(handle, handles)]
     panels[-1].set_xlabel("number of samples k")
     panels[-1].xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True))
+    if len(shown.table) == 1:
+        panels[-1].set_xlim(float(shown.table.k[0]) - 2, float(shown.table.k[0]) + 2)
     figure.suptitle(shown.title, x=0.02, ha="left")
     handles = [*choice_handles(report, shown.choices), *handles]
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)

@@ -85,6 +85,8 @@ def write(
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise MooInferError(f"cannot write pictures to {target}: it must be a folder")
     made = [path for path in (target, *target.parents) if not path.exists()]
     names = _names([words for words, _ in pictures], format)
     try:

@@ -89,6 +89,7 @@ def decisions(
         axis.set_label_text(f"budget: {'mean ' * (statistic == 'mean')}{label_of(objective, statistic)}")
         if spans_decades(values):
             logarithmic(axis, values)
+    axes.tick_params(pad=9)  # a point at the edge hides no number
     axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
     regions = _regions(found)
     owner = np.full(found.rows.shape, -1)

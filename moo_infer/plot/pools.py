@@ -71,8 +71,9 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     xs, ys = (table.column(o.name) for o in objectives)
     figure = Figure(figsize=(9.6, 5.8), layout="constrained")
     axes = figure.subplots()
-    scaled(axes.xaxis, objectives[0], xs)
-    scaled(axes.yaxis, objectives[1], ys)
+    for axis, objective in ((axes.xaxis, objectives[0]), (axes.yaxis, objectives[1])):
+        ends = [float(limit.worst) for limit in found.limits if limit.objective == objective.name]
+        scaled(axis, objective, np.append(table.column(objective.name), ends))
     handles: list[Artist] = []
     for i, label in enumerate(table.labels):
         mine = np.array([table.label(row) == label for row in range(len(table))])
@@ -196,7 +197,7 @@ def _limits(axes: Axes, scenario: Scenario, table: Candidates, names: tuple[str,
     for limit in scenario.limits:
         text = limit_text(limit, table)
         if limit.objective not in names or limit.statistic != "mean":
-            why = "no axis" if limit.objective not in names else "not on the mean"
+            why = "no axis" if limit.objective not in names else "on a quantile: not drawn"
             handles.append(Line2D([], [], ls="none", label=f"{text}\n({why})"))
             continue
         upright = limit.objective == names[0]

@@ -196,7 +196,7 @@ def _limits(box: Any, frame: _Frame) -> list[Artist]:
                 box.add_collection3d(plane)
                 handles.append(Patch(facecolor=colour, alpha=0.35, edgecolor=colour, label=text))
             else:
-                beyond = "beyond the picture" if limit.statistic == "mean" else "not on the mean"
+                beyond = "beyond the picture" if limit.statistic == "mean" else "on a quantile: not drawn"
                 handles.append(Line2D([], [], ls="none", label=f"{text}\n({beyond})"))
     names = [o.name for o in frame.objectives]
     rest = [limit for limit in frame.curve.scenario.limits if limit.objective not in names]

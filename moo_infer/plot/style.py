@@ -35,7 +35,7 @@ GREY, LIGHT = "#666666", "#BBBBBB"
 SELECTOR_SHAPES = {"max-accuracy": "o", "max-cube": "^", "utopia": "D", "knee": "s", "knee-chord": "p"}
 OTHER_SHAPES = ("v", "P", "X", "<", ">", "h", "d", "8")
 DECADE = 10.0  # what spans more is drawn on a logarithmic axis
-NAME = 40  # longer names are cut
+NAME = 32  # longer names are cut
 
 
 def plain(text: object, width: int = NAME) -> str:
@@ -153,12 +153,9 @@ def selector_style(report: "Report", selector: str) -> dict[str, Any]:
 
 def sizes(choices: Sequence[Choice]) -> list[float]:
     """Areas of markers, so that hollow markers on the same row lie within each other."""
-    taken: dict[int | None, int] = {}
-    found = []
-    for choice in choices:
-        taken[choice.row] = rank = taken.get(choice.row, -1) + 1
-        found.append(80.0 * (1 + 0.7 * rank) ** 2)
-    return found
+    ranks = [sum(other.row == choice.row for other in choices[:i]) for i, choice in enumerate(choices)]
+    step = min(0.7, 2.1 / max([1, *ranks]))
+    return [80.0 * (1 + step * rank) ** 2 for rank in ranks]
 
 
 def choice_text(choice: Choice, *, named: bool = False) -> str:
