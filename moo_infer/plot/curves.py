@@ -89,6 +89,8 @@ def _panel(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
     k, values = table.k, table.means[:, j]
     low, high = table.column(objective, "low"), table.column(objective, "high")
     axes.fill_between(k, low, high, color=COLOUR, alpha=0.2, lw=0, label="band")
+    if len(k) == 1:  # a band has no width there
+        axes.vlines(k, low, high, color=COLOUR, alpha=0.2, lw=8)
     axes.plot(k, values, color=COLOUR, lw=1.4, label="mean")
     estimate = next(e for e in table.estimates if (e.model, e.aggregator) == table.labels[0])
     simulated = estimate.columns[objective].simulated

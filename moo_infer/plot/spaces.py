@@ -78,7 +78,7 @@ def space(
     objectives = axes_of(shown.table, [None, None, None] if axes is None else list(axes))
     frame = _Frame(shown, objectives)
     figure = Figure(figsize=(9.6, 6.4))
-    box: Any = figure.add_axes((0.0, 0.06, 0.67, 0.9), projection="3d")
+    box: Any = figure.add_axes((0.0, 0.07, 0.67, 0.87), projection="3d")
     handles = [*_trajectory(box, frame), *_limits(box, frame)]
     volume = frame.volume
     colours = ScalarMappable(Normalize(0.0, float(volume.max()) or 1.0), COLOUR_MAP)
@@ -222,4 +222,4 @@ def _style(box: Any, frame: _Frame) -> None:
         axis.set_major_locator(MaxNLocator(5))
     box.tick_params(labelsize=8)
     box.view_init(elev=20, azim=-58)
-    box.set_box_aspect((1, 1, 0.85), zoom=1.0)
+    box.set_box_aspect((1, 1, 0.85), zoom=1.03)
