@@ -194,7 +194,7 @@ def _own(axes: Axes, found: DecisionMap) -> list[Artist]:
 
 
 def _write(figure: Figure, axes: Axes, found: DecisionMap, regions: Sequence[_Region]) -> None:
-    """Write the text of every region into it where it fits; the legend has all of them."""
+    """Write the text of every region into it where it fits, or its k alone; the legend has all of them."""
     renderer = laid_out(figure)
     area = axes.get_window_extent(renderer)
     ny, nx = found.rows.shape
@@ -206,10 +206,11 @@ def _write(figure: Figure, axes: Axes, found: DecisionMap, regions: Sequence[_Re
     for region in regions:
         free = region.cells & ~blocked
         depth = distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1]
-        for text in (region.text, region.text.replace(", ", "\n")):
+        for text in (region.text, region.text.replace(", ", "\n"), region.text.split(", ")[-1]):
             written = axes.text(0, 0, text, fontsize=8, ha="center", va="center", zorder=5, bbox=BEHIND)
-            box = Text.get_window_extent(written, renderer).padded(4)
-            window = [math.ceil(box.height / area.height * ny) + 1, math.ceil(box.width / area.width * nx) + 1]
+            box = Text.get_window_extent(written, renderer).padded(2)
+            sides = box.height / area.height * ny, box.width / area.width * nx
+            window = [2 * math.ceil(side / 2) + 1 for side in sides]  # odd, so that the text is in its middle
             fits = minimum_filter(free, window, mode="constant", cval=False)
             if fits.any():
                 j, i = np.unravel_index(np.argmax(np.where(fits, depth, -1.0)), fits.shape)
