@@ -112,6 +112,19 @@ def test_budgets_reach_from_what_admits_anything_to_the_worst_candidate_and_hold
     assert np.allclose(ratios, ratios[0])  # more than a decade, so even in the logarithm
 
 
+@pytest.mark.parametrize("selector", ["max-accuracy", "max-cube", "utopia", "knee"])
+def test_under_the_scenarios_own_limits_it_is_the_reports_choice(selector):
+    report = Pipeline().run()
+    for scenario in report.scenarios:
+        found = decision_map(report, "latency", "accuracy", scenario=scenario.name, selector=selector, size=9)
+        x, y = (
+            np.flatnonzero(values == limit.worst)[0]
+            for values, limit in zip((found.x_values, found.y_values), found.limits, strict=True)
+        )
+        row = report.choice(selector, scenario=scenario.name).row
+        assert found.rows[y, x] == (-1 if row is None else row)
+
+
 def test_a_limit_beyond_every_candidate_widens_the_range():
     report = Pipeline().run("gpt-5", Scenario("rich", {"cost": 500, "latency": 60}))
     assert decision_map(report, "cost", "latency", size=5).x_values[-1] == 500

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 from matplotlib.text import Annotation, Text
 
-from moo_infer import CostModel, MonteCarlo, MooInferError, Objective, Pipeline, Scenario
+from moo_infer import CostModel, MonteCarlo, MooInferError, Objective, Pipeline, Registry, Scenario, Selector
 from moo_infer.decision_map import decision_map
 from moo_infer.parts import Uncertain
 from moo_infer.plot import curve, decisions, front, page, space, stability
@@ -401,7 +401,17 @@ def every(report):
         yield stability(report, scenario=scenario)
 
 
-@pytest.fixture(params=["report", "four", "nothing", "unsure"])
+@pytest.fixture(scope="module")
+def crowd():
+    """Every selector, and more models than there are colours, shapes and lines in a legend."""
+    base = builtin_models()["gpt-5-nano"]
+    costs = [replace(base.costs[0], usd_per_output_token=(1 + i) * 1e-6) for i in range(30)]
+    models = [replace(base, name=f"model-{i}", costs=(cost, base.costs[1])) for i, cost in enumerate(costs)]
+    every = sorted(set(Registry().names(Selector)) - {"kneedle"})
+    return Pipeline(selectors=every, k_max=32).run(models, "essay-feedback")
+
+
+@pytest.fixture(params=["report", "four", "nothing", "unsure", "crowd"])
 def any_report(request):
     return request.getfixturevalue(request.param)
 

@@ -1,5 +1,6 @@
 """Objectives of one model against k (paper, Figs 5-21)."""
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,21 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ..objectives import ACCURACY
-from .style import GREY, LIGHT, Curve, choice_handles, curve_of, label_of, limit_text, mark, note, notes_of, plain
+from .style import (
+    GREY,
+    LIGHT,
+    Curve,
+    choice_handles,
+    curve_of,
+    height,
+    label_of,
+    limit_text,
+    mark,
+    note,
+    notes_of,
+    outside,
+    plain,
+)
 
 if TYPE_CHECKING:
     from ..report import Report
@@ -78,6 +93,7 @@ def _figure(report: "Report", shown: Curve, objectives: Sequence[str]) -> Figure
         panels[-1].set_xlim(float(shown.table.k[0]) - 2, float(shown.table.k[0]) + 2)
     figure.suptitle(shown.title, x=0.02, ha="left")
     handles = [*choice_handles(report, shown.choices), *handles]
+    figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     note(figure, notes_of(shown.choices))
     return figure
@@ -102,7 +118,11 @@ def _panel(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
     for inside, face, text in ((shown.feasible, COLOUR, "feasible"), (~shown.feasible, "white", "beyond a limit")):
         axes.scatter(k[inside], values[inside], s=18, facecolors=face, edgecolors=COLOUR, zorder=4, label=text)
         if inside.any() and face == "white":
-            handles.append(Line2D([], [], ls="none", marker="o", ms=4, mfc=face, mec=COLOUR, label=f"mean, {text}"))
+            handles.append(
+                Line2D(
+                    [], [], ls="none", marker="o", ms=4, mfc=face, mec=COLOUR, label=f"mean, {outside(shown.report)}"
+                )
+            )
     chosen = [c for c in shown.choices if c.row is not None]
     for place in sorted({c.k for c in chosen if c.k is not None}):
         axes.axvline(place, color=LIGHT, lw=0.8, zorder=0)
@@ -119,7 +139,7 @@ def _limits(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
     bottom, top = axes.get_ylim()
     reach = NEAR * (top - bottom)
     limits = [limit for limit in shown.scenario.limits if limit.objective == objective]
-    for limit, style in zip(limits, LIMITS, strict=False):
+    for limit, style in zip(limits, itertools.cycle(LIMITS), strict=False):
         text = limit_text(limit, table)
         if limit.statistic != "mean":
             quantile = table.column(objective, limit.statistic)

@@ -20,7 +20,20 @@ from scipy.ndimage import distance_transform_edt, minimum_filter
 
 from ..decision_map import DecisionMap, decision_map
 from .labels import laid_out
-from .style import HATCHES, axes_of, label_of, limit_text, logarithmic, name_of, note, plain, spans_decades, whose_pool
+from .style import (
+    HATCHES,
+    axes_of,
+    height,
+    label_of,
+    limit_text,
+    logarithmic,
+    name_of,
+    note,
+    plain,
+    rows_of,
+    spans_decades,
+    whose_pool,
+)
 
 if TYPE_CHECKING:
     from ..report import Report
@@ -113,6 +126,7 @@ def decisions(
         x=0.02,
         ha="left",
     )
+    figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     others = [limit_text(limit, table, "") for limit in found.scenario.limits if limit not in found.limits]
     notes = [f"Everywhere: {', '.join(others)}."] if others else []
@@ -133,7 +147,7 @@ def _regions(found: DecisionMap) -> list[_Region]:
     table, regions = found.candidates, []
     for label, ks in groups.items():
         place = table.labels.index(label)
-        mine = np.array([table.label(row) == label for row in range(len(table))])
+        mine = rows_of(table, *label)
         several = len(table.labels) > 1
         for i, part in enumerate(np.array_split(np.array(ks), pieces[label])):
             cells = (found.rows >= 0) & (mine & np.isin(table.k, part))[found.rows]

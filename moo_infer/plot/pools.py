@@ -22,12 +22,15 @@ from .style import (
     axes_of,
     choice_handles,
     feasible_of,
+    height,
     limit_text,
     mark,
     name_of,
     note,
     notes_of,
+    outside,
     plain,
+    rows_of,
     scaled,
     whose_pool,
 )
@@ -76,22 +79,21 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
         scaled(axis, objective, np.append(table.column(objective.name), ends))
     handles: list[Artist] = []
     for i, label in enumerate(table.labels):
-        mine = np.array([table.label(row) == label for row in range(len(table))])
+        mine, name = rows_of(table, *label), name_of(table, *label)
         colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
-        name = name_of(table, *label)
         on, off = mine & on_front, mine & feasible & ~on_front
+        text = f"{name}: dominated"
         axes.plot(xs[mine], ys[mine], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
-        axes.scatter(xs[off], ys[off], s=16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, zorder=2,
-                     label=f"{name}: dominated")  # fmt: skip
-        axes.scatter(xs[on], ys[on], s=40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
-        handles.append(Line2D([], [], ls="none", marker=shape, mfc=colour if on.any() else "white", mec=colour if not
-                              on.any() else "black", mew=0.6, ms=7, label=f"{name} ({on.sum()})"))  # fmt: skip
+        axes.scatter(xs[off], ys[off], 16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, label=text)
+        axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
+        style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
+        handles.append(Line2D([], [], ls="none", marker=shape, mew=0.6, ms=7, label=f"{name} ({on.sum()})", **style))  # type: ignore[arg-type]  # keywords
     out = ~feasible
     axes.scatter(xs[out], ys[out], s=9, marker="x", c=LIGHT, lw=0.7, zorder=2, label="infeasible")
     handles = [
         Line2D([], [], ls="none", marker="o", mfc=GREY, mec="black", ms=7, label="on the Pareto front (how many rows)"),
         Line2D([], [], ls="none", marker="o", mfc="white", mec=GREY, ms=5, label="feasible, dominated"),
-        Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label="beyond a limit"),
+        Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=outside(report)),
         *handles,
     ]
     handles += _limits(axes, found, table, (objectives[0].name, objectives[1].name))
@@ -102,15 +104,16 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     figure.suptitle(
         f"{whose_pool(table)}: {plain(found.name)}\nfeasible rows and their Pareto front", x=0.02, ha="left"
     )
-    figure.legend(handles=[*choice_handles(report, choices), *handles], loc="outside right upper", frameon=False,
-                  fontsize=9)  # fmt: skip
+    handles = [*choice_handles(report, choices), *handles]
+    figure.set_figheight(height(figure.get_figheight(), handles))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     note(figure, notes_of(choices))
     texts = {
         spot: f"{name_of(table, *table.label(int(c.row or 0)))}, k = {c.k}"
         for c, spot in zip(chosen, spots, strict=True)
     }
     for label in table.labels:  # where the front enters and leaves a curve
-        rows = [row for row in np.flatnonzero(on_front).tolist() if table.label(row) == label]
+        rows = np.flatnonzero(on_front & rows_of(table, *label)).tolist()
         for row in rows[:1] + rows[-1:]:
             texts.setdefault((float(xs[row]), float(ys[row])), f"{name_of(table, *label)}, k = {table.k[row]}")
     place(figure, axes, texts, list(zip(xs.tolist(), ys.tolist(), strict=True)))

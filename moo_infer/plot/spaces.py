@@ -24,11 +24,13 @@ from .style import (
     axes_of,
     choice_handles,
     curve_of,
+    height,
     label_of,
     limit_text,
     mark,
     note,
     notes_of,
+    outside,
 )
 
 if TYPE_CHECKING:
@@ -93,10 +95,9 @@ def space(
     box.scatter(*([v] for v in utopia), marker="*", s=190, c="black", depthshade=False, zorder=7, label="utopia point")
     _style(box, frame)
     handles.append(Line2D([], [], ls="none", marker="*", ms=13, color="black", label="utopia point: all ideal"))
-    figure.legend(
-        handles=[*choice_handles(report, shown.choices), *handles],
-        loc="upper left", bbox_to_anchor=(0.67, 0.93), frameon=False, fontsize=9,
-    )  # fmt: skip
+    handles = [*choice_handles(report, shown.choices), *handles]
+    size = min(9.0, 9.0 * (figure.get_figheight() - 1.3) / height(0.0, handles))  # the bar of colours stands below
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.67, 0.93), frameon=False, fontsize=size)
     bar = figure.colorbar(colours, cax=figure.add_axes((0.70, 0.17, 0.25, 0.025)), orientation="horizontal")
     bar.set_label("volume left within the limits,\nproduct of (1 - loss) of all objectives", fontsize=8)
     bar.ax.tick_params(labelsize=8)
@@ -173,7 +174,7 @@ def _trajectory(box: Any, frame: _Frame) -> list[Artist]:
     ]
     if out.any():
         box.scatter(x[out], y[out], z[out], marker="x", c="black", s=30, lw=0.9, depthshade=False, label="infeasible")
-        handles.append(Line2D([], [], ls="none", marker="x", color="black", ms=6, label="beyond a limit"))
+        handles.append(Line2D([], [], ls="none", marker="x", color="black", ms=6, label=outside(frame.curve.report)))
     return handles
 
 
@@ -197,6 +198,7 @@ def _limits(box: Any, frame: _Frame) -> list[Artist]:
                 handles.append(Patch(facecolor=colour, alpha=0.35, edgecolor=colour, label=text))
             else:
                 beyond = "beyond the picture" if limit.statistic == "mean" else "on a quantile: not drawn"
+                beyond = "at the ideal" if limit.worst == frame.objectives[j].best else beyond
                 handles.append(Line2D([], [], ls="none", label=f"{text}\n({beyond})"))
     names = [o.name for o in frame.objectives]
     rest = [limit for limit in frame.curve.scenario.limits if limit.objective not in names]

@@ -33,7 +33,7 @@ SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "d")  # as many as a
 HATCHES = ("//", "\\\\", "..", "o", "*", "//..", "\\\\..", "//o", "\\\\*")  # no lines along the axes: those are borders
 GREY, LIGHT = "#666666", "#BBBBBB"
 SELECTOR_SHAPES = {"max-accuracy": "o", "max-cube": "^", "utopia": "D", "knee": "s", "knee-chord": "p"}
-OTHER_SHAPES = ("v", "P", "X", "<", ">", "h", "d", "8")
+OTHER_SHAPES = ("v", "P", "X", "<", ">", "h", "d", (4, 1, 0), (6, 1, 0))  # the tuples are stars of 4 and 6 points
 DECADE = 10.0  # what spans more is drawn on a logarithmic axis
 NAME = 32  # longer names are cut
 
@@ -115,6 +115,21 @@ def feasible_of(report: "Report", scenario: Scenario) -> Mask:
     held = report.held[scenario.name] if report.held else None
     found[report.candidates.feasible(scenario.limits, sure=held.enough if held else None).rows] = True
     return found
+
+
+def outside(report: "Report") -> str:
+    """Return what a legend says of rows that are not feasible."""
+    if not report.held:
+        return "beyond a limit"
+    return (
+        f"beyond a limit, or within in fewer\nthan {100 * next(iter(report.held.values())).confidence:g} % of the draws"
+    )
+
+
+def height(least: float, handles: Sequence[Artist]) -> float:
+    """Return how high a figure is (inches) that has a legend of so many lines beside the axes."""
+    lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+    return max(least, 0.8 + 0.21 * lines)
 
 
 def axes_of(table: Candidates, names: Sequence[str | None]) -> list[Objective]:
@@ -253,6 +268,12 @@ def logarithmic(axis: Axis, values: FloatArray) -> None:
 
 def _set_scale(axis: Axis) -> Callable[..., None]:
     return axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
+
+
+def rows_of(table: Candidates, model: str, aggregator: str) -> Mask:
+    """(n,) which rows belong to a (model, aggregator)."""
+    found: Mask = (table.model == model) & (table.aggregator == aggregator)
+    return found
 
 
 def name_of(table: Candidates, model: str, aggregator: str) -> str:
