@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.text import Annotation, Text
 
@@ -17,6 +18,7 @@ from moo_infer import CostModel, MonteCarlo, MooInferError, Objective, Pipeline,
 from moo_infer.decision_map import decision_map
 from moo_infer.parts import Uncertain
 from moo_infer.plot import curve, decisions, front, page, space, stability
+from moo_infer.plot.labels import place
 from moo_infer.profiles import builtin_models, builtin_scenarios
 
 MODELS = ["gpt-5", "gpt-5-nano", "nemotron-nano-9b-v2"]
@@ -278,6 +280,19 @@ def test_two_aggregators_are_told_apart(four):
     assert any(text.startswith("gpt-5, majority-vote (") for text in legend(front(four)))
 
 
+def test_texts_beside_close_points_lie_apart_and_within_the_axes_or_are_left_out():
+    figure = Figure(figsize=(5, 4))
+    axes = figure.add_subplot(xlim=(0, 1), ylim=(0, 1))
+    spots = {(0.5 + 0.001 * i, 0.5): f"a rather long text {i}" for i in range(40)} | {(1.0, 1.0): "in the corner"}
+    place(figure, axes, spots, list(spots))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [Text.get_window_extent(text, renderer) for text in axes.texts]
+    assert 5 < len(boxes) < 41
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    inside = axes.get_window_extent(renderer)
+    assert all(inside.x0 <= b.x0 and b.x1 <= inside.x1 and inside.y0 <= b.y0 and b.y1 <= inside.y1 for b in boxes)
+
+
 # Decisions
 
 
@@ -346,6 +361,7 @@ def test_bars_are_the_shares(unsure):
     ours = f"{unsure['max-accuracy'].model}, k = {unsure['max-accuracy'].k}"
     assert [bar.get_hatch() is not None for bar in axes.patches] == [text == ours for text in texts]
     assert axes.get_xlabel() == "share of 60 draws of the uncertain parameters (%)"
+    assert f"the choice on the given values ({ours})" in legend(figure)
 
 
 def test_stability_of_one_model_of_one_selector_and_of_no_choice(unsure):

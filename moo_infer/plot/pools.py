@@ -186,7 +186,12 @@ def stability(
     axes.spines[["top", "right"]].set_visible(False)
     whose = whose_pool(report.candidates) if pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
     figure.suptitle(f"{whose}: {plain(found.name)}\nhow sure is the choice of {plain(name)}?", x=0.02, ha="left")
-    given = "no choice" if choice.k is None else f"k = {choice.k}"
+    who = (
+        f"{name_of(report.candidates, *report.candidates.label(choice.row))}, "
+        if pooled and choice.row is not None
+        else ""
+    )
+    given = "no choice" if choice.k is None else f"{who}k = {choice.k}"
     handles = [
         Patch(facecolor="#0072B2", hatch="//", edgecolor="white", label=f"the choice on the given values ({given})"),
         Patch(facecolor=LIGHT, label="another choice"),
