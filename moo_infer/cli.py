@@ -23,6 +23,7 @@ from .text import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 __all__ = ["main", "run"]
 
@@ -50,6 +51,10 @@ Models = Annotated[
 PluginFiles = Annotated[
     list[Path] | None,
     typer.Option("--plugin-file", metavar="FILE", help="A Python file with plugins, not packaged; repeatable."),
+]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="DIR", help="Write pictures into a folder as well.")]
+Format = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Of the pictures: png, svg or pdf; default png.")
 ]
 
 
@@ -157,6 +162,11 @@ def recommend(
     ] = None,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
     plugin_files: PluginFiles = None,
+    plot: Plot = None,
+    picture_format: Format = None,
+    axes: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Objectives of the pictured space; default two and accuracy.")
+    ] = None,
     as_json: Json = False,
 ) -> str:
     """Recommend a model, a number of samples k and an aggregator within limits.
@@ -166,6 +176,7 @@ def recommend(
       moo-infer recommend
       moo-infer recommend --models my.yaml --max-cost 0.50 --max-latency 60
       moo-infer recommend --scenario medical-ai --model gpt-5 --details
+      moo-infer recommend --scenario medical-ai --plot pictures --format svg
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
 
     What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
@@ -180,6 +191,9 @@ def recommend(
         raise MooInferError("--k and --k-max or --k-step exclude each other; give one of them")
     if estimator not in ESTIMATORS:
         raise unknown("estimator", estimator, ESTIMATORS)
+    if axes is not None and plot is None:
+        raise MooInferError("--axes is about pictures; give --plot DIR as well")
+    pictures = _pictures(plot, picture_format)
     with _progress() as progress:
         pipeline = Pipeline(
             aggregator or AGGREGATORS,
@@ -198,6 +212,9 @@ def recommend(
         report = pipeline.run(model or None, custom or scenario or None)
         if stability is not None:
             report = report.with_stability(stability, seed, progress=progress)
+        if pictures and plot:
+            chosen = None if axes is None else [name.strip() for name in axes.split(",")]
+            pictures.save(report, plot, picture_format or "png", axes=chosen, progress=progress)
         return report.to_json(_command(context)) if as_json else report.to_text(details=details)
 
 
@@ -205,6 +222,8 @@ def recommend(
 def paper(
     context: typer.Context,
     details: Annotated[bool, typer.Option("--details", help="Accuracy, cost and latency of every cell.")] = False,
+    plot: Plot = None,
+    picture_format: Format = None,
     as_json: Json = False,
 ) -> str:
     """Compare Tables 4-6 of arXiv 2510.18905: published, reproduced by the authors' procedure, exact.
@@ -213,10 +232,19 @@ def paper(
     Examples:
       moo-infer paper
       moo-infer paper --json
+      moo-infer paper --plot figures
+
+    The pictures are the space and the accuracy of every model in every scenario, on exact values.
     """
     from .paper import compare
 
+    pictures = _pictures(plot, picture_format)
     comparison = compare()
+    if pictures and plot:
+        from .paper.figures import figures
+
+        with _progress() as progress:
+            pictures.write(figures(), plot, picture_format or "png", progress)
     return comparison.to_json() if as_json else comparison.to_text(details=details)
 
 
@@ -282,6 +310,19 @@ def list_scenarios(models: Models = None, as_json: Json = False) -> str:
 def _fail(message: str, code: int = 2) -> int:
     typer.echo(f"moo-infer: {_line(message)}", err=True)
     return code
+
+
+def _pictures(folder: Path | None, format: str | None) -> "ModuleType | None":
+    """Return what draws where pictures are wanted; whatever is wrong with that is said before the work starts."""
+    if folder is None and format is None:
+        return None
+    from . import plot
+
+    if format is not None and format not in plot.FORMATS:
+        raise unknown("format", format, plot.FORMATS, "--format")
+    if folder is None:
+        raise MooInferError("--format is about pictures; give --plot DIR as well")
+    return plot
 
 
 def _line(message: object) -> str:

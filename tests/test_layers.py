@@ -52,6 +52,14 @@ def test_one_place_asks_pymoo_for_a_front_and_only_scalarisations_use_the_rest()
     }
 
 
+def test_one_room_draws_and_only_the_command_line_and_the_papers_figures_enter_it():
+    drawing = {n for n, modules in FILES.items() if any(m.startswith(("matplotlib", "mpl_toolkits")) for m in modules)}
+    assert drawing
+    assert all(name.startswith("plot/") for name in drawing)
+    inside = {n for n, modules in FILES.items() if any(m.startswith("moo_infer.plot") for m in modules)}
+    assert {n for n in inside if not n.startswith("plot/")} == {"cli", "paper/figures"}
+
+
 def test_nothing_outside_builtin_and_the_paper_says_cost_or_latency():
     """That there are three objectives is known to the built-in parts alone; the flags of the command line are sugar."""
     for path in PACKAGE.rglob("*.py"):

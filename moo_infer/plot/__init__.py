@@ -1,0 +1,26 @@
+"""Pictures of a report, made with matplotlib (extra ``plot``): the only importer of it.
+
+Every function takes a `Report` and returns a `matplotlib.figure.Figure` of its own: no pyplot, no backend, no settings
+are touched. `save` writes all pictures of a report into a folder.
+
+>>> from moo_infer import Pipeline
+>>> from moo_infer.plot import curve
+>>> report = Pipeline(k_max=16).run("gpt-5", "essay-feedback")
+>>> curve(report, "cost").axes[0].get_ylabel()
+'cost (USD)'
+"""
+
+from ..errors import MooInferError
+
+try:
+    import matplotlib as _  # noqa: F401  # asked for first, so that one sentence says what is missing
+except ImportError:
+    raise MooInferError("pictures need matplotlib: pip install 'moo-infer[plot]'") from None
+
+from .curves import curve, page
+from .files import FORMATS, save, write
+from .maps import decisions
+from .pools import front, stability
+from .spaces import space
+
+__all__ = ["FORMATS", "curve", "decisions", "front", "page", "save", "space", "stability", "write"]

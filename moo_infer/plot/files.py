@@ -1,0 +1,155 @@
+"""Writing all pictures of a report into a folder, or none."""
+
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from ..errors import MooInferError, unknown
+from .curves import page
+from .maps import decisions
+from .pools import front, stability
+from .spaces import space
+from .style import axes_of
+
+if TYPE_CHECKING:
+    from ..report import Report
+
+__all__ = ["FORMATS", "Picture", "save", "write"]
+
+FORMATS = ("png", "svg", "pdf")
+DPI = 120
+LENGTH = 60  # of a name within a file name
+# The words of a file name, and what makes the figure.
+Picture = tuple[Sequence[str], Callable[[], Figure]]
+
+
+def save(
+    report: "Report",
+    folder: str | Path,
+    format: str = "png",
+    *,
+    axes: Sequence[str] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[Path]:
+    """Write all pictures of a report into a folder: either all of them, or none.
+
+    By scenario: the front, the decisions (where there are two objectives), the stability (where it was asked for); by
+    scenario, model and aggregator: the space (where there are three objectives) and the page. Files of the same name
+    are replaced.
+
+    Args:
+        report: what to draw.
+        folder: made if it is missing.
+        format: ``png``, ``svg`` or ``pdf``.
+        axes: three objectives for the space; None for the first two but accuracy, and accuracy.
+        progress: told (done, total, what) before every picture.
+
+    Returns:
+        The files, in the order of scenarios and models.
+
+    Raises:
+        MooInferError: for an unknown format or objective, and where the folder cannot be written.
+
+    >>> from moo_infer import Pipeline
+    >>> report = Pipeline(k_max=16).run("gpt-5", "essay-feedback")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in save(report, folder)]
+    ['essay-feedback_front.png', 'essay-feedback_decisions.png', 'essay-feedback_gpt-5_space.png', \
+'essay-feedback_gpt-5_page.png']
+    """
+    if axes is not None:
+        if isinstance(axes, str) or len(axes) != 3:
+            raise MooInferError(f"axes: must be three objectives, got {axes!r}")
+        axes_of(report.candidates, list(axes))
+    return write(list(_pictures(report, axes)), folder, format, progress)
+
+
+def write(
+    pictures: Sequence[Picture],
+    folder: str | Path,
+    format: str = "png",
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[Path]:
+    """Write pictures into a folder: either all of them, or none.
+
+    Args:
+        pictures: the words of each file name, and what makes the figure.
+        folder, format, progress: see `save`.
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise MooInferError(f"cannot write pictures to {target}: it must be a folder")
+    made = [path for path in (target, *target.parents) if not path.exists()]
+    names = _names([words for words, _ in pictures], format)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        # Pictures are drawn beside their places and moved there when all are done.
+        with tempfile.TemporaryDirectory(dir=target, prefix=".moo-infer-") as beside:
+            for done, (name, (words, draw)) in enumerate(zip(names, pictures, strict=True)):
+                if progress:
+                    progress(done, len(pictures), f"drawing {', '.join(words)}")
+                draw().savefig(Path(beside) / name, dpi=DPI)
+            if taken := next((name for name in names if (target / name).is_dir()), None):
+                raise MooInferError(f"cannot write {target / taken}: it is a folder")
+            for name in names:
+                shutil.move(Path(beside) / name, target / name)
+    except OSError as error:
+        _remove(made)
+        raise MooInferError(f"cannot write pictures to {target}: {error.strerror or error}") from None
+    except BaseException:
+        _remove(made)
+        raise
+    return [target / name for name in names]
+
+
+def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]:
+    objectives = len(report.candidates.objectives)
+    models, aggregators = (list(dict.fromkeys(names)) for names in zip(*report.candidates.labels, strict=True))
+    for scenario in [s.name for s in report.scenarios]:
+        if objectives > 1:
+            yield (scenario, "front"), lambda s=scenario: front(report, scenario=s)  # type: ignore[misc]  # s is bound
+            yield (scenario, "decisions"), lambda s=scenario: decisions(report, scenario=s)  # type: ignore[misc]
+        if report.stable:
+            yield (scenario, "stability"), lambda s=scenario: stability(report, scenario=s)  # type: ignore[misc]
+        for model in models:
+            for aggregator in aggregators:
+                words = (scenario, model, aggregator) if len(aggregators) > 1 else (scenario, model)
+                one = {"scenario": scenario, "model": model, "aggregator": aggregator}
+                if objectives > 2:
+                    yield (*words, "space"), lambda one=one: space(report, **one, axes=axes)  # type: ignore[misc]
+                yield (*words, "page"), lambda one=one: page(report, **one)  # type: ignore[misc]
+
+
+def _names(words: Sequence[Sequence[str]], format: str) -> list[str]:
+    """File names of letters, digits, dots and hyphens, words apart by underscores; those that collide are numbered."""
+    names: list[str] = []
+    for parts in words:
+        stem = "_".join(_safe(part) for part in parts)
+        name, number = f"{stem}.{format}", 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}.{format}"
+        names.append(name)
+    return names
+
+
+def _safe(word: str) -> str:
+    plain = unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9.]+", "-", plain)[:LENGTH].strip("-.") or "unnamed"
+
+
+def _remove(made: Sequence[Path]) -> None:
+    """Remove the folders that were made, if they are empty."""
+    for path in made:
+        try:
+            path.rmdir()
+        except OSError:
+            return

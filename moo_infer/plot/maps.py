@@ -1,0 +1,233 @@
+"""Decision maps as labelled regions."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
+from matplotlib.text import Text
+from scipy.ndimage import distance_transform_edt, minimum_filter
+
+from ..decision_map import DecisionMap, decision_map
+from .labels import laid_out
+from .style import (
+    HATCHES,
+    axes_of,
+    height,
+    label_of,
+    limit_text,
+    logarithmic,
+    name_of,
+    note,
+    plain,
+    rows_of,
+    spans_decades,
+    whose_pool,
+)
+
+if TYPE_CHECKING:
+    from ..report import Report
+
+__all__ = ["decisions"]
+
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+REGIONS = 8  # the rows that are chosen are grouped into about so many
+FILLS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#555555")
+HATCHING = "#00000055"
+POINT: dict[str, Any] = {"marker": "*", "ls": "none", "ms": 17, "mfc": "white", "mec": "black", "mew": 1.3, "zorder": 6}
+BEHIND = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
+LIGHTEST, DARKEST = 0.80, 0.35  # shares of white in the colours of a model's smallest and largest k
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    """(ny, nx) cells that are shown alike, and what to say of them."""
+
+    cells: Mask
+    text: str
+    colour: Any
+    hatch: str
+
+
+def decisions(
+    report: "Report",
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    scenario: str | None = None,
+    selector: str | None = None,
+    size: int = 60,
+) -> Figure:
+    """Draw which model and k a selector chooses under every pair of two budgets; see `decision_map`.
+
+    A region is a (model, aggregator) with a k or a range of k: colour and hatching say whose it is, and a darker shade
+    a larger k. Thin lines within a region show where k changes.
+
+    Args:
+        report: whose pooled table is decided over.
+        x, y: two different objectives; None for the first ones but accuracy.
+        scenario: whose other limits hold; may be left out where there is one.
+        selector: a selector of the report; None for its headline.
+        size: how many budgets of each, >= 2.
+
+    Raises:
+        MooInferError: for names that the report does not have, and for a table of fewer than two objectives.
+
+    >>> from moo_infer import Pipeline
+    >>> figure = decisions(Pipeline(selectors="max-accuracy", k_max=16).run("gpt-5", "essay-feedback"), size=12)
+    >>> figure.axes[0].get_xlabel()
+    'budget: mean cost (USD)'
+    """
+    names = [x, y] if y is not None or len(report.candidates.objectives) < 3 else [x, None, None]
+    across, up = axes_of(report.candidates, names)[:2]  # rather a second budget than accuracy
+    found = decision_map(report, across.name, up.name, scenario=scenario, selector=selector, size=size)
+    figure = Figure(figsize=(9.6, 5.8), layout="constrained")
+    axes = figure.subplots()
+    edges = _edges(found.x_values), _edges(found.y_values)
+    for axis, values, objective, statistic in zip(
+        (axes.xaxis, axes.yaxis), (found.x_values, found.y_values), (across, up), found.statistics, strict=True
+    ):
+        axis.set_label_text(f"budget: {'mean ' * (statistic == 'mean')}{label_of(objective, statistic)}")
+        if spans_decades(values):
+            logarithmic(axis, values)
+    axes.tick_params(pad=9)  # a point at the edge hides no number
+    axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
+    regions = _regions(found)
+    owner = np.full(found.rows.shape, -1)
+    for i, region in enumerate(regions):
+        axes.add_patch(
+            PathPatch(
+                _outline(region.cells, edges), facecolor=region.colour, hatch=region.hatch, edgecolor=HATCHING, lw=0,
+                antialiased=False, label=region.text,
+            )
+        )  # fmt: skip
+        owner[region.cells] = i
+    _borders(axes, edges, found.rows, 0.4)
+    _borders(axes, edges, owner, 1.4)
+    handles: list[Artist] = [
+        Patch(facecolor=r.colour, hatch=r.hatch, edgecolor=HATCHING, label=r.text) for r in regions
+    ]
+    handles += _own(axes, found)
+    table = found.candidates
+    figure.suptitle(
+        f"{whose_pool(table)}: {plain(found.scenario.name)}\nwhat {plain(found.selector)} chooses under two budgets",
+        x=0.02,
+        ha="left",
+    )
+    figure.set_figheight(height(figure.get_figheight(), handles))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+    others = [limit_text(limit, table, "") for limit in found.scenario.limits if limit not in found.limits]
+    notes = [f"Everywhere: {', '.join(others)}."] if others else []
+    notes += [f"No choice: {found.reason}."] if found.reason else []
+    if report.held:
+        notes.append(f"Limits hold in {100 * report.held[found.scenario.name].confidence:g} % of the draws.")
+    note(figure, notes)
+    _write(figure, axes, found, regions)
+    return figure
+
+
+def _regions(found: DecisionMap) -> list[_Region]:
+    """Group the chosen rows by (model, aggregator), and those by k, the largest groups being split first."""
+    groups = found.labels
+    pieces = dict.fromkeys(groups, 1)
+    while sum(pieces.values()) < REGIONS and any(len(ks) > pieces[label] for label, ks in groups.items()):
+        pieces[max(groups, key=lambda label: len(groups[label]) / pieces[label])] += 1
+    table, regions = found.candidates, []
+    for label, ks in groups.items():
+        place = table.labels.index(label)
+        mine = rows_of(table, *label)
+        several = len(table.labels) > 1
+        for i, part in enumerate(np.array_split(np.array(ks), pieces[label])):
+            cells = (found.rows >= 0) & (mine & np.isin(table.k, part))[found.rows]
+            span = f"k = {part[0]}" if len(part) == 1 else f"k = {part[0]} to {part[-1]}"
+            white = LIGHTEST - (LIGHTEST - DARKEST) * i / max(pieces[label] - 1, 1)
+            colour = (1 - white) * np.array(to_rgb(FILLS[place % len(FILLS)])) + white
+            text = f"{name_of(table, *label)}, {span}" if several else span
+            regions.append(_Region(cells, text, tuple(colour), HATCHES[place % len(HATCHES)]))
+    for cells, text, grey, hatch in (
+        ((found.rows < 0) & found.feasible, "no choice", "#E0E0E0", "..."),
+        (~found.feasible, "nothing is feasible", "white", "xxx"),
+    ):
+        if cells.any():
+            regions.append(_Region(cells, text, grey, hatch))
+    return regions
+
+
+def _edges(values: FloatArray) -> FloatArray:
+    """(n + 1,) where cells end: half way between the budgets, in their logarithm where the axis is logarithmic."""
+    between = np.sqrt(values[1:] * values[:-1]) if spans_decades(values) else (values[1:] + values[:-1]) / 2
+    return np.concatenate([values[:1], between, values[-1:]])
+
+
+def _outline(cells: Mask, edges: tuple[FloatArray, FloatArray]) -> Path:
+    """Cells as one path, a rectangle for every run of them in a row."""
+    vertices: list[tuple[float, float]] = []
+    for j, row in enumerate(cells):
+        ends = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(int)))
+        for start, stop in ends.reshape(-1, 2):
+            x0, x1, y0, y1 = edges[0][start], edges[0][stop], edges[1][j], edges[1][j + 1]
+            vertices += [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+    codes = [Path.MOVETO, *([Path.LINETO] * 3), Path.CLOSEPOLY] * (len(vertices) // 5)
+    return Path(np.array(vertices).reshape(-1, 2), codes)
+
+
+def _borders(axes: Axes, edges: tuple[FloatArray, FloatArray], values: npt.NDArray[np.intp], width: float) -> None:
+    """Draw the lines between cells of different values."""
+    x, y = edges
+    lines = [[(x[i + 1], y[j]), (x[i + 1], y[j + 1])] for j, i in np.argwhere(values[:, 1:] != values[:, :-1])]
+    lines += [[(x[i], y[j + 1]), (x[i + 1], y[j + 1])] for j, i in np.argwhere(values[1:] != values[:-1])]
+    axes.add_collection(LineCollection(lines, colors="black", linewidths=width, capstyle="round"), autolim=False)
+
+
+def _own(axes: Axes, found: DecisionMap) -> list[Artist]:
+    """Mark the scenario's own limits: a point, or a line where it limits one of the two."""
+    across, up = found.limits
+    texts = [limit_text(limit, found.candidates, "") for limit in found.limits if limit]
+    text = f"limits of {plain(found.scenario.name)}:\n" + "\n".join(texts)
+    if across and up:
+        axes.plot(across.worst, up.worst, label=text, clip_on=False, **POINT)
+        return [Line2D([], [], label=text, **POINT)]
+    line: dict[str, Any] = {"color": "black", "lw": 2.0, "ls": "--"}
+    if across:
+        axes.axvline(float(across.worst), label=text, **line)
+    elif up:
+        axes.axhline(float(up.worst), label=text, **line)
+    return [Line2D([], [], label=text, **line)] if texts else []
+
+
+def _write(figure: Figure, axes: Axes, found: DecisionMap, regions: Sequence[_Region]) -> None:
+    """Write the text of every region into it where it fits, or its k alone; the legend has all of them."""
+    renderer = laid_out(figure)
+    area = axes.get_window_extent(renderer)
+    ny, nx = found.rows.shape
+    blocked = np.zeros(found.rows.shape, dtype=bool)
+    across, up = found.limits
+    if across and up:
+        i, j = np.searchsorted(found.x_values, across.worst), np.searchsorted(found.y_values, up.worst)
+        blocked[max(j - ny // 20, 0) : j + ny // 20 + 1, max(i - nx // 40, 0) : i + nx // 40 + 1] = True
+    for region in regions:
+        free = region.cells & ~blocked
+        depth = distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1]
+        for text in (region.text, region.text.replace(", ", "\n"), region.text.split(", ")[-1]):
+            written = axes.text(0, 0, text, fontsize=8, ha="center", va="center", zorder=5, bbox=BEHIND)
+            box = Text.get_window_extent(written, renderer).padded(2)
+            sides = box.height / area.height * ny, box.width / area.width * nx
+            window = [2 * math.ceil(side / 2) + 1 for side in sides]  # odd, so that the text is in its middle
+            fits = minimum_filter(free, window, mode="constant", cval=False)
+            if fits.any():
+                j, i = np.unravel_index(np.argmax(np.where(fits, depth, -1.0)), fits.shape)
+                written.set_position((found.x_values[i], found.y_values[j]))
+                break
+            written.remove()

@@ -1,0 +1,221 @@
+"""Pictures of the whole pool: the Pareto front over all models, and how sure a choice is."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from ..candidates import Candidates
+from ..decision_map import scenario_of
+from ..errors import MooInferError, unknown
+from ..profiles import Scenario
+from .labels import place
+from .style import (
+    COLOURS,
+    GREY,
+    LIGHT,
+    SHAPES,
+    axes_of,
+    choice_handles,
+    feasible_of,
+    height,
+    limit_text,
+    mark,
+    name_of,
+    note,
+    notes_of,
+    outside,
+    plain,
+    rows_of,
+    scaled,
+    whose_pool,
+)
+
+if TYPE_CHECKING:
+    from ..report import Report
+
+__all__ = ["front", "stability"]
+
+
+BARS = 20  # more rows are summed up in one bar
+NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
+
+
+def front(report: "Report", *, scenario: str | None = None, x: str | None = None, y: str | None = None) -> Figure:
+    """Draw every row of the table in two objectives, and the Pareto front of the feasible ones over all models.
+
+    The front is that of all objectives, so in two of them it need not be a staircase. Axes that span more than a
+    decade are logarithmic; one of a share close to its ideal is so in the distance from the ideal.
+
+    Args:
+        report: whose table and pooled choices.
+        scenario: may be left out where there is one.
+        x, y: two different objectives; None for the first but accuracy, and for accuracy.
+
+    Raises:
+        MooInferError: for names that the report does not have, and for a table of fewer than two objectives.
+
+    >>> from moo_infer import Pipeline
+    >>> figure = front(Pipeline(k_max=16).run(["gpt-5", "gpt-5-nano"], "essay-feedback"))
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('cost (USD)', 'accuracy')
+    """
+    found, table = scenario_of(report, scenario), report.candidates
+    objectives = axes_of(table, [x, y])
+    feasible = feasible_of(report, found)
+    held = report.held[found.name] if report.held else None
+    pool = table.feasible(found.limits, sure=held.enough if held else None)
+    on_front = np.zeros(len(table), dtype=bool)
+    on_front[pool.rows[pool.front]] = True
+    xs, ys = (table.column(o.name) for o in objectives)
+    figure = Figure(figsize=(9.6, 5.8), layout="constrained")
+    axes = figure.subplots()
+    for axis, objective in ((axes.xaxis, objectives[0]), (axes.yaxis, objectives[1])):
+        ends = [float(limit.worst) for limit in found.limits if limit.objective == objective.name]
+        scaled(axis, objective, np.append(table.column(objective.name), ends))
+    handles: list[Artist] = []
+    for i, label in enumerate(table.labels):
+        mine, name = rows_of(table, *label), name_of(table, *label)
+        colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
+        on, off = mine & on_front, mine & feasible & ~on_front
+        text = f"{name}: dominated"
+        axes.plot(xs[mine], ys[mine], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
+        axes.scatter(xs[off], ys[off], 16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, label=text)
+        axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
+        style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
+        handles.append(Line2D([], [], ls="none", marker=shape, mew=0.6, ms=7, label=f"{name} ({on.sum()})", **style))  # type: ignore[arg-type]  # keywords
+    out = ~feasible
+    axes.scatter(xs[out], ys[out], s=9, marker="x", c=LIGHT, lw=0.7, zorder=2, label="infeasible")
+    handles = [
+        Line2D([], [], ls="none", marker="o", mfc=GREY, mec="black", ms=7, label="on the Pareto front (how many rows)"),
+        Line2D([], [], ls="none", marker="o", mfc="white", mec=GREY, ms=5, label="feasible, dominated"),
+        Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=outside(report)),
+        *handles,
+    ]
+    handles += _limits(axes, found, table, (objectives[0].name, objectives[1].name))
+    choices = [c for c in report.recommended if c.scenario == found.name]
+    chosen = [c for c in choices if c.row is not None]
+    spots = [(float(xs[c.row]), float(ys[c.row])) for c in chosen]
+    mark(axes, report, chosen, spots)
+    figure.suptitle(
+        f"{whose_pool(table)}: {plain(found.name)}\nfeasible rows and their Pareto front", x=0.02, ha="left"
+    )
+    handles = [*choice_handles(report, choices), *handles]
+    figure.set_figheight(height(figure.get_figheight(), handles))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+    note(figure, notes_of(choices))
+    texts = {
+        spot: f"{name_of(table, *table.label(int(c.row or 0)))}, k = {c.k}"
+        for c, spot in zip(chosen, spots, strict=True)
+    }
+    for label in table.labels:  # where the front enters and leaves a curve
+        rows = np.flatnonzero(on_front & rows_of(table, *label)).tolist()
+        for row in rows[:1] + rows[-1:]:
+            texts.setdefault((float(xs[row]), float(ys[row])), f"{name_of(table, *label)}, k = {table.k[row]}")
+    place(figure, axes, texts, list(zip(xs.tolist(), ys.tolist(), strict=True)))
+    return figure
+
+
+def stability(
+    report: "Report",
+    *,
+    scenario: str | None = None,
+    model: str | None = None,
+    aggregator: str | None = None,
+    selector: str | None = None,
+) -> Figure:
+    """Draw in which share of the draws a selector chose each row, or nothing.
+
+    Args:
+        report: one made by `Report.with_stability`.
+        scenario: may be left out where there is one.
+        model, aggregator: whose choice; without both, that over the pool.
+        selector: a selector of the report; None for its headline.
+
+    Raises:
+        MooInferError: for names that the report does not have, and where nothing was drawn.
+
+    >>> from moo_infer import MonteCarlo, Pipeline
+    >>> report = Pipeline(estimator=MonteCarlo(300), k_max=32).run("gpt-5", "essay-feedback").with_stability(20)
+    >>> stability(report, selector="knee").axes[0].get_xlabel()
+    'share of 20 draws of the simulated trials (%)'
+    """
+    if report.stable is None:
+        raise MooInferError(
+            "the report does not say how sure its choices are; ask for that with Report.with_stability, or on the "
+            "command line with --stability (where nothing is uncertain or simulated there is nothing to say)"
+        )
+    found, name = scenario_of(report, scenario), report.headline if selector is None else selector
+    if name not in (known := [s.name for s in report.selectors]):
+        raise unknown("selector", name, known)
+    pooled = model is None and aggregator is None
+    choice = report.choice(name, scenario=found.name, model=model, aggregator=aggregator)
+    shares = report.shares(choice, pooled=pooled)
+    order = {label: i for i, label in enumerate(report.candidates.labels)}
+    listed = sorted(
+        shares[:BARS], key=lambda s: (s.k is None, order.get((s.model or "", s.aggregator or ""), -1), s.k or 0)
+    )
+    bars = [
+        (
+            "no choice" if s.k is None else
+            f"{name_of(report.candidates, s.model or '', s.aggregator or '')}, k = {s.k}" if pooled else f"k = {s.k}",
+            100 * s.share,
+            (s.model, s.aggregator, s.k) == (choice.model, choice.aggregator, choice.k)
+            or (s.k is None and choice.k is None),
+        )
+        for s in listed
+    ]  # fmt: skip
+    if rest := shares[BARS:]:
+        bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
+    figure = Figure(figsize=(9.6, 1.8 + 0.32 * max(len(bars), 4)), layout="constrained")
+    axes = figure.subplots()
+    for i, (_, share, ours) in enumerate(bars):
+        style = {"color": "#0072B2", "hatch": "//", "edgecolor": "white"} if ours else {"color": LIGHT}
+        axes.barh(i, share, 0.7, **style)  # type: ignore[arg-type]  # a mapping of keywords
+        axes.annotate(f"{share:.3g} %", (share, i), (4, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_yticks(range(len(bars)), [text for text, *_ in bars])
+    axes.set_ylim(max(len(bars), 4) - 0.5, -0.5)
+    axes.set_xlim(0, 112)
+    axes.set_xticks(range(0, 101, 20))
+    what = {"parameters": "the uncertain parameters", "simulation": "the simulated trials"}[report.stable.source]
+    axes.set_xlabel(f"share of {report.stable.draws} draws of {what} (%)")
+    axes.spines[["top", "right"]].set_visible(False)
+    whose = whose_pool(report.candidates) if pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
+    figure.suptitle(f"{whose}: {plain(found.name)}\nhow sure is the choice of {plain(name)}?", x=0.02, ha="left")
+    who = (
+        f"{name_of(report.candidates, *report.candidates.label(choice.row))}, "
+        if pooled and choice.row is not None
+        else ""
+    )
+    given = "no choice" if choice.k is None else f"{who}k = {choice.k}"
+    handles = [
+        Patch(facecolor="#0072B2", hatch="//", edgecolor="white", label=f"the choice on the given values ({given})"),
+        Patch(facecolor=LIGHT, label="another choice"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def _limits(axes: Axes, scenario: Scenario, table: Candidates, names: tuple[str, str]) -> list[Artist]:
+    handles: list[Artist] = []
+    for limit in scenario.limits:
+        text = limit_text(limit, table)
+        if limit.objective not in names or limit.statistic != "mean":
+            why = "no axis" if limit.objective not in names else "on a quantile: not drawn"
+            handles.append(Line2D([], [], ls="none", label=f"{text}\n({why})"))
+            continue
+        upright = limit.objective == names[0]
+        values = table.column(limit.objective)
+        low, high = float(values.min()), float(values.max())
+        reach = NEAR * max(high - low, abs(high))
+        if not low - reach <= limit.worst <= high + reach:
+            handles.append(Line2D([], [], ls="none", label=f"{text}\n(beyond the picture)"))
+            continue
+        style = "--" if upright else "-."
+        (axes.axvline if upright else axes.axhline)(float(limit.worst), color="black", lw=1.2, ls=style, label=text)
+        handles.append(Line2D([], [], color="black", lw=1.2, ls=style, label=text))
+    return handles

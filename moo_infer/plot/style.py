@@ -1,0 +1,290 @@
+"""What the pictures share: who is shown, colours that differ in grey too, names with units, legends and notes."""
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.artist import Artist
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+
+from ..candidates import Candidates
+from ..decision_map import scenario_of
+from ..decisions import Choice
+from ..errors import MooInferError, unknown
+from ..objectives import ACCURACY, Limit, Objective
+from ..profiles import Scenario
+
+if TYPE_CHECKING:
+    from ..report import Report
+
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+# Okabe and Ito's colours, which people with any kind of colour vision tell apart, without the yellow, too light here.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "d")  # as many as are not a multiple of the colours
+HATCHES = ("//", "\\\\", "..", "o", "*", "//..", "\\\\..", "//o", "\\\\*")  # no lines along the axes: those are borders
+GREY, LIGHT = "#666666", "#BBBBBB"
+SELECTOR_SHAPES = {"max-accuracy": "o", "max-cube": "^", "utopia": "D", "knee": "s", "knee-chord": "p"}
+OTHER_SHAPES = ("v", "P", "X", "<", ">", "h", "d", (4, 1, 0), (6, 1, 0))  # the tuples are stars of 4 and 6 points
+DECADE = 10.0  # what spans more is drawn on a logarithmic axis
+NAME = 32  # longer names are cut
+
+
+def plain(text: object, width: int = NAME) -> str:
+    """Return a name as matplotlib shall show it: on one line, not too long, not taken for a formula."""
+    line = " ".join(str(text).split())
+    line = line if len(line) <= width else f"{line[: width - 1]}…"
+    return f"{' ' * line.startswith('_')}{line}".replace("$", r"\$")
+
+
+def label_of(objective: Objective, statistic: str = "mean") -> str:
+    """Return what stands at an axis: ``cost (USD)``, ``p95 latency (s)``."""
+    prefix = "" if statistic == "mean" else f"{statistic} "
+    return plain(f"{prefix}{objective.name}{f' ({objective.unit})' if objective.unit else ''}")
+
+
+def limit_text(limit: Limit, table: Candidates, prefix: str = "limit: ") -> str:
+    """Return a limit with its unit; a limit on the mean says so, next to those on quantiles."""
+    unit = table.objectives[table.index(limit.objective)].unit
+    mean = "mean " if limit.statistic == "mean" else ""
+    sign = str(limit).replace("<=", "≤").replace(">=", "≥")
+    return plain(f"{prefix}{mean}{sign} {unit}".rstrip(), 60)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One (model, aggregator) of a report in one scenario.
+
+    Args:
+        report: whose.
+        scenario: whose limits.
+        table: its rows, by k.
+        feasible: (n,) which of them are feasible.
+        choices: one per selector.
+    """
+
+    report: "Report"
+    scenario: Scenario
+    table: Candidates
+    feasible: Mask
+    choices: tuple[Choice, ...]
+
+    @property
+    def title(self) -> str:
+        """Model, aggregator and scenario."""
+        (model, aggregator) = self.table.labels[0]
+        return f"{plain(model)}, {plain(aggregator)}: {plain(self.scenario.name)}"
+
+    def place(self, choice: Choice) -> int:
+        """Return the row of `table` that a choice took."""
+        return int(np.flatnonzero(self.table.rows == choice.row)[0])
+
+
+def curve_of(report: "Report", model: str | None, aggregator: str | None, scenario: str | None) -> Curve:
+    """Look up one (model, aggregator) and a scenario; what there is one of may be left out."""
+    found = scenario_of(report, scenario)
+    given = {"model": model, "aggregator": aggregator}
+    names: dict[str, str] = {}
+    for i, (what, name) in enumerate(given.items()):
+        known = list(dict.fromkeys(label[i] for label in report.candidates.labels))
+        if name is None and len(known) > 1:
+            raise MooInferError(f"the report holds {len(known)} {what}s; name one of them: {', '.join(known)}")
+        if name is not None and name not in known:
+            raise unknown(what, name, known)
+        names[what] = name or known[0]
+    table = report.candidates.where(**names)
+    choices = tuple(
+        c
+        for c in report.rows
+        if (c.scenario, c.model, c.aggregator) == (found.name, names["model"], names["aggregator"])
+    )
+    return Curve(report, found, table, feasible_of(report, found)[table.rows], choices)
+
+
+def feasible_of(report: "Report", scenario: Scenario) -> Mask:
+    """(n,) which rows of the whole table are feasible, surely enough where the report asks for that."""
+    found = np.zeros(len(report.candidates), dtype=bool)
+    held = report.held[scenario.name] if report.held else None
+    found[report.candidates.feasible(scenario.limits, sure=held.enough if held else None).rows] = True
+    return found
+
+
+def outside(report: "Report") -> str:
+    """Return what a legend says of rows that are not feasible."""
+    if not report.held:
+        return "beyond a limit"
+    return (
+        f"beyond a limit, or within in fewer\nthan {100 * next(iter(report.held.values())).confidence:g} % of the draws"
+    )
+
+
+def height(least: float, handles: Sequence[Artist]) -> float:
+    """Return how high a figure is (inches) that has a legend of so many lines beside the axes."""
+    lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+    return max(least, 0.8 + 0.21 * lines)
+
+
+def axes_of(table: Candidates, names: Sequence[str | None]) -> list[Objective]:
+    """Return the objectives of the axes; None stands for the next but accuracy, and for accuracy at the end."""
+    given = [name for name in names if name is not None]
+    if len(set(given)) < len(given):
+        raise MooInferError(f"the axes must be different objectives, got {', '.join(given)}")
+    left = [o.name for o in table.objectives if o.name not in given]
+    left.sort(key=lambda name: name == ACCURACY.name)
+    if len(names) > len(table.objectives):
+        raise MooInferError(
+            f"this picture takes {len(names)} objectives, and the table has {len(table.objectives)}: "
+            f"{', '.join(o.name for o in table.objectives)}"
+        )
+    ordered: list[str] = []
+    for i, name in enumerate(names):
+        last = i == len(names) - 1 and ACCURACY.name in left
+        ordered.append(name if name is not None else left.pop(left.index(ACCURACY.name) if last else 0))
+    return [table.objectives[table.index(name)] for name in ordered]
+
+
+def spans_decades(values: FloatArray) -> bool:
+    """Whether values are best shown on a logarithmic axis."""
+    return bool(values.min() > 0 and values.max() > DECADE * values.min())
+
+
+def selector_style(report: "Report", selector: str) -> dict[str, Any]:
+    """Return shape and colour of a selector's marker, the same in every picture of a report."""
+    known = list(SELECTOR_SHAPES)
+    others = [s.name for s in report.selectors if s.name not in SELECTOR_SHAPES]
+    place = known.index(selector) if selector in known else len(known) + others.index(selector)
+    shapes = (*SELECTOR_SHAPES.values(), *OTHER_SHAPES)
+    colours = ("#D55E00", "#009E73", "#0072B2", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+    return {"marker": shapes[place % len(shapes)], "edgecolors": colours[place % len(colours)]}
+
+
+def sizes(choices: Sequence[Choice]) -> list[float]:
+    """Areas of markers, so that hollow markers on the same row lie within each other."""
+    ranks = [sum(other.row == choice.row for other in choices[:i]) for i, choice in enumerate(choices)]
+    step = min(0.7, 2.1 / max([1, *ranks]))
+    return [80.0 * (1 + step * rank) ** 2 for rank in ranks]
+
+
+def choice_text(choice: Choice, *, named: bool = False) -> str:
+    """Return what a legend says of a choice: ``knee: k = 8*``."""
+    if choice.row is None:
+        return f"{plain(choice.selector)}: no choice"
+    who = f"{plain(choice.model)}, " if named else ""
+    return f"{plain(choice.selector)}: {who}k = {choice.k}{'*' * bool(choice.remarks)}"
+
+
+def choice_handles(report: "Report", choices: Iterable[Choice], *, named: bool = False) -> list[Artist]:
+    """Legend entries of the selectors' choices."""
+    handles: list[Artist] = []
+    for choice in choices:
+        style = selector_style(report, choice.selector)
+        there = choice.row is not None
+        handles.append(
+            Line2D(
+                [], [], ls="none", marker=style["marker"] if there else "none", mfc="none", mew=1.8, ms=8,
+                mec=style["edgecolors"], label=choice_text(choice, named=named),
+            )
+        )  # fmt: skip
+    return handles
+
+
+def mark(axes: Any, report: "Report", choices: Sequence[Choice], points: Sequence[Sequence[float]]) -> None:
+    """Put the selectors' markers at points, one per choice, of as many coordinates as the axes have."""
+    for choice, point, size in zip(choices, points, sizes(choices), strict=True):
+        style = selector_style(report, choice.selector)
+        extra = {"depthshade": False} if len(point) == 3 else {"clip_on": False}
+        axes.scatter(
+            *([value] for value in point), s=size, facecolors="none", linewidths=1.8, zorder=6,
+            label=choice_text(choice), **style, **extra,
+        )  # fmt: skip
+
+
+def notes_of(choices: Sequence[Choice]) -> list[str]:
+    """Why selectors chose nothing, and what they warn of, each once."""
+    reasons: dict[str, list[str]] = {}
+    remarks: dict[str, list[str]] = {}
+    for choice in choices:
+        if choice.row is None:
+            reasons.setdefault(choice.reason, []).append(choice.selector)
+        for remark in choice.remarks:
+            remarks.setdefault(remark.split(" (")[0], []).append(choice.selector)
+    every = len({c.selector for c in choices})
+    lines = [f"* {', '.join(selectors)}: {remark}." for remark, selectors in remarks.items()]
+    for reason, selectors in reasons.items():
+        whose = "" if len(selectors) == every else f" of {', '.join(selectors)}"
+        lines.append(f"No choice{whose}: {reason}.")
+    return lines
+
+
+def note(figure: Figure, lines: Sequence[str], width: int = 110) -> None:
+    """Write notes below the axes."""
+    if lines:
+        text = "\n".join(textwrap.fill(plain(line, 1000), width) for line in lines)
+        figure.supxlabel(text, fontsize=8, x=0.02, ha="left", color="black")
+
+
+def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
+    """Label an axis, and make it logarithmic where values span more than a decade.
+
+    Where more is better and the values come close to the ideal, it is the distance from the ideal that is logarithmic:
+    0.9, 0.99 and 0.999 are equally far apart.
+    """
+    axis.set_label_text(label_of(objective))
+    away = np.asarray(objective.shortfall(values))
+    low = float(away.min())
+    if objective.sign > 0 and objective.best == 0 and spans_decades(values):
+        logarithmic(axis, values)
+    elif objective.sign < 0 and low > 1e-9 and spans_decades(away):
+
+        def forward(v: FloatArray) -> FloatArray:
+            return -np.log10(np.maximum(objective.best - np.asarray(v), low / 2))
+
+        def back(u: FloatArray) -> FloatArray:
+            return np.asarray(objective.best - 10.0 ** -np.asarray(u))
+
+        _set_scale(axis)("function", functions=(forward, back))
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(float(away.max()))) + 1)
+        steps = (1, 2, 5) if len(decades) < 5 else (1,)
+        ticks = [objective.best - step * 10.0**d for d in decades for step in steps]
+        axis.set_major_locator(FixedLocator([t for t in ticks if values.min() * 0.98 <= t <= values.max()]))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
+
+
+def logarithmic(axis: Axis, values: FloatArray) -> None:
+    """Make an axis logarithmic, with plain numbers at its ticks."""
+    _set_scale(axis)("log")
+    axis.set_major_locator(LogLocator(subs=(1.0,) if values.max() > 1e3 * values.min() else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _set_scale(axis: Axis) -> Callable[..., None]:
+    return axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
+
+
+def rows_of(table: Candidates, model: str, aggregator: str) -> Mask:
+    """(n,) which rows belong to a (model, aggregator)."""
+    found: Mask = (table.model == model) & (table.aggregator == aggregator)
+    return found
+
+
+def name_of(table: Candidates, model: str, aggregator: str) -> str:
+    """A model, with its aggregator where the table has several."""
+    several = len({a for _, a in table.labels}) > 1
+    return f"{plain(model)}{f', {plain(aggregator)}' * several}"
+
+
+def whose_pool(table: Candidates) -> str:
+    """Models and aggregators of a pool, in a title."""
+    models, aggregators = (list(dict.fromkeys(names)) for names in zip(*table.labels, strict=True))
+    who = plain(models[0]) if len(models) == 1 else f"{len(models)} models"
+    how = plain(aggregators[0]) if len(aggregators) == 1 else f"{len(aggregators)} aggregators"
+    return f"{who}, {how}"
