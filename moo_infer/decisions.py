@@ -17,7 +17,7 @@ from .feasibility import infeasible
 from .interfaces import Selector
 from .profiles import Scenario
 
-__all__ = ["Choice", "Held", "decide"]
+__all__ = ["Choice", "Held", "choose", "decide"]
 
 NOTHING = "nothing is feasible"
 
@@ -29,10 +29,12 @@ class Held:
     Args:
         shares: (n,), in [0, 1].
         confidence: the share that is enough.
+        draws: how many draws those were.
     """
 
     shares: npt.NDArray[np.float64]
     confidence: float
+    draws: int
 
     @property
     def enough(self) -> npt.NDArray[np.bool_]:
@@ -147,18 +149,18 @@ def decide(
                 if not len(view):
                     curve = table.where(model=model, aggregator=aggregator) if explain else None
                     nothing = replace(nothing, reason=_why(curve, scenario, sure))
-                rows += [_choose(s, view, nothing, caught) for s in selectors]
+                rows += [choose(s, view, nothing, caught) for s in selectors]
             nothing = Choice(scenario.name, "", None, None, table)
             if not len(pool):
                 nothing = replace(nothing, reason=_why(table if explain else None, scenario, sure))
-            recommended += [_choose(s, pool, nothing, caught) for s in selectors]
+            recommended += [choose(s, pool, nothing, caught) for s in selectors]
     for warning in caught:
         if not issubclass(warning.category, SelectionWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return tuple(rows), tuple(recommended)
 
 
-def _choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequence[warnings.WarningMessage]) -> Choice:
+def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequence[warnings.WarningMessage]) -> Choice:
     """Ask one selector; `nothing` says whose choice it is, and why there is none where nothing is feasible."""
     if nothing.reason:
         return replace(nothing, selector=selector.name)

@@ -141,7 +141,7 @@ class Pipeline:
             for drawn in redraw(self.draws, self.estimator.seed):
                 met += [drawn.met(scenario.limits) for scenario in chosen]
             shares = met / self.draws
-            held = {s.name: Held(share, self.confidence) for s, share in zip(chosen, shares, strict=True)}
+            held = {s.name: Held(share, self.confidence, self.draws) for s, share in zip(chosen, shares, strict=True)}
         rows, recommended = decide(table, chosen, self.selectors, held=held)
         return Report(
             candidates=table,
