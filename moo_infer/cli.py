@@ -152,6 +152,9 @@ def recommend(
         typer.Option(metavar="SHARE", help="Feasible: limits hold in that share of draws of uncertain parameters."),
     ] = None,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a page to share, one file; extra html.")
+    ] = None,
     as_json: Json = False,
 ) -> str:
     """Recommend a model, a number of samples k and an aggregator within limits.
@@ -162,6 +165,7 @@ def recommend(
       moo-infer recommend --models my.yaml --max-cost 0.50 --max-latency 60
       moo-infer recommend --scenario medical-ai --model gpt-5 --details
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
+      moo-infer recommend --html report.html
 
     What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
     colon.
@@ -175,6 +179,10 @@ def recommend(
         raise MooInferError("--k and --k-max or --k-step exclude each other; give one of them")
     if estimator not in ESTIMATORS:
         raise unknown("estimator", estimator, ESTIMATORS)
+    if html:
+        from .html import ready, save
+
+        ready(html)
     with _progress() as progress:
         pipeline = Pipeline(
             aggregator or AGGREGATORS,
@@ -193,6 +201,8 @@ def recommend(
         report = pipeline.run(model or None, custom or scenario or None)
         if stability is not None:
             report = report.with_stability(stability, seed, progress=progress)
+        if html:
+            save(report, html, _command(context))
         return report.to_json(_command(context)) if as_json else report.to_text(details=details)
 
 
