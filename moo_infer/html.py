@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["page", "ready", "save"]
 
 NEEDED = ("jinja2", "plotly")
+INDENT = "\u2003"  # a blank that HTML keeps
 
 
 def page(report: "Report", command: str | None = None) -> str:
@@ -169,16 +170,16 @@ def _models(profiles: tuple[ModelProfile, ...]) -> Table:
 
 def _part(profile: ModelProfile, path: str, part: object) -> str:
     """A part of a profile and its numbers, with what is known of their uncertainty."""
-    lines = [getattr(part, "name", type(part).__name__)]
+    lines = [f"{getattr(part, 'name', type(part).__name__)}:"]
     for f in fields(part) if is_dataclass(part) else ():
         value, how = getattr(part, f.name), profile.uncertain.get(f"{path}.{f.name}")
         number = f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
         if how is None:
-            lines.append(f"{f.name} = {number}")
+            lines.append(f"{INDENT}{f.name} = {number}")
         elif how.se is not None:
-            lines.append(f"{f.name} = {number} ± {how.se:g} (standard error)")
+            lines.append(f"{INDENT}{f.name} = {number} ± {how.se:g} (standard error)")
         else:
-            lines.append(f"{f.name} between {how.low:g} and {how.high:g}")
+            lines.append(f"{INDENT}{f.name} between {how.low:g} and {how.high:g}")
     return "\n".join(lines)
 
 

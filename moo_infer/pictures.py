@@ -151,7 +151,12 @@ def _scenario(report: "Report", scenario: Scenario, shown: list[IntArray]) -> di
     return {
         "name": scenario.name,
         "limits": [
-            {"objective": names.index(limit.objective), "worst": float(limit.worst), "text": limit_text(report, limit)}
+            {
+                "objective": names.index(limit.objective),
+                "worst": float(limit.worst),
+                "statistic": limit.statistic,
+                "text": limit_text(report, limit),
+            }
             for limit in scenario.limits
         ],
         "feasible": [np.isin(rows, pool.rows).astype(int).tolist() for rows in shown],
@@ -208,19 +213,17 @@ def _plane(report: "Report", found: DecisionMap) -> dict[str, Any]:
         inside = codes == code
         cells[inside] = len(regions)
         if code < 0:
-            regions.append({"curve": None, "k": None, "feasible": code == -2, "spot": None, "tone": 0.0, "dark": False})
+            regions.append({"curve": None, "k": None, "feasible": code == -2, "spot": None, "tone": 0.0})
             continue
         label, k = table.label(code), int(table.k[code])
         ks = found.labels[label]
-        tone = (ks.index(k) + 1) / len(ks)
         regions.append(
             {
                 "curve": table.labels.index(label),
                 "k": k,
                 "feasible": True,
                 "spot": _spot(inside),
-                "tone": tone,
-                "dark": tone > 0.6,
+                "tone": (ks.index(k) + 1) / len(ks),
             }
         )
     names = [o.name for o in table.objectives]

@@ -14,10 +14,12 @@
   const esc = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   // The axes of a 3-D scene take tags out but leave entities in.
   const flat = (text) => String(text).replace(/</g, "‹").replace(/>/g, "›");
-  const short = (text, most = 34) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+  const short = (text, most = 44) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
   const number = (value) => (value === null ? "?" : String(Number(value.toPrecision(4))));
   const curveOf = new Map(D.curves.flatMap((curve, c) => curve.rows.map((row, i) => [row, [c, i]])));
   const colour = (c) => COLOURS[c % COLOURS.length];
+  const mix = (hex, share) => `#${[1, 3, 5].map((p) => Math.round(255 - share * (255 - parseInt(hex.slice(p, p + 2), 16))).toString(16).padStart(2, "0")).join("")}`;
+  const ink = (hex) => ([0.299, 0.587, 0.114].reduce((sum, w, n) => sum + w * parseInt(hex.slice(1 + 2 * n, 3 + 2 * n), 16), 0) > 130 ? "#000" : "#fff");
   const dash = (c) => DASHES[Math.floor(c / COLOURS.length) % DASHES.length];
 
   // What an axis can show: the objectives, and k.
@@ -30,9 +32,18 @@
   const scaled = (axis, values) => {
     const [least, most] = extent(values);
     const log = !axis.up && least > 0 && most > 100 * least;
-    return { type: log ? "log" : "linear", label: named(axis) + (log ? ", log scale" : "") };
+    return log ? { ...logarithmic(least, most), label: `${named(axis)}, log scale` } : { type: "linear", label: named(axis) };
+  };
+  // A logarithmic axis with its numbers written out: 1, 2 and 5 of every decade, or the decades where these are many.
+  const logarithmic = (least, most) => {
+    const decades = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
+    const steps = decades[1] - decades[0] > 4 ? [1] : [1, 2, 5];
+    const ticks = [];
+    for (let d = decades[0]; d <= decades[1]; d++) for (const step of steps) ticks.push(Number(`${step}e${d}`));
+    return { type: "log", tickvals: ticks, ticktext: ticks.map(number) };
   };
   const extent = (values) => values.reduce(([a, b], v) => (v === null ? [a, b] : [Math.min(a, v), Math.max(b, v)]), [Infinity, -Infinity]);
+  const spread = ({ label, ...axis }) => axis;
   const near = (worst, values) => {
     const [least, most] = extent(values);
     const span = Math.max(most - least, 1e-9 * Math.abs(most));
@@ -75,7 +86,7 @@
   const FONT = { family: "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif", size: 13, color: "#1b1b1b" };
   const base = (more) => ({
     font: FONT, paper_bgcolor: "#fff", plot_bgcolor: "#fff", hovermode: "closest", hoverlabel: { bgcolor: "#fff", bordercolor: "#333", align: "left", font: FONT },
-    modebar: { bgcolor: "rgba(255,255,255,0)", color: "#8a8a8a", activecolor: "#111" }, margin: { l: 70, r: 20, t: 34, b: 50 }, legend: { orientation: "h", y: -0.16, yanchor: "top" }, ...more,
+    modebar: { bgcolor: "rgba(255,255,255,0)", color: "#8a8a8a", activecolor: "#111" }, margin: { l: 70, r: 20, t: 34, b: 50 }, legend: { orientation: "h", y: -0.25, yanchor: "top" }, ...more,
   });
   const LINES = { gridcolor: "#e6e6e6", zeroline: false, linecolor: "#999", ticks: "outside", tickcolor: "#999", automargin: true, exponentformat: "power" };
   const draw = (id, kind, data, layout) => Plotly.react(at(id), data, base(layout), config(kind));
@@ -104,7 +115,7 @@
       const [least, most] = extent(all[a]);
       const limit = axis.limits(scenario)[0];
       if (!limit) return [least, most, false];
-      if (!near(limit.worst, all[a]) || (kinds[a].type === "log" && limit.worst <= 0)) { outside.push(limit.text); return [least, most, false]; }
+      if (!near(limit.worst, all[a]) || (kinds[a].type === "log" && limit.worst <= 0)) { outside.push(`the limit ${limit.text} is too far away to be drawn`); return [least, most, false]; }
       const ideal = kinds[a].type === "log" ? Math.min(least, limit.worst) : axis.ideal;
       return [Math.min(ideal, limit.worst), Math.max(ideal, limit.worst), true];
     });
@@ -112,19 +123,21 @@
       const [X, Y, Z] = ends;
       const edges = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1], [0, 0, 1], null, [1, 0, 0], [1, 0, 1], null, [1, 1, 0], [1, 1, 1], null, [0, 1, 0], [0, 1, 1]];
       const [x, y, z] = [X, Y, Z].map((end, n) => edges.map((e) => (e ? end[e[n]] : null)));
-      data.push({ type: "scatter3d", mode: "lines", x, y, z, connectgaps: false, hoverinfo: "skip", name: "box of the limits", line: { color: LIMIT, width: 3, dash: "dash" }, showlegend: true });
+      data.push({ type: "scatter3d", mode: "lines", x, y, z, connectgaps: false, hoverinfo: "skip", name: "box of the limits", line: { color: LIMIT, width: 2 }, showlegend: true });
     }
-    data.push(...marks(choices, (c, i, s, size) => ({ type: "scatter3d", mode: "text", ...xyz([[c, i]]), text: [s.glyph], textfont: { size: size + 6, color: "#000000" } })));
-    const scene = Object.fromEntries(axes.map((axis, n) => [`${"xyz"[n]}axis`, { title: { text: flat(short(kinds[n].label, 44)) }, type: kinds[n].type, gridcolor: "#d0d0d0", backgroundcolor: "#fff", showspikes: false, exponentformat: "power", nticks: 6 }]));
+    data.push(...marks(choices, (c, i, s, size) => ({ type: "scatter3d", mode: "text", ...xyz([[c, i]]), text: [s.glyph], textposition: "middle center", textfont: { size: size + 6, color: "#000000" } })));
+    const scene = Object.fromEntries(axes.map((axis, n) => [`${"xyz"[n]}axis`, { title: { text: flat(short(kinds[n].label, 44)) }, ...spread(kinds[n]), gridcolor: "#d0d0d0", backgroundcolor: "#fff", showspikes: false, exponentformat: "power", nticks: 6 }]));
     draw("space", "solid", data, { height: 620, margin: { l: 0, r: 0, t: 30, b: 0 }, legend: { orientation: "h", y: 0, yanchor: "top" }, scene: { ...scene, aspectmode: "cube", camera: { eye: { x: 1.5, y: -1.6, z: 0.75 }, center: { x: 0, y: 0, z: -0.1 } } }, uirevision: axes.map((a) => a.name).join() });
-    say("space-note", outside.length ? `Too far away to be drawn here: ${outside.join("; ")}.` : "");
+    const percentiles = axes.flatMap((axis) => axis.limits(scenario)).filter((l) => l.statistic !== "mean").map((l) => l.text);
+    if (percentiles.length) outside.push(`points are means, but limited is ${percentiles.join(", ")}`);
+    say("space-note", outside.length ? `Note: ${outside.join("; ")}.` : "");
   }
 
   // ---- every objective against k
   function curves() {
     const { scenario, shown, choices, curve } = state();
     const data = [];
-    const layout = { height: 60 + 250 * D.objectives.length, grid: { rows: D.objectives.length, columns: 1, pattern: "independent", ygap: 0.28 }, annotations: [], showlegend: curve === null, legend: { orientation: "h", y: -0.07, yanchor: "top" } };
+    const layout = { height: 60 + 250 * D.objectives.length, grid: { rows: D.objectives.length, columns: 1, pattern: "independent", ygap: 0.28 }, annotations: [], showlegend: curve === null, legend: { orientation: "h", y: -0.11, yanchor: "top" } };
     D.objectives.forEach((objective, j) => {
       const n = j ? j + 1 : "";
       const on = { xaxis: `x${n}`, yaxis: `y${n}` };
@@ -134,10 +147,10 @@
         const { k, mean, low, high, label } = D.curves[c];
         if (curve !== null && low[j].some((v) => v !== null)) {
           data.push({ type: "scatter", mode: "lines", x: k, y: low[j], line: { width: 0 }, hoverinfo: "skip", showlegend: false, ...on });
-          data.push({ type: "scatter", mode: "lines", x: k, y: high[j], line: { width: 0 }, fill: "tonexty", fillcolor: "rgba(0,114,178,0.16)", hoverinfo: "skip", showlegend: false, name: "95 % band", ...on });
+          data.push({ type: "scatter", mode: "lines", x: k, y: high[j], line: { width: 0 }, fill: "tonexty", fillcolor: mix(colour(c), 0.18), hoverinfo: "skip", showlegend: false, name: "95 % band", ...on });
         }
         const met = scenario.feasible[c];
-        const tone = curve === null ? colour(c) : COLOURS[0];
+        const tone = colour(c);
         data.push({
           type: "scatter", mode: "lines+markers", x: k, y: mean[j], name: esc(short(label)), legendgroup: `c${c}`, showlegend: curve === null && j === 0, line: { color: tone, width: 2, dash: dash(c) },
           marker: { size: curve === null ? 4 : 6, symbol: met.map((m) => (m ? "circle" : "circle-open")), color: met.map((m) => (m ? tone : GREY)) },
@@ -153,7 +166,7 @@
       }
       layout.annotations.push({ text: `<b>${esc(short(kind.label, 50))}</b>${words.length ? `&nbsp;&nbsp;&nbsp;<span style="color:${LIMIT}">${esc(words.join("; "))}</span>` : ""}`, xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", showarrow: false });
       layout[`xaxis${n}`] = { ...LINES, title: { text: j === D.objectives.length - 1 ? "k, number of samples" : "" } };
-      layout[`yaxis${n}`] = { ...LINES, type: kind.type, title: { text: esc(short(objective.unit, 20)) } };
+      layout[`yaxis${n}`] = { ...LINES, ...spread(kind), title: { text: esc(short(objective.unit, 20)) } };
       data.push(...marks2d(choices, (c, i) => D.curves[c].k[i], (c, i) => D.curves[c].mean[j][i], on));
     });
     draw("curves", "flat", data, layout);
@@ -178,11 +191,10 @@
     });
     data.push(...marks2d(pooled(scenario), x.of, y.of));
     const kinds = [x, y].map((axis) => scaled(axis, data.flatMap((t) => (axis === x ? t.x : t.y))));
-    draw("front", "flat", data, { height: 480, xaxis: { ...LINES, type: kinds[0].type, title: { text: esc(short(kinds[0].label, 60)) } }, yaxis: { ...LINES, type: kinds[1].type, title: { text: esc(short(kinds[1].label, 40)) } }, showlegend: true });
+    draw("front", "flat", data, { height: 480, xaxis: { ...LINES, ...spread(kinds[0]), title: { text: esc(short(kinds[0].label, 60)) } }, yaxis: { ...LINES, ...spread(kinds[1]), title: { text: esc(short(kinds[1].label, 40)) } }, showlegend: true });
   }
 
   // ---- what would be chosen under other limits
-  const mix = (hex, share) => `#${[1, 3, 5].map((p) => Math.round(255 - share * (255 - parseInt(hex.slice(p, p + 2), 16))).toString(16).padStart(2, "0")).join("")}`;
   function map() {
     const { scenario } = state();
     const m = scenario.map;
@@ -207,11 +219,15 @@
       data.push({ type: "scatter", mode: "markers", x: [null], y: [null], name: esc(name), marker: { symbol: "square", size: 13, color: colours[mine[mine.length - 1]], line: { width: 1, color: "#555" } }, hoverinfo: "skip" });
     }
     const spots = m.regions.filter((r) => r.spot && r.curve !== null);
-    data.push({ type: "scatter", mode: "text", x: spots.map((r) => m.x_values[r.spot[0]]), y: spots.map((r) => m.y_values[r.spot[1]]), text: spots.map((r) => `k = ${r.k}`), textfont: { color: spots.map((r) => (r.dark ? "#fff" : "#000")), size: 13 }, hoverinfo: "skip", showlegend: false });
+    data.push({ type: "scatter", mode: "text", x: spots.map((r) => m.x_values[r.spot[0]]), y: spots.map((r) => m.y_values[r.spot[1]]), text: spots.map((r) => `k = ${r.k}`), textfont: { color: spots.map((r) => ink(colours[m.regions.indexOf(r)])), size: 13 }, hoverinfo: "skip", showlegend: false });
     const [own, across] = m.limits;
+    const ends = (ticks) => [ticks[0], ticks[ticks.length - 1]];
+    const line = { type: "scatter", mode: "lines", name: "the limit of the scenario", line: { color: "#000", width: 2, dash: "dash" }, hoverinfo: "skip" };
+    if (own !== null && across === null) data.push({ ...line, x: [own, own], y: ends(m.y_values) });
+    if (own === null && across !== null) data.push({ ...line, x: ends(m.x_values), y: [across, across] });
     if (own !== null && across !== null) data.push({ type: "scatter", mode: "markers", x: [own], y: [across], name: "the limits of the scenario", marker: { symbol: "star", size: 16, color: "#fff", line: { width: 2, color: "#000" } }, hovertext: esc(`the limits of ${scenario.name}`), hoverinfo: "text", cliponaxis: false });
-    const type = (ticks) => (ticks[0] > 0 && ticks[ticks.length - 1] > 10 * ticks[0] ? "log" : "linear");
-    draw("map", "flat", data, { height: 500, showlegend: true, xaxis: { ...LINES, type: type(m.x_values), title: { text: esc(side(x, m.statistics[0], "limit")) } }, yaxis: { ...LINES, type: type(m.y_values), title: { text: esc(side(y, m.statistics[1], "limit")) } } });
+    const type = (ticks) => (ticks[0] > 0 && ticks[ticks.length - 1] > 10 * ticks[0] ? logarithmic(ticks[0], ticks[ticks.length - 1]) : { type: "linear" });
+    draw("map", "flat", data, { height: 500, showlegend: true, xaxis: { ...LINES, ...type(m.x_values), title: { text: esc(side(x, m.statistics[0], "limit")) } }, yaxis: { ...LINES, ...type(m.y_values), title: { text: esc(side(y, m.statistics[1], "limit")) } } });
   }
 
   // ---- how often the same is chosen when what is uncertain falls otherwise
@@ -225,7 +241,7 @@
     for (let n = 0; n < most; n++) {
       const mine = choices.map((c) => c.shares[n] || null);
       data.push({
-        type: "bar", orientation: "h", y: names, x: mine.map((s) => (s ? 100 * s.share : 0)), text: mine.map((s) => (s ? esc(s.text) : "")), textposition: "inside", insidetextanchor: "middle", textangle: 0, constraintext: "none",
+        type: "bar", orientation: "h", y: names, x: mine.map((s) => (s ? 100 * s.share : 0)), text: mine.map((s) => (s ? esc(s.text) : "")), textposition: "inside", insidetextanchor: "middle", textangle: 0,
         hovertext: mine.map((s) => (s ? esc(`${s.text}: ${number(100 * s.share)} %`) : "")), hoverinfo: "text", showlegend: false, textfont: { size: 12, color: mine.map((s) => (s && s.same ? "#fff" : "#000")) },
         marker: { color: mine.map((s) => (s && s.same ? COLOURS[0] : n % 2 ? "#d9d9d9" : "#ececec")), line: { width: 1, color: "#fff" } },
       });
@@ -251,9 +267,19 @@
   for (const id of ["scenario", "curve"]) at(id).addEventListener("change", everything);
   for (const a of ["x", "y", "z"]) if (at(`space-${a}`)) at(`space-${a}`).addEventListener("change", space);
   for (const a of ["x", "y"]) if (at(`front-${a}`)) at(`front-${a}`).addEventListener("change", front);
-  window.addEventListener("beforeprint", () => {
-    for (const fold of document.querySelectorAll("details")) fold.open = true;
-    for (const plot of document.querySelectorAll(".plot")) Plotly.Plots.resize(plot);
-  });
+  // Paper is narrower than a window, and there is no time to draw anew: the drawings are scaled.
+  const drawings = () => document.querySelectorAll(".plot .main-svg");
+  window.addEventListener("beforeprint", () => { for (const svg of drawings()) svg.setAttribute("viewBox", `0 0 ${svg.width.baseVal.value} ${svg.height.baseVal.value}`); });
+  window.addEventListener("afterprint", () => { for (const svg of drawings()) svg.removeAttribute("viewBox"); });
   everything();
+  if (at("space")) { // printers leave 3-D out: a still picture takes its place there
+    let waiting = 0;
+    const still = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(async () => { at("space-still").src = await Plotly.toImage(at("space"), { format: "png", width: 800, height: 620 }); }, 600);
+    };
+    at("space").on("plotly_afterplot", still);
+    at("space").on("plotly_relayout", still);
+    still();
+  }
 })();

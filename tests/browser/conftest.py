@@ -42,7 +42,9 @@ class Browser:
 
     def requests(self):
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        sent = [m["params"] for m in messages if m["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")]
+        sent = [
+            m["params"] for m in messages if m["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
+        ]
         return [params["request"]["url"] if "request" in params else params["url"] for params in sent]
 
     def foreign(self):
@@ -102,3 +104,10 @@ def chromium(profile):
         yield Browser(window)
     finally:
         window.quit()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """One window for all tests of pages."""
+    with chromium(tmp_path_factory.mktemp("chromium")) as window:
+        yield window
