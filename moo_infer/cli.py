@@ -167,6 +167,9 @@ def recommend(
     axes: Annotated[
         str | None, typer.Option(metavar="X,Y,Z", help="Objectives of the pictured space; default two and accuracy.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a page to share, one file; extra html.")
+    ] = None,
     as_json: Json = False,
 ) -> str:
     """Recommend a model, a number of samples k and an aggregator within limits.
@@ -178,6 +181,7 @@ def recommend(
       moo-infer recommend --scenario medical-ai --model gpt-5 --details
       moo-infer recommend --scenario medical-ai --plot pictures --format svg
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
+      moo-infer recommend --html report.html
 
     What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
     colon.
@@ -194,6 +198,10 @@ def recommend(
     if axes is not None and plot is None:
         raise MooInferError("--axes is about pictures; give --plot DIR as well")
     pictures = _pictures(plot, picture_format)
+    if html:
+        from .html import ready, save
+
+        ready(html)
     with _progress() as progress:
         pipeline = Pipeline(
             aggregator or AGGREGATORS,
@@ -215,6 +223,8 @@ def recommend(
         if pictures and plot:
             chosen = None if axes is None else [name.strip() for name in axes.split(",")]
             pictures.save(report, plot, picture_format or "png", axes=chosen, progress=progress)
+        if html:
+            save(report, html, _command(context))
         return report.to_json(_command(context)) if as_json else report.to_text(details=details)
 
 

@@ -132,9 +132,10 @@ class Pipeline:
             A report with one choice per scenario, model, aggregator and selector, and per scenario and selector over
             all models and aggregators.
         """
-        table = self.candidates(models)
+        profiles = _named(ModelProfile, self.models, models, "model")
+        table = self.candidates(profiles)
         chosen = _named(Scenario, self.scenarios, scenarios, "scenario")
-        redraw = self._redraw(models)
+        redraw = self._redraw(profiles)
         held = None
         if self.confidence is not None and redraw is not None:
             met = np.zeros((len(chosen), len(table)))
@@ -153,13 +154,12 @@ class Pipeline:
             selectors=self.selectors,
             redraw=redraw,
             held=held,
+            profiles=profiles,
+            aggregators=self.aggregators,
         )
 
-    def _redraw(
-        self, models: str | ModelProfile | Iterable[str | ModelProfile] | None
-    ) -> Callable[[int, int], Iterator[Candidates]] | None:
+    def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Callable[[int, int], Iterator[Candidates]] | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
-        profiles = _named(ModelProfile, self.models, models, "model")
         if not any(profile.uncertain for profile in profiles):
             return None
         estimator = Exact(self.estimator.trials, self.estimator.seed)

@@ -10,11 +10,12 @@ from .candidates import Candidates
 from .decisions import Choice, Held, decide
 from .errors import MooInferError, unknown
 from .feasibility import Relaxation, relaxations
-from .interfaces import Selector
+from .interfaces import AccuracyAggregator, Selector
 from .objectives import Limit
 from .parts import at_least_one
-from .profiles import Scenario
+from .profiles import ModelProfile, Scenario
 from .stability import Key, Share, Source, Stability, resample, tally
+from .tables import notebook
 from .text import write
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Report:
         redraw: gives tables for B draws of uncertain parameters and a seed, or None where no parameter is uncertain.
         held: by scenario, how surely rows meet its limits, where a confidence was asked for.
         stable: how sure the choices are, or None where that was not asked for.
+        profiles: the models, as they were given.
+        aggregators: how answers were combined.
 
     >>> from moo_infer import Pipeline
     >>> report = Pipeline(selectors=["utopia", "knee-chord"]).run(["gpt-5", "gpt-5-nano"], "essay-feedback")
@@ -59,6 +62,8 @@ class Report:
     redraw: Callable[[int, int], Iterator[Candidates]] | None = field(default=None, repr=False)
     held: Mapping[str, Held] | None = field(default=None, repr=False)
     stable: Stability | None = field(default=None, repr=False)
+    profiles: tuple[ModelProfile, ...] = field(default=(), repr=False)
+    aggregators: tuple[AccuracyAggregator, ...] = field(default=(), repr=False)
 
     def stability(
         self,
@@ -243,8 +248,25 @@ class Report:
         """
         return write(self, details=details)
 
+    def to_html(self, command: str | None = None) -> str:
+        """Return a page to share: one HTML text with tables and pictures to turn, which loads nothing.
+
+        Args:
+            command: the command line that made the report, or None.
+
+        Raises:
+            MooInferError: where jinja2 or plotly is missing (extra ``html``).
+        """
+        from .html import page
+
+        return page(self, command)
+
     def __str__(self) -> str:
         return self.to_text()
+
+    def _repr_html_(self) -> str:
+        """The answer and the compact tables, for notebooks."""
+        return notebook(self)
 
     @property
     def simulated(self) -> set[str]:
