@@ -45,7 +45,7 @@ Mask = npt.NDArray[np.bool_]
 
 REGIONS = 8  # the rows that are chosen are grouped into about so many
 FILLS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#555555")
-HATCHING = "#00000055"
+HATCHING = "#7A7A7A"  # opaque: PDF knows no other hatching
 POINT: dict[str, Any] = {"marker": "*", "ls": "none", "ms": 17, "mfc": "white", "mec": "black", "mew": 1.3, "zorder": 6}
 BEHIND = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
 LIGHTEST, DARKEST = 0.80, 0.35  # shares of white in the colours of a model's smallest and largest k
