@@ -1,4 +1,4 @@
-"""The command line: ``moo-infer recommend | paper | plugins | models | scenarios``."""
+"""The command line: ``moo-infer recommend | paper | explore | plugins | models | scenarios``."""
 
 import io
 import json
@@ -256,6 +256,26 @@ def paper(
         with _progress() as progress:
             pictures.write(figures(), plot, picture_format or "png", progress)
     return comparison.to_json() if as_json else comparison.to_text(details=details)
+
+
+@app.command()
+def explore(
+    models: Models = None,
+    plugin_files: PluginFiles = None,
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Of this machine alone.")] = 8866,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open a browser.")] = True,
+) -> None:
+    """Serve a page with sliders for limits and everything else, until it is interrupted (extra notebook).
+
+    \b
+    Examples:
+      moo-infer explore
+      moo-infer explore --models my.yaml --no-browser --port 9000
+    """
+    from .explore import serve
+
+    if code := serve(models, plugin_files or [], port=port, browser=browser):
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -234,14 +234,14 @@ def serve(
         raise MooInferError("the page needs voila: pip install 'moo-infer[notebook]'")
     _known(models, Registry(*(plugin_file(path) for path in plugin_files)))  # better now than on the page
     given = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
-    code = f"from moo_infer.explore import Explorer\nExplorer(**{given!r})"
-    cell = {
+    source = f"from moo_infer.explore import Explorer\nExplorer(**{given!r})"
+    cell: dict[str, object] = {
         "cell_type": "code",
-        "source": code,
+        "source": source,
         "metadata": {},
-        "outputs": [],
+        "outputs": (),
         "execution_count": None,
-        "id": "explorer",
+        "id": "page",
     }
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}

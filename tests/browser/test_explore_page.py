@@ -1,0 +1,98 @@
+"""The explorer as a page: sliders moved in a browser choose what Python chooses for the same limits."""
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from moo_infer import Scenario
+from moo_infer.tables import choices
+
+ROWS = """
+return [...document.querySelectorAll('.widget-html-content table tbody tr')]
+  .map(row => [...row.children].map(cell => cell.textContent));
+"""
+SLIDERS = """
+return Object.fromEntries([...document.querySelectorAll('.widget-hslider')]
+  .filter(slider => /^(max|min) /.test(slider.querySelector('.widget-label').textContent))
+  .map(slider => [slider.querySelector('.widget-label').textContent, slider.querySelector('.widget-readout').textContent]));
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, tmp_path_factory):
+    """The served page, opened in the browser."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = str(tmp_path_factory.mktemp("home"))
+    environment = os.environ | {"HOME": home, "JUPYTER_PLATFORM_DIRS": "1", "IPYTHONDIR": home}
+    code = "from moo_infer.cli import main; main()"
+    command = [sys.executable, "-c", code, "explore", "--no-browser", "--port", str(port)]
+    log = tmp_path_factory.mktemp("log") / "voila.txt"
+    with log.open("w") as file:
+        server = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
+        try:
+            for _ in range(300):
+                time.sleep(0.2)
+                if "is running at" in log.read_text():
+                    break
+                assert server.poll() is None, log.read_text()
+            browser.open(f"http://127.0.0.1:{port}/")
+            browser.wait("return document.querySelector('.widget-html-content table')", seconds=120)
+            yield browser
+        finally:
+            os.killpg(server.pid, signal.SIGINT)
+            server.wait(30)
+
+
+def limits(page):
+    """The scenario that the readouts of the sliders show."""
+    sides = {"max": {}, "min": {}}
+    for label, readout in page.run(SLIDERS).items():
+        side, name = label.split()
+        if readout != "none":
+            sides[side][name] = float(readout.split()[0])
+    return Scenario("custom", sides["max"], sides["min"])
+
+
+def expected(pipeline, models, scenario):
+    """The rows of the table that Python makes of the same limits."""
+    report = pipeline.run(models, scenario)
+    return [list(row) for row in choices(report, scenario)[0].rows]
+
+
+def test_moving_a_slider_changes_the_selected_k_to_what_python_computes(page, pipeline):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    rng = random.Random(4)
+    handles = page.driver.find_elements(By.CSS_SELECTOR, ".widget-hslider .noUi-handle")
+    named = {
+        h.find_element(By.XPATH, "ancestor::*[contains(@class,'widget-hslider')]").text.split("\n")[0]: h
+        for h in handles
+    }
+    assert {"max cost", "max latency", "min accuracy"} <= set(named)
+    seen = set()
+    for _ in range(24):
+        handle = named[rng.choice(["max cost", "max latency", "min accuracy"])]
+        handle.send_keys(rng.choice([Keys.ARROW_LEFT, Keys.ARROW_RIGHT]) * rng.randint(1, 25))
+        end = time.monotonic() + 30
+        while page.run(ROWS) != expected(pipeline, None, limits(page)):
+            assert time.monotonic() < end, (limits(page), page.run(ROWS), expected(pipeline, None, limits(page)))
+            time.sleep(0.1)
+        seen.add(str(page.run(ROWS)))
+    assert len(seen) >= 10, "the moves must move something"
+
+
+def test_the_picture_is_drawn_and_the_page_complains_of_nothing(page):
+    drawn = page.wait("const image = document.querySelector('img.widget-image'); return image && image.naturalWidth")
+    assert drawn > 500
+    assert len(page.screenshot("img.widget-image")) > 20_000
+    assert not [c for c in page.complaints() if re.search(r"moo_infer|widget|Error", c)]
