@@ -19,7 +19,7 @@ __all__ = ["limit_text", "pictures", "summary"]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
-POINTS, LEAST = 12_000, 40  # how many points all curves have together, and each at least
+FIGURES, LEAST = 80_000, 40  # how many figures all curves have together, and points each at least
 MAP_SIZE, MAP_LEAST, MAP_WORK = 40, 12, 10_000_000  # budgets a side of a map, and rows looked at in one
 SPOT = 0.012  # regions of a map from this share on carry their k
 SHARES = 6
@@ -104,7 +104,8 @@ def _first(report: "Report") -> int:
 def _shown(report: "Report") -> list[IntArray]:
     """By curve the row numbers that are drawn: all of short curves, of long ones few, and every choice."""
     table = report.candidates
-    most = max(LEAST, POINTS // len(table.labels))
+    figures = 3 * len(table.objectives) + len(report.scenarios)  # of a point: mean, low, high; feasible or not
+    most = max(LEAST, FIGURES // (figures * len(table.labels)))
     chosen = {c.row for c in (*report.rows, *report.recommended) if c.row is not None}
     shown = []
     for model, aggregator in table.labels:

@@ -123,7 +123,7 @@ def test_long_curves_are_thinned_but_every_choice_is_drawn():
     drawn = pictures(report)
     points = [len(curve["rows"]) for curve in drawn["curves"]]
     assert len(report.candidates) == 16_000
-    assert all(1_000 < n < 6_100 for n in points)
+    assert all(1_000 < n < 4_100 for n in points)
     shown = {row for curve in drawn["curves"] for row in curve["rows"]}
     assert {c["row"] for c in drawn["scenarios"][0]["choices"]} - {None} <= shown
     assert set(drawn["scenarios"][0]["front"]) <= shown

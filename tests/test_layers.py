@@ -33,7 +33,20 @@ def test_the_core_knows_nothing_of_yaml_plugins_plots_or_the_command_line(name):
     foreign = ("yaml", "pluggy", "typer", "rich", "matplotlib", "pydantic")
     outer = tuple(
         f"moo_infer.{m}"
-        for m in ("registry", "hookspecs", "profiles", "pipeline", "decisions", "report", "text", "cli", "builtin")
+        for m in (
+            "registry",
+            "hookspecs",
+            "profiles",
+            "pipeline",
+            "decisions",
+            "report",
+            "tables",
+            "text",
+            "html",
+            "pictures",
+            "cli",
+            "builtin",
+        )
     )
     assert not [module for module in FILES[name] if module.startswith((*foreign, *outer))]
 
@@ -57,7 +70,16 @@ def test_one_room_draws_and_only_the_command_line_and_the_papers_figures_enter_i
     assert drawing
     assert all(name.startswith("plot/") for name in drawing)
     inside = {n for n, modules in FILES.items() if any(m.startswith("moo_infer.plot") for m in modules)}
-    assert {n for n in inside if not n.startswith("plot/")} == {"cli", "paper/figures"}
+    assert {n for n in inside if not n.startswith("plot/")} == {"cli", "explore", "paper/figures"}
+
+
+def test_one_place_needs_widgets():
+    assert {name for name, modules in FILES.items() if any(m.startswith("ipywidgets") for m in modules)} == {"explore"}
+
+
+def test_one_place_needs_a_template_engine_and_plotly():
+    page = ("jinja2", "markupsafe", "plotly")
+    assert {name for name, modules in FILES.items() if any(m.startswith(page) for m in modules)} == {"html"}
 
 
 def test_nothing_outside_builtin_and_the_paper_says_cost_or_latency():
@@ -100,7 +122,18 @@ def test_plugins_know_only_what_is_public(path):
 
 
 def test_a_plain_import_is_light():
-    heavy = ["matplotlib", "pymoo", "scipy.stats", "scipy.special", "pydantic", "polars", "rich", "typer"]
+    heavy = [
+        "matplotlib",
+        "pymoo",
+        "scipy.stats",
+        "scipy.special",
+        "pydantic",
+        "polars",
+        "rich",
+        "typer",
+        "plotly",
+        "jinja2",
+    ]
     code = f"import sys, moo_infer; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

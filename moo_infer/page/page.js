@@ -54,7 +54,7 @@
     const curve = D.curves[c];
     const lines = D.objectives.map((o, j) => {
       const range = curve.low[j][i] === null ? "" : `, 95 % within ${number(curve.low[j][i])} to ${number(curve.high[j][i])}`;
-      return esc(`${o.name} ${number(curve.mean[j][i])} ${o.unit}${range}`);
+      return esc(`${`${o.name} ${number(curve.mean[j][i])} ${o.unit}`.trim()}${range}`);
     });
     return [extra && `<b>${esc(extra)}</b>`, esc(`${curve.label}, k = ${curve.k[i]}, ${curve.parallelism} at a time`), ...lines].filter(Boolean).join("<br>");
   };
@@ -86,10 +86,11 @@
   const FONT = { family: "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif", size: 13, color: "#1b1b1b" };
   const base = (more) => ({
     font: FONT, paper_bgcolor: "#fff", plot_bgcolor: "#fff", hovermode: "closest", hoverlabel: { bgcolor: "#fff", bordercolor: "#333", align: "left", font: FONT },
-    modebar: { bgcolor: "rgba(255,255,255,0)", color: "#8a8a8a", activecolor: "#111" }, margin: { l: 70, r: 20, t: 34, b: 50 }, legend: { orientation: "h", y: -0.25, yanchor: "top" }, ...more,
+    modebar: { bgcolor: "rgba(255,255,255,0)", color: "#8a8a8a", activecolor: "#111" }, margin: { l: 70, r: 20, t: 44, b: 50 }, legend: { orientation: "h", y: -0.25, yanchor: "top" }, ...more,
   });
   const LINES = { gridcolor: "#e6e6e6", zeroline: false, linecolor: "#999", ticks: "outside", tickcolor: "#999", automargin: true, exponentformat: "power" };
   const draw = (id, kind, data, layout) => Plotly.react(at(id), data, base(layout), config(kind));
+  const narrow = () => at("curves").clientWidth < 600;
   const empty = (id, text) => draw(id, "flat", [], { height: 120, xaxis: { visible: false }, yaxis: { visible: false }, annotations: [{ text: esc(text), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper" }] });
   const say = (id, text) => { at(id).textContent = text; };
 
@@ -127,7 +128,7 @@
     }
     data.push(...marks(choices, (c, i, s, size) => ({ type: "scatter3d", mode: "text", ...xyz([[c, i]]), text: [s.glyph], textposition: "middle center", textfont: { size: size + 6, color: "#000000" } })));
     const scene = Object.fromEntries(axes.map((axis, n) => [`${"xyz"[n]}axis`, { title: { text: flat(short(kinds[n].label, 44)) }, ...spread(kinds[n]), gridcolor: "#d0d0d0", backgroundcolor: "#fff", showspikes: false, exponentformat: "power", nticks: 6 }]));
-    draw("space", "solid", data, { height: 620, margin: { l: 0, r: 0, t: 30, b: 0 }, legend: { orientation: "h", y: 0, yanchor: "top" }, scene: { ...scene, aspectmode: "cube", camera: { eye: { x: 1.5, y: -1.6, z: 0.75 }, center: { x: 0, y: 0, z: -0.1 } } }, uirevision: axes.map((a) => a.name).join() });
+    draw("space", "solid", data, { height: 620, margin: { l: 0, r: 0, t: 30, b: 0 }, legend: { orientation: "h", y: 0, yanchor: "top" }, scene: { ...scene, aspectmode: "cube", camera: { eye: narrow() ? { x: 2.1, y: -2.24, z: 1.05 } : { x: 1.5, y: -1.6, z: 0.75 }, center: { x: 0, y: 0, z: -0.1 } } }, uirevision: axes.map((a) => a.name).join() });
     const percentiles = axes.flatMap((axis) => axis.limits(scenario)).filter((l) => l.statistic !== "mean").map((l) => l.text);
     if (percentiles.length) outside.push(`points are means, but limited is ${percentiles.join(", ")}`);
     say("space-note", outside.length ? `Note: ${outside.join("; ")}.` : "");
@@ -137,7 +138,7 @@
   function curves() {
     const { scenario, shown, choices, curve } = state();
     const data = [];
-    const layout = { height: 60 + 250 * D.objectives.length, grid: { rows: D.objectives.length, columns: 1, pattern: "independent", ygap: 0.28 }, annotations: [], showlegend: curve === null, legend: { orientation: "h", y: -0.11, yanchor: "top" } };
+    const layout = { height: 60 + 250 * D.objectives.length, grid: { rows: D.objectives.length, columns: 1, pattern: "independent", ygap: narrow() ? 0.4 : 0.28 }, annotations: [], showlegend: curve === null, legend: { orientation: "h", y: -0.11, yanchor: "top" } };
     D.objectives.forEach((objective, j) => {
       const n = j ? j + 1 : "";
       const on = { xaxis: `x${n}`, yaxis: `y${n}` };
@@ -164,7 +165,7 @@
         if (drawn) data.push({ type: "scatter", mode: "lines", x: ks, y: [limit.worst, limit.worst], line: { color: LIMIT, width: 2, dash: "dash" }, hovertext: esc(`limit: ${limit.text}`), hoverinfo: "text", showlegend: false, ...on });
         words.push(`limit: ${limit.text}${drawn ? " (dashed)" : ", far beyond this picture"}`);
       }
-      layout.annotations.push({ text: `<b>${esc(short(kind.label, 50))}</b>${words.length ? `&nbsp;&nbsp;&nbsp;<span style="color:${LIMIT}">${esc(words.join("; "))}</span>` : ""}`, xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", showarrow: false });
+      layout.annotations.push({ text: `<b>${esc(short(kind.label, 50))}</b>${words.length ? `${narrow() ? "<br>" : "&nbsp;&nbsp;&nbsp;"}<span style="color:${LIMIT}">${words.map(esc).join(narrow() ? "<br>" : "; ")}</span>` : ""}`, xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", align: "left", showarrow: false });
       layout[`xaxis${n}`] = { ...LINES, title: { text: j === D.objectives.length - 1 ? "k, number of samples" : "" } };
       layout[`yaxis${n}`] = { ...LINES, ...spread(kind), title: { text: esc(short(objective.unit, 20)) } };
       data.push(...marks2d(choices, (c, i) => D.curves[c].k[i], (c, i) => D.curves[c].mean[j][i], on));

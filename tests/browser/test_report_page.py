@@ -16,9 +16,8 @@ SCRIPT, IMAGE, LINK = (
 )
 LIMITS = Scenario("mine", max={"cost": 0.5, "latency": 60}, min={"accuracy": 0.93})
 DRAWN = "return document.querySelectorAll('#{} .main-svg').length > 0 && !!document.getElementById('{}').data"
-# How many pixels of the scene are not white, and how many colours there are.
+# How many pixels of the 3-D space are not white.
 PIXELS = """
-const gl = document.querySelector('#space canvas').getContext('webgl');
 const image = await Plotly.toImage(document.getElementById('space'), {format: 'png', width: 500, height: 500});
 const canvas = document.createElement('canvas'); canvas.width = canvas.height = 500;
 const drawing = new Image(); drawing.src = image; await drawing.decode();
