@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import socket
 import subprocess
 import sys
 import tempfile
@@ -228,11 +229,14 @@ def serve(
         The exit code of the server.
 
     Raises:
-        MooInferError: for files that cannot be read, and where Voila is missing (extra ``notebook``).
+        MooInferError: for files that cannot be read, a port in use, and where Voila is missing (extra ``notebook``).
     """
     if find_spec("voila") is None:
         raise MooInferError("the page needs voila: pip install 'moo-infer[notebook]'")
     _known(models, Registry(*(plugin_file(path) for path in plugin_files)))  # better now than on the page
+    with socket.socket() as taken:
+        if taken.connect_ex(("127.0.0.1", port)) == 0:
+            raise MooInferError(f"port {port} is in use; give another one")
     given = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
     source = f"from moo_infer.explore import Explorer\nExplorer(**{given!r})"
     cell: dict[str, object] = {

@@ -1,0 +1,205 @@
+import json
+import math
+import random
+import socket
+from pathlib import Path
+
+import pytest
+
+from moo_infer import MooInferError, Pipeline, Scenario
+from moo_infer import explore as module
+from moo_infer.explore import Explorer
+from moo_infer.plot import space
+from moo_infer.tables import notebook
+
+ROOT = Path(__file__).parent.parent
+MODELS = """
+models:
+  <b>mine</b>:
+    inference: {kind: gaussian, tokens_in_mean: 1000, tokens_in_std: 50, tokens_out_mean: 500, tokens_out_std: 50, accuracy_mean: 0.8, accuracy_std: 0.1}
+    costs:
+      - {kind: linear-cost, usd_per_input_token: 1.0e-06, usd_per_output_token: 1.0e-05}
+scenarios:
+  slow: {max: {cost: {p95: 0.05}}, min: {accuracy: 0.85}}
+  fast: {max: {cost: 0.02}}
+"""
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    return Explorer()
+
+
+def drawn(explorer):
+    return bytes(explorer.image.value[:4]) == b"\x89PNG"
+
+
+def test_it_opens_with_the_answer_to_the_first_scenario(explorer, pipeline):
+    report = pipeline.run(None, "essay-feedback")
+    assert explorer.answer.value == notebook(report)
+    assert explorer.limits["cost"].value == 0.5
+    assert explorer.limits["accuracy"].description == "min accuracy"
+    assert drawn(explorer)
+
+
+def test_a_moved_limit_decides_as_a_pipeline_does(explorer, pipeline):
+    rng = random.Random(1)
+    explorer.model.value = "gpt-5-nano"
+    for _ in range(20):
+        slider = explorer.limits[rng.choice(["cost", "latency", "accuracy"])]
+        slider.value = rng.choice(slider.options)[1]
+        values = {name: slider.value for name, slider in explorer.limits.items() if math.isfinite(slider.value)}
+        least = {name: value for name, value in values.items() if name == "accuracy"}
+        most = {name: value for name, value in values.items() if name != "accuracy"}
+        expected = pipeline.run("gpt-5-nano", Scenario("custom", most, least))
+        assert explorer.scenario.value == "custom"
+        assert explorer.answer.value == notebook(expected)
+        assert [c.k for c in explorer.report.rows] == [c.k for c in expected.rows]
+
+
+def test_a_moved_limit_costs_no_estimation(explorer, monkeypatch):
+    explorer.model.value = "gpt-5"
+    monkeypatch.setattr(type(explorer._pipeline.estimator), "estimate", None)
+    explorer.limits["cost"].value = explorer.limits["cost"].options[10][1]
+    explorer.limits["cost"].value = math.inf
+    assert "cost &lt;=" not in explorer.answer.value
+
+
+def test_a_scenario_moves_the_sliders(explorer):
+    explorer.scenario.value = "medical-ai"
+    assert [explorer.limits[name].value for name in ("cost", "latency", "accuracy")] == [0.9, 600, 0.98]
+    assert explorer.scenario.value == "medical-ai"
+    assert "medical-ai: k within" in explorer.answer.value
+
+
+def test_every_control_makes_its_report(explorer):
+    explorer.scenario.value, explorer.model.value = "essay-feedback", "gpt-5"
+    changes = {"k_max": 16, "parallelism": 2, "estimator": "monte-carlo", "trials": 50, "seed": 3}
+    changes |= {"aggregators": ("majority-vote", "coverage"), "selectors": ("knee-chord", "max-accuracy")}
+    for name, value in changes.items():
+        getattr(explorer, name).value = value
+    expected = Pipeline(
+        ("majority-vote", "coverage"), ("knee-chord", "max-accuracy"), "monte-carlo", k_max=16, parallelism=2
+    )
+    expected.estimator = type(expected.estimator)(50, 3)
+    assert explorer.answer.value == notebook(expected.run("gpt-5", "essay-feedback"))
+    explorer.k_max.value = 1
+    assert "P = 2 is above k_max = 1" in explorer.answer.value
+    assert not drawn(explorer)
+    for name, value in {"k_max": 128, "parallelism": 0, "estimator": "exact", "aggregators": ("best-of-k",)}.items():
+        getattr(explorer, name).value = value
+    assert "use gpt-5" in explorer.answer.value
+
+
+@pytest.mark.parametrize("picture", ["space", "curves", "front", "decision map"])
+def test_every_picture_is_drawn_of_what_is_recommended(explorer, picture):
+    explorer.model.value = "all models"
+    explorer.picture.value = picture
+    assert drawn(explorer)
+    assert explorer.remark.value == ""
+
+
+def test_nothing_feasible_says_so_and_draws_still(explorer):
+    explorer.picture.value = "space"
+    explorer.limits["accuracy"].value = explorer.limits["accuracy"].options[-1][1]
+    explorer.limits["cost"].value = explorer.limits["cost"].options[0][1]
+    assert "nothing is feasible" in explorer.answer.value
+    assert drawn(explorer)
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(MODELS)
+    return path
+
+
+def test_models_and_scenarios_of_a_file(mine):
+    """Names are text, quantile limits hold, and a picture that cannot be drawn says why."""
+    explorer = Explorer(mine)
+    assert explorer.scenario.options == ("slow", "fast", "custom")
+    assert explorer.limits["cost"].value == math.inf
+    assert "p95 cost &lt;= 0.05 USD" in explorer.answer.value
+    assert "<b>" not in explorer.answer.value
+    assert explorer.remark.value == "<p>this picture takes 3 objectives, and the table has 2: accuracy, cost</p>"
+    explorer.scenario.value = "fast"
+    assert explorer.limits["cost"].value == 0.02
+    assert explorer.limits["accuracy"].value == -math.inf
+
+
+def test_plugin_files_bring_their_parts(tmp_path):
+    plugin = tmp_path / "first.py"
+    plugin.write_text(
+        "from moo_infer import Selector, hookimpl\n"
+        "class First(Selector):\n    name = 'first'\n    def select(self, candidates, /):\n        return 0\n"
+        "@hookimpl\ndef register_selectors():\n    return [First]\n"
+    )
+    explorer = Explorer(plugin_files=[plugin])
+    assert "first" in explorer.selectors.options
+    assert "verifier" not in explorer.aggregators.options, "it has parameters without defaults"
+    explorer.selectors.value = ("first",)
+    assert "the first choice" in explorer.answer.value
+
+
+def test_the_picture_is_that_of_the_report(explorer):
+    explorer.model.value, explorer.picture.value = "gpt-5", "space"
+    title = space(explorer.report)._suptitle.get_text()
+    assert title.startswith("gpt-5, best-of-k")
+
+
+@pytest.mark.parametrize("notebook_file", sorted(ROOT.glob("examples/*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_run(notebook_file, tmp_path, monkeypatch):
+    """Executed in a kernel of their own, cell by cell; widgets, tables and pictures come out."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    document = nbformat.read(notebook_file, as_version=4)
+    assert not any(cell.get("outputs") for cell in document.cells), "notebooks are kept without outputs"
+    nbclient.NotebookClient(document, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [set(o.data) for cell in document.cells for o in cell.get("outputs", []) if o.output_type != "stream"]
+    kinds = set().union(*shown)
+    assert {"application/vnd.jupyter.widget-view+json", "text/html", "image/png"} <= kinds
+
+
+def served(monkeypatch, **given):
+    """What `serve` starts: the command, and the cell of the page."""
+    seen = {}
+
+    def call(command):
+        page = Path(next(word for word in command if word.endswith(".ipynb")))
+        seen.update(command=command, source=json.loads(page.read_text())["cells"][0]["source"], page=page)
+        return 0
+
+    monkeypatch.setattr(module.subprocess, "call", call)
+    assert module.serve(**given) == 0
+    assert not seen["page"].exists(), "nothing is left behind"
+    return seen
+
+
+def test_the_page_holds_the_same_explorer(monkeypatch, mine):
+    seen = served(monkeypatch, models=mine, port=9000, browser=False)
+    assert seen["command"][1:3] == ["-m", "voila"]
+    assert {"--port=9000", "--no-browser", "--Voila.ip=127.0.0.1"} <= set(seen["command"])
+    names = {}
+    exec(seen["source"].replace("\nExplorer", "\nmade = Explorer"), names)
+    assert "<b>mine</b>" in names["made"].model.options
+    assert "--no-browser" not in served(monkeypatch)["command"]
+
+
+def test_bad_files_are_refused_before_anything_is_served(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.subprocess, "call", lambda _: pytest.fail("nothing may start"))
+    assert cli("explore", "--models", tmp_path / "none.yaml")[0] == 2
+    assert cli("explore", "--plugin-file", tmp_path / "none.py")[0] == 2
+    assert cli("explore", "--port", "0")[0] == 2
+    with pytest.raises(MooInferError, match="no such file"):
+        Explorer(tmp_path / "none.yaml")
+
+
+def test_a_port_that_is_taken_is_one_sentence(cli):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = cli("explore", "--no-browser", "--port", port)
+    assert code == 2
+    assert f"port {port} is in use" in err
