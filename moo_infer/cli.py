@@ -280,7 +280,7 @@ def explore(
 
 @app.command()
 def plugins(plugin_files: PluginFiles = None, as_json: Json = False) -> str:
-    """List every part that can be called by name, and the package it comes from.
+    """List every part that can be called by name, its parameters, and the package it comes from.
 
     \b
     Examples:

@@ -261,6 +261,8 @@ def _checked(compute: Callable[[], Moments | None], k: IntArray, objective: Obje
 
 def _numbers(given: object, shape: tuple[int, ...], what: str) -> FloatArray:
     """Real finite numbers of a shape; of exact moments there may be B rows at once."""
+    if given is None:
+        raise MooInferError(f"{what} of shape {shape}, got None")
     array = np.asarray(given)
     if array.shape[-len(shape) :] != shape or array.ndim > 2:
         raise MooInferError(f"{what} of shape {shape}, got {array.shape}")

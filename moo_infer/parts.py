@@ -1,7 +1,9 @@
 """Checks a part (inference model, cost model, aggregator, selector) where it enters, from YAML or as an object."""
 
 import dataclasses
+import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ if typing.TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 __all__ = [
+    "NAME",
     "AtLeastOne",
     "NonNegative",
     "Positive",
@@ -29,10 +32,12 @@ __all__ = [
     "build",
     "check",
     "uncertain",
+    "unfit",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 LARGEST = 2**31 - 1
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
 
 NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
@@ -131,9 +136,26 @@ def build(cls: type[Part], given: Mapping[str, object], where: str) -> Part:
         raise MooInferError(f"{where}: missing {', '.join(missing)}; given: {', '.join(map(str, given)) or 'nothing'}")
     values = {str(key): _value(cls, str(key), value, where) for key, value in given.items()}
     try:
-        return cls(**values)
-    except (TypeError, ValueError, MooInferError) as error:
+        part = cls(**values)
+    except (TypeError, ValueError, AttributeError, MooInferError) as error:
         raise MooInferError(f"{where}: {error}") from error
+    for name in fields.keys() - given.keys():  # defaults are checked where they are used
+        _accepted(cls, name, getattr(part, name), f"{where}: {name}")
+    return part
+
+
+def unfit(cls: type, kind: type) -> str:
+    """Say what makes a class unfit to be a part, whatever its fields are filled with; nothing where it is fit."""
+    own = [key for key, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
+    if own and not dataclasses.is_dataclass(cls):
+        return f"{cls.__name__} has the fields {', '.join(own)}, but is no dataclass"
+    if taken := [key for key in own if isinstance(getattr(kind, key, None), property)]:
+        return f"{cls.__name__} needs another name for the field {taken[0]}, a property of every {kind.__name__}"
+    try:
+        _hints(cls)
+    except NameError as error:
+        return f"{cls.__name__} has a field whose type is unknown: {error}"
+    return ""
 
 
 def check(part: object, kind: type[Part], where: str) -> Part:
@@ -155,6 +177,8 @@ def check(part: object, kind: type[Part], where: str) -> Part:
     if not isinstance(name, str) or not name.strip():
         raise MooInferError(f"{where}: {type(part).__name__} needs a class attribute name, got {name!r}")
     cls: Any = type(part)
+    if problem := unfit(cls, kind):
+        raise MooInferError(f"{where}: {problem}")
     for field in _fields(cls):
         value, here = getattr(part, field.name), f"{where}: {name}: {field.name}"
         if _is_number(_hints(cls)[field.name]) and isinstance(value, str | Mapping):

@@ -1,6 +1,8 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -11,7 +13,7 @@ from .candidates import Candidates
 from .columns import Estimate
 from .decisions import Held, decide
 from .errors import MooInferError, unknown
-from .estimators import Estimator, Exact, MonteCarlo, cost_models
+from .estimators import Estimator, Exact, MonteCarlo, cost_models, guarded
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import ACCURACY, Objective
 from .parts import at_least_one, check
@@ -199,8 +201,40 @@ class Pipeline:
         parts = tuple(
             self.registry.get(kind, part) if isinstance(part, str) else check(part, kind, f"{what}s") for part in listed
         )
+        names = [part.name for part in parts]
+        parts = tuple(_labelled(part) if names.count(part.name) > 1 else part for part in parts)
         _unique([part.name for part in parts], what)
+        for part in parts:
+            _check_costs(part, f"{what} {part.name!r}")
         return parts
+
+
+def _labelled(part: Part) -> Part:
+    """Return a part whose name tells it from others of its class: ``noisy-score:rho=0.5``."""
+    given: list[str] = []
+    cls: Any = type(part)
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        value = getattr(part, field.name)
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if value != default:
+            entries = value.items() if isinstance(value, Mapping) else [("", value)]
+            given += [f"{field.name}{'.' * bool(key)}{key}={entry}" for key, entry in entries]
+    labelled = copy(part)
+    object.__setattr__(labelled, "name", f"{part.name}:{','.join(given)}" if given else part.name)
+    return labelled
+
+
+def _check_costs(part: object, where: str) -> None:
+    """Refuse what an aggregator spends where it is no list of cost models within their ranges."""
+    if not isinstance(part, AccuracyAggregator):
+        return
+    costs = guarded(lambda: part.costs, f"{where}: costs")
+    if not isinstance(costs, Sequence) or isinstance(costs, str):
+        raise MooInferError(f"{where}: costs must be a property that gives a list of cost models, got {costs!r:.80}")
+    for i, cost in enumerate(costs):
+        check(cost, CostModel, f"{where}: costs[{i}]")
+        if not isinstance(getattr(cost, "objective", None), Objective):
+            raise MooInferError(f"{where}: costs[{i}]: needs a class attribute objective of type Objective")
 
 
 def _named(

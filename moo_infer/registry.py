@@ -20,7 +20,7 @@ from . import hookspecs
 from .errors import MooInferError, unknown
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import Objective
-from .parts import build
+from .parts import NAME, build, unfit
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
 
@@ -42,14 +42,18 @@ KINDS: dict[type, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Plugin:
-    """A registered class: its name, its kind in words, and the plugin, package and version it came with."""
+    """A registered class: its name, its kind in words, and the plugin, package and version it came with.
+
+    `parameters` are what stands behind the colon, as ``NAME`` or ``NAME=DEFAULT``.
+    """
 
     name: str
     kind: str
     plugin: str
     package: str
     version: str
-    summary: str
+    summary: str = ""
+    parameters: tuple[str, ...] = ()
 
 
 class Registry:
@@ -105,7 +109,7 @@ class Registry:
         what = KINDS[kind][0]
         label, _, parameters = name.partition(":")
         given: dict[str, object] = {"kind": label}
-        for item in filter(None, parameters.split(",")):
+        for item in filter(None, map(str.strip, parameters.split(","))):
             path, equals, value = item.partition("=")
             key, dot, entry = path.partition(".")
             if not (key and equals and bool(dot) == bool(entry)):
@@ -130,7 +134,8 @@ class Registry:
         if not isinstance(name, str) or name not in self._classes[kind]:
             what = KINDS[kind][0]
             raise unknown(what, name, self._classes[kind], "" if where == what else where)
-        part: Part = build(self._classes[kind][name], {k: v for k, v in given.items() if k != "kind"}, where)
+        here = f"{where} {name!r}" if where == KINDS[kind][0] else where
+        part: Part = build(self._classes[kind][name], {k: v for k, v in given.items() if k != "kind"}, here)
         return part
 
     def plugins(self) -> list[Plugin]:
@@ -148,7 +153,10 @@ class Registry:
                 stacklevel=4,
             )
             return
-        self._register(plugin, entry.name, package, entry.dist.version if entry.dist else "")
+        try:
+            self._register(plugin, entry.name, package, entry.dist.version if entry.dist else "")
+        except MooInferError as error:
+            raise MooInferError(f"{error}; {DISABLE}={entry.name} leaves it out") from error
 
     def _register(self, plugin: object, name: str, package: str = "", release: str = "") -> None:
         if not package:
@@ -179,7 +187,7 @@ class Registry:
             if not isinstance(classes, list | tuple):
                 raise MooInferError(f"{_who(name, package)}: {hook} must return a list of classes, got {classes!r}")
             for cls in classes:
-                self._add(kind, what, cls, Plugin("", what, name, package, release, ""))
+                self._add(kind, what, cls, Plugin("", what, name, package, release))
 
     def _add(self, kind: type, what: str, cls: Any, owner: Plugin) -> None:
         where = _who(owner.plugin, owner.package)
@@ -191,22 +199,24 @@ class Registry:
             missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
             raise MooInferError(f"{where}: {cls.__name__} is abstract; it lacks {missing}")
         name = getattr(cls, "name", None)
-        if not isinstance(name, str) or not name.strip():
-            raise MooInferError(f"{where}: {cls.__name__} needs a class attribute name, got {name!r}")
-        fields = [key for key, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
-        if fields and not dataclasses.is_dataclass(cls):
-            raise MooInferError(f"{where}: {cls.__name__} has the fields {', '.join(fields)}, but is no dataclass")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise MooInferError(
+                f"{where}: {cls.__name__} needs a class attribute name, words joined by hyphens, got {name!r}"
+            )
+        if problem := unfit(cls, kind):
+            raise MooInferError(f"{where}: {problem}")
         if kind is CostModel and not isinstance(getattr(cls, "objective", None), Objective):
             raise MooInferError(f"{where}: {cls.__name__} needs a class attribute objective of type Objective")
         if (kind, name) in self._plugins:
             other = self._plugins[kind, name]
             raise MooInferError(
                 f"two {what}s are called {name!r}: one from plugin {other.plugin!r} ({other.package}), "
-                f"one from plugin {owner.plugin!r} ({owner.package}); {DISABLE} names installed plugins to leave out"
+                f"one from plugin {owner.plugin!r} ({owner.package})"
             )
         self._classes[kind][name] = cls
         summary = (inspect.getdoc(cls) or "").split("\n")[0]
-        self._plugins[kind, name] = Plugin(name, what, owner.plugin, owner.package, owner.version, summary)
+        listed = dataclasses.replace(owner, name=name, summary=summary, parameters=_parameters(cls))
+        self._plugins[kind, name] = listed
 
 
 def _installed() -> list[EntryPoint]:
@@ -247,6 +257,15 @@ def plugin_file(path: str | Path, /) -> ModuleType:
         del sys.modules[name]
         raise MooInferError(f"plugin file {name!r}: cannot be loaded: {type(error).__name__}: {error}") from error
     return module
+
+
+def _parameters(cls: type) -> tuple[str, ...]:
+    found = []
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        missing = field.default is field.default_factory is dataclasses.MISSING
+        shown = "" if missing or field.default is dataclasses.MISSING else f"={field.default}"
+        found += [f"{field.name}{shown}"] if field.init else []
+    return tuple(found)
 
 
 def _origin(plugin: object) -> tuple[str, str]:

@@ -15,8 +15,8 @@ yours needs columns or laws of another.
 """
 
 import dataclasses
+import inspect
 import random
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +32,7 @@ from .columns import Column, Estimate
 from .errors import NoSelection, SelectionWarning
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, Selector
 from .objectives import ACCURACY, Limit, Objective
+from .parts import NAME, check, unfit
 
 __all__ = ["AggregatorContract", "CostModelContract", "InferenceModelContract", "SelectorContract"]
 
@@ -40,6 +41,7 @@ GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
 SHAPES = ((1, 1), (5, 1), (1, 2), (3, 3), (1, 6), (5, 6))  # of draws: (M, K)
 CLOSE = 5.0  # standard errors between what is exact and what is simulated
 TRIALS = 4000
+DATACLASS = "__dataclass_params__"
 
 
 class SelectorContract:
@@ -87,7 +89,7 @@ class SelectorContract:
     def test_does_not_depend_on_units(self, selector: Selector) -> None:
         """Dollars or cents: an objective and its limit scaled together change nothing."""
         if not self.scale_invariant:
-            pytest.skip("this selector does not promise it")
+            pytest.skip("scale_invariant is not promised")
         k, cost, accuracy = _bent(12)
         for factor in (1e-3, 1e3):
             answers = [
@@ -99,7 +101,7 @@ class SelectorContract:
     def test_ignores_dominated_rows(self, selector: Selector) -> None:
         """Rows that are worse than another in everything are no alternative."""
         if not self.ignores_dominated:
-            pytest.skip("this selector does not promise it")
+            pytest.skip("ignores_dominated is not promised")
         k, cost, accuracy = _bent(12)
         good = np.stack([cost, k / 4.0, accuracy], axis=1)
         bad = np.stack([cost[-3:] + 2, k[-3:] / 4.0 + 3, accuracy[-1] - [0.03, 0.04, 0.05]], axis=1)
@@ -242,9 +244,11 @@ class AggregatorContract:
     def test_accuracies_are_shares(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """(M, K), in [0, 1], also where all inferences are equal, right or wrong."""
         for draws in _draws(model):
-            accuracy = aggregator.aggregate(draws, np.random.default_rng(0))
-            assert np.shape(accuracy) == draws.accuracy.shape
-            assert ((accuracy >= -1e-12) & (accuracy <= 1 + 1e-12)).all()
+            accuracy = np.asarray(aggregator.aggregate(draws, np.random.default_rng(0)))
+            assert accuracy.shape == draws.accuracy.shape, "an accuracy for each of the first k, in every trial: (M, K)"
+            low, high = accuracy.min(), accuracy.max()
+            assert low >= -1e-12, f"accuracies are in [0, 1], got {low:g}"
+            assert high <= 1 + 1e-12, f"accuracies are in [0, 1], got {high:g}"
 
     def test_is_a_part(self, aggregator: AccuracyAggregator) -> None:
         """A name that people can type, and fields that nobody changes."""
@@ -269,16 +273,18 @@ class AggregatorContract:
     ) -> None:
         """Column k-1 belongs to the first k inferences."""
         if not self.nested:
-            pytest.skip("this aggregator does not promise it")
-        draws = model.sample(np.random.default_rng(0), 4, 8)
+            pytest.skip("nested is not promised")
+        draws = model.sample(np.random.default_rng(0), 100, 8)
         whole = aggregator.aggregate(draws, np.random.default_rng(3))
         for k in (1, 3, 8):
             first = aggregator.aggregate(_first(draws, k), np.random.default_rng(3))
-            np.testing.assert_allclose(first, whole[:, :k], rtol=1e-12)
+            hint = "column k-1 belongs to the first k; random numbers for each inference: rng.random((K, M)).T"
+            np.testing.assert_allclose(first, whole[:, :k], rtol=1e-12, err_msg=hint)
 
     def test_costs_are_cost_models(self, aggregator: AccuracyAggregator) -> None:
         """What aggregating spends is counted like everything else."""
-        assert all(isinstance(cost, CostModel) for cost in aggregator.costs)
+        for i, cost in enumerate(aggregator.costs):
+            check(cost, CostModel, f"costs[{i}]")
 
     def test_exact_agrees_with_simulation(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """Mean, standard deviation and quantiles, where they are claimed."""
@@ -371,15 +377,22 @@ def _first(draws: Draws, k: int) -> Draws:
 
 def _close(exact: float, values: FloatArray, what: str) -> None:
     error = CLOSE * values.std() / np.sqrt(len(values)) + 1e-9 * abs(exact) + 1e-12
-    assert abs(values.mean() - exact) <= error, f"{what}: exact {exact:g}, simulated {values.mean():g}"
+    if np.isin(values, (0.0, 1.0)).all():  # what happens in one trial of a thousand may not have been seen
+        error = max(error, 3 * CLOSE / len(values))
+    assert abs(values.mean() - exact) <= error, (
+        f"{what}: exact {exact:.9g}, simulated {values.mean():.9g} +- {error:.2g}"
+    )
 
 
 def _is_a_part(part: Any) -> None:
-    assert isinstance(part.name, str)
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", part.name), f"{part.name!r} is not kebab-case"
+    assert isinstance(getattr(part, "name", None), str), "the class needs a name"
+    assert NAME.fullmatch(part.name), f"{part.name!r} is not kebab-case"
     assert type(part).name == part.name, "the name belongs to the class, not to the object"
+    kind = next(k for k in (Selector, AccuracyAggregator, CostModel, InferenceModel) if isinstance(part, k))
+    assert not unfit(type(part), kind), unfit(type(part), kind)
     if dataclasses.is_dataclass(part):
-        assert vars(type(part))["__dataclass_params__"].frozen, "write @dataclass(frozen=True)"
+        parameters = next(vars(cls)[DATACLASS] for cls in inspect.getmro(type(part)) if DATACLASS in vars(cls))
+        assert parameters.frozen, "write @dataclass(frozen=True)"
         assert dataclasses.replace(part) == part  # type: ignore[type-var]  # a part is no class
 
 
@@ -412,7 +425,7 @@ def _vectorises(
 ) -> None:
     """Compare moments where a number is (B, 1) with those of each number alone, for every number of part and model."""
     if not part.vectorised:
-        pytest.skip("this part does not promise it")
+        pytest.skip("vectorised is not promised")
     numbers: list[tuple[Any, str]] = [(part, name) for name in _numbers_of(part)]
     numbers += [(model, name) for name in _numbers_of(model)] if model.vectorised else []
     for owner, name in numbers:

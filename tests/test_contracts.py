@@ -194,7 +194,15 @@ def model(body=UNIFORM, law="0.5, 0.1"):
     return MODEL.format(body=body, law=law)
 
 
-@pytest.mark.parametrize("code", [aggregator(), cost_model(), model()], ids=["aggregator", "cost model", "model"])
+RIGHT = "right = rng.random(draws.accuracy.shape[::-1]).T < draws.accuracy; return np.maximum.accumulate(right, axis=1) * 1.0"
+RARE = "return Moments(1 - (1 - model.accuracy.mean) ** k)"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [aggregator(), aggregator(RIGHT, RARE), cost_model(), model()],
+    ids=["aggregator", "one whose errors are too rare to be seen", "cost model", "model"],
+)
 def test_what_keeps_the_contract_passes(pytester, code):
     pytester.makepyfile(code)
     assert pytester.runpytest_inprocess("-p", "no:cacheprovider").ret == 0
@@ -206,6 +214,7 @@ def test_what_keeps_the_contract_passes(pytester, code):
         (aggregator("return draws.accuracy[:, 0]"), "test_accuracies_are_shares"),
         (aggregator("return 2 * draws.accuracy"), "test_accuracies_are_shares"),
         (aggregator("return draws.accuracy[:, ::-1]"), "test_an_accuracy_knows_nothing_of_later_inferences"),
+        (aggregator(RIGHT.replace("shape[::-1]).T", "shape)")), "test_an_accuracy_knows_nothing_of_later_inferences"),
         (aggregator("return np.random.random_sample(draws.accuracy.shape)"), "test_is_reproducible_from_a_generator"),
         (aggregator("return np.random.default_rng().random(draws.accuracy.shape)"), "test_is_reproducible_from_a_generator"),
         (aggregator("a = draws.accuracy.base; a.flags.writeable = True; a[:] = 1; return a"), "test_leaves_the_draws_alone"),

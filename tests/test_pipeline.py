@@ -1,8 +1,19 @@
 import numpy as np
 import pytest
 
-from moo_infer import Exact, MonteCarlo, MooInferError, NoSelection, Pipeline, Scenario, Selector
+from moo_infer import (
+    AccuracyAggregator,
+    Exact,
+    MonteCarlo,
+    MooInferError,
+    NoSelection,
+    Pipeline,
+    Scenario,
+    Selector,
+)
 from moo_infer.builtin.aggregators import BestOfK, MajorityVote
+from moo_infer.builtin.costs import LinearCost
+from moo_infer.builtin.preferences import WeightedSum
 from moo_infer.builtin.selectors import Knee, Utopia
 from moo_infer.estimators import Estimator
 
@@ -135,3 +146,42 @@ def test_foreign_warnings_pass_through():
 def test_estimators_are_final_but_one_may_bring_ones_own(profile):
     assert isinstance(MonteCarlo(3), Estimator)
     assert Pipeline(estimator=Counting()).run(profile(), Scenario("s"))["utopia"].k
+
+
+class Spends(AccuracyAggregator):
+    name = "spends"
+
+    def aggregate(self, draws, rng, /):
+        return draws.accuracy
+
+
+def spending(costs):
+    return type("Spends", (Spends,), {"costs": property(costs) if callable(costs) else costs})()
+
+
+class NoObjective(LinearCost):
+    objective = None
+
+
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        (LinearCost(0, 0), r"aggregator 'spends': costs must be a property that gives a list of cost models, got LinearCost\("),
+        ([1.5], r"aggregator 'spends': costs\[0\]: must be a CostModel object, got 1.5"),
+        ([LinearCost], r"aggregator 'spends': costs\[0\]: must be a CostModel object, got .*LinearCost.* \(a class: write LinearCost"),
+        ([LinearCost(-1e-7, 0)], r"costs\[0\]: linear-cost: usd_per_input_token: must be >= 0, got -1e-07"),
+        ([NoObjective(0, 0)], r"costs\[0\]: needs a class attribute objective of type Objective"),
+        (lambda self: self.nothing, r"aggregator 'spends': costs fails: AttributeError: "),
+    ],
+)  # fmt: skip
+def test_what_an_aggregator_spends_is_checked_where_it_enters(costs, message):
+    with pytest.raises(MooInferError, match=message):
+        Pipeline(spending(costs))
+
+
+def test_settings_of_one_class_have_names_of_their_own():
+    pipeline = Pipeline(selectors=[WeightedSum(), WeightedSum({"accuracy": 2.0})])
+    assert [s.name for s in pipeline.selectors] == ["weighted-sum", "weighted-sum:weights.accuracy=2.0"]
+    assert WeightedSum.name == WeightedSum({"accuracy": 2.0}).name == "weighted-sum", "the class keeps its own"
+    report = pipeline.run("gpt-5", "essay-feedback")
+    assert report["weighted-sum:weights.accuracy=2.0"].k

@@ -126,7 +126,7 @@ def test_parameters_behind_a_colon():
     weighted = registry.get(Selector, "asf:weights.accuracy=3,weights.cost=1e-1")
     assert weighted.weights == {"accuracy": 3.0, "cost": 0.1}
     for text, message in (
-        ("net-value:usd=2", "selector: unknown key 'usd'; keys: usd_per_right_answer, usd_per_second"),
+        ("net-value:usd=2", "selector 'net-value': unknown key 'usd'; keys: usd_per_right_answer, usd_per_second"),
         ("net-value:2", "parameters are NAME=VALUE, got '2'"),
         (
             "net-value:usd_per_second=1,usd_per_second=2",
@@ -138,7 +138,7 @@ def test_parameters_behind_a_colon():
         ),
         ("asf:weights=1,weights.accuracy=2", "parameters are given once each, got 'weights.accuracy=2' as well"),
         ("asf:weights.=2", "parameters are NAME=VALUE, got 'weights.=2'"),
-        ("asf:weights.accuracy=x", "selector: weights.accuracy: must be a number, got 'x'"),
+        ("asf:weights.accuracy=x", "selector 'asf': weights.accuracy: must be a number, got 'x'"),
         ("net-value:usd_per_second=-1", "usd_per_second: must be >= 0, got -1"),
         ("net-valu:x=1", "unknown selector 'net-valu'; available: net-value"),
     ):

@@ -14,6 +14,7 @@ from moo_infer import (
     hookimpl,
 )
 from moo_infer import registry as registry_module
+from moo_infer.parts import Share
 from moo_infer.registry import plugin_file
 
 
@@ -76,6 +77,32 @@ def unmarked():
     return SimpleNamespace(register_selectors=lambda: [First], __name__="mine")
 
 
+def named(label):
+    return selectors(type("First", (First,), {"name": label}))
+
+
+@dataclass(frozen=True)
+class Shadow(InferenceModel):
+    name = "shadow"
+    accuracy: float = 0.5
+
+    def sample(self, rng, M, K, /):
+        raise AssertionError
+
+
+def models():
+    def register_inference_models():
+        return [Shadow]
+
+    return plugin(register_inference_models)
+
+
+@dataclass(frozen=True)
+class Typo(First):
+    name = "typo"
+    share: "Shre" = 0.5  # noqa: F821  # the mistake
+
+
 class Nameless(Selector):
     def select(self, candidates, /):
         return 0
@@ -107,7 +134,7 @@ def cost_models():
     ("made", "message"),
     [
         (misspelt(), r"plugin 'mine': unknown hook 'register_selector'.*; hooks: register_inference_models, register_cost_models"),
-        (selectors(Nameless), "plugin 'mine': Nameless needs a class attribute name, got None"),
+        (selectors(Nameless), "plugin 'mine': Nameless needs a class attribute name, words joined by hyphens, got None"),
         (selectors(Abstract), "plugin 'mine': Abstract is abstract; it lacks select"),
         (selectors(First()), r"plugin 'mine': must register selector classes, got the object First\(offset=0\)"),
         (selectors(int), "plugin 'mine': int must be a subclass of Selector"),
@@ -115,6 +142,10 @@ def cost_models():
         (selectors(First, First), "two selectors are called 'first'"),
         (unmarked(), "plugin 'mine': register_selectors is not marked with @hookimpl"),
         (SimpleNamespace(__name__="mine"), "plugin 'mine': implements no hook; hooks: register_inference_models"),
+        (named("my vote"), "First needs a class attribute name, words joined by hyphens, got 'my vote'"),
+        (named("my:vote"), "First needs a class attribute name, words joined by hyphens, got 'my:vote'"),
+        (models(), "plugin 'mine': Shadow needs another name for the field accuracy, a property of every InferenceModel"),
+        (selectors(Typo), "plugin 'mine': Typo has a field whose type is unknown: name 'Shre' is not defined"),
         (cost_models(), "plugin 'mine': NoObjective needs a class attribute objective of type Objective"),
     ],
 )  # fmt: skip
@@ -166,7 +197,7 @@ def test_the_environment_names_plugins_to_leave_out(monkeypatch, disabled):
 
 def test_a_plugin_that_takes_a_name_of_another_can_be_left_out(monkeypatch):
     monkeypatch.setattr(registry_module, "_installed", lambda: [installed("one", "package-one", Double)])
-    with pytest.raises(MooInferError, match="MOO_INFER_DISABLE names installed plugins to leave out"):
+    with pytest.raises(MooInferError, match="two selectors are called 'knee'.*; MOO_INFER_DISABLE=one leaves it out"):
         Registry()
     monkeypatch.setenv("MOO_INFER_DISABLE", "one")
     assert "knee" in Registry().names(Selector)
@@ -204,7 +235,7 @@ def test_one_file_is_a_plugin_without_packaging(tmp_path):
     path.write_text(FILE)
     registry = Registry(plugin_file(path), entry_points=False)
     assert registry.get(Selector, "last:back=2").back == 2
-    with pytest.raises(MooInferError, match="selector: back: must be a whole number, got 'two'"):
+    with pytest.raises(MooInferError, match="selector 'last': back: must be a whole number, got 'two'"):
         registry.get(Selector, "last:back=two")
     listed = next(p for p in registry.plugins() if p.name == "last")
     assert (listed.plugin, listed.package, listed.version) == (str(path), str(path), "")
@@ -247,7 +278,9 @@ def test_building_from_a_mapping():
     assert registry.build(Selector, {"kind": "first", "offset": 2}, "here") == First(2)
     with pytest.raises(MooInferError, match="here: offset: must be a whole number, got 1.5"):
         registry.build(Selector, {"kind": "first", "offset": 1.5}, "here")
-    with pytest.raises(MooInferError, match="cost model: missing usd_per_input_token, usd_per_output_token"):
+    with pytest.raises(
+        MooInferError, match="cost model 'linear-cost': missing usd_per_input_token, usd_per_output_token"
+    ):
         registry.get(CostModel, "linear-cost")
 
 
@@ -267,3 +300,13 @@ def test_a_part_may_refuse_its_fields_itself():
 
 def test_the_installed_example_is_found():
     assert "moo_infer_example" in sys.modules or "fewest-samples" in Registry().names(Selector)
+
+
+def test_defaults_out_of_range_are_found_where_a_part_is_called():
+    @dataclass(frozen=True)
+    class Much(First):
+        name = "much"
+        share: Share = 90.0
+
+    with pytest.raises(MooInferError, match="selector 'much': share: must be <= 1, got 90.0"):
+        Registry(selectors(Much), entry_points=False).get(Selector, "much")

@@ -113,7 +113,7 @@ def test_promethee_says_where_pairs_are_too_many():
             "topsis: weights: unknown objective 'acuracy'; available: accuracy, cost, latency",
         ),
         ("topsis:weights.accuracy=0", "weights.accuracy: must be > 0, got '0'"),
-        ("vikor:v=2", "selector: v: must be <= 1, got 2.0"),
+        ("vikor:v=2", "selector 'vikor': v: must be <= 1, got 2.0"),
         (
             "promethee-ii:indifference=0.5,preference=0.5",
             "promethee-ii: indifference must be < preference, got 0.5 and 0.5",

@@ -195,8 +195,8 @@ def test_a_free_verifier_spends_nothing():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("verifier", "aggregator: missing tpr, fpr"),
-        ("verifier:tpr=1.2,fpr=0", "aggregator: tpr: must be <= 1, got 1.2"),
+        ("verifier", "aggregator 'verifier': missing tpr, fpr"),
+        ("verifier:tpr=1.2,fpr=0", "aggregator 'verifier': tpr: must be <= 1, got 1.2"),
         ("verifier:tpr=1,fpr=0,fallback=first", "fallback: must be 'vote' or 'last', got 'first'"),
         ("noisy-score:rho=-0.5", "rho: must be >= 0"),
         ("noisy-score:rho=0.5,verdict_tokens=-1", "verdict_tokens: must be >= 0"),
