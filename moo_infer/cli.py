@@ -291,9 +291,11 @@ def plugins(plugin_files: PluginFiles = None, as_json: Json = False) -> str:
     found = _registry(plugin_files).plugins()
     if as_json:
         return _json({"plugins": [asdict(plugin) for plugin in found]})
-    rows = [
-        (p.kind, p.name, p.summary.split(" (")[0].split(": ")[0], f"{p.package} {p.version}".rstrip()) for p in found
-    ]
+    rows = []
+    for p in found:
+        summary = p.summary.split(" (")[0].split(": ")[0]
+        parameters = f"\n:{', '.join(p.parameters)}" if p.parameters else ""
+        rows.append((p.kind, p.name, f"{summary}{parameters}", f"{p.package} {p.version}".rstrip()))
     return _table(("kind", "name", "what it is", "from"), rows)
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "bounds",
     "build",
     "check",
+    "is_number",
     "uncertain",
     "unfit",
 ]
@@ -103,11 +104,16 @@ def bounds(cls: type, field: str) -> tuple[float, float]:
         MooInferError: for a field that does not exist or is no number.
     """
     hints = _hints(cls)
-    if field not in hints or not _is_number(hints[field]):
+    if not is_number(cls, field):
         raise MooInferError(f"{getattr(cls, 'name', cls.__name__)} has no number called {field!r}")
     rules = _rules(hints[field])
     values: dict[type, float] = {type(rule): getattr(rule, type(rule).__name__.lower(), 0.0) for rule in rules}
     return values.get(Ge, values.get(Gt, -math.inf)), values.get(Le, values.get(Lt, math.inf))
+
+
+def is_number(cls: type, field: str) -> bool:
+    """Whether a class has a field that holds one number."""
+    return field in _hints(cls) and _is_number(_hints(cls)[field])
 
 
 def build(cls: type[Part], given: Mapping[str, object], where: str) -> Part:

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import os
+import re
 import sys
 import warnings
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from . import hookspecs
 from .errors import MooInferError, unknown
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import Objective
-from .parts import NAME, build, unfit
+from .parts import NAME, build, is_number, unfit
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
 
@@ -117,6 +118,8 @@ class Registry:
             place = given.setdefault(key, {}) if dot else given
             if not isinstance(place, dict) or (entry or key) in place:
                 raise MooInferError(f"{what} {name!r}: parameters are given once each, got {item!r} as well")
+            if dot and is_number(self._classes[kind].get(label, kind), key):
+                raise MooInferError(f"{what} {name!r}: {key} is a number, got {item!r}")
             place[entry or key] = value
         return self.build(kind, given, what)
 
@@ -225,13 +228,21 @@ def _installed() -> list[EntryPoint]:
 
 def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
     """Leave out what the environment disables, by the name of the entry point or of the package."""
-    disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")} - {""}
-    called = [{entry.name, entry.dist.name} if entry.dist else {entry.name} for entry in installed]
+    disabled = {_normalised(name) for name in os.environ.get(DISABLE, "").split(",")} - {""}
+    called = [
+        {_normalised(name) for name in (entry.name, entry.dist.name if entry.dist else entry.name)}
+        for entry in installed
+    ]
     known: set[str] = set().union(*called)
     if strangers := ", ".join(sorted(disabled - known)):
         there = ", ".join(sorted(known)) or "none"
-        warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=3)
+        warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=2)
     return [entry for entry, names in zip(installed, called, strict=True) if not names & disabled]
+
+
+def _normalised(name: str) -> str:
+    """A package's name as packaging compares them: ``Moo_Infer.Energy`` is ``moo-infer-energy``."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def plugin_file(path: str | Path, /) -> ModuleType:

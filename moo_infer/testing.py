@@ -417,7 +417,8 @@ def _unchanged(draws: Draws) -> Iterator[None]:
 
 def _global_randomness() -> object:
     """The state of NumPy's and Python's global generators, which no part may use."""
-    return np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]  # noqa: NPY002  # looked at
+    state = np.random.get_state()  # noqa: NPY002  # looked at
+    return [np.asarray(part).tolist() for part in state], random.getstate()
 
 
 def _vectorises(

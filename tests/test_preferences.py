@@ -137,6 +137,7 @@ def test_parameters_behind_a_colon():
             "parameters are given once each, got 'weights.accuracy=2' as well",
         ),
         ("asf:weights=1,weights.accuracy=2", "parameters are given once each, got 'weights.accuracy=2' as well"),
+        ("cheapest-within:within.value=0.1", "within is a number, got 'within.value=0.1'"),
         ("asf:weights.=2", "parameters are NAME=VALUE, got 'weights.=2'"),
         ("asf:weights.accuracy=x", "selector 'asf': weights.accuracy: must be a number, got 'x'"),
         ("net-value:usd_per_second=-1", "usd_per_second: must be >= 0, got -1"),

@@ -181,7 +181,7 @@ def installed(name, package, *classes):
     return SimpleNamespace(name=name, dist=SimpleNamespace(name=package, version="1"), load=lambda: selectors(*classes))
 
 
-@pytest.mark.parametrize("disabled", ["one", "package-one", " package-one , ", "package-one,one"])
+@pytest.mark.parametrize("disabled", ["one", "package-one", " package-one , ", "package-one,one,", "Package_One"])
 def test_the_environment_names_plugins_to_leave_out(monkeypatch, disabled):
     class Second(First):
         name = "second"
@@ -259,6 +259,8 @@ def test_a_file_that_is_no_plugin_is_an_error_in_words(tmp_path, name, text, mes
         (tmp_path / name).write_text(text)
     with pytest.raises(MooInferError, match=message):
         Registry(plugin_file(tmp_path / name), entry_points=False)
+    if "cannot be loaded" in message:
+        assert str(tmp_path / name) not in sys.modules
 
 
 def test_a_hook_that_fails_is_named_and_skipped():

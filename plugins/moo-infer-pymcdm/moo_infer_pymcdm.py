@@ -146,8 +146,8 @@ class PrometheeII(Selector):
 class SPOTIS(Selector):
     """Closest to the ideal by the weighted sum of losses, within fixed bounds (Dezert et al. 2020).
 
-    The bounds of an objective are its ideal and its limit (without a limit: the largest mean of the table), so adding a
-    model cannot reverse the order of the others where every objective has a limit.
+    The bounds of an objective are its ideal and its limit (without a limit: the largest mean of the table; of accuracy
+    always 0 and 1), so adding a model cannot reverse the order of the others where every objective has a limit.
 
     Args:
         weights: importance of an objective by name, > 0; those not named weigh 1.
@@ -183,7 +183,8 @@ class _Problem:
         self.first, self.trivial = int(self.front[0]), not telling.any()
         self._objectives = [o for o, tells in zip(candidates.objectives, telling, strict=True) if tells]
         self._matrix = candidates.means[self.front][:, telling]
-        self._weights = given[telling] / given[telling].sum()
+        relative = given[telling] / given[telling].max() if telling.any() else given[telling]
+        self._weights = relative / relative.sum()
         self._scales = candidates.scales
 
     @property
@@ -194,11 +195,14 @@ class _Problem:
     @property
     def bounds(self) -> FloatArray:
         """(criteria, 2) from the ideal to the scale of the losses, or to the worst row where that is beyond it."""
-        worst = [
-            o.sign * max(self._scales[o.name], float(o.shortfall(column).max()))
-            for o, column in zip(self._objectives, self._matrix.T, strict=True)
-        ]
-        return np.array([sorted([o.best, o.best + w]) for o, w in zip(self._objectives, worst, strict=True)])
+        ends = np.array([[o.best, o.best + o.sign * self._scales[o.name]] for o in self._objectives])
+        return np.stack(
+            [
+                np.minimum(ends.min(axis=1), self._matrix.min(axis=0)),
+                np.maximum(ends.max(axis=1), self._matrix.max(axis=0)),
+            ],
+            axis=1,
+        )
 
     def best(self, scores: FloatArray) -> int:
         """Row number of the least score; of equal ones the first."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from moo_infer import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, hookimpl
+from moo_infer import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, MooInferError, hookimpl
 from moo_infer.builtin.aggregators import MajorityVote
 from moo_infer.builtin.costs import COST, LATENCY, LinearCost, LinearLatency
 from moo_infer.parts import NonNegative, Share
@@ -200,6 +200,7 @@ class Verifier(Verification):
 
     def precision(self, accuracy: float, /) -> float:
         """Accuracy of what is accepted, where inferences are right with probability `accuracy`; 0 where nothing is."""
+        _check_share(accuracy)
         return float(_share(accuracy * self.tpr, self._accepts(accuracy)))
 
     def accepted(self, accuracy: float, k: IntArray, /) -> FloatArray:
@@ -209,6 +210,7 @@ class Verifier(Verification):
             accuracy: probability that an inference is right, in [0, 1].
             k: (n,), >= 1.
         """
+        _check_share(accuracy)
         with np.errstate(divide="ignore"):  # where all are accepted: log 0
             return np.asarray(-np.expm1(k * np.log1p(-self._accepts(accuracy))))
 
@@ -310,6 +312,11 @@ class NoisyScore(Verification):
             return np.stack([np.exp(n * others) @ density for n in k])
         weights = k[:, None] * np.exp((k[:, None] - 1) * log_ndtr(t)) * density  # over its score, the highest of k
         return np.asarray(weights @ ndtr((z - self.rho * t[:, None]) / noise))
+
+
+def _check_share(accuracy: float) -> None:
+    if not 0 <= accuracy <= 1:
+        raise MooInferError(f"verifier: accuracy: must be in [0, 1], got {accuracy!r}")
 
 
 def _share(part: Any, whole: Any) -> Any:

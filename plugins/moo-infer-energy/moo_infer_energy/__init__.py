@@ -183,14 +183,16 @@ def _expected_steps(law: Law, k: IntArray, energy: BatchEnergy) -> FloatArray:
     """
     others = np.asarray(energy.other_sequences, dtype=np.float64)
     low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
-    x, weights = _panels(np.linspace(0.0, 1.0, 25), 16)
+    x, weights = _panels(np.linspace(0.0, 1.0, 13 if others.any() else 25), 16)
     runs = 1.0 - law.cdf(low + (high - low) * x)  # (..., T): the share of inferences longer than that
     if not others.any():
         paid = 1.0 - (1.0 - runs[..., None, :]) ** k[:, None]
     else:
-        # E[n / (B0 + n)] = k S int_0^1 (1 - v)^B0 (1 - S v)^(k-1) dv; the panels shrink towards both ends.
-        halves = 0.5 ** np.arange(20, 0, -1)
-        v, dv = _panels(np.unique(np.concatenate([[0.0], halves, 1 - halves, [1.0]])), 6)
+        # E[n / (B0 + n)] = k S int_0^1 (1 - v)^B0 (1 - S v)^(k-1) dv: the panels shrink towards 0, where that falls at
+        # the rate of B0 + k S, and towards 1, where the power of a small B0 is not smooth.
+        steep = 0.5 ** np.arange(np.ceil(np.log2(10 * (others.max() + k.max()))), 0, -1)
+        rough = 1 - 0.5 ** np.arange(1, 20 if others.min() < 8 else 2)
+        v, dv = _panels(np.unique(np.concatenate([[0.0], steep, rough, [1.0]])), 6)
         rows = np.broadcast_arrays(runs.reshape(-1, runs.shape[-1]), others.reshape(-1, 1))
         paid = np.array([[_paid(n, S, B0[0], v, dv) for n in k] for S, B0 in zip(*rows, strict=True)])
         paid = paid if runs.ndim == 2 or others.ndim == 2 else paid[0]

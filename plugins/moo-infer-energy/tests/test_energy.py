@@ -85,7 +85,7 @@ def test_the_exact_mean_is_the_limit_of_many_steps():
     from scipy.integrate import quad
     from scipy.stats import binom
 
-    for others, k in ((0, 5), (0.5, 9), (12, 3), (12, 40)):
+    for others, k in ((0, 5), (0.5, 9), (12, 3), (12, 40), (300, 64), (1e7, 8)):
 
         def paid(t, others=others, k=k):
             n = np.arange(1, k + 1)
@@ -95,6 +95,21 @@ def test_the_exact_mean_is_the_limit_of_many_steps():
         steps = quad(paid, 0, 396, limit=200, epsabs=1e-9)[0] + quad(paid, 396, 1300, limit=200, epsabs=1e-9)[0]
         exact = BatchEnergy(0, 1, other_sequences=others).exact(CHAT, np.array([k]), parallelism=1).mean
         assert exact == pytest.approx(steps, rel=1e-7)
+
+
+def test_prompts_are_paid_for_every_sample():
+    """0.5 J for each of 700 prompt tokens, 2 J for each of 396 output tokens: 1142 J a sample, and b once."""
+    fixed = replace(FIXED, tokens_in_std=0)
+    energy = BatchEnergy(2.0, 1.0, joules_per_input_token=0.5)
+    assert energy.exact(fixed, np.array([3]), parallelism=1).mean == pytest.approx([3 * 1142 + 396])
+    draws = fixed.sample(np.random.default_rng(0), 1, 3)
+    assert energy.total(draws, parallelism=1)[0, 2] == pytest.approx(3 * 1142 + 396)
+
+
+def test_some_draws_without_b_are_draws_like_others():
+    both = BatchEnergy(A, np.array([[0.0], [B]])).exact(CHAT, K, parallelism=1).mean
+    for row, b in zip(both, (0.0, B), strict=True):
+        assert row == pytest.approx(BatchEnergy(A, b).exact(CHAT, K, parallelism=1).mean)
 
 
 def test_carbon_is_energy_times_intensity_and_pue():
@@ -154,6 +169,11 @@ def test_a_fit_finds_what_was_put_in():
     assert abs(a - 0.2) < 3 * a_se
     assert abs(b - 11) < 3 * b_se
     assert 0.03 < error < 0.05
+    from scipy.optimize import curve_fit
+
+    best, covariance = curve_fit(lambda B, a, b: a + b / B, batch, noisy, sigma=noisy)
+    assert (a, b) == pytest.approx(tuple(best))
+    assert (a_se, b_se) == pytest.approx(tuple(np.sqrt(np.diag(covariance))), rel=1e-4)
 
 
 def test_a_known_fit():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from moo_infer_pymcdm import SPOTIS, TOPSIS, VIKOR, PrometheeII
 
-from moo_infer import Candidates, MooInferError, NoSelection, Objective, Pipeline, Registry, Selector
+from moo_infer import Candidates, Limit, MooInferError, NoSelection, Objective, Pipeline, Registry, Selector
 from moo_infer.builtin.preferences import WeightedSum
 from moo_infer.objectives import ACCURACY
 from moo_infer.testing import SelectorContract
@@ -85,6 +85,44 @@ def test_spotis_within_limits_is_the_weighted_sum_of_losses():
         assert spotis.row == weighted.row
 
 
+def test_spotis_takes_the_worst_row_as_bound_where_it_is_beyond_the_scale():
+    """On the last digit too: 10 - (10 - x) is not x for every x."""
+    depth = Objective("depth", "", "max", ideal=10.0)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        rows = np.sort(rng.random((2, 3)) * [1, 9, 1], axis=0)
+        rows[:, 1] = rows[::-1, 1]
+        assert SPOTIS().select(Candidates.from_means([COST, depth, ACCURACY], rows)) in (0, 1)
+
+
+def test_v_moves_vikor_from_the_largest_regret_to_their_sum():
+    rows = [[1.0, 5.0, 0.50], [2.0, 8.0, 0.65], [4.0, 7.0, 0.80], [9.0, 6.0, 0.95]]
+    regret = (np.array(rows) * [1, -1, -1] - [1, -8, -0.95]) / [8, 3, 0.45]
+    assert VIKOR(v=1).select(table(rows)) == np.argmin(regret.sum(axis=1)) == 1
+    assert VIKOR(v=0).select(table(rows)) == np.argmin(regret.max(axis=1)) == 2
+    tied = [[1.0, 5.0, 0.9], [2.0, 4.0, 0.95]]  # in the largest regret, so that v alone decides what counts
+    assert VIKOR(v=0).select(table(tied)) == 0
+    assert VIKOR(v=1).select(table([[2.0, 4.0, 0.9], [3.0, 5.0, 0.95]])) == 1
+
+
+def test_thresholds_of_promethee_decide():
+    """Small steps of cost count nothing above the threshold of indifference; beyond that of preference all count alike."""
+    rows = np.array([[0.0, 5.0, 0.50], [1.0, 5.0, 0.55], [2.0, 5.0, 0.60], [10.0, 5.0, 0.90]])
+    regret = (rows[:, [0, 2]] * [1, -1] - [0, -0.9]) / [10, 0.4]
+    for q, p in ((0.0, 1.0), (0.15, 0.2), (0.3, 1.0), (0.0, 0.05)):
+        gain = np.clip((regret[None] - regret[:, None] - q) / (p - q), 0, 1).sum(axis=2)
+        expected = np.argmax(np.round(gain.sum(axis=1) - gain.sum(axis=0), 12))
+        assert PrometheeII(indifference=q, preference=p).select(table(rows)) == expected
+    answers = {
+        PrometheeII(indifference=q, preference=p).select(table(rows)) for q, p in ((0.0, 1.0), (0.15, 0.2), (0.0, 0.05))
+    }
+    assert len(answers) > 1
+
+
+def test_huge_weights_are_weights():
+    assert TOPSIS({"cost": 1e308, "accuracy": 1e308}).select(table()) == TOPSIS({"speed": 1e-300}).select(table())
+
+
 def test_vikor_answers_where_all_rows_tie_in_one_measure():
     """Two rows, one better in two criteria: the largest regret is a third for both, the sum decides."""
     assert VIKOR().select(table([[1.0, 5.0, 0.9], [2.0, 4.0, 0.95]])) == 0
@@ -103,6 +141,7 @@ def test_promethee_says_where_pairs_are_too_many():
     many = Candidates.from_means([COST, ACCURACY], np.stack([np.arange(n), np.linspace(0.1, 0.9, n)], axis=1))
     with pytest.raises(NoSelection, match="compares every pair of Pareto rows, at most 5000 rows, got 5001"):
         PrometheeII().select(many)
+    assert PrometheeII().select(many.feasible([Limit("cost", 4999, "max")])) >= 0
 
 
 @pytest.mark.parametrize(
@@ -133,7 +172,7 @@ def process():
         "warnings": list(warnings.filters),
         "float errors": np.geterr(),
         "print options": np.get_printoptions(),
-        "numpy's randomness": np.random.get_state()[1].tolist(),  # noqa: NPY002  # the state nobody should touch
+        "numpy's randomness": [str(part) for part in np.random.get_state()],  # noqa: NPY002  # the state nobody should touch
         "python's randomness": random.getstate(),
         "locale": locale.setlocale(locale.LC_ALL),
         "signals": [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)],

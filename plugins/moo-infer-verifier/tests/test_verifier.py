@@ -175,6 +175,12 @@ def test_a_better_score_is_worth_more_and_one_sample_is_one_sample(one, other, m
     assert worse[1] <= better[1] + 1e-9
 
 
+def test_a_probability_is_one():
+    for ask in (Verifier(0.9, 0.1).precision, lambda p: Verifier(0.9, 0.1).expected_samples(p, K)):
+        with pytest.raises(MooInferError, match="verifier: accuracy: must be in \\[0, 1\\], got 1.7"):
+            ask(1.7)
+
+
 def test_what_the_verifier_spends_is_counted(profile):
     """50 + 1000 + 500 tokens read and 5 written for each of k answers; half of the seconds with two at a time."""
     spends = {"usd_per_input_token": 1e-6, "usd_per_output_token": 1e-5, "seconds_per_output_token": 0.02}
