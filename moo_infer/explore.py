@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
 from .registry import Registry, plugin_file
 from .report import Report
-from .tables import notebook, to_html
+from .tables import choices, headline, notes, title, to_html
 
 try:
     import ipywidgets as widgets
@@ -41,7 +42,7 @@ PICTURES: Mapping[str, Callable[..., Any]] = {
     "space": plot.space,
     "curves": plot.page,
     "front": plot.front,
-    "decision map": plot.decisions,
+    "decision map": partial(plot.decisions, size=30),  # a quarter of the cells, so that it follows a slider
 }
 OF_ONE_MODEL = ("space", "curves")
 STEPS = 100  # of a limit, from the least to the largest mean
@@ -90,8 +91,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.selectors = widgets.SelectMultiple(
             options=selectors, value=SELECTORS, rows=8, description="selectors", **WIDE
         )
-        self.picture = widgets.ToggleButtons(options=list(PICTURES), style={"button_width": "8em"})
-        self.answer, self.remark = widgets.HTML(), widgets.HTML()
+        self.picture = widgets.ToggleButtons(options=list(PICTURES), style={"button_width": "9em"})
+        self.answer, self.remark, self.tables = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.image = widgets.Image(format="png", layout={"max_width": "100%"})
 
         table = (self.model, self.k_max, self.parallelism, self.estimator, self.trials, self.seed, self.aggregators)
@@ -102,7 +103,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         controls = [self.model, self.scenario, self._limit_box, *table[1:], self.selectors]
         left = widgets.VBox(controls, layout={"flex": "0 0 auto"})
         right = widgets.VBox(
-            [self.answer, self.picture, self.remark, self.image], layout={"flex": "1 1 30em", "min_width": "0"}
+            [self.answer, self.picture, self.remark, self.image, self.tables],
+            layout={"flex": "1 1 30em", "min_width": "0"},
         )
         super().__init__([widgets.HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "1em"})])
         self._estimate()
@@ -188,7 +190,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._decide()
 
     def _decide(self) -> None:
-        self.answer.value = notebook(self.report)
+        report = self.report
+        (scenario,) = report.scenarios
+        self.answer.value = to_html([headline(report, scenario)])
+        self.tables.value = to_html([title(scenario, report.candidates), *choices(report, scenario), *notes(report)])
         self._draw()
 
     def _draw(self, _: object = None) -> None:
@@ -212,6 +217,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except MooInferError as error:
             (where or self.answer).value = to_html([str(error)])
             self.image.value = b""
+            if where is None:
+                self.tables.value = ""
 
 
 def serve(

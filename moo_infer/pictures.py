@@ -30,14 +30,14 @@ SHAPES = {
     "max-cube": ("triangle-up-open", "△"),
     "utopia": ("diamond-open", "◇"),
     "knee": ("square-open", "□"),
-    "knee-chord": ("x-thin-open", "✕"),
+    "knee-chord": ("pentagon-open", "⬠"),
 }
 OTHER_SHAPES = (
     ("triangle-down-open", "▽"),
     ("star-open", "☆"),
     ("cross-thin-open", "✛"),
     ("hexagon-open", "⬡"),
-    ("pentagon-open", "⬠"),
+    ("x-thin-open", "✕"),
     ("triangle-left-open", "◁"),
     ("triangle-right-open", "▷"),
 )
