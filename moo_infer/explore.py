@@ -198,7 +198,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _draw(self, _: object = None) -> None:
         """Draw the picture that is asked for, of the model that is chosen or recommended."""
-        self.remark.value, self.image.value = "", b""
+        self.remark.value = ""
         with self._told(self.remark):
             report = self.report
             best = report.choice(report.headline)

@@ -94,5 +94,6 @@ def test_moving_a_slider_changes_the_selected_k_to_what_python_computes(page, pi
 def test_the_picture_is_drawn_and_the_page_complains_of_nothing(page):
     drawn = page.wait("const image = document.querySelector('img.widget-image'); return image && image.naturalWidth")
     assert drawn > 500
+    page.wait("return document.querySelector('img.widget-image').clientHeight > 300")
     assert len(page.screenshot("img.widget-image")) > 20_000
     assert not [c for c in page.complaints() if re.search(r"moo_infer|widget|Error", c)]
