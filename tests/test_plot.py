@@ -133,7 +133,9 @@ def test_limits_are_planes_of_the_feasible_box(report):
             ("limit: mean accuracy ≥ 0.93", 0.93),
         ]
     ):
-        face = np.asarray(drawn(axes, label)._faces).reshape(4, 3)
+        plane = drawn(axes, label)
+        corners = plane._faces if hasattr(plane, "_faces") else plane._vec[:3].T  # matplotlib from 3.11 on, and before
+        face = np.asarray(corners).reshape(4, 3)
         assert (face[:, j] == worst).all()
         assert [len(set(face[:, i])) for i in range(3)] == [1 if i == j else 2 for i in range(3)]
         opposite = np.abs(face[0] - face[2]) > 0
