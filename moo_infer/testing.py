@@ -217,6 +217,14 @@ class CostModelContract:
             total = cost_model.total(model.sample(np.random.default_rng(2), TRIALS, 16), parallelism=parallelism)
             _agrees(cost_model.exact(model, k, parallelism=parallelism), k, total[:, k - 1])
 
+    def test_says_what_is_possible(self, cost_model: CostModel, model: InferenceModel) -> None:
+        """True or false for every k, and sentences."""
+        k = np.array([1, 4, 16])
+        possible = np.asarray(cost_model.possible(model, k, parallelism=2))
+        assert possible.shape == k.shape
+        assert possible.dtype == bool
+        assert all(isinstance(remark, str) for remark in cost_model.remarks(model, k, parallelism=2))
+
     def test_vectorised_moments_are_those_of_one_at_a_time(self, cost_model: CostModel, model: InferenceModel) -> None:
         """Where `vectorised` is set: fields of (B, 1) give (B, n)."""
         _vectorises(cost_model, model, lambda part, of: part.exact(of, np.array([1, 3, 8]), parallelism=2))
