@@ -44,7 +44,7 @@ class Exponential:
     normal, mean, std = False, 1.0, 1.0
 
     def cdf(self, x):
-        return -np.expm1(-x)
+        return 1 - np.exp(-x)  # 0 for the smallest x
 
     def quantile(self, q):
         return -np.log1p(-q)

@@ -20,7 +20,7 @@ __all__ = ["Batch", "Calls", "Sequential", "Slots", "SlowestOfK", "largest", "sc
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-SURE = 1 - 2**-53  # the largest probability below 1
+RARE, SURE = 1e-18, 1 - 2**-53  # probabilities that stand for 0 and 1
 AT_ONCE = 1024  # values of k in one go; bounds memory
 
 
@@ -264,9 +264,9 @@ def largest(law: Law, k: IntArray, /) -> Moments:
     """
     from scipy.special import log_ndtr, ndtr, ndtri
 
-    low, high = np.split(law.quantile(np.array([1e-18, SURE])), 2, axis=-1)
+    low, high = np.split(law.quantile(np.array([RARE, SURE])), 2, axis=-1)
     # With x = F^-1(Phi(z)), E max = int x d Phi(z)^k over what lies between the steps at the ends, and the steps.
-    start = np.minimum(ndtri(law.cdf(low)), ndtri(SURE))
+    start = np.clip(ndtri(law.cdf(low)), ndtri(RARE), ndtri(SURE))
     end = np.clip(ndtri(law.cdf(np.nextafter(high, -np.inf))), start, ndtri(SURE))
     t, weights = _nodes()
     z, weights = start + (end - start) * t, (end - start) * weights
