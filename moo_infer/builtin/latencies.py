@@ -270,7 +270,7 @@ def largest(law: Law, k: IntArray, /) -> Moments:
     end = np.clip(ndtri(law.cdf(np.nextafter(high, -np.inf))), start, ndtri(SURE))
     t, weights = _nodes()
     z, weights = start + (end - start) * t, (end - start) * weights
-    x = np.concatenate([low, law.quantile(np.minimum(ndtr(z), SURE)), high], axis=-1)[..., None, :]
+    x = np.concatenate([low, law.quantile(ndtr(z)), high], axis=-1)[..., None, :]
     density = weights * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
 
     def moments(n: FloatArray) -> tuple[FloatArray, FloatArray]:
