@@ -12,6 +12,13 @@ GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
     "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
+    "batch": [
+        "itl_base_s=0.0065,itl_per_sequence_s=7.9e-05,ttft_seconds=0.2,other_sequences=8",
+        "itl_base_s=0.0065,itl_per_sequence_s=0,ttft_seconds=0.2,prefill=each",
+    ],
+    "sequential": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
+    "slowest-of-k": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
+    "slots": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
     "token-energy": ["joules_per_input_token=0.01,joules_per_output_token=0.4"],
     "batch-energy": ["joules_per_output_token=0.07,joules_per_decode_step=3"],
     "carbon": ["joules_per_output_token=0.07,grid_gco2_per_kwh=400"],

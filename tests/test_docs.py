@@ -160,6 +160,12 @@ def test_the_picture_of_the_knee(tmp_path):
     assert (tmp_path / "knee.png").stat().st_size > 10_000
 
 
+def test_the_picture_of_the_latencies(tmp_path):
+    script = runpy.run_path(str(ROOT / "examples" / "latency.py"))
+    script["picture"](tmp_path / "latency.png")
+    assert (tmp_path / "latency.png").stat().st_size > 10_000
+
+
 def test_the_published_knee_over_1000_seeds():
     """About 27 different k, none with more than 8 %."""
     line = output_of(ROOT / "examples" / "knee.py").splitlines()[1]
