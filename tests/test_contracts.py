@@ -11,6 +11,11 @@ GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
+    "api-cost": [
+        f"usd_per_input_token=1.25e-6,usd_per_output_token=1e-5,reasoning_tokens_per_output_token=0.5,calls={calls}"
+        for calls in ("n", "parallel", "sequential", "cached,usd_per_cached_input_token=1e-7")
+    ],
+    "gpu-cost": ["usd_per_gpu_hour=2.5,output_tokens_per_second=900"],
     "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
     "token-energy": ["joules_per_input_token=0.01,joules_per_output_token=0.4"],
     "batch-energy": ["joules_per_output_token=0.07,joules_per_decode_step=3"],
