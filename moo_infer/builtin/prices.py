@@ -215,7 +215,7 @@ class GpuCost(CostModel):
     >>> model = Gaussian(1000, 50, 400, 0, 0.8, 0.1)
     >>> llama = GpuCost(usd_per_gpu_hour=2.5, itl_base_s=0.0065, itl_per_sequence_s=0.000079, batch=64)  # on one H100
     >>> llama.exact(model, np.array([1, 16]), parallelism=1).mean.round(7)
-    array([5.010e-05, 8.016e-04])
+    array([5.020e-05, 8.025e-04])
     """
 
     name = "gpu-cost"
