@@ -16,6 +16,10 @@ GIVEN = {
         for calls in ("n", "parallel", "sequential", "cached,usd_per_cached_input_token=1e-7")
     ],
     "gpu-cost": ["usd_per_gpu_hour=2.5,output_tokens_per_second=900"],
+    "loaded": [
+        "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5"
+    ],
+    "rate-limited": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,requests_per_minute=60,burst=0.1"],
     "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
     "token-energy": ["joules_per_input_token=0.01,joules_per_output_token=0.4"],
     "batch-energy": ["joules_per_output_token=0.07,joules_per_decode_step=3"],

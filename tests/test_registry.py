@@ -44,7 +44,9 @@ def selectors(*classes):
 def test_built_ins_are_there_without_entry_points():
     registry = Registry(entry_points=False)
     assert registry.names(InferenceModel) == ["gaussian"]
-    assert registry.names(CostModel) == ["linear-cost", "linear-latency"]
+    assert {"linear-cost", "linear-latency", "api-cost", "gpu-cost", "loaded", "rate-limited"} <= {
+        *registry.names(CostModel)
+    }
     assert registry.names(AccuracyAggregator) == ["best-of-k", "coverage", "majority-vote"]
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
     expected += "net-value pseudo-weights utopia weighted-sum"
