@@ -166,6 +166,7 @@ GOOD = "concurrency,input_tokens,output_tokens,ttft_s,latency_s\n"
         (GOOD + "1,512,100,0.2,-1\n", "log.csv: line 2: latency_s: must be > 0, got -1"),
         (GOOD + "1,512,100,0.2,1\n0,512,100,0.2,1\n", "log.csv: line 3: concurrency: must be > 0, got 0"),
         (GOOD + "1,-5,100,0.2,1\n", "log.csv: line 2: input_tokens: must be >= 0, got -5"),
+        ("# an H100\n" + GOOD + "\n# idle\n1,512,100,0.2,0\n", "log.csv: line 5: latency_s: must be > 0, got 0"),
         (GOOD + "1,512,100,0.2,\n", "log.csv: line 2: latency_s is missing"),
         (GOOD + "1,512,100,2,1\n", "log.csv: line 2: ttft_s = 2 is more than latency_s = 1"),
         (GOOD + "1,512,many,0.2,1\n", "log.csv: line 2: could not convert string to float: 'many'"),

@@ -1,7 +1,6 @@
 """Reads what load tests of a server or an API write: vLLM bench, guidellm, aiperf, and a neutral CSV."""
 
 import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,7 +58,7 @@ def read(paths: Sequence[str | Path], /) -> Measured:
     Formats are told apart by their keys: the JSON of ``vllm bench serve --save-result`` (with or without
     ``--save-detailed``, also appended), of ``guidellm benchmark`` (0.5), aiperf's ``profile_export_aiperf.json`` and
     ``profile_export.jsonl`` (0.5), and CSV with the columns ``concurrency, input_tokens, output_tokens, ttft_s,
-    latency_s``. Requests that failed are left out.
+    latency_s`` and perhaps comments (``#``). Requests that failed are left out.
 
     Raises:
         MooInferError: for files that cannot be read or are none of these, and for numbers that cannot be.
@@ -127,7 +126,8 @@ def _documents(text: str, name: str) -> Iterable[Any]:
 
 
 def _csv(text: str, name: str) -> Iterator[tuple[str, Row, bool]]:
-    rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if not line.startswith("#")]
+    rows = csv.DictReader((line for _, line in lines), skipinitialspace=True)
     header = [column.strip() for column in rows.fieldnames or ()]
     if missing := [column for column in NEEDED if column not in header]:
         raise MooInferError(
@@ -136,7 +136,7 @@ def _csv(text: str, name: str) -> Iterator[tuple[str, Row, bool]]:
     rows.fieldnames = header
     for row in rows:
         given = {column: row[column] for column in COLUMNS if column in header and (row[column] or "").strip()}
-        where = f"line {rows.line_num}"
+        where = f"line {lines[rows.line_num - 1][0]}"
         try:
             numbers = {column: float(value) for column, value in given.items()}
         except ValueError as error:
