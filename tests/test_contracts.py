@@ -11,6 +11,15 @@ GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
+    "api-cost": [
+        f"usd_per_input_token=1.25e-6,usd_per_output_token=1e-5,reasoning_tokens_per_output_token=0.5,calls={calls}"
+        for calls in ("n", "parallel", "sequential", "cached,usd_per_cached_input_token=1e-7")
+    ],
+    "gpu-cost": ["usd_per_gpu_hour=2.5,output_tokens_per_second=900"],
+    "loaded": [
+        "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5"
+    ],
+    "rate-limited": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,requests_per_minute=60,burst=0.1"],
     "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
     "batch": [
         "itl_base_s=0.0065,itl_per_sequence_s=7.9e-05,ttft_seconds=0.2,other_sequences=8",

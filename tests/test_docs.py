@@ -37,7 +37,7 @@ def blocks(language):
 def test_every_block_says_its_language():
     for page in PAGES:
         for kind, text in BLOCK.findall(page.read_text()):
-            assert kind in ("python", "shell", "yaml", "text", "toml"), text
+            assert kind in ("python", "shell", "yaml", "text", "toml", "csv"), text
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
     """A folder with the files that the pages show, named in their first line."""
     for page in PAGES:
         for kind, text in BLOCK.findall(page.read_text()):
-            if kind in ("yaml", "python") and (named := re.match(r"# (\S+\.(yaml|py))\n", text)):
+            if kind in ("yaml", "python", "csv") and (named := re.match(r"# (\S+\.(yaml|py|csv))\n", text)):
                 (tmp_path / named[1]).write_text(text)
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -226,7 +226,7 @@ class Batch(CostModel):
         return np.asarray(self.ttft_seconds * (k if self.prefill == "each" else np.ones(len(k))))
 
 
-def scheduled(seconds: FloatArray, slots: int, /) -> FloatArray:
+def scheduled(seconds: FloatArray, slots: int, /, allowed: FloatArray | None = None) -> FloatArray:
     """Return when the first k of the calls are done, for every k, where so many run at a time: (M, K).
 
     Calls start in their order, each as soon as a slot is free.
@@ -234,15 +234,19 @@ def scheduled(seconds: FloatArray, slots: int, /) -> FloatArray:
     Args:
         seconds: (M, K) seconds of each call.
         slots: how many run at a time, >= 1.
+        allowed: (M, K) seconds before which a call must not start; None where it always may.
 
     >>> scheduled(np.array([[3.0, 1.0, 1.0, 5.0]]), 2)
     array([[3., 3., 3., 7.]])
     """
     done = np.array(seconds)
+    if allowed is not None:
+        done[:, :slots] += allowed[:, :slots]
     free, trial = done[:, :slots].copy(), np.arange(len(done))  # when each slot is free again
     for i in range(slots, done.shape[1]):
         first = free.argmin(axis=1)
-        done[:, i] += free[trial, first]
+        start = free[trial, first]
+        done[:, i] += start if allowed is None else np.maximum(start, allowed[:, i])
         free[trial, first] = done[:, i]
     return np.maximum.accumulate(done, axis=1)
 
