@@ -43,7 +43,7 @@ def selectors(*classes):
 
 def test_built_ins_are_there_without_entry_points():
     registry = Registry(entry_points=False)
-    assert registry.names(InferenceModel) == ["gaussian"]
+    assert registry.names(InferenceModel) == ["beta", "difficulty-classes", "gaussian", "lognormal"]
     assert registry.names(CostModel) == ["linear-cost", "linear-latency"]
     assert registry.names(AccuracyAggregator) == ["best-of-k", "coverage", "majority-vote"]
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
