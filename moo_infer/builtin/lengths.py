@@ -12,12 +12,12 @@ import numpy.typing as npt
 from ..hookspecs import hookimpl
 from ..interfaces import Draws, InferenceModel, Queries
 from ..laws import ClippedNormal, Lognormal
+from ..mixing import Axis, IndependentQueries
 from ..parts import NonNegative, Positive, Share
 
-__all__ = ["Lengths", "LognormalLengths", "product"]
+__all__ = ["Lengths", "LognormalLengths"]
 
 FloatArray = npt.NDArray[np.float64]
-Rule = tuple[FloatArray, FloatArray]  # weights (Q,) with the sum 1, and the values they belong to (Q,)
 ORDER = 16  # nodes over a lognormal law; 12 to a panel where lengths are cut
 
 
@@ -65,12 +65,17 @@ class Lengths:
         """Whether queries do."""
         return self.tokens_in is None or self.tokens_out is None
 
-    def rules(self) -> tuple[Rule, Rule]:
-        """Quadratures over the prompts and over the mean outputs of queries."""
-        return (
-            _rule(self.tokens_in_mean, self.tokens_in_cv, 0.0, math.inf),
-            _rule(self.tokens_out_mean, self.tokens_out_cv_between, self.tokens_out_cv_within, self._cap),
-        )
+    def axes(self) -> list[Axis]:
+        """Quadratures over the prompts and over the mean outputs of queries, where these vary."""
+        axes: list[Axis] = []
+        if self.tokens_in is None:
+            weights, tokens = _quadrature(self.tokens_in_mean, self.tokens_in_cv, 0.0, math.inf)
+            axes.append((weights, {"tokens_in_mean": tokens}))
+        if self.tokens_out is None:
+            between, within = self.tokens_out_cv_between, self.tokens_out_cv_within
+            weights, tokens = _quadrature(self.tokens_out_mean, between, within, self._cap)
+            axes.append((weights, {"tokens_out_mean": tokens}))
+        return axes
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> tuple[FloatArray, FloatArray]:
         """Draw prompts and outputs of M queries with K inferences each, both (M, K)."""
@@ -86,7 +91,8 @@ class Lengths:
         share = 100 * Lognormal(self.tokens_out_mean, cv, self._cap).cut
         if share < 1e-4:
             return ()
-        return (f"max_tokens = {self.max_tokens:g} cuts {f'{share:.1f}' if share >= 0.05 else '< 0.1'} % of the outputs",)
+        rounded = f"{share:.1f}" if share >= 0.05 else "less than 0.1"
+        return (f"max_tokens = {self.max_tokens:g} cuts {rounded} % of the outputs",)
 
     @property
     def _cap(self) -> float:
@@ -154,11 +160,7 @@ class LognormalLengths(InferenceModel):
         lengths = Lengths.of(self)
         if not lengths.differ:
             return None
-        weights, (tokens_in, tokens_out) = product(*lengths.rules())
-        given = replace(
-            self, tokens_in_mean=tokens_in, tokens_in_cv=0.0, tokens_out_mean=tokens_out, tokens_out_cv_between=0.0
-        )
-        return Queries(weights, given)
+        return IndependentQueries(replace(self, tokens_in_cv=0.0, tokens_out_cv_between=0.0), *lengths.axes())
 
     def remarks(self) -> Sequence[str]:
         """Say how many outputs are cut."""
@@ -171,38 +173,17 @@ class LognormalLengths(InferenceModel):
         return Draws(tokens_in, tokens_out, accuracy)
 
 
-def product(*rules: Rule) -> tuple[FloatArray, list[Any]]:
-    """Return the quadrature over independent quantities.
-
-    Args:
-        rules: weights and values of each.
-
-    Returns:
-        weights (Q,), and for each quantity its values (Q, 1).
-
-    >>> weights, values = product((np.array([0.5, 0.5]), np.array([1.0, 2.0])), (np.array([1.0]), np.array([7.0])))
-    >>> weights, [v.ravel().tolist() for v in values]
-    (array([0.5, 0.5]), [[1.0, 2.0], [7.0, 7.0]])
-    """
-    places = np.meshgrid(*(np.arange(len(weights)) for weights, _ in rules), indexing="ij")
-    flat = [place.ravel() for place in places]
-    weights = np.prod([weights[i] for (weights, _), i in zip(rules, flat, strict=True)], axis=0)
-    return weights, [values[i][:, None] for (_, values), i in zip(rules, flat, strict=True)]
-
-
 @cache
-def _rule(mean: float, cv: float, cv_given: float, cap: float) -> Rule:
-    """Quadrature over the lognormal means of queries, around which outputs vary and are cut."""
-    if not (cv and mean):
-        return np.ones(1), np.array([float(mean)])
+def _quadrature(mean: float, cv: float, cv_given: float, cap: float) -> tuple[FloatArray, FloatArray]:
+    """Weights and nodes (Q,) over the lognormal means of queries, around which outputs vary and are cut."""
     sigma = math.sqrt(math.log1p(cv**2))
-    if cap == math.inf:
+    if cap == math.inf or mean == 0:
         z, weights = np.polynomial.hermite_e.hermegauss(ORDER)
     else:
         # Panels that meet where the cut begins to matter, and where it has cut all.
         low, high = -9.0, 9.0 + 2 * sigma
         bend, width = (math.log(cap / mean) + sigma**2 / 2) / sigma, math.sqrt(math.log1p(cv_given**2)) / sigma
-        inner = [bend - 4 * width, bend, bend + 4 * width, *np.linspace(low, high, 4)]
+        inner = [bend - 4 * width, bend, bend + 4 * width, *np.linspace(low, high, 5)]
         edges = np.unique(np.clip(inner, low, high))
         x, dx = np.polynomial.legendre.leggauss(12)
         half = np.diff(edges)[:, None] / 2
