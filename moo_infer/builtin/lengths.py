@@ -103,9 +103,10 @@ class Lengths:
 class LognormalLengths(InferenceModel):
     """Lognormal token lengths on two levels, and independent normal accuracy as in `gaussian`.
 
-    Measured lengths have long tails, and vary more from query to query than among the answers to one query (median
-    coefficient of variation 0.24 within, 0.5 to 1.5 between queries in the LRM token economy data): k inferences of one
-    query are long together. Of k of them the sum has the variance k Var_within + k^2 Var_between.
+    Measured lengths have long tails, and vary more from query to query than among the answers to one query: k inferences
+    of one query are long together. Of k of them the sum has the variance k Var_within + k^2 Var_between. In the LRM token
+    economy data (23 reasoning models, 19 prompts, 5 runs each) the coefficient of variation is 0.24 within a prompt
+    (median; 0.10 to 0.54 for eight of ten) and 0.98 between prompts (median over models; 0.71 to 1.64).
 
     Args:
         tokens_in_mean, tokens_in_cv: tokens of the prompt, >= 0, and their standard deviation per mean over queries;
