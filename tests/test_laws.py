@@ -138,7 +138,10 @@ def test_nothing_varies_around_no_tokens():
 
 
 @given(
-    st.floats(0.1, 1e5), st.just(0.0) | st.floats(1e-3, 3), st.floats(0.001, 0.999), st.just(math.inf) | st.floats(1, 1e5)
+    st.floats(0.1, 1e5),
+    st.just(0.0) | st.floats(1e-3, 3),
+    st.floats(0.001, 0.999),
+    st.just(math.inf) | st.floats(1, 1e5),
 )
 def test_a_lognormal_quantile_is_the_smallest_value_whose_cdf_reaches_q(mean, cv, q, cap):
     law = Lognormal(mean, cv, cap)

@@ -103,10 +103,10 @@ class Lengths:
 class LognormalLengths(InferenceModel):
     """Lognormal token lengths on two levels, and independent normal accuracy as in `gaussian`.
 
-    Measured lengths have long tails, and vary more from query to query than among the answers to one query: k inferences
-    of one query are long together. Of k of them the sum has the variance k Var_within + k^2 Var_between. In the LRM token
-    economy data (23 reasoning models, 19 prompts, 5 runs each) the coefficient of variation is 0.24 within a prompt
-    (median; 0.10 to 0.54 for eight of ten) and 0.98 between prompts (median over models; 0.71 to 1.64).
+    Measured lengths have long tails, and vary more from query to query than among the answers to one query: the
+    inferences of one query are long together. The sum of k of them has the variance k Var_within + k^2 Var_between. In
+    the LRM token economy data (23 reasoning models, 19 prompts, 5 runs each) the coefficient of variation is 0.24
+    within a prompt (median; 0.10 to 0.54 for eight of ten) and 0.98 between prompts (median of models; 0.71 to 1.64).
 
     Args:
         tokens_in_mean, tokens_in_cv: tokens of the prompt, >= 0, and their standard deviation per mean over queries;
@@ -122,10 +122,10 @@ class LognormalLengths(InferenceModel):
     ...     tokens_in_mean=500, tokens_out_mean=2000, tokens_out_cv_between=0.8, tokens_out_cv_within=0.24,
     ...     max_tokens=8000, accuracy_mean=0.8)
     >>> model.remarks()
-    ('max_tokens = 8000 cuts 1.5 % of the outputs',)
+    ('max_tokens = 8000 cuts 1.3 % of the outputs',)
     >>> model.sample(np.random.default_rng(0), 2, 3).tokens_out.round()
-    array([[1685., 1714., 1534.],
-           [1839., 2110., 1881.]])
+    array([[2099., 2596., 3244.],
+           [2046., 1384., 1212.]])
     """
 
     name = "lognormal"
