@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .columns import Column, Estimate
 from .errors import MissingColumn, MooInferError
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments
+from .mixing import mixed, relevant, rows
 from .objectives import ACCURACY, Objective
 from .parts import at_least_one
 from .profiles import ModelProfile
@@ -148,7 +149,8 @@ class Exact(Estimator):
 
         costs = (*profile.costs, *aggregator.costs)
         vectorised = profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)
-        if not vectorised or profile.inference.queries is not None:  # there (Q, 1) arrays are queries already
+        largest = profile.at({path: float(v.max()) for path, v in values.items()}).inference  # a spread may start at 0
+        if not vectorised or profile.inference.queries or largest.queries:  # there (Q, 1) arrays are queries already
             yield from (one(at(b)) for b in range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
@@ -298,36 +300,21 @@ def _known(
     queries = guarded(lambda: model.queries, f"inference model {model.name!r} of {profile.name!r}")
     if queries is None:
         return _checked(partial(exact, model, k), k, objective, who)
-    weights, given = queries.weights, queries.model
-    if part.vectorised and given.vectorised:
-        moments = _checked(partial(exact, given, k), k, objective, who)
-        return None if moments is None else _mixed(weights, moments.mean, moments.std)
-    each = [_checked(partial(exact, _query(given, q), k), k, objective, who) for q in range(len(weights))]
-    known = [m for m in each if m is not None]
-    if len(known) < len(each):
+    if isinstance(part, AccuracyAggregator) and not part.per_query:
         return None
-    stds = [m.std for m in known if m.std is not None]
-    std = np.stack(stds) if len(stds) == len(known) else None
-    return _mixed(weights, np.stack([m.mean for m in known]), std)
-
-
-def _query(model: InferenceModel, q: int) -> InferenceModel:
-    """The model given one query, out of a model with (Q, 1) fields."""
-    part: Any = model
-    values = {f.name: getattr(part, f.name) for f in fields(part)} if is_dataclass(part) else {}
-    changes = {name: float(value[q, 0]) for name, value in values.items() if np.ndim(value) == 2}
-    found: InferenceModel = replace(part, **changes) if changes else model
-    return found
-
-
-def _mixed(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> Moments:
-    """Moments over queries from (Q, n) moments given the query, or (n,) where they do not depend on it."""
-    given = np.broadcast_to(mean, (len(weights), mean.shape[-1]))
-    total = weights @ given
-    if std is None:
-        return Moments(total)
-    variance = weights @ (np.broadcast_to(std, given.shape) ** 2 + (given - total) ** 2)
-    return Moments(total, np.sqrt(variance))
+    queries = relevant(queries, lambda some: guarded(partial(exact, some, k), who))
+    given, Q = queries.model, len(queries.weights)
+    step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded
+    found = []
+    for start in range(0, Q, step):
+        some = rows(given, slice(start, start + step))
+        moments = _checked(partial(exact, some, k), k, objective, who)
+        if moments is None:
+            return None
+        found.append((min(step, Q - start), moments))
+    mean = np.concatenate([np.broadcast_to(m.mean, (count, len(k))) for count, m in found])
+    stds = [np.broadcast_to(m.std, (count, len(k))) for count, m in found if m.std is not None]
+    return mixed(queries.weights, mean, np.concatenate(stds) if len(stds) == len(found) else None)
 
 
 def _checked(compute: Callable[[], Moments | None], k: IntArray, objective: Objective, who: str) -> Moments | None:

@@ -261,6 +261,7 @@ class AccuracyAggregator(ABC):
 
     name: ClassVar[str]
     vectorised: ClassVar[bool] = False
+    per_query: ClassVar[bool] = True  # False where other queries matter, so that moments cannot be mixed over them
 
     @property
     def costs(self) -> Sequence[CostModel]:

@@ -31,7 +31,7 @@ Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
-        "inference",
+        *("inference", "lengths", "difficulty"),
         *("costs", "prices", "latencies", "limits", "queueing"),
         *("aggregators", "selectors", "scalarisations", "preferences"),
     )

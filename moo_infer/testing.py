@@ -31,6 +31,7 @@ from .candidates import Candidates
 from .columns import Column, Estimate
 from .errors import NoSelection, SelectionWarning
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, Selector
+from .mixing import mixed
 from .objectives import ACCURACY, Limit, Objective
 from .parts import NAME, check, unfit
 
@@ -157,6 +158,29 @@ class InferenceModelContract:
                 x = law.quantile(np.array([q]))
                 assert law.cdf(x)[0] >= q - 1e-9
                 assert np.mean(values <= x[0]) >= q - CLOSE * np.sqrt(q * (1 - q) / TRIALS)
+
+    def test_queries_agree_with_draws(self, model: InferenceModel) -> None:
+        """Where queries differ: mean and standard deviation of one inference, and of the sum of two on one query."""
+        queries = model.queries
+        if queries is None:
+            return
+        weights, given = queries.weights, queries.model
+        assert weights.min() >= 0
+        assert weights.sum() == pytest.approx(1)
+        draws = model.sample(np.random.default_rng(1), TRIALS, 2)
+        for name, law in (
+            ("tokens_in", given.tokens_in),
+            ("tokens_out", given.tokens_out),
+            ("accuracy", given.accuracy),
+        ):
+            if law is None:
+                continue
+            mean, std = (np.broadcast_to(values, (len(weights), 1)) for values in (law.mean, law.std))
+            for k in (1, 2):
+                values, exact = draws[name][:, :k].sum(axis=1), mixed(weights, k * mean, np.sqrt(k) * std)
+                _close(float(exact.mean[0]), values, f"mean of {name}, sum of {k}")
+                assert exact.std is not None
+                assert exact.std[0] == pytest.approx(values.std(), rel=0.1, abs=1e-9), f"std of {name}, sum of {k}"
 
 
 class CostModelContract:

@@ -10,6 +10,12 @@ GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std
 # Parts that have no defaults, with parameters for the test.
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
+    "lognormal": [
+        "tokens_in_mean=500,tokens_out_mean=2000,accuracy_mean=0.8,tokens_out_cv_within=0.5,max_tokens=3000",
+        "tokens_in_mean=500,tokens_in_cv=0.5,tokens_out_mean=2000,tokens_out_cv_between=0.8,accuracy_mean=0.8",
+    ],
+    "beta": ["a=0.5,b=1.5", "a=2,b=3,unsolvable=0.1,tokens_in_mean=500,tokens_out_mean=2000,tokens_out_cv_within=0.3"],
+    "difficulty-classes": [{"shares": [0.6, 0.4], "p": [0.85, 0.4], "tokens_in_mean": 500, "tokens_out_mean": 90}],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
     "api-cost": [
         f"usd_per_input_token=1.25e-6,usd_per_output_token=1e-5,reasoning_tokens_per_output_token=0.5,calls={calls}"
@@ -39,7 +45,14 @@ GIVEN = {
 def registered(kind, *, but=()):
     """Every registered class of a kind, whoever registered it."""
     names = [name for name in REGISTRY.names(kind) if name not in but]
-    return [REGISTRY.get(kind, f"{name}:{given}") for name in names for given in GIVEN.get(name, [""])]
+    return [made(kind, name, given) for name in names for given in GIVEN.get(name, [""])]
+
+
+def made(kind, name, given):
+    """A part from what is written behind the colon, or from a mapping where its fields are lists."""
+    if isinstance(given, dict):
+        return REGISTRY.build(kind, {"kind": name, **given}, name)
+    return REGISTRY.get(kind, f"{name}:{given}")
 
 
 class TestSelectors(SelectorContract):

@@ -43,7 +43,7 @@ def selectors(*classes):
 
 def test_built_ins_are_there_without_entry_points():
     registry = Registry(entry_points=False)
-    assert registry.names(InferenceModel) == ["gaussian"]
+    assert registry.names(InferenceModel) == ["beta", "difficulty-classes", "gaussian", "lognormal"]
     expected = "api-cost batch gpu-cost linear-cost linear-latency loaded rate-limited sequential slots slowest-of-k"
     assert registry.names(CostModel) == expected.split()
     assert registry.names(AccuracyAggregator) == ["best-of-k", "coverage", "majority-vote"]
