@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .columns import Column, Estimate
 from .errors import MissingColumn, MooInferError
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments
-from .mixing import mixed, relevant, rows
+from .mixing import mixed, rows
 from .objectives import ACCURACY, Objective
 from .parts import at_least_one
 from .profiles import ModelProfile
@@ -150,7 +150,8 @@ class Exact(Estimator):
         costs = (*profile.costs, *aggregator.costs)
         vectorised = profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)
         largest = profile.at({path: float(v.max()) for path, v in values.items()}).inference  # a spread may start at 0
-        if not vectorised or profile.inference.queries or largest.queries:  # there (Q, 1) arrays are queries already
+        differ = any(m.queries("tokens") or m.queries("accuracy") for m in (profile.inference, largest))
+        if not vectorised or differ:  # where queries differ, (Q, 1) arrays are those already
             yield from (one(at(b)) for b in range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
@@ -297,12 +298,12 @@ def _known(
 ) -> Moments | None:
     """Ask a part for exact moments; where queries differ, for those given each query, and mix them."""
     model = profile.inference
-    queries = guarded(lambda: model.queries, f"inference model {model.name!r} of {profile.name!r}")
+    of: Literal["tokens", "accuracy"] = "accuracy" if isinstance(part, AccuracyAggregator) else "tokens"
+    queries = guarded(partial(model.queries, of), f"inference model {model.name!r} of {profile.name!r}")
     if queries is None:
         return _checked(partial(exact, model, k), k, objective, who)
     if isinstance(part, AccuracyAggregator) and not part.per_query:
         return None
-    queries = relevant(queries, lambda some: guarded(partial(exact, some, k), who))
     given, Q = queries.model, len(queries.weights)
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded
     found = []

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -184,9 +184,12 @@ class InferenceModel(ABC):
         """The law of what an inference is worth, or None."""
         return None
 
-    @property
-    def queries(self) -> Queries | None:
-        """Queries that differ, or None where all are alike; moments are then mixed over them."""
+    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
+        """Return queries that differ in that, or None where all are alike.
+
+        Moments are mixed over them: those of an aggregator over queries that differ in accuracy, those of a cost model
+        over queries that differ in tokens.
+        """
         return None
 
     def remarks(self) -> Sequence[str]:

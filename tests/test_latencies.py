@@ -320,8 +320,7 @@ class ShortOrLong(InferenceModel):
 
     name = "short-or-long"
 
-    @property
-    def queries(self):
+    def queries(self, of, /):
         mean = np.array([[200.0], [600.0]])
         return Queries(np.array([0.5, 0.5]), replace(CHAT, tokens_out_mean=mean, tokens_out_std=0.2 * mean))
 

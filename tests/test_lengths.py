@@ -93,12 +93,15 @@ def test_the_inferences_of_a_query_share_its_prompt_and_its_mean_length():
 
 def test_where_queries_are_alike_the_laws_are_plain():
     model = replace(PLAIN, tokens_out_cv_within=0.5, max_tokens=4000.0)
-    assert model.queries is None
+    assert model.queries("tokens") is None
     assert model.tokens_in.mean == 500
     assert model.tokens_out.mean < 2000
     assert (SPREAD.tokens_in, SPREAD.tokens_out) == (None, None)
     assert replace(SPREAD, tokens_in_cv=0.0).tokens_in.mean == 500
-    assert len(replace(SPREAD, tokens_in_cv=0.0).queries.axes) == 1
+    assert SPREAD.queries("accuracy") is None
+    both, outputs = SPREAD.queries("tokens"), replace(SPREAD, tokens_in_cv=0.0).queries("tokens")
+    assert len(both.weights) == 16 * len(outputs.weights)
+    assert both.weights.sum() == pytest.approx(1)
 
 
 def test_constant_lengths_are_those_of_gaussian_without_spread():

@@ -8,7 +8,7 @@ from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.interfaces import Queries
-from moo_infer.mixing import IndependentQueries, relevant, rows
+from moo_infer.mixing import rows
 
 K = np.array([1, 4])
 ASKED = []  # how many queries a part was asked for, one entry a call
@@ -20,11 +20,12 @@ class Varied(InferenceModel):
 
     name = "varied"
 
-    @property
-    def queries(self):
+    def queries(self, of, /):
         given = Gaussian(10.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-        lengths = np.array([0.2, 0.3, 0.5]), {"tokens_out_mean": np.array([100.0, 200.0, 400.0])}
-        return IndependentQueries(given, lengths, (np.array([0.6, 0.4]), {"accuracy_mean": np.array([0.9, 0.2])}))
+        if of == "tokens":
+            lengths = np.array([[100.0], [200.0], [400.0]])
+            return Queries(np.array([0.2, 0.3, 0.5]), replace(given, tokens_out_mean=lengths))
+        return Queries(np.array([0.6, 0.4]), replace(given, accuracy_mean=np.array([[0.9], [0.2]])))
 
     def sample(self, rng, M, K, /):
         out = np.repeat(rng.choice([100.0, 200.0, 400.0], (M, 1), p=[0.2, 0.3, 0.5]), K, axis=1)
@@ -42,21 +43,11 @@ class Reads(CostModel):
     what: str
 
     def total(self, draws, /, *, parallelism):
-        each = {
-            "tokens_out": draws.tokens_out,
-            "both": draws.tokens_out * draws.accuracy,
-            "field": draws.tokens_out,
-            "nothing": np.ones(draws.accuracy.shape),
-        }
+        each = {"tokens_out": draws.tokens_out, "nothing": np.ones(draws.accuracy.shape)}
         return np.cumsum(each[self.what], axis=1)
 
     def exact(self, model, k, /, *, parallelism):
-        each = {
-            "tokens_out": lambda: model.tokens_out.mean,
-            "both": lambda: model.tokens_out.mean * model.accuracy.mean,
-            "field": lambda: model.tokens_out_mean,
-            "nothing": lambda: 1.0,
-        }[self.what]()
+        each = model.tokens_out.mean if self.what == "tokens_out" else 1.0
         ASKED.append(np.size(each))
         return Moments(k * each, 0.0 * k * each)
 
@@ -68,25 +59,16 @@ def moments(part, model=Varied()):
     return Exact(trials=20_000).estimate(ModelProfile("m", model, costs), aggregator, K, 1).columns[column]
 
 
-@pytest.mark.parametrize(
-    ("what", "mean", "variance", "asked"),
-    [
-        ("tokens_out", 280.0, 15_600.0, 3),
-        ("both", 280.0 * 0.62, (0.6 * 0.81 + 0.4 * 0.04) * 94_000 - (280 * 0.62) ** 2, 6),
-        ("field", 280.0, 15_600.0, 6),
-        ("nothing", 1.0, 0.0, 1),
-    ],
-)
-def test_a_part_is_asked_for_the_queries_it_can_tell_apart(what, mean, variance, asked):
+@pytest.mark.parametrize(("what", "mean", "variance"), [("tokens_out", 280.0, 15_600.0), ("nothing", 1.0, 0.0)])
+def test_a_cost_model_is_asked_for_queries_of_all_lengths_at_once(what, mean, variance):
     found = moments(Reads(what))
     np.testing.assert_allclose(found.mean, K * mean, rtol=1e-12)
     np.testing.assert_allclose(found.std, K * np.sqrt(variance), rtol=1e-12)
-    assert ASKED[0] == 1  # to see what it reads
-    assert ASKED[-1] == asked
+    assert [3 if what == "tokens_out" else 1] == ASKED
 
 
 def test_what_is_mixed_is_what_is_simulated():
-    for part in (Reads("both"), Reads("tokens_out"), Coverage(), LinearCost(1e-3, 1e-3)):
+    for part in (Reads("tokens_out"), Coverage(), LinearCost(1e-3, 1e-3)):
         found = moments(part)
         draws = Varied().sample(np.random.default_rng(3), 40_000, 4)
         values = (
@@ -101,44 +83,18 @@ def test_parts_that_are_not_vectorised_are_asked_query_by_query():
     class Slow(Reads):
         vectorised = False
 
-    together, alone = moments(Reads("both")), moments(Slow("both"))
-    assert ASKED == [1] * 7
+    together, alone = moments(Reads("tokens_out")), moments(Slow("tokens_out"))
+    assert ASKED == [1] * 3
     np.testing.assert_allclose(alone.mean, together.mean, rtol=1e-14)
     np.testing.assert_allclose(alone.std, together.std, rtol=1e-14)
 
 
 def test_many_queries_are_asked_for_in_parts(monkeypatch):
-    whole = moments(Reads("both"))
-    monkeypatch.setattr("moo_infer.estimators.AT_ONCE", 8)  # four queries at two values of k
-    parts = moments(Reads("both"))
-    assert ASKED == [1, 4, 2]
+    whole = moments(Reads("tokens_out"))
+    monkeypatch.setattr("moo_infer.estimators.AT_ONCE", 4)  # two queries at two values of k
+    parts = moments(Reads("tokens_out"))
+    assert ASKED == [2, 1]
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-14)
-
-
-def test_a_part_that_looks_at_the_class_of_a_model_sees_it():
-    seen = []
-    relevant(Varied().queries, lambda model: seen.append(isinstance(model, Gaussian)))
-    assert seen == [True]
-
-
-def test_queries_given_as_they_are_stay_so():
-    queries = Queries(np.array([0.5, 0.5]), Gaussian(10.0, 0.0, 10.0, 0.0, np.array([[0.1], [0.9]]), 0.0))
-    assert relevant(queries, lambda model: model.tokens_in) is queries
-
-
-def test_a_law_that_hides_its_numbers_may_be_another_for_every_query():
-    class Hidden:
-        mean, std, normal = 1.0, 0.0, True
-
-    @dataclass(frozen=True)
-    class Model(Gaussian):
-        @property
-        def tokens_in(self):
-            return Hidden()
-
-    queries = IndependentQueries(Model(1, 0, 1, 0, 1, 0), (np.array([0.5, 0.5]), {"tokens_in_mean": np.array([1, 2])}))
-    assert len(relevant(queries, lambda model: model.tokens_in).weights) == 2
-    assert len(relevant(queries, lambda model: model.accuracy).weights) == 1
 
 
 def test_where_other_queries_matter_nothing_is_mixed():

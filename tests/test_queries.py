@@ -44,8 +44,7 @@ class Hard(InferenceModel):
     def accuracy(self):
         return None if self.p is None else ClippedNormal(self.p, 0.0)
 
-    @property
-    def queries(self):
+    def queries(self, of, /):
         if self.p is not None:
             return None
         return Queries(np.array([0.75, 0.25]), Hard(np.array([[0.8], [0.0]]), np.array([[100.0], [300.0]])))

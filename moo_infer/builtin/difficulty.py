@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ from ..errors import MooInferError
 from ..hookspecs import hookimpl
 from ..interfaces import Draws, InferenceModel, Queries
 from ..laws import Bernoulli, Lognormal
-from ..mixing import IndependentQueries
 from ..parts import NonNegative, Positive, Share
 from .lengths import Lengths
 
@@ -25,33 +24,20 @@ ORDER = 320  # nodes over p: what is a polynomial of degree 639 is exact, and k 
 
 @dataclass(frozen=True)
 class _Given(InferenceModel):
-    """Inferences on queries that are solved with probability p each; numbers, or (Q, 1) of them."""
+    """Inferences on queries that are solved with probability p each; a number, or (Q, 1) of them."""
 
     name = "given-query"
     vectorised = True
 
-    p: float
-    tokens_in_mean: float
-    tokens_out_mean: float
-    tokens_out_cv_within: float
-    max_tokens: float | None
-    tokens_in_cv: float = 0.0
-    tokens_out_cv_between: float = 0.0
-
-    @property
-    def tokens_in(self) -> Lognormal | None:
-        return Lengths.of(self).tokens_in
-
-    @property
-    def tokens_out(self) -> Lognormal | None:
-        return Lengths.of(self).tokens_out
+    p: Any
+    lengths: Lengths
 
     @property
     def accuracy(self) -> Bernoulli:
         return Bernoulli(self.p)
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
-        return _draws(Lengths.of(self), rng, np.full((M, 1), self.p), K)
+        return _draws(self.lengths, rng, np.full((M, 1), self.p), K)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +75,23 @@ class Beta(InferenceModel):
     max_tokens: Positive | None = None
 
     @property
-    def queries(self) -> Queries:
-        """Queries of all difficulties, prompts and mean lengths."""
+    def tokens_in(self) -> Lognormal | None:
+        """The law of the tokens of a prompt, where it is the same for all queries."""
+        return Lengths.of(self).tokens_in
+
+    @property
+    def tokens_out(self) -> Lognormal | None:
+        """The law of the generated tokens, where it is the same for all queries."""
+        return Lengths.of(self).tokens_out
+
+    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
+        """Queries of all difficulties; or of all prompts and mean lengths, where these vary."""
+        if of == "tokens":
+            return Lengths.of(self).queries(self)
         weights, p = _jacobi(self.a, self.b)
         if self.unsolvable:
             weights, p = np.append((1 - self.unsolvable) * weights, self.unsolvable), np.append(p, 0.0)
-        return _queries(Lengths.of(self), weights, p)
+        return Queries(weights, _Given(p[:, None], Lengths.of(self)))
 
     def remarks(self) -> Sequence[str]:
         """Say how many outputs are cut."""
@@ -148,9 +145,20 @@ class DifficultyClasses(InferenceModel):
             raise MooInferError(f"shares: must have the sum 1, got {sum(self.shares):g}")
 
     @property
-    def queries(self) -> Queries:
-        """Queries of all classes, prompts and mean lengths."""
-        return _queries(Lengths.of(self), np.array(self.shares), np.array(self.p))
+    def tokens_in(self) -> Lognormal | None:
+        """The law of the tokens of a prompt, where it is the same for all queries."""
+        return Lengths.of(self).tokens_in
+
+    @property
+    def tokens_out(self) -> Lognormal | None:
+        """The law of the generated tokens, where it is the same for all queries."""
+        return Lengths.of(self).tokens_out
+
+    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
+        """Queries of all classes; or of all prompts and mean lengths, where these vary."""
+        if of == "tokens":
+            return Lengths.of(self).queries(self)
+        return Queries(np.array(self.shares), _Given(np.array(self.p)[:, None], Lengths.of(self)))
 
     def remarks(self) -> Sequence[str]:
         """Say how many outputs are cut."""
@@ -160,12 +168,6 @@ class DifficultyClasses(InferenceModel):
         """Draw M trials of K inferences."""
         p = rng.choice(self.p, (M, 1), p=np.array(self.shares) / sum(self.shares))
         return _draws(Lengths.of(self), rng, p, K)
-
-
-def _queries(lengths: Lengths, weights: FloatArray, p: FloatArray) -> Queries:
-    tokens_in, tokens_out = lengths.tokens_in_mean, lengths.tokens_out_mean
-    given = _Given(0.0, tokens_in, tokens_out, lengths.tokens_out_cv_within, lengths.max_tokens)
-    return IndependentQueries(given, (weights, {"p": p}), *lengths.axes())
 
 
 def _draws(lengths: Lengths, rng: np.random.Generator, p: FloatArray, K: int) -> Draws:

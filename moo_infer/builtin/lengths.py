@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
-from typing import Any
+from functools import cache, cached_property, reduce
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ import numpy.typing as npt
 from ..hookspecs import hookimpl
 from ..interfaces import Draws, InferenceModel, Queries
 from ..laws import ClippedNormal, Lognormal
-from ..mixing import Axis, IndependentQueries
 from ..parts import NonNegative, Positive, Share
 
 __all__ = ["Lengths", "LognormalLengths"]
@@ -60,22 +59,21 @@ class Lengths:
         between = np.any(self.tokens_out_cv_between)
         return None if between else Lognormal(self.tokens_out_mean, self.tokens_out_cv_within, self._cap)
 
-    @property
-    def differ(self) -> bool:
-        """Whether queries do."""
-        return self.tokens_in is None or self.tokens_out is None
-
-    def axes(self) -> list[Axis]:
-        """Quadratures over the prompts and over the mean outputs of queries, where these vary."""
-        axes: list[Axis] = []
+    def queries(self, model: Any, /) -> Queries | None:
+        """Queries of all prompts and mean outputs of a model with the same fields; None where all are alike."""
+        axes = {}
         if self.tokens_in is None:
-            weights, tokens = _quadrature(self.tokens_in_mean, self.tokens_in_cv, 0.0, math.inf)
-            axes.append((weights, {"tokens_in_mean": tokens}))
+            axes["tokens_in_mean"] = _quadrature(self.tokens_in_mean, self.tokens_in_cv, 0.0, math.inf)
         if self.tokens_out is None:
             between, within = self.tokens_out_cv_between, self.tokens_out_cv_within
-            weights, tokens = _quadrature(self.tokens_out_mean, between, within, self._cap)
-            axes.append((weights, {"tokens_out_mean": tokens}))
-        return axes
+            axes["tokens_out_mean"] = _quadrature(self.tokens_out_mean, between, within, self._cap)
+        if not axes:
+            return None
+        shares, nodes = zip(*axes.values(), strict=True)
+        grid = np.meshgrid(*nodes, indexing="ij")
+        means = {name: tokens.reshape(-1, 1) for name, tokens in zip(axes, grid, strict=True)}
+        weights = reduce(np.multiply.outer, shares).ravel()
+        return Queries(weights, replace(model, tokens_in_cv=0.0, tokens_out_cv_between=0.0, **means))
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> tuple[FloatArray, FloatArray]:
         """Draw prompts and outputs of M queries with K inferences each, both (M, K)."""
@@ -155,13 +153,9 @@ class LognormalLengths(InferenceModel):
         """The law of the accuracy of an inference."""
         return ClippedNormal(self.accuracy_mean, self.accuracy_std, low=0.0, high=1.0)
 
-    @property
-    def queries(self) -> Queries | None:
+    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
         """Queries of all prompts and mean lengths, where these vary."""
-        lengths = Lengths.of(self)
-        if not lengths.differ:
-            return None
-        return IndependentQueries(replace(self, tokens_in_cv=0.0, tokens_out_cv_between=0.0), *lengths.axes())
+        return Lengths.of(self).queries(self) if of == "tokens" else None
 
     def remarks(self) -> Sequence[str]:
         """Say how many outputs are cut."""
