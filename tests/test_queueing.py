@@ -119,6 +119,14 @@ def test_an_idle_server_is_a_batch_of_ones_own():
     np.testing.assert_allclose(idle.total(draws, parallelism=1), [0.5 + np.array(steps)], rtol=1e-12)
 
 
+def test_every_sequence_in_the_batch_adds_to_the_prefill():
+    """Three of one's own beside nobody: a tenth of a second for each, by a prompt of 100 tokens."""
+    draws = Draws(np.full((1, 3), 100.0), np.full((1, 3), 101.0), np.ones((1, 3)))
+    idle, without = (replace(SMALL, queries_per_second=1e-9, prefill_per_token_s=delta) for delta in (0.001, 0.0))
+    added = idle.total(draws, parallelism=1) - without.total(draws, parallelism=1)
+    np.testing.assert_allclose(added, [[0.1, 0.2, 0.3]], rtol=1e-9)
+
+
 def test_more_than_can_be_served_is_not_possible_and_said():
     part, k = Loaded(10, 1024, 512, **H100), np.array([1, 2, 3, 8])
     assert part.possible(MODEL, k, parallelism=1).tolist() == [True, True, False, False]
