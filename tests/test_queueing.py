@@ -7,7 +7,8 @@ import pytest
 
 from moo_infer import Draws
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.builtin.queueing import Loaded, _states
+from moo_infer.builtin.queueing import Loaded, _states, _steps
+from moo_infer.laws import ClippedNormal
 
 H100 = {
     "itl_base_s": 0.006958, "itl_per_sequence_s": 4.2e-5, "prefill_base_s": 0.0052, "prefill_per_token_s": 2e-6,
@@ -119,6 +120,14 @@ def test_an_idle_server_is_a_batch_of_ones_own():
     np.testing.assert_allclose(idle.total(draws, parallelism=1), [0.5 + np.array(steps)], rtol=1e-12)
 
 
+def test_every_sequence_in_the_batch_adds_to_the_prefill():
+    """Three of one's own beside nobody: a tenth of a second for each, by a prompt of 100 tokens."""
+    draws = Draws(np.full((1, 3), 100.0), np.full((1, 3), 101.0), np.ones((1, 3)))
+    idle, without = (replace(SMALL, queries_per_second=1e-9, prefill_per_token_s=delta) for delta in (0.001, 0.0))
+    added = idle.total(draws, parallelism=1) - without.total(draws, parallelism=1)
+    np.testing.assert_allclose(added, [[0.1, 0.2, 0.3]], rtol=1e-9)
+
+
 def test_more_than_can_be_served_is_not_possible_and_said():
     part, k = Loaded(10, 1024, 512, **H100), np.array([1, 2, 3, 8])
     assert part.possible(MODEL, k, parallelism=1).tolist() == [True, True, False, False]
@@ -142,10 +151,28 @@ def test_refused_queries_and_unlike_traffic_are_said():
     assert said[1:] == ["loaded: the traffic has mean_tokens_in = 100, the model's own are 500"]
 
 
+@pytest.mark.parametrize(
+    ("law", "mean", "longest"),
+    [
+        (ClippedNormal(101.0, 20.0), 100.0, 100 + 20 / np.sqrt(np.pi)),
+        (ClippedNormal(1.0, 3.0, low=1.0), 3 / np.sqrt(2 * np.pi), None),
+        (ClippedNormal(1.0, 3.0, low=-50.0), 3 / np.sqrt(2 * np.pi), None),
+        (ClippedNormal(7.0, 0.0), 6.0, 6.0),
+        (ClippedNormal(0.0, 0.0), 0.0, 0.0),
+    ],
+    ids=["normal", "clipped at one token", "below one token", "constant", "no tokens"],
+)
+def test_the_steps_of_the_longest_are_exact(law, mean, longest):
+    """Prefill gives the first token; of two normals the larger is sigma / sqrt(pi) above the mean."""
+    one, two = _steps(law, np.array([1, 2]))
+    assert one == pytest.approx(mean, rel=1e-7, abs=1e-12)
+    assert longest is None or two == pytest.approx(longest, rel=1e-7, abs=1e-12)
+
+
 def test_waiting_means_a_full_batch():
     """Found 15 of 16, with k = 4: three must end first, then the batch is full to the end."""
     part = replace(SMALL, max_batch=16)
-    seconds = part._seconds(np.array([15]), np.array([4]), 100.0, np.array([101.0]), np.array([404.0]))
+    seconds = part._seconds(np.array([15]), np.array([4]), 100.0, np.array([100.0]), np.array([400.0]))
     assert seconds[0] == pytest.approx(3 / (16 / (100 * 0.042)) + 100 * 0.042)
 
 

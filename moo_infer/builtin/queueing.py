@@ -21,6 +21,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 are spread evenly, however many there are
+FAR = 8.2  # standard deviations, beyond which doubles know no quantile
 NOTABLE = 1e-3  # share of refused queries that is worth a word
 ALIKE = 0.2  # relative difference between the lengths of the traffic and of the model
 
@@ -84,7 +85,8 @@ class Loaded(CostModel):
         states = _states(self, tuple(range(1, K + 1)))
         found = np.stack([np.searchsorted(np.cumsum(seen), u) for seen in states.seen.T], axis=1)
         found = np.minimum(found, states.most)
-        longest, together = np.maximum.accumulate(draws.tokens_out, axis=1), np.cumsum(draws.tokens_out, axis=1)
+        steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
+        longest, together = np.maximum.accumulate(steps, axis=1), np.cumsum(steps, axis=1)
         return self._seconds(found, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together)
 
     def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
@@ -93,8 +95,8 @@ class Loaded(CostModel):
         if tokens_in is None or tokens_out is None:
             return None
         seen = _states(self, tuple(k.tolist())).seen
-        longest, together = _longest(tokens_out, k), k * tokens_out.mean
-        seconds = self._seconds(np.arange(len(seen))[:, None], k, tokens_in.mean, longest, np.asarray(together))
+        longest, together = _steps(tokens_out, k), k * _steps(tokens_out, np.array([1]))
+        seconds = self._seconds(np.arange(len(seen))[:, None], k, tokens_in.mean, longest, together)
         return Moments((seen * seconds).sum(axis=0))
 
     def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
@@ -142,12 +144,11 @@ class Loaded(CostModel):
     def _seconds(
         self, found: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, together: FloatArray
     ) -> FloatArray:
-        """Seconds of a query that finds so many sequences; the arrays broadcast."""
+        """Seconds of a query that finds so many sequences, by its decoding steps; the arrays broadcast."""
         over = np.maximum(found + k - self.max_batch, 0)
         prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(found + k, self.max_batch)
-        steps = longest - 1
-        alone = (self.itl_base_s + self.itl_per_sequence_s * found) * steps + self.itl_per_sequence_s * (together - k)
-        full = (self.itl_base_s + self.itl_per_sequence_s * self.max_batch) * steps
+        alone = (self.itl_base_s + self.itl_per_sequence_s * found) * longest + self.itl_per_sequence_s * together
+        full = (self.itl_base_s + self.itl_per_sequence_s * self.max_batch) * longest
         return np.asarray(over / self._most_served + prefill + np.where(over > 0, full, alone))
 
 
@@ -191,15 +192,20 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
     return _States(taken / total, fit, 1.0 - total)
 
 
-def _longest(law: Law, k: IntArray) -> FloatArray:
-    """Return the mean of the longest of k, (n,): ``int F^-1(Phi(z)) d Phi(z)^k``."""
-    from scipy.special import log_ndtr, ndtr
+def _steps(law: Law, k: IntArray) -> FloatArray:
+    """Return the mean decoding steps of the longest of k, (n,): ``int max(F^-1(Phi(z)) - 1, 0) d Phi(z)^k``."""
+    from scipy.special import log_ndtr, ndtr, ndtri
 
-    z, weights = np.polynomial.legendre.leggauss(400)
-    z, weights = 8.2 * z, 8.2 * weights * np.exp(-0.5 * (8.2 * z) ** 2) / np.sqrt(2 * np.pi)
+    low, high = law.quantile(np.array([1e-18, 1 - 2**-53]))
+    bends = ndtri(law.cdf(np.array([max(low, 1.0), np.nextafter(high, -np.inf)])))  # smooth between these
+    edges = np.sort(np.clip([-FAR, *bends, FAR], -FAR, FAR))
+    x, weights = np.polynomial.legendre.leggauss(150)
+    half = np.diff(edges)[:, None] / 2
+    z, weights = (edges[:-1, None] + half * (x + 1)).ravel(), (half * weights).ravel()
     n = k[:, None].astype(np.float64)
-    density = n * np.exp((n - 1) * log_ndtr(z)) * weights
-    return np.asarray((density * law.quantile(ndtr(z))).sum(axis=1) / density.sum(axis=1))
+    density = weights * n * np.exp((n - 1) * log_ndtr(z) - 0.5 * z**2) / np.sqrt(2 * np.pi)
+    steps = np.maximum(law.quantile(np.minimum(ndtr(z), 1 - 2**-53)) - 1, 0.0)
+    return np.asarray((density * steps).sum(axis=1) / density.sum(axis=1))
 
 
 @hookimpl
