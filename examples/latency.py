@@ -15,6 +15,7 @@ from moo_infer import Candidates, CostModel, ModelProfile, Pipeline, Report
 from moo_infer.builtin.costs import LinearLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK
+from moo_infer.builtin.queueing import Loaded
 from moo_infer.profiles import builtin_models
 
 P = 4
@@ -25,6 +26,9 @@ DEPLOYMENTS: Mapping[str, CostModel] = {
     "one call after the other": Sequential(**CALL),
     "k / P, as in the paper": LinearLatency(0.0, 0.0066),
     "service, 4 calls at a time": Slots(**CALL),
+    "own GPU, a query in 4 s": Loaded(
+        0.25, 1000, 396, LLAMA.itl_base_s, LLAMA.itl_per_sequence_s, prefill_base_s=LLAMA.ttft_seconds
+    ),
     "own GPU, beside 256 others": replace(LLAMA, other_sequences=256),
     "own GPU, idle": LLAMA,
     "service, n = k": SlowestOfK(**CALL),
@@ -48,7 +52,7 @@ def picture(path: Path) -> None:
 
     figure = Figure(figsize=(8.5, 5), layout="constrained")
     axes = figure.subplots()
-    colours = ("#666666", "#000000", "#D55E00", "#CC79A7", "#0072B2", "#009E73")  # Okabe and Ito's
+    colours = ("#666666", "#000000", "#D55E00", "#E69F00", "#CC79A7", "#0072B2", "#009E73")  # Okabe and Ito's
     for (name, table), colour in zip(tables(), colours, strict=True):
         mean, p95 = table.column("latency"), table.column("latency", "p95")
         axes.plot(table.k, mean, "--" if "paper" in name else "-", color=colour, lw=2)
