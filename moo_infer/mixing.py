@@ -14,7 +14,6 @@ __all__ = ["Axis", "IndependentQueries", "mixed", "relevant", "rows"]
 
 FloatArray = npt.NDArray[np.float64]
 Axis = tuple[FloatArray, Mapping[str, FloatArray]]
-LAWS = {"tokens_in", "tokens_out", "accuracy"}
 
 
 class IndependentQueries(Queries):
@@ -93,8 +92,8 @@ def relevant(queries: Queries, exact: Callable[[InferenceModel], object]) -> Que
 
     Args:
         queries: all of them.
-        exact: asks the part for its moments. It is asked for one query, to see what it reads; where that is more than
-            laws, all queries stay.
+        exact: asks the part for its moments. It is asked for one query, to see what it reads; where that is no law,
+            all queries stay.
     """
     if not isinstance(queries, IndependentQueries):
         return queries
@@ -103,7 +102,7 @@ def relevant(queries: Queries, exact: Callable[[InferenceModel], object]) -> Que
     watched = _Watched(one)
     exact(watched)
     read: set[str] = watched.__dict__["read"]
-    if not read or not read <= LAWS:
+    if not read:
         return queries
 
     def told_apart(axis: Axis) -> bool:
@@ -129,7 +128,7 @@ def _values(of: Any) -> dict[str, Any]:
 
 
 def _varies(law: Law | None) -> bool:
-    """Whether a law holds more than one; of a law that does not show its numbers, that is taken to be so."""
+    """Whether a law is several at once; what does not show its numbers is taken to be."""
     return law is not None and (not is_dataclass(law) or any(np.ndim(value) for value in _values(law).values()))
 
 
