@@ -159,6 +159,7 @@ def test_right_or_wrong(p, q):
     np.testing.assert_allclose(law.cdf(x), values.cdf(x))
     assert law.quantile(np.array([q]))[0] == (0.0 if q <= 1 - p else 1.0)
     assert law.normal == (p in (0, 1))
+    assert Bernoulli(0.25).quantile(np.array([0.75, 0.7500001])).tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(
