@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -199,13 +199,20 @@ def _steps(law: Law, k: IntArray) -> FloatArray:
     low, high = law.quantile(np.array([1e-18, 1 - 2**-53]))
     bends = ndtri(law.cdf(np.array([max(low, 1.0), np.nextafter(high, -np.inf)])))  # smooth between these
     edges = np.sort(np.clip([-FAR, *bends, FAR], -FAR, FAR))
-    x, weights = np.polynomial.legendre.leggauss(150)
+    x, weights = _nodes()
     half = np.diff(edges)[:, None] / 2
     z, weights = (edges[:-1, None] + half * (x + 1)).ravel(), (half * weights).ravel()
     n = k[:, None].astype(np.float64)
     density = weights * n * np.exp((n - 1) * log_ndtr(z) - 0.5 * z**2) / np.sqrt(2 * np.pi)
     steps = np.maximum(law.quantile(np.minimum(ndtr(z), 1 - 2**-53)) - 1, 0.0)
     return np.asarray((density * steps).sum(axis=1) / density.sum(axis=1))
+
+
+@cache
+def _nodes() -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights on [-1, 1]."""
+    x, weights = np.polynomial.legendre.leggauss(150)
+    return x, weights
 
 
 @hookimpl
