@@ -94,10 +94,9 @@ class Loaded(CostModel):
         tokens_in, tokens_out = model.tokens_in, model.tokens_out
         if tokens_in is None or tokens_out is None:
             return None
-        seen = _states(self, tuple(k.tolist())).seen
-        longest, together = _steps(tokens_out, k), k * _steps(tokens_out, np.array([1]))
-        seconds = self._seconds(np.arange(len(seen))[:, None], k, tokens_in.mean, longest, together)
-        return Moments((seen * seconds).sum(axis=0))
+        base, prompt, of_longest, of_each = _per_token(self, tuple(k.tolist()))
+        each = k * _steps(tokens_out, np.array([1]))
+        return Moments(base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_each * each)
 
     def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
         """(n,) whether less arrives than can be served, and the k sequences fit into the batch."""
@@ -190,6 +189,20 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
     taken = np.where(np.arange(S + 1)[:, None] <= fit, shares, 0.0)
     total = taken.sum(axis=0)
     return _States(taken / total, fit, 1.0 - total)
+
+
+@lru_cache(maxsize=64)
+def _per_token(server: Loaded, k: tuple[int, ...]) -> tuple[FloatArray, ...]:
+    """Mean seconds at n values of k, (n,) each: without tokens, per prompt token, step of the longest, of any."""
+    seen = _states(server, k).seen
+    found, bulk = np.arange(len(seen))[:, None], np.array(k)
+
+    def mean(tokens_in: float, longest: float, together: float) -> FloatArray:
+        seconds = server._seconds(found, bulk, tokens_in, np.array(longest), np.array(together))
+        return np.asarray((seen * seconds).sum(axis=0))
+
+    base = mean(0.0, 0.0, 0.0)
+    return base, *(mean(*unit) - base for unit in np.eye(3))
 
 
 def _steps(law: Law, k: IntArray) -> FloatArray:
