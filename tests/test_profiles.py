@@ -103,7 +103,7 @@ def test_an_uncertain_number_stands_for_its_value_or_middle(read):
         ("accuracy_mean: 0.8", "accuracy_mean: {value: yes}", "accuracy_mean: value: must be a number, got True"),
         ("accuracy_mean: 0.8", "accuracy_mean: {value: a, se: 1}", "accuracy_mean: value: must be a number, got 'a'"),
         ("kind: gaussian", "kind: gausian", "my.yaml: mine: inference: unknown inference model 'gausian'; available: gaussian"),
-        ("kind: gaussian, ", "", "my.yaml: mine: inference: missing kind; available: gaussian"),
+        ("kind: gaussian, ", "", "my.yaml: mine: inference: missing kind; available: beta"),
         ("kind: linear-cost", "kind: 7", "my.yaml: mine: costs[0]: unknown cost model 7; available: "),
         ("parallelism: 2", "parallelism: 0", "my.yaml: mine: parallelism: must be >= 1, got 0"),
         ("parallelism: 2", "parallelism: 1.5", "my.yaml: mine: parallelism: must be a whole number >= 1, got 1.5"),
