@@ -10,7 +10,7 @@ from .candidates import Candidates
 from .errors import MissingColumn, MooInferError, NoSelection, SelectionWarning
 from .estimators import Exact, MonteCarlo
 from .hookspecs import hookimpl
-from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Law, Moments, Selector
+from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Law, Moments, Queries, Selector
 from .objectives import Limit, Objective
 from .pipeline import Pipeline
 from .profiles import ModelProfile, Scenario, load_models, load_scenarios
@@ -36,6 +36,7 @@ __all__ = [
     "NoSelection",
     "Objective",
     "Pipeline",
+    "Queries",
     "Registry",
     "Report",
     "Scenario",

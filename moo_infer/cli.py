@@ -1,4 +1,4 @@
-"""The command line: ``moo-infer recommend | paper | explore | plugins | models | scenarios``."""
+"""The command line: ``moo-infer recommend | paper | explore | fit-latency | plugins | models | scenarios``."""
 
 import io
 import json
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_calibrate import fit_latency
 from .errors import MooInferError, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
@@ -276,6 +277,9 @@ def explore(
 
     if code := serve(models, plugin_files or [], port=port, browser=browser):
         raise typer.Exit(code)
+
+
+app.command()(fit_latency)
 
 
 @app.command()

@@ -89,6 +89,7 @@ class Estimate:
     parallelism: int
     k: IntArray
     columns: Mapping[str, Column]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .columns import Column, Estimate
 from .errors import MissingColumn, MooInferError
-from .interfaces import AccuracyAggregator, CostModel, Draws, Moments
+from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments
+from .mixing import mixed, rows
 from .objectives import ACCURACY, Objective
 from .parts import at_least_one
 from .profiles import ModelProfile
@@ -65,9 +66,18 @@ class Estimator(ABC):
             aggregator: how its inferences are combined.
             k: (n,) ascending numbers of inferences, >= 1.
             parallelism: P, how many inferences run at a time, >= 1.
+
+        Raises:
+            MooInferError: where a cost model says that none of the numbers can be had.
         """
+        remarks = _remarks(profile, aggregator, k, parallelism)
+        k = k[_possible(profile, aggregator, k, parallelism)]
+        if not len(k):
+            said = "; ".join(remarks) or "its cost models say no more"
+            raise MooInferError(f"{profile.name}: none of the numbers of inferences can be had: {said}")
         moments = self.moments(profile, aggregator, k, parallelism)
-        return self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
+        estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
+        return replace(estimate, remarks=remarks)
 
     def _estimate(
         self,
@@ -105,14 +115,14 @@ class Exact(Estimator):
         self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
     ) -> dict[str, Moments | None]:
         """Ask the parts."""
-        model = profile.inference
         who = f"aggregator {aggregator.name!r} on {profile.name!r}"
-        moments = {ACCURACY.name: _checked(partial(aggregator.exact, model, k), k, ACCURACY, who)}
+        moments = {ACCURACY.name: _known(aggregator, aggregator.exact, profile, k, ACCURACY, who)}
         for objective, parts in cost_models(profile, aggregator).items():
             known = []
             for part in parts:
                 who = f"cost model {part.name!r} on {profile.name!r}"
-                known.append(_checked(partial(part.exact, model, k, parallelism=parallelism), k, objective, who))
+                exact = partial(part.exact, parallelism=parallelism)
+                known.append(_known(part, exact, profile, k, objective, who))
             moments[objective.name] = _sum(known)
         return moments
 
@@ -121,6 +131,9 @@ class Exact(Estimator):
     ) -> Iterator[Estimate]:
         """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
         values = profile.draw(B, seed)
+        k = k[
+            _possible(profile, aggregator, k, parallelism)
+        ]  # as at the given values, so that all tables have the same rows
 
         def at(b: int) -> ModelProfile:
             return profile.at({path: float(v[b]) for path, v in values.items()})
@@ -129,9 +142,17 @@ class Exact(Estimator):
             estimate = self.estimate(profile, aggregator, k, parallelism)
             yield from (estimate for _ in range(B))
             return
+
+        def one(drawn: ModelProfile) -> Estimate:
+            moments = self.moments(drawn, aggregator, k, parallelism)
+            return self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
+
         costs = (*profile.costs, *aggregator.costs)
-        if not (profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)):
-            yield from (self.estimate(at(b), aggregator, k, parallelism) for b in range(B))
+        vectorised = profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)
+        largest = profile.at({path: float(v.max()) for path, v in values.items()}).inference  # a spread may start at 0
+        differ = any(m.queries("tokens") or m.queries("accuracy") for m in (profile.inference, largest))
+        if not vectorised or differ:  # where queries differ, (Q, 1) arrays are those already
+            yield from (one(at(b)) for b in range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
         chunk = max(1, AT_ONCE // len(k))
@@ -241,6 +262,60 @@ def _values(compute: Callable[[], FloatArray], shape: tuple[int, int], who: str,
         model = f"inference model {profile.inference.name!r} of {profile.name!r}"
         raise MissingColumn(error.column, error.available, f"{who} from {model}") from None
     return _numbers(values, shape, f"{who} must return (M, K)")
+
+
+def _possible(
+    profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+) -> npt.NDArray[np.bool_]:
+    """(n,) which numbers of inferences all cost models say can be had."""
+    possible = np.ones(len(k), dtype=bool)
+    for part in (*profile.costs, *aggregator.costs):
+        who = f"cost model {part.name!r} on {profile.name!r}"
+        found = np.asarray(guarded(partial(part.possible, profile.inference, k, parallelism=parallelism), who))
+        if found.shape != k.shape or found.dtype != bool:
+            raise MooInferError(f"{who}: possible must return {k.shape} of true and false, got {found!r:.80}")
+        possible &= found
+    return possible
+
+
+def _remarks(profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int) -> tuple[str, ...]:
+    """What the parts have to say, each sentence once."""
+    model = profile.inference
+    said = [*guarded(model.remarks, f"inference model {model.name!r} of {profile.name!r}")]
+    for part in (*profile.costs, *aggregator.costs):
+        who = f"cost model {part.name!r} on {profile.name!r}"
+        said += guarded(partial(part.remarks, model, k, parallelism=parallelism), who)
+    return tuple(dict.fromkeys(said))
+
+
+def _known(
+    part: AccuracyAggregator | CostModel,
+    exact: Callable[[InferenceModel, IntArray], Moments | None],
+    profile: ModelProfile,
+    k: IntArray,
+    objective: Objective,
+    who: str,
+) -> Moments | None:
+    """Ask a part for exact moments; where queries differ, for those given each query, and mix them."""
+    model = profile.inference
+    of: Literal["tokens", "accuracy"] = "accuracy" if isinstance(part, AccuracyAggregator) else "tokens"
+    queries = guarded(partial(model.queries, of), f"inference model {model.name!r} of {profile.name!r}")
+    if queries is None:
+        return _checked(partial(exact, model, k), k, objective, who)
+    if isinstance(part, AccuracyAggregator) and not part.per_query:
+        return None
+    given, Q = queries.model, len(queries.weights)
+    step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded
+    found = []
+    for start in range(0, Q, step):
+        some = rows(given, slice(start, start + step))
+        moments = _checked(partial(exact, some, k), k, objective, who)
+        if moments is None:
+            return None
+        found.append((min(step, Q - start), moments))
+    mean = np.concatenate([np.broadcast_to(m.mean, (count, len(k))) for count, m in found])
+    stds = [np.broadcast_to(m.std, (count, len(k))) for count, m in found if m.std is not None]
+    return mixed(queries.weights, mean, np.concatenate(stds) if len(stds) == len(found) else None)
 
 
 def _checked(compute: Callable[[], Moments | None], k: IntArray, objective: Objective, who: str) -> Moments | None:

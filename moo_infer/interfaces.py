@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,11 @@ from .objectives import Objective
 if TYPE_CHECKING:
     from .candidates import Candidates
 
-__all__ = ["AccuracyAggregator", "CostModel", "Draws", "InferenceModel", "Law", "Moments", "Selector"]
+__all__ = ["AccuracyAggregator", "CostModel", "Draws", "InferenceModel", "Law", "Moments", "Queries", "Selector"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 
 
@@ -132,11 +133,26 @@ class Law(Protocol):
         """The smallest x with P(X <= x) >= q, any shape."""
 
 
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Queries that differ: a quadrature over what the inferences of a query share.
+
+    Args:
+        weights: (Q,), shares of the queries, >= 0, with the sum 1.
+        model: the model given the query: numbers that differ from query to query are (Q, 1) arrays. Its laws hold
+            given the query, and inferences are independent given it.
+    """
+
+    weights: FloatArray
+    model: "InferenceModel"
+
+
 class InferenceModel(ABC):
     """One stochastic inference: tokens in, tokens out, accuracy (paper, eqs 1-2).
 
     **Subclassing.** Give `sample`. Redefine the properties `tokens_in`, `tokens_out` and `accuracy` where their laws
-    are known; naming them promises that inferences and quantities are independent, and makes moments exact.
+    are known; naming them promises that inferences and quantities are independent, and makes moments exact. Where they
+    are so only given the query (some queries are harder, or get longer answers), redefine `queries` instead.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -167,6 +183,18 @@ class InferenceModel(ABC):
     def accuracy(self) -> Law | None:
         """The law of what an inference is worth, or None."""
         return None
+
+    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
+        """Return queries that differ in that, or None where all are alike.
+
+        Moments are mixed over them: those of an aggregator over queries that differ in accuracy, those of a cost model
+        over queries that differ in tokens.
+        """
+        return None
+
+    def remarks(self) -> Sequence[str]:
+        """Return what to know about the draws, in words; reports say it with the model's name."""
+        return ()
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
@@ -209,6 +237,14 @@ class CostModel(ABC):
         """Exact moments of the total at the n values of `k`, or None where they must be simulated."""
         return None
 
+    def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
+        """(n,) whether so many inferences can be had at all; the others are no candidates, whatever the limits."""
+        return np.ones(len(k), dtype=bool)
+
+    def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
+        """Return what to know about the totals at the n values of `k`, in words; reports name the model with it."""
+        return ()
+
 
 class AccuracyAggregator(ABC):
     """What k inferences are worth together (paper, eq 3): the column ``accuracy`` of the table.
@@ -228,6 +264,7 @@ class AccuracyAggregator(ABC):
 
     name: ClassVar[str]
     vectorised: ClassVar[bool] = False
+    per_query: ClassVar[bool] = True  # False where other queries matter, so that moments cannot be mixed over them
 
     @property
     def costs(self) -> Sequence[CostModel]:

@@ -30,7 +30,11 @@ Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 # Registered like anybody's plugin; they are named, not imported, so that the core does not know them.
 BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
-    for module in ("inference", "costs", "aggregators", "selectors", "scalarisations", "preferences")
+    for module in (
+        *("inference", "lengths", "difficulty"),
+        *("costs", "prices", "latencies", "limits", "queueing"),
+        *("aggregators", "selectors", "scalarisations", "preferences"),
+    )
 )
 DISABLE = "MOO_INFER_DISABLE"  # environment variable: installed plugins to leave out, separated by commas
 KINDS: dict[type, tuple[str, str]] = {

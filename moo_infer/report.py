@@ -188,6 +188,11 @@ class Report:
             "command": command,
             "estimator": estimator,
             "simulation": {"trials": self.estimator.trials, "seed": self.estimator.seed} if self.simulated else None,
+            "remarks": [
+                {"model": e.model, "aggregator": e.aggregator, "remark": remark}
+                for e in self.candidates.estimates
+                for remark in e.remarks
+            ],
             "scenarios": [
                 {
                     "name": s.name,

@@ -57,7 +57,7 @@ def headline(report: "Report", scenario: Scenario) -> str:
 
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
-    found = []
+    found = remarks(report)
     for scenario in report.scenarios:
         limited = {limit.objective for limit in scenario.limits}
         free = [o for o in report.candidates.objectives if o.scale is None and o.name not in limited]
@@ -85,6 +85,16 @@ def notes(report: "Report") -> list[str]:
             f"Limited quantiles are simulated, {report.estimator.trials} trials, seed {report.estimator.seed}."
         )
     return found
+
+
+def remarks(report: "Report") -> list[str]:
+    """What the parts of the models say, each sentence once, with the models it is about."""
+    whose: dict[str, list[str]] = {}
+    for estimate in report.candidates.estimates:
+        for remark in estimate.remarks:
+            models = whose.setdefault(remark, [])
+            models += [] if estimate.model in models else [estimate.model]
+    return [f"{', '.join(models)}: {remark}." for remark, models in whose.items()]
 
 
 def title(scenario: Scenario, candidates: Candidates) -> str:

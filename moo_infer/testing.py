@@ -31,6 +31,7 @@ from .candidates import Candidates
 from .columns import Column, Estimate
 from .errors import NoSelection, SelectionWarning
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, Selector
+from .mixing import mixed
 from .objectives import ACCURACY, Limit, Objective
 from .parts import NAME, check, unfit
 
@@ -158,6 +159,27 @@ class InferenceModelContract:
                 assert law.cdf(x)[0] >= q - 1e-9
                 assert np.mean(values <= x[0]) >= q - CLOSE * np.sqrt(q * (1 - q) / TRIALS)
 
+    def test_queries_agree_with_draws(self, model: InferenceModel) -> None:
+        """Where queries differ: mean and standard deviation of one inference, and of the sum of two on one query."""
+        draws = model.sample(np.random.default_rng(1), TRIALS, 2)
+        for of, names in (("tokens", ("tokens_in", "tokens_out")), ("accuracy", ("accuracy",))):
+            queries = model.queries(of)  # type: ignore[arg-type]  # one of the two
+            if queries is None:
+                continue
+            weights, given = queries.weights, queries.model
+            assert weights.min() >= 0
+            assert weights.sum() == pytest.approx(1)
+            for name in names:
+                law = getattr(given, name)
+                if law is None:
+                    continue
+                mean, std = (np.broadcast_to(values, (len(weights), 1)) for values in (law.mean, law.std))
+                for k in (1, 2):
+                    values, exact = draws[name][:, :k].sum(axis=1), mixed(weights, k * mean, np.sqrt(k) * std)
+                    _close(float(exact.mean[0]), values, f"mean of {name}, sum of {k}")
+                    assert exact.std is not None
+                    assert exact.std[0] == pytest.approx(values.std(), rel=0.1, abs=1e-9), f"std of {name}, sum of {k}"
+
 
 class CostModelContract:
     """What every cost model keeps.
@@ -216,6 +238,14 @@ class CostModelContract:
         for parallelism in (1, 4):
             total = cost_model.total(model.sample(np.random.default_rng(2), TRIALS, 16), parallelism=parallelism)
             _agrees(cost_model.exact(model, k, parallelism=parallelism), k, total[:, k - 1])
+
+    def test_says_what_is_possible(self, cost_model: CostModel, model: InferenceModel) -> None:
+        """True or false for every k, and sentences."""
+        k = np.array([1, 4, 16])
+        possible = np.asarray(cost_model.possible(model, k, parallelism=2))
+        assert possible.shape == k.shape
+        assert possible.dtype == bool
+        assert all(isinstance(remark, str) for remark in cost_model.remarks(model, k, parallelism=2))
 
     def test_vectorised_moments_are_those_of_one_at_a_time(self, cost_model: CostModel, model: InferenceModel) -> None:
         """Where `vectorised` is set: fields of (B, 1) give (B, n)."""

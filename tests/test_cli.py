@@ -304,7 +304,7 @@ def test_plugin_file_loads_one_file_in_every_command_that_calls_parts_by_name(cl
 
 
 def test_plugins_shows_what_stands_behind_the_colon(cli):
-    assert ":usd_per_right_answ" in cli("plugins")[1]
+    assert ":usd_per_right" in cli("plugins")[1]
     listed = {p["name"]: p for p in json.loads(cli("plugins", "--json")[1])["plugins"]}
     assert listed["linear-cost"]["parameters"] == ["usd_per_input_token", "usd_per_output_token"]
     assert listed["knee"]["parameters"] == []

@@ -10,8 +10,30 @@ GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std
 # Parts that have no defaults, with parameters for the test.
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
+    "lognormal": [
+        "tokens_in_mean=500,tokens_out_mean=2000,accuracy_mean=0.8,tokens_out_cv_within=0.5,max_tokens=3000",
+        "tokens_in_mean=500,tokens_in_cv=0.5,tokens_out_mean=2000,tokens_out_cv_between=0.8,accuracy_mean=0.8",
+    ],
+    "beta": ["a=0.5,b=1.5", "a=2,b=3,unsolvable=0.1,tokens_in_mean=500,tokens_out_mean=2000,tokens_out_cv_within=0.3"],
+    "difficulty-classes": [{"shares": [0.6, 0.4], "p": [0.85, 0.4], "tokens_in_mean": 500, "tokens_out_mean": 90}],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
+    "api-cost": [
+        f"usd_per_input_token=1.25e-6,usd_per_output_token=1e-5,reasoning_tokens_per_output_token=0.5,calls={calls}"
+        for calls in ("n", "parallel", "sequential", "cached,usd_per_cached_input_token=1e-7")
+    ],
+    "gpu-cost": ["usd_per_gpu_hour=2.5,output_tokens_per_second=900"],
+    "loaded": [
+        "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5"
+    ],
+    "rate-limited": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,requests_per_minute=60,burst=0.1"],
     "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
+    "batch": [
+        "itl_base_s=0.0065,itl_per_sequence_s=7.9e-05,ttft_seconds=0.2,other_sequences=8",
+        "itl_base_s=0.0065,itl_per_sequence_s=0,ttft_seconds=0.2,prefill=each",
+    ],
+    "sequential": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
+    "slowest-of-k": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
+    "slots": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
     "token-energy": ["joules_per_input_token=0.01,joules_per_output_token=0.4"],
     "batch-energy": ["joules_per_output_token=0.07,joules_per_decode_step=3"],
     "carbon": ["joules_per_output_token=0.07,grid_gco2_per_kwh=400"],
@@ -23,7 +45,14 @@ GIVEN = {
 def registered(kind, *, but=()):
     """Every registered class of a kind, whoever registered it."""
     names = [name for name in REGISTRY.names(kind) if name not in but]
-    return [REGISTRY.get(kind, f"{name}:{given}") for name in names for given in GIVEN.get(name, [""])]
+    return [made(kind, name, given) for name in names for given in GIVEN.get(name, [""])]
+
+
+def made(kind, name, given):
+    """A part from what is written behind the colon, or from a mapping where its fields are lists."""
+    if isinstance(given, dict):
+        return REGISTRY.build(kind, {"kind": name, **given}, name)
+    return REGISTRY.get(kind, f"{name}:{given}")
 
 
 class TestSelectors(SelectorContract):

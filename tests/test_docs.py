@@ -37,7 +37,7 @@ def blocks(language):
 def test_every_block_says_its_language():
     for page in PAGES:
         for kind, text in BLOCK.findall(page.read_text()):
-            assert kind in ("python", "shell", "yaml", "text", "toml"), text
+            assert kind in ("python", "shell", "yaml", "text", "toml", "csv"), text
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
     """A folder with the files that the pages show, named in their first line."""
     for page in PAGES:
         for kind, text in BLOCK.findall(page.read_text()):
-            if kind in ("yaml", "python") and (named := re.match(r"# (\S+\.(yaml|py))\n", text)):
+            if kind in ("yaml", "python", "csv") and (named := re.match(r"# (\S+\.(yaml|py|csv))\n", text)):
                 (tmp_path / named[1]).write_text(text)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -158,6 +158,12 @@ def test_the_picture_of_the_knee(tmp_path):
     assert str(spread) == "few: 2 different k, from 24 to 60; the most frequent, 24, in 75.0 % of 4 seeds"
     script["picture"](str(tmp_path / "knee.png"), spread, spread)
     assert (tmp_path / "knee.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_the_latencies(tmp_path):
+    script = runpy.run_path(str(ROOT / "examples" / "latency.py"))
+    script["picture"](tmp_path / "latency.png")
+    assert (tmp_path / "latency.png").stat().st_size > 10_000
 
 
 def test_the_published_knee_over_1000_seeds():

@@ -43,8 +43,9 @@ def selectors(*classes):
 
 def test_built_ins_are_there_without_entry_points():
     registry = Registry(entry_points=False)
-    assert registry.names(InferenceModel) == ["gaussian"]
-    assert registry.names(CostModel) == ["linear-cost", "linear-latency"]
+    assert registry.names(InferenceModel) == ["beta", "difficulty-classes", "gaussian", "lognormal"]
+    expected = "api-cost batch gpu-cost linear-cost linear-latency loaded rate-limited sequential slots slowest-of-k"
+    assert registry.names(CostModel) == expected.split()
     assert registry.names(AccuracyAggregator) == ["best-of-k", "coverage", "majority-vote"]
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
     expected += "net-value pseudo-weights utopia weighted-sum"

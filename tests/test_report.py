@@ -11,7 +11,16 @@ STATISTICS = {"mean", "std", "low", "high", "stderr"}
 
 def test_json_is_the_public_contract(pipeline):
     document = json.loads(pipeline.run(None, "essay-feedback").to_json("moo-infer recommend"))
-    assert list(document) == ["schema", "command", "estimator", "simulation", "scenarios", "rows", "recommended"]
+    assert list(document) == [
+        "schema",
+        "command",
+        "estimator",
+        "simulation",
+        "remarks",
+        "scenarios",
+        "rows",
+        "recommended",
+    ]
     assert (document["schema"], document["command"], document["estimator"]) == (
         1,
         "moo-infer recommend",

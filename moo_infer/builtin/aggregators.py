@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
+from ..laws import Bernoulli
 
 __all__ = ["BestOfK", "Coverage", "MajorityVote"]
 
@@ -42,6 +43,8 @@ class BestOfK(AccuracyAggregator):
         law = model.accuracy
         if law is None:
             return None
+        if isinstance(law, Bernoulli):
+            return Coverage().exact(model, k)  # the best of right and wrong
         # Below the first bound F^k is nothing, above the second it is 1 up to k * 1e-16.
         low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
         x, weights = _nodes()

@@ -258,6 +258,7 @@ class NoisyScore(Verification):
     """
 
     name = "noisy-score"
+    per_query = False  # normal scores are those of all queries together
 
     rho: Share
 

@@ -1,0 +1,199 @@
+"""Queries that differ in difficulty: each has its own probability to be solved by an inference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Ge, Lt
+
+from ..errors import MooInferError
+from ..hookspecs import hookimpl
+from ..interfaces import Draws, InferenceModel, Queries
+from ..laws import Bernoulli, Lognormal
+from ..parts import NonNegative, Positive, Share
+from .lengths import Lengths
+
+__all__ = ["Beta", "DifficultyClasses"]
+
+FloatArray = npt.NDArray[np.float64]
+ORDER = 320  # nodes over p: what is a polynomial of degree 639 is exact, and k = 10^4 to nine digits
+
+
+@dataclass(frozen=True)
+class _Given(InferenceModel):
+    """Inferences on queries that are solved with probability p each; a number, or (Q, 1) of them."""
+
+    name = "given-query"
+    vectorised = True
+
+    p: Any
+    lengths: Lengths
+
+    @property
+    def accuracy(self) -> Bernoulli:
+        return Bernoulli(self.p)
+
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        return _draws(self.lengths, rng, np.full((M, 1), self.p), K)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beta(InferenceModel):
+    """Every query has its own probability p to be solved, from a beta law; its inferences are right or wrong.
+
+    With the mean a / (a + b), small a and b say that most queries are easy or hopeless, large ones that all are alike.
+    Coverage is ``1 - B(a, b + k) / B(a, b)``: hard queries make it rise slowly, as k^-a. A share of queries may never
+    be solved.
+
+    Args:
+        a, b: of the beta law, > 0.
+        unsolvable: share of queries with p = 0, in [0, 1).
+        tokens_in_mean, tokens_in_cv, tokens_out_mean, tokens_out_cv_between, tokens_out_cv_within, max_tokens: token
+            lengths, independent of the difficulty, as in `lognormal`; of constant length where no cv is given, and
+            free of tokens (so that nothing costs anything) where no mean is.
+
+    >>> from moo_infer import Exact, ModelProfile
+    >>> from moo_infer.builtin.aggregators import Coverage
+    >>> profile = ModelProfile("mine", Beta(a=0.5, b=1.5), ())
+    >>> Exact().estimate(profile, Coverage(), np.array([1, 10, 1000]), 1).columns["accuracy"].mean.round(6)
+    array([0.25    , 0.663624, 0.96434 ])
+    """
+
+    name = "beta"
+
+    a: Positive
+    b: Positive
+    unsolvable: Annotated[float, Ge(0), Lt(1)] = 0.0
+    tokens_in_mean: NonNegative = 0.0
+    tokens_in_cv: NonNegative = 0.0
+    tokens_out_mean: NonNegative = 0.0
+    tokens_out_cv_between: NonNegative = 0.0
+    tokens_out_cv_within: NonNegative = 0.0
+    max_tokens: Positive | None = None
+
+    @property
+    def tokens_in(self) -> Lognormal | None:
+        """The law of the tokens of a prompt, where it is the same for all queries."""
+        return Lengths.of(self).tokens_in
+
+    @property
+    def tokens_out(self) -> Lognormal | None:
+        """The law of the generated tokens, where it is the same for all queries."""
+        return Lengths.of(self).tokens_out
+
+    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
+        """Queries of all difficulties; or of all prompts and mean lengths, where these vary."""
+        if of == "tokens":
+            return Lengths.of(self).queries(self)
+        weights, p = _jacobi(self.a, self.b)
+        if self.unsolvable:
+            weights, p = np.append((1 - self.unsolvable) * weights, self.unsolvable), np.append(p, 0.0)
+        return Queries(weights, _Given(p[:, None], Lengths.of(self)))
+
+    def remarks(self) -> Sequence[str]:
+        """Say how many outputs are cut."""
+        return Lengths.of(self).remarks()
+
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        """Draw M trials of K inferences."""
+        p = rng.beta(self.a, self.b, (M, 1))
+        p[rng.random((M, 1)) < self.unsolvable] = 0.0
+        return _draws(Lengths.of(self), rng, p, K)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifficultyClasses(InferenceModel):
+    """Queries of a few classes of difficulty, each solved with one probability; inferences are right or wrong.
+
+    Two classes, one solved more and one less often than not, make a majority vote rise and then fall with k (Chen et
+    al., arXiv 2403.02419).
+
+    Args:
+        shares: of the queries in each class, >= 0, with the sum 1.
+        p: probability that an inference on a query of the class is right, in [0, 1], one for each share.
+        tokens_in_mean, tokens_in_cv, tokens_out_mean, tokens_out_cv_between, tokens_out_cv_within, max_tokens: see
+            `beta`.
+
+    Raises:
+        MooInferError: where there are not as many shares as probabilities, or the sum is not 1.
+
+    >>> from moo_infer import Exact, ModelProfile
+    >>> from moo_infer.builtin.aggregators import MajorityVote
+    >>> profile = ModelProfile("mine", DifficultyClasses(shares=(0.6, 0.4), p=(0.85, 0.4)), ())
+    >>> Exact().estimate(profile, MajorityVote(), np.array([1, 5, 101]), 1).columns["accuracy"].mean.round(6)
+    array([0.67    , 0.711009, 0.608359])
+    """
+
+    name = "difficulty-classes"
+
+    shares: tuple[Share, ...]
+    p: tuple[Share, ...]
+    tokens_in_mean: NonNegative = 0.0
+    tokens_in_cv: NonNegative = 0.0
+    tokens_out_mean: NonNegative = 0.0
+    tokens_out_cv_between: NonNegative = 0.0
+    tokens_out_cv_within: NonNegative = 0.0
+    max_tokens: Positive | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.shares) != len(self.p):
+            raise MooInferError(f"shares and p: must be as many, got {len(self.shares)} and {len(self.p)}")
+        if abs(sum(self.shares) - 1) > 1e-9:
+            raise MooInferError(f"shares: must have the sum 1, got {sum(self.shares):g}")
+
+    @property
+    def tokens_in(self) -> Lognormal | None:
+        """The law of the tokens of a prompt, where it is the same for all queries."""
+        return Lengths.of(self).tokens_in
+
+    @property
+    def tokens_out(self) -> Lognormal | None:
+        """The law of the generated tokens, where it is the same for all queries."""
+        return Lengths.of(self).tokens_out
+
+    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
+        """Queries of all classes; or of all prompts and mean lengths, where these vary."""
+        if of == "tokens":
+            return Lengths.of(self).queries(self)
+        return Queries(np.array(self.shares), _Given(np.array(self.p)[:, None], Lengths.of(self)))
+
+    def remarks(self) -> Sequence[str]:
+        """Say how many outputs are cut."""
+        return Lengths.of(self).remarks()
+
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        """Draw M trials of K inferences."""
+        p = rng.choice(self.p, (M, 1), p=np.array(self.shares) / sum(self.shares))
+        return _draws(Lengths.of(self), rng, p, K)
+
+
+def _draws(lengths: Lengths, rng: np.random.Generator, p: FloatArray, K: int) -> Draws:
+    tokens_in, tokens_out = lengths.sample(rng, len(p), K)
+    return Draws(tokens_in, tokens_out, np.where(rng.random((len(p), K)) < p, 1.0, 0.0))
+
+
+@lru_cache(maxsize=64)
+def _jacobi(a: float, b: float) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Jacobi weights and nodes of the law Beta(a, b), by Golub and Welsch: eigenvalues of the recurrence.
+
+    The weights are squares of components of unit vectors, so that no gamma function can overflow.
+    """
+    from scipy.linalg import eigh_tridiagonal
+
+    n = np.arange(1.0, ORDER)
+    twice = 2 * n + a + b - 2  # of the polynomials on [-1, 1] for (1 - x)^(b - 1) (1 + x)^(a - 1)
+    diagonal = np.concatenate([[(a - b) / (a + b)], (a - b) * (a + b - 2) / (twice * (twice + 2))])
+    first = 4 * a * b / ((a + b) ** 2 * (a + b + 1))
+    rest = n[1:] * (n[1:] + a - 1) * (n[1:] + b - 1) * (n[1:] + a + b - 2)
+    beside = np.concatenate([[first], 4 * rest / (twice[1:] ** 2 * (twice[1:] ** 2 - 1))])
+    x, vectors = eigh_tridiagonal(diagonal, np.sqrt(beside), lapack_driver="stemr")  # six times as fast as the default
+    return vectors[0] ** 2, np.clip((1 + x) / 2, 0.0, 1.0)
+
+
+@hookimpl
+def register_inference_models() -> list[type[InferenceModel]]:
+    """Register both models."""
+    return [Beta, DifficultyClasses]

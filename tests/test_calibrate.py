@@ -1,0 +1,207 @@
+import csv
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from moo_infer import CostModel, MooInferError, Registry
+from moo_infer.calibrate import Measured, fit_batch, fit_itl, fit_serving, fit_slots, read
+
+FIXTURES = Path(__file__).parent / "fixtures"
+AIPERF = [FIXTURES / f"aiperf-0.5-concurrency-{n}.json" for n in (1, 4, 16)]
+BATCH = {"itl_base_s": 0.010, "itl_per_sequence_s": 0.001, "ttft_seconds": 0.2}
+SLOTS = {"overhead_s": 0.3, "seconds_per_input_token": 0.0001, "seconds_per_output_token": 0.01}
+
+
+def values(fitted):
+    return {name: value for name, (value, _) in fitted.parameters.items()}
+
+
+@pytest.mark.parametrize(
+    ("files", "points"),
+    [([FIXTURES / "vllm-bench.json"], 3), ([FIXTURES / "guidellm-0.5.json"], 5), (AIPERF, 3)],
+    ids=["vllm", "guidellm", "aiperf"],
+)
+def test_runs_at_several_concurrencies_give_a_batch(files, points):
+    """The fixtures are of a server with ITL = 10 + B ms and 200 ms to the first token."""
+    fitted = fit_serving(read(files))
+    assert (fitted.kind, fitted.points) == ("batch", points)
+    assert values(fitted) == pytest.approx(BATCH, rel=1e-6)
+    assert fitted.error < 1e-6
+
+
+@pytest.mark.parametrize("file", ["vllm-bench-detailed.json", "aiperf-0.5-records.jsonl"])
+def test_logs_of_single_requests_give_slots(file):
+    """The fixtures are of calls with 0.3 s + 0.1 ms tokens_in + 10 ms tokens_out, and one that failed."""
+    fitted = fit_serving(read([FIXTURES / file]))
+    assert fitted.kind == "slots"
+    assert values(fitted) == pytest.approx(SLOTS, rel=1e-5)
+
+
+def test_without_a_concurrency_littles_law_gives_it():
+    assert read([FIXTURES / "vllm-bench.json"]).concurrency.tolist() == pytest.approx([1, 4, 16], rel=1e-6)
+    assert read(AIPERF).concurrency.tolist() == pytest.approx([1, 4, 16], rel=1e-6)
+
+
+def written(tmp_path, text, name="log.csv"):
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+def test_the_neutral_csv_of_runs(tmp_path):
+    rows = [f"{n},512,101,0.2,{0.2 + 100 * (0.01 + 0.001 * n)}" for n in (1, 2, 8, 64)]
+    header = "concurrency, input_tokens, output_tokens, ttft_s, latency_s\n"
+    assert values(fit_serving(read([written(tmp_path, header + "\n".join(rows))]))) == pytest.approx(BATCH)
+
+
+def test_the_neutral_csv_of_requests(tmp_path):
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(50, 2000, (50, 2))
+    rows = [f"{i},{o},{0.3 + 0.0001 * i + 0.01 * o},and more" for i, o in tokens]
+    file = written(tmp_path, "input_tokens,output_tokens,latency_s,note\n" + "\n".join(rows))
+    assert values(fit_serving(read([file]))) == pytest.approx(SLOTS, rel=1e-6)
+
+
+def noisy(rng, n=400, sd=0.1):
+    tokens_in, tokens_out = rng.lognormal(6, 0.8, n), rng.lognormal(6, 0.5, n)
+    nothing = np.full(n, np.nan)
+    seconds = 0.3 + 0.0001 * tokens_in + 0.01 * tokens_out
+    return Measured(nothing, tokens_in, tokens_out, nothing, seconds * rng.gamma(1 / sd**2, sd**2, n))
+
+
+def test_standard_errors_are_those_of_repeated_measurements():
+    fits = [fit_slots(noisy(np.random.default_rng(seed))) for seed in range(40)]
+    for name, value in SLOTS.items():
+        found, errors = np.array([fit.parameters[name] for fit in fits]).T
+        assert found.mean() == pytest.approx(value, abs=4 * found.std() / np.sqrt(40))
+        if name == "seconds_per_output_token":  # the others lie at their bound at times
+            assert errors.mean() == pytest.approx(found.std(), rel=0.35)
+    rng, B = np.random.default_rng(0), np.array([1.0, 2, 4, 8, 16, 32])
+    found = [fit_itl(B, (0.01 + 0.001 * B) * rng.normal(1, 0.02, 6)) for _ in range(300)]
+    for i in (0, 1):
+        assert np.mean([f[i][1] for f in found]) == pytest.approx(np.std([f[i][0] for f in found]), rel=0.15)
+
+
+def test_a_few_hiccups_do_not_matter():
+    rng = np.random.default_rng(1)
+    clean = noisy(rng, sd=0.05)
+    late = clean.latency_s.copy()
+    late[::25] += 60.0
+    hurt = Measured(clean.concurrency, clean.input_tokens, clean.output_tokens, clean.ttft_s, late)
+    assert values(fit_slots(hurt))["seconds_per_output_token"] == pytest.approx(0.01, rel=0.03)
+
+
+def test_nothing_negative_is_fitted():
+    """Seconds that fall with the prompt: its share is 0, not below."""
+    out, into = np.array([100.0, 200, 300, 400, 500]), np.array([500.0, 400, 350, 100, 20])
+    seconds = 0.01 * out + 0.5 - 0.0005 * into
+    nothing = np.full(5, np.nan)
+    assert values(fit_slots(Measured(nothing, into, out, nothing, seconds)))["seconds_per_input_token"] == 0
+    batch = np.array([1.0, 8, 64])
+    (_, (beta, _), _) = fit_itl(batch, 0.02 - 0.0001 * batch)
+    assert beta == 0
+
+
+def test_lengths_that_do_not_vary_are_said():
+    out = np.linspace(100, 500, 6)
+    nothing = np.full(6, np.nan)
+    fitted = fit_slots(Measured(nothing, np.full(6, 512.0), out, nothing, 0.4 + 0.01 * out))
+    assert values(fitted) == pytest.approx(
+        {"overhead_s": 0.4, "seconds_per_input_token": 0, "seconds_per_output_token": 0.01}
+    )
+    assert "seconds_per_input_token not told apart" in fitted.about
+
+
+def test_itl_of_measured_servers(data):
+    """A straight line in the batch size is within 7 % for half of the groups of the ML.ENERGY benchmark."""
+    groups = defaultdict(list)
+    setup = ("model_id", "task", "gpu_model", "num_gpus", "tensor_parallel", "expert_parallel", "data_parallel")
+    with (data / "mlenergy" / "configs.csv").open() as file:
+        for row in csv.DictReader(file):
+            point = float(row["avg_batch_size"] or "nan"), float(row["median_itl_ms"] or "nan") / 1000
+            if np.isfinite(point).all():
+                groups[tuple(row[name] for name in setup)].append(point)
+    fits = {key: fit_itl(*np.transpose(points)) for key, points in groups.items() if len(points) >= 4}
+    assert len(fits) >= 60
+    assert np.median([error for _, _, error in fits.values()]) <= 0.07
+    alpha, beta, error = fits["meta-llama/Llama-3.1-8B-Instruct", "lm-arena-chat", "H100", "1", "1", "1", "1"]
+    assert (1000 * alpha[0], 1000 * beta[0], error) == pytest.approx((6.5, 0.079, 0.02), rel=0.02, abs=0.005)
+
+
+def test_the_command_writes_yaml_that_is_a_cost_model(cli, tmp_path):
+    code, out, _ = cli("fit-latency", *AIPERF, "--out", tmp_path / "batch.yaml")
+    assert code == 0
+    assert out == (tmp_path / "batch.yaml").read_text()
+    assert out.startswith(
+        "# fitted to aiperf-0.5-concurrency-1.json, aiperf-0.5-concurrency-4.json, aiperf-0.5-concurrency-16.json\n"
+        "# 3 points, mean error 0.0 %; ITL at concurrency 1 to 16; TTFT off by 0 %\n- {kind: batch, itl_base_s: {value: 0.01, se: "
+    )
+    (part,) = yaml.safe_load(out)
+    built = Registry(entry_points=False).build(CostModel, part, "here")
+    assert built.itl_base_s == pytest.approx(0.01)
+
+
+def test_the_command_in_json(cli):
+    code, out, _ = cli("fit-latency", FIXTURES / "vllm-bench-detailed.json", "--kind", "slots", "--json")
+    found = json.loads(out)
+    assert (code, found["schema"], found["kind"], found["points"]) == (0, 1, "slots", 8)
+    assert {name: p["value"] for name, p in found["parameters"].items()} == pytest.approx(SLOTS, rel=1e-5)
+    assert yaml.safe_load(found["yaml"])[0]["kind"] == "slots"
+
+
+GOOD = "concurrency,input_tokens,output_tokens,ttft_s,latency_s\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "log.csv: is empty; read are vLLM bench"),
+        (GOOD, "log.csv: no completed request in it"),
+        ("a,b\n1,2\n", "log.csv: is no CSV with input_tokens, output_tokens, latency_s (its header: 'a, b')"),
+        (GOOD + "1,512,100,0.2,nan\n", "log.csv: line 2: latency_s: must be a finite number, got nan"),
+        (GOOD + "1,512,100,0.2,-1\n", "log.csv: line 2: latency_s: must be > 0, got -1"),
+        (GOOD + "1,512,100,0.2,1\n0,512,100,0.2,1\n", "log.csv: line 3: concurrency: must be > 0, got 0"),
+        (GOOD + "1,-5,100,0.2,1\n", "log.csv: line 2: input_tokens: must be >= 0, got -5"),
+        ("# an H100\n" + GOOD + "\n# idle\n1,512,100,0.2,0\n", "log.csv: line 5: latency_s: must be > 0, got 0"),
+        (GOOD + "1,512,100,0.2,\n", "log.csv: line 2: latency_s is missing"),
+        (GOOD + "1,512,100,2,1\n", "log.csv: line 2: ttft_s = 2 is more than latency_s = 1"),
+        (GOOD + "1,512,many,0.2,1\n", "log.csv: line 2: could not convert string to float: 'many'"),
+        (GOOD + "1,512,100,0.2,1\n" * 3, "slots: at least 4 requests are needed to fit three numbers, got 3"),
+        ("{", "log.csv: is no JSON: Expecting property name"),
+        ("[1, 2]", "log.csv: must hold JSON objects, got 1"),
+        ('{"hello": 1}', "log.csv: is of no known format (its keys: hello)"),
+        ('{"mean_ttft_ms": 1}', "log.csv: record 1: looks like vLLM bench, but 'total_input_tokens' is missing"),
+        ('{"benchmarks": [{"metrics": {}}]}', "looks like guidellm, but 'request_concurrency' is missing"),
+        ('{"metadata": {}, "metrics": {"input_sequence_length": 5}}', "looks like a record of aiperf, but 'int' object"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_in_a_file(tmp_path, cli, text, message):
+    code, out, err = cli("fit-latency", written(tmp_path, text))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_what_else_is_refused(tmp_path, cli):
+    points = written(tmp_path, GOOD + "1,512,100,0.2,1.2\n4,512,100,0.2,1.3\n")
+    for arguments, message in (
+        ([tmp_path / "none.csv"], "none.csv: cannot be read: No such file or directory"),
+        ([points, "--kind", "batch"], "batch: at least 3 different concurrencies with ttft_s are needed to fit ITL(B), got 2"),
+        ([points, "--kind", "line"], "unknown kind 'line'; available: batch, slots"),
+        ([*AIPERF, "--kind", "slots"], "slots: needs single requests, got means over runs"),
+        ([*AIPERF, "--out", tmp_path / "none" / "x.yaml"], "cannot be written: No such file or directory"),
+        ([tmp_path], "cannot be read: Is a directory"),
+    ):  # fmt: skip
+        code, out, err = cli("fit-latency", *arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MooInferError, match="binary: must be a text file"):
+        read([tmp_path / "binary"])
+    unstreamed = Measured(
+        *(np.array(column, dtype=float) for column in ([1, 2, 3], [9, 9, 9], [9, 9, 9], [1, 1, 1], [1, 1, 1]))
+    )
+    with pytest.raises(MooInferError, match="batch: needs 0 < ttft_s < latency_s"):
+        fit_batch(unstreamed)

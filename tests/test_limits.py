@@ -1,0 +1,97 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from moo_infer import CostModel, Draws, MooInferError, Registry
+from moo_infer.builtin.inference import Gaussian
+from moo_infer.builtin.limits import RateLimited
+
+CHAT = Gaussian(100, 0, 400, 100, 0.8, 0.1)  # calls of about 4 s
+CALL = {"seconds_per_input_token": 0.0, "seconds_per_output_token": 0.01}
+K = np.arange(1, 33)
+
+
+def event_by_event(part, tokens_in, tokens_out, slots):
+    """One query: a clock that moves from event to event, with buckets that refill."""
+    done, running, clock = [], [], 0.0
+    for i in range(len(tokens_out)):
+        while len(running) >= slots:
+            clock = max(clock, min(running))
+            running.remove(min(running))
+        for limit, used in (
+            (part.requests_per_minute, i),
+            (part.tokens_per_minute, sum(tokens_in[:i]) + sum(tokens_out[:i])),
+        ):
+            if limit is not None and used > part.burst * limit:
+                clock = max(clock, (used - part.burst * limit) / (limit / 60))
+        running = [end for end in running if end > clock]
+        end = clock + part.overhead_s + part.seconds_per_output_token * tokens_out[i]
+        running.append(end)
+        done.append(max([end, *done[-1:]]))
+    return done
+
+
+@pytest.mark.parametrize("slots", [1, 3, 50])
+@pytest.mark.parametrize(
+    "part",
+    [
+        RateLimited(**CALL, requests_per_minute=60),
+        RateLimited(**CALL, overhead_s=0.5, tokens_per_minute=20_000),
+        RateLimited(**CALL, requests_per_minute=40, tokens_per_minute=30_000, burst=0.2),
+    ],
+    ids=repr,
+)
+def test_every_trial_is_that_of_a_clock_with_events(part, slots):
+    draws = CHAT.sample(np.random.default_rng(0), 10, 20)
+    expected = [
+        event_by_event(part, list(a), list(b), slots) for a, b in zip(draws.tokens_in, draws.tokens_out, strict=True)
+    ]
+    np.testing.assert_allclose(part.total(draws, parallelism=slots), expected, rtol=1e-12)
+
+
+def test_a_wide_limit_leaves_the_slots_alone():
+    """List scheduling: the fourth call starts when the second ends."""
+    draws = Draws(np.zeros((1, 4)), np.array([[300.0, 100.0, 200.0, 500.0]]), np.ones((1, 4)))
+    wide = RateLimited(**CALL, requests_per_minute=1e9)
+    np.testing.assert_allclose(wide.total(draws, parallelism=3), [[3, 3, 3, 6]], atol=1e-5)
+
+
+def test_a_narrow_limit_sets_the_pace():
+    draws = CHAT.sample(np.random.default_rng(0), 500, 32)
+    narrow = RateLimited(**CALL, requests_per_minute=6).total(draws, parallelism=4)
+    assert (narrow[:, -1] >= 10 * 31).all()
+    tokens = RateLimited(**CALL, tokens_per_minute=5_000).total(draws, parallelism=4).mean(axis=0)
+    assert tokens[-1] == pytest.approx(31 * 500 / 5_000 * 60 + 4, rel=0.01)
+
+
+def test_a_full_bucket_is_used_up_first():
+    draws = CHAT.sample(np.random.default_rng(0), 50, 32)
+    part = RateLimited(**CALL, requests_per_minute=10, burst=1.0)
+    free = RateLimited(**CALL, requests_per_minute=1e9)
+    full, open_ = (p.total(draws, parallelism=32) for p in (part, free))
+    np.testing.assert_allclose(full[:, :11], open_[:, :11], atol=1e-5)
+    assert (full[:, 12] > open_[:, 12]).all()
+
+
+def said(part, parallelism=4):
+    return list(part.remarks(CHAT, K, parallelism=parallelism))
+
+
+def test_the_report_says_from_which_k_on_a_limit_decides():
+    """Four slots start a call a second: 60 requests a minute hold up P = 8 and not P = 2."""
+    part = RateLimited(**CALL, requests_per_minute=60)
+    (sentence,) = said(part, 8)
+    assert sentence == "from k = 2 on, 60 requests per minute decide, not P = 8"
+    assert said(part, 2) == ["from k = 2 to 24, 60 requests per minute decide, not P = 2"]  # the first starts alone
+    assert said(part, 1) == []
+    (later,) = said(replace(part, burst=0.2), 8)
+    assert later == "from k = 22 on, 60 requests per minute decide, not P = 8"
+    tokens = RateLimited(**CALL, requests_per_minute=6_000, tokens_per_minute=10_000)
+    assert said(tokens, 4) == ["from k = 2 on, 10000 tokens per minute decide, not P = 4"]
+
+
+def test_it_is_no_limit_without_a_limit():
+    given = {"kind": "rate-limited", "seconds_per_input_token": 0, "seconds_per_output_token": 1}
+    with pytest.raises(MooInferError, match="^here: needs requests_per_minute, tokens_per_minute or both"):
+        Registry(entry_points=False).build(CostModel, given, "here")

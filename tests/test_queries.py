@@ -1,0 +1,127 @@
+"""Queries that differ, what is possible, and what parts have to say."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from moo_infer import (
+    Draws,
+    Exact,
+    InferenceModel,
+    ModelProfile,
+    MonteCarlo,
+    MooInferError,
+    Pipeline,
+    Queries,
+    Scenario,
+)
+from moo_infer.builtin.aggregators import Coverage
+from moo_infer.builtin.costs import LinearCost
+from moo_infer.laws import ClippedNormal
+from moo_infer.parts import Uncertain
+
+
+@dataclass(frozen=True)
+class Hard(InferenceModel):
+    """Three in four queries are solved with 0.8, the others never; their answers are of 100 and 300 tokens."""
+
+    name = "hard"
+    vectorised = True
+
+    p: float | None = None
+    tokens: float | None = None
+
+    @property
+    def tokens_in(self):
+        return ClippedNormal(10.0, 0.0)
+
+    @property
+    def tokens_out(self):
+        return None if self.tokens is None else ClippedNormal(self.tokens, 5.0)
+
+    @property
+    def accuracy(self):
+        return None if self.p is None else ClippedNormal(self.p, 0.0)
+
+    def queries(self, of, /):
+        if self.p is not None:
+            return None
+        return Queries(np.array([0.75, 0.25]), Hard(np.array([[0.8], [0.0]]), np.array([[100.0], [300.0]])))
+
+    def remarks(self):
+        return ["one query in four is never solved"]
+
+    def sample(self, rng, M, K, /):
+        solved = (rng.random((M, 1)) < 0.75) * np.ones((M, K))
+        tokens = rng.normal(np.where(solved, 100.0, 300.0), 5.0)
+        return Draws(np.full((M, K), 10.0), tokens, (rng.random((M, K)) < 0.8 * solved) * 1.0)
+
+
+class OneByOne(Coverage):
+    name = "one-by-one"
+    vectorised = False
+
+
+class FewOnly(LinearCost):
+    name = "few-only"
+
+    def possible(self, model, k, /, *, parallelism):
+        return k <= 6 * parallelism
+
+    def remarks(self, model, k, /, *, parallelism):
+        return [f"no more than {6 * parallelism} at a time"] if k.max() > 6 * parallelism else []
+
+
+def test_moments_are_mixed_over_queries_that_differ():
+    """Coverage 3/4 (1 - 0.2^k); the variance of k answers' tokens is k 5^2 within and k^2 times that of 100 and 300."""
+    k = np.array([1, 2, 8])
+    profile = ModelProfile("m", Hard(), [LinearCost(0.0, 1.0)])
+    for aggregator in (Coverage(), OneByOne()):
+        columns = Exact().estimate(profile, aggregator, k, 1).columns
+        np.testing.assert_allclose(columns["accuracy"].mean, 0.75 * (1 - 0.2**k), rtol=1e-12)
+        np.testing.assert_allclose(columns["accuracy"].std, np.sqrt(0.75 * 0.25) * (1 - 0.2**k), rtol=1e-12)
+        np.testing.assert_allclose(columns["cost"].mean, 150.0 * k, rtol=1e-12)
+        np.testing.assert_allclose(columns["cost"].std, np.sqrt(25.0 * k + 7500.0 * k**2), rtol=1e-12)
+        assert columns["cost"].simulated == ("low", "high")
+    simulated = MonteCarlo(20_000).estimate(profile, Coverage(), k, 1).columns
+    for name in ("accuracy", "cost"):
+        np.testing.assert_allclose(simulated[name].mean, columns[name].mean, rtol=0.02)
+    np.testing.assert_allclose(simulated["cost"].std, columns["cost"].std, rtol=0.03)
+
+
+def test_what_models_say_stands_in_the_report():
+    report = Pipeline(models={"m": ModelProfile("m", Hard(), [LinearCost(0.0, 1.0)])}).run("m", Scenario("free"))
+    assert "m: one query in four is never solved." in report.to_text()
+    assert report.to_dict()["remarks"] == [
+        {"model": "m", "aggregator": "best-of-k", "remark": "one query in four is never solved"}
+    ]
+
+
+@pytest.mark.parametrize("estimator", [Exact(), MonteCarlo(100)])
+def test_what_cannot_be_had_is_no_candidate(estimator):
+    uncertain = {"costs[0].usd_per_output_token": Uncertain(se=0.1)}
+    profile = ModelProfile("m", Hard(0.5, 100.0), [FewOnly(0.0, 1.0)], uncertain=uncertain)
+    report = Pipeline("coverage", "max-accuracy", estimator, k=[1, 4, 8, 16]).run(profile, Scenario("free"))
+    assert report.candidates.k.tolist() == [1, 4]
+    assert "m: one query in four is never solved.\nm: no more than 6 at a time." in report.to_text()
+    assert {s.k for s in report.stability(20).shares["free", "max-accuracy", None, None]} == {4}
+    message = "m: none of the numbers of inferences can be had: one .*; no more than 6 at a time"
+    with pytest.raises(MooInferError, match=message):
+        Pipeline("coverage", k=[8, 16]).run(profile, Scenario("free"))
+
+
+def test_an_uncertain_number_of_a_model_with_queries_is_drawn_query_by_query():
+    uncertain = {"costs[0].usd_per_output_token": Uncertain(low=0.5, high=1.5)}
+    profile = ModelProfile("m", Hard(), [LinearCost(0.0, 1.0)], uncertain=uncertain)
+    report = Pipeline("coverage", "max-accuracy", k=[1, 2, 4]).run(profile, Scenario("s", {"cost": 300.0}))
+    shares = {s.k: s.share for s in report.stability(200).shares["s", "max-accuracy", None, None]}
+    assert set(shares) == {1, 2}
+    assert shares[2] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("possible", [np.array([True]), np.array([1, 1]), None])
+def test_what_is_no_answer_to_what_is_possible_is_refused(possible):
+    broken = type("Broken", (FewOnly,), {"possible": lambda *_, **__: possible, "name": "broken"})(0.0, 1.0)
+    with pytest.raises(MooInferError, match="cost model 'broken' on 'm': possible must return"):
+        Pipeline("coverage", k=[1, 2]).run(ModelProfile("m", Hard(0.5, 100.0), [broken]), Scenario("free"))

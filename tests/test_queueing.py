@@ -1,0 +1,183 @@
+import heapq
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from moo_infer import Draws
+from moo_infer.builtin.inference import Gaussian
+from moo_infer.builtin.queueing import Loaded, _states, _steps
+from moo_infer.laws import ClippedNormal
+
+H100 = {
+    "itl_base_s": 0.006958, "itl_per_sequence_s": 4.2e-5, "prefill_base_s": 0.0052, "prefill_per_token_s": 2e-6,
+}  # fmt: skip
+MODEL = Gaussian(1024, 0, 512, 0, 0.8, 0.1)
+SMALL = Loaded(1.0, 100, 101, itl_base_s=0.01, itl_per_sequence_s=0.002, max_batch=16, max_queue=200)  # 3.8 a second
+
+
+def mean(part, model, *k):
+    return part.exact(model, np.array(k), parallelism=1).mean
+
+
+def events(part, k, spread, queries, rng):
+    """A server event by event: what a query takes, in a batch whose sequences advance token by token, and beside it the
+    sequences that arriving queries find. Prefill takes no time."""
+    clock = advanced = 0.0  # seconds, and tokens that a sequence that is always there would have made
+    batch, queue, left, began, took, found = [], deque(), {}, {}, [], []
+    arrival, number = rng.exponential(1 / part.queries_per_second), 0
+    while len(took) < queries:
+        step = part.itl_base_s + part.itl_per_sequence_s * len(batch)
+        end = clock + (batch[0][0] - advanced) * step if batch else np.inf
+        if arrival < end:
+            advanced += (arrival - clock) / step if batch else 0.0
+            clock = arrival
+            found.append(len(batch) + len(queue))
+            left[number], began[number] = k, clock
+            lengths = np.maximum(rng.normal(part.mean_tokens_out, spread, k), 1.0) - 1
+            queue.extend((length, number) for length in lengths)
+            arrival, number = clock + rng.exponential(1 / part.queries_per_second), number + 1
+        else:
+            clock, (advanced, ended) = end, heapq.heappop(batch)
+            left[ended] -= 1
+            if not left[ended]:
+                took.append(clock - began[ended])
+        while queue and len(batch) < part.max_batch:
+            length, owner = queue.popleft()
+            heapq.heappush(batch, (advanced + length, owner))
+    return np.array(took), np.array(found)
+
+
+@pytest.mark.parametrize(("queries_per_second", "seconds"), [(1, 3.67), (10, 4.69), (17, 5.97)])
+def test_an_h100_at_three_rates(queries_per_second, seconds):
+    assert mean(Loaded(queries_per_second, 1024, 512, **H100), MODEL, 1)[0] == pytest.approx(seconds, abs=0.005)
+
+
+@pytest.mark.parametrize("queries_per_second", [0.1, 5, 20])
+def test_one_sequence_a_query_obeys_littles_law(queries_per_second):
+    """While nobody waits, mean seconds times arrivals per second is the mean number in the system."""
+    part = Loaded(queries_per_second, 1024, 512, **H100)
+    seen = _states(part, (1,)).seen[:, 0]
+    in_system = (seen * np.arange(len(seen))).sum()
+    assert mean(part, MODEL, 1)[0] * queries_per_second == pytest.approx(in_system, rel=1e-6)
+
+
+def test_the_states_are_those_of_a_queue_solved_as_equations():
+    """Every rate in and out written into a matrix, whose null vector is the stationary law."""
+    part = replace(SMALL, max_batch=3, max_queue=4)
+    for k in (1, 2, 5):
+        S = 7
+        rates = np.zeros((S + 1, S + 1))
+        for n in range(S + 1):
+            if n + k <= S:
+                rates[n, n + k] += part.queries_per_second
+            if n > 0:
+                b = min(n, 3)
+                rates[n, n - 1] += b / (100 * (0.01 + 0.002 * b))
+        rates -= np.diag(rates.sum(axis=1))
+        law = np.linalg.lstsq(np.vstack([rates.T, np.ones(S + 1)]), np.append(np.zeros(S + 1), 1.0), rcond=None)[0]
+        states = _states(part, (k,))
+        np.testing.assert_allclose(states.refused[0], law[S - k + 1 :].sum(), rtol=1e-9)
+        np.testing.assert_allclose(states.seen[: S - k + 1, 0], law[: S - k + 1] / law[: S - k + 1].sum(), rtol=1e-9)
+
+
+def test_with_one_slot_and_one_sequence_it_is_the_mm1_queue():
+    """Seen are geometric numbers, and a query waits for as many to end."""
+    part = Loaded(0.7, 100, 101, itl_base_s=0.01, itl_per_sequence_s=0.0, max_batch=1, max_queue=2000)
+    seen = _states(part, (1,)).seen[:, 0]
+    np.testing.assert_allclose(seen[:50], 0.3 * 0.7 ** np.arange(50), rtol=1e-7)
+    assert mean(part, Gaussian(100, 0, 101, 0, 0.8, 0.1), 1)[0] == pytest.approx(1 / (1 - 0.7), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("queries_per_second", "k", "spread", "off"), [(2.0, 1, 24, 0.02), (0.5, 4, 24, 0.06), (0.35, 8, 24, 0.06)]
+)
+def test_single_events_take_about_as_long(queries_per_second, k, spread, off):
+    part = replace(SMALL, queries_per_second=queries_per_second)
+    took, found = events(part, k, spread, 20_000, np.random.default_rng(0))
+    seen = _states(part, (k,)).seen[:, 0]
+    assert (seen * np.arange(len(seen))).sum() == pytest.approx(found.mean(), rel=0.15)
+    model = Gaussian(100, 0, 101, spread, 0.8, 0.1)
+    assert mean(part, model, k)[0] == pytest.approx(took.mean(), rel=off)
+    total = part.total(model.sample(np.random.default_rng(1), 20_000, k), parallelism=1)[:, -1]
+    for q in (0.5, 0.95, 0.99):
+        assert np.quantile(total, q) == pytest.approx(np.quantile(took, q), rel=0.12)
+
+
+def test_simulated_trials_have_the_exact_mean():
+    model = Gaussian(100, 30, 101, 24, 0.8, 0.1)
+    part = replace(SMALL, prefill_base_s=0.05, prefill_per_token_s=1e-5, queries_per_second=0.8)
+    k = np.array([1, 2, 4])
+    total = part.total(model.sample(np.random.default_rng(0), 40_000, 4), parallelism=1)[:, k - 1]
+    np.testing.assert_allclose(total.mean(axis=0), part.exact(model, k, parallelism=1).mean, rtol=0.01)
+
+
+def test_an_idle_server_is_a_batch_of_ones_own():
+    draws = Draws(np.full((1, 3), 100.0), np.array([[101.0, 51.0, 201.0]]), np.ones((1, 3)))
+    idle = replace(SMALL, queries_per_second=1e-9, prefill_base_s=0.5)
+    steps = [100 * 0.012, 50 * 0.014 + 50 * 0.012, 50 * 0.016 + 50 * 0.014 + 100 * 0.012]
+    np.testing.assert_allclose(idle.total(draws, parallelism=1), [0.5 + np.array(steps)], rtol=1e-12)
+
+
+def test_every_sequence_in_the_batch_adds_to_the_prefill():
+    """Three of one's own beside nobody: a tenth of a second for each, by a prompt of 100 tokens."""
+    draws = Draws(np.full((1, 3), 100.0), np.full((1, 3), 101.0), np.ones((1, 3)))
+    idle, without = (replace(SMALL, queries_per_second=1e-9, prefill_per_token_s=delta) for delta in (0.001, 0.0))
+    added = idle.total(draws, parallelism=1) - without.total(draws, parallelism=1)
+    np.testing.assert_allclose(added, [[0.1, 0.2, 0.3]], rtol=1e-9)
+
+
+def test_more_than_can_be_served_is_not_possible_and_said():
+    part, k = Loaded(10, 1024, 512, **H100), np.array([1, 2, 3, 8])
+    assert part.possible(MODEL, k, parallelism=1).tolist() == [True, True, False, False]
+    assert list(part.remarks(MODEL, k, parallelism=1)) == [
+        "loaded: from k = 3 on 10 queries a second are too many: 30 sequences arrive in a second, at most 26.72 can be served"
+    ]
+    assert list(part.remarks(MODEL, k[:2], parallelism=1)) == []
+
+
+def test_a_query_must_fit_into_the_batch():
+    part = Loaded(0.01, 1024, 512, **H100, max_batch=4)
+    assert part.possible(MODEL, np.array([4, 5]), parallelism=1).tolist() == [True, False]
+    (said,) = part.remarks(MODEL, np.array([4, 5]), parallelism=1)
+    assert said.endswith("a batch has room for 4 sequences")
+
+
+def test_refused_queries_and_unlike_traffic_are_said():
+    part = replace(SMALL, queries_per_second=3.5, max_queue=2)
+    said = list(part.remarks(Gaussian(500, 0, 101, 0, 0.8, 0.1), np.array([1]), parallelism=1))
+    assert said[0] == "loaded: at k = 1 a full queue of 2 refuses 5.4 % of the queries"
+    assert said[1:] == ["loaded: the traffic has mean_tokens_in = 100, the model's own are 500"]
+
+
+@pytest.mark.parametrize(
+    ("law", "mean", "longest"),
+    [
+        (ClippedNormal(101.0, 20.0), 100.0, 100 + 20 / np.sqrt(np.pi)),
+        (ClippedNormal(1.0, 3.0, low=1.0), 3 / np.sqrt(2 * np.pi), None),
+        (ClippedNormal(1.0, 3.0, low=-50.0), 3 / np.sqrt(2 * np.pi), None),
+        (ClippedNormal(7.0, 0.0), 6.0, 6.0),
+        (ClippedNormal(0.0, 0.0), 0.0, 0.0),
+    ],
+    ids=["normal", "clipped at one token", "below one token", "constant", "no tokens"],
+)
+def test_the_steps_of_the_longest_are_exact(law, mean, longest):
+    """Prefill gives the first token; of two normals the larger is sigma / sqrt(pi) above the mean."""
+    one, two = _steps(law, np.array([1, 2]))
+    assert one == pytest.approx(mean, rel=1e-7, abs=1e-12)
+    assert longest is None or two == pytest.approx(longest, rel=1e-7, abs=1e-12)
+
+
+def test_waiting_means_a_full_batch():
+    """Found 15 of 16, with k = 4: three must end first, then the batch is full to the end."""
+    part = replace(SMALL, max_batch=16)
+    seconds = part._seconds(np.array([15]), np.array([4]), 100.0, np.array([100.0]), np.array([400.0]))
+    assert seconds[0] == pytest.approx(3 / (16 / (100 * 0.042)) + 100 * 0.042)
+
+
+def test_what_no_law_is_known_of_is_simulated():
+    class Log:
+        tokens_in = tokens_out = None
+
+    assert SMALL.exact(Log(), np.array([1]), parallelism=1) is None
