@@ -43,6 +43,8 @@ class Candidates:
         place = np.concatenate([np.arange(len(e.k)) for e in estimates])
         k = np.concatenate([e.k for e in estimates])
         order = np.lexsort((curve, k))
+        possible = [np.ones(len(e.k), dtype=bool) if e.possible is None else e.possible for e in estimates]
+        self._possible = np.concatenate(possible)[order]
         self._curve, self._place, self.k = curve[order], place[order], k[order]
         self.means = np.empty((len(k), len(names)))
         for j, name in enumerate(names):
@@ -215,7 +217,7 @@ class Candidates:
         Raises:
             MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
         """
-        met = np.ones(len(self), dtype=bool)
+        met = self._possible.copy()
         for limit in limits:
             limit.check(self.objectives[self.index(limit.objective)])
             met &= limit.excess(self.column(limit.objective, limit.statistic)) <= 0
@@ -290,7 +292,7 @@ class Candidates:
         view.objectives, view.limits, view.estimates = self.objectives, self.limits, self.estimates
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
-        view.means = self.means[rows]
+        view._possible, view.means = self._possible[rows], self.means[rows]
         view._lock()
         if "losses" in self.__dict__:  # the scales stay, so the losses do
             view.losses = self.losses[rows]

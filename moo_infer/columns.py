@@ -90,6 +90,7 @@ class Estimate:
     k: IntArray
     columns: Mapping[str, Column]
     remarks: tuple[str, ...] = ()
+    possible: npt.NDArray[np.bool_] | None = None  # (n,) which k can be had in a draw of parameters; None for all
 
 
 @dataclass(frozen=True, eq=False)

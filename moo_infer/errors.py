@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["MissingColumn", "MooInferError", "NoSelection", "SelectionWarning", "unknown"]
+__all__ = ["MissingColumn", "MooInferError", "NoSelection", "NothingPossible", "SelectionWarning", "unknown"]
 
 
 class MooInferError(Exception):
@@ -15,6 +15,10 @@ class MooInferError(Exception):
 
 class NoSelection(MooInferError):
     """Raised by a selector that has no answer on the rows it was given; the message is the reason."""
+
+
+class NothingPossible(MooInferError):
+    """A model can serve none of the numbers of inferences that were asked for."""
 
 
 class MissingColumn(MooInferError):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .columns import Column, Estimate
-from .errors import MissingColumn, MooInferError
+from .errors import MissingColumn, MooInferError, NothingPossible
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments
 from .mixing import mixed, rows
 from .objectives import ACCURACY, Objective
@@ -68,13 +68,13 @@ class Estimator(ABC):
             parallelism: P, how many inferences run at a time, >= 1.
 
         Raises:
-            MooInferError: where a cost model says that none of the numbers can be had.
+            NothingPossible: where a cost model says that none of the numbers can be had.
         """
         remarks = _remarks(profile, aggregator, k, parallelism)
         k = k[_possible(profile, aggregator, k, parallelism)]
         if not len(k):
             said = "; ".join(remarks) or "its cost models say no more"
-            raise MooInferError(f"{profile.name}: none of the numbers of inferences can be had: {said}")
+            raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {said}")
         moments = self.moments(profile, aggregator, k, parallelism)
         estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
         return replace(estimate, remarks=remarks)
@@ -145,13 +145,15 @@ class Exact(Estimator):
 
         def one(drawn: ModelProfile) -> Estimate:
             moments = self.moments(drawn, aggregator, k, parallelism)
-            return self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
+            estimate = self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
+            return replace(estimate, possible=_possible(drawn, aggregator, k, parallelism))
 
         costs = (*profile.costs, *aggregator.costs)
         vectorised = profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)
         largest = profile.at({path: float(v.max()) for path, v in values.items()}).inference  # a spread may start at 0
         differ = any(m.queries("tokens") or m.queries("accuracy") for m in (profile.inference, largest))
-        if not vectorised or differ:  # where queries differ, (Q, 1) arrays are those already
+        bounded = any(type(cost).possible is not CostModel.possible for cost in costs)
+        if not vectorised or differ or bounded:  # where queries differ, (Q, 1) arrays are those already
             yield from (one(at(b)) for b in range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
@@ -302,7 +304,7 @@ def _known(
     queries = guarded(partial(model.queries, of), f"inference model {model.name!r} of {profile.name!r}")
     if queries is None:
         return _checked(partial(exact, model, k), k, objective, who)
-    if isinstance(part, AccuracyAggregator) and not part.per_query:
+    if not part.per_query:
         return None
     given, Q = queries.model, len(queries.weights)
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded

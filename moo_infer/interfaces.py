@@ -237,6 +237,11 @@ class CostModel(ABC):
         """Exact moments of the total at the n values of `k`, or None where they must be simulated."""
         return None
 
+    @property
+    def per_query(self) -> bool:
+        """Whether moments given a query may be mixed by a quadrature; not where they jump with a query's tokens."""
+        return True
+
     def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
         """(n,) whether so many inferences can be had at all; the others are no candidates, whatever the limits."""
         return np.ones(len(k), dtype=bool)
@@ -264,7 +269,11 @@ class AccuracyAggregator(ABC):
 
     name: ClassVar[str]
     vectorised: ClassVar[bool] = False
-    per_query: ClassVar[bool] = True  # False where other queries matter, so that moments cannot be mixed over them
+
+    @property
+    def per_query(self) -> bool:
+        """Whether moments given a query may be mixed over queries; not where other queries matter to the answer."""
+        return True
 
     @property
     def costs(self) -> Sequence[CostModel]:

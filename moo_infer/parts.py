@@ -82,10 +82,18 @@ class Uncertain:
     def draw(
         self, value: float, rng: np.random.Generator, B: int, /, least: float = -math.inf, most: float = math.inf
     ) -> FloatArray:
-        """Draw B values (B,) around `value`, kept within [least, most]."""
+        """Draw B values (B,) around `value`; the normal law is truncated to [least, most]."""
         if self.se is None:
             return rng.uniform(self.low or 0.0, self.high or 0.0, B)
-        return np.clip(rng.normal(value, self.se, B), least, most)
+        drawn = rng.normal(value, self.se, B)
+        beyond = (drawn < least) | (drawn > most)
+        if beyond.any():  # drawn anew from the normal law between the bounds
+            from scipy.special import ndtr, ndtri
+
+            low, high = ndtr((np.array([least, most]) - value) / self.se)
+            u = low + (high - low) * rng.random(int(beyond.sum()))
+            drawn[beyond] = np.clip(value + self.se * ndtri(u), least, most)
+        return drawn
 
 
 def uncertain(given: Mapping[str, object]) -> dict[str, Uncertain]:

@@ -1,6 +1,7 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from .candidates import Candidates
 from .columns import Estimate
 from .decisions import Held, decide
-from .errors import MooInferError, unknown
+from .errors import MooInferError, NothingPossible, unknown
 from .estimators import Estimator, Exact, MonteCarlo, cost_models, guarded
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import ACCURACY, Objective
@@ -112,11 +113,18 @@ class Pipeline:
         profiles = _named(ModelProfile, self.models, models, "model")
         objectives = _objectives(profiles, self.aggregators)
         curves = [(profile, aggregator) for profile in profiles for aggregator in self.aggregators]
-        estimates = []
+        estimates, impossible = [], []
         for done, (profile, aggregator) in enumerate(curves):
             if self._progress:
                 self._progress(done, len(curves), f"{profile.name}, {aggregator.name}")
-            estimates.append(self._estimate(profile, aggregator))
+            try:
+                estimates.append(self._estimate(profile, aggregator))
+            except NothingPossible as error:
+                impossible.append(error)
+        if not estimates:
+            raise impossible[0]
+        for left_out in impossible:
+            warnings.warn(f"left out: {left_out}", stacklevel=3)
         return Candidates(objectives, estimates)
 
     def run(
@@ -174,6 +182,7 @@ class Pipeline:
                 )
                 for p in profiles
                 for a in self.aggregators
+                if (id(p), a.name) in self._estimates  # the others can serve no k
             ]
             return (Candidates(objectives, estimates) for estimates in zip(*curves, strict=True))
 

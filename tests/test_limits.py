@@ -83,12 +83,16 @@ def test_the_report_says_from_which_k_on_a_limit_decides():
     part = RateLimited(**CALL, requests_per_minute=60)
     (sentence,) = said(part, 8)
     assert sentence == "from k = 2 on, 60 requests per minute decide, not P = 8"
-    assert said(part, 2) == ["from k = 2 to 24, 60 requests per minute decide, not P = 2"]  # the first starts alone
+    assert said(part, 2) == ["at k = 2, 60 requests per minute decide, not P = 2"]  # the first starts alone
     assert said(part, 1) == []
     (later,) = said(replace(part, burst=0.2), 8)
-    assert later == "from k = 22 on, 60 requests per minute decide, not P = 8"
+    assert later == "from k = 23 on, 60 requests per minute decide, not P = 8"
     tokens = RateLimited(**CALL, requests_per_minute=6_000, tokens_per_minute=10_000)
     assert said(tokens, 4) == ["from k = 2 on, 10000 tokens per minute decide, not P = 4"]
+    both = RateLimited(**CALL, requests_per_minute=60, tokens_per_minute=10_000)
+    assert said(both, 8) == ["from k = 2 on, 10000 tokens per minute decide, not P = 8"]
+    slow = RateLimited(0.0, 0.4, requests_per_minute=60)  # 40 s a call: eight slots take longer than the limit
+    assert said(slow, 8) == ["from k = 2 to 8, 60 requests per minute decide, not P = 8"]
 
 
 def test_it_is_no_limit_without_a_limit():

@@ -106,8 +106,14 @@ def test_uncertainty_is_checked(given, message):
 def test_draws_stay_within_what_is_allowed():
     rng = np.random.default_rng(0)
     normal = Uncertain(se=0.5).draw(0.9, rng, 1000, 0.0, 1.0)
-    assert normal.min() >= 0.0
-    assert normal.max() == 1.0
+    assert 0.0 <= normal.min() < normal.max() < 1.0
+    from scipy.stats import truncnorm
+
+    expected = truncnorm(-0.9 / 0.5, 0.1 / 0.5, 0.9, 0.5)
+    assert normal.mean() == pytest.approx(expected.mean(), abs=0.03)
+    assert normal.std() == pytest.approx(expected.std(), rel=0.1)
+    tiny = Uncertain(se=1e6).draw(0.5, rng, 1000, 0.0, 1.0)
+    assert 0.4 < tiny.mean() < 0.6
     uniform = Uncertain(low=2.0, high=3.0).draw(2.5, rng, 1000)
     assert 2.0 <= uniform.min() < 2.1
     assert 2.9 < uniform.max() <= 3.0

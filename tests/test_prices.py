@@ -211,3 +211,22 @@ def test_long_context_comes_from_a_file():
             {"usd_per_input_token": 1, "usd_per_output_token": 1, "long_context": [given | {"cheaper": 1}]},
             "here",
         )
+
+
+def test_price_lists_between_prompts_of_different_lengths_are_simulated():
+    """A quadrature over prompts would miss the step: the closed form for prompts of 800 tokens, cv 0.5, a list above 2000."""
+    from scipy.stats import lognorm
+
+    from moo_infer import Exact, ModelProfile
+    from moo_infer.builtin.aggregators import BestOfK
+    from moo_infer.builtin.lengths import LognormalLengths
+
+    model = LognormalLengths(tokens_in_mean=800, tokens_in_cv=0.5, tokens_out_mean=1, accuracy_mean=0.5)
+    dear = LongContext(above_input_tokens=2000, usd_per_input_token=20e-6, usd_per_output_token=0.0)
+    part = ApiCost(1e-6, 0.0, "n", long_context=(dear,))
+    column = Exact(200_000).estimate(ModelProfile("m", model, [part]), BestOfK(), np.array([1, 4]), 1).columns["cost"]
+    sigma = np.sqrt(np.log(1.25))
+    law = lognorm(sigma, scale=800 * np.exp(-(sigma**2) / 2))
+    above = law.expect(lambda x: x, lb=2000)
+    assert "mean" in column.simulated
+    assert column.mean == pytest.approx([1e-6 * (800 - above) + 20e-6 * above] * 2, rel=0.03)

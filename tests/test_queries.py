@@ -19,7 +19,7 @@ from moo_infer import (
 from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.laws import ClippedNormal
-from moo_infer.parts import Uncertain
+from moo_infer.parts import NonNegative, Uncertain
 
 
 @dataclass(frozen=True)
@@ -125,3 +125,38 @@ def test_what_is_no_answer_to_what_is_possible_is_refused(possible):
     broken = type("Broken", (FewOnly,), {"possible": lambda *_, **__: possible, "name": "broken"})(0.0, 1.0)
     with pytest.raises(MooInferError, match="cost model 'broken' on 'm': possible must return"):
         Pipeline("coverage", k=[1, 2]).run(ModelProfile("m", Hard(0.5, 100.0), [broken]), Scenario("free"))
+
+
+def test_one_model_that_can_serve_nothing_is_left_out_with_a_warning():
+    fine = ModelProfile("fine", Hard(0.5, 100.0), [LinearCost(0.0, 1.0)], uncertain={"inference.p": Uncertain(se=0.1)})
+    none = ModelProfile("none", Hard(0.5, 100.0), [FewOnly(0.0, 1.0)])
+    with pytest.warns(UserWarning, match="left out: none: none of the numbers of inferences can be had"):
+        report = Pipeline("coverage", "max-accuracy", k=[8, 16]).run([none, fine], Scenario("free"))
+    assert report["max-accuracy"].model == "fine"
+    assert {s.k for s in report.stability(10).shares["free", "max-accuracy", None, None]} == {16}
+
+
+@dataclass(frozen=True)
+class Capacity(LinearCost):
+    name = "capacity"
+    vectorised = False
+
+    most: NonNegative = 6.0
+
+    def possible(self, model, k, /, *, parallelism):
+        return k <= self.most
+
+
+def test_what_a_draw_cannot_serve_is_not_chosen_in_it():
+    """Between 2 and 6 at most: k = 4 can be had in half of the draws; without limits and with them."""
+    costs = [Capacity(0.0, 1.0, 6.0)]
+    profile = ModelProfile("m", Hard(0.5, 100.0), costs, uncertain={"costs[0].most": Uncertain(low=2.0, high=6.0)})
+    pipeline = Pipeline("coverage", "max-accuracy", k=[1, 4])
+    for scenario in (Scenario("s"), Scenario("s", {"cost": 1e6})):
+        shares = {
+            s.k: s.share for s in pipeline.run(profile, scenario).stability(400).shares["s", "max-accuracy", None, None]
+        }
+        assert shares[4] == pytest.approx(0.5, abs=0.1)
+        assert shares[1] == pytest.approx(0.5, abs=0.1)
+    surely = Pipeline("coverage", "max-accuracy", k=[1, 4], confidence=0.9, draws=200)
+    assert surely.run(profile, Scenario("s", {"cost": 1e6}))["max-accuracy"].k == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,19 +64,23 @@ class RateLimited(Calls):
     def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
         """Return from which k on a limit, not P, decides."""
         draws = model.sample(np.random.default_rng(0), TRIALS, int(k.max()))
-        unlimited = scheduled(self.seconds(draws), parallelism).mean(axis=0)[k - 1]
+        slots = scheduled(self.seconds(draws), parallelism).mean(axis=0)[k - 1]
+        limits = {"requests": self.requests_per_minute, "tokens": self.tokens_per_minute}
+        alone = {}
+        for words, limit in limits.items():
+            if limit is not None:
+                off: dict[str, Any] = {f"{other}_per_minute": None for other in limits if other != words}
+                alone[words] = replace(self, **off).total(draws, parallelism=int(k.max())).mean(axis=0)[k - 1]
+        slowest = np.max([SLOWER * slots, *alone.values()], axis=0)
         said = []
-        for name, words in (("requests_per_minute", "requests"), ("tokens_per_minute", "tokens")):
-            limit = getattr(self, name)
-            if limit is None:
-                continue
-            alone = replace(self, **{"requests_per_minute": None, "tokens_per_minute": None, name: limit})
-            slower = alone.total(draws, parallelism=parallelism).mean(axis=0)[k - 1] > SLOWER * unlimited
-            if slower.any():
-                last = int(np.flatnonzero(slower)[-1])
-                first = int(np.flatnonzero(~slower[:last])[-1]) + 1 if not slower[:last].all() else 0
-                where = f"from k = {k[first]} on" if slower[-1] else f"from k = {k[first]} to {k[last]}"
-                said.append(f"{where}, {limit:.10g} {words} per minute decide, not P = {parallelism}")
+        for words, seconds in alone.items():
+            decides = seconds >= slowest
+            if decides.any():
+                last = int(np.flatnonzero(decides)[-1])
+                first = int(np.flatnonzero(~decides[:last])[-1]) + 1 if not decides[:last].all() else 0
+                until = f"from k = {k[first]} to {k[last]}" if first < last else f"at k = {k[first]}"
+                where = f"from k = {k[first]} on" if last == len(k) - 1 else until
+                said.append(f"{where}, {limits[words]:.10g} {words} per minute decide, not P = {parallelism}")
         return said
 
     def _allowed(self, draws: Draws) -> FloatArray:

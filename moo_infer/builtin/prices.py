@@ -100,6 +100,11 @@ class ApiCost(CostModel):
         if len(set(above)) < len(above):
             raise MooInferError(f"long_context: above_input_tokens must differ, got {', '.join(map(str, above))}")
 
+    @property
+    def per_query(self) -> bool:
+        """Whether all prompts have the same prices; a quadrature over prompts would miss a step between lists."""
+        return not self.long_context
+
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of the first k inferences, (M, K)."""
         K = draws.accuracy.shape[1]

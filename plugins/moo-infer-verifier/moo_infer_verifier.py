@@ -258,9 +258,13 @@ class NoisyScore(Verification):
     """
 
     name = "noisy-score"
-    per_query = False  # normal scores are those of all queries together
 
     rho: Share
+
+    @property
+    def per_query(self) -> bool:
+        """No: normal scores are those of all queries together."""
+        return False
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the highest-scored of the first k inferences, (M, K)."""
