@@ -91,8 +91,8 @@ def test_the_report_says_from_which_k_on_a_limit_decides():
     assert said(tokens, 4) == ["from k = 2 on, 10000 tokens per minute decide, not P = 4"]
     both = RateLimited(**CALL, requests_per_minute=60, tokens_per_minute=10_000)
     assert said(both, 8) == ["from k = 2 on, 10000 tokens per minute decide, not P = 8"]
-    slow = RateLimited(0.0, 0.4, requests_per_minute=60)  # 40 s a call: eight slots take longer than the limit
-    assert said(slow, 8) == ["from k = 2 to 8, 60 requests per minute decide, not P = 8"]
+    slow = RateLimited(0.0, 0.4, requests_per_minute=60)  # 40 s a call: with a ninth, slots take longer than the limit
+    assert said(slow, 8) == ["from k = 5 to 8, 60 requests per minute decide, not P = 8"]
 
 
 def test_it_is_no_limit_without_a_limit():
