@@ -258,7 +258,9 @@ def plugin_file(path: str | Path, /) -> ModuleType:
     Raises:
         MooInferError: where there is no such file, it fails while it is loaded, or it implements no hook.
 
-    >>> Registry(plugin_file("my.py"))  # doctest: +SKIP
+    >>> plugin_file("my.py")
+    Traceback (most recent call last):
+    moo_infer.errors.MooInferError: plugin file 'my.py': must be an existing file whose name ends in .py
     """
     name = str(path)  # what it is called where plugins are listed
     spec = spec_from_file_location(name, name)
