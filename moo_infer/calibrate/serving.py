@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MooInferError, unknown
-from .readers import Measured
+from .load_tests import Measured
 
 __all__ = ["KINDS", "Fitted", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
