@@ -10,12 +10,23 @@ from .candidates import Candidates
 from .errors import MissingColumn, MooInferError, NoSelection, SelectionWarning
 from .estimators import Exact, MonteCarlo
 from .hookspecs import hookimpl
-from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Law, Moments, Queries, Selector
+from .interfaces import (
+    AccuracyAggregator,
+    CostModel,
+    Draws,
+    InferenceModel,
+    Law,
+    LogReader,
+    Moments,
+    Queries,
+    Selector,
+)
 from .objectives import Limit, Objective
 from .pipeline import Pipeline
 from .profiles import ModelProfile, Scenario, load_models, load_scenarios
 from .registry import Registry, plugin_file
 from .report import Report
+from .samples import Samples
 
 __version__ = "0.1.0"
 
@@ -28,6 +39,7 @@ __all__ = [
     "InferenceModel",
     "Law",
     "Limit",
+    "LogReader",
     "MissingColumn",
     "ModelProfile",
     "Moments",
@@ -39,6 +51,7 @@ __all__ = [
     "Queries",
     "Registry",
     "Report",
+    "Samples",
     "Scenario",
     "SelectionWarning",
     "Selector",

@@ -2,7 +2,7 @@
 
 import pluggy
 
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 
@@ -32,4 +32,10 @@ def register_aggregators() -> list[type[AccuracyAggregator]]:
 @hookspec
 def register_selectors() -> list[type[Selector]]:
     """Return selector classes."""
+    return []
+
+
+@hookspec
+def register_log_readers() -> list[type[LogReader]]:
+    """Return log reader classes."""
     return []

@@ -1,6 +1,6 @@
 """The extension points: the only file the author of a plugin has to read.
 
-Four interfaces with one abstract method each. Write a final frozen dataclass whose fields are the parameters of
+Five interfaces with one abstract method each. Write a final frozen dataclass whose fields are the parameters of
 your part, give it a `name`, and return the class from the hook of its kind (see `moo_infer.hookspecs`). Say the range
 of a field in its annotation (`moo_infer.parts`: NonNegative, Positive, Share, AtLeastOne); it is checked where the part
 enters.
@@ -13,8 +13,9 @@ the same query; column k-1 of what a part returns belongs to the first k of them
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -25,9 +26,21 @@ from .errors import MissingColumn, MooInferError
 from .objectives import Objective
 
 if TYPE_CHECKING:
+    import polars
+
     from .candidates import Candidates
 
-__all__ = ["AccuracyAggregator", "CostModel", "Draws", "InferenceModel", "Law", "Moments", "Queries", "Selector"]
+__all__ = [
+    "AccuracyAggregator",
+    "CostModel",
+    "Draws",
+    "InferenceModel",
+    "Law",
+    "LogReader",
+    "Moments",
+    "Queries",
+    "Selector",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -311,3 +324,35 @@ class Selector(ABC):
     @abstractmethod
     def select(self, candidates: "Candidates", /) -> int:
         """Answer with a row number of `candidates` (at least one row), or raise NoSelection with the reason."""
+
+
+class LogReader(ABC):
+    """Reads the log of an evaluation into the neutral table: one row a sample.
+
+    A row is a mapping with the keys ``model``, ``question_id``, ``sample`` and ``correct`` (1, 0, true, false, or None
+    for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
+    ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens``, ``output_tokens`` (all that are billed,
+    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``. Whoever asks checks
+    the rows.
+
+    **Subclassing.** Give `read`. Redefine `recognises` where files can be told by their content, so that nobody has to
+    name the format.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Marks(LogReader):
+    ...     name = "marks"
+    ...     def read(self, path, /):
+    ...         for i, mark in enumerate(path.read_text().split()):
+    ...             yield {"model": "pupil", "question_id": "q", "sample": i, "correct": mark == "+"}
+    """
+
+    name: ClassVar[str]
+
+    def recognises(self, head: bytes, path: Path, /) -> bool:
+        """Whether a file is of this format, by its first bytes (at least 4096 of them, or all; unzipped if .gz)."""
+        return False
+
+    @abstractmethod
+    def read(self, path: Path, /) -> "Iterable[Mapping[str, object]] | polars.LazyFrame":
+        """Rows of the neutral table, or a lazy frame with its columns; raises MooInferError for what cannot be read."""

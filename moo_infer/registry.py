@@ -19,13 +19,13 @@ import pluggy
 
 from . import hookspecs
 from .errors import MooInferError, unknown
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
 from .objectives import Objective
 from .parts import NAME, build, is_number, unfit
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
 
-Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
+Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, LogReader)
 
 # Registered like anybody's plugin; they are named, not imported, so that the core does not know them.
 BUILTIN = tuple(
@@ -42,6 +42,7 @@ KINDS: dict[type, tuple[str, str]] = {
     CostModel: ("cost model", "register_cost_models"),
     AccuracyAggregator: ("aggregator", "register_aggregators"),
     Selector: ("selector", "register_selectors"),
+    LogReader: ("log reader", "register_log_readers"),
 }
 
 

@@ -1,0 +1,105 @@
+"""What a model answered: the log of an evaluation with repeated samples, as arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MissingColumn, MooInferError
+
+__all__ = ["Samples"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """N samples of one model on Q questions, those of a question beside each other. The arrays are not changed.
+
+    Args:
+        model: its name.
+        questions: (Q,) names of the questions.
+        question: (N,) which question a sample answers, ascending, in 0 ... Q - 1.
+        correct: (N,) 1 right, 0 wrong, NaN neither (the sample failed).
+        columns: (N,) more arrays by their name in the neutral table: ``answer`` (integer code within the model,
+            -1 = blank), ``score``, ``input_tokens``, ``cached_input_tokens``, ``output_tokens``, ``reasoning_tokens``,
+            ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown.
+
+    Raises:
+        MooInferError: for arrays of other lengths, and questions that are not ascending.
+
+    >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, np.nan]))
+    >>> samples.scored.n, samples.scored.right
+    (array([3, 1]), array([1, 1]))
+    """
+
+    model: str
+    questions: Sequence[str]
+    question: IntArray
+    correct: FloatArray
+    columns: Mapping[str, npt.NDArray[np.float64] | IntArray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, array in {"correct": self.correct, **self.columns}.items():
+            if np.shape(array) != np.shape(self.question):
+                raise MooInferError(
+                    f"{self.model}: {name} must have the shape of question, {np.shape(self.question)}, got "
+                    f"{np.shape(array)}"
+                )
+        if len(self.question) and (np.diff(self.question).min(initial=0) < 0 or self.question[0] < 0):
+            raise MooInferError(f"{self.model}: question must be ascending and >= 0")
+        if len(self.question) and self.question[-1] >= len(self.questions):
+            raise MooInferError(f"{self.model}: question must be < {len(self.questions)}, got {self.question[-1]}")
+        object.__setattr__(self, "questions", tuple(self.questions))
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+        return len(self.question)
+
+    def __getitem__(self, column: str) -> npt.NDArray[np.float64] | IntArray:
+        """Return a column (N,) by name; raises MissingColumn, naming those there are."""
+        if column == "correct":
+            return self.correct
+        if column not in self.columns:
+            raise MissingColumn(column, ("correct", *self.columns), f"the samples of {self.model}")
+        return self.columns[column]
+
+    def where(self, kept: BoolArray, /) -> "Samples":
+        """Return the samples of a mask (N,), with the questions that still have some."""
+        left, question = np.unique(self.question[kept], return_inverse=True)
+        return Samples(
+            self.model,
+            [self.questions[i] for i in left],
+            question.astype(np.int64),
+            self.correct[kept],
+            {name: array[kept] for name, array in self.columns.items()},
+        )
+
+    @cached_property
+    def scored(self) -> "Samples":
+        """The samples that are right or wrong, with the questions that have some."""
+        known = np.isfinite(self.correct)
+        return self if known.all() and len(np.unique(self.question)) == len(self.questions) else self.where(known)
+
+    @cached_property
+    def n(self) -> IntArray:
+        """(Q,) how many samples a question has."""
+        return np.bincount(self.question, minlength=len(self.questions)).astype(np.int64)
+
+    @cached_property
+    def right(self) -> IntArray:
+        """(Q,) how many of them are right."""
+        return np.bincount(self.question, weights=np.nan_to_num(self.correct), minlength=len(self.questions)).astype(
+            np.int64
+        )
+
+    @property
+    def largest_k(self) -> int:
+        """The largest number of samples that every question has."""
+        return int(self.n.min(initial=2**31 - 1)) if len(self.questions) else 0
