@@ -1,6 +1,6 @@
 """Exact moments over all subsets of k of the n samples of a question: drawn without replacement, nothing simulated.
 
-In all functions k is (m,), integers >= 1; results are (Q, m), one row a question, NaN where it has fewer than k samples.
+In all functions k is (m,), integers >= 1; results are (Q, m), a row a question, NaN where it has fewer than k samples.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArra
     if (c > n).any():
         i = int(np.argmax(c > n))
         raise MooInferError(f"c must be <= n, got {c[i]} of {n[i]}")
-    return np.asarray(-np.expm1(_log_none(n[:, None], c[:, None], k[None, :])))
+    return -np.expm1(_log_none(n[:, None], c[:, None], k[None, :]))
 
 
 def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -126,7 +126,7 @@ def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
             share[np.ix_(chosen, asked)] = vote_shares(
                 int(count), alike[chosen, 1 : 1 + width], alike[chosen, 1 + width :], k[asked]
             )
-    return share[inverse]
+    return np.asarray(share[inverse])
 
 
 def best_scored_of_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
@@ -257,7 +257,7 @@ def _stirling(z: IntArray) -> FloatArray:
 
 def _largest(n: int, k: IntArray) -> FloatArray:
     """(n, m), how likely the value of each rank is the largest of k of n; NaN for k > n."""
-    at_most = np.exp(_log_none(np.int64(n), np.arange(n, -1, -1)[:, None], k))  # of rank 0 ... n
+    at_most = np.exp(_log_none(np.array([[n]]), np.arange(n, -1, -1)[:, None], k))  # of rank 0 ... n
     return np.diff(at_most, axis=0)
 
 
