@@ -141,6 +141,11 @@ class Candidates:
         estimate = self.estimates[self._curve[i]]
         return estimate.model, estimate.aggregator
 
+    def extrapolated(self, i: int, /) -> str:
+        """Say that the k of a row is beyond what its model's source supports; nothing where it is not."""
+        supported, k = self.estimates[self._curve[i]].supported, int(self.k[i])
+        return "" if supported is None or k <= supported else f"extrapolated beyond k = {supported} (to {k})"
+
     @property
     def labels(self) -> list[tuple[str, str]]:
         """The (model, aggregator) of the curves the rows belong to, in the order given."""

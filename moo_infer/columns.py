@@ -91,6 +91,7 @@ class Estimate:
     columns: Mapping[str, Column]
     remarks: tuple[str, ...] = ()
     possible: npt.NDArray[np.bool_] | None = None  # (n,) which k can be had in a draw of parameters; None for all
+    supported: int | None = None  # the largest k that the model's source supports; beyond it all is extrapolated
 
 
 @dataclass(frozen=True, eq=False)

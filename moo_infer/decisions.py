@@ -179,6 +179,8 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
         )
     row, table = int(view.rows[answer]), nothing.candidates
     remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
+    if beyond := table.extrapolated(row):
+        remarks += (beyond,)
     return Choice(nothing.scenario, selector.name, *table.label(row), table, row, remarks)
 
 

@@ -23,6 +23,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 Result = TypeVar("Result")
+# Moments (Q, n) by the identities of model and part, which are kept beside them so that the identities stay theirs.
+Given = dict[tuple[int, int], tuple[InferenceModel, AccuracyAggregator | CostModel, Moments | None]]
 AT_ONCE = 2**14  # draws of parameters times values of k in one go
 BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
 
@@ -77,7 +79,7 @@ class Estimator(ABC):
             raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {said}")
         moments = self.moments(profile, aggregator, k, parallelism)
         estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
-        return replace(estimate, remarks=remarks)
+        return replace(estimate, remarks=remarks, supported=profile.largest_k)
 
     def _estimate(
         self,
@@ -112,17 +114,23 @@ class Exact(Estimator):
     name = "exact"
 
     def moments(
-        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+        self,
+        profile: ModelProfile,
+        aggregator: AccuracyAggregator,
+        k: IntArray,
+        parallelism: int,
+        given: "Given | None" = None,
     ) -> dict[str, Moments | None]:
-        """Ask the parts."""
+        """Ask the parts; `given` keeps what they say of every question of a log, for draws that weigh them anew."""
+        given = {} if given is None else given
         who = f"aggregator {aggregator.name!r} on {profile.name!r}"
-        moments = {ACCURACY.name: _known(aggregator, aggregator.exact, profile, k, ACCURACY, who)}
+        moments = {ACCURACY.name: _known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given)}
         for objective, parts in cost_models(profile, aggregator).items():
             known = []
             for part in parts:
                 who = f"cost model {part.name!r} on {profile.name!r}"
                 exact = partial(part.exact, parallelism=parallelism)
-                known.append(_known(part, exact, profile, k, objective, who))
+                known.append(_known(part, exact, profile, k, objective, who, given))
             moments[objective.name] = _sum(known)
         return moments
 
@@ -130,21 +138,23 @@ class Exact(Estimator):
         self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int, B: int, seed: int
     ) -> Iterator[Estimate]:
         """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
-        values = profile.draw(B, seed)
-        k = k[
-            _possible(profile, aggregator, k, parallelism)
-        ]  # as at the given values, so that all tables have the same rows
+        values, models = profile.draw(B, seed), profile.inference.resampled(B, seed)
+        # As at the given values, so that all tables have the same rows.
+        k = k[_possible(profile, aggregator, k, parallelism)]
 
         def at(b: int) -> ModelProfile:
-            return profile.at({path: float(v[b]) for path, v in values.items()})
+            drawn = profile if models is None else profile.of(models[b])
+            return drawn.at({path: float(v[b]) for path, v in values.items()})
 
-        if not values:
+        if not values and models is None:
             estimate = self.estimate(profile, aggregator, k, parallelism)
             yield from (estimate for _ in range(B))
             return
 
+        given: Given = {}
+
         def one(drawn: ModelProfile) -> Estimate:
-            moments = self.moments(drawn, aggregator, k, parallelism)
+            moments = self.moments(drawn, aggregator, k, parallelism, given)
             estimate = self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
             return replace(estimate, possible=_possible(drawn, aggregator, k, parallelism))
 
@@ -153,7 +163,7 @@ class Exact(Estimator):
         largest = profile.at({path: float(v.max()) for path, v in values.items()}).inference  # a spread may start at 0
         differ = any(m.queries("tokens") or m.queries("accuracy") for m in (profile.inference, largest))
         bounded = any(type(cost).possible is not CostModel.possible for cost in costs)
-        if not vectorised or differ or bounded:  # where queries differ, (Q, 1) arrays are those already
+        if not vectorised or differ or bounded or models:  # where queries differ, (Q, 1) arrays are those already
             yield from (one(at(b)) for b in range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
@@ -270,7 +280,8 @@ def _possible(
     profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
 ) -> npt.NDArray[np.bool_]:
     """(n,) which numbers of inferences all cost models say can be had."""
-    possible = np.ones(len(k), dtype=bool)
+    most = _most(profile)
+    possible = np.ones(len(k), dtype=bool) if most is None else k <= most
     for part in (*profile.costs, *aggregator.costs):
         who = f"cost model {part.name!r} on {profile.name!r}"
         found = np.asarray(guarded(partial(part.possible, profile.inference, k, parallelism=parallelism), who))
@@ -280,10 +291,21 @@ def _possible(
     return possible
 
 
+def _most(profile: ModelProfile) -> int | None:
+    """The largest k of a profile that is a candidate, or None where there is no end."""
+    ends = [profile.inference.largest_k, None if profile.extrapolate else profile.largest_k]
+    return min((end for end in ends if end is not None), default=None)
+
+
 def _remarks(profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int) -> tuple[str, ...]:
     """What the parts have to say, each sentence once."""
     model = profile.inference
     said = [*guarded(model.remarks, f"inference model {model.name!r} of {profile.name!r}")]
+    most = _most(profile)
+    if most is not None and len(k) and k.max() > most:
+        said.append(f"no k above {most}, the largest that its source supports")
+    if profile.extrapolate and profile.largest_k is not None and len(k) and k.max() > profile.largest_k:
+        said.append(f"what is above k = {profile.largest_k}, the largest that its source supports, is extrapolated")
     for part in (*profile.costs, *aggregator.costs):
         who = f"cost model {part.name!r} on {profile.name!r}"
         said += guarded(partial(part.remarks, model, k, parallelism=parallelism), who)
@@ -297,6 +319,7 @@ def _known(
     k: IntArray,
     objective: Objective,
     who: str,
+    kept: Given,
 ) -> Moments | None:
     """Ask a part for exact moments; where queries differ, for those given each query, and mix them."""
     model = profile.inference
@@ -304,9 +327,15 @@ def _known(
     queries = guarded(partial(model.queries, of), f"inference model {model.name!r} of {profile.name!r}")
     if queries is None:
         return _checked(partial(exact, model, k), k, objective, who)
+    given, Q = queries.model, len(queries.weights)
+    if given.logged is not None:
+        key = id(given), id(part)
+        if key not in kept:
+            kept[key] = given, part, _checked(partial(exact, given, k), k, objective, who)
+        moments = kept[key][2]
+        return None if moments is None else mixed(queries.weights, moments.mean, moments.std)
     if not part.per_query:
         return None
-    given, Q = queries.model, len(queries.weights)
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded
     found = []
     for start in range(0, Q, step):

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from .errors import MissingColumn, MooInferError
 from .objectives import Objective
+from .samples import Samples
 
 if TYPE_CHECKING:
     import polars
@@ -153,7 +154,8 @@ class Queries:
     Args:
         weights: (Q,), shares of the queries, >= 0, with the sum 1.
         model: the model given the query: numbers that differ from query to query are (Q, 1) arrays. Its laws hold
-            given the query, and inferences are independent given it.
+            given the query, and inferences are independent given it. Or a model whose `logged` are samples of Q
+            questions.
     """
 
     weights: FloatArray
@@ -195,6 +197,27 @@ class InferenceModel(ABC):
     @property
     def accuracy(self) -> Law | None:
         """The law of what an inference is worth, or None."""
+        return None
+
+    @property
+    def logged(self) -> Samples | None:
+        """The samples that inferences are drawn from without replacement, given one of their questions; or None.
+
+        Where it is asked for moments of such a model, a part gives (Q, n): over all subsets of k samples of each
+        question. `moo_infer.subsets` has the usual ones.
+        """
+        return None
+
+    @property
+    def largest_k(self) -> int | None:
+        """The largest number of inferences of one query that can be drawn; None where there is no end."""
+        return None
+
+    def resampled(self, B: int, seed: int, /) -> "Sequence[InferenceModel] | None":
+        """Return B models as other logs of as many questions would give them; None where no log stands behind.
+
+        They differ in the weights of their `queries` alone, so that moments given a query are computed once.
+        """
         return None
 
     def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:

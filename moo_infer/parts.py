@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -124,7 +125,7 @@ def is_number(cls: type, field: str) -> bool:
     return field in _hints(cls) and _is_number(_hints(cls)[field])
 
 
-def build(cls: type[Part], given: Mapping[str, object], where: str) -> Part:
+def build(cls: type[Part], given: Mapping[str, object], where: str, folder: Path | None = None) -> Part:
     """Make a part from a mapping of its fields.
 
     Args:
@@ -132,6 +133,7 @@ def build(cls: type[Part], given: Mapping[str, object], where: str) -> Part:
         given: values by field name. A number may also be ``{value, se}`` or ``{low, high}``: its value or its middle
             is taken.
         where: where the mapping stands, the beginning of every message.
+        folder: where paths among the fields start from; None for the working directory.
 
     Raises:
         MooInferError: for unknown or missing keys, and for values that are not allowed.
@@ -149,6 +151,8 @@ def build(cls: type[Part], given: Mapping[str, object], where: str) -> Part:
     if missing := [name for name in required if name not in given]:
         raise MooInferError(f"{where}: missing {', '.join(missing)}; given: {', '.join(map(str, given)) or 'nothing'}")
     values = {str(key): _value(cls, str(key), value, where) for key, value in given.items()}
+    if folder is not None:
+        values |= {key: folder / value for key, value in values.items() if isinstance(value, Path)}
     try:
         part = cls(**values)
     except (TypeError, ValueError, AttributeError, MooInferError) as error:

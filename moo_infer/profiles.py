@@ -35,6 +35,9 @@ class ModelProfile:
         costs: its cost models; those of the same objective add up.
         parallelism: P, how many inferences run at a time, >= 1.
         source: where the numbers come from, in words.
+        largest_k: the largest number of inferences of one query that the source supports, >= 1; None where it says
+            nothing of that.
+        extrapolate: whether to go beyond it all the same; reports mark every such choice.
         uncertain: how uncertain numbers are, by their path: ``inference.accuracy_mean``,
             ``costs[0].usd_per_output_token``.
 
@@ -53,6 +56,8 @@ class ModelProfile:
     costs: tuple[CostModel, ...]
     parallelism: int = 1
     source: str = ""
+    largest_k: int | None = None
+    extrapolate: bool = False
     uncertain: Mapping[str, Uncertain] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,6 +72,10 @@ class ModelProfile:
             if not isinstance(cost.objective, Objective):
                 raise MooInferError(f"{self.name}: costs[{i}]: {cost.name}: needs an Objective, got {cost.objective!r}")
         at_least_one(self.parallelism, f"{self.name}: parallelism")
+        if self.largest_k is not None:
+            at_least_one(self.largest_k, f"{self.name}: largest_k")
+        if not isinstance(self.extrapolate, bool):
+            raise MooInferError(f"{self.name}: extrapolate: must be true or false, got {self.extrapolate!r}")
         for path in self.uncertain:
             try:
                 i, name = self._place(path)
@@ -94,6 +103,12 @@ class ModelProfile:
         profile = copy(self)  # not made anew: arrays would not pass the checks of numbers
         object.__setattr__(profile, "inference", replaced[0])
         object.__setattr__(profile, "costs", tuple(replaced[1:]))
+        return profile
+
+    def of(self, inference: InferenceModel) -> "ModelProfile":
+        """Return the profile with another inference model, taken as it is."""
+        profile = copy(self)
+        object.__setattr__(profile, "inference", inference)
         return profile
 
     @property
@@ -166,7 +181,7 @@ def load_models(path: str | Path, registry: Registry | None = None) -> dict[str,
     if "models" not in document:
         raise MooInferError(f"{path}: missing models; keys: {', '.join(map(str, document)) or 'none'}")
     registry = registry or Registry()
-    return dict(_each(document["models"], f"{path}: models", str(path), partial(_profile, registry)))
+    return dict(_each(document["models"], f"{path}: models", str(path), partial(_profile, registry, path.parent)))
 
 
 def load_scenarios(path: str | Path) -> dict[str, Scenario]:
@@ -196,10 +211,10 @@ def _builtin(name: str) -> Path:
     return Path(str(files(__package__) / "builtin" / name))
 
 
-def _profile(registry: Registry, name: str, given: Mapping[str, Any], where: str) -> ModelProfile:
+def _profile(registry: Registry, folder: Path, name: str, given: Mapping[str, Any], where: str) -> ModelProfile:
     if "c_in" in given or "mu_Lin" in given:
         given = _from_reference(given, where)
-    allowed = ("inference", "costs", "parallelism", "source")
+    allowed = ("inference", "costs", "parallelism", "source", "largest_k", "extrapolate")
     _known(given, allowed, where)
     for key in ("inference", "costs"):
         if key not in given:
@@ -209,10 +224,12 @@ def _profile(registry: Registry, name: str, given: Mapping[str, Any], where: str
     parts = {"inference": given["inference"]} | {f"costs[{i}]": cost for i, cost in enumerate(given["costs"])}
     return ModelProfile(
         name=name,
-        inference=registry.build(InferenceModel, given["inference"], f"{where}: inference"),
-        costs=tuple(registry.build(CostModel, c, f"{where}: costs[{i}]") for i, c in enumerate(given["costs"])),
+        inference=registry.build(InferenceModel, given["inference"], f"{where}: inference", folder),
+        costs=tuple(registry.build(CostModel, c, f"{where}: costs[{i}]", folder) for i, c in enumerate(given["costs"])),
         parallelism=at_least_one(given.get("parallelism", 1), f"{where}: parallelism"),
         source=str(given.get("source", "")),
+        largest_k=given.get("largest_k"),
+        extrapolate=given.get("extrapolate", False),
         uncertain={f"{path}.{key}": u for path, part in parts.items() for key, u in uncertain(part).items()},
     )
 

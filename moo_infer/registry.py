@@ -31,9 +31,9 @@ Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, 
 BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
-        *("inference", "lengths", "difficulty"),
+        *("inference", "lengths", "difficulty", "empirical"),
         *("costs", "prices", "latencies", "limits", "queueing"),
-        *("aggregators", "selectors", "scalarisations", "preferences"),
+        *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
     )
 )
 DISABLE = "MOO_INFER_DISABLE"  # environment variable: installed plugins to leave out, separated by commas
@@ -128,8 +128,10 @@ class Registry:
             place[entry or key] = value
         return self.build(kind, given, what)
 
-    def build(self, kind: type[Part], given: object, where: str) -> Part:
+    def build(self, kind: type[Part], given: object, where: str, folder: Path | None = None) -> Part:
         """Make a part from a mapping: ``kind`` names the class, the other keys are its fields.
+
+        Paths among them start from `folder`, that of the file in which they stand.
 
         Raises:
             MooInferError: naming the place, the key, what is allowed and what was given.
@@ -143,7 +145,7 @@ class Registry:
             what = KINDS[kind][0]
             raise unknown(what, name, self._classes[kind], "" if where == what else where)
         here = f"{where} {name!r}" if where == KINDS[kind][0] else where
-        part: Part = build(self._classes[kind][name], {k: v for k, v in given.items() if k != "kind"}, here)
+        part: Part = build(self._classes[kind][name], {k: v for k, v in given.items() if k != "kind"}, here, folder)
         return part
 
     def plugins(self) -> list[Plugin]:

@@ -4,17 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import MissingColumn, MooInferError
 
-__all__ = ["Samples"]
+__all__ = ["ANSWERED", "Samples"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+ANSWERED = 0.9  # share of the samples whose answers must be known for a vote
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class Samples:
     questions: Sequence[str]
     question: IntArray
     correct: FloatArray
-    columns: Mapping[str, npt.NDArray[np.float64] | IntArray] = field(default_factory=dict)
+    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, array in {"correct": self.correct, **self.columns}.items():
@@ -58,11 +61,14 @@ class Samples:
         object.__setattr__(self, "questions", tuple(self.questions))
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
 
+    def __repr__(self) -> str:
+        return f"<Samples of {self.model}: {len(self)} on {len(self.questions)} questions>"
+
     def __len__(self) -> int:
         """Return how many samples there are."""
         return len(self.question)
 
-    def __getitem__(self, column: str) -> npt.NDArray[np.float64] | IntArray:
+    def __getitem__(self, column: str) -> npt.NDArray[Any]:
         """Return a column (N,) by name; raises MissingColumn, naming those there are."""
         if column == "correct":
             return self.correct
@@ -98,6 +104,12 @@ class Samples:
         return np.bincount(self.question, weights=np.nan_to_num(self.correct), minlength=len(self.questions)).astype(
             np.int64
         )
+
+    @property
+    def answered(self) -> float:
+        """The share of the samples whose answer is known and not blank."""
+        answers = self.columns.get("answer")
+        return 0.0 if answers is None or not len(self) else float(np.mean(answers >= 0))
 
     @property
     def largest_k(self) -> int:

@@ -47,11 +47,12 @@ def headline(report: "Report", scenario: Scenario) -> str:
     figures = ", ".join(f"{o.name} {mean:.4g} {o.unit}".rstrip() for o, mean in means)
     models, aggregators = (len(set(names)) for names in zip(*report.candidates.labels, strict=True))
     pool = [f"{n} {what}" for n, what in ((models, "models"), (aggregators, "aggregators")) if n > 1]
+    beyond = report.candidates.extrapolated(choice.row)
     among = f" among {' x '.join(pool)}" if pool else ""
     return (
         f"{scenario.name}: use {choice.model} with k = {choice.k} samples, {choice.aggregator} "
         f"({choice.parallelism} at a time): {figures} on average"
-        f" (the {report.headline} choice{among})."
+        f" (the {report.headline} choice{among}){beyond and f'; {beyond}'}."
     )
 
 

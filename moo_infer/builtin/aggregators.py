@@ -9,6 +9,8 @@ import numpy.typing as npt
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
 from ..laws import Bernoulli
+from ..samples import Samples
+from ..subsets import pass_at_k, vote_at_k
 
 __all__ = ["BestOfK", "Coverage", "MajorityVote"]
 
@@ -41,10 +43,10 @@ class BestOfK(AccuracyAggregator):
     def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
         """Exact moments where the law of the accuracy is known."""
         law = model.accuracy
+        if model.logged is not None or isinstance(law, Bernoulli):
+            return Coverage().exact(model, k)  # the best of right and wrong
         if law is None:
             return None
-        if isinstance(law, Bernoulli):
-            return Coverage().exact(model, k)  # the best of right and wrong
         # Below the first bound F^k is nothing, above the second it is 1 up to k * 1e-16.
         low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
         x, weights = _nodes()
@@ -83,6 +85,9 @@ class Coverage(AccuracyAggregator):
     def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
         """Exact mean and standard deviation where the law of the accuracy is known."""
         law = model.accuracy
+        if model.logged is not None:
+            right = pass_at_k(model.logged.n, model.logged.right, k)
+            return Moments(right, np.sqrt(right * (1 - right)))
         if law is None:
             return None
         wrong, n = 1.0 - law.mean, k.astype(np.float64)
@@ -123,10 +128,18 @@ class MajorityVote(AccuracyAggregator):
         from scipy.special import betainc
 
         law = model.accuracy
+        if model.logged is not None:
+            return Moments(vote_at_k(_right_or_wrong(model.logged), k))
         if law is None:
             return None
         half = (k + 1) // 2
         return Moments(np.asarray(betainc(half, half, law.mean)))
+
+
+def _right_or_wrong(samples: Samples) -> Samples:
+    """Samples whose answers are nothing but right or wrong."""
+    answers = {"answer": np.where(samples.correct == 1, 0, 1)}
+    return Samples(samples.model, samples.questions, samples.question, samples.correct, answers)
 
 
 def _majority(right: FloatArray) -> FloatArray:

@@ -9,6 +9,8 @@ from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Moments
 from ..objectives import Objective
 from ..parts import NonNegative
+from ..samples import Samples
+from ..subsets import total_of_k
 
 __all__ = ["COST", "LATENCY", "LinearCost", "LinearLatency"]
 
@@ -87,8 +89,21 @@ def _total(draws: Draws, per_input_token: float, per_output_token: float) -> Flo
     return np.cumsum(per_input_token * draws.tokens_in + per_output_token * draws.tokens_out, axis=1)
 
 
+def tokens_of(samples: Samples) -> tuple[FloatArray, FloatArray]:
+    """Return the tokens in and out (N,) of samples; 0 where the log does not know them, as in its draws."""
+    none = np.zeros(len(samples))
+    tokens_in, tokens_out = (
+        samples.columns.get(name, none).astype(np.float64) for name in ("input_tokens", "output_tokens")
+    )
+    return tokens_in, tokens_out
+
+
 def _moments(model: InferenceModel, k: IntArray, per_input_token: float, per_output_token: float) -> Moments | None:
-    """Moments of a sum of k independent inferences, each linear in its tokens."""
+    """Moments of a sum of k inferences, each linear in its tokens."""
+    if model.logged is not None:
+        samples_in, samples_out = tokens_of(model.logged)
+        each = per_input_token * samples_in + per_output_token * samples_out
+        return Moments(*total_of_k(each, model.logged.question, k))
     tokens_in, tokens_out = model.tokens_in, model.tokens_out
     if tokens_in is None or tokens_out is None:
         return None

@@ -13,7 +13,8 @@ from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
 from ..laws import ClippedNormal
 from ..parts import NonNegative
-from .costs import LATENCY, LinearLatency
+from ..subsets import largest_of_k, total_of_k
+from .costs import LATENCY, LinearLatency, tokens_of
 
 __all__ = ["Batch", "Calls", "Sequential", "Slots", "SlowestOfK", "largest", "scheduled"]
 
@@ -64,6 +65,10 @@ class Calls(CostModel):
 
         That is so where only one of the two varies, or both are normal.
         """
+        if model.logged is not None:
+            samples_in, samples_out = tokens_of(model.logged)
+            tokens = self.seconds_per_input_token * samples_in + self.seconds_per_output_token * samples_out
+            return _moved(Moments(*largest_of_k(tokens, model.logged.question, k)), self.overhead_s, 1.0)
         tokens_in, tokens_out = model.tokens_in, model.tokens_out
         if tokens_in is None or tokens_out is None:
             return None
@@ -208,6 +213,10 @@ class Batch(CostModel):
 
     def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
         """Exact mean where the law of the output tokens is known."""
+        if model.logged is not None:
+            _, tokens = tokens_of(model.logged)
+            longest, together = (of(tokens, model.logged.question, k)[0] for of in (largest_of_k, total_of_k))
+            return Moments(self._first_token(k) + self._step * longest + self.itl_per_sequence_s * together)
         lengths = model.tokens_out
         if lengths is None:
             return None

@@ -12,7 +12,9 @@ from ..errors import MooInferError
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
 from ..parts import AtLeastOne, NonNegative, Positive, Share
-from .costs import COST, LinearCost
+from ..samples import Samples
+from ..subsets import total_of_k
+from .costs import COST, LinearCost, tokens_of
 
 __all__ = ["ApiCost", "GpuCost", "LongContext"]
 
@@ -119,6 +121,8 @@ class ApiCost(CostModel):
 
     def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
         """Exact moments where the laws of the token counts are known; quantiles where all of it is normal."""
+        if model.logged is not None:
+            return self._on_a_log(model.logged, k)
         tokens_in, tokens_out = model.tokens_in, model.tokens_out
         if tokens_in is None or tokens_out is None:
             return None
@@ -138,6 +142,23 @@ class ApiCost(CostModel):
         if not (tokens_in.normal and tokens_out.normal):
             return Moments(mean, std)
         return Moments(mean, std, _normal(mean, std))
+
+    def _on_a_log(self, samples: Samples, k: IntArray) -> Moments:
+        """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
+        tokens_in, tokens_out = tokens_of(samples)
+        prices, kept = self._prices(tokens_in), 1 - self.batch_discount
+        outputs = prices[1] * self._billed(tokens_out)
+        if not self._shares_prompt:
+            mean, std = total_of_k(tokens_in * prices[0] + outputs, samples.question, k)
+            return Moments(kept * mean, kept * std)
+        mean, std = total_of_k(outputs, samples.question, k)
+        one = np.ones(1, dtype=np.int64)
+        # The prompt is the first inference's, which is any of the samples.
+        first, rest = (
+            total_of_k(tokens_in * self._per_prompt_token(prices, n), samples.question, one) for n in (1.0, 2.0)
+        )
+        mean = kept * (mean + first[0] + (k - 1) * (rest[0] - first[0]))
+        return Moments(mean, None if first[1].any() else kept * std)
 
     @property
     def _shares_prompt(self) -> bool:

@@ -107,14 +107,20 @@ def _panel(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
     axes.fill_between(k, low, high, color=COLOUR, alpha=0.2, lw=0, label="band")
     if len(k) == 1:  # a band has no width there
         axes.vlines(k, low, high, color=COLOUR, alpha=0.2, lw=8)
-    axes.plot(k, values, color=COLOUR, lw=1.4, label="mean")
     estimate = next(e for e in table.estimates if (e.model, e.aggregator) == table.labels[0])
+    known = k <= (estimate.supported or k[-1])
+    axes.plot(k[known], values[known], color=COLOUR, lw=1.4, label="mean")
     simulated = estimate.columns[objective].simulated
     mean, band = (f" ({objective} simulated)" * (what in simulated) for what in ("mean", "low"))
     handles: list[Artist] = [
         Line2D([], [], color=COLOUR, lw=1.4, marker="o", ms=4, label=plain(f"mean{mean}", 60)),
         Patch(facecolor=COLOUR, alpha=0.2, label=plain(f"95 % of queries{band}", 60)),
     ]
+    if not known.all():
+        start = max(int(known.sum()) - 1, 0)  # from the last supported point on
+        axes.plot(k[start:], values[start:], color=COLOUR, lw=1.4, ls=":", label="extrapolated")
+        text = f"mean, extrapolated beyond k = {estimate.supported}"
+        handles.append(Line2D([], [], color=COLOUR, lw=1.4, ls=":", label=text))
     for inside, face, text in ((shown.feasible, COLOUR, "feasible"), (~shown.feasible, "white", "beyond a limit")):
         axes.scatter(k[inside], values[inside], s=18, facecolors=face, edgecolors=COLOUR, zorder=4, label=text)
         if inside.any() and face == "white":

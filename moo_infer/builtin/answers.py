@@ -1,0 +1,146 @@
+"""What k inferences are worth where their answers are compared or scored, or only one is asked for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import NothingPossible
+from ..hookspecs import hookimpl
+from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
+from ..samples import ANSWERED
+from ..subsets import best_scored_of_k, pass_at_k, vote_at_k
+
+__all__ = ["OneCall", "PluralityVote", "TopScore"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class OneCall(AccuracyAggregator):
+    """The first of k inferences alone, to compare with: more of them cost more and bring nothing.
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> OneCall().exact(Gaussian(1024, 64, 2048, 128, 0.94, 0.0), np.array([1, 8])).mean.round(6)
+    array([0.94, 0.94])
+    """
+
+    name = "one-call"
+    vectorised = True
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Accuracy of the first inference, (M, K)."""
+        return np.repeat(draws.accuracy[:, :1], draws.accuracy.shape[1], axis=1)
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact moments where the law of the accuracy is known."""
+        law, same = model.accuracy, np.ones(len(k))
+        if model.logged is not None:
+            right = pass_at_k(model.logged.n, model.logged.right, np.ones(1, dtype=np.int64)) * same
+            return Moments(right, np.sqrt(right * (1 - right)))
+        if law is None:
+            return None
+        return Moments(law.mean * same, law.std * same, lambda q: law.quantile(np.asarray(q)) * same)
+
+
+@dataclass(frozen=True)
+class PluralityVote(AccuracyAggregator):
+    """The answer that most of k inferences give; ties are broken at random, blanks abstain (self-consistency).
+
+    Wang et al., arXiv 2203.11171. Needs the column ``answer``: with wrong answers that differ among each other, fewer
+    than half can win, so this does better than `majority-vote`. Where answers are known of less than 90 % of a log's
+    samples, there is no vote.
+
+    Exact mean on a log: over all subsets of k samples of each question.
+
+    >>> answers = np.array([[1, 0, 2, 0]])  # the second and the fourth agree, and are right
+    >>> draws = Draws(*np.ones((2, 1, 4)), (answers == 0) * 1.0, {"answer": answers})
+    >>> PluralityVote().aggregate(draws, np.random.default_rng(0)).round(3)
+    array([[0.   , 0.5  , 0.333, 1.   ]])
+    """
+
+    name = "plurality-vote"
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Probability that the vote of the first k inferences is right, (M, K)."""
+        answer, right = draws["answer"], draws.accuracy
+        M, K = right.shape
+        first = _first(answer)  # codes of a trial's own, so that there are no more of them than inferences
+        votes, worth, trial = np.zeros((M, K)), np.zeros((M, K)), np.arange(M)
+        result = np.zeros((M, K))
+        for i in range(K):
+            cast = answer[:, i] >= 0
+            votes[trial[cast], first[cast, i]] += 1
+            worth[trial[cast], first[cast, i]] += right[cast, i]
+            most = votes[:, : i + 1].max(axis=1)
+            wins = (votes[:, : i + 1] == most[:, None]) & (most > 0)[:, None]
+            share = worth[:, : i + 1] / np.maximum(most, 1)[:, None]  # of the winners' inferences that are right
+            result[:, i] = (share * wins).sum(axis=1) / np.maximum(wins.sum(axis=1), 1)
+        return result
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact mean given a question of a log."""
+        samples = model.logged
+        if samples is None:
+            return None
+        if samples.answered < ANSWERED:
+            raise NothingPossible(
+                f"{samples.model}: no vote, because the log has answers for only {100 * samples.answered:.0f} % of the "
+                f"samples, and {100 * ANSWERED:.0f} % are needed"
+            )
+        return Moments(vote_at_k(samples, k))
+
+
+@dataclass(frozen=True)
+class TopScore(AccuracyAggregator):
+    """The inference with the highest score of k, ties at random: best-of-k by a verifier or reward model that errs.
+
+    Needs the column ``score``.
+
+    >>> draws = Draws(*np.ones((2, 1, 3)), np.array([[1.0, 0, 1]]), {"score": np.array([[0.2, 0.7, 0.5]])})
+    >>> TopScore().aggregate(draws, np.random.default_rng(0))
+    array([[1., 0., 0.]])
+    """
+
+    name = "top-score"
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Accuracy of the inference with the highest score of the first k, (M, K)."""
+        score, right = draws["score"], draws.accuracy
+        best = np.maximum.accumulate(score, axis=1)
+        tied, worth = np.zeros(len(score)), np.zeros(len(score))
+        result = np.empty(right.shape)
+        for i in range(right.shape[1]):
+            rises = score[:, i] > best[:, i - 1] if i else np.ones(len(score), dtype=bool)
+            equal = score[:, i] == best[:, i]
+            tied = np.where(rises, 0.0, tied) + equal
+            worth = np.where(rises, 0.0, worth) + equal * right[:, i]
+            result[:, i] = worth / tied
+        return result
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact mean given a question of a log."""
+        samples = model.logged
+        if samples is None:
+            return None
+        if "score" not in samples.columns:
+            raise NothingPossible(f"{samples.model}: no choice by score, because the log has no scores")
+        return Moments(best_scored_of_k(samples, k))
+
+
+def _first(codes: IntArray) -> IntArray:
+    """Where in its row (M, K) every code stands first."""
+    order = np.argsort(codes, axis=1, kind="stable")
+    ordered = np.take_along_axis(codes, order, axis=1)
+    starts = np.concatenate([np.ones((len(codes), 1), dtype=bool), np.diff(ordered, axis=1) != 0], axis=1)
+    heads = np.maximum.accumulate(np.where(starts, np.arange(codes.shape[1]), 0), axis=1)
+    first = np.empty_like(order)
+    np.put_along_axis(first, order, np.take_along_axis(order, heads, axis=1), axis=1)
+    return first
+
+
+@hookimpl
+def register_aggregators() -> list[type[AccuracyAggregator]]:
+    """Register one call, the vote on answers, and the choice by score."""
+    return [OneCall, PluralityVote, TopScore]
