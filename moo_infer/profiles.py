@@ -18,7 +18,15 @@ from .objectives import Limit, Objective
 from .parts import Uncertain, at_least_one, bounds, check, uncertain
 from .registry import Registry
 
-__all__ = ["ModelProfile", "Scenario", "builtin_models", "builtin_scenarios", "load_models", "load_scenarios"]
+__all__ = [
+    "ModelProfile",
+    "Scenario",
+    "builtin_models",
+    "builtin_scenarios",
+    "load_models",
+    "load_scenarios",
+    "read_yaml",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Read = TypeVar("Read")
@@ -339,6 +347,21 @@ def _refuse_depth(text: str, path: Path) -> None:
 
 
 def _document(path: Path) -> Mapping[str, Any]:
+    document = read_yaml(path, "the keys models or scenarios")
+    _known(document, ("models", "scenarios"), str(path))
+    return document
+
+
+def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Args:
+        path: the file.
+        expected: what the mapping has, in words, for the messages.
+
+    Raises:
+        MooInferError: for what cannot be read, is no YAML, is no mapping, has a key twice or is nested too deeply.
+    """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise MooInferError(f"{path}: must be a file")
     try:
@@ -360,9 +383,8 @@ def _document(path: Path) -> Mapping[str, Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise MooInferError(f"{path}: must be YAML: {str(error).splitlines()[0]}") from None
     if document is None:
-        raise MooInferError(f"{path}: is empty; expected the keys models or scenarios")
+        raise MooInferError(f"{path}: is empty; expected {expected}")
     if not isinstance(document, Mapping):
         what = "a list" if isinstance(document, list) else f"{document!r:.60}"
-        raise MooInferError(f"{path}: must be a mapping with the keys models or scenarios, got {what}")
-    _known(document, ("models", "scenarios"), str(path))
+        raise MooInferError(f"{path}: must be a mapping with {expected}, got {what}")
     return document

@@ -14,7 +14,11 @@ GIVEN = {
         "tokens_in_mean=500,tokens_out_mean=2000,accuracy_mean=0.8,tokens_out_cv_within=0.5,max_tokens=3000",
         "tokens_in_mean=500,tokens_in_cv=0.5,tokens_out_mean=2000,tokens_out_cv_between=0.8,accuracy_mean=0.8",
     ],
-    "beta": ["a=0.5,b=1.5", "a=2,b=3,unsolvable=0.1,tokens_in_mean=500,tokens_out_mean=2000,tokens_out_cv_within=0.3"],
+    "beta": [
+        "a=0.5,b=1.5",
+        "a=2,b=3,unsolvable=0.1,tokens_in_mean=500,tokens_out_mean=2000,tokens_out_cv_within=0.3",
+        "mean=0.4,concentration=3,wrong_agreement=0.2",
+    ],
     "difficulty-classes": [{"shares": [0.6, 0.4], "p": [0.85, 0.4], "tokens_in_mean": 500, "tokens_out_mean": 90}],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
     "api-cost": [

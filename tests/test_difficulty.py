@@ -200,7 +200,13 @@ def test_inferences_are_right_or_wrong_and_queries_easy_or_hard():
     [
         ({"kind": "beta", "a": 0, "b": 1}, "mine: a: must be > 0, got 0"),
         ({"kind": "beta", "a": 1, "b": 1, "unsolvable": 1}, "mine: unsolvable: must be < 1, got 1"),
-        ({"kind": "beta", "a": 1}, "mine: missing b; given: a"),
+        ({"kind": "beta", "a": 1}, "mine: beta: give a and b, or mean and concentration, got a"),
+        ({"kind": "beta"}, "mine: beta: give a and b, or mean and concentration, got neither"),
+        ({"kind": "beta", "a": 1, "concentration": 2}, "mine: beta: give a and b, or mean .* got a, concentration"),
+        ({"kind": "beta", "a": 1, "b": 1, "mean": 0.5, "concentration": 2}, "mine: beta: .* got a, b, mean, conc"),
+        ({"kind": "beta", "mean": 1.0, "concentration": 2}, "mine: mean: must be < 1, got 1"),
+        ({"kind": "beta", "mean": 0.5, "concentration": 0}, "mine: concentration: must be > 0, got 0"),
+        ({"kind": "beta", "a": 1, "b": 1, "wrong_agreement": 1.5}, "mine: wrong_agreement: must be <= 1, got 1.5"),
         ({"kind": "difficulty-classes", "shares": [1], "p": [0.5, 0.2]}, "shares and p: must be as many, got 1 and 2"),
         ({"kind": "difficulty-classes", "shares": [0.5, 0.4], "p": [0.5, 0.2]}, "shares: must have the sum 1, got 0.9"),
         ({"kind": "difficulty-classes", "shares": [], "p": []}, "shares: must have the sum 1, got 0"),
@@ -211,6 +217,75 @@ def test_inferences_are_right_or_wrong_and_queries_easy_or_hard():
 def test_bad_parameters_are_errors_in_words(given, message):
     with pytest.raises(MooInferError, match=f"^mine: .*{message.removeprefix('mine: ')}"):
         Registry().build(InferenceModel, given, "mine")
+
+
+def test_a_beta_law_is_also_given_by_its_mean_and_concentration():
+    one, other = Beta(a=0.5, b=1.5, unsolvable=0.1), Beta(mean=0.25, concentration=2.0, unsolvable=0.1)
+    for aggregator in (Coverage(), MajorityVote()):
+        np.testing.assert_allclose(
+            accuracy(one, aggregator, K).mean, accuracy(other, aggregator, K).mean, rtol=1e-13, atol=0
+        )
+    draws = [model.sample(np.random.default_rng(3), 20, 4).accuracy for model in (one, other)]
+    np.testing.assert_array_equal(*draws)
+
+
+def test_uncertain_mean_and_concentration_are_drawn():
+    uncertain = {"inference.mean": Uncertain(se=0.05), "inference.concentration": Uncertain(low=1.0, high=4.0)}
+    mine = profile(Beta(mean=0.25, concentration=2.0), uncertain=uncertain)
+    drawn = mine.draw(5, 0)
+    for b, table in enumerate(Exact().redraw(mine, Coverage(), K, 1, 5, 0)):
+        mean, s = (float(drawn[f"inference.{name}"][b]) for name in ("mean", "concentration"))
+        alone = accuracy(Beta(a=mean * s, b=(1 - mean) * s), Coverage(), K).mean
+        np.testing.assert_allclose(table.columns["accuracy"].mean, alone, rtol=1e-12)
+
+
+def answers(agreement, M=40_000, K=6, seed=1):
+    draws = Beta(mean=0.3, concentration=2.0, wrong_agreement=agreement).sample(np.random.default_rng(seed), M, K)
+    np.testing.assert_array_equal(draws["answer"] == 0, draws.accuracy == 1)
+    return draws["answer"]
+
+
+@pytest.mark.parametrize("agreement", [0.05, 0.3, 0.9])
+def test_two_wrong_answers_agree_as_often_as_was_asked_for_wherever_they_stand(agreement):
+    found = answers(agreement)
+    for i, j in ((0, 1), (0, 5), (2, 4), (4, 5)):
+        wrong = (found[:, i] > 0) & (found[:, j] > 0)
+        rate = np.mean(found[wrong, i] == found[wrong, j])
+        assert abs(rate - agreement) < 4.5 * np.sqrt(agreement * (1 - agreement) / wrong.sum())
+
+
+def test_wrong_answers_are_partitioned_as_ewens_has_it():
+    """Of queries with three wrong answers: all the same with 2 / ((theta + 1) (theta + 2)), all different with theta^2."""
+    theta, found = 1 / 0.4 - 1, answers(0.4, K=3)
+    kinds = found[(found > 0).all(axis=1)].max(axis=1)
+    shares = np.bincount(kinds, minlength=4)[1:] / len(kinds)
+    expected = np.array([2, 3 * theta, theta**2]) / ((theta + 1) * (theta + 2))
+    np.testing.assert_allclose(shares, expected, atol=4.5 * 0.5 / np.sqrt(len(kinds)))
+
+
+def test_at_the_ends_all_wrong_answers_differ_or_all_are_the_same():
+    different, same = answers(0.0, M=500, K=20), answers(1.0, M=500, K=20)
+    wrong = different > 0
+    np.testing.assert_array_equal(different[wrong], np.cumsum(wrong, axis=1)[wrong])
+    np.testing.assert_array_equal(np.unique(same), [0, 1])
+
+
+def test_codes_of_wrong_answers_count_up_without_gaps():
+    found = answers(0.3, M=2000, K=10)
+    before = np.maximum.accumulate(np.pad(found, ((0, 0), (1, 0)))[:, :-1], axis=1)
+    assert (found <= before + 1).all()
+
+
+def test_answers_leave_the_other_draws_as_they_are():
+    plain, told = (
+        Beta(mean=0.3, concentration=2.0, wrong_agreement=g, **LENGTHS).sample(np.random.default_rng(0), 50, 8)
+        for g in (None, 0.5)
+    )
+    for name in ("tokens_in", "tokens_out", "accuracy"):
+        np.testing.assert_array_equal(plain[name], told[name])
+    assert not plain.columns
+    query = Beta(mean=0.3, concentration=2.0, wrong_agreement=1.0).queries("accuracy")
+    assert set(np.unique(query.model.sample(np.random.default_rng(0), len(query.weights), 5)["answer"])) == {0, 1}
 
 
 def test_uncertain_numbers_of_a_beta_law_are_drawn():

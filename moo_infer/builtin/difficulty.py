@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 
 from ..errors import MooInferError
 from ..hookspecs import hookimpl
@@ -19,6 +19,8 @@ from .lengths import Lengths
 __all__ = ["Beta", "DifficultyClasses"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 ORDER = 320  # nodes over p: what is a polynomial of degree 639 is exact, and k = 10^4 to nine digits
 
 
@@ -31,13 +33,14 @@ class _Given(InferenceModel):
 
     p: Any
     lengths: Lengths
+    wrong_agreement: float | None = None
 
     @property
     def accuracy(self) -> Bernoulli:
         return Bernoulli(self.p)
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
-        return _draws(self.lengths, rng, np.full((M, 1), self.p), K)
+        return _draws(self.lengths, rng, np.full((M, 1), self.p), K, self.wrong_agreement)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +51,23 @@ class Beta(InferenceModel):
     Coverage is ``1 - B(a, b + k) / B(a, b)``: hard queries make it rise slowly, as k^-a. A share of queries may never
     be solved.
 
+    The law is given by a and b, or by its mean and concentration: a = mean * concentration and b = (1 - mean) *
+    concentration, so that its variance is mean (1 - mean) / (1 + concentration). Fitted, these two are nearly
+    uncorrelated; a and b are not.
+
     Args:
-        a, b: of the beta law, > 0.
+        a, b: of the beta law, > 0; both, or neither.
+        mean, concentration: instead of a and b: the mean of the law, in (0, 1), and a + b, > 0.
         unsolvable: share of queries with p = 0, in [0, 1).
+        wrong_agreement: probability that two wrong answers to a query are the same, in [0, 1]. Given, draws have the
+            column ``answer``: 0 is right, and wrong ones are 1, 2, ... in a Chinese restaurant process within the query
+            (Ewens sampling formula; Pitman 1996) with the concentration 1 / wrong_agreement - 1.
         tokens_in_mean, tokens_in_cv, tokens_out_mean, tokens_out_cv_between, tokens_out_cv_within, max_tokens: token
             lengths, independent of the difficulty, as in `lognormal`; of constant length where no cv is given, and
             free of tokens (so that nothing costs anything) where no mean is.
+
+    Raises:
+        MooInferError: for one of a pair without the other, none, or both pairs.
 
     >>> from moo_infer import Exact, ModelProfile
     >>> from moo_infer.builtin.aggregators import Coverage
@@ -64,8 +78,10 @@ class Beta(InferenceModel):
 
     name = "beta"
 
-    a: Positive
-    b: Positive
+    a: Positive | None = None
+    b: Positive | None = None
+    mean: Annotated[float, Gt(0), Lt(1)] | None = None
+    concentration: Positive | None = None
     unsolvable: Annotated[float, Ge(0), Lt(1)] = 0.0
     tokens_in_mean: NonNegative = 0.0
     tokens_in_cv: NonNegative = 0.0
@@ -73,6 +89,13 @@ class Beta(InferenceModel):
     tokens_out_cv_between: NonNegative = 0.0
     tokens_out_cv_within: NonNegative = 0.0
     max_tokens: Positive | None = None
+    wrong_agreement: Share | None = None
+
+    def __post_init__(self) -> None:
+        names = ("a", "b", "mean", "concentration")
+        given = tuple(name for name in names if getattr(self, name) is not None)
+        if given not in (names[:2], names[2:]):
+            raise MooInferError(f"beta: give a and b, or mean and concentration, got {', '.join(given) or 'neither'}")
 
     @property
     def tokens_in(self) -> Lognormal | None:
@@ -88,10 +111,10 @@ class Beta(InferenceModel):
         """Queries of all difficulties; or of all prompts and mean lengths, where these vary."""
         if of == "tokens":
             return Lengths.of(self).queries(self)
-        weights, p = _jacobi(self.a, self.b)
+        weights, p = _jacobi(*self._shape)
         if self.unsolvable:
             weights, p = np.append((1 - self.unsolvable) * weights, self.unsolvable), np.append(p, 0.0)
-        return Queries(weights, _Given(p[:, None], Lengths.of(self)))
+        return Queries(weights, _Given(p[:, None], Lengths.of(self), self.wrong_agreement))
 
     def remarks(self) -> Sequence[str]:
         """Say how many outputs are cut."""
@@ -99,9 +122,18 @@ class Beta(InferenceModel):
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
-        p = rng.beta(self.a, self.b, (M, 1))
+        p = rng.beta(*self._shape, (M, 1))
         p[rng.random((M, 1)) < self.unsolvable] = 0.0
-        return _draws(Lengths.of(self), rng, p, K)
+        return _draws(Lengths.of(self), rng, p, K, self.wrong_agreement)
+
+    @property
+    def _shape(self) -> tuple[float, float]:
+        """The numbers a and b, however they were given."""
+        if self.mean is not None and self.concentration is not None:
+            return self.mean * self.concentration, (1 - self.mean) * self.concentration
+        assert self.a is not None  # checked where the model is made
+        assert self.b is not None
+        return self.a, self.b
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +202,35 @@ class DifficultyClasses(InferenceModel):
         return _draws(Lengths.of(self), rng, p, K)
 
 
-def _draws(lengths: Lengths, rng: np.random.Generator, p: FloatArray, K: int) -> Draws:
+def _draws(
+    lengths: Lengths, rng: np.random.Generator, p: FloatArray, K: int, wrong_agreement: float | None = None
+) -> Draws:
     tokens_in, tokens_out = lengths.sample(rng, len(p), K)
-    return Draws(tokens_in, tokens_out, np.where(rng.random((len(p), K)) < p, 1.0, 0.0))
+    right = rng.random((len(p), K)) < p
+    columns = {} if wrong_agreement is None else {"answer": _answers(rng, right, wrong_agreement)}
+    return Draws(tokens_in, tokens_out, np.where(right, 1.0, 0.0), columns)
+
+
+def _answers(rng: np.random.Generator, right: BoolArray, agreement: float) -> IntArray:
+    """Codes (M, K) of the answers: 0 where right; a wrong one is new, or that of an earlier wrong one of the trial.
+
+    With w wrong ones before it, it is new with probability (1 - agreement) / (1 - agreement + agreement w), which at
+    the ends is always and never; else any of them with equal probability.
+    """
+    M, K = right.shape
+    u, trial = rng.random((M, K)), np.arange(M)
+    answer, seen = np.zeros((M, K), dtype=np.int64), np.zeros((M, K), dtype=np.int64)  # seen: the wrong ones in a row
+    wrong, kinds = np.zeros(M, dtype=np.int64), np.zeros(M, dtype=np.int64)
+    for i in range(K):
+        beyond = u[:, i] * (1 - agreement + agreement * wrong) - (1 - agreement)
+        new = (wrong == 0) | (beyond < 0)
+        place = np.where(new, 0, beyond / max(agreement, 1e-12)).astype(np.int64)
+        code = np.where(new, kinds + 1, seen[trial, np.minimum(place, np.maximum(wrong - 1, 0))])
+        told = trial[~right[:, i]]
+        answer[told, i] = seen[told, wrong[told]] = code[told]
+        kinds[told] += new[told]
+        wrong[told] += 1
+    return answer
 
 
 @lru_cache(maxsize=64)
