@@ -4,6 +4,7 @@ In all functions k is (m,), integers >= 1; results are (Q, m), a row a question,
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,8 @@ def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArra
     if (c > n).any():
         i = int(np.argmax(c > n))
         raise MooInferError(f"c must be <= n, got {c[i]} of {n[i]}")
-    return -np.expm1(_log_none(n[:, None], c[:, None], k[None, :]))
+    result: FloatArray = -np.expm1(_log_none(n[:, None], c[:, None], k))
+    return result
 
 
 def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -164,11 +166,11 @@ def best_scored_of_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     return best
 
 
-def largest_of_k(values: FloatArray, question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def largest_of_k(values: npt.NDArray[Any], question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of the largest of k of a question's values: the seconds of the slowest call.
 
     Args:
-        values: (N,), finite.
+        values: (N,); NaN = unknown, which does not count.
         question: (N,), whose they are, ascending, in 0 ... Q - 1 with Q = question[-1] + 1.
         k: (m,), >= 1.
 
@@ -182,6 +184,8 @@ def largest_of_k(values: FloatArray, question: IntArray, k: npt.ArrayLike) -> tu
     k = _integers("k", k, 1)
     questions = int(question[-1]) + 1 if len(question) else 0
     mean, std = np.full((2, questions, len(k)), np.nan)
+    known = np.isfinite(values)
+    values, question = values[known], question[known]
     for rows, ranked in _by_count(values[np.lexsort((values, question))], question, questions):
         # Below the largest value of all, so that squares of what is far from 0 do not cancel.
         below, weights = ranked - ranked[:, -1:], _largest(ranked.shape[1], k)
@@ -191,7 +195,7 @@ def largest_of_k(values: FloatArray, question: IntArray, k: npt.ArrayLike) -> tu
     return mean, std
 
 
-def total_of_k(values: FloatArray, question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def total_of_k(values: npt.NDArray[Any], question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of the sum of k of a question's values: tokens, dollars, joules.
 
     Args:
@@ -207,7 +211,8 @@ def total_of_k(values: FloatArray, question: IntArray, k: npt.ArrayLike) -> tupl
     k = _integers("k", k, 1)
     questions = int(question[-1]) + 1 if len(question) else 0
     mean, std = np.full((2, questions, len(k)), np.nan)
-    for rows, own in _by_count(values, question, questions):
+    known = np.isfinite(values)
+    for rows, own in _by_count(values[known], question[known], questions):
         n = own.shape[1]
         # Of a finite population, by its variance with the divisor n.
         left = np.where(k <= n, (n - k) / max(n - 1, 1), np.nan)

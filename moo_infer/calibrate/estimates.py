@@ -1,0 +1,258 @@
+"""What a log says of a model, for every number of calls: unbiased estimates, with intervals over questions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MooInferError
+from ..resampling import question_weights
+from ..samples import Samples
+from ..subsets import best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
+
+__all__ = ["Estimated", "Estimates", "estimate"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+ANSWERED = 0.9  # share of the samples that must have an answer for a vote, or a score for a choice by it
+BLOCK = 2**20  # numbers at a time
+NOISE = 1e-12  # what rounding may make of no gain
+MEANS = {
+    "mean_input_tokens": "input_tokens",
+    "mean_output_tokens": "output_tokens",
+    "mean_latency_s": "latency_s",
+    "mean_cost_usd": "cost_usd",
+    "mean_energy_j": "energy_j",
+}
+CURVES = ("pass_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
+
+
+@dataclass(frozen=True, eq=False)
+class Estimated:
+    """Numbers estimated from a log, all of the same shape: (m,) for m values of k, or () for one number.
+
+    Args:
+        value: the estimate; NaN where no question has enough samples.
+        low, high: the ends of the interval; NaN with fewer than two questions.
+        stderr: standard deviation over the bootstrap, or NaN.
+    """
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    stderr: FloatArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Estimates:
+    """What a log says of one model; see `estimate`.
+
+    Args:
+        model: its name.
+        questions: how many have a sample that is right or wrong; all estimates are over these.
+        unscored: how many questions have samples, all of them failed.
+        samples, scored, failed: how many there are, are right or wrong, and are neither.
+        k: (m,), ascending.
+        confidence: of all intervals, in (0, 1).
+        pass_at_k: probability that one of k samples is right.
+        vote_at_k: probability that the plurality vote of k is right, or None.
+        vote_gain: of the largest k over one sample, or None.
+        best_scored_at_k: probability that the sample with the highest score is right, or None.
+        slowest_of_k_s: expected seconds of the slowest of k calls, or None.
+        mean_input_tokens, mean_output_tokens, mean_latency_s, mean_cost_usd, mean_energy_j: of a sample, or None.
+    """
+
+    model: str
+    questions: int
+    unscored: int
+    samples: int
+    scored: int
+    failed: int
+    k: IntArray
+    confidence: float
+    pass_at_k: Estimated
+    vote_at_k: Estimated | None
+    vote_gain: Estimated | None
+    best_scored_at_k: Estimated | None
+    slowest_of_k_s: Estimated | None
+    mean_input_tokens: Estimated | None
+    mean_output_tokens: Estimated | None
+    mean_latency_s: Estimated | None
+    mean_cost_usd: Estimated | None
+    mean_energy_j: Estimated | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and lists for JSON: every name with its value, and with ``_interval`` [low, high]."""
+        result: dict[str, Any] = {
+            "model": self.model,
+            "questions": self.questions,
+            "unscored_questions": self.unscored,
+            "samples": self.samples,
+            "scored": self.scored,
+            "failed": self.failed,
+            "confidence": self.confidence,
+            "k": self.k.tolist(),
+        }
+        for name in (*CURVES, "vote_gain", *MEANS):
+            known: Estimated | None = getattr(self, name)
+            result[name] = None if known is None else _plain(known.value)
+            result[f"{name}_interval"] = None if known is None else _plain(np.stack([known.low, known.high], axis=-1))
+        return result
+
+    def remarks(self) -> Sequence[str]:
+        """Return what to know about the estimates, in words: failed samples, and whether a vote helps."""
+        said = []
+        if self.failed:
+            said.append(f"{self.failed} of {self.samples} samples failed: they count neither as right nor as wrong")
+        if self.unscored:
+            said.append(f"{self.unscored} of {self.questions + self.unscored} questions have only such samples")
+        if self.questions < 2:
+            said.append("one question: nothing tells how sure the estimates are")
+        if self.vote_at_k is not None and self.vote_gain is not None:
+            vote, gain = self.vote_at_k, self.vote_gain
+            if gain.low > NOISE:
+                verdict = "plurality vote helps"
+            elif gain.value > NOISE:
+                verdict = "whether plurality vote helps cannot be told"
+            else:
+                verdict = "plurality vote does not help"
+            range_ = "" if np.isnan(vote.low[-1]) else f" ({vote.low[-1]:.3f} to {vote.high[-1]:.3f})"
+            gained = (
+                "" if np.isnan(gain.low) else f": a gain of {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+            )
+            said.append(
+                f"{verdict}: vote@{self.k[-1]} {vote.value[-1]:.3f}{range_} against "
+                f"{vote.value[-1] - gain.value:.3f} for one call{gained}"
+            )
+        return said
+
+
+def estimate(
+    samples: Samples, k: npt.ArrayLike | None = None, B: int = 1000, seed: int = 0, confidence: float = 0.95
+) -> Estimates:
+    """Estimate from a log what k calls of its model are worth, unbiased, for every k that the log supports.
+
+    Everything at k is the mean over the questions with at least k samples of the exact mean over all subsets of k of
+    them (see `moo_infer.subsets`). Means of tokens, seconds, dollars and joules are over samples. What failed counts
+    nowhere. Intervals are of the Bayesian bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and
+    97.5 % quantiles, for a confidence of 95 %. Votes are None where fewer than 90 % of the samples have an answer, and
+    so is what needs a score.
+
+    Args:
+        samples: the log of one model.
+        k: (m,), ascending, >= 1; default 1 ... n, with n the smallest number of scored samples of any question that
+            has one. Votes take long where k is in the thousands.
+        B: draws of the bootstrap, >= 1.
+        seed: of the bootstrap, >= 0.
+        confidence: of the intervals, in (0, 1).
+
+    Raises:
+        MooInferError: where no sample is right or wrong, and for a k that no question supports.
+
+    >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, 1]))
+    >>> estimates = estimate(samples)
+    >>> estimates.pass_at_k.value.round(6), estimates.vote_at_k
+    (array([0.666667, 0.833333]), None)
+    """
+    if not 0 < confidence < 1:
+        raise MooInferError(f"confidence: must be between 0 and 1, got {confidence}")
+    log = samples.scored
+    if not len(log):
+        raise MooInferError(f"{samples.model}: none of its {len(samples)} samples is right or wrong")
+    asked = np.arange(1, log.largest_k + 1) if k is None else np.unique(np.asarray(k, dtype=np.int64))
+    if not len(asked) or asked[0] < 1 or asked[-1] > log.n.max():
+        raise MooInferError(f"{samples.model}: k must be in 1 ... {log.n.max()}, its samples a question, got {k!r}")
+    weights = question_weights(log.questions, B, seed)
+
+    def curve(table: FloatArray) -> Estimated:
+        return _mean(table, weights, confidence)
+
+    # Questions with the same counts are one row, with their weights added up.
+    pairs, kind = np.unique(np.column_stack([log.n, log.right]), axis=0, return_inverse=True)
+    order = np.argsort(kind, kind="stable")
+    starts = np.searchsorted(kind[order], np.arange(len(pairs)))
+    grouped, times = np.add.reduceat(weights[:, order], starts, axis=1), np.bincount(kind)
+    step = max(BLOCK // len(pairs), 1)
+    parts = [
+        _mean(pass_at_k(pairs[:, 0], pairs[:, 1], asked[i : i + step]), grouped, confidence, times)
+        for i in range(0, len(asked), step)
+    ]
+    votes = vote_at_k(log, asked) if _known(log, "answer", lambda answer: answer >= 0) >= ANSWERED else None
+    gain = None
+    if votes is not None and asked[-1] > 1:
+        gain = curve(votes[:, -1] - vote_at_k(log, [1])[:, 0])
+    return Estimates(
+        model=samples.model,
+        questions=len(log.questions),
+        unscored=len(np.unique(samples.question)) - len(log.questions),
+        samples=len(samples),
+        scored=len(log),
+        failed=len(samples) - len(log),
+        k=asked,
+        confidence=confidence,
+        pass_at_k=Estimated(
+            *(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__)
+        ),
+        vote_at_k=None if votes is None else curve(votes),
+        vote_gain=gain,
+        best_scored_at_k=(
+            curve(best_scored_of_k(log, asked)) if _known(log, "score", np.isfinite) >= ANSWERED else None
+        ),
+        slowest_of_k_s=(
+            curve(largest_of_k(log["latency_s"], log.question, asked)[0])
+            if _known(log, "latency_s", np.isfinite)
+            else None
+        ),
+        **{name: _mean_of_samples(log, column, weights, confidence) for name, column in MEANS.items()},
+    )
+
+
+def _known(log: Samples, column: str, known: Callable[[Any], Any]) -> float:
+    """Share of the samples whose value is known."""
+    return float(np.mean(known(log[column]))) if column in log.columns else 0.0
+
+
+def _mean(table: FloatArray, weights: FloatArray, confidence: float, times: IntArray | None = None) -> Estimated:
+    """Mean over the questions (Q, ...) that have a value, and its bootstrap; a row may stand for several questions."""
+    known = np.isfinite(table)
+    value = np.where(known, table, 0.0)
+    if times is None:
+        times = np.ones(len(table), dtype=np.int64)
+    questions = times @ known
+    return _interval(times @ value, questions, weights @ value, weights @ known, questions, confidence)
+
+
+def _mean_of_samples(log: Samples, column: str, weights: FloatArray, confidence: float) -> Estimated | None:
+    """Mean over the samples whose value is known, and its bootstrap over questions: a ratio of sums."""
+    if not _known(log, column, np.isfinite):
+        return None
+    known = np.isfinite(log[column])
+    total = np.bincount(log.question[known], log[column][known], minlength=len(log.questions))
+    count = np.bincount(log.question[known], minlength=len(log.questions))
+    questions = np.asarray((count > 0).sum())
+    return _interval(
+        np.asarray(total.sum()), np.asarray(count.sum()), weights @ total, weights @ count, questions, confidence
+    )
+
+
+def _interval(
+    total: Array, count: Array, totals: FloatArray, counts: FloatArray, questions: Array, confidence: float
+) -> Estimated:
+    """A ratio and the same of B draws (B, ...)."""
+    with np.errstate(invalid="ignore"):
+        value, draws = np.asarray(total / count), totals / counts
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    several = questions >= 2
+    low, high, stderr = (np.where(several, end, np.nan) for end in (low, high, draws.std(axis=0)))
+    return Estimated(value, low, high, stderr)
+
+
+def _plain(values: FloatArray) -> Any:
+    """Nested lists of numbers, None where one is NaN."""
+    if values.ndim:
+        return [_plain(value) for value in values]
+    return None if np.isnan(values) else float(values)
