@@ -1,7 +1,7 @@
 """Prints examples/log.csv: an invented evaluation, three models on 60 questions, 8 samples each.
 
-Questions differ in difficulty, alike for all models; wrong answers to a question are drawn from a few favourites. Half a
-per cent of the samples fail. Run it as ``python examples/make_log.py > examples/log.csv``.
+Questions differ in difficulty, alike for all models; wrong answers to a question are drawn from a few favourites. Half
+a per cent of the samples fail. Run it as ``python examples/make_log.py > examples/log.csv``.
 """
 
 import csv

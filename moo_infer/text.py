@@ -1,7 +1,7 @@
 """Reports as text for people, 80 columns wide."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .report import Report
 
-__all__ = ["render", "write"]
+__all__ = ["laid_out", "render", "write"]
 
 WIDTH = 80
 SELECTORS_ABREAST = 5
@@ -31,6 +31,11 @@ def write(report: "Report", *, details: bool) -> str:
             blocks += [part for block in choices(report, scenario) for part in _abreast(block, width)]
     remarks = notes(report)
     blocks += ["", *remarks] if remarks else []
+    return laid_out(blocks)
+
+
+def laid_out(blocks: Sequence[Block]) -> str:
+    """Write paragraphs and tables below each other."""
     return render(*(_drawn(block) if isinstance(block, Table) else block for block in blocks))
 
 

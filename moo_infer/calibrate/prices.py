@@ -9,11 +9,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import MooInferError, unknown
 from ..profiles import read_yaml
 from .price_lists import GENAI_PRICES, PRICES, ByLength, PriceList, genai_prices, litellm, same_name
 
 __all__ = ["Price", "by_hand", "find_prices", "from_genai_prices", "from_litellm"]
+
+FloatArray = npt.NDArray[np.float64]
 
 QUESTIONED = 0.01  # USD per token; the dearest models on any list are below a tenth of it
 BY_HAND = "model: {usd_per_input_token: 5e-08, usd_per_output_token: 4e-07}"
@@ -69,6 +73,19 @@ class Price:
         known = {name: getattr(self, name) for name in PRICES if getattr(self, name) is not None}
         tiers = {"long_context": [dict(tier) for tier in self.long_context]} if self.long_context else {}
         return {"kind": "api-cost", **known, **tiers}
+
+    def usd(self, input_tokens: FloatArray, output_tokens: FloatArray, /) -> FloatArray:
+        """USD of single requests of so many tokens (N,), at the list price: discounts of caches are ignored.
+
+        >>> Price(1e-06, 2e-06, long_context=[{"above_input_tokens": 9, "usd_per_input_token": 1,
+        ...     "usd_per_output_token": 2}]).usd(np.array([5.0, 10]), np.array([1.0, 1])).tolist()
+        [7e-06, 12.0]
+        """
+        usd = self.usd_per_input_token * input_tokens + self.usd_per_output_token * output_tokens
+        for tier in sorted(self.long_context, key=lambda tier: tier["above_input_tokens"]):
+            longer = tier["usd_per_input_token"] * input_tokens + tier["usd_per_output_token"] * output_tokens
+            usd = np.where(input_tokens > tier["above_input_tokens"], longer, usd)
+        return usd
 
 
 def find_prices(

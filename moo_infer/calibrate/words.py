@@ -1,0 +1,64 @@
+"""What a log says of its models, as people read it."""
+
+
+import numpy as np
+
+from ..tables import Block, Table
+from .estimates import Estimated, Estimates
+
+__all__ = ["in_a_line", "one_call", "tabled"]
+
+CURVES = {  # by the field of the estimates
+    "pass_at_k": "pass@k",
+    "vote_at_k": "vote@k",
+    "best_scored_at_k": "by score",
+    "slowest_of_k_s": "slowest, s",
+}
+MEANS = {
+    "mean_input_tokens": "input tokens",
+    "mean_output_tokens": "output tokens",
+    "mean_latency_s": "s",
+    "mean_cost_usd": "USD",
+    "mean_energy_j": "J",
+}
+
+
+def tabled(estimates: Estimates) -> list[Block]:
+    """A table of the powers of two, and the largest k, with intervals; and what to know about it."""
+    k = estimates.k.tolist()
+    shown = sorted({0, len(k) - 1, *(i for i, value in enumerate(k) if value & (value - 1) == 0)})
+    curves = {
+        name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Estimated)
+    }
+    rows = tuple((str(k[i]), *(_figure(curve, i, "\n") for curve in curves.values())) for i in shown)
+    caption = (
+        f"{estimates.model}: {estimates.questions} questions, {estimates.scored} scored samples, "
+        f"{100 * estimates.confidence:g} % intervals"
+    )
+    said = [one_call(estimates), *estimates.remarks()]
+    return [Table(("k", *curves), rows, 1, caption), *(f"{line[0].upper()}{line[1:]}." for line in said if line), ""]
+
+
+def in_a_line(estimates: Estimates) -> str:
+    """How much there is, and what the smallest and the largest k are worth."""
+    curves = {"pass": estimates.pass_at_k, "vote": estimates.vote_at_k}
+    worth = [
+        f"{name}@{estimates.k[i]} {_figure(curve, i)}"
+        for name, curve in curves.items()
+        if curve is not None
+        for i in sorted({0, len(estimates.k) - 1})
+    ]
+    there = f"{estimates.questions} questions, {estimates.scored} scored samples"
+    return f"{there}; in brackets {100 * estimates.confidence:g} % intervals: {', '.join(worth)}"
+
+
+def one_call(estimates: Estimates) -> str:
+    """What a call takes on average; nothing where the log does not say."""
+    means = [(unit, getattr(estimates, field)) for field, unit in MEANS.items()]
+    listed = [f"{_figure(mean)} {unit}" for unit, mean in means if mean is not None]
+    return f"one call: {', '.join(listed)}" if listed else ""
+
+
+def _figure(estimated: Estimated, i: int | tuple[()] = (), gap: str = " ") -> str:
+    value, low, high = (float(of[i]) for of in (estimated.value, estimated.low, estimated.high))
+    return f"{value:.4g}" + ("" if np.isnan(low) else f"{gap}[{low:.4g}, {high:.4g}]")
