@@ -1,0 +1,329 @@
+"""Reads logs of evaluations, whatever wrote them, into the neutral table."""
+
+import gzip
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MooInferError
+from ..interfaces import LogReader
+from ..parts import check
+from ..registry import Registry
+from ..samples import Samples
+from .files import head, lines, records
+from .neutral import COLUMNS, REQUIRED, checked, tabulated
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["COLUMNS", "Log", "Source", "read_log"]
+
+IntArray = npt.NDArray[np.int64]
+
+SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
+KEYS = ("model", "question_id")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from.
+
+    Args:
+        file: the path, as it was given.
+        sha256: of the file's bytes, in hexadecimal.
+        rows: how many samples were read from it.
+        format: the name of the log reader that read it.
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    format: str
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """Samples of one or more models, in the neutral table.
+
+    Args:
+        frame: a polars frame, a row a sample: those columns of `COLUMNS` that say something, checked. Text is String,
+            `correct` Boolean (null where the sample failed), `sample` and token counts Int64, other numbers Float64;
+            unknown is null. Models and their questions stand in the order in which they first appear, samples of a
+            question in that of their numbers.
+        sources: where the rows come from.
+    """
+
+    frame: "pl.DataFrame"
+    sources: tuple[Source, ...] = ()
+
+    def samples(self) -> list[Samples]:
+        """Return the samples of each model as arrays, models and questions in the order of the frame.
+
+        Answers are integer codes within the model, without the white space around them; -1 is blank. Unknown numbers
+        are NaN, and a column of which a model has nothing is left out.
+        """
+        import polars as pl
+
+        frame, runs = self.frame, self._runs
+        numbers = [name for name in frame.columns if name not in (*REQUIRED, "answer")]
+        arrays = frame.select(pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan))
+        correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
+        answers = _codes(frame["answer"]) if "answer" in frame.columns else None
+        starts = np.append(runs["start"].to_numpy(), len(frame)).astype(np.int64)
+        found = []
+        for (model,), part in runs.with_row_index("run").group_by("model", maintain_order=True):
+            first, last = part["run"][0], part["run"][-1] + 1
+            rows = slice(int(starts[first]), int(starts[last]))
+            columns: dict[str, Any] = {
+                name: array[rows]
+                for name, array in zip(numbers, others, strict=True)
+                if frame[name][rows].null_count() < rows.stop - rows.start
+            }
+            if answers is not None and (answers[rows] >= 0).any():
+                columns["answer"] = _compact(answers[rows])
+            question = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
+            found.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
+        return found
+
+    def write(self, path: str | Path, /) -> None:
+        """Write the table to a file: .csv, .jsonl, either also with .gz, or .parquet.
+
+        It is written beside the file first and then renamed, so that nothing half-written is ever found.
+
+        Raises:
+            MooInferError: for other endings, and where the file cannot be written.
+        """
+        path = Path(path)
+        ending = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if ending is None:
+            raise MooInferError(f"{path}: must end in one of {', '.join(SUFFIXES)}")
+        with _replacing(path) as temporary:
+            if ending == ".parquet":
+                self.frame.write_parquet(temporary)
+                return
+            write: Any = self.frame.write_csv if ending.startswith(".csv") else self.frame.write_ndjson
+            with gzip.open(temporary, "wb") if ending.endswith(".gz") else temporary.open("wb") as file:
+                write(file)
+
+    @cached_property
+    def _runs(self) -> "pl.DataFrame":
+        """Rows beside each other that belong to one question: model, question_id, and the number of the first row."""
+        import polars as pl
+
+        model, question = (pl.col(name) for name in KEYS)
+        new = model.ne_missing(model.shift()) | question.ne_missing(question.shift())
+        first = pl.int_range(pl.len()) == 0
+        return self.frame.select(KEYS).with_row_index("start").filter(new | first)
+
+
+def read_log(
+    paths: str | Path | Sequence[str | Path], /, format: str | LogReader | None = None, registry: Registry | None = None
+) -> Log:
+    """Read the logs of evaluations with repeated samples.
+
+    Args:
+        paths: one or more files. ``NAME=FILE`` calls the model in the file so, as one model may be run in several
+            settings.
+        format: the name of a log reader, its parameters behind a colon (``lm-eval:filter=strict-match``), or a
+            LogReader; default the one that recognises the file.
+        registry: where log readers are looked up; default everything installed.
+
+    Raises:
+        MooInferError: naming the file and the place in it: for files that cannot be read or are of no known format (or
+            of several), missing columns, values out of range, and samples that are there twice.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "log.csv"
+    ...     _ = file.write_text("model,question_id,sample,correct\\nmine,q1,1,1\\nmine,q1,2,0\\nmine,q2,1,\\n")
+    ...     log = read_log(file)
+    >>> log.sources[0].rows, log.samples()[0].n.tolist()
+    (3, [2, 1])
+    """
+    import polars as pl
+
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not given:
+        raise MooInferError("no log was given")
+    registry = registry or Registry()
+    reader = registry.get(LogReader, format) if isinstance(format, str) else format
+    if reader is not None:
+        check(reader, LogReader, "format")
+    frames, sources = [], []
+    for item in given:
+        name, path = _named(item)
+        try:
+            start = head(path)
+            chosen = reader or _recognised(start, path, registry)
+            frame, remarks = checked(_raw(chosen, path))
+            if name is not None:
+                frame = _renamed(frame, name)
+        except MooInferError as error:
+            raise MooInferError(f"{path}: {error}") from error
+        for remark in remarks:
+            warnings.warn(f"{path}: {remark}", stacklevel=2)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        frames.append(frame)
+        sources.append(Source(str(path), digest, len(frame), chosen.name))
+    return _ordered(Log(pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0], tuple(sources)))
+
+
+def _named(item: str | Path) -> tuple[str | None, Path]:
+    """The new name of a model, if there is one, and the path."""
+    name, equals, rest = str(item).partition("=")
+    if isinstance(item, str) and equals and not Path(item).exists() and Path(rest).exists():
+        if not name.strip():
+            raise MooInferError(f"{item}: the name before = is blank")
+        return name, Path(rest)
+    return None, Path(item)
+
+
+def _recognised(start: bytes, path: Path, registry: Registry) -> LogReader:
+    readers = {}
+    for name in registry.names(LogReader):
+        with suppress(MooInferError):  # one whose parameters must be given is never recognised
+            readers[name] = registry.get(LogReader, name)
+    found = [reader for reader in readers.values() if reader.recognises(start, path)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MooInferError(f"may be {' or '.join(reader.name for reader in found)}; name its format")
+    raise MooInferError(f"is of no known format ({_begin(start)}); formats: {', '.join(registry.names(LogReader))}")
+
+
+def _begin(start: bytes) -> str:
+    """What a file begins with, in words."""
+    line = start.lstrip().split(b"\n")[0]
+    with suppress(ValueError):
+        if isinstance(document := json.loads(line), dict):
+            return f"its keys: {', '.join(map(str, list(document)[:8])) or 'none'}"
+    text = line[:80].decode("utf-8", errors="replace").strip()
+    return f"it begins {text!r}" if text.isprintable() else "it is no text"
+
+
+def _raw(reader: LogReader, path: Path) -> "pl.DataFrame":
+    """What a reader gives, as a frame; columns that are not neutral stay as names."""
+    import polars as pl
+
+    try:
+        read: Any = reader.read(path)
+        if isinstance(read, pl.LazyFrame):
+            names = read.collect_schema().names()
+            frame = read.select(name for name in names if name in COLUMNS).collect()
+            return frame.with_columns(pl.lit(None).alias(name) for name in names if name not in COLUMNS)
+        if isinstance(read, Iterable) and not isinstance(read, str | bytes):
+            return tabulated(read)
+    except MooInferError:
+        raise
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        _explain(path)
+        reason = next(filter(None, str(error).splitlines()), type(error).__name__)
+        raise MooInferError(f"cannot be read: {reason:.200}") from error
+    except Exception as error:  # whatever a foreign part raises
+        raise MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}") from error
+    raise MooInferError(f"log reader {reader.name!r} must return rows or a lazy frame, got {type(read).__name__}")
+
+
+def _explain(path: Path) -> None:
+    """Look for what a fast parser stumbled over, line by line; raises MooInferError where it is found."""
+    start = head(path)
+    if not start.startswith(b"PAR1"):
+        for _ in records(path) if start.lstrip().startswith(b"{") else lines(path):
+            pass
+
+
+def _renamed(frame: "pl.DataFrame", name: str) -> "pl.DataFrame":
+    import polars as pl
+
+    if len(models := frame["model"].unique(maintain_order=True)) > 1:
+        there = ", ".join(map(str, models[:4])) + (", ..." if len(models) > 4 else "")
+        raise MooInferError(f"{name}= names one model, but the file has {len(models)}: {there}")
+    return frame.with_columns(pl.lit(name).alias("model"))
+
+
+def _ordered(log: Log) -> Log:
+    """Bring rows of a question together, in the order of their numbers; refuse blank names and duplicates."""
+    import polars as pl
+
+    frame, runs = log.frame, log._runs
+    for name in KEYS:
+        blank = runs.filter(pl.col(name).is_null() | (pl.col(name).str.strip_chars() == ""))
+        if len(blank):
+            raise MooInferError(f"{_row(log, blank['start'][0])}: {name} is blank")
+    questions = runs.select(KEYS).unique(maintain_order=True)
+    models = questions.select("model").unique(maintain_order=True).with_row_index("of_model")
+    questions = questions.join(models, on="model", how="left", maintain_order="left")
+    questions = questions.sort("of_model", maintain_order=True).with_row_index("place")
+    each = runs.join(questions, on=KEYS, how="left", maintain_order="left")["place"].to_numpy().astype(np.int64)
+    starts, sample = runs["start"].to_numpy().astype(np.int64), frame["sample"].to_numpy()
+    step = np.diff(sample)
+    step[starts[1:] - 1] = 1
+    if (np.diff(each) > 0).all() and (step > 0).all():
+        return log
+    place = np.repeat(each, np.diff(np.append(starts, len(frame))))
+    order = np.lexsort((sample, place))
+    place, sample = place[order], sample[order]
+    twice = np.flatnonzero((np.diff(place) == 0) & (np.diff(sample) == 0))
+    if len(twice):
+        first, second = sorted(int(i) for i in order[twice[0] : twice[0] + 2])
+        model, question, number = frame.select(*KEYS, "sample").row(first)
+        raise MooInferError(
+            f"{_row(log, second)}: model {model!r}, question {question!r:.60}, sample {number} stands in "
+            f"{_row(log, first)} already ({len(twice)} such rows); NAME=FILE tells several runs of a model apart"
+        )
+    return Log(frame[order], log.sources)
+
+
+def _row(log: Log, row: int) -> str:
+    """The file and the row in it, counted from 1, of a row of all files."""
+    for source in log.sources[:-1]:
+        if row < source.rows:
+            return f"{source.file}: row {row + 1}"
+        row -= source.rows
+    return f"{log.sources[-1].file}: row {row + 1}"
+
+
+def _codes(answers: "pl.Series") -> IntArray:
+    """Integer codes (N,) of answers without the white space around them; -1 where nothing is left."""
+    import polars as pl
+
+    different = answers.drop_nulls().unique()
+    stripped = different.str.strip_chars()
+    kept = stripped.filter(stripped != "").unique()
+    code = stripped.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int64).fill_null(-1)
+    of_different = answers.cast(pl.Enum(different)).to_physical().cast(pl.Int64).fill_null(len(different))
+    codes: IntArray = np.append(code.to_numpy(), -1)[of_different.to_numpy()]
+    return codes
+
+
+def _compact(codes: IntArray) -> IntArray:
+    """The same codes as 0, 1, ... without gaps; -1 stays."""
+    used = np.bincount(codes + 1) > 0
+    used[0] = False
+    compact: IntArray = np.where(codes < 0, -1, (np.cumsum(used) - 1)[codes + 1])
+    return compact
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its place when all went well and is gone when not."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise MooInferError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
