@@ -1,4 +1,4 @@
-"""The command line: ``moo-infer recommend | paper | explore | fit-latency | plugins | models | scenarios``."""
+"""The command line: ``moo-infer recommend | calibrate | fit-latency | explore | paper | plugins | models | ...``."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
-from .cli_calibrate import fit_latency
+from .cli_calibrate import calibrate, fit_latency
 from .errors import MooInferError, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
@@ -279,6 +279,7 @@ def explore(
         raise typer.Exit(code)
 
 
+app.command()(calibrate)
 app.command()(fit_latency)
 
 

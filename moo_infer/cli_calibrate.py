@@ -1,15 +1,18 @@
-"""The command ``moo-infer fit-latency``."""
+"""The commands ``moo-infer calibrate`` and ``moo-infer fit-latency``: from logs to profiles."""
 
 import json
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .errors import MooInferError
+from .registry import Registry, plugin_file
+from .text import laid_out
 
-__all__ = ["fit_latency"]
+__all__ = ["calibrate", "fit_latency"]
 
 
 def fit_latency(
@@ -48,3 +51,107 @@ def fit_latency(
         "yaml": text,
     }
     return json.dumps({"schema": 1} | found, indent=2, allow_nan=False)
+
+
+def calibrate(
+    logs: Annotated[list[str], typer.Argument(metavar="LOG...", help="Logs; NAME=LOG renames the model in it.")],
+    format: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A log reader; default the one that knows the file.")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="genai-prices, LiteLLM's JSON, or YAML with USD per token."),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=IN,OUT", help="By hand, USD per token; repeatable; wins over --prices."),
+    ] = None,
+    day: Annotated[
+        str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Whose prices hold; default today.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write profiles there, as YAML.")] = None,
+    inference: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the profiles: empirical, beta or lognormal; default empirical."),
+    ] = None,
+    calls: Annotated[
+        str, typer.Option(metavar="SHAPE", help="How k calls are made: at-once, slots (P at a time) or sequential.")
+    ] = "at-once",
+    parallelism: Annotated[int, typer.Option(metavar="P", help="Calls at a time, and the step of k.")] = 1,
+    min_samples: Annotated[
+        int, typer.Option(metavar="N", help="Leave questions with fewer samples out of the profiles.")
+    ] = 1,
+    k_max: Annotated[
+        int | None, typer.Option(metavar="K", help="The largest k that is asked for; default what the log supports.")
+    ] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Go beyond the samples of a question, marked as such.")
+    ] = False,
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the neutral table: .csv, .jsonl (.gz) or .parquet.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(metavar="B", help="Draws of the bootstrap over questions.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 0,
+    plugin_files: Annotated[
+        list[Path] | None,
+        typer.Option("--plugin-file", metavar="FILE", help="A Python file with plugins; repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")] = False,
+) -> str:
+    r"""Estimate from logs of evaluations what k calls are worth and take, and write profiles for recommend.
+
+    Reads inspect_ai logs, lm-evaluation-harness samples, HumanEval and EvalPlus results, and a table with the columns
+    model, question_id, sample, correct and what else is known: answer, score, input_tokens, output_tokens, latency_s,
+    cost_usd, energy_j, ...
+
+    \b
+    Examples:
+      moo-infer calibrate log.csv
+      moo-infer calibrate log.csv --price acme/small=1e-7,4e-7 --model acme/small --out profiles.yaml
+      moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
+    """
+    from .calibrate.logs import read_log
+    from .calibrate.prices import by_hand, find_prices
+    from .calibrate.profiles import calibrated, save
+
+    on = _day(day)
+    log = read_log(logs, format, Registry(*(plugin_file(path) for path in plugin_files or [])))
+    log = log.only(model) if model else log
+    priced = None
+    if prices or price:
+        models = log.frame["model"].unique(maintain_order=True).to_list()
+        priced = find_prices(models, prices, on, by_hand(price or [], "--price"))
+    found = calibrated(
+        log,
+        priced,
+        inference=inference or ("beta" if extrapolate else "empirical"),
+        calls=calls,
+        parallelism=parallelism,
+        extrapolate=extrapolate,
+        min_samples=min_samples,
+        k_max=k_max,
+        on=on,
+        B=bootstrap,
+        seed=seed,
+    )
+    files = [] if table is None else [table]
+    if table is not None:
+        log.write(table)
+    if out is not None:
+        files += save(found, out)
+    if as_json:
+        document: dict[str, Any] = {"sources": [asdict(source) for source in log.sources]}
+        document |= {"models": [calibration.to_dict() for calibration in found], "files": [str(file) for file in files]}
+        return json.dumps({"schema": 1} | document, indent=2, allow_nan=False)
+    blocks = [block for calibration in found for block in calibration.blocks()]
+    if files:
+        blocks.append(f"Written: {', '.join(map(str, files))}.")
+    return laid_out(blocks)
+
+
+def _day(text: str | None) -> date:
+    try:
+        return date.today() if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise MooInferError(f"--date: must be YYYY-MM-DD, got {text!r}") from None

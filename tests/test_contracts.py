@@ -1,12 +1,31 @@
 """The contract of every registered class, built-in or from an installed plugin."""
 
+import numpy as np
 import pytest
 
-from moo_infer import AccuracyAggregator, CostModel, InferenceModel, Registry, Selector
+from moo_infer import AccuracyAggregator, CostModel, InferenceModel, Registry, Samples, Selector
 from moo_infer.testing import AggregatorContract, CostModelContract, InferenceModelContract, SelectorContract
 
 REGISTRY = Registry()
 GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
+RNG = np.random.default_rng(0)
+ANSWERS = RNG.integers(0, 3, 120)
+LOG = Samples(
+    "logged",
+    [f"q{i}" for i in range(5)],
+    np.repeat(np.arange(5), 24),
+    (ANSWERS == 0) * 1.0,
+    {
+        "answer": ANSWERS,
+        "score": RNG.normal(size=120),
+        "input_tokens": np.repeat(RNG.integers(50, 500, 5), 24),
+        "output_tokens": RNG.integers(50, 500, 120),
+        "latency_s": RNG.gamma(2.0, 3.0, 120),
+        "cost_usd": RNG.gamma(2.0, 0.01, 120),
+        "energy_j": RNG.gamma(2.0, 50.0, 120),
+    },
+)
+ON_A_LOG = ("plurality-vote", "top-score", "logged-cost", "logged-energy", "logged-latency")  # need its columns
 # Parts that have no defaults, with parameters for the test.
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
@@ -20,6 +39,8 @@ GIVEN = {
         "mean=0.4,concentration=3,wrong_agreement=0.2",
     ],
     "difficulty-classes": [{"shares": [0.6, 0.4], "p": [0.85, 0.4], "tokens_in_mean": 500, "tokens_out_mean": 90}],
+    "empirical": [{"samples": LOG}],
+    "logged-latency": ["calls=at-once", "calls=slots", "calls=sequential"],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
     "api-cost": [
         f"usd_per_input_token=1.25e-6,usd_per_output_token=1e-5,reasoning_tokens_per_output_token=0.5,calls={calls}"
@@ -74,13 +95,23 @@ class TestNetValue(SelectorContract):
 
 
 class TestAggregators(AggregatorContract):
-    @pytest.fixture(params=registered(AccuracyAggregator, but=["noisy-score"]), ids=repr)
+    @pytest.fixture(params=registered(AccuracyAggregator, but=["noisy-score", *ON_A_LOG]), ids=repr)
     def aggregator(self, request):
         return request.param
 
     @pytest.fixture(params=registered(InferenceModel), ids=repr)
     def model(self, request):
         return request.param
+
+
+class TestAggregatorsOnALog(AggregatorContract):
+    @pytest.fixture(params=["plurality-vote", "top-score"])
+    def aggregator(self, request):
+        return REGISTRY.get(AccuracyAggregator, request.param)
+
+    @pytest.fixture
+    def model(self):
+        return made(InferenceModel, "empirical", {"samples": LOG})
 
 
 class TestNoisyScore(AggregatorContract):
@@ -92,13 +123,23 @@ class TestNoisyScore(AggregatorContract):
 
 
 class TestCostModels(CostModelContract):
-    @pytest.fixture(params=registered(CostModel), ids=lambda part: part.name)
+    @pytest.fixture(params=registered(CostModel, but=ON_A_LOG), ids=lambda part: part.name)
     def cost_model(self, request):
         return request.param
 
     @pytest.fixture(params=registered(InferenceModel), ids=repr)
     def model(self, request):
         return request.param
+
+
+class TestCostModelsOnALog(CostModelContract):
+    @pytest.fixture(params=[p for p in registered(CostModel) if p.name in ON_A_LOG], ids=repr)
+    def cost_model(self, request):
+        return request.param
+
+    @pytest.fixture
+    def model(self):
+        return made(InferenceModel, "empirical", {"samples": LOG})
 
 
 class TestInferenceModels(InferenceModelContract):

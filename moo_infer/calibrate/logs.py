@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
+from ..errors import MooInferError, unknown
 from ..interfaces import LogReader
 from ..parts import check
 from ..registry import Registry
@@ -94,6 +94,16 @@ class Log:
             question = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
             found.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
         return found
+
+    def only(self, models: Sequence[str], /) -> "Log":
+        """Return the samples of some models; raises MooInferError for one that is not there."""
+        import polars as pl
+
+        there = self.frame["model"].unique(maintain_order=True).to_list()
+        for model in models:
+            if model not in there:
+                raise unknown("model", model, there)
+        return Log(self.frame.filter(pl.col("model").is_in(list(models))), self.sources)
 
     def write(self, path: str | Path, /) -> None:
         """Write the table to a file: .csv, .jsonl, either also with .gz, or .parquet.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import MooInferError, unknown
 from ..profiles import read_yaml
@@ -81,7 +82,7 @@ class Price:
         ...     "usd_per_output_token": 2}]).usd(np.array([5.0, 10]), np.array([1.0, 1])).tolist()
         [7e-06, 12.0]
         """
-        usd = self.usd_per_input_token * input_tokens + self.usd_per_output_token * output_tokens
+        usd: FloatArray = self.usd_per_input_token * input_tokens + self.usd_per_output_token * output_tokens
         for tier in sorted(self.long_context, key=lambda tier: tier["above_input_tokens"]):
             longer = tier["usd_per_input_token"] * input_tokens + tier["usd_per_output_token"] * output_tokens
             usd = np.where(input_tokens > tier["above_input_tokens"], longer, usd)

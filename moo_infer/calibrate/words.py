@@ -1,6 +1,5 @@
 """What a log says of its models, as people read it."""
 
-
 import numpy as np
 
 from ..tables import Block, Table
@@ -36,7 +35,7 @@ def tabled(estimates: Estimates) -> list[Block]:
         f"{100 * estimates.confidence:g} % intervals"
     )
     said = [one_call(estimates), *estimates.remarks()]
-    return [Table(("k", *curves), rows, 1, caption), *(f"{line[0].upper()}{line[1:]}." for line in said if line), ""]
+    return [Table(("k", *curves), rows, 1, caption), *(f"{line[0].upper()}{line[1:]}." for line in said if line)]
 
 
 def in_a_line(estimates: Estimates) -> str:

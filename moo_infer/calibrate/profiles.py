@@ -1,0 +1,316 @@
+"""From a log and prices to profiles: what ``moo-infer recommend --models`` reads."""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from .. import __version__
+from ..errors import MooInferError, unknown
+from ..samples import Samples
+from ..tables import Block
+from .estimates import Estimates, estimate
+from .fits import fit_beta, fit_lognormal, fit_seconds
+from .logs import Log
+from .prices import Price
+from .serving import Fitted
+from .words import in_a_line, one_call, tabled
+
+__all__ = ["CALLS", "INFERENCE", "Calibrated", "calibrated", "save"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+INFERENCE = ("empirical", "beta", "lognormal")
+CALLS = {"at-once": "slowest-of-k", "slots": "slots", "sequential": "sequential"}  # and the part with fitted seconds
+GAPS = 0.1  # share of the samples that may lack a number; with more, the number is not used
+TOKENS = ("input_tokens", "output_tokens")
+TAKEN = ("cost_usd", "latency_s", "energy_j")  # what samples took, each an objective
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """One model as a log and prices describe it.
+
+    Args:
+        samples: all samples of the log, with ``cost_usd`` from the prices where these are given.
+        kept: those that the profile is made of.
+        estimates: what they all say, with intervals.
+        price: what its tokens cost, or None.
+        inference: the mapping of its inference model, but for the file of the samples.
+        costs: the mappings of its cost models, by the column of the log that they stand for.
+        source: where the numbers come from, in words.
+        parallelism: P, >= 1.
+        extrapolate: whether k may go beyond `largest_k`.
+        notes: what was left out, and how well the fits fit, in words.
+    """
+
+    samples: Samples
+    kept: Samples
+    estimates: Estimates
+    price: Price | None
+    inference: Mapping[str, Any]
+    costs: Mapping[str, Mapping[str, Any]]
+    source: str
+    parallelism: int
+    extrapolate: bool
+    notes: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: the estimates, and what the profile rests on."""
+        price = None if self.price is None else {**self.price.part, "source": self.price.source}
+        return self.estimates.to_dict() | {
+            "largest_k": self.largest_k,
+            "price": price,
+            "inference": dict(self.inference),
+            "costs": [dict(part) for part in self.costs.values()],
+            "source": self.source,
+            "remarks": [*self.estimates.remarks(), *self.notes],
+        }
+
+    def blocks(self) -> list[Block]:
+        """Return what people read: a table with intervals, and what to know about it."""
+        return [*tabled(self.estimates), *(f"{note[0].upper()}{note[1:]}." for note in self.notes), ""]
+
+    @property
+    def largest_k(self) -> int:
+        """The largest k that the log supports: the fewest samples that count of any question."""
+        return self.kept.largest_k
+
+
+def calibrated(
+    log: Log,
+    prices: Mapping[str, Price] | None = None,
+    *,
+    inference: str = "empirical",
+    calls: str = "at-once",
+    parallelism: int = 1,
+    extrapolate: bool = False,
+    min_samples: int = 1,
+    k_max: int | None = None,
+    on: date | None = None,
+    B: int = 1000,
+    seed: int = 0,
+) -> list[Calibrated]:
+    """Describe every model of a log.
+
+    Args:
+        log: what was read.
+        prices: by model, for input and output tokens; without them the log's ``cost_usd``, where it has that.
+        inference: ``empirical``: the samples themselves; ``beta``: each question has its own probability to be solved;
+            ``lognormal``: inferences are alike but for their lengths.
+        calls: how k calls are made: ``at-once``, ``slots`` (P at a time) or ``sequential``.
+        parallelism: P, >= 1.
+        extrapolate: allow k beyond the fewest scored samples of any question; not with ``empirical``.
+        min_samples: questions with fewer samples that count are left out of the profile.
+        k_max: the largest k that is wanted; where the log does not support it, that is said.
+        on: the day that stands in the source; default today.
+        B, seed: of the bootstrap behind the intervals.
+
+    Raises:
+        MooInferError: for unknown kinds, and where a model has no sample that counts.
+
+    Warns:
+        UserWarning: where a log supports no k as large as wanted.
+    """
+    if inference not in INFERENCE:
+        raise unknown("inference model", inference, INFERENCE)
+    if calls not in CALLS:
+        raise unknown("shape of calls", calls, CALLS)
+    if extrapolate and inference == "empirical":
+        raise MooInferError("no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal")
+    files = "; ".join(f"{s.file} (sha256 {s.sha256[:12]}, {s.rows} rows, {s.format})" for s in log.sources)
+    source = f"{files}; calibrated on {(on or date.today()).isoformat()}"
+    found = []
+    for samples in log.samples():
+        price = (prices or {}).get(samples.model)
+        if price is not None:
+            samples = _billed(samples, price)
+        kept, notes = _kept(samples, min_samples)
+        found.append(
+            Calibrated(
+                samples,
+                kept,
+                estimate(samples, B=B, seed=seed),
+                price,
+                *_parts(kept, price, inference, calls, notes),
+                source=source if price is None else f"{source}; prices: {price.source}",
+                parallelism=parallelism,
+                extrapolate=extrapolate,
+                notes=notes,
+            )
+        )
+        if k_max is not None and k_max > kept.largest_k and not extrapolate:
+            warnings.warn(
+                f"{samples.model}: k up to {k_max} is wanted, but the log supports k up to {kept.largest_k}, "
+                "the fewest samples of a question; to go beyond, extrapolate",
+                stacklevel=2,
+            )
+    return _comparable(found)
+
+
+def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
+    """Write profiles as YAML, and beside it the samples that empirical ones draw from, as Parquet.
+
+    All is written aside first, so that a failure leaves everything as it was.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        MooInferError: where they cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".yaml", ".yml"):
+        raise MooInferError(f"--out: {path}: must end in .yaml or .yml")
+    beside = path.with_name(f"{path.stem}.samples.parquet")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".moo-infer-", dir=path.parent) as folder:
+            aside: dict[Path, Path] = {}
+            samples = {}
+            if drawn := [model.kept for model in models if model.inference["kind"] == "empirical"]:
+                aside[beside] = Path(folder) / beside.name
+                _log(drawn).write(aside[beside])
+                digest = hashlib.sha256(aside[beside].read_bytes()).hexdigest()
+                samples = {"samples": beside.name, "sha256": digest}
+            aside[path] = Path(folder) / path.name
+            head = (
+                f"# Written by moo-infer calibrate {__version__}: moo-infer recommend --models {path.name}\nmodels:\n"
+            )
+            text = head + "\n".join(_yaml(model, samples) for model in models)
+            aside[path].write_text(text, encoding="utf-8")
+            for place, written in aside.items():
+                os.replace(written, place)
+    except OSError as error:
+        raise MooInferError(f"--out: {path}: cannot be written: {error.strerror}") from None
+    return list(aside)
+
+
+def _billed(samples: Samples, price: Price) -> Samples:
+    """The samples with what their tokens cost."""
+    if missing := [name for name in TOKENS if name not in samples.columns]:
+        raise MooInferError(f"{samples.model}: has prices, but the log lacks {' and '.join(missing)}")
+    billed = price.usd(*(samples[name] for name in TOKENS))
+    return replace(samples, columns={**samples.columns, "cost_usd": billed})
+
+
+def _kept(samples: Samples, min_samples: int) -> tuple[Samples, list[str]]:
+    """The samples that a profile is made of, complete in what they took; and what was left out, in words."""
+    kept, notes = samples.scored, []
+    unused = set()
+    complete: BoolArray = np.ones(len(kept), dtype=bool)
+    for name in (*TOKENS, *TAKEN):
+        if name in kept.columns and not (known := np.isfinite(kept[name])).all():
+            lacking = int((~known).sum())
+            if lacking > GAPS * len(kept):
+                unused.add(name)
+                notes.append(f"{name} is not used: {lacking} of {len(kept)} samples lack it")
+            else:
+                complete &= known
+                notes.append(f"{lacking} of {len(kept)} samples are left out, for want of {name}")
+    columns = {name: column for name, column in kept.columns.items() if name not in unused}
+    kept = replace(kept, columns=columns).where(complete)
+    few = kept.n < min_samples
+    if few.any():
+        notes.append(f"{int(few.sum())} of {len(few)} questions are left out, with fewer than {min_samples} samples")
+        kept = kept.where(~few[kept.question])
+    if not len(kept):
+        raise MooInferError(f"{samples.model}: no sample is left: {'; '.join(notes) or 'the log has none'}")
+    return kept, notes
+
+
+def _parts(
+    kept: Samples, price: Price | None, inference: str, calls: str, notes: list[str]
+) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]:
+    """The mappings of the inference model, and of a cost model for everything that samples took."""
+    costs: dict[str, Mapping[str, Any]] = {}
+    if price is not None and set(TOKENS) <= kept.columns.keys():
+        costs["cost_usd"] = price.part
+    if inference == "empirical":
+        logged = {
+            "cost_usd": {"kind": "logged-cost"},
+            "latency_s": {"kind": "logged-latency", "calls": calls},
+            "energy_j": {"kind": "logged-energy"},
+        }
+        costs = {name: part for name, part in logged.items() if name in kept.columns} | costs
+        return {"kind": "empirical", "model": kept.model}, costs
+    fitted = fit_beta(kept) if inference == "beta" else fit_lognormal(kept)
+    notes.append(f"{fitted.kind}: {fitted.about}")
+    if {"latency_s", *TOKENS} <= kept.columns.keys():
+        seconds = replace(fit_seconds(kept), kind=CALLS[calls])
+        notes.append(f"{seconds.kind}: {seconds.about}")
+        costs["latency_s"] = _mapping(seconds)
+    return _mapping(fitted), costs
+
+
+def _mapping(fitted: Fitted) -> dict[str, Any]:
+    """The mapping of a fitted part, every number with its standard error."""
+    numbers = {name: {"value": value, "se": se} for name, (value, se) in fitted.parameters.items()}
+    return {"kind": fitted.kind, **numbers}
+
+
+def _comparable(models: list[Calibrated]) -> list[Calibrated]:
+    """Models in the same objectives: what one of them lacks is left out of all, and said."""
+    every = {name for model in models for name in model.costs}
+    common = {name for name in every if all(name in model.costs for model in models)}
+    found = []
+    for model in models:
+        notes = list(model.notes)
+        for name in sorted(every - common):
+            without = [other.kept.model for other in models if name not in other.costs]
+            notes.append(f"{name} is left out, because it is not known for {', '.join(without)}")
+        costs = {name: part for name, part in model.costs.items() if name in common}
+        found.append(replace(model, costs=costs, notes=notes))
+    return found
+
+
+def _log(samples: Sequence[Samples]) -> Log:
+    """Samples as a neutral table; answers are numbers."""
+    import polars as pl
+
+    frames = []
+    for model in samples:
+        n = model.n
+        columns: dict[str, Any] = {
+            "model": [model.model] * len(model),
+            "question_id": [model.questions[q] for q in model.question],
+            "sample": np.arange(len(model)) - np.repeat(np.cumsum(n) - n, n) + 1,
+            "correct": model.correct == 1,
+        }
+        frame = pl.DataFrame(columns | dict(model.columns)).with_columns(
+            pl.when(pl.col(name) >= 0).then(pl.col(name).cast(pl.String))
+            if name == "answer"
+            else pl.col(name).fill_nan(None).cast(pl.Int64 if name.endswith("_tokens") else pl.Float64)
+            for name in model.columns
+        )
+        frames.append(frame)
+    return Log(pl.concat(frames, how="diagonal"))
+
+
+def _yaml(model: Calibrated, samples: Mapping[str, str]) -> str:
+    """A profile, with what the log says of the model as comments."""
+    inference = dict(model.inference)
+    if inference["kind"] == "empirical":
+        inference |= samples
+    said = [in_a_line(model.estimates), one_call(model.estimates), *model.estimates.remarks(), *model.notes]
+    lines = [f"  {_flow(model.kept.model)}:", *(f"    # {' '.join(line.split())}" for line in said if line)]
+    lines += [f"    parallelism: {model.parallelism}", f"    source: {_flow(model.source)}"]
+    lines += [f"    largest_k: {model.largest_k}"]
+    lines += ["    extrapolate: true"] if model.extrapolate else []
+    lines += [f"    inference: {_flow(inference)}", "    costs:" if model.costs else "    costs: []"]
+    lines += [f"      - {_flow(part)}" for part in model.costs.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """YAML in one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...").strip()
