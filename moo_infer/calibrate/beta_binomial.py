@@ -146,18 +146,15 @@ class _Counts:
             return -self.log_likelihood(m, s) / Q, -slope / Q
 
         start, bounds = math.log(mean / (1 - mean)), [(-30.0, 30.0), (math.log(SMALLEST), math.log(LARGEST))]
-        tried = [
-            minimize(
-                loss,
-                np.array([start, math.log(s)]),
-                jac=True,
-                method="L-BFGS-B",
-                bounds=bounds,
-                options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 500},
-            )
-            for s in (1.0, 100.0)
-        ]
-        logit, log_s = min(tried, key=lambda found: float(found.fun)).x
+        found = minimize(
+            loss,
+            np.array([start, 0.0]),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
+        )
+        logit, log_s = found.x.tolist()
         m, s = 1 / (1 + math.exp(-logit)), math.exp(log_s)
         bread = np.linalg.inv(self.hessian(m, s))
         spread = bread @ self._meat(m, s) @ bread

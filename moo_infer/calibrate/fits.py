@@ -125,7 +125,7 @@ def fit_lognormal_lengths(samples: Samples, /) -> Fitted:
      'tokens_out_cv_within': 0.134}
     """
     scored = samples.scored
-    scored = _enough(scored.where(_counted(scored)), "token lengths")
+    scored = _enough(scored.where(_counted(scored)), "token lengths, where they were counted")
     tokens_in, tokens_out = (np.maximum(scored[f"{side}put_tokens"], 1.0) for side in ("in", "out"))
     names = ("tokens_in_mean", "tokens_in_cv", "tokens_out_mean", "tokens_out_cv_between", "tokens_out_cv_within")
     values = _lengths(scored, tokens_in, tokens_out)

@@ -49,13 +49,13 @@ def test_the_maximum_is_that_of_a_slow_search_and_its_errors_those_of_difference
 
 @pytest.mark.parametrize(("mean", "s", "n"), [(0.3, 2.0, 8), (0.7, 0.5, 16), (0.15, 4.0, 200)])
 def test_known_parameters_are_recovered_within_their_errors(mean, s, n):
-    found = [fit_beta_binomial(*drawn(mean, s, 300, n, seed)) for seed in range(100)]
+    found = [fit_beta_binomial(*drawn(mean, s, 300, n, seed)) for seed in range(80)]
     for name, true in (("mean", mean), ("concentration", s)):
         values, errors = (np.array([getattr(f, name + end) for f in found]) for end in ("", "_se"))
         covered = np.mean(np.abs(values - true) <= 1.96 * errors)
-        assert covered >= 0.88  # of 95: three standard deviations of a share of 100
+        assert covered >= 0.87  # of 0.95: three standard deviations of a share of 80
         assert np.median(errors) == pytest.approx(values.std(), rel=0.25)
-        assert np.mean(values) == pytest.approx(true, abs=4 * values.std() / 10 + 0.05 * true)
+        assert np.mean(values) == pytest.approx(true, abs=4 * values.std() / 9 + 0.05 * true)
 
 
 def test_two_samples_a_question_have_a_closed_form():
