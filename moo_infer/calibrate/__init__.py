@@ -1,19 +1,37 @@
-"""From logs to numbers: parameters of parts, fitted to what was measured."""
+"""From logs to numbers: estimates, profiles, and parameters of parts, fitted to what was measured."""
 
+from .estimates import Estimates, estimate
+from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .load_tests import Measured, read
 from .logs import COLUMNS, Log, Source, read_log
+from .prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
+from .profiles import Calibrated, calibrated, save
 from .serving import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
 
 __all__ = [
     "COLUMNS",
+    "Calibrated",
+    "Estimates",
     "Fitted",
     "Log",
     "Measured",
+    "Price",
     "Source",
+    "by_hand",
+    "calibrated",
+    "estimate",
+    "find_prices",
     "fit_batch",
+    "fit_beta",
     "fit_itl",
+    "fit_lognormal",
+    "fit_lognormal_lengths",
+    "fit_seconds",
     "fit_serving",
     "fit_slots",
+    "from_genai_prices",
+    "from_litellm",
     "read",
     "read_log",
+    "save",
 ]

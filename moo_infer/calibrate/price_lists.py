@@ -77,7 +77,8 @@ def genai_prices(on: date, provider: str | None = None, /) -> PriceList:
         from genai_prices.data import providers
     except ImportError:
         raise MooInferError(
-            f"prices of {GENAI_PRICES} need that package (>= 0.0.21), which is not installed: pip install 'moo-infer[prices]'"
+            f"prices of {GENAI_PRICES} need that package (>= 0.0.21), which is not installed: "
+            "pip install 'moo-infer[prices]'"
         ) from None
     title = f"{GENAI_PRICES} {version(GENAI_PRICES)}, in force on {on:%Y-%m-%d}"
     noon = datetime(on.year, on.month, on.day, 12, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,8 @@ class Fitted:
         kind: the part's name.
         parameters: (value, standard error) by field.
         points: how many measurements were used.
-        error: mean absolute relative error of the fit: of ITL for ``batch``, of a call's seconds for ``slots``.
+        error: mean absolute error of the fit: relative, of ITL for ``batch``, of a call's seconds for ``slots``, of
+            quantiles of the output tokens for ``lognormal``; for ``beta`` of pass@k itself.
         about: more about it, in words.
     """
 
@@ -35,6 +37,11 @@ class Fitted:
     points: int
     error: float
     about: str
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """The part of a profile: ``{"kind": ..., field: {"value": ..., "se": ...}, ...}``."""
+        return {"kind": self.kind} | {name: {"value": v, "se": se} for name, (v, se) in self.parameters.items()}
 
     @property
     def yaml(self) -> str:
