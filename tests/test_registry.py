@@ -8,6 +8,7 @@ from moo_infer import (
     AccuracyAggregator,
     CostModel,
     InferenceModel,
+    LogReader,
     MooInferError,
     Registry,
     Selector,
@@ -43,10 +44,14 @@ def selectors(*classes):
 
 def test_built_ins_are_there_without_entry_points():
     registry = Registry(entry_points=False)
-    assert registry.names(InferenceModel) == ["beta", "difficulty-classes", "gaussian", "lognormal"]
-    expected = "api-cost batch gpu-cost linear-cost linear-latency loaded rate-limited sequential slots slowest-of-k"
+    assert registry.names(InferenceModel) == ["beta", "difficulty-classes", "empirical", "gaussian", "lognormal"]
+    expected = "api-cost batch gpu-cost linear-cost linear-latency loaded logged-cost logged-energy logged-latency "
+    expected += "rate-limited sequential slots slowest-of-k"
     assert registry.names(CostModel) == expected.split()
-    assert registry.names(AccuracyAggregator) == ["best-of-k", "coverage", "majority-vote"]
+    assert registry.names(AccuracyAggregator) == [
+        *("best-of-k", "coverage", "majority-vote", "one-call", "plurality-vote", "top-score")
+    ]
+    assert registry.names(LogReader) == ["evalplus", "human-eval", "inspect-ai", "lm-eval", "table"]
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
     expected += "net-value pseudo-weights utopia weighted-sum"
     assert registry.names(Selector) == expected.split()

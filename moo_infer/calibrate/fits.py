@@ -210,7 +210,8 @@ def _enough(samples: Samples, kind: str) -> Samples:
 
 def _counted(samples: Samples) -> BoolArray:
     """(N,) whose tokens were counted."""
-    return np.isfinite(samples["input_tokens"]) & np.isfinite(samples["output_tokens"])
+    counted: BoolArray = np.isfinite(samples["input_tokens"]) & np.isfinite(samples["output_tokens"])
+    return counted
 
 
 def _pass_at(samples: Samples) -> FloatArray:

@@ -253,7 +253,10 @@ def _parts(
 
 def _mapping(fitted: Fitted) -> dict[str, Any]:
     """The mapping of a fitted part, every number with its standard error."""
-    numbers = {name: {"value": value, "se": se} for name, (value, se) in fitted.parameters.items()}
+    numbers = {
+        name: {"value": float(f"{value:.6g}"), "se": float(f"{se:.3g}")}
+        for name, (value, se) in fitted.parameters.items()
+    }
     return {"kind": fitted.kind, **numbers}
 
 

@@ -1,0 +1,209 @@
+"""From a log and prices to profiles that decide."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+import yaml
+
+from moo_infer import MooInferError, Pipeline, Samples, Scenario, load_models
+from moo_infer.calibrate import Price, calibrated, read_log, save
+from moo_infer.calibrate.logs import Log
+
+TODAY = date(2026, 1, 2)
+HEADER = "model,question_id,sample,correct,answer,input_tokens,output_tokens,latency_s,cost_usd"
+
+
+@pytest.fixture
+def rows():
+    """Two models, 12 questions, 5 samples each; the second costs twice and is right more often."""
+    rng = np.random.default_rng(1)
+    found = []
+    for m, model in enumerate(("a", "b/c: <d>")):
+        for q in range(12):
+            for s in range(5):
+                right = rng.random() < (0.4 + 0.3 * m) * (0.5 + q / 12) / 1.1
+                answer = "yes" if right else rng.choice(["no", "never"])
+                tokens, seconds = rng.integers(50, 500), rng.gamma(3.0, 1.0)
+                found.append(
+                    [model, f"q{q}", s, int(right), answer, 100 + q, tokens, f"{seconds:.3f}", f"{(m + 1) * 0.01}"]
+                )
+    return found
+
+
+@pytest.fixture
+def log(rows, tmp_path):
+    return written(rows, tmp_path)
+
+
+def written(rows, folder, header=HEADER):
+    file = folder / "log.csv"
+    file.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return read_log(file)
+
+
+PRICES = {model: Price(1e-6, usd, source="by hand") for model, usd in (("a", 1e-5), ("b/c: <d>", 2e-5))}
+
+
+def test_a_saved_profile_decides_as_the_log_says(log, tmp_path):
+    models = calibrated(log, PRICES, on=TODAY)
+    files = save(models, tmp_path / "profiles.yaml")
+    assert sorted(file.name for file in files) == ["profiles.samples.parquet", "profiles.yaml"]
+    profiles = load_models(tmp_path / "profiles.yaml")
+    assert list(profiles) == ["a", "b/c: <d>"]
+    report = Pipeline(["plurality-vote", "coverage"], ["max-accuracy"], models=profiles, k_max=5).run(
+        None, Scenario("any")
+    )
+    for model in models:
+        for aggregator, curve in (
+            ("plurality-vote", model.estimates.vote_at_k),
+            ("coverage", model.estimates.pass_at_k),
+        ):
+            table = report.candidates.where(model=model.kept.model, aggregator=aggregator)
+            assert table.column("accuracy") == pytest.approx(curve.value, rel=1e-12)
+            assert table.column("latency") == pytest.approx(model.estimates.slowest_of_k_s.value, rel=1e-12)
+            assert table.column("cost") == pytest.approx(
+                model.estimates.mean_cost_usd.value * np.arange(1, 6), rel=1e-12
+            )
+    assert report.stability(20).source == "parameters"
+
+
+def test_the_source_names_file_hash_rows_day_and_price(log, tmp_path):
+    save(calibrated(log, PRICES, on=TODAY), tmp_path / "p.yaml")
+    source = load_models(tmp_path / "p.yaml")["a"].source
+    assert source == (
+        f"{tmp_path / 'log.csv'} (sha256 {log.sources[0].sha256[:12]}, 120 rows, table); calibrated on 2026-01-02; "
+        "prices: by hand"
+    )
+
+
+def test_without_prices_the_logged_dollars_count(log, tmp_path):
+    (a, b) = calibrated(log, on=TODAY)
+    assert [part["kind"] for part in a.costs.values()] == ["logged-cost", "logged-latency"]
+    assert b.estimates.mean_cost_usd.value == pytest.approx(0.02)
+
+
+def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
+    save(calibrated(log, PRICES, inference="beta", calls="slots", parallelism=2, on=TODAY), tmp_path / "p.yaml")
+    document = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["a"]
+    inference, (_, seconds) = document["inference"], document["costs"]
+    assert inference["kind"] == "beta"
+    assert all(
+        set(number) == {"value", "se"} for name, number in [*inference.items(), *seconds.items()] if name != "kind"
+    )
+    assert seconds["kind"] == "slots"
+    profile = load_models(tmp_path / "p.yaml")["a"]
+    assert profile.parallelism == 2
+    assert {"inference.mean", "inference.wrong_agreement", "costs[1].overhead_s"} <= profile.uncertain.keys()
+    assert not (tmp_path / "p.samples.parquet").exists()
+    text = (tmp_path / "p.yaml").read_text()
+    assert "# beta: pass@1 to pass@5 of the fit are off by at most" in text
+
+
+def test_a_fitted_profile_goes_no_further_than_its_log_unless_told(log, tmp_path):
+    for extrapolate, largest in ((False, 5), (True, 8)):
+        save(calibrated(log, PRICES, inference="beta", extrapolate=extrapolate, on=TODAY), tmp_path / "p.yaml")
+        profiles = load_models(tmp_path / "p.yaml")
+        report = Pipeline(["coverage"], ["max-accuracy"], models=profiles, k_max=8).run(None, Scenario("any"))
+        assert report.candidates.k.max() == largest
+        assert ("extrapolated beyond k = 5" in report.to_text()) == extrapolate
+
+
+def test_a_lognormal_profile_ignores_difficulty_and_says_so(log, tmp_path):
+    (a, _) = calibrated(log, PRICES, inference="lognormal", on=TODAY)
+    assert a.inference["kind"] == "lognormal"
+    assert any("ignores how they differ" in note for note in a.notes)
+
+
+def test_a_wish_for_more_than_the_log_supports_is_answered_with_what_it_supports(log):
+    with pytest.warns(
+        UserWarning, match=r"a: k up to 64 is wanted, but the log supports k up to 5, the fewest samples of a question"
+    ):
+        calibrated(log.only(["a"]), k_max=64)
+
+
+def test_samples_that_lack_a_number_are_left_out_where_they_are_few(rows, tmp_path):
+    rows[0][7] = ""
+    (a, _) = calibrated(written(rows, tmp_path), on=TODAY)
+    assert a.largest_k == 4
+    assert a.estimates.k.tolist() == [1, 2, 3, 4, 5]  # all of them are right or wrong
+    assert "1 of 60 samples are left out, for want of latency_s" in a.notes
+
+
+def test_a_number_that_many_samples_lack_is_not_used_by_any_model(rows, tmp_path):
+    for row in rows[:10]:
+        row[7] = ""
+    a, b = calibrated(written(rows, tmp_path), on=TODAY)
+    assert "latency_s is not used: 10 of 60 samples lack it" in a.notes
+    assert "latency_s is left out, because it is not known for a" in b.notes
+    assert list(a.costs) == list(b.costs) == ["cost_usd"]
+
+
+def test_questions_with_few_samples_can_be_left_out(rows, tmp_path):
+    del rows[1:5]
+    assert calibrated(written(rows, tmp_path), on=TODAY)[0].largest_k == 1
+    kept = calibrated(written(rows, tmp_path), on=TODAY, min_samples=5)[0]
+    assert kept.largest_k == 5
+    assert "1 of 12 questions are left out, with fewer than 5 samples" in kept.notes
+
+
+def test_failed_samples_are_counted_aloud(rows, tmp_path):
+    rows[0][3] = ""
+    a = calibrated(written(rows, tmp_path), on=TODAY)[0]
+    assert a.estimates.failed == 1
+    assert "1 of 60 samples failed" in str(a.blocks())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inference": "gauss"}, "unknown inference model 'gauss'; available: beta, empirical, lognormal"),
+        ({"calls": "parallel"}, "unknown shape of calls 'parallel'; available: at-once, sequential, slots"),
+        ({"extrapolate": True}, "no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal"),
+        ({"min_samples": 9}, "a: no sample is left: 12 of 12 questions are left out, with fewer than 9 samples"),
+    ],
+)
+def test_what_cannot_be_done_is_said(log, settings, message):
+    with pytest.raises(MooInferError, match=message):
+        calibrated(log, PRICES, **settings)
+
+
+def test_prices_need_tokens(rows, tmp_path):
+    short = written([row[:4] for row in rows], tmp_path, "model,question_id,sample,correct")
+    with pytest.raises(MooInferError, match="a: has prices, but the log lacks input_tokens and output_tokens"):
+        calibrated(short, PRICES)
+    save(calibrated(short, on=TODAY), tmp_path / "p.yaml")
+    assert load_models(tmp_path / "p.yaml")["a"].costs == ()
+
+
+def test_nothing_is_left_behind_where_saving_fails(log, tmp_path, monkeypatch):
+    before = sorted(tmp_path.iterdir())
+
+    def full(self, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Log, "write", full)
+    with pytest.raises(MooInferError, match=r"p\.yaml: cannot be written: No space left on device"):
+        save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
+    assert sorted(tmp_path.iterdir()) == before
+    with pytest.raises(MooInferError, match=r"must end in \.yaml or \.yml"):
+        save(calibrated(log, on=TODAY), tmp_path / "p.json")
+    with pytest.raises(MooInferError, match="cannot be written: No such file or directory"):
+        save(calibrated(log, on=TODAY), tmp_path / "nowhere" / "p.yaml")
+
+
+def test_samples_that_changed_since_are_refused(log, rows, tmp_path):
+    save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
+    rows[0][3] = 1 - rows[0][3]
+    save(calibrated(written(rows, tmp_path), on=TODAY), tmp_path / "q.yaml")
+    (tmp_path / "q.samples.parquet").rename(tmp_path / "p.samples.parquet")
+    with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*is another file than it was"):
+        load_models(tmp_path / "p.yaml")
+    (tmp_path / "p.samples.parquet").unlink()
+    with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*p\.samples\.parquet: cannot be read"):
+        load_models(tmp_path / "p.yaml")
+
+
+def test_samples_of_ones_own_need_no_file():
+    samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 1, 1]), np.array([1.0, 0, 1, 1]))
+    assert repr(samples) == "<Samples of mine: 4 on 2 questions>"

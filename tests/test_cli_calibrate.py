@@ -1,0 +1,114 @@
+"""moo-infer calibrate, as typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from moo_infer.cli import run
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+LOG, PRICES = str(EXAMPLES / "log.csv"), str(EXAMPLES / "prices.yaml")
+
+
+def called(capsys, *words):
+    code = run(["calibrate", *words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_json_has_the_promised_keys_for_every_k(capsys):
+    code, out, err = called(capsys, LOG, "--json", "--bootstrap", "50")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["schema"] == 1
+    assert [m["model"] for m in found["models"]] == ["acme/small", "acme/medium", "acme/large"]
+    (source,) = found["sources"]
+    assert (source["rows"], source["format"], len(source["sha256"])) == (1440, "table", 64)
+    small, _, large = found["models"]
+    assert (large["questions"], large["samples"], small["failed"]) == (60, 480, 1)
+    assert large["k"] == list(range(1, 9))
+    assert small["k"] == list(range(1, 8))  # a sample failed
+    for name in ("pass_at_k", "vote_at_k", "slowest_of_k_s"):
+        assert len(large[name]) == len(large[f"{name}_interval"]) == 8
+        assert all(
+            low <= value <= high for value, (low, high) in zip(large[name], large[f"{name}_interval"], strict=True)
+        )
+    assert large["mean_cost_usd"] is None
+    low, high = large["mean_output_tokens_interval"]
+    assert low < large["mean_output_tokens"] < high
+
+
+def test_text_shows_powers_of_two_with_intervals_and_what_a_vote_is_worth(capsys):
+    code, out, _ = called(capsys, LOG, "--model", "acme/large", "--bootstrap", "200")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if line[1:2].isdigit()] == ["1", "2", "4", "8"]
+    assert "Plurality vote helps: vote@8 0.817" in out
+    assert "acme/small" not in out
+
+
+def test_profiles_and_the_neutral_table_are_written_and_recommend_reads_them(capsys, tmp_path):
+    out, table = tmp_path / "profiles.yaml", tmp_path / "table.parquet"
+    code, text, _ = called(
+        capsys, LOG, "--prices", PRICES, "--out", str(out), "--table", str(table), "--date", "2026-01-02"
+    )
+    assert code == 0
+    written = " ".join(text.split()).split("Written: ")[1]
+    assert all(file.name in written for file in (out, table))
+    assert run(["recommend", "--models", str(out), "--max-cost", "0.02", "--aggregator", "one-call",
+                "--aggregator", "plurality-vote", "--selector", "max-accuracy", "--stability", "50", "--json"]) == 0  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert {row["aggregator"] for row in found["rows"]} == {"one-call", "plurality-vote"}
+    assert found["recommended"][0]["stability"]["source"] == "parameters"
+    assert all("calibrated on 2026-01-02; prices: " in model["source"] for model in found["models"])
+    assert run(["calibrate", str(table), "--json"]) == 0
+
+
+def test_a_model_is_renamed_with_its_log(capsys, tmp_path):
+    one = tmp_path / "one.csv"
+    one.write_text("model,question_id,sample,correct\nm,q1,1,1\nm,q2,1,0\n")
+    code, out, _ = called(capsys, f"high={one}", f"low={one}", "--json")
+    assert code == 0
+    assert [model["model"] for model in json.loads(out)["models"]] == ["high", "low"]
+
+
+def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys, tmp_path):
+    code, _, err = called(capsys, LOG, "--model", "acme/large", "--k-max", "64")
+    assert code == 0
+    assert "moo-infer: warning: acme/large: k up to 64 is wanted, but the log supports k up to 8" in err
+    code, out, err = called(capsys, LOG, "--model", "acme/large", "--k-max", "64", "--extrapolate", "--json")
+    assert (code, err) == (0, "")
+    (model,) = json.loads(out)["models"]
+    assert model["inference"]["kind"] == "beta"
+    assert len(model["pass_at_k"]) == 8
+    assert model["extrapolated"]["k"][-1] == 64
+    assert max(model["extrapolated"]["pass_at_k"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.csv"], "nowhere.csv: no such file"),
+        ([LOG, "--format", "csv"], "unknown log reader 'csv'; available: "),
+        ([LOG, "--model", "acme/huge"], "unknown model 'acme/huge'; available: acme/large"),
+        ([LOG, "--date", "yesterday"], "--date: must be YYYY-MM-DD, got 'yesterday'"),
+        ([LOG, "--prices", "nowhere.json"], "prices 'nowhere.json': is neither genai-prices nor a file"),
+        ([LOG, "--price", "acme/small=1"], "must be MODEL=INPUT,OUTPUT in USD per token"),
+        ([LOG, "--price", "acme/small=1e-7,4e-7"], "acme/medium"),
+        ([LOG, "--extrapolate", "--inference", "empirical"], "no log can be drawn from beyond its samples"),
+        ([LOG, "--bootstrap", "0"], "must be >= 1, got 0"),
+        ([LOG, "--seed", "-1"], "must be >= 0"),
+        ([LOG, "--parallelism", "0"], "parallelism: must be >= 1, got 0"),
+        ([LOG, "--min-samples", "0"], "min_samples: must be >= 1, got 0"),
+        ([LOG, "--k-max", "0"], "k_max: must be >= 1, got 0"),
+        ([LOG, "--out", "profiles.json"], "must end in .yaml or .yml"),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = called(capsys, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith("moo-infer: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
