@@ -48,8 +48,7 @@ def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArra
     if (c > n).any():
         i = int(np.argmax(c > n))
         raise MooInferError(f"c must be <= n, got {c[i]} of {n[i]}")
-    result: FloatArray = -np.expm1(_log_none(n[:, None], c[:, None], k))
-    return result
+    return np.asarray(-np.expm1(_log_none(n[:, None], c[:, None], k)), dtype=np.float64)
 
 
 def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -103,7 +102,7 @@ def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     >>> answer = np.array([0, 0, 1, 2, -1])
     >>> samples = Samples("mine", ["q"], np.zeros(5, int), np.array([1.0, 1, 0, 0, 0]), {"answer": answer})
     >>> vote_at_k(samples, [1, 2, 3, 5]).round(6)
-    array([[0.4     , 0.5     , 0.633333, 1.      ]])
+    array([[0.4     , 0.5     , 0.566667, 1.      ]])
     """
     k = _integers("k", k, 1)
     known = np.isfinite(samples.correct)
