@@ -79,7 +79,7 @@ class Log:
         arrays = frame.select(pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan))
         correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
         answers = _codes(frame["answer"]) if "answer" in frame.columns else None
-        starts = np.append(runs["start"].to_numpy(), len(frame)).astype(np.int64)
+        starts = np.append(runs["start"].to_numpy(), len(frame))
         found = []
         for (model,), part in runs.with_row_index("run").group_by("model", maintain_order=True):
             first, last = part["run"][0], part["run"][-1] + 1
@@ -130,10 +130,12 @@ class Log:
         """Rows beside each other that belong to one question: model, question_id, and the number of the first row."""
         import polars as pl
 
-        model, question = (pl.col(name) for name in KEYS)
-        new = model.ne_missing(model.shift()) | question.ne_missing(question.shift())
-        first = pl.int_range(pl.len()) == 0
-        return self.frame.select(KEYS).with_row_index("start").filter(new | first)
+        begins = np.zeros(len(self.frame) + 1, dtype=bool)
+        begins[0] = True
+        for name in KEYS:
+            begins[np.cumsum(self.frame[name].rle().struct.field("len").to_numpy(), dtype=np.int64)] = True
+        starts = np.flatnonzero(begins[:-1])
+        return self.frame.select(pl.col(KEYS).gather(pl.Series(starts))).with_columns(start=starts)
 
 
 def read_log(
@@ -276,7 +278,7 @@ def _ordered(log: Log) -> Log:
     questions = questions.join(models, on="model", how="left", maintain_order="left")
     questions = questions.sort("of_model", maintain_order=True).with_row_index("place")
     each = runs.join(questions, on=KEYS, how="left", maintain_order="left")["place"].to_numpy().astype(np.int64)
-    starts, sample = runs["start"].to_numpy().astype(np.int64), frame["sample"].to_numpy()
+    starts, sample = runs["start"].to_numpy(), frame["sample"].to_numpy()
     step = np.diff(sample)
     step[starts[1:] - 1] = 1
     if (np.diff(each) > 0).all() and (step > 0).all():
@@ -292,7 +294,7 @@ def _ordered(log: Log) -> Log:
             f"{_row(log, second)}: model {model!r}, question {question!r:.60}, sample {number} stands in "
             f"{_row(log, first)} already ({len(twice)} such rows); NAME=FILE tells several runs of a model apart"
         )
-    return Log(frame[order], log.sources)
+    return Log(frame.select(pl.all().gather(pl.Series(order))), log.sources)
 
 
 def _row(log: Log, row: int) -> str:
