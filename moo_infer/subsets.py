@@ -48,7 +48,7 @@ def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArra
     if (c > n).any():
         i = int(np.argmax(c > n))
         raise MooInferError(f"c must be <= n, got {c[i]} of {n[i]}")
-    return np.asarray(-np.expm1(_log_none(n[:, None], c[:, None], k)), dtype=np.float64)
+    return np.asarray(-np.expm1(_log_none(n[:, None], c[:, None], k)))
 
 
 def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -74,7 +74,8 @@ def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> Floa
     for rows in _blocks(len(pairs), len(k)):
         total += times[rows] @ np.nan_to_num(pass_at_k(pairs[rows, 0], pairs[rows, 1], k))
     questions = len(n) - np.searchsorted(np.sort(n), k)
-    return np.divide(total, questions, out=np.full(len(k), np.nan), where=questions > 0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / questions)
 
 
 def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
