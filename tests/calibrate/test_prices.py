@@ -69,6 +69,10 @@ def test_the_price_in_force_on_the_day_is_taken():
     assert (per_million(before), per_million(after)) == ((10, 40), (2, 8))
 
 
+def test_where_nights_are_cheaper_the_price_is_that_of_the_day():
+    assert per_million(from_genai_prices("deepseek/deepseek-chat", date(2025, 5, 1))) == (0.27, 1.1)
+
+
 def test_a_provider_can_be_given_beside_the_name():
     alone = from_genai_prices("gemini-2.5-pro", DAY, provider="google")
     assert alone == from_genai_prices("google/gemini-2.5-pro", DAY, provider="google")
