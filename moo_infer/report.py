@@ -193,6 +193,10 @@ class Report:
                 for e in self.candidates.estimates
                 for remark in e.remarks
             ],
+            "models": [
+                {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate": p.extrapolate}
+                for p in self.profiles
+            ],
             "scenarios": [
                 {
                     "name": s.name,

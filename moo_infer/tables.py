@@ -69,11 +69,15 @@ def notes(report: "Report") -> list[str]:
     if len(set(report.candidates.labels)) > len({model for model, _ in report.candidates.labels}):
         found.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
     if report.stable:
-        what = {"parameters": "the uncertain parameters", "simulation": "the simulated trials (bootstrap)"}
+        what = {
+            "parameters": "what is uncertain in the profiles" if _logs(report) else "the uncertain parameters",
+            "simulation": "the simulated trials (bootstrap)",
+        }
         found.append(f"Behind k: share of {report.stable.draws} draws of {what[report.stable.source]} that agree.")
     if report.held:
         confidence = next(iter(report.held.values())).confidence
-        found.append(f"Feasible: where the limits hold in {100 * confidence:g} % of the draws of the parameters.")
+        drawn = "what is uncertain in the profiles" if _logs(report) else "the parameters"
+        found.append(f"Feasible: where the limits hold in {100 * confidence:g} % of the draws of {drawn}.")
     if report.estimator.name != "exact":
         found.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
     elif any(
@@ -86,6 +90,11 @@ def notes(report: "Report") -> list[str]:
             f"Limited quantiles are simulated, {report.estimator.trials} trials, seed {report.estimator.seed}."
         )
     return found
+
+
+def _logs(report: "Report") -> bool:
+    """Whether some of the models draw from a log, whose questions are then uncertain too."""
+    return any(profile.inference.largest_k is not None for profile in report.profiles)
 
 
 def remarks(report: "Report") -> list[str]:

@@ -31,6 +31,8 @@ def write(report: "Report", *, details: bool) -> str:
             blocks += [part for block in choices(report, scenario) for part in _abreast(block, width)]
     remarks = notes(report)
     blocks += ["", *remarks] if remarks else []
+    if details:
+        blocks += ["", *(f"{profile.name}: {profile.source or 'source not given'}." for profile in report.profiles)]
     return laid_out(blocks)
 
 

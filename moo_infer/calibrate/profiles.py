@@ -16,8 +16,11 @@ import yaml
 
 from .. import __version__
 from ..errors import MooInferError, unknown
+from ..parts import at_least_one
+from ..pipeline import K_MAX
 from ..samples import Samples
 from ..tables import Block
+from .beyond import Extrapolated, extrapolated
 from .estimates import Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .logs import Log
@@ -50,6 +53,7 @@ class Calibrated:
         source: where the numbers come from, in words.
         parallelism: P, >= 1.
         extrapolate: whether k may go beyond `largest_k`.
+        beyond: coverage beyond the samples, where that was asked for and can be said.
         notes: what was left out, and how well the fits fit, in words.
     """
 
@@ -62,6 +66,7 @@ class Calibrated:
     source: str
     parallelism: int
     extrapolate: bool
+    beyond: Extrapolated | None
     notes: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,12 +78,14 @@ class Calibrated:
             "inference": dict(self.inference),
             "costs": [dict(part) for part in self.costs.values()],
             "source": self.source,
+            "extrapolated": None if self.beyond is None else self.beyond.to_dict(),
             "remarks": [*self.estimates.remarks(), *self.notes],
         }
 
     def blocks(self) -> list[Block]:
         """Return what people read: a table with intervals, and what to know about it."""
-        return [*tabled(self.estimates), *(f"{note[0].upper()}{note[1:]}." for note in self.notes), ""]
+        said = [*(self.beyond.sentences() if self.beyond else []), *self.notes]
+        return [*tabled(self.estimates), *(f"{note[0].upper()}{note[1:]}." for note in said), ""]
 
     @property
     def largest_k(self) -> int:
@@ -111,7 +118,8 @@ def calibrated(
         parallelism: P, >= 1.
         extrapolate: allow k beyond the fewest scored samples of any question; not with ``empirical``.
         min_samples: questions with fewer samples that count are left out of the profile.
-        k_max: the largest k that is wanted; where the log does not support it, that is said.
+        k_max: the largest k that is wanted; where the log does not support it, that is said. Default what it
+            supports, or 128 where k is extrapolated.
         on: the day that stands in the source; default today.
         B, seed: of the bootstrap behind the intervals.
 
@@ -127,6 +135,10 @@ def calibrated(
         raise unknown("shape of calls", calls, CALLS)
     if extrapolate and inference == "empirical":
         raise MooInferError("no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal")
+    at_least_one(parallelism, "parallelism")
+    at_least_one(min_samples, "min_samples")
+    if k_max is not None:
+        at_least_one(k_max, "k_max")
     files = "; ".join(f"{s.file} (sha256 {s.sha256[:12]}, {s.rows} rows, {s.format})" for s in log.sources)
     source = f"{files}; calibrated on {(on or date.today()).isoformat()}"
     found = []
@@ -135,6 +147,9 @@ def calibrated(
         if price is not None:
             samples = _billed(samples, price)
         kept, notes = _kept(samples, min_samples)
+        beyond = extrapolated(samples, k_max or K_MAX, seed=seed) if extrapolate else None
+        if isinstance(beyond, str):
+            notes.append(beyond)
         found.append(
             Calibrated(
                 samples,
@@ -145,6 +160,7 @@ def calibrated(
                 source=source if price is None else f"{source}; prices: {price.source}",
                 parallelism=parallelism,
                 extrapolate=extrapolate,
+                beyond=beyond if isinstance(beyond, Extrapolated) else None,
                 notes=notes,
             )
         )
@@ -303,7 +319,8 @@ def _yaml(model: Calibrated, samples: Mapping[str, str]) -> str:
     inference = dict(model.inference)
     if inference["kind"] == "empirical":
         inference |= samples
-    said = [in_a_line(model.estimates), one_call(model.estimates), *model.estimates.remarks(), *model.notes]
+    beyond = model.beyond.sentences() if model.beyond else []
+    said = [in_a_line(model.estimates), one_call(model.estimates), *model.estimates.remarks(), *beyond, *model.notes]
     lines = [f"  {_flow(model.kept.model)}:", *(f"    # {' '.join(line.split())}" for line in said if line)]
     lines += [f"    parallelism: {model.parallelism}", f"    source: {_flow(model.source)}"]
     lines += [f"    largest_k: {model.largest_k}"]
