@@ -1,0 +1,195 @@
+"""How well a calibration predicts: unseen samples, and decisions on unseen questions (docs/calibration.md).
+
+Reads the logs of Epoch AI on GPQA Diamond from the folder that MOO_INFER_DATA names. Takes about ten minutes::
+
+    python benchmarks/calibration.py            # both parts
+    python benchmarks/calibration.py samples    # calibrated on samples 1 to 4, predicting 8
+    python benchmarks/calibration.py decisions  # chosen on half of the questions, scored on the other half
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from moo_infer import Candidates, Exact, ModelProfile, Pipeline, Samples, Scenario
+from moo_infer.builtin.aggregators import Coverage
+from moo_infer.builtin.answers import PluralityVote
+from moo_infer.builtin.difficulty import Beta
+from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
+from moo_infer.builtin.selectors import MaxAccuracy
+from moo_infer.calibrate import fit_beta
+from moo_infer.calibrate.beyond import Extrapolated, extrapolated
+from moo_infer.parts import Uncertain
+from moo_infer.samples import ANSWERED
+from moo_infer.subsets import mean_pass_at_k, vote_at_k
+
+SHOWN, HIDDEN = 4, 8
+COSTS, SECONDS = np.geomspace(0.003, 0.1, 4), np.geomspace(30, 1000, 4)
+SPLITS, DRAWS = 50, 200
+
+
+def runs(folder: Path) -> Iterator[Samples]:
+    """Every run, with dollars at its list price where there is one."""
+    log = pl.read_csv(folder / "samples_gpqa_diamond.csv.gz", infer_schema_length=None)
+    prices = {row["run_id"]: row for row in pl.read_csv(folder / "prices.csv").iter_rows(named=True)}
+    for (run,), rows in log.sort("question_id", "epoch").group_by("run_id", maintain_order=True):
+        questions = rows["question_id"].unique(maintain_order=True)
+        answers = rows["answer"].cast(pl.Enum(rows["answer"].drop_nulls().unique())).to_physical()
+        tokens_in, tokens_out = (rows[name].cast(pl.Float64) for name in ("tokens_in", "tokens_out_billed"))
+        price = prices[str(run)]
+        columns: dict[str, Any] = {
+            "answer": answers.cast(pl.Int64).fill_null(-1).to_numpy(),
+            "latency_s": rows["working_time_s"].to_numpy(),
+        }
+        if price["input_usd_per_mtok"] is not None:
+            usd = tokens_in * price["input_usd_per_mtok"] + tokens_out * price["output_usd_per_mtok"]
+            columns["cost_usd"] = (usd / 1e6).to_numpy()
+        place = rows["question_id"].cast(pl.Enum(questions)).to_physical().cast(pl.Int64).to_numpy()
+        yield Samples(str(run), questions.to_list(), place, rows["correct"].cast(pl.Float64).to_numpy(), columns)
+
+
+def first(samples: Samples, n: int) -> Samples:
+    """The first n scored samples of every question that has as many."""
+    scored = samples.scored
+    place = np.arange(len(scored)) - np.repeat(np.cumsum(scored.n) - scored.n, scored.n)
+    kept = scored.where((place < n) & (scored.n >= n)[scored.question])
+    return replace(kept, columns={"answer": kept["answer"]})
+
+
+def vote(profile: ModelProfile, k: int, trials: int, seed: int = 0) -> float:
+    return float(Exact(trials, seed).estimate(profile, PluralityVote(), np.array([k]), 1).columns["accuracy"].mean[0])
+
+
+def predicted(samples: Samples) -> dict[str, tuple[float, float, float]]:
+    """pass@8 and vote@8 from a few samples, with 95 % intervals: by the law of coverage, and by the fitted model."""
+    fitted = fit_beta(samples)
+    values = {name: value for name, (value, _) in fitted.parameters.items()}
+    uncertain = {f"inference.{name}": Uncertain(se=se) for name, (_, se) in fitted.parameters.items() if se}
+    profile = ModelProfile(samples.model, Beta(**values), (), uncertain=uncertain)  # type: ignore[arg-type]  # numbers
+    law = extrapolated(samples, HIDDEN)
+    assert isinstance(law, Extrapolated), law
+    found = {"pass@8, law": tuple(float(of[-1]) for of in (law.pass_at_k.value, law.pass_at_k.low, law.pass_at_k.high))}
+    drawn = [profile.at({p: float(v[b]) for p, v in profile.draw(100).items()}) for b in range(100)]
+
+    def interval(of: Callable[[ModelProfile], float], value: float) -> tuple[float, float, float]:
+        low, high = np.quantile([of(one) for one in drawn], [0.025, 0.975])
+        return value, float(low), float(high)
+
+    def coverage(of: ModelProfile) -> float:
+        return float(Exact().estimate(of, Coverage(), np.array([HIDDEN]), 1).columns["accuracy"].mean[0])
+
+    found["pass@8, beta"] = interval(coverage, coverage(profile))
+    if "wrong_agreement" in values:
+        found["vote@8, beta"] = interval(lambda of: vote(of, HIDDEN, 2000, 1), vote(profile, HIDDEN, 40_000))
+    return found  # type: ignore[return-value]  # three numbers each
+
+
+def samples_part(logs: list[Samples]) -> None:
+    errors: dict[str, list[float]] = {}
+    inside: dict[str, list[bool]] = {}
+    for log in logs:
+        scored = log.scored
+        if scored.n.max() < HIDDEN:
+            continue
+        true = {"pass@8": float(mean_pass_at_k(scored.n, scored.right, [HIDDEN])[0])}
+        if scored.answered >= ANSWERED:
+            true["vote@8"] = float(np.nanmean(vote_at_k(scored, [HIDDEN])))
+        for name, (value, low, high) in predicted(first(log, SHOWN)).items():
+            if (measure := name.split(",")[0]) in true:
+                errors.setdefault(name, []).append(value - true[measure])
+                inside.setdefault(name, []).append(low <= true[measure] <= high)
+        few = first(log, SHOWN)
+        known = {"pass@8": float(mean_pass_at_k(few.n, few.right, [SHOWN])[0])}
+        known["vote@8"] = float(np.mean(vote_at_k(few, [SHOWN])))
+        for measure, value in true.items():
+            errors.setdefault(f"{measure}, as at 4", []).append(known[measure] - value)
+    print(f"calibrated on samples 1 to {SHOWN} of each question, predicting {HIDDEN}")
+    print("what            runs   RMSE    bias    95 % intervals hold")
+    for name, error in sorted(errors.items()):
+        held = f"{100 * np.mean(inside[name]):.0f} %" if name in inside else ""
+        rmse = np.sqrt(np.mean(np.square(error)))
+        print(f"{name:15} {len(error):4}   {rmse:.4f}  {np.mean(error):+.4f}  {held}")
+
+
+def profiles(logs: list[Samples], chosen: set[str]) -> list[ModelProfile]:
+    """Profiles of the runs on some of the questions."""
+    made = []
+    for log in logs:
+        mine = log.where(np.isin(log.question, [i for i, q in enumerate(log.questions) if q in chosen]))
+        made.append(ModelProfile(log.model, Empirical(mine), (LoggedCost(), LoggedLatency())))
+    return made
+
+
+def table(logs: list[Samples], chosen: set[str]) -> Candidates:
+    return Pipeline(["one-call", "plurality-vote"], k_max=16).candidates(profiles(logs, chosen))
+
+
+def decisions_part(logs: list[Samples]) -> None:
+    names = sorted({question for log in logs for question in log.questions})
+    grid = [Scenario(f"{c:.3g} {s:.3g}", max={"cost": c, "latency": s}) for c in COSTS for s in SECONDS]
+    rng = np.random.default_rng(0)
+    whole = table(logs, set(names))
+    settings: list[float | None] = [None, 0.8, 0.9, 0.95, 0.99]
+    tallies: dict[tuple[str, float | None], list[tuple[float, bool]]] = {}
+    nothing: dict[tuple[str, float | None], int] = {}
+    for _ in range(SPLITS):
+        half = set(rng.permutation(names)[: len(names) // 2])
+        other = table(logs, set(names) - half)
+        places = {(*other.label(i), int(other.k[i])): i for i in range(len(other))}
+        on_a_limit = rng.choice(len(whole), 16, replace=False)  # limits that a candidate just meets on all questions
+        tight = [
+            Scenario(f"tight {i}", max={name: float(whole.column(name)[row]) for name in ("cost", "latency")})
+            for i, row in enumerate(on_a_limit)
+        ]
+        for what, scenarios in (("16 budgets", grid), ("just met", tight)):
+            report = Pipeline(
+                ["one-call", "plurality-vote"], ["max-accuracy"], k_max=16, confidence=0.95, draws=DRAWS
+            ).run(profiles(logs, half), scenarios)
+            assert report.held
+            for scenario, confidence in product(scenarios, settings):
+                feasible = other.feasible(scenario.limits)
+                if not len(feasible):
+                    continue
+                sure = None if confidence is None else report.held[scenario.name].shares >= confidence
+                pool = report.candidates.feasible(scenario.limits, sure=sure)
+                if not len(pool):
+                    nothing[what, confidence] = nothing.get((what, confidence), 0) + 1
+                    continue
+                row = int(pool.rows[MaxAccuracy().select(pool)])
+                place = places.get((*report.candidates.label(row), int(report.candidates.k[row])))
+                if place is None:  # one half lacks a sample of the other's
+                    continue
+                regret = feasible.column("accuracy").max() - other.column("accuracy")[place]
+                broken = not other.met(scenario.limits)[place]
+                tallies.setdefault((what, confidence), []).append((100 * regret, broken))
+    print(f"(run, k) chosen on half of the questions, scored on the other half: {len(logs)} runs, {SPLITS} splits")
+    print("budgets      confidence   decisions   none   mean regret, points   budget broken")
+    for (what, confidence), tally in sorted(tallies.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
+        regret, broken = np.mean(tally, axis=0)
+        shown = "means" if confidence is None else f"{confidence:g}"
+        none = nothing.get((what, confidence), 0)
+        print(f"{what:12} {shown:12} {len(tally):9} {none:6} {regret:21.2f} {100 * broken:13.1f} %")
+
+
+def main() -> None:
+    folder = Path(os.environ["MOO_INFER_DATA"]) / "epoch_gpqa"
+    parts = sys.argv[1:] or ["samples", "decisions"]
+    logs = list(runs(folder))
+    warnings.simplefilter("ignore")  # runs that cannot vote are left out, and said so
+    if "samples" in parts:
+        samples_part(logs)
+    if "decisions" in parts:
+        complete = [log for log in logs if "cost_usd" in log.columns and np.isfinite(log.scored["latency_s"]).all()]
+        decisions_part([log for log in complete if np.isfinite(log.scored["cost_usd"]).all()])
+
+
+if __name__ == "__main__":
+    main()
