@@ -73,7 +73,7 @@ def predicted(samples: Samples) -> dict[str, tuple[float, float, float]]:
     fitted = fit_beta(samples)
     values = {name: value for name, (value, _) in fitted.parameters.items()}
     uncertain = {f"inference.{name}": Uncertain(se=se) for name, (_, se) in fitted.parameters.items() if se}
-    profile = ModelProfile(samples.model, Beta(**values), (), uncertain=uncertain)  # type: ignore[arg-type]  # numbers
+    profile = ModelProfile(samples.model, Beta(**values), (), uncertain=uncertain)
     law = extrapolated(samples, HIDDEN)
     assert isinstance(law, Extrapolated), law
     found = {"pass@8, law": tuple(float(of[-1]) for of in (law.pass_at_k.value, law.pass_at_k.low, law.pass_at_k.high))}

@@ -432,7 +432,11 @@ def _profile(profile: ModelProfile) -> dict[str, Any]:
 
 
 def _json(document: dict[str, Any]) -> str:
-    return json.dumps({"schema": 1} | document, indent=2, allow_nan=False, default=repr)
+    return json.dumps({"schema": 1} | document, indent=2, allow_nan=False, default=_plain)
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, Path) else repr(value)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

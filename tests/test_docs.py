@@ -47,6 +47,7 @@ def folder(tmp_path, monkeypatch):
         for kind, text in BLOCK.findall(page.read_text()):
             if kind in ("yaml", "python", "csv") and (named := re.match(r"# (\S+\.(yaml|py|csv))\n", text)):
                 (tmp_path / named[1]).write_text(text)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")  # logs that commands of the pages read
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -179,7 +179,7 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
     All is written aside first, so that a failure leaves everything as it was.
 
     Returns:
-        The files that were written.
+        The files that were written, the YAML first.
 
     Raises:
         MooInferError: where they cannot be written.
@@ -207,7 +207,7 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
                 os.replace(written, place)
     except OSError as error:
         raise MooInferError(f"--out: {path}: cannot be written: {error.strerror}") from None
-    return list(aside)
+    return [path, *(place for place in aside if place != path)]
 
 
 def _billed(samples: Samples, price: Price) -> Samples:
