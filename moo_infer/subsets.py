@@ -4,6 +4,9 @@ In all functions k is (m,), integers >= 1; results are (Q, m), a row a question,
 """
 
 from collections.abc import Iterator
+from decimal import Context, Decimal, localcontext
+from functools import lru_cache
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 BLOCK = 2**20  # numbers at a time
+PI = Decimal("3.141592653589793238462643383279502884197")
 SMALL = 16  # from here on Stirling's series, as cut below, is exact to the last digit
 
 
@@ -48,7 +52,7 @@ def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArra
     if (c > n).any():
         i = int(np.argmax(c > n))
         raise MooInferError(f"c must be <= n, got {c[i]} of {n[i]}")
-    return np.asarray(-np.expm1(_log_none(n[:, None], c[:, None], k)))
+    return np.asarray(0.0 - np.expm1(_log_none(n[:, None], c[:, None], k)))
 
 
 def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -251,13 +255,21 @@ def _log_none(n: IntArray, c: IntArray, k: IntArray) -> FloatArray:
 
 def _stirling(z: IntArray) -> FloatArray:
     """What Stirling's formula lacks of log Gamma(z), z >= 1."""
-    from math import lgamma, log, pi
-
-    small = np.array([0.0] + [lgamma(x) - ((x - 0.5) * log(x) - x + 0.5 * log(2 * pi)) for x in range(1, SMALL)])
     r = 1.0 / np.maximum(z, SMALL)
     s = r * r
     series = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188 - s * 691 / 360360)))))
-    return np.where(z < SMALL, small[np.minimum(z, SMALL - 1)], series)
+    return np.where(z < SMALL, _small_stirling()[np.minimum(z, SMALL - 1)], series)
+
+
+@lru_cache(maxsize=1)
+def _small_stirling() -> FloatArray:
+    """The same for z = 1 ... SMALL - 1, to the last digit; 0 for z = 0."""
+    with localcontext(Context(prec=40)):
+        lacking = [Decimal(0)]
+        for z in range(1, SMALL):
+            stirling = (z - Decimal("0.5")) * Decimal(z).ln() - z + (2 * PI).ln() / 2
+            lacking.append(Decimal(factorial(z - 1)).ln() - stirling)
+    return np.array(lacking, dtype=np.float64)
 
 
 def _largest(n: int, k: IntArray) -> FloatArray:
