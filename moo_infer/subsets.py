@@ -4,6 +4,10 @@ In all functions k is (m,), integers >= 1; results are (Q, m), a row a question,
 """
 
 from collections.abc import Iterator
+from decimal import Context, Decimal, localcontext
+from functools import lru_cache
+from itertools import pairwise
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -17,8 +21,11 @@ __all__ = ["best_scored_of_k", "largest_of_k", "mean_pass_at_k", "pass_at_k", "t
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
-BLOCK = 2**20  # numbers at a time
+BLOCK = 2**16  # numbers at a time: half a megabyte
+LARGE_BLOCK = 2**22
+PI = Decimal("3.141592653589793238462643383279502884197")
 SMALL = 16  # from here on Stirling's series, as cut below, is exact to the last digit
 
 
@@ -42,13 +49,12 @@ def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArra
     array([[2.50000000e-01, 1.00000000e+00,            nan],
            [3.00000000e-07, 1.19999964e-06, 2.71000024e-01]])
     """
-    n, c, k = _integers("n", n, 0), _integers("c", c, 0), _integers("k", k, 1)
-    if n.shape != c.shape:
-        raise MooInferError(f"n and c must be as many, got {len(n)} and {len(c)}")
-    if (c > n).any():
-        i = int(np.argmax(c > n))
-        raise MooInferError(f"c must be <= n, got {c[i]} of {n[i]}")
-    return np.asarray(-np.expm1(_log_none(n[:, None], c[:, None], k)))
+    n, c, k = _checked(n, c, k)
+    pairs, kind = np.unique(np.column_stack([n, c]), axis=0, return_inverse=True)
+    table = np.full((len(pairs), len(k)), np.nan)
+    for rows, asked, none in _log_chances(pairs, k):
+        table[rows, asked] = 0.0 - np.expm1(none)
+    return np.asarray(table[kind])
 
 
 def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -68,11 +74,11 @@ def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> Floa
     >>> mean_pass_at_k([4, 4, 2], [1, 0, 1], [1, 2, 4, 8])
     array([0.25, 0.5 , 0.5 ,  nan])
     """
-    n, c, k = _integers("n", n, 0), _integers("c", c, 0), _integers("k", k, 1)
+    n, c, k = _checked(n, c, k)
     pairs, times = np.unique(np.column_stack([n, c]), axis=0, return_counts=True)
     total = np.zeros(len(k))
-    for rows in _blocks(len(pairs), len(k)):
-        total += times[rows] @ np.nan_to_num(pass_at_k(pairs[rows, 0], pairs[rows, 1], k))
+    for rows, asked, none in _log_chances(pairs, k):
+        total[asked] -= times[rows] @ np.expm1(none)
     questions = len(n) - np.searchsorted(np.sort(n), k)
     with np.errstate(invalid="ignore"):
         return np.asarray(total / questions)
@@ -162,7 +168,8 @@ def best_scored_of_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     k = _integers("k", k, 1)
     best = np.full((len(samples.questions), len(k)), np.nan)
     for rows, ranked in _by_count(worth[order], question, len(samples.questions)):
-        best[rows] = ranked @ _largest(ranked.shape[1], k)
+        for part, weights in _largest(ranked.shape[1], k):
+            best[rows, part] = ranked @ weights
     return best
 
 
@@ -188,10 +195,11 @@ def largest_of_k(values: npt.NDArray[Any], question: IntArray, k: npt.ArrayLike)
     values, question = values[known], question[known]
     for rows, ranked in _by_count(values[np.lexsort((values, question))], question, questions):
         # Below the largest value of all, so that squares of what is far from 0 do not cancel.
-        below, weights = ranked - ranked[:, -1:], _largest(ranked.shape[1], k)
-        first = below @ weights
-        mean[rows] = ranked[:, -1:] + first
-        std[rows] = np.sqrt(np.maximum(below**2 @ weights - first**2, 0.0))
+        below = ranked - ranked[:, -1:]
+        for part, weights in _largest(ranked.shape[1], k):
+            first = below @ weights
+            mean[rows, part] = ranked[:, -1:] + first
+            std[rows, part] = np.sqrt(np.maximum(below**2 @ weights - first**2, 0.0))
     return mean, std
 
 
@@ -229,41 +237,74 @@ def _integers(name: str, value: npt.ArrayLike, least: int) -> IntArray:
     return whole
 
 
-def _log_none(n: IntArray, c: IntArray, k: IntArray) -> FloatArray:
-    """Log of C(n-c, k) / C(n, k), the share of subsets of k without one of c; NaN where k > n.
+def _checked(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> tuple[IntArray, IntArray, IntArray]:
+    n, c, k = _integers("n", n, 0), _integers("c", c, 0), _integers("k", k, 1)
+    if n.shape != c.shape:
+        raise MooInferError(f"n and c must be as many, got {len(n)} and {len(c)}")
+    if (c > n).any():
+        i = int(np.argmax(c > n))
+        raise MooInferError(f"c must be <= n, got {c[i]} of {n[i]}")
+    return n, c, k
+
+
+def _log_chances(pairs: IntArray, k: IntArray) -> Iterator[tuple[slice, BoolArray, FloatArray]]:
+    """`_log_none` of pairs (n, c) in ascending order: rows, which k are <= n, and the values, a block at a time."""
+    starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
+    for start, end in pairwise([*starts, len(pairs)]):
+        n = int(pairs[start, 0])
+        asked = k <= n
+        step = max(BLOCK // max(len(k), 1), 1)
+        for i in range(start, end, step):
+            rows = slice(i, min(i + step, end))
+            yield rows, asked, _log_none(n, pairs[rows, 1], k[asked])
+
+
+def _log_none(n: int, c: IntArray, k: IntArray) -> FloatArray:
+    """Log of C(n-c, k) / C(n, k), the share of subsets of k <= n without one of c: (P, m).
 
     Stirling's formula for the four factorials, arranged so that the terms are no larger than twice the result: then
     its relative error is that of the machine, and so is the absolute error of its exponential.
     """
-    N = n + 1
+    N, c = n + 1, c[:, None]
     rest = N - c - k
     inside = np.maximum(rest, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        leading = (
-            (inside - 0.5) * np.log1p(c / N * (k / inside))
-            + k * np.log1p(-c / N)
-            + c * np.log1p(-np.minimum(k, N - 1) / N)
-        )
-    corrections = _stirling(N - c) - _stirling(N) + (_stirling(np.maximum(N - k, 1)) - _stirling(inside))
-    log = np.where(rest >= 1, np.minimum(leading + corrections, 0.0), -np.inf)
-    return np.where(k <= n, log, np.nan)
+    # Where there are as many numbers to look up, what Stirling's formula lacks is computed once for each.
+    lacking = _stirling(np.arange(N + 1))[inside] if rest.size > N else _stirling(inside)
+    log = (c * (k / N)) / inside
+    log = (inside - 0.5) * np.log1p(log, out=log)
+    log += k * np.log1p(-c / N) + c * np.log1p(-k / N)
+    log += _stirling(N - c) - _stirling(np.array(N)) + (_stirling(N - k) - lacking)
+    return np.where(rest >= 1, np.minimum(log, 0.0, out=log), -np.inf)
 
 
 def _stirling(z: IntArray) -> FloatArray:
     """What Stirling's formula lacks of log Gamma(z), z >= 1."""
-    from math import lgamma, log, pi
-
-    small = np.array([0.0] + [lgamma(x) - ((x - 0.5) * log(x) - x + 0.5 * log(2 * pi)) for x in range(1, SMALL)])
     r = 1.0 / np.maximum(z, SMALL)
     s = r * r
     series = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188 - s * 691 / 360360)))))
-    return np.where(z < SMALL, small[np.minimum(z, SMALL - 1)], series)
+    return np.where(z < SMALL, _small_stirling()[np.minimum(z, SMALL - 1)], series)
 
 
-def _largest(n: int, k: IntArray) -> FloatArray:
-    """(n, m), how likely the value of each rank is the largest of k of n; NaN for k > n."""
-    at_most = np.exp(_log_none(np.array([[n]]), np.arange(n, -1, -1)[:, None], k))  # of rank 0 ... n
-    return np.diff(at_most, axis=0)
+@lru_cache(maxsize=1)
+def _small_stirling() -> FloatArray:
+    """The same for z = 1 ... SMALL - 1, to the last digit; 0 for z = 0."""
+    with localcontext(Context(prec=40)):
+        lacking = [Decimal(0)]
+        for z in range(1, SMALL):
+            stirling = (z - Decimal("0.5")) * Decimal(z).ln() - z + (2 * PI).ln() / 2
+            lacking.append(Decimal(factorial(z - 1)).ln() - stirling)
+    return np.array(lacking, dtype=np.float64)
+
+
+def _largest(n: int, k: IntArray) -> Iterator[tuple[slice, FloatArray]]:
+    """(n, m), how likely the value of each rank is the largest of k of n, NaN for k > n; some k at a time."""
+    step = max(LARGE_BLOCK // n, 1)
+    for part in (slice(i, i + step) for i in range(0, len(k), step)):
+        asked = k[part] <= n
+        weights = np.full((n, len(asked)), np.nan)
+        at_most = np.exp(_log_none(n, np.arange(n, -1, -1), k[part][asked]))  # of rank 0 ... n
+        weights[:, asked] = np.diff(at_most, axis=0)
+        yield part, weights
 
 
 def _by_count(
@@ -275,9 +316,3 @@ def _by_count(
     for count in np.unique(n[n > 0]):
         rows = np.flatnonzero(n == count)
         yield rows, values[start[rows, None] + np.arange(count)]
-
-
-def _blocks(rows: int, columns: int) -> Iterator[slice]:
-    step = max(BLOCK // max(columns, 1), 1)
-    for i in range(0, rows, step):
-        yield slice(i, i + step)

@@ -10,7 +10,20 @@ import pytest
 import moo_infer
 
 PACKAGE = Path(moo_infer.__file__).parent
-CORE = ("interfaces", "objectives", "columns", "candidates", "pareto", "errors", "feasibility", "laws")
+CORE = (
+    "interfaces",
+    "objectives",
+    "columns",
+    "candidates",
+    "pareto",
+    "errors",
+    "feasibility",
+    "laws",
+    "samples",
+    "subsets",
+    "votes",
+    "resampling",
+)
 
 
 def imported(path):

@@ -1,6 +1,7 @@
 """From logs to numbers: estimates, profiles, and parameters of parts, fitted to what was measured."""
 
-from .estimates import Estimates, estimate
+from .coverage_laws import BetaBinomial, Chosen, CoverageLaw, ExponentiatedPowerLaw, forward_validated
+from .estimates import Estimated, Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .load_tests import Measured, read
 from .logs import COLUMNS, Log, Source, read_log
@@ -10,8 +11,13 @@ from .serving import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
 
 __all__ = [
     "COLUMNS",
+    "BetaBinomial",
     "Calibrated",
+    "Chosen",
+    "CoverageLaw",
+    "Estimated",
     "Estimates",
+    "ExponentiatedPowerLaw",
     "Fitted",
     "Log",
     "Measured",
@@ -29,6 +35,7 @@ __all__ = [
     "fit_seconds",
     "fit_serving",
     "fit_slots",
+    "forward_validated",
     "from_genai_prices",
     "from_litellm",
     "read",

@@ -1,0 +1,139 @@
+import csv
+import gzip
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from moo_infer import MooInferError
+from moo_infer.calibrate import BetaBinomial, ExponentiatedPowerLaw, forward_validated
+from moo_infer.subsets import mean_pass_at_k
+
+LAWS = [ExponentiatedPowerLaw, BetaBinomial]
+
+
+def beta_counts(a, b, Q=4000, n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.full(Q, n), rng.binomial(n, rng.beta(a, b, Q))
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.3, 12.0), (2.0, 3.0), (0.8, 0.1)])
+def test_a_beta_law_is_found_again(a, b):
+    law = BetaBinomial.fit(*beta_counts(a, b))
+    assert (law.a, law.b) == pytest.approx((a, b), rel=0.1)
+
+
+def test_the_most_likely_beta_law_is_the_most_likely():
+    from scipy.special import betaln
+
+    n, c = beta_counts(0.4, 3.0, Q=50)
+    law = BetaBinomial.fit(n, c)
+
+    def likelihood(a, b):
+        return (betaln(a + c, b + n - c) - betaln(a, b)).sum()
+
+    nearby = [likelihood(law.a * x, law.b * y) for x in (0.98, 1.0, 1.02) for y in (0.98, 1.0, 1.02)]
+    assert max(nearby) == pytest.approx(likelihood(law.a, law.b), abs=1e-4)
+
+
+def test_an_exponentiated_power_law_is_found_again():
+    """With probabilities p to be solved whose mean pass@k is nearly such a law: those with P(p > x) = exp(-a x^b)."""
+    rng = np.random.default_rng(0)
+    p = (rng.exponential(size=20_000) / 3.0) ** (1 / 0.4)  # P(p > 1) is 5 %
+    law = ExponentiatedPowerLaw.fit(np.full(20_000, 2000), rng.binomial(2000, np.minimum(p, 1.0)))
+    k = [1, 100, 2000, 100_000]
+    mixed = [(1 - (1 - np.minimum(p, 1.0)) ** x).mean() for x in k]
+    assert law.predict(k) == pytest.approx(mixed, abs=0.04)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(
+    "c",
+    [[1] * 9, [8] * 9, [8] * 8 + [0], [0] * 8 + [1], [4] * 9, [8, 0, 8, 0, 8, 0, 8, 0, 8], [7] * 9],
+    ids=["once-each", "always", "all-but-one", "once", "half", "all-or-nothing", "nearly-always"],
+)
+def test_no_law_exceeds_one_or_falls(law, c):
+    curve = law.fit([8] * 9, c).predict([1, 2, 8, 100, 1e6, 1e12])
+    assert np.isfinite(curve).all()
+    assert ((curve >= 0) & (curve <= 1)).all()
+    assert (np.diff(curve) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_law_goes_through_the_estimates_it_is_fitted_to(law):
+    n, c = beta_counts(0.4, 3.0)
+    assert law.fit(n, c).predict([1, 10, 200]) == pytest.approx(mean_pass_at_k(n, c, [1, 10, 200]), abs=0.05)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_question_of_weight_three_counts_as_three(law):
+    once = law.fit([20, 30, 40], [2, 9, 1], weights=[1, 3, 1])
+    assert once.predict([50]) == pytest.approx(law.fit([20, 30, 30, 30, 40], [2, 9, 9, 9, 1]).predict([50]), rel=1e-4)
+
+
+def test_the_law_that_the_counts_follow_is_chosen_and_what_it_misses_is_said():
+    n, c = beta_counts(1.0, 2.0, Q=2000, n=64)
+    chosen = forward_validated(n, c)
+    assert chosen.law.name == "beta-binomial"
+    assert chosen.errors["beta-binomial"] < chosen.errors["exponentiated-power-law"]
+    assert (chosen.shown, chosen.largest) == (2, 64)
+    assert "fitted to 2 of 64 attempts it predicts pass@3 to pass@64 with an RMSE of 0.0" in str(chosen)
+    assert "(exponentiated-power-law 0.0" in str(chosen)
+    predicted = chosen.predict([1000])
+    assert predicted.low[0] < 1 - 2 / 1002 < predicted.high[0] + 0.001
+    assert predicted.stderr[0] > 0
+
+
+def test_the_choice_and_its_interval_depend_on_the_seeds_alone():
+    n, c = beta_counts(0.4, 3.0, Q=50)
+    first, second = forward_validated(n, c, seed=4), forward_validated(n, c, seed=4)
+    assert first.errors == second.errors
+    assert first.errors != forward_validated(n, c, seed=5).errors
+    assert first.predict([999], seed=1).low.tolist() == second.predict([999], seed=1).low.tolist()
+
+
+def test_questions_without_attempts_are_left_out():
+    n, c = beta_counts(0.4, 3.0, Q=50)
+    more = forward_validated(np.append(n, 0), np.append(c, 0), [*map(str, range(50)), "none"])
+    assert more.predict([999]).high.tolist() == forward_validated(n, c).predict([999]).high.tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "c", "message"),
+    [
+        ([8, 8], [0, 0], "needs a right attempt, got none"),
+        ([8, 2], [1, 1], "needs at least 3 attempts at every question, got 2"),
+        ([], [], "needs at least 3 attempts at every question, got 0"),
+        ([8, 8], [1, 9], "c must be in 0 ... n"),
+    ],
+)
+def test_counts_that_no_law_can_be_fitted_to_are_refused(n, c, message):
+    with pytest.raises(MooInferError, match=message):
+        forward_validated(n, c)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_one_attempt_tells_nothing_of_more(law):
+    with pytest.raises(MooInferError, match="needs at least 2 attempts"):
+        law.fit([1, 1], [1, 0])
+
+
+def test_a_hundred_attempts_predict_ten_thousand(data):
+    counts = defaultdict(list)
+    with gzip.open(data / "monkeys" / "counts_original.csv.gz", "rt") as file:
+        for row in csv.DictReader(file):
+            counts[row["model"]].append((int(row["n"]), int(row["c"])))
+    errors, inside = [], []
+    for seed in range(5):
+        rng, off = np.random.default_rng(seed), []
+        for own in counts.values():
+            n, c = np.array(own).T
+            seen = rng.hypergeometric(c, n - c, 100)
+            predicted = forward_validated(np.full(len(n), 100), seen).predict([10_000])
+            (truth,) = mean_pass_at_k(n, c, [10_000])
+            off.append(predicted.value[0] - truth)
+            inside.append(predicted.low[0] <= truth <= predicted.high[0])
+        errors.append(np.sqrt(np.mean(np.square(off))))
+    assert np.mean(errors) <= 0.05
+    assert max(errors) <= 0.07
+    assert np.mean(inside) >= 0.9

@@ -1,0 +1,245 @@
+import csv
+import gzip
+import json
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from moo_infer import MooInferError
+from moo_infer.calibrate import estimate
+from moo_infer.samples import Samples
+
+
+def log(correct, name="mine", **columns):
+    """A log with a row of samples for each question; NaN failed."""
+    correct = np.array(correct, dtype=np.float64)
+    Q, n = correct.shape
+    arrays = {column: np.array(values).reshape(-1) for column, values in columns.items()}
+    return Samples(name, [f"q{i}" for i in range(Q)], np.repeat(np.arange(Q), n), correct.ravel(), arrays)
+
+
+def drawn(Q=60, n=8, seed=0, right=0.6):
+    """Questions that differ, with answers out of four, the first of which is right."""
+    rng = np.random.default_rng(seed)
+    p = rng.beta(3 * right, 3 * (1 - right), (Q, 1))
+    answer = np.where(rng.random((Q, n)) < p, 0, rng.integers(1, 4, (Q, n)))
+    tokens = rng.integers(100, 1000, (Q, n)) * 1.0
+    return log(answer == 0, answer=answer, output_tokens=tokens, latency_s=tokens / 100, score=rng.random((Q, n)))
+
+
+def test_everything_is_estimated_for_every_k_that_all_questions_have():
+    estimates = estimate(drawn(Q=60, n=8))
+    assert estimates.k.tolist() == list(range(1, 9))
+    assert (estimates.questions, estimates.samples, estimates.scored, estimates.failed) == (60, 480, 480, 0)
+    for curve in (estimates.pass_at_k, estimates.vote_at_k, estimates.best_scored_at_k, estimates.slowest_of_k_s):
+        assert curve.value.shape == curve.low.shape == curve.high.shape == curve.stderr.shape == (8,)
+        assert (curve.low < curve.value).all()
+        assert (curve.value < curve.high).all()
+    assert estimates.mean_output_tokens.low < estimates.mean_output_tokens.value < estimates.mean_output_tokens.high
+    assert estimates.mean_cost_usd is estimates.mean_energy_j is estimates.mean_input_tokens is None
+
+
+def test_one_call_is_worth_the_share_of_right_samples():
+    samples = drawn()
+    estimates = estimate(samples)
+    for curve in (estimates.pass_at_k, estimates.vote_at_k, estimates.best_scored_at_k):
+        assert curve.value[0] == pytest.approx(samples.correct.mean())
+    assert estimates.slowest_of_k_s.value[0] == pytest.approx(estimates.mean_output_tokens.value / 100)
+
+
+def test_intervals_cover_what_is_true():
+    truth = 1 - 1.2 / 3.0  # of questions from Beta(1.8, 1.2)
+    inside = 0
+    for seed in range(100):
+        one = estimate(drawn(Q=80, n=2, seed=seed), k=[1], B=200).pass_at_k
+        inside += one.low[0] <= truth <= one.high[0]
+    assert inside >= 88
+
+
+def test_samples_of_a_question_are_not_taken_for_questions():
+    """Eight times the same sample of every question say no more than one."""
+    few, many = log(np.arange(20)[:, None] < 12), log(np.repeat(np.arange(20)[:, None] < 12, 8, axis=1))
+    assert estimate(few).pass_at_k.low[0] == pytest.approx(estimate(many).pass_at_k.low[0])
+
+
+def test_models_are_resampled_with_the_same_questions():
+    """The difference of two models that answer alike is sure, however unsure both are."""
+    first, second = drawn(seed=1), drawn(seed=1)
+    assert estimate(first).pass_at_k.low.tolist() == estimate(second).pass_at_k.low.tolist()
+    assert estimate(first, seed=5).pass_at_k.low.tolist() != estimate(second).pass_at_k.low.tolist()
+
+
+def test_failed_samples_count_nowhere_and_are_counted_aloud():
+    correct = [[1, 0, np.nan], [1, np.nan, 1], [np.nan] * 3]
+    tokens = [[1.0, 2.0, 99.0], [3.0, 99.0, np.nan], [99.0] * 3]
+    estimates = estimate(log(correct, output_tokens=tokens))
+    assert (estimates.questions, estimates.unscored, estimates.samples, estimates.failed) == (2, 1, 9, 5)
+    assert estimates.k.tolist() == [1, 2]
+    assert estimates.pass_at_k.value.tolist() == [0.75, 1.0]
+    assert estimates.mean_output_tokens.value == 2.0
+    assert estimates.remarks()[:2] == [
+        "5 of 9 samples failed: they count neither as right nor as wrong",
+        "1 of 3 questions have only such samples",
+    ]
+
+
+def test_a_larger_k_is_of_the_questions_that_have_so_many_samples():
+    correct = [[1, 0, 0, 0], [1, 1, np.nan, np.nan], [0, 0, 0, np.nan]]
+    estimates = estimate(log(correct), k=[4, 2])
+    assert estimates.k.tolist() == [2, 4]
+    assert estimates.pass_at_k.value == pytest.approx([(0.5 + 1 + 0) / 3, 1.0])
+    assert estimates.to_dict()["pass_at_k_interval"][1] == [None, None]
+
+
+def test_pass_at_k_of_groups_is_that_of_single_questions():
+    """Questions with the same counts are resampled as one row; every draw must be the same as without."""
+    rng = np.random.default_rng(0)
+    correct = np.where(rng.random((40, 5)) < 0.1, np.nan, rng.random((40, 5)) < 0.4)
+    correct[:, 0] = 1
+    samples = log(correct, answer=np.where(correct == 1, 0, -1))  # a vote of such answers is right as soon as one is
+    estimates = estimate(samples, k=[1, 2, 3])
+    assert estimates.vote_at_k is None
+    full = log(correct, score=correct)  # the best scored one is right as soon as one is
+    best = estimate(full, k=[1, 2, 3])
+    for of in ("value", "low", "high", "stderr"):
+        assert getattr(best.best_scored_at_k, of) == pytest.approx(getattr(estimates.pass_at_k, of))
+
+
+def test_votes_need_answers_in_nine_of_ten_samples():
+    assert estimate(log([[1, 0]] * 5, answer=[[0, 1]] * 4 + [[0, -1]])).vote_at_k is not None
+    assert estimate(log([[1, 0]] * 4, answer=[[0, 1]] * 3 + [[0, -1]])).vote_at_k is None
+
+
+def test_the_dictionary_is_json_without_nan():
+    columns = {"answer": [[0, 1]] * 3, "latency_s": [[1.0, np.nan], [np.nan, np.nan], [2.0, 3.0]]}
+    told = json.loads(json.dumps(estimate(log([[1, 0]] * 3, **columns)).to_dict(), allow_nan=False))
+    assert told["pass_at_k"] == pytest.approx([0.5, 1.0])
+    assert told["slowest_of_k_s"] == [1.75, 3.0]
+    assert told["slowest_of_k_s_interval"][1] == [None, None]
+    assert told["mean_latency_s"] == 2.0
+    assert told["best_scored_at_k"] is told["best_scored_at_k_interval"] is told["mean_cost_usd"] is None
+    assert {f"{name}_interval" for name in told if name.startswith(("mean", "pass", "vote", "best", "slow"))} & set(
+        told
+    )
+
+
+def test_one_question_has_no_interval():
+    estimates = estimate(log([[1, 0, 1]], answer=[[0, 1, 0]]))
+    assert estimates.to_dict()["pass_at_k_interval"] == [[None, None]] * 3
+    assert estimates.remarks()[0] == "one question: nothing tells how sure the estimates are"
+    assert not any("nan" in remark for remark in estimates.remarks())
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"),
+    [(0.75, "plurality vote helps: vote@9"), (0.05, "plurality vote does not help: vote@9")],
+)
+def test_it_is_said_whether_a_vote_helps(right, verdict):
+    rng = np.random.default_rng(0)
+    correct = rng.random((200, 9)) < right
+    assert estimate(log(correct, answer=~correct * 1)).remarks()[-1].startswith(verdict)
+
+
+def test_it_is_said_where_nobody_can_tell_whether_a_vote_helps():
+    correct = np.array([[1, 1, 0]] * 6 + [[1, 0, 0]] * 5)
+    remark = estimate(log(correct, answer=1 - correct)).remarks()[-1]
+    assert remark.startswith("whether plurality vote helps cannot be told: vote@3 0.545")
+    assert "against 0.515 for one call" in remark
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": [5]}, "mine: k must be in 1 ... 2, its samples a question, got \\[5\\]"),
+        ({"k": [0]}, "k must be in 1 ... 2"),
+        ({"k": []}, "k must be in 1 ... 2"),
+        ({"confidence": 1.0}, "confidence: must be between 0 and 1, got 1.0"),
+        ({"B": 0}, "B: must be >= 1"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(MooInferError, match=message):
+        estimate(log([[1, 0]]), **options)
+
+
+@pytest.mark.parametrize("correct", [np.empty((0, 2)), [[np.nan, np.nan]]])
+def test_a_log_without_a_right_or_wrong_sample_is_refused(correct):
+    with pytest.raises(MooInferError, match="mine: none of its . samples is right or wrong"):
+        estimate(log(correct))
+
+
+@pytest.fixture(scope="module")
+def gpqa(data):
+    """The runs of real logs, with what each must give: by measure and k."""
+    folder = data / "epoch_gpqa"
+    with (folder / "prices.csv").open() as file:
+        prices = {row["run_id"]: row for row in csv.DictReader(file)}
+    rows = defaultdict(list)
+    with gzip.open(folder / "samples_gpqa_diamond.csv.gz", "rt") as file:
+        for row in csv.DictReader(file):
+            rows[row["run_id"]].append(row)
+    expected = defaultdict(dict)
+    with (folder / "expected.csv").open() as file:
+        for row in csv.DictReader(file):
+            expected[row["run_id"]][row["metric"], int(row["k"])] = float(row["value"])
+    return {run: (_samples(own, prices[run]), expected[run]) for run, own in rows.items()}
+
+
+def _samples(rows, price):
+    rows.sort(key=lambda row: row["question_id"])
+    questions, question = np.unique([row["question_id"] for row in rows], return_inverse=True)
+    number = {name: np.array([float(row[name] or "nan") for row in rows]) for name in (
+        "correct", "tokens_in", "tokens_out", "tokens_out_billed", "working_time_s"
+    )}  # fmt: skip
+    usd_in, usd_out = (float(price[f"{way}_usd_per_mtok"] or "nan") * 1e-6 for way in ("input", "output"))
+    columns = {
+        "answer": np.array([" ABCDEFGH".index(row["answer"] or " ") - 1 for row in rows]),
+        "input_tokens": number["tokens_in"],
+        "output_tokens": number["tokens_out_billed"],
+        "latency_s": number["working_time_s"],
+        "cost_usd": usd_in * number["tokens_in"] + usd_out * number["tokens_out_billed"],
+        "energy_j": number["tokens_out"],  # for want of joules: the tokens as logged
+    }
+    return Samples(rows[0]["run_id"], list(questions), question, number["correct"], columns)
+
+
+def test_every_number_of_real_logs(gpqa):
+    measures = {
+        "pass_at_k": ("pass_at_k", 1e-9),
+        "maj_at_k": ("vote_at_k", 1e-9),
+        "e_max_working_time_s": ("slowest_of_k_s", 1e-9),
+        "mean_tokens_in": ("mean_input_tokens", 1e-9),
+        "mean_tokens_out_billed": ("mean_output_tokens", 1e-9),
+        "mean_tokens_out_raw": ("mean_energy_j", 1e-9),
+        "mean_working_time_s": ("mean_latency_s", 1e-9),
+        "mean_cost_usd": ("mean_cost_usd", 1e-6),
+    }
+    compared = 0
+    for run, (samples, expected) in gpqa.items():
+        asked = sorted({k for _, k in expected})
+        estimates = estimate(samples, k=asked, B=2)
+        for (metric, k), value in expected.items():
+            if metric not in measures:
+                continue
+            name, tolerance = measures[metric]
+            found = getattr(estimates, name).value
+            found = found[asked.index(k)] if found.ndim else found
+            assert found == pytest.approx(value, rel=tolerance), (run, metric, k)
+            compared += 1
+        if asked[-1] > 1:
+            assert (estimates.vote_at_k is not None) == (("maj_at_k", 1) in expected), run
+    assert compared == 823
+
+
+def test_the_headline_numbers_of_real_logs(gpqa):
+    nano = estimate(gpqa["2pSDjMSGDh4HsAxkqUuNQP"][0])
+    assert nano.vote_at_k.value[[0, 1, 3, 7]].round(6).tolist() == [0.694444, 0.700216, 0.713757, 0.724747]
+    assert nano.pass_at_k.value[7].round(6) == 0.863636
+    assert nano.slowest_of_k_s.value[7].round(1) == 172.2
+    assert nano.mean_cost_usd.value.round(6) == 0.004879
+    assert any(remark.startswith("plurality vote helps: vote@8 0.725") for remark in nano.remarks())
+    turbo = estimate(gpqa["eZaQhpbhbzbo3sbKGS5Efa"][0])
+    assert turbo.vote_at_k.value[[0, 7, 15]].round(6).tolist() == [0.271780, 0.267210, 0.269781]
+    assert turbo.pass_at_k.value[15].round(6) == 0.792929
+    assert any(remark.startswith("plurality vote does not help: vote@16 0.270") for remark in turbo.remarks())
