@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..calibrate.files import head
 from ..errors import MooInferError
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
@@ -17,7 +18,8 @@ from .logs import document, one, share, warn_of_partial
 
 __all__ = ["InspectAI"]
 
-ZSTANDARD = 93  # a compression that zipfile knows since Python 3.14
+ZIP = b"PK\x03\x04"
+ZSTANDARD = 93  # the compression of newer logs, which zipfile knows since Python 3.14 only
 MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 APART = ("google", "vertex", "grok", "xai")  # providers whose reasoning was logged beside the output
 SAMPLE = re.compile(r"samples/.*_epoch_\d+(\.json|/sample\.json)")
@@ -43,7 +45,7 @@ class InspectAI(LogReader):
 
     def recognises(self, head: bytes, path: Path, /) -> bool:
         """By the first member of the ZIP, or the first keys of the JSON."""
-        if head.startswith(b"PK\x03\x04"):
+        if head.startswith(ZIP):
             return (
                 re.match(rb"(_journal/|samples/|header\.json|summaries\.json|reductions\.json)", head[30:]) is not None
             )
@@ -51,7 +53,7 @@ class InspectAI(LogReader):
 
     def read(self, path: Path, /) -> Iterator[dict[str, object]]:
         """Yield a row for every sample."""
-        header, samples = _zipped(path) if zipfile.is_zipfile(path) or _is_zip(path) else _plain(path)
+        header, samples = _zipped(path) if head(path).startswith(ZIP) else _plain(path)
         try:
             model = str(header["eval"]["model"])
         except (KeyError, TypeError):
@@ -89,12 +91,6 @@ class InspectAI(LogReader):
         warn_of_partial(partial, path)
 
 
-def _is_zip(path: Path) -> bool:
-    """Whether a file begins as a ZIP, which one that is cut off does too."""
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
-
-
 def _plain(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The header and the samples of a JSON log."""
     log = document(path)
@@ -124,7 +120,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     """A JSON object of a ZIP."""
     info = archive.getinfo(name)
     try:
-        if info.compress_type == ZSTANDARD and not hasattr(zipfile, "ZIP_ZSTANDARD"):
+        if info.compress_type == ZSTANDARD:
             text: str | bytes = _unpacked(archive, info)
         else:
             text = archive.read(info)
@@ -139,7 +135,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """The text of a member that polars can unpack and zipfile cannot: its bytes, taken as if they were stored."""
+    """The text of a member that polars unpacks: its bytes, taken as if they were stored."""
     import polars as pl
 
     stored = copy.copy(info)

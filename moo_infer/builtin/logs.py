@@ -1,12 +1,11 @@
-"""Readers of logs with one record a line: the neutral table, lm-evaluation-harness, HumanEval; and EvalPlus."""
+"""Readers of the neutral table and of the results of HumanEval and EvalPlus."""
 
 import csv
 import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,13 +20,12 @@ from ..interfaces import LogReader
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["EvalPlus", "HumanEval", "LMEval", "Table"]
+__all__ = ["EvalPlus", "HumanEval", "Table", "document", "model_of_file", "one", "share", "warn_of_partial"]
 
 Row = dict[str, object]
 
 PARQUET = b"PAR1"
 FIRST = 100  # records whose keys are looked at
-DATED = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")  # of lm-evaluation-harness
 
 
 @dataclass(frozen=True)
@@ -87,112 +85,6 @@ def _columns(start: bytes, path: Path) -> list[str]:
     if line.startswith("{"):
         return re.findall(r'"(\w+)"\s*:', line)
     return [name.strip() for row in islice(csv.reader([line]), 1) for name in row]
-
-
-@dataclass(frozen=True)
-class LMEval(LogReader):
-    """The ``samples_*.jsonl`` of lm-evaluation-harness (``--log_samples``): a record for every document and filter.
-
-    Repeats of a document are its samples where each was scored: where the metric is a list, or the filter kept an
-    answer for each repeat and comparing them with the target gives the metric. Where the filter keeps one answer of
-    several, only that was scored; then there is one sample a document, and a warning says so: for a filter that votes
-    it is worth more than one call. The question is called ``task:document``, the model as in the ``results_*.json``
-    beside the file, otherwise as the folder. Tokens and seconds are not in these files.
-
-    Args:
-        filter: which filter's records; default the only one.
-        metric: what says whether an answer is right; default the only one.
-    """
-
-    name = "lm-eval"
-
-    filter: str = ""
-    metric: str = ""
-
-    def recognises(self, head: bytes, path: Path, /) -> bool:
-        """By the first keys of the first record."""
-        return re.match(rb'\s*\{\s*"doc_id"\s*:\s*[^,]+,\s*"doc"\s*:', head) is not None
-
-    def read(self, path: Path, /) -> Iterator[Row]:
-        """Yield a row for every sample that was scored by itself."""
-        scored = [self._scored(record, number) for number, record in records(path)]
-        chosen = one(self.filter, [of for of, _, _ in scored], "filter", self.name)
-        metrics = [metric for of, _, values in scored if of == chosen for metric in values]
-        metric = one(self.metric, metrics, "metric", self.name)
-        model, task = _harness_model(path), DATED.fullmatch(path.name.removesuffix(".gz"))
-        taken: Counter[str] = Counter()
-        alone = partial = 0
-        for of, document, values in scored:
-            if of != chosen:
-                continue
-            if metric not in values:
-                raise MooInferError(f"document {document}: has no metric {metric!r}")
-            question = f"{task['task']}:{document}" if task else document
-            repeats, answers, complete = values[metric]
-            alone += not complete
-            for value, answer in zip(repeats, answers, strict=True):
-                partial += value is not None and 0 < value < 1
-                yield {
-                    "model": model,
-                    "question_id": question,
-                    "sample": taken[question],
-                    "correct": None if value is None else value == 1,
-                    "answer": answer,
-                }
-                taken[question] += 1
-        if alone:
-            warnings.warn(
-                f"{path}: {alone} documents were repeated, but only one answer of each was scored by {metric} with the "
-                f"filter {chosen!r}: they have one sample, which is worth more than one call where the filter votes",
-                stacklevel=2,
-            )
-        warn_of_partial(partial, path)
-
-    def _scored(self, record: Mapping[str, Any], number: int) -> tuple[str, str, dict[str, Any]]:
-        """The filter, the document, and for each metric its values, answers and whether all repeats are in them."""
-        try:
-            n = len(record["resps"][0]) if len(record["resps"]) == 1 else 1  # several requests are several choices
-            kept = record["filtered_resps"][0] if len(record["resps"]) == 1 else None
-            names = record.get("metrics") or [key for key in record if isinstance(record[key], int | float)]
-            values = {
-                name: found
-                for name in names
-                if name != "doc_id" and (found := _repeats(record[name], kept, str(record["target"]), n)) is not None
-            }
-            return str(record.get("filter", "none")), str(record["doc_id"]), values
-        except (KeyError, TypeError, IndexError) as error:
-            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise MooInferError(f"line {number}: looks like a record of lm-evaluation-harness, but {what}") from None
-
-
-def _repeats(
-    score: object, kept: object, target: str, n: int
-) -> tuple[list[float | None], list[str | None], bool] | None:
-    """Values of a metric, answers, and whether they are those of all n repeats; None where it is no such metric."""
-    each = [str(answer) for answer in kept] if isinstance(kept, list) else None
-    if isinstance(score, list):
-        if n == 1 or len(score) != n or not all(isinstance(value, int | float) for value in score):
-            return None
-        return [share(value) for value in score], list(each or []) if each and len(each) == n else [None] * n, True
-    if not isinstance(score, int | float):
-        return None
-    if each is not None and len(each) == n > 1:
-        right = [answer == target for answer in each]
-        if abs(sum(right) / n - score) < 1e-9:
-            return [float(value) for value in right], list(each), True
-    answer = kept if isinstance(kept, str) else each[0] if each and len(each) == 1 else None
-    return [share(score)], [answer], n == 1
-
-
-def _harness_model(path: Path) -> str:
-    """The model's name in the results beside a file of samples, or the folder's name."""
-    dated = DATED.fullmatch(path.name.removesuffix(".gz"))
-    same = [path.with_name(f"results_{dated['date']}.json")] if dated else []
-    for results in [*same, *sorted(path.parent.glob("results_*.json"))]:
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            if name := str(json.loads(results.read_text(encoding="utf-8"))["model_name"] or ""):
-                return name
-    return path.resolve().parent.name
 
 
 @dataclass(frozen=True)
@@ -330,5 +222,5 @@ def one(asked: str, there: Iterable[str], what: str, name: str) -> str:
 
 @hookimpl
 def register_log_readers() -> list[type[LogReader]]:
-    """Register the four readers."""
-    return [Table, LMEval, HumanEval, EvalPlus]
+    """Register the three readers."""
+    return [Table, HumanEval, EvalPlus]

@@ -312,7 +312,7 @@ def _codes(answers: "pl.Series") -> IntArray:
 
     different = answers.drop_nulls().unique()
     stripped = different.str.strip_chars()
-    kept = stripped.filter(stripped != "").unique()
+    kept = stripped.filter(stripped != "").unique().sort()
     code = stripped.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int64).fill_null(-1)
     of_different = answers.cast(pl.Enum(different)).to_physical().cast(pl.Int64).fill_null(len(different))
     codes: IntArray = np.append(code.to_numpy(), -1)[of_different.to_numpy()]
