@@ -131,7 +131,6 @@ def calibrate(
         extrapolate=extrapolate,
         min_samples=min_samples,
         k_max=k_max,
-        on=on,
         B=bootstrap,
         seed=seed,
     )
@@ -144,10 +143,8 @@ def calibrate(
         document: dict[str, Any] = {"sources": [asdict(source) for source in log.sources]}
         document |= {"models": [calibration.to_dict() for calibration in found], "files": [str(file) for file in files]}
         return json.dumps({"schema": 1} | document, indent=2, allow_nan=False)
-    blocks = [block for calibration in found for block in calibration.blocks()]
-    if files:
-        blocks.append(f"Written: {', '.join(map(str, files))}.")
-    return laid_out(blocks)
+    text = laid_out([block for calibration in found for block in calibration.blocks()])
+    return text + (f"Written: {', '.join(map(str, files))}\n" if files else "")  # paths are not to be broken
 
 
 def _day(text: str | None) -> date:

@@ -61,7 +61,7 @@ def test_profiles_and_the_neutral_table_are_written_and_recommend_reads_them(cap
     found = json.loads(capsys.readouterr().out)
     assert {row["aggregator"] for row in found["rows"]} == {"one-call", "plurality-vote"}
     assert found["recommended"][0]["stability"]["source"] == "parameters"
-    assert all("calibrated on 2026-01-02; prices: " in model["source"] for model in found["models"])
+    assert all(f"; prices: {PRICES}: by hand: {model['name']}" in model["source"] for model in found["models"])
     assert run(["calibrate", str(table), "--json"]) == 0
 
 
