@@ -1,9 +1,19 @@
 """The contract of every registered class, built-in or from an installed plugin."""
 
+from pathlib import Path
+
 import pytest
 
-from moo_infer import AccuracyAggregator, CostModel, InferenceModel, Registry, Selector
-from moo_infer.testing import AggregatorContract, CostModelContract, InferenceModelContract, SelectorContract
+from moo_infer import AccuracyAggregator, CostModel, InferenceModel, LogReader, Registry, Selector
+from moo_infer.calibrate import read_log
+from moo_infer.calibrate.files import head
+from moo_infer.testing import (
+    AggregatorContract,
+    CostModelContract,
+    InferenceModelContract,
+    LogReaderContract,
+    SelectorContract,
+)
 
 REGISTRY = Registry()
 GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
@@ -101,6 +111,43 @@ class TestInferenceModels(InferenceModelContract):
     @pytest.fixture(params=registered(InferenceModel), ids=repr)
     def model(self, request):
         return request.param
+
+
+LOGS = Path(__file__).parent / "fixtures" / "logs"
+# A file for every log reader, with parameters for the test.
+FILES = {
+    "evalplus": [("toy_eval_results.json", ""), ("toy_eval_results.json", "tests=base")],
+    "human-eval": [("toy_samples.jsonl_results.jsonl", "")],
+    "inspect-ai": [("arithmetic.eval", ""), ("letters.json", ""), ("scorers.json", "scorer=match")],
+    "lm-eval": [("lm-eval/maker__dummy/samples_sums_*", "filter=each")],
+    "table": [("table.csv", ""), ("table.jsonl", ""), ("table.parquet", ""), ("table.csv.gz", "")],
+}
+
+
+class TestLogReaders(LogReaderContract):
+    @pytest.fixture(
+        params=[(name, *given) for name in REGISTRY.names(LogReader) for given in FILES[name]],
+        ids=lambda p: ":".join(p),
+    )
+    def given(self, request):
+        return request.param
+
+    @pytest.fixture
+    def reader(self, given):
+        return REGISTRY.get(LogReader, f"{given[0]}:{given[2]}")
+
+    @pytest.fixture
+    def file(self, given, tmp_path):
+        if given[0] != "table":
+            return next(LOGS.glob(given[1]))
+        made = tmp_path / "made" / given[1]
+        made.parent.mkdir()
+        read_log(next(LOGS.glob("lm-eval/*/samples_sums*")), format="lm-eval:filter=each").write(made)
+        return made
+
+    def test_no_other_reader_takes_the_file_for_its_own(self, reader, file):
+        others = [REGISTRY.get(LogReader, name) for name in REGISTRY.names(LogReader)]
+        assert [other.name for other in others if other.recognises(head(file), file)] == [reader.name]
 
 
 def test_a_contract_without_its_fixture_says_so(pytester):

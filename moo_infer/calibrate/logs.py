@@ -207,7 +207,7 @@ def _recognised(start: bytes, path: Path, registry: Registry) -> LogReader:
 def _begin(start: bytes) -> str:
     """What a file begins with, in words."""
     line = start.lstrip().split(b"\n")[0]
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         if isinstance(document := json.loads(line), dict):
             return f"its keys: {', '.join(map(str, list(document)[:8])) or 'none'}"
     text = line[:80].decode("utf-8", errors="replace").strip()
@@ -282,7 +282,7 @@ def _ordered(log: Log) -> Log:
         model, question, number = frame.select(*KEYS, "sample").row(first)
         raise MooInferError(
             f"{_row(log, second)}: model {model!r}, question {question!r:.60}, sample {number} stands in "
-            f"{_row(log, first)} already ({len(twice)} such rows); NAME=FILE tells several runs of a model apart"
+            f"{_row(log, first)} already, {len(twice)} such in all; NAME=FILE tells several runs of a model apart"
         )
     return Log(frame.select(pl.all().gather(pl.Series(order))), log.sources)
 
