@@ -28,15 +28,16 @@ import numpy.typing as npt
 import pytest
 
 from .builtin.inference import Gaussian
-from .calibrate.files import HEAD, head
-from .calibrate.logs import COLUMNS, read_log
+from .calibrate.logs import read_log
 from .candidates import Candidates
 from .columns import Column, Estimate
 from .errors import MooInferError, NoSelection, SelectionWarning
+from .files import HEAD, head
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, LogReader, Moments, Selector
 from .mixing import mixed
 from .objectives import ACCURACY, Limit, Objective
 from .parts import NAME, check, unfit
+from .samples import COLUMNS
 
 __all__ = ["AggregatorContract", "CostModelContract", "InferenceModelContract", "LogReaderContract", "SelectorContract"]
 

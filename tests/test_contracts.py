@@ -7,7 +7,7 @@ import pytest
 
 from moo_infer import AccuracyAggregator, CostModel, InferenceModel, LogReader, Registry, Selector
 from moo_infer.calibrate import read_log
-from moo_infer.calibrate.files import head
+from moo_infer.files import head
 from moo_infer.testing import (
     AggregatorContract,
     CostModelContract,

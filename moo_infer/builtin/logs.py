@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..calibrate.files import head, lines, records
-from ..calibrate.neutral import COLUMNS, REQUIRED
 from ..errors import MooInferError
+from ..files import head, lines, records
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
+from ..samples import COLUMNS, REQUIRED
 
 if TYPE_CHECKING:
     import polars

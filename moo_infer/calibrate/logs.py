@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MooInferError
+from ..files import head, lines, records
 from ..interfaces import LogReader
 from ..parts import check
 from ..registry import Registry
-from ..samples import Samples
-from .files import head, lines, records
-from .neutral import COLUMNS, REQUIRED, checked, tabulated
+from ..samples import COLUMNS, REQUIRED, Samples
+from .neutral import checked, tabulated
 
 if TYPE_CHECKING:
     import polars as pl

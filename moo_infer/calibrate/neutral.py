@@ -1,20 +1,19 @@
-"""The neutral table: its columns, and what must hold for them."""
+"""What must hold for the columns of the neutral table."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MooInferError
+from ..samples import COLUMNS, REQUIRED, TOKENS
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["COLUMNS", "REQUIRED", "checked", "tabulated"]
+__all__ = ["checked", "tabulated"]
 
-REQUIRED = ("model", "question_id", "sample", "correct")
 TEXTS = ("model", "question_id", "answer")
-WHOLE = ("sample", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-COLUMNS = (*REQUIRED, "answer", "score", *WHOLE[1:], "latency_s", "cost_usd", "energy_j")
+WHOLE = ("sample", *TOKENS)
 RIGHT, WRONG = ("1", "true", "1.0"), ("0", "false", "0.0")
 LISTED = 30  # column names in a message
 LOOKED_AT = 10_000  # samples for a median

@@ -402,3 +402,28 @@ def test_a_million_rows_need_no_sorting_where_they_are_in_order(file, monkeypatc
 
 def test_the_format_may_be_an_object(file):
     assert read_log(file(HEADER + ROWS), format=Table(), registry=REGISTRY).sources[0].rows == 2
+
+
+def test_the_runs_of_epoch_ai(data, tmp_path):
+    """Counted as its own reports count: samples that were scored, and the share of them that is right."""
+    source = data / "epoch_gpqa"
+    columns = {
+        "run_id": "model",
+        "epoch": "sample",
+        "tokens_out_billed": "output_tokens",
+        "working_time_s": "latency_s",
+    }
+    kept = ["model", "question_id", "sample", "correct", "answer", "output_tokens", "latency_s"]
+    table = pl.read_csv(source / "samples_gpqa_diamond.csv.gz", infer_schema=False).rename(columns).select(kept)
+    table.write_csv(tmp_path / "log.csv")
+    log = read(tmp_path / "log.csv")
+    runs = {run["run_id"]: run for run in pl.read_csv(source / "runs.csv", infer_schema=False).iter_rows(named=True)}
+    assert {samples.model for samples in log.samples()} == set(table["model"])
+    assert len(log.samples()) > 60
+    for samples in log.samples():
+        run = runs[samples.model]
+        assert len(samples) == int(run["n_samples"])
+        assert len(samples.scored) == int(run["n_scored"])
+        assert samples.right.sum() == int(run["n_correct"])
+        with_tokens = np.isfinite(samples.columns.get("output_tokens", np.array([]))).sum()
+        assert with_tokens == int(run["n_with_tokens"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import MooInferError
+from .errors import MooInferError
 
 __all__ = ["HEAD", "head", "lines", "records"]
 
