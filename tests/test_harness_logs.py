@@ -91,6 +91,11 @@ def test_a_mean_over_repeats_says_how_many_are_right_but_not_which(changed):
     assert (samples["answer"].reshape(3, 3)[0] == -1).all()
 
 
+def test_a_filter_that_keeps_some_of_the_repeats(changed):
+    samples = read(changed({"filtered_resps": [["4", "5"]], "exact_match": 0.5}))
+    assert (samples.n.tolist(), samples.right.tolist()) == ([2, 3, 3], [1, 2, 1])
+
+
 def test_partial_scores_count_as_wrong_and_are_counted(changed):
     changes = {"filtered_resps": ["4"], "metrics": ["f1"], "f1": 0.5, "resps": [["It is 4."]]}
     with pytest.warns(UserWarning, match=r"mine\.jsonl: 3 samples are partly right and count as wrong"):
