@@ -11,7 +11,12 @@ import numpy.typing as npt
 
 from .errors import MissingColumn, MooInferError
 
-__all__ = ["ANSWERED", "Samples"]
+__all__ = ["ANSWERED", "COLUMNS", "REQUIRED", "TOKENS", "Samples"]
+
+# The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
+REQUIRED = ("model", "question_id", "sample", "correct")
+TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+COLUMNS = (*REQUIRED, "answer", "score", *TOKENS, "latency_s", "cost_usd", "energy_j")
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

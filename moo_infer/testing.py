@@ -20,6 +20,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -27,15 +28,18 @@ import numpy.typing as npt
 import pytest
 
 from .builtin.inference import Gaussian
+from .calibrate.logs import read_log
 from .candidates import Candidates
 from .columns import Column, Estimate
-from .errors import NoSelection, SelectionWarning
-from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, Selector
+from .errors import MooInferError, NoSelection, SelectionWarning
+from .files import HEAD, head
+from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, LogReader, Moments, Selector
 from .mixing import mixed
 from .objectives import ACCURACY, Limit, Objective
 from .parts import NAME, check, unfit
+from .samples import COLUMNS
 
-__all__ = ["AggregatorContract", "CostModelContract", "InferenceModelContract", "SelectorContract"]
+__all__ = ["AggregatorContract", "CostModelContract", "InferenceModelContract", "LogReaderContract", "SelectorContract"]
 
 FloatArray = npt.NDArray[np.float64]
 GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
@@ -330,6 +334,60 @@ class AggregatorContract:
         _vectorises(aggregator, model, lambda part, of: part.exact(of, np.array([1, 3, 8])))
 
 
+class LogReaderContract:
+    """What every log reader keeps.
+
+    Attributes:
+        recognising: a file is known by its content, so that nobody has to name the format.
+        truncating: a file of which the second half is missing is noticed.
+    """
+
+    recognising = True
+    truncating = True
+
+    @pytest.fixture
+    def reader(self) -> LogReader:
+        """Return the log reader under test."""
+        raise NotImplementedError("give the fixture 'reader'")
+
+    @pytest.fixture
+    def file(self) -> Path:
+        """Return a file that the reader can read."""
+        raise NotImplementedError("give the fixture 'file'")
+
+    def test_is_a_part(self, reader: LogReader) -> None:
+        """A name that people can type, and fields that nobody changes."""
+        _is_a_part(reader)
+
+    def test_gives_the_neutral_table(self, reader: LogReader, file: Path) -> None:
+        """Columns of the neutral table alone, whose values pass all checks; the same when read again."""
+        first, second = (read_log(file, format=reader) for _ in range(2))
+        assert len(first.frame) > 0
+        assert first.frame.equals(second.frame)
+        rows = reader.read(file)
+        names = rows.collect_schema().names() if hasattr(rows, "collect_schema") else [k for row in rows for k in row]
+        assert set(names) <= set(COLUMNS), f"no columns of the neutral table: {sorted(set(names) - set(COLUMNS))}"
+
+    def test_knows_its_files(self, reader: LogReader, file: Path) -> None:
+        """By their first bytes; other files are not taken for its own."""
+        assert not reader.recognises(b"Dear diary,\n\ntoday nothing was measured.\n", file.with_name("diary.txt"))
+        if not self.recognising:
+            pytest.skip("recognising is not promised")
+        start = head(file)
+        assert reader.recognises(start, file)
+        assert len(start) < HEAD or reader.recognises(start[:4096], file), "4096 bytes must do"
+
+    def test_notices_what_is_cut_off(self, reader: LogReader, file: Path, tmp_path: Path) -> None:
+        """Half a file gives an error, not half the samples."""
+        if not self.truncating:
+            pytest.skip("truncating is not promised")
+        whole = file.read_bytes()
+        half = tmp_path / file.name
+        half.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(MooInferError):
+            read_log(half, format=reader)
+
+
 COST = Objective("cost", "USD")
 LATENCY = Objective("latency", "s")
 ENERGY = Objective("energy", "J")
@@ -418,7 +476,7 @@ def _is_a_part(part: Any) -> None:
     assert isinstance(getattr(part, "name", None), str), "the class needs a name"
     assert NAME.fullmatch(part.name), f"{part.name!r} is not kebab-case"
     assert type(part).name == part.name, "the name belongs to the class, not to the object"
-    kind = next(k for k in (Selector, AccuracyAggregator, CostModel, InferenceModel) if isinstance(part, k))
+    kind = next(k for k in (Selector, AccuracyAggregator, CostModel, InferenceModel, LogReader) if isinstance(part, k))
     assert not unfit(type(part), kind), unfit(type(part), kind)
     if dataclasses.is_dataclass(part):
         parameters = next(vars(cls)[DATACLASS] for cls in inspect.getmro(type(part)) if DATACLASS in vars(cls))

@@ -53,3 +53,14 @@ def profile():
         )
 
     return make
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a file, its text or its bytes."""
+
+    def write(content, name="log.csv"):
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return tmp_path / name
+
+    return write

@@ -1,10 +1,21 @@
 """The contract of every registered class, built-in or from an installed plugin."""
 
+import textwrap
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from moo_infer import AccuracyAggregator, CostModel, InferenceModel, Registry, Samples, Selector
-from moo_infer.testing import AggregatorContract, CostModelContract, InferenceModelContract, SelectorContract
+from moo_infer import AccuracyAggregator, CostModel, InferenceModel, LogReader, Registry, Samples, Selector
+from moo_infer.calibrate import read_log
+from moo_infer.files import head
+from moo_infer.testing import (
+    AggregatorContract,
+    CostModelContract,
+    InferenceModelContract,
+    LogReaderContract,
+    SelectorContract,
+)
 
 REGISTRY = Registry()
 GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
@@ -146,6 +157,101 @@ class TestInferenceModels(InferenceModelContract):
     @pytest.fixture(params=registered(InferenceModel), ids=repr)
     def model(self, request):
         return request.param
+
+
+LOGS = Path(__file__).parent / "fixtures" / "logs"
+# A file for every log reader, with parameters for the test.
+FILES = {
+    "evalplus": [("toy_eval_results.json", ""), ("toy_eval_results.json", "tests=base")],
+    "human-eval": [("toy_samples.jsonl_results.jsonl", "")],
+    "inspect-ai": [("arithmetic.eval", ""), ("letters.json", ""), ("scorers.json", "scorer=match")],
+    "lm-eval": [("lm-eval/maker__dummy/samples_sums_*", "filter=each")],
+    "table": [("table.csv", ""), ("table.jsonl", ""), ("table.parquet", ""), ("table.csv.gz", "")],
+}
+
+
+class TestLogReaders(LogReaderContract):
+    @pytest.fixture(
+        params=[(name, *given) for name in REGISTRY.names(LogReader) for given in FILES[name]],
+        ids=lambda p: ":".join(p),
+    )
+    def given(self, request):
+        return request.param
+
+    @pytest.fixture
+    def reader(self, given):
+        return REGISTRY.get(LogReader, f"{given[0]}:{given[2]}")
+
+    @pytest.fixture
+    def file(self, given, tmp_path):
+        if given[0] != "table":
+            return next(LOGS.glob(given[1]))
+        made = tmp_path / "made" / given[1]
+        made.parent.mkdir()
+        read_log(next(LOGS.glob("lm-eval/*/samples_sums*")), format="lm-eval:filter=each").write(made)
+        return made
+
+    def test_no_other_reader_takes_the_file_for_its_own(self, reader, file):
+        others = [REGISTRY.get(LogReader, name) for name in REGISTRY.names(LogReader)]
+        assert [other.name for other in others if other.recognises(head(file), file)] == [reader.name]
+
+
+READER = """
+    import json, pytest
+    from dataclasses import dataclass
+    from moo_infer import LogReader
+    from moo_infer.testing import LogReaderContract
+
+    calls = []
+
+    @dataclass(frozen=True)
+    class Marks(LogReader):
+        name = "marks"
+
+        def recognises(self, head, path, /):
+            {recognises}
+
+        def read(self, path, /):
+            text = path.read_text()
+            {read}
+
+    class TestMine(LogReaderContract):
+        @pytest.fixture
+        def reader(self):
+            return Marks()
+
+        @pytest.fixture
+        def file(self, tmp_path):
+            (tmp_path / "marks.json").write_text('{{"marks": ["+", "-"]}}')
+            return tmp_path / "marks.json"
+"""
+ROW = '{"model": "m", "question_id": "q", "sample": i, "correct": mark == "+"}'
+KNOWN = "return head.startswith(b'{\"marks\"')"
+ROWS = f"return [{ROW} for i, mark in enumerate(json.loads(text)['marks'])]"
+
+
+@pytest.mark.parametrize(
+    ("recognises", "read", "test"),
+    [
+        (KNOWN, ROWS.replace('"+"}', '"+", "mark": mark}'), "test_gives_the_neutral_table"),
+        (KNOWN, ROWS.replace('"correct"', '"right"'), "test_gives_the_neutral_table"),
+        (KNOWN, ROWS.replace("enumerate", "calls.append(1) or enumerate").replace('"q"', "str(len(calls))"), "test_gives_the_neutral_table"),
+        ("return True", ROWS, "test_knows_its_files"),
+        ("return False", ROWS, "test_knows_its_files"),
+        (KNOWN, ROWS.replace("json.loads(text)['marks']", "text"), "test_notices_what_is_cut_off"),
+    ],
+)  # fmt: skip
+def test_a_log_reader_that_breaks_the_contract_is_found(pytester, recognises, read, test):
+    pytester.makepyfile(textwrap.dedent(READER).format(recognises=recognises, read=read))
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-W", "ignore")
+    failed = result.parseoutcomes()["failed"]
+    result.stdout.fnmatch_lines([f"FAILED *{test}*"])
+    assert failed == 1
+
+
+def test_a_log_reader_that_keeps_the_contract_passes(pytester):
+    pytester.makepyfile(textwrap.dedent(READER).format(recognises=KNOWN, read=ROWS))
+    assert pytester.runpytest_inprocess("-p", "no:cacheprovider").ret == 0
 
 
 def test_a_contract_without_its_fixture_says_so(pytester):

@@ -130,6 +130,7 @@ def test_the_guide_has_every_hook_and_method_with_its_signature(kind, hook):
     (method,) = kind.__abstractmethods__
     written = str(inspect.signature(getattr(kind, method)))
     written = written.replace(interfaces.__name__ + ".", "").replace("numpy.random._generator", "np.random")
+    written = written.replace("pathlib.", "")
     written = re.sub(r"numpy\.ndarray\[.*\]\]", "FloatArray", written)
     assert f"`{method}{written}`" in section
     assert re.search(rf"```python\n.*?@hookimpl\ndef {hook}\(\)", section, re.DOTALL)

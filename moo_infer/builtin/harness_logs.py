@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..calibrate.files import records
 from ..errors import MooInferError
+from ..files import records
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from .logs import one, share, warn_of_partial

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..calibrate.files import head
 from ..errors import MooInferError
+from ..files import head
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from .logs import document, one, share, warn_of_partial

@@ -6,16 +6,17 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..calibrate.files import head, lines, records
-from ..calibrate.neutral import COLUMNS, REQUIRED
 from ..errors import MooInferError
+from ..files import head, lines, records
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
+from ..samples import COLUMNS, REQUIRED
 
 if TYPE_CHECKING:
     import polars
@@ -83,8 +84,13 @@ def _columns(start: bytes, path: Path) -> list[str]:
             return list(REQUIRED)
     line = start.decode("utf-8", errors="replace").lstrip().split("\n")[0]
     if line.startswith("{"):
-        return re.findall(r'"(\w+)"\s*:', line)
-    return [name.strip() for row in islice(csv.reader([line]), 1) for name in row]
+        with suppress(ValueError, RecursionError):
+            return list(json.loads(line))
+        return re.findall(r'"(\w+)"\s*:', re.split(r"[{\[]", line[1:])[0])  # as far as its keys are surely its own
+    try:
+        return [name.strip() for row in islice(csv.reader([line]), 1) for name in row]
+    except csv.Error:  # no text
+        return []
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MooInferError, unknown
+from ..files import head, lines, records
 from ..interfaces import LogReader
 from ..parts import check
 from ..registry import Registry
-from ..samples import Samples
-from .files import head, lines, records
-from .neutral import COLUMNS, REQUIRED, checked, tabulated
+from ..samples import COLUMNS, REQUIRED, Samples
+from .neutral import checked, tabulated
 
 if TYPE_CHECKING:
     import polars as pl
@@ -206,7 +206,10 @@ def _recognised(start: bytes, path: Path, registry: Registry) -> LogReader:
     for name in registry.names(LogReader):
         with suppress(MooInferError):  # one whose parameters must be given is never recognised
             readers[name] = registry.get(LogReader, name)
-    found = [reader for reader in readers.values() if reader.recognises(start, path)]
+    found = []
+    for reader in readers.values():
+        with _named_where_it_fails(reader):
+            found += [reader] if reader.recognises(start, path) else []
     if len(found) == 1:
         return found[0]
     if found:
@@ -217,7 +220,7 @@ def _recognised(start: bytes, path: Path, registry: Registry) -> LogReader:
 def _begin(start: bytes) -> str:
     """What a file begins with, in words."""
     line = start.lstrip().split(b"\n")[0]
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         if isinstance(document := json.loads(line), dict):
             return f"its keys: {', '.join(map(str, list(document)[:8])) or 'none'}"
     text = line[:80].decode("utf-8", errors="replace").strip()
@@ -229,22 +232,32 @@ def _raw(reader: LogReader, path: Path) -> "pl.DataFrame":
     import polars as pl
 
     try:
-        read: Any = reader.read(path)
-        if isinstance(read, pl.LazyFrame):
-            names = read.collect_schema().names()
-            frame = read.select(name for name in names if name in COLUMNS).collect()
-            return frame.with_columns(pl.lit(None).alias(name) for name in names if name not in COLUMNS)
-        if isinstance(read, Iterable) and not isinstance(read, str | bytes):
-            return tabulated(read)
-    except MooInferError:
-        raise
+        with _named_where_it_fails(reader):
+            read: Any = reader.read(path)
+            if isinstance(read, pl.LazyFrame):
+                names = read.collect_schema().names()
+                frame = read.select(name for name in names if name in COLUMNS).collect()
+                return frame.with_columns(pl.lit(None).alias(name) for name in names if name not in COLUMNS)
+            if isinstance(read, Iterable) and not isinstance(read, str | bytes):
+                return tabulated(read)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         _explain(path)
         reason = next(filter(None, str(error).splitlines()), type(error).__name__)
         raise MooInferError(f"cannot be read: {reason:.200}") from error
-    except Exception as error:  # whatever a foreign part raises
-        raise MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}") from error
     raise MooInferError(f"log reader {reader.name!r} must return rows or a lazy frame, got {type(read).__name__}")
+
+
+@contextmanager
+def _named_where_it_fails(reader: LogReader) -> Iterator[None]:
+    """Turn what a foreign part raises into a sentence; errors in words, of polars and of the file are for others."""
+    import polars as pl
+
+    try:
+        yield
+    except (MooInferError, pl.exceptions.PolarsError, OSError):
+        raise
+    except Exception as error:
+        raise MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}") from error
 
 
 def _explain(path: Path) -> None:
@@ -292,7 +305,7 @@ def _ordered(log: Log) -> Log:
         model, question, number = frame.select(*KEYS, "sample").row(first)
         raise MooInferError(
             f"{_row(log, second)}: model {model!r}, question {question!r:.60}, sample {number} stands in "
-            f"{_row(log, first)} already ({len(twice)} such rows); NAME=FILE tells several runs of a model apart"
+            f"{_row(log, first)} already, {len(twice)} such in all; NAME=FILE tells several runs of a model apart"
         )
     return Log(frame.select(pl.all().gather(pl.Series(order))), log.sources)
 

@@ -1,21 +1,21 @@
-"""The neutral table: its columns, and what must hold for them."""
+"""What must hold for the columns of the neutral table."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MooInferError
+from ..samples import COLUMNS, REQUIRED, TOKENS
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["COLUMNS", "REQUIRED", "checked", "tabulated"]
+__all__ = ["checked", "tabulated"]
 
-REQUIRED = ("model", "question_id", "sample", "correct")
 TEXTS = ("model", "question_id", "answer")
-WHOLE = ("sample", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-COLUMNS = (*REQUIRED, "answer", "score", *WHOLE[1:], "latency_s", "cost_usd", "energy_j")
+WHOLE = ("sample", *TOKENS)
 RIGHT, WRONG = ("1", "true", "1.0"), ("0", "false", "0.0")
+LARGEST = 2**53  # beyond, whole numbers are not told apart by a float
 LISTED = 30  # column names in a message
 LOOKED_AT = 10_000  # samples for a median
 LONG_S, SLOW_S = 3600.0, 60.0  # seconds of a sample that are questioned, the second where a token takes more than one
@@ -118,6 +118,8 @@ def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr | None]":
     refused = number.is_null() if name == "sample" else column.is_not_null() & number.is_null()
     if name != "score":
         refused |= number < 0
+    if name in WHOLE:
+        refused |= number > LARGEST
     if not dtype.is_integer():
         refused |= ~number.is_finite()
         if name in WHOLE:
@@ -137,7 +139,7 @@ def _rule(name: str) -> str:
     if name == "correct":
         return "0, 1, true, false or blank"
     if name in WHOLE:
-        return "a whole number >= 0"
+        return "a whole number from 0 to 2^53"
     return "a finite number" if name == "score" else "a finite number >= 0"
 
 

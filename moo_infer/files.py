@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import MooInferError
+from .errors import MooInferError
 
 __all__ = ["HEAD", "head", "lines", "records"]
 
 HEAD = 65_536  # bytes by which a format is recognised
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 GZIP = b"\x1f\x8b"
 
 
@@ -19,7 +20,7 @@ def head(path: Path, /) -> bytes:
     """Return the first 65,536 bytes of a file, unzipped where it is a gzip, without a byte order mark.
 
     Raises:
-        MooInferError: for what is no file, cannot be read, or is empty.
+        MooInferError: for what is no file, cannot be read, is UTF-16 or empty.
     """
     if path.is_dir():
         raise MooInferError("must be a file, is a folder")
@@ -36,6 +37,8 @@ def head(path: Path, /) -> bytes:
         except zlib.error:
             raise MooInferError("is no valid gzip") from None
     found = found.removeprefix(b"\xef\xbb\xbf")
+    if found.startswith(UTF16):
+        raise MooInferError("must be UTF-8 text, is UTF-16")
     if not found.strip():
         raise MooInferError("is empty")
     return found
