@@ -79,9 +79,7 @@ def calibrate(
         str, typer.Option(metavar="SHAPE", help="How k calls are made: at-once, slots (P at a time) or sequential.")
     ] = "at-once",
     parallelism: Annotated[int, typer.Option(metavar="P", help="Calls at a time, and the step of k.")] = 1,
-    min_samples: Annotated[
-        int, typer.Option(metavar="N", help="Leave questions with fewer samples out of the profiles.")
-    ] = 1,
+    min_samples: Annotated[int, typer.Option(metavar="N", help="Leave out questions with fewer scored samples.")] = 1,
     k_max: Annotated[
         int | None, typer.Option(metavar="K", help="The largest k that is asked for; default what the log supports.")
     ] = None,

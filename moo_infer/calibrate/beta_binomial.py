@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ..errors import MooInferError
 
-__all__ = ["FEWEST", "LARGEST", "SMALLEST", "BetaBinomial", "fit_beta_binomial", "jeffreys"]
+__all__ = ["FEWEST", "LARGEST", "SMALLEST", "FittedBeta", "fit_beta_binomial", "jeffreys"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -20,7 +20,7 @@ ONE_SIDED = 1.352771727047702  # half of the 90 % quantile of chi squared with 1
 
 
 @dataclass(frozen=True)
-class BetaBinomial:
+class FittedBeta:
     """A beta law of the probability to solve a question, fitted to counts.
 
     Args:
@@ -38,7 +38,7 @@ class BetaBinomial:
     def pass_at(self, K: int, /) -> FloatArray:
         """(K,) probability that at least one of the first k inferences is right: ``1 - B(a, b + k) / B(a, b)``.
 
-        >>> BetaBinomial(0.25, 2.0, 0.0, 0.0).pass_at(2)
+        >>> FittedBeta(0.25, 2.0, 0.0, 0.0).pass_at(2)
         array([0.25 , 0.375])
         """
         i = np.arange(K, dtype=np.float64)
@@ -46,7 +46,7 @@ class BetaBinomial:
         return np.asarray(1 - np.cumprod(failed), dtype=np.float64)
 
 
-def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, /) -> BetaBinomial:
+def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> FittedBeta:
     """Fit mean and concentration to counts by maximum likelihood; errors are robust, with questions as clusters.
 
     The likelihood is written with sums of logarithms of a + i, b + i and a + b + i, which nothing cancels in. Standard
@@ -60,6 +60,7 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, /) -> BetaBinomial
     Args:
         n: (Q,) samples of a question, >= 1.
         right: (Q,) how many of them are right.
+        weights: (Q,) of the questions, > 0, of any sum; None for all alike.
 
     Raises:
         MooInferError: for fewer than three questions with two or more samples: one sample a question says nothing
@@ -70,7 +71,8 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, /) -> BetaBinomial
     (0.526, 0.78)
     """
     n, right = np.asarray(n, dtype=np.int64), np.asarray(right, dtype=np.int64)
-    n, right = n[n > 0], right[n > 0]
+    given = np.ones(len(n)) if weights is None else np.asarray(weights, dtype=np.float64)
+    n, right, given = n[n > 0], right[n > 0], given[n > 0]
     if (n > 1).sum() < FEWEST:
         raise MooInferError(
             f"at least {FEWEST} questions with two or more samples are needed, got {(n > 1).sum()}; one sample a "
@@ -83,11 +85,12 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, /) -> BetaBinomial
             f"all samples are {'right' if right.any() else 'wrong'}: the mean is that of Jeffreys' prior over {Q} "
             "questions, the concentration is not known and set to 1"
         )
-        return BetaBinomial(mean, 1.0, se, 0.0, about)
-    pairs, shares = np.unique(np.stack([n, right]), axis=1, return_counts=True)
-    counts = _Counts(pairs[0], pairs[1], shares)
-    pooled = right.sum() / n.sum()
-    tarone = (right * (right - 1) / pooled + wrong * (wrong - 1) / (1 - pooled) - n * (n - 1)).sum()
+        return FittedBeta(mean, 1.0, se, 0.0, about)
+    given = given * (Q / given.sum())
+    pairs, kind = np.unique(np.stack([n, right]), axis=1, return_inverse=True)
+    counts = _Counts(pairs[0], pairs[1], np.bincount(kind, weights=given).astype(np.float64))
+    pooled = float(given @ right / (given @ n))
+    tarone = given @ (right * (right - 1) / pooled + wrong * (wrong - 1) / (1 - pooled) - n * (n - 1))
     if not (right * wrong).any():
         return counts.at_end(SMALLEST)
     if tarone <= 0:
@@ -107,11 +110,11 @@ def jeffreys(Q: int, right: bool, /) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class _Counts:
-    """Different (n, right) of questions, and how many questions have them."""
+    """Different (n, right) of questions, and how many questions have them, by their weights."""
 
     n: IntArray
     right: IntArray
-    questions: IntArray
+    questions: FloatArray
 
     def log_likelihood(self, mean: float, concentration: float) -> float:
         a, b, both = (np.log(x) for x in self._terms(mean, concentration))
@@ -134,7 +137,7 @@ class _Counts:
         by_concentration = both - mean**2 * aa - (1 - mean) ** 2 * bb
         return np.array([[-(concentration**2) * (aa + bb), crossed], [crossed, by_concentration]])
 
-    def inside(self, mean: float) -> BetaBinomial:
+    def inside(self, mean: float) -> FittedBeta:
         """The maximum, away from the ends."""
         from scipy.optimize import minimize
 
@@ -158,9 +161,9 @@ class _Counts:
         m, s = 1 / (1 + math.exp(-logit)), math.exp(log_s)
         bread = np.linalg.inv(self.hessian(m, s))
         spread = bread @ self._meat(m, s) @ bread
-        return BetaBinomial(m, s, *np.sqrt(np.diag(spread)).tolist())
+        return FittedBeta(m, s, *np.sqrt(np.diag(spread)).tolist())
 
-    def at_end(self, s: float) -> BetaBinomial:
+    def at_end(self, s: float) -> FittedBeta:
         """The maximum where the concentration is at an end of its range."""
         from scipy.optimize import brentq
 
@@ -180,7 +183,7 @@ class _Counts:
         if drop(math.log(other)) > 0:  # otherwise nothing bounds it
             bound = math.exp(brentq(drop, math.log(s), math.log(other)))
             about += f", and with 95 % {'below' if s == SMALLEST else 'above'} {bound:.3g}"
-        return BetaBinomial(mean, s, se, 0.0, about)
+        return FittedBeta(mean, s, se, 0.0, about)
 
     def _meat(self, mean: float, concentration: float) -> FloatArray:
         scores, Q = self.scores(mean, concentration), self.questions.sum()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..errors import MooInferError
 from ..resampling import question_weights
 from ..subsets import mean_pass_at_k, pass_at_k
+from .beta_binomial import fit_beta_binomial
 from .estimates import Estimated
 
 __all__ = ["BetaBinomial", "Chosen", "CoverageLaw", "ExponentiatedPowerLaw", "forward_validated"]
@@ -21,7 +22,6 @@ IntArray = npt.NDArray[np.int64]
 POINTS = 30  # values of k, log-spaced, that a curve is fitted and judged at
 SHOWN = 32  # one of so many attempts is shown in forward validation: to predict far is what a law is for
 LEAST = 2  # attempts that say how questions differ
-LOG_BOUND = 16.0  # of a beta law's logit mean and log size
 
 
 class CoverageLaw(ABC):
@@ -98,7 +98,7 @@ class ExponentiatedPowerLaw(CoverageLaw):
 class BetaBinomial(CoverageLaw):
     """pass@k = 1 - B(a, b + k) / B(a, b): questions are solved with probabilities from a beta law.
 
-    Fitted by maximum likelihood of the counts.
+    Fitted by maximum likelihood of the counts (`fit_beta_binomial`).
 
     Args:
         a, b: of the beta law, > 0.
@@ -120,26 +120,9 @@ class BetaBinomial(CoverageLaw):
     @classmethod
     def fit(cls, n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Self:
         """Fit the law to counts; see `CoverageLaw.fit`."""
-        from scipy.optimize import minimize
-        from scipy.special import betaln, digamma, expit, logit
-
-        counts, weight = _counts(n, c, weights)
-        right, wrong = counts[:, 1], counts[:, 0] - counts[:, 1]
-
-        def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
-            mean, size = expit(parameters[0]), np.exp(parameters[1])
-            a, b = mean * size, size * expit(-parameters[0])
-            both = digamma(size) - digamma(size + right + wrong)
-            slope_a = weight @ (digamma(a + right) - digamma(a) + both)
-            slope_b = weight @ (digamma(b + wrong) - digamma(b) + both)
-            slopes = np.array([mean * b * (slope_a - slope_b), a * slope_a + b * slope_b])
-            return -float(weight @ (betaln(a + right, b + wrong) - betaln(a, b))), -slopes
-
-        start = logit(np.clip(weight @ right / (weight @ (right + wrong)), 1e-6, 1 - 1e-6))
-        bounds = [(-LOG_BOUND, LOG_BOUND)] * 2
-        found = minimize(loss, np.array([start, 0.0]), jac=True, method="TNC", bounds=bounds)
-        mean, size = expit(found.x[0]), np.exp(found.x[1])
-        return cls(float(mean * size), float(size * expit(-found.x[0])))
+        _counts(n, c, weights)
+        found = fit_beta_binomial(n, c, weights)
+        return cls(found.mean * found.concentration, (1 - found.mean) * found.concentration)
 
     def predict(self, k: npt.ArrayLike) -> FloatArray:
         """Return pass@k for k (m,)."""

@@ -78,9 +78,9 @@ class Price:
     def usd(self, input_tokens: FloatArray, output_tokens: FloatArray, /) -> FloatArray:
         """USD of single requests of so many tokens (N,), at the list price: discounts of caches are ignored.
 
-        >>> Price(1e-06, 2e-06, long_context=[{"above_input_tokens": 9, "usd_per_input_token": 1,
-        ...     "usd_per_output_token": 2}]).usd(np.array([5.0, 10]), np.array([1.0, 1])).tolist()
-        [7e-06, 12.0]
+        >>> longer = {"above_input_tokens": 900, "usd_per_input_token": 2e-06, "usd_per_output_token": 4e-06}
+        >>> Price(1e-06, 2e-06, long_context=(longer,)).usd(np.array([500.0, 1000]), np.array([10.0, 10])).round(5)
+        array([0.00052, 0.00204])
         """
         usd: FloatArray = self.usd_per_input_token * input_tokens + self.usd_per_output_token * output_tokens
         for tier in sorted(self.long_context, key=lambda tier: tier["above_input_tokens"]):

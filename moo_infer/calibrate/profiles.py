@@ -117,7 +117,7 @@ def calibrated(
         calls: how k calls are made: ``at-once``, ``slots`` (P at a time) or ``sequential``.
         parallelism: P, >= 1.
         extrapolate: allow k beyond the fewest scored samples of any question; not with ``empirical``.
-        min_samples: questions with fewer samples that count are left out of the profile.
+        min_samples: questions with fewer scored samples are left out.
         k_max: the largest k that is wanted; where the log does not support it, that is said. Default what it
             supports, or 128 where k is extrapolated.
         on: the day that stands in the source; default today.
@@ -146,7 +146,9 @@ def calibrated(
         price = (prices or {}).get(samples.model)
         if price is not None:
             samples = _billed(samples, price)
-        kept, notes = _kept(samples, min_samples)
+        notes: list[str] = []
+        samples = _with_enough(samples, min_samples, notes)
+        kept = _complete(samples, notes)
         beyond = extrapolated(samples, k_max or K_MAX, seed=seed) if extrapolate else None
         if isinstance(beyond, str):
             notes.append(beyond)
@@ -218,9 +220,33 @@ def _billed(samples: Samples, price: Price) -> Samples:
     return replace(samples, columns={**samples.columns, "cost_usd": billed})
 
 
-def _kept(samples: Samples, min_samples: int) -> tuple[Samples, list[str]]:
-    """The samples that a profile is made of, complete in what they took; and what was left out, in words."""
-    kept, notes = samples.scored, []
+def _with_enough(samples: Samples, least: int, notes: list[str]) -> Samples:
+    """The questions with enough scored samples; which questions cut the range of k for all others is said."""
+    scored = samples.scored
+    if not len(scored):
+        raise MooInferError(f"{samples.model}: none of the {len(samples)} samples is right or wrong")
+    number = np.bincount(samples.question, np.isfinite(samples.correct), len(samples.questions)).astype(np.int64)
+    few = number < least
+    if few.all():
+        raise MooInferError(
+            f"{samples.model}: no question has {least} scored samples, the most that one has is {number.max()}"
+        )
+    if least > 1 and few.any():
+        notes.append(f"{few.sum()} of {len(few)} questions are left out, with fewer than {least} scored samples")
+        samples = samples.where(~few[samples.question])
+    usual = int(np.median(number[number >= max(least, 1)]))
+    if (cut := samples.scored.largest_k) < usual:
+        short = int((number[number >= max(least, 1)] < usual).sum())
+        notes.append(
+            f"k ends at {cut} because {short} of {len(samples.questions)} questions have fewer than {usual} scored "
+            f"samples, as most have; min_samples = {usual} leaves these out"
+        )
+    return samples
+
+
+def _complete(samples: Samples, notes: list[str]) -> Samples:
+    """The scored samples of which all is known that the others took; what is left out is said."""
+    kept = samples.scored
     unused = set()
     complete: BoolArray = np.ones(len(kept), dtype=bool)
     for name in (*TOKENS, *TAKEN):
@@ -231,16 +257,12 @@ def _kept(samples: Samples, min_samples: int) -> tuple[Samples, list[str]]:
                 notes.append(f"{name} is not used: {lacking} of {len(kept)} samples lack it")
             else:
                 complete &= known
-                notes.append(f"{lacking} of {len(kept)} samples are left out, for want of {name}")
+                notes.append(f"{lacking} of {len(kept)} samples are left out of the profile, for want of {name}")
     columns = {name: column for name, column in kept.columns.items() if name not in unused}
     kept = replace(kept, columns=columns).where(complete)
-    few = kept.n < min_samples
-    if few.any():
-        notes.append(f"{int(few.sum())} of {len(few)} questions are left out, with fewer than {min_samples} samples")
-        kept = kept.where(~few[kept.question])
     if not len(kept):
-        raise MooInferError(f"{samples.model}: no sample is left: {'; '.join(notes) or 'the log has none'}")
-    return kept, notes
+        raise MooInferError(f"{samples.model}: no sample is left: {'; '.join(notes)}")
+    return kept
 
 
 def _parts(

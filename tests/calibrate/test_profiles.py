@@ -127,7 +127,7 @@ def test_samples_that_lack_a_number_are_left_out_where_they_are_few(rows, tmp_pa
     (a, _) = calibrated(written(rows, tmp_path), on=TODAY)
     assert a.largest_k == 4
     assert a.estimates.k.tolist() == [1, 2, 3, 4, 5]  # all of them are right or wrong
-    assert "1 of 60 samples are left out, for want of latency_s" in a.notes
+    assert "1 of 60 samples are left out of the profile, for want of latency_s" in a.notes
 
 
 def test_a_number_that_many_samples_lack_is_not_used_by_any_model(rows, tmp_path):
@@ -141,10 +141,15 @@ def test_a_number_that_many_samples_lack_is_not_used_by_any_model(rows, tmp_path
 
 def test_questions_with_few_samples_can_be_left_out(rows, tmp_path):
     del rows[1:5]
-    assert calibrated(written(rows, tmp_path), on=TODAY)[0].largest_k == 1
+    few = calibrated(written(rows, tmp_path), on=TODAY)[0]
+    assert few.largest_k == few.estimates.k[-1] == 1
+    assert (
+        "k ends at 1 because 1 of 12 questions have fewer than 5 scored samples, as most have; "
+        "min_samples = 5 leaves these out" in few.notes
+    )
     kept = calibrated(written(rows, tmp_path), on=TODAY, min_samples=5)[0]
-    assert kept.largest_k == 5
-    assert "1 of 12 questions are left out, with fewer than 5 samples" in kept.notes
+    assert kept.largest_k == kept.estimates.k[-1] == 5
+    assert kept.notes == ["1 of 12 questions are left out, with fewer than 5 scored samples"]
 
 
 def test_failed_samples_are_counted_aloud(rows, tmp_path):
@@ -160,7 +165,7 @@ def test_failed_samples_are_counted_aloud(rows, tmp_path):
         ({"inference": "gauss"}, "unknown inference model 'gauss'; available: beta, empirical, lognormal"),
         ({"calls": "parallel"}, "unknown shape of calls 'parallel'; available: at-once, sequential, slots"),
         ({"extrapolate": True}, "no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal"),
-        ({"min_samples": 9}, "a: no sample is left: 12 of 12 questions are left out, with fewer than 9 samples"),
+        ({"min_samples": 9}, "a: no question has 9 scored samples, the most that one has is 5"),
     ],
 )
 def test_what_cannot_be_done_is_said(log, settings, message):
