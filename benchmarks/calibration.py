@@ -1,8 +1,10 @@
 """How well a calibration predicts: unseen samples, and decisions on unseen questions (docs/calibration.md).
 
-Reads the logs of Epoch AI on GPQA Diamond from the folder that MOO_INFER_DATA names. Takes about ten minutes::
+Reads the logs of Epoch AI on GPQA Diamond and the counts of Large Language Monkeys from the folder that MOO_INFER_DATA
+names. Takes about ten minutes::
 
-    python benchmarks/calibration.py            # both parts
+    python benchmarks/calibration.py            # all parts
+    python benchmarks/calibration.py laws       # laws of coverage, fitted to 100 attempts, predicting 10,000
     python benchmarks/calibration.py samples    # calibrated on samples 1 to 4, predicting 8
     python benchmarks/calibration.py decisions  # chosen on half of the questions, scored on the other half
 """
@@ -18,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.optimize import curve_fit
 
 from moo_infer import Candidates, Exact, ModelProfile, Pipeline, Samples, Scenario
 from moo_infer.builtin.aggregators import Coverage
@@ -25,7 +28,7 @@ from moo_infer.builtin.answers import PluralityVote
 from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.selectors import MaxAccuracy
-from moo_infer.calibrate import fit_beta
+from moo_infer.calibrate import BetaBinomial, ExponentiatedPowerLaw, fit_beta, forward_validated
 from moo_infer.calibrate.beyond import Extrapolated, extrapolated
 from moo_infer.parts import Uncertain
 from moo_infer.samples import ANSWERED
@@ -34,6 +37,7 @@ from moo_infer.subsets import mean_pass_at_k, vote_at_k
 SHOWN, HIDDEN = 4, 8
 COSTS, SECONDS = np.geomspace(0.003, 0.1, 4), np.geomspace(30, 1000, 4)
 SPLITS, DRAWS = 50, 200
+FEW, MANY, SEEDS = 100, 10_000, 30  # attempts that laws see and predict, and how often
 
 
 def runs(folder: Path) -> Iterator[Samples]:
@@ -179,10 +183,47 @@ def decisions_part(logs: list[Samples]) -> None:
         print(f"{what:12} {shown:12} {len(tally):9} {none:6} {regret:21.2f} {100 * broken:13.1f} %")
 
 
+def laws_part(folder: Path) -> None:
+    counts = pl.read_csv(folder / "counts_original.csv.gz").group_by("model", maintain_order=True)
+    models = [(rows["n"].to_numpy(), rows["c"].to_numpy()) for _, rows in counts]
+    k = np.arange(1, FEW + 1)
+    errors: dict[str, list[float]] = {"chosen": [], "exponentiated-power-law": [], "beta-binomial": [], "a k^b + c": []}
+    inside = []
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seed)
+        off: dict[str, list[float]] = {name: [] for name in errors}
+        for n, c in models:
+            shown, seen = np.full(len(n), FEW), rng.hypergeometric(c, n - c, FEW)
+            (true,) = mean_pass_at_k(n, c, [MANY])
+            chosen = forward_validated(shown, seen)
+            predicted = chosen.predict([MANY])
+            inside.append(bool(predicted.low[0] <= true <= predicted.high[0]))
+            off["chosen"].append(predicted.value[0] - true)
+            for law in (ExponentiatedPowerLaw, BetaBinomial):
+                off[law.name].append(law.fit(shown, seen).predict([MANY])[0] - true)
+            curve = mean_pass_at_k(shown, seen, k)
+            (a, b, constant), _ = curve_fit(
+                lambda k, a, b, c: a * k**b + c, k, curve, p0=(curve[0], 0.5, 0.0), maxfev=10**5
+            )
+            off["a k^b + c"].append(a * MANY**b + constant - true)
+        for name, values in off.items():
+            errors[name].append(float(np.sqrt(np.mean(np.square(values)))))
+    print(
+        f"fitted to {FEW} attempts a problem, predicting pass@{MANY}: RMSE over {len(models)} models, {SEEDS} sub-samples"
+    )
+    print("law                       mean   least   most   at most 0.05")
+    for name, found in errors.items():
+        good = sum(error <= 0.05 for error in found)
+        print(f"{name:24} {np.mean(found):5.3f}   {min(found):5.3f}  {max(found):5.3f}   {good} of {SEEDS}")
+    print(f"95 % intervals of the chosen law hold in {100 * np.mean(inside):.0f} %")
+
+
 def main() -> None:
-    folder = Path(os.environ["MOO_INFER_DATA"]) / "epoch_gpqa"
-    parts = sys.argv[1:] or ["samples", "decisions"]
-    logs = list(runs(folder))
+    data = Path(os.environ["MOO_INFER_DATA"])
+    parts = sys.argv[1:] or ["laws", "samples", "decisions"]
+    if "laws" in parts:
+        laws_part(data / "monkeys")
+    logs = list(runs(data / "epoch_gpqa")) if {"samples", "decisions"} & set(parts) else []
     warnings.simplefilter("ignore")  # runs that cannot vote are left out, and said so
     if "samples" in parts:
         samples_part(logs)
