@@ -208,9 +208,7 @@ def laws_part(folder: Path) -> None:
             off["a k^b + c"].append(a * MANY**b + constant - true)
         for name, values in off.items():
             errors[name].append(float(np.sqrt(np.mean(np.square(values)))))
-    print(
-        f"fitted to {FEW} attempts a problem, predicting pass@{MANY}: RMSE over {len(models)} models, {SEEDS} sub-samples"
-    )
+    print(f"fitted to {FEW} attempts a problem, predicting pass@{MANY}: RMSE over {len(models)} models, {SEEDS} times")
     print("law                       mean   least   most   at most 0.05")
     for name, found in errors.items():
         good = sum(error <= 0.05 for error in found)
