@@ -111,7 +111,8 @@ def calibrate(
     """
     from .calibrate.logs import read_log
     from .calibrate.prices import by_hand, find_prices
-    from .calibrate.profiles import calibrated, save
+    from .calibrate.profiles import calibrated
+    from .calibrate.writing import save
 
     on = _day(day)
     log = read_log(logs, format, Registry(*(plugin_file(path) for path in plugin_files or [])))

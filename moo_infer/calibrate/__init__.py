@@ -6,8 +6,9 @@ from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .load_tests import Measured, read
 from .logs import COLUMNS, Log, Source, read_log
 from .prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
-from .profiles import Calibrated, calibrated, save
+from .profiles import Calibrated, calibrated
 from .serving import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
+from .writing import save
 
 __all__ = [
     "COLUMNS",
