@@ -3,13 +3,14 @@
 10 models x 1000 questions x 100 samples in Parquet, with answers, tokens and seconds. Polars alone reads the file and
 counts the right samples of every model and question; `read_log` reads it, checks every value, hashes the file and looks
 for duplicates, and `samples` makes the arrays of every model. The target is at most twice the time of polars alone. The
-same rows in another order, which have to be sorted, and as a zipped CSV are shown for comparison. Best of five runs,
-taken in turns. It takes half a minute. To repeat:
+same rows in another order, which have to be sorted, and as a zipped CSV are shown for comparison. Median of 15 runs,
+taken in turns. It takes a minute. To repeat:
 
     python benchmarks/logs.py
 """
 
 import platform
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ import polars as pl
 from moo_infer import Registry
 from moo_infer.calibrate import read_log
 
-MODELS, QUESTIONS, SAMPLES, RUNS, TARGET = 10, 1000, 100, 5, 2
+MODELS, QUESTIONS, SAMPLES, RUNS, TARGET = 10, 1000, 100, 15, 2
 ROWS = MODELS * QUESTIONS * SAMPLES
 REGISTRY = Registry(entry_points=False)
 
@@ -54,14 +55,14 @@ def ours(file: Path) -> None:
 
 
 def seconds(jobs: list[Callable[[], None]]) -> list[float]:
-    """Best of several runs of each, taken in turns so that a busy machine is busy for all."""
+    """Median of several runs of each, taken in turns so that a busy machine is busy for all."""
     taken: list[list[float]] = [[] for _ in jobs]
     for _ in range(RUNS):
         for job, times in zip(jobs, taken, strict=True):
             start = time.perf_counter()
             job()
             times.append(time.perf_counter() - start)
-    return [min(times) for times in taken]
+    return [statistics.median(times) for times in taken]
 
 
 def main() -> None:

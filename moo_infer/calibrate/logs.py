@@ -76,9 +76,13 @@ class Log:
 
         frame, runs = self.frame, self._runs
         numbers = [name for name in frame.columns if name not in (*REQUIRED, "answer")]
-        arrays = frame.select(pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan))
+        numbered = [pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan)]
+        if "answer" in frame.columns:
+            code, which = _codes(frame["answer"])
+            numbered.append(which)
+        arrays = frame.select(numbered)
         correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
-        answers = _codes(frame["answer"]) if "answer" in frame.columns else None
+        answers = code[arrays["answer"].to_numpy()] if "answer" in frame.columns else None
         starts = np.append(runs["start"].to_numpy(), len(frame))
         found = []
         for (model,), part in runs.with_row_index("run").group_by("model", maintain_order=True):
@@ -286,16 +290,17 @@ def _ordered(log: Log) -> Log:
         blank = runs.filter(pl.col(name).is_null() | (pl.col(name).str.strip_chars() == ""))
         if len(blank):
             raise MooInferError(f"{_row(log, blank['start'][0])}: {name} is blank")
+    starts, sample = runs["start"].to_numpy(), frame["sample"].to_numpy()
+    step = np.diff(sample)
+    step[starts[1:] - 1] = 1
+    together = runs.select(KEYS).n_unique() == len(runs) and len(runs["model"].rle()) == runs["model"].n_unique()
+    if together and (step > 0).all():
+        return log
     questions = runs.select(KEYS).unique(maintain_order=True)
     models = questions.select("model").unique(maintain_order=True).with_row_index("of_model")
     questions = questions.join(models, on="model", how="left", maintain_order="left")
     questions = questions.sort("of_model", maintain_order=True).with_row_index("place")
     each = runs.join(questions, on=KEYS, how="left", maintain_order="left")["place"].to_numpy().astype(np.int64)
-    starts, sample = runs["start"].to_numpy(), frame["sample"].to_numpy()
-    step = np.diff(sample)
-    step[starts[1:] - 1] = 1
-    if (np.diff(each) > 0).all() and (step > 0).all():
-        return log
     place = np.repeat(each, np.diff(np.append(starts, len(frame))))
     order = np.lexsort((sample, place))
     place, sample = place[order], sample[order]
@@ -319,22 +324,26 @@ def _row(log: Log, row: int) -> str:
     return f"{log.sources[-1].file}: row {row + 1}"
 
 
-def _codes(answers: "pl.Series") -> IntArray:
-    """Integer codes (N,) of answers without the white space around them; -1 where nothing is left."""
+def _codes(answers: "pl.Series") -> "tuple[IntArray, pl.Expr]":
+    """Codes of the different answers without the white space around them, and which of them each answer is.
+
+    The code is -1 where nothing is left, and at the end for no answer.
+    """
     import polars as pl
 
     different = answers.drop_nulls().unique()
     stripped = different.str.strip_chars()
     kept = stripped.filter(stripped != "").unique().sort()
-    code = stripped.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int64).fill_null(-1)
-    of_different = answers.cast(pl.Enum(different)).to_physical().cast(pl.Int64).fill_null(len(different))
-    codes: IntArray = np.append(code.to_numpy(), -1)[of_different.to_numpy()]
-    return codes
+    code = stripped.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    which = pl.col(answers.name).cast(pl.Enum(different)).to_physical().cast(pl.Int64).fill_null(len(different))
+    return np.append(code, -1), which
 
 
 def _compact(codes: IntArray) -> IntArray:
     """The same codes as 0, 1, ... without gaps; -1 stays."""
     used = np.bincount(codes + 1) > 0
+    if used[1:].all():
+        return codes
     used[0] = False
     compact: IntArray = np.where(codes < 0, -1, (np.cumsum(used) - 1)[codes + 1])
     return compact
