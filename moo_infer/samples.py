@@ -59,7 +59,7 @@ class Samples:
                     f"{self.model}: {name} must have the shape of question, {np.shape(self.question)}, got "
                     f"{np.shape(array)}"
                 )
-        if len(self.question) and (np.diff(self.question).min(initial=0) < 0 or self.question[0] < 0):
+        if len(self.question) and ((self.question[1:] < self.question[:-1]).any() or self.question[0] < 0):
             raise MooInferError(f"{self.model}: question must be ascending and >= 0")
         if len(self.question) and self.question[-1] >= len(self.questions):
             raise MooInferError(f"{self.model}: question must be < {len(self.questions)}, got {self.question[-1]}")
@@ -96,7 +96,7 @@ class Samples:
     def scored(self) -> "Samples":
         """The samples that are right or wrong, with the questions that have some."""
         known = np.isfinite(self.correct)
-        return self if known.all() and len(np.unique(self.question)) == len(self.questions) else self.where(known)
+        return self if known.all() and self.n.all() else self.where(known)
 
     @cached_property
     def n(self) -> IntArray:
