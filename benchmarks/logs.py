@@ -2,9 +2,9 @@
 
 10 models x 1000 questions x 100 samples in Parquet, with answers, tokens and seconds. Polars alone reads the file and
 counts the right samples of every model and question; `read_log` reads it, checks every value, hashes the file and looks
-for duplicates, `samples` makes the arrays of every model, and pass@k is computed for every k up to 100. The target is at
-most three times the time of polars alone. The same rows in another order, which have to be sorted, and as a zipped CSV
-are shown for comparison. Median of 15 runs, taken in turns. It takes a minute. To repeat:
+for duplicates, `samples` makes the arrays of every model, and pass@k is computed for every k up to 100. The target is
+at most three times the time of polars alone. The same rows in another order, which have to be sorted, and as a zipped
+CSV are shown for comparison. Median of 15 runs, taken in turns. It takes a minute. To repeat:
 
     python benchmarks/logs.py
 """

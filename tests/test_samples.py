@@ -1,0 +1,64 @@
+"""The samples of one model as arrays."""
+
+import numpy as np
+import pytest
+
+from moo_infer import MissingColumn, MooInferError, Samples
+
+NAN = np.nan
+
+
+@pytest.fixture
+def samples():
+    question, correct = np.array([0, 0, 1, 1, 1, 2]), np.array([1.0, NAN, 0, 1, 1, NAN])
+    return Samples("mine", ["a", "b", "c"], question, correct, {"answer": np.array([0, -1, 1, 0, 0, -1])})
+
+
+def test_questions_count_their_samples_and_right_ones(samples):
+    assert samples.n.tolist() == [2, 3, 1]
+    assert samples.right.tolist() == [1, 2, 0]
+    assert samples.largest_k == 1
+    assert len(samples) == 6
+
+
+def test_scored_samples_are_right_or_wrong_and_questions_without_them_are_gone(samples):
+    scored = samples.scored
+    assert scored.questions == ("a", "b")
+    assert scored.correct.tolist() == [1, 0, 1, 1]
+    assert scored["answer"].tolist() == [0, 1, 0, 0]
+    assert scored.scored is scored
+    assert samples.answered == pytest.approx(4 / 6)
+    assert scored.answered == 1.0
+
+
+def test_questions_without_any_sample_are_gone_too():
+    samples = Samples("mine", ["a", "b"], np.array([1, 1]), np.array([1.0, 0.0]))
+    assert samples.scored.questions == ("b",)
+
+
+def test_without_answers_none_are_known():
+    assert Samples("mine", ["a"], np.array([0]), np.array([1.0])).answered == 0.0
+
+
+def test_columns_are_got_by_name(samples):
+    assert samples["correct"] is samples.correct
+    with pytest.raises(
+        MissingColumn, match="no column 'score', needed by the samples of mine; columns: correct, answer"
+    ):
+        samples["score"]
+
+
+@pytest.mark.parametrize(
+    ("question", "correct", "columns", "message"),
+    [
+        ([0, 1], [1.0], {}, r"mine: correct must have the shape of question, \(2,\), got \(1,\)"),
+        ([0, 1], [1.0, 0.0], {"score": [1.0]}, r"mine: score must have the shape of question"),
+        ([1, 0], [1.0, 0.0], {}, "mine: question must be ascending and >= 0"),
+        ([-1, 0], [1.0, 0.0], {}, "mine: question must be ascending and >= 0"),
+        ([0, 2], [1.0, 0.0], {}, "mine: question must be < 2, got 2"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(question, correct, columns, message):
+    arrays = {name: np.array(column) for name, column in columns.items()}
+    with pytest.raises(MooInferError, match=message):
+        Samples("mine", ["a", "b"], np.array(question), np.array(correct), arrays)
