@@ -147,7 +147,7 @@ def test_lengths_that_differ_between_many_models_at_once():
 
 def test_unknown_laws_are_left_to_simulation():
     class Log:
-        tokens_in = tokens_out = None
+        tokens_in = tokens_out = logged = None
 
     assert api("n").exact(Log(), K, parallelism=1) is None
     assert GpuCost(1.0, output_tokens_per_second=10.0).exact(Log(), K, parallelism=1) is None
