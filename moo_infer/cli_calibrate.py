@@ -24,7 +24,7 @@ def fit_latency(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the YAML there as well.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")] = False,
 ) -> str:
-    r"""Fit the seconds of a server or an API to a load test, and print the YAML for a model's costs.
+    """Fit the seconds of a server or an API to a load test, and print the YAML for a model's costs.
 
     Reads the JSON of vLLM bench, guidellm and aiperf, and CSV with the columns concurrency, input_tokens,
     output_tokens, ttft_s, latency_s.
@@ -78,7 +78,9 @@ def calibrate(
     calls: Annotated[
         str, typer.Option(metavar="SHAPE", help="How k calls are made: at-once, slots (P at a time) or sequential.")
     ] = "at-once",
-    parallelism: Annotated[int, typer.Option(metavar="P", help="Calls at a time, and the step of k.")] = 1,
+    parallelism: Annotated[
+        int | None, typer.Option(metavar="P", help="Calls at a time, for --calls slots, and the step of k.")
+    ] = None,
     min_samples: Annotated[int, typer.Option(metavar="N", help="Leave out questions with fewer scored samples.")] = 1,
     k_max: Annotated[
         int | None, typer.Option(metavar="K", help="The largest k that is asked for; default what the log supports.")
@@ -89,7 +91,9 @@ def calibrate(
     table: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the neutral table: .csv, .jsonl (.gz) or .parquet.")
     ] = None,
-    bootstrap: Annotated[int, typer.Option(metavar="B", help="Draws of the bootstrap over questions.")] = 1000,
+    bootstrap: Annotated[
+        int, typer.Option(metavar="B", min=1, max=100_000, help="Draws of the bootstrap over questions.")
+    ] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 0,
     plugin_files: Annotated[
         list[Path] | None,
@@ -97,7 +101,7 @@ def calibrate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")] = False,
 ) -> str:
-    r"""Estimate from logs of evaluations what k calls are worth and take, and write profiles for recommend.
+    """Estimate from logs of evaluations what k calls are worth and take, and write profiles for recommend.
 
     Reads inspect_ai logs, lm-evaluation-harness samples, HumanEval and EvalPlus results, and a table with the columns
     model, question_id, sample, correct and what else is known: answer, score, input_tokens, output_tokens, latency_s,
@@ -112,21 +116,30 @@ def calibrate(
     from .calibrate.logs import read_log
     from .calibrate.prices import by_hand, find_prices
     from .calibrate.profiles import calibrated
-    from .calibrate.writing import save
+    from .calibrate.writing import RECOMMEND, save
 
+    if day is not None and prices is None:
+        raise MooInferError("--date is the day whose prices hold; give --prices as well")
+    if (calls == "slots") != (parallelism is not None):
+        raise MooInferError(f"--calls slots and --parallelism belong together, got --calls {calls}")
     on = _day(day)
+    _apart(logs, table, out)
     log = read_log(logs, format, Registry(*(plugin_file(path) for path in plugin_files or [])))
     log = log.only(model) if model else log
     priced = None
     if prices or price:
-        models = log.frame["model"].unique(maintain_order=True).to_list()
-        priced = find_prices(models, prices, on, by_hand(price or [], "--price"))
+        given = by_hand(price or [], "--price")
+        # A renamed model has its price under its own name, unless the new one was given a price by hand.
+        names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
+        names |= {m: s.called for s in log.sources for m in s.models if m in names and s.called and m not in given}
+        found_prices = find_prices(list(names.values()), prices, on, given)
+        priced = {model: found_prices[name] for model, name in names.items()}
     found = calibrated(
         log,
         priced,
         inference=inference or ("beta" if extrapolate else "empirical"),
         calls=calls,
-        parallelism=parallelism,
+        parallelism=1 if parallelism is None else parallelism,
         extrapolate=extrapolate,
         min_samples=min_samples,
         k_max=k_max,
@@ -134,16 +147,37 @@ def calibrate(
         seed=seed,
     )
     files = [] if table is None else [table]
+    fresh = table is not None and not table.exists()
     if table is not None:
         log.write(table)
     if out is not None:
-        files += save(found, out)
+        try:
+            files += save(found, out)
+        except MooInferError:
+            if fresh and table is not None:  # all or nothing
+                table.unlink(missing_ok=True)
+            raise
     if as_json:
         document: dict[str, Any] = {"sources": [asdict(source) for source in log.sources]}
         document |= {"models": [calibration.to_dict() for calibration in found], "files": [str(file) for file in files]}
         return json.dumps({"schema": 1} | document, indent=2, allow_nan=False)
     text = laid_out([block for calibration in found for block in calibration.blocks()])
-    return text + (f"Written: {', '.join(map(str, files))}\n" if files else "")  # paths are not to be broken
+    text += f"Written: {', '.join(map(str, files))}\n" if files else ""  # paths are not to be broken
+    return text + (f"To decide: {RECOMMEND.format(out)}\n" if out else "")
+
+
+def _apart(logs: list[str], table: Path | None, out: Path | None) -> None:
+    """Refuse to write over a log that is read, or over what else is written."""
+    from .calibrate.writing import beside
+
+    read = {Path(log).resolve() for log in logs} | {Path(log.partition("=")[2]).resolve() for log in logs if "=" in log}
+    written = [("--table", table), ("--out", out), ("--out", beside(out) if out else None)]
+    taken: dict[Path, str] = dict.fromkeys(read, "a log that is read")
+    for flag, path in written:
+        if path is not None:
+            if path.resolve() in taken:
+                raise MooInferError(f"{flag}: {path}: would overwrite {taken[path.resolve()]}")
+            taken[path.resolve()] = "what else is written"
 
 
 def _day(text: str | None) -> date:

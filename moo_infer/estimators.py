@@ -23,8 +23,35 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 Result = TypeVar("Result")
-# Moments (Q, n) by the identities of model and part, which are kept beside them so that the identities stay theirs.
-Given = dict[tuple[int, int], tuple[InferenceModel, AccuracyAggregator | CostModel, Moments | None]]
+
+
+class Given:
+    """Moments (Q, n) of the questions of a log, kept for draws that weigh them anew.
+
+    Args:
+        parts: those that are the same in all draws.
+    """
+
+    def __init__(self, parts: Sequence[AccuracyAggregator | CostModel] = ()) -> None:
+        self.parts = parts
+        self.moments: dict[tuple[int, int], Moments | None] = {}
+
+    def ask(
+        self,
+        part: AccuracyAggregator | CostModel,
+        model: InferenceModel,
+        compute: Callable[[], Moments | None],
+    ) -> Moments | None:
+        """Return what the part says of the questions of a model."""
+        place = next((i for i, kept in enumerate(self.parts) if kept is part or kept == part), None)
+        if place is None:
+            return compute()
+        key = id(model), place  # the model stays: those that draws give have it in common
+        if key not in self.moments:
+            self.moments[key] = compute()
+        return self.moments[key]
+
+
 AT_ONCE = 2**14  # draws of parameters times values of k in one go
 BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
 
@@ -122,7 +149,7 @@ class Exact(Estimator):
         given: "Given | None" = None,
     ) -> dict[str, Moments | None]:
         """Ask the parts; `given` keeps what they say of every question of a log, for draws that weigh them anew."""
-        given = {} if given is None else given
+        given = given or Given()
         who = f"aggregator {aggregator.name!r} on {profile.name!r}"
         moments = {ACCURACY.name: _known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given)}
         for objective, parts in cost_models(profile, aggregator).items():
@@ -151,7 +178,7 @@ class Exact(Estimator):
             yield from (estimate for _ in range(B))
             return
 
-        given: Given = {}
+        given = Given([aggregator, *profile.costs, *aggregator.costs])
 
         def one(drawn: ModelProfile) -> Estimate:
             moments = self.moments(drawn, aggregator, k, parallelism, given)
@@ -282,18 +309,21 @@ def _possible(
     """(n,) which numbers of inferences all cost models say can be had."""
     most = _most(profile)
     possible = np.ones(len(k), dtype=bool) if most is None else k <= most
-    for part in (*profile.costs, *aggregator.costs):
+    every, k = possible.copy(), k[possible]
+    possible = possible[possible]
+    for part in (*profile.costs, *aggregator.costs) if len(k) else ():
         who = f"cost model {part.name!r} on {profile.name!r}"
         found = np.asarray(guarded(partial(part.possible, profile.inference, k, parallelism=parallelism), who))
         if found.shape != k.shape or found.dtype != bool:
             raise MooInferError(f"{who}: possible must return {k.shape} of true and false, got {found!r:.80}")
         possible &= found
-    return possible
+    every[every] = possible
+    return every
 
 
 def _most(profile: ModelProfile) -> int | None:
     """The largest k of a profile that is a candidate, or None where there is no end."""
-    ends = [profile.inference.largest_k, None if profile.extrapolate else profile.largest_k]
+    ends = [profile.inference.largest_k, profile.extrapolate_to or profile.largest_k]
     return min((end for end in ends if end is not None), default=None)
 
 
@@ -302,11 +332,14 @@ def _remarks(profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray,
     model = profile.inference
     said = [*guarded(model.remarks, f"inference model {model.name!r} of {profile.name!r}")]
     most = _most(profile)
+    supported = profile.largest_k or most
     if most is not None and len(k) and k.max() > most:
-        said.append(f"no k above {most}, the largest that its source supports")
-    if profile.extrapolate and profile.largest_k is not None and len(k) and k.max() > profile.largest_k:
-        said.append(f"what is above k = {profile.largest_k}, the largest that its source supports, is extrapolated")
-    for part in (*profile.costs, *aggregator.costs):
+        why = "the largest that its source supports" if most == supported else "as far as it is extrapolated"
+        said.append(f"no k above {most}, {why}")
+    if supported is not None and most is not None and supported < min(most, k.max(initial=0)):
+        said.append(f"what is above k = {supported}, the largest that its source supports, is extrapolated")
+    k = k if most is None else k[k <= most]
+    for part in (*profile.costs, *aggregator.costs) if len(k) else ():
         who = f"cost model {part.name!r} on {profile.name!r}"
         said += guarded(partial(part.remarks, model, k, parallelism=parallelism), who)
     return tuple(dict.fromkeys(said))
@@ -329,11 +362,12 @@ def _known(
         return _checked(partial(exact, model, k), k, objective, who)
     given, Q = queries.model, len(queries.weights)
     if given.logged is not None:
-        key = id(given), id(part)
-        if key not in kept:
-            kept[key] = given, part, _checked(partial(exact, given, k), k, objective, who)
-        moments = kept[key][2]
-        return None if moments is None else mixed(queries.weights, moments.mean, moments.std)
+        moments = kept.ask(part, given, lambda: _checked(partial(exact, given, k), k, objective, who))
+        if moments is None:
+            return None
+        each = (Q, len(k))
+        std = None if moments.std is None else np.broadcast_to(moments.std, each)
+        return mixed(queries.weights, np.broadcast_to(moments.mean, each), std)
     if not part.per_query:
         return None
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded

@@ -131,5 +131,6 @@ def _relaxed(limit: Limit, excess: float) -> Limit:
 
 
 def _who(candidates: Candidates, row: int) -> str:
-    k = f"k = {candidates.k[row]}"
+    beyond = candidates.extrapolated(row)
+    k = f"k = {candidates.k[row]}{f', {beyond}' if beyond else ''}"
     return k if candidates.curves == 1 else f"{candidates.model[row]}, {candidates.aggregator[row]}, {k}"

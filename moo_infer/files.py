@@ -24,6 +24,8 @@ def head(path: Path, /) -> bytes:
     """
     if path.is_dir():
         raise MooInferError("must be a file, is a folder")
+    if path.exists() and not path.is_file():
+        raise MooInferError("must be a file; what comes through a pipe can be read only once, so save it first")
     try:
         with path.open("rb") as file:
             found = file.read(HEAD)
@@ -74,10 +76,15 @@ def records(path: Path, /) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     for number, text in lines(path):
         try:
-            record = json.loads(text)
+            record = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be parsed"
             raise MooInferError(f"line {number}: is no JSON: {what}") from None
         if not isinstance(record, dict):
             raise MooInferError(f"line {number}: must be a JSON object, got {text:.40}")
         yield number, record
+
+
+def _refuse(constant: str) -> None:
+    """JSON has no NaN, whatever Python writes."""
+    raise json.JSONDecodeError(f"{constant} is no number there; write null", constant, 0)

@@ -238,6 +238,8 @@ def _accepted(cls: type, key: str, value: object, here: str) -> object:
     hint, adapter = _adapters(cls)[key]
     if isinstance(value, np.generic):
         value = value.item()
+    if Path in _named_types(hint) and not isinstance(value, (str, *_classes(hint))):
+        raise MooInferError(f"{here}: must be a path, got {value!r:.80}")
     if bool not in _named_types(hint) and (found := _first_bool(value)) is not None:
         raise MooInferError(f"{here}: must be a number, got {found!r}")
     if _is_number(hint) and isinstance(value, str):
@@ -282,6 +284,10 @@ def _named_types(hint: object) -> set[object]:
         return {kind for part in typing.get_args(hint) for kind in _named_types(part)}
     arguments = typing.get_args(hint)
     return {typing.get_origin(hint), *(k for part in arguments for k in _named_types(part))} if arguments else {hint}
+
+
+def _classes(hint: object) -> tuple[type, ...]:
+    return tuple(kind for kind in _named_types(hint) if isinstance(kind, type))
 
 
 def _rules(hint: object) -> list[object]:

@@ -45,7 +45,7 @@ class ModelProfile:
         source: where the numbers come from, in words.
         largest_k: the largest number of inferences of one query that the source supports, >= 1; None where it says
             nothing of that.
-        extrapolate: whether to go beyond it all the same; reports mark every such choice.
+        extrapolate_to: the largest number beyond it that is offered all the same; reports mark every such choice.
         uncertain: how uncertain numbers are, by their path: ``inference.accuracy_mean``,
             ``costs[0].usd_per_output_token``.
 
@@ -65,7 +65,7 @@ class ModelProfile:
     parallelism: int = 1
     source: str = ""
     largest_k: int | None = None
-    extrapolate: bool = False
+    extrapolate_to: int | None = None
     uncertain: Mapping[str, Uncertain] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,10 +80,12 @@ class ModelProfile:
             if not isinstance(cost.objective, Objective):
                 raise MooInferError(f"{self.name}: costs[{i}]: {cost.name}: needs an Objective, got {cost.objective!r}")
         at_least_one(self.parallelism, f"{self.name}: parallelism")
-        if self.largest_k is not None:
-            at_least_one(self.largest_k, f"{self.name}: largest_k")
-        if not isinstance(self.extrapolate, bool):
-            raise MooInferError(f"{self.name}: extrapolate: must be true or false, got {self.extrapolate!r}")
+        for name in ("largest_k", "extrapolate_to"):
+            if getattr(self, name) is not None:
+                at_least_one(getattr(self, name), f"{self.name}: {name}")
+        if self.extrapolate_to is not None and self.extrapolate_to <= (self.largest_k or self.extrapolate_to):
+            least = "needs largest_k" if self.largest_k is None else f"must be above largest_k = {self.largest_k}"
+            raise MooInferError(f"{self.name}: extrapolate_to: {least}, got {self.extrapolate_to}")
         for path in self.uncertain:
             try:
                 i, name = self._place(path)
@@ -222,7 +224,7 @@ def _builtin(name: str) -> Path:
 def _profile(registry: Registry, folder: Path, name: str, given: Mapping[str, Any], where: str) -> ModelProfile:
     if "c_in" in given or "mu_Lin" in given:
         given = _from_reference(given, where)
-    allowed = ("inference", "costs", "parallelism", "source", "largest_k", "extrapolate")
+    allowed = ("inference", "costs", "parallelism", "source", "largest_k", "extrapolate_to")
     _known(given, allowed, where)
     for key in ("inference", "costs"):
         if key not in given:
@@ -237,7 +239,7 @@ def _profile(registry: Registry, folder: Path, name: str, given: Mapping[str, An
         parallelism=at_least_one(given.get("parallelism", 1), f"{where}: parallelism"),
         source=str(given.get("source", "")),
         largest_k=given.get("largest_k"),
-        extrapolate=given.get("extrapolate", False),
+        extrapolate_to=given.get("extrapolate_to"),
         uncertain={f"{path}.{key}": u for path, part in parts.items() for key, u in uncertain(part).items()},
     )
 

@@ -15,7 +15,7 @@ from .objectives import Limit
 from .parts import at_least_one
 from .profiles import ModelProfile, Scenario
 from .stability import Key, Share, Source, Stability, resample, tally
-from .tables import notebook
+from .tables import notebook, notes
 from .text import write
 
 if TYPE_CHECKING:
@@ -193,8 +193,9 @@ class Report:
                 for e in self.candidates.estimates
                 for remark in e.remarks
             ],
+            "notes": notes(self),
             "models": [
-                {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate": p.extrapolate}
+                {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
                 for p in self.profiles
             ],
             "scenarios": [

@@ -63,6 +63,8 @@ class Samples:
             raise MooInferError(f"{self.model}: question must be ascending and >= 0")
         if len(self.question) and self.question[-1] >= len(self.questions):
             raise MooInferError(f"{self.model}: question must be < {len(self.questions)}, got {self.question[-1]}")
+        if not np.all((self.correct == 0) | (self.correct == 1) | np.isnan(self.correct)):
+            raise MooInferError(f"{self.model}: correct must be 1, 0 or NaN; other grades belong to score")
         object.__setattr__(self, "questions", tuple(self.questions))
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
 

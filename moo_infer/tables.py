@@ -69,6 +69,8 @@ def notes(report: "Report") -> list[str]:
             found.append(f"{scenario.name}: scaled by the largest mean, for want of a limit: {listed}.")
     if len(set(report.candidates.labels)) > len({model for model, _ in report.candidates.labels}):
         found.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
+    if different := _different_questions(report):
+        found.append(different)
     if report.stable:
         what = {
             "parameters": "what is uncertain in the profiles" if _logs(report) else "the uncertain parameters",
@@ -91,6 +93,23 @@ def notes(report: "Report") -> list[str]:
             f"Limited quantiles are simulated, {report.estimator.trials} trials, seed {report.estimator.seed}."
         )
     return found
+
+
+def _different_questions(report: "Report") -> str:
+    """Say that logs hold different questions, which may be what makes one of them look better."""
+    asked: dict[str, set[str]] = {}
+    for profile in report.profiles:
+        queries = profile.inference.queries("accuracy")
+        if queries is not None and queries.model.logged is not None:
+            asked[profile.name] = set(queries.model.logged.questions)
+    common = set.intersection(*asked.values()) if asked else set()
+    if all(len(questions) == len(common) for questions in asked.values()):
+        return ""
+    most = max(map(len, asked.values()))
+    return (
+        f"The models answered different questions, {len(common)} of which are common to all (a model has up to "
+        f"{most}); what looks like a better model may be easier questions."
+    )
 
 
 def _logs(report: "Report") -> bool:

@@ -73,6 +73,16 @@ def test_a_model_is_renamed_with_its_log(capsys, tmp_path):
     assert [model["model"] for model in json.loads(out)["models"]] == ["high", "low"]
 
 
+def test_a_renamed_model_has_the_price_of_its_own_name(capsys):
+    code, out, _ = called(capsys, f"fast={EXAMPLES / 'log.csv'}", "--json", "--prices", PRICES)
+    assert code == 2  # it holds three models
+    one = EXAMPLES.parent / "tests" / "fixtures" / "logs" / "arithmetic.eval"
+    code, out, _ = called(capsys, f"fast={one}", "--json", "--price", "fast=1e-6,2e-6")
+    assert (code, json.loads(out)["models"][0]["price"]["usd_per_output_token"]) == (0, 2e-6)
+    code, out, _ = called(capsys, f"fast={one}", "--json", "--price", "mockllm/model=1e-6,3e-6")
+    assert (code, json.loads(out)["models"][0]["price"]["usd_per_output_token"]) == (0, 3e-6)
+
+
 def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys, tmp_path):
     code, _, err = called(capsys, LOG, "--model", "acme/large", "--k-max", "64")
     assert code == 0
@@ -92,14 +102,21 @@ def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys,
         (["nowhere.csv"], "nowhere.csv: no such file"),
         ([LOG, "--format", "csv"], "unknown log reader 'csv'; available: "),
         ([LOG, "--model", "acme/huge"], "unknown model 'acme/huge'; available: acme/large"),
-        ([LOG, "--date", "yesterday"], "--date: must be YYYY-MM-DD, got 'yesterday'"),
+        ([LOG, "--date", "2026-01-02"], "--date is the day whose prices hold; give --prices as well"),
+        ([LOG, "--prices", PRICES, "--date", "yesterday"], "--date: must be YYYY-MM-DD, got 'yesterday'"),
         ([LOG, "--prices", "nowhere.json"], "prices 'nowhere.json': is neither genai-prices nor a file"),
         ([LOG, "--price", "acme/small=1"], "must be MODEL=INPUT,OUTPUT in USD per token"),
         ([LOG, "--price", "acme/small=1e-7,4e-7"], "acme/medium"),
         ([LOG, "--extrapolate", "--inference", "empirical"], "no log can be drawn from beyond its samples"),
-        ([LOG, "--bootstrap", "0"], "must be >= 1, got 0"),
+        ([LOG, "--bootstrap", "0"], "Invalid value for '--bootstrap'"),
         ([LOG, "--seed", "-1"], "must be >= 0"),
-        ([LOG, "--parallelism", "0"], "parallelism: must be >= 1, got 0"),
+        ([LOG, "--calls", "slots", "--parallelism", "0"], "parallelism: must be >= 1, got 0"),
+        ([LOG, "--calls", "slots"], "--calls slots and --parallelism belong together, got --calls slots"),
+        ([LOG, "--parallelism", "4"], "--calls slots and --parallelism belong together, got --calls at-once"),
+        ([LOG, "--table", LOG], "--table: " + LOG + ": would overwrite a log that is read"),
+        ([LOG, "--table", "p.samples.parquet", "--out", "p.yaml"], "would overwrite what else is written"),
+        ([LOG, "--table", "t.csv", "--out", "nowhere/p.yaml"], "cannot be written: No such file or directory"),
+        ([LOG, "--table", "t.csv", "--out", "p.json"], "must end in .yaml or .yml"),
         ([LOG, "--min-samples", "0"], "min_samples: must be >= 1, got 0"),
         ([LOG, "--k-max", "0"], "k_max: must be >= 1, got 0"),
         ([LOG, "--out", "profiles.json"], "must end in .yaml or .yml"),

@@ -1,19 +1,33 @@
 """A log as an inference model: exact over all subsets of its samples, against every subset one by one."""
 
+from dataclasses import dataclass
 from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 
-from moo_infer import Draws, Exact, ModelProfile, MonteCarlo, MooInferError, Pipeline, Registry, Samples, Scenario
+from moo_infer import (
+    Draws,
+    Exact,
+    ModelProfile,
+    Moments,
+    MonteCarlo,
+    MooInferError,
+    Pipeline,
+    Registry,
+    Samples,
+    Scenario,
+)
 from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.answers import OneCall, PluralityVote, TopScore
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedEnergy, LoggedLatency
-from moo_infer.builtin.latencies import Batch, Sequential, SlowestOfK
+from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK
+from moo_infer.builtin.limits import RateLimited
 from moo_infer.builtin.prices import ApiCost, LongContext
 from moo_infer.errors import NothingPossible
 from moo_infer.interfaces import AccuracyAggregator, CostModel
+from moo_infer.parts import Uncertain
 from moo_infer.resampling import question_weights
 
 K = np.array([1, 2, 3, 4])
@@ -109,6 +123,92 @@ def test_logged_seconds_are_exact_or_simulated_and_agree(calls, P):
     )
 
 
+def test_slots_are_no_shortcut_where_all_samples_are_taken():
+    """The slowest of all n samples does not vary, but the calls do."""
+    samples = log(n=4)
+    parts = Slots(1e-3, 1e-2), LoggedLatency("slots")
+    for part in parts:
+        profile = ModelProfile("mine", Empirical(samples), (part,))
+        (found,) = Exact().estimate(profile, Coverage(), np.array([4]), 2).columns["latency"].mean
+        assert found == pytest.approx(over_all_orders(part, samples, 4)[0], rel=0.02)
+
+
+def test_prompts_on_both_sides_of_a_price_step_are_simulated():
+    samples = log(n=4)
+    tokens = np.where(np.arange(16) % 2, 20.0, 90.0)
+    samples = Samples(
+        "mine", samples.questions, samples.question, samples.correct, {**samples.columns, "input_tokens": tokens}
+    )
+    part = ApiCost(1e-3, 1e-5, "n", long_context=(LongContext(50, 2e-3, 1e-4),))
+    profile = ModelProfile("mine", Empirical(samples), (part,))
+    column = Exact().estimate(profile, Coverage(), np.array([3]), 1).columns["cost"]
+    assert "mean" in column.simulated
+    assert column.mean[0] == pytest.approx(over_all_orders(part, samples, 3)[0], rel=0.02)
+
+
+def test_tokens_that_are_not_known_are_not_free():
+    for name in ("input_tokens", "output_tokens"):
+        profile = ModelProfile("mine", Empirical(log(**{name: True})), (LinearCost(1e-6, 1e-5),))
+        with pytest.raises(MooInferError, match=f"no column '{name}'"):
+            Pipeline(["coverage"], k=[1]).run(profile, Scenario("any"))
+        assert profile.inference.remarks() == [f"the log does not know {name} of all samples; draws take 0"]
+
+
+def test_unknown_scores_are_chosen_only_where_no_other_is_there():
+    samples = log(Q=3, n=10)
+    score = samples["score"].copy()
+    score[[0, 11]] = np.nan
+    samples = Samples("mine", samples.questions, samples.question, samples.correct, {**samples.columns, "score": score})
+    profile = ModelProfile("mine", Empirical(samples), ())
+    exact, simulated = (
+        e.estimate(profile, TopScore(), np.array([1, 3]), 1).columns["accuracy"] for e in (Exact(), MonteCarlo(20_000))
+    )
+    assert (np.abs(exact.mean - simulated.mean) <= 5 * simulated.stderr).all()
+
+
+def test_a_cost_that_does_not_depend_on_the_model_is_the_same_for_all_questions():
+    @dataclass(frozen=True)
+    class Fee(LoggedCost):
+        name = "fee"
+
+        def total(self, draws, /, *, parallelism):
+            return np.full(draws.accuracy.shape, 0.5)
+
+        def exact(self, model, k, /, *, parallelism):
+            return Moments(np.full(len(k), 0.5), np.zeros(len(k)))
+
+    report = Pipeline(["coverage"], k=[1, 2]).run(ModelProfile("mine", Empirical(log()), (Fee(),)), Scenario("any"))
+    assert report.candidates.column("cost").tolist() == [0.5, 0.5]
+
+
+def test_rate_limits_are_asked_only_for_k_that_the_log_has():
+    limited = RateLimited(1e-4, 1e-3, requests_per_minute=60)
+    report = Pipeline(["coverage"]).run(ModelProfile("mine", Empirical(log()), (limited,)), Scenario("any"))
+    assert report.candidates.k.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_an_uncertain_price_beside_a_log_is_drawn_with_its_questions():
+    uncertain = {"costs[0].usd_per_output_token": Uncertain(se=1e-6)}
+    profile = ModelProfile("mine", Empirical(log()), (LinearCost(0.0, 1e-5),), uncertain=uncertain)
+    k = np.array([1, 3])
+    redrawn = list(Exact().redraw(profile, Coverage(), k, 1, 30, 5))
+    prices = profile.draw(30, 5)["costs[0].usd_per_output_token"]
+    weights = question_weights([f"q{i}" for i in range(4)], 30, 5)
+    tokens = np.array([log()["output_tokens"][log().question == q].mean() for q in range(4)])
+    assert [e.columns["cost"].mean[1] for e in redrawn] == pytest.approx(3 * prices * (weights @ tokens))
+
+
+def test_logs_that_are_all_right_or_hold_failures_say_what_that_means():
+    samples = log(Q=3, n=4)
+    ones = np.ones(12)
+    ones[0] = np.nan
+    remarks = Empirical(Samples("mine", samples.questions, samples.question, ones)).remarks()
+    assert remarks[0] == "1 of 12 samples failed; neither they nor what they took is counted"
+    assert remarks[1].startswith(
+        "all samples are right, so that resampling shows no spread; of other questions up to 63 %"
+    )
+
+
 def test_draws_take_no_sample_twice():
     samples = log(Q=3, n=5)
     draws = Empirical(samples).sample(np.random.default_rng(0), 200, 5)
@@ -159,7 +259,7 @@ def test_a_vote_needs_answers_and_a_choice_by_score_scores():
             "answer",
             "no vote, because the log has answers for only 0 % of the samples, and 90 % are needed",
         ),
-        (TopScore(), "score", "no choice by score, because the log has no scores"),
+        (TopScore(), "score", "no choice by score, because the log lacks scores"),
     ):
         profile = ModelProfile("mine", Empirical(log(**{without: True})), (LoggedCost(),))
         with pytest.raises(NothingPossible, match=message):

@@ -11,7 +11,9 @@ from moo_infer.builtin.difficulty import Beta
 
 def report(*, extrapolate, k=(1, 4, 8, 16)):
     inference = Beta(a=0.5, b=1.5, tokens_out_mean=100)
-    profile = ModelProfile("mine", inference, (LinearCost(0.0, 1e-5),), largest_k=4, extrapolate=extrapolate)
+    profile = ModelProfile(
+        "mine", inference, (LinearCost(0.0, 1e-5),), largest_k=4, extrapolate_to=16 if extrapolate else None
+    )
     return Pipeline(["coverage"], ["max-accuracy"], k=k).run(profile, Scenario("any"))
 
 
@@ -41,6 +43,25 @@ def test_extrapolated_choices_are_marked_in_pictures():
     assert any("extrapolated beyond k = 4" in text.get_text() for text in figure.legends[0].texts)
 
 
+def test_k_ends_where_extrapolation_does():
+    found = report(extrapolate=True, k=(1, 8, 16, 32))
+    assert found.candidates.k.tolist() == [1, 8, 16]
+    assert "no k above 16, as far as it is extrapolated" in found.to_text()
+
+
+def test_extrapolated_regions_of_a_decision_map_are_marked():
+    from moo_infer import decision_map, plot
+
+    found = report(extrapolate=True)
+    budgets = Scenario("any", max={"cost": 0.02})
+    drawn = plot.decisions(
+        Pipeline(["coverage"], ["max-accuracy"], k=[1, 4, 8, 16]).run(found.profiles, budgets), size=8
+    )
+    labels = [text.get_text() for text in drawn.legends[0].texts]
+    assert any(label.endswith("*") for label in labels), labels
+    assert decision_map
+
+
 def test_supported_choices_are_not_marked():
     assert report(extrapolate=True, k=(1, 4))["max-accuracy"].warnings == ()
 
@@ -50,7 +71,9 @@ def test_supported_choices_are_not_marked():
     [
         ("largest_k: 0", "largest_k: must be >= 1, got 0"),
         ("largest_k: 2.5", "largest_k: must be a whole number >= 1, got 2.5"),
-        ("extrapolate: 'yes'", "extrapolate: must be true or false, got 'yes'"),
+        ("extrapolate_to: 'far'", "extrapolate_to: must be a whole number >= 1, got 'far'"),
+        ("extrapolate_to: 8", "extrapolate_to: needs largest_k, got 8"),
+        ("largest_k: 8\n    extrapolate_to: 8", "extrapolate_to: must be above largest_k = 8, got 8"),
     ],
 )
 def test_bad_values_in_yaml_are_refused(tmp_path, line, message):

@@ -17,6 +17,7 @@ def test_json_is_the_public_contract(pipeline):
         "estimator",
         "simulation",
         "remarks",
+        "notes",
         "models",
         "scenarios",
         "rows",

@@ -96,7 +96,7 @@ class PluralityVote(AccuracyAggregator):
 class TopScore(AccuracyAggregator):
     """The inference with the highest score of k, ties at random: best-of-k by a verifier or reward model that errs.
 
-    Needs the column ``score``.
+    Needs the column ``score``; a score of -inf is unknown, and taken only where no other is there, as wrong.
 
     >>> draws = Draws(*np.ones((2, 1, 3)), np.array([[1.0, 0, 1]]), {"score": np.array([[0.2, 0.7, 0.5]])})
     >>> TopScore().aggregate(draws, np.random.default_rng(0))
@@ -107,7 +107,8 @@ class TopScore(AccuracyAggregator):
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the inference with the highest score of the first k, (M, K)."""
-        score, right = draws["score"], draws.accuracy
+        score = draws["score"]
+        right = np.where(np.isneginf(score), 0.0, draws.accuracy)
         best = np.maximum.accumulate(score, axis=1)
         tied, worth = np.zeros(len(score)), np.zeros(len(score))
         result = np.empty(right.shape)
@@ -125,7 +126,7 @@ class TopScore(AccuracyAggregator):
         if samples is None:
             return None
         if "score" not in samples.columns:
-            raise NothingPossible(f"{samples.model}: no choice by score, because the log has no scores")
+            raise NothingPossible(f"{samples.model}: no choice by score, because the log lacks scores")
         return Moments(best_scored_of_k(samples, k))
 
 

@@ -90,11 +90,8 @@ def _total(draws: Draws, per_input_token: float, per_output_token: float) -> Flo
 
 
 def tokens_of(samples: Samples) -> tuple[FloatArray, FloatArray]:
-    """Return the tokens in and out (N,) of samples; 0 where the log does not know them, as in its draws."""
-    none = np.zeros(len(samples))
-    tokens_in, tokens_out = (
-        samples.columns.get(name, none).astype(np.float64) for name in ("input_tokens", "output_tokens")
-    )
+    """Return the tokens in and out (N,) of samples; raises MissingColumn where the log does not know them."""
+    tokens_in, tokens_out = (samples[name].astype(np.float64) for name in ("input_tokens", "output_tokens"))
     return tokens_in, tokens_out
 
 

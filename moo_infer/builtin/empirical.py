@@ -15,9 +15,9 @@ from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Moments, Queries
 from ..objectives import Objective
 from ..resampling import question_weights
-from ..samples import Samples
+from ..samples import ANSWERED, Samples
 from ..subsets import largest_of_k, total_of_k
-from .costs import COST, LATENCY, tokens_of
+from .costs import COST, LATENCY
 from .latencies import scheduled
 
 __all__ = ["Empirical", "LoggedCost", "LoggedEnergy", "LoggedLatency"]
@@ -26,6 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 ENERGY = Objective("energy", unit="J")
+TOKENS = ("input_tokens", "output_tokens")
 BROUGHT = ("answer", "score", "latency_s", "cost_usd", "energy_j")  # columns of the log that draws have too
 AT_ONCE = 2**22  # random keys in one go; bounds memory
 
@@ -37,6 +38,7 @@ class _Given(InferenceModel):
     name = "given-question"
 
     samples: Samples
+    failed: int  # how many more there were
 
     @property
     def logged(self) -> Samples:
@@ -65,8 +67,11 @@ class _Given(InferenceModel):
             rows = self.rows[rng.choice(len(weights), min(step, M - start), p=weights)]
             order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
             chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
-        tokens_in, tokens_out = (tokens[chosen] for tokens in tokens_of(samples))
+        none = np.zeros(len(samples))
+        tokens_in, tokens_out = (samples.columns.get(name, none)[chosen].astype(np.float64) for name in TOKENS)
         brought = {name: samples.columns[name][chosen] for name in BROUGHT if name in samples.columns}
+        if "score" in brought:
+            brought["score"] = np.where(np.isnan(brought["score"]), -np.inf, brought["score"])
         return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)
 
 
@@ -77,7 +82,8 @@ class Empirical(InferenceModel):
     Means are therefore unbiased estimates over all subsets of k of a question's samples (pass@k of Chen et al., arXiv
     2107.03374, is one), exact at every k up to the fewest scored samples of any question; beyond that there are no
     candidates. Draws bring along what the log has: ``answer``, ``score``, ``latency_s``, ``cost_usd``, ``energy_j``.
-    Samples that failed (neither right nor wrong) are left out, and so are columns with gaps among the others.
+    Samples that failed (neither right nor wrong) are left out, and so are columns with gaps among the others (but up to
+    a tenth of the scores). Tokens that are not known are drawn as 0, which is said.
 
     How sure a decision is follows from the questions: other logs of as many would have held others (Bayesian bootstrap
     over questions, Rubin 1981; models that answered the same questions are resampled together).
@@ -143,8 +149,17 @@ class Empirical(InferenceModel):
         said = []
         if len(samples.questions) < 2:
             said.append("one question says nothing of others: no uncertainty can be given")
-        if "output_tokens" not in samples.columns:
-            said.append("the log has no output tokens, so nothing is paid for tokens")
+        if self._given.failed:
+            of = self._given.failed + len(samples)
+            said.append(f"{self._given.failed} of {of} samples failed; neither they nor what they took is counted")
+        if np.ptp(samples.correct) == 0:
+            what, Q = "right" if samples.correct[0] else "wrong", len(samples.questions)
+            said.append(
+                f"all samples are {what}, so that resampling shows no spread; of other questions up to "
+                f"{100 * (1 - 0.05 ** (1 / Q)):.2g} % may be otherwise (95 %)"
+            )
+        if missing := [name for name in TOKENS if name not in samples.columns]:
+            said.append(f"the log does not know {' and '.join(missing)} of all samples; draws take 0")
         return said
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
@@ -246,8 +261,13 @@ def _of(samples: Samples) -> _Given:
     scored = samples.scored
     if not len(scored):
         raise MooInferError(f"{samples.model}: none of the {len(samples)} samples is right or wrong")
-    known = {name: column for name, column in scored.columns.items() if np.isfinite(column).all()}
-    return _Given(Samples(scored.model, scored.questions, scored.question, scored.correct, known))
+    known = {
+        name: column
+        for name, column in scored.columns.items()
+        if np.isfinite(column).mean() >= (ANSWERED if name == "score" else 1.0)
+    }
+    kept = Samples(scored.model, scored.questions, scored.question, scored.correct, known)
+    return _Given(kept, len(samples) - len(scored))
 
 
 def _from_file(path: Path, model: str, sha256: str) -> Samples:
@@ -265,7 +285,7 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
     return found[model]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=1024)
 def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], str]:
     """Read a file once; `modified` and `size` tell a file that has changed since."""
     from ..calibrate.logs import read_log

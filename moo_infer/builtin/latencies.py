@@ -164,7 +164,8 @@ class Slots(Calls):
         if parallelism == 1:
             return self.one_after_the_other(model, k)
         slowest = self.all_at_once(model, k)
-        if slowest is None or not (k.max() <= parallelism or (slowest.std is not None and not slowest.std.any())):
+        alike = slowest is not None and slowest.std is not None and not slowest.std.any() and model.logged is None
+        if slowest is None or not (k.max() <= parallelism or alike):
             return None
         return _moved(slowest, 0.0, np.ceil(k / parallelism))
 

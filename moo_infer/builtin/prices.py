@@ -143,7 +143,7 @@ class ApiCost(CostModel):
             return Moments(mean, std)
         return Moments(mean, std, _normal(mean, std))
 
-    def _on_a_log(self, samples: Samples, k: IntArray) -> Moments:
+    def _on_a_log(self, samples: Samples, k: IntArray) -> Moments | None:
         """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
         tokens_in, tokens_out = tokens_of(samples)
         prices, kept = self._prices(tokens_in), 1 - self.batch_discount
@@ -151,8 +151,10 @@ class ApiCost(CostModel):
         if not self._shares_prompt:
             mean, std = total_of_k(tokens_in * prices[0] + outputs, samples.question, k)
             return Moments(kept * mean, kept * std)
-        mean, std = total_of_k(outputs, samples.question, k)
         one = np.ones(1, dtype=np.int64)
+        if any(total_of_k(price * np.ones(len(samples)), samples.question, one)[1].any() for price in prices):
+            return None  # the list that holds is that of the first prompt
+        mean, std = total_of_k(outputs, samples.question, k)
         # The prompt is the first inference's, which is any of the samples.
         first, rest = (
             total_of_k(tokens_in * self._per_prompt_token(prices, n), samples.question, one) for n in (1.0, 2.0)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from ..errors import MooInferError
 from ..samples import Samples
-from .coverage_laws import BetaBinomial, Chosen, forward_validated
+from ..subsets import mean_pass_at_k
+from .coverage_laws import Chosen, forward_validated
 from .estimates import Estimated
 
 __all__ = ["Extrapolated", "extrapolated"]
@@ -23,7 +24,8 @@ class Extrapolated:
     Args:
         chosen: the law, and how well it predicted what was hidden from it.
         k: (m,), powers of two and the largest that is wanted, all beyond the samples.
-        pass_at_k: (m,), with intervals over questions; that the law may be wrong is not in them.
+        pass_at_k: (m,), at least what the log has at its largest k, with intervals over questions; that the law may be
+            wrong is not in them.
     """
 
     chosen: Chosen
@@ -48,13 +50,7 @@ class Extrapolated:
         """Say it in words."""
         figures = zip(self.k, self.pass_at_k.value, self.pass_at_k.low, self.pass_at_k.high, strict=True)
         listed = ", ".join(f"pass@{k} {value:.4g} [{low:.4g}, {high:.4g}]" for k, value, low, high in figures)
-        said = [f"extrapolated: {listed}", str(self.chosen)]
-        if not isinstance(self.chosen.law, BetaBinomial):
-            profile = BetaBinomial.fit(self.chosen.n, self.chosen.c).predict(self.k[-1:])[0]
-            said.append(
-                f"profiles that extrapolate follow the beta-binomial law, whose pass@{self.k[-1]} is {profile:.4g}"
-            )
-        return said
+        return [f"extrapolated: {listed}", str(self.chosen)]
 
 
 def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Extrapolated | str:
@@ -74,4 +70,7 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
         chosen = forward_validated(scored.n, scored.right, scored.questions, seed=seed)
     except MooInferError as error:
         return f"pass@k is not extrapolated: {error}"
-    return Extrapolated(chosen, k, chosen.predict(k, B, seed))
+    law = chosen.predict(k, B, seed)
+    (least,) = mean_pass_at_k(scored.n, scored.right, [first - 1])  # coverage never falls
+    value, low, high = (np.maximum(of, least) for of in (law.value, law.low, law.high))
+    return Extrapolated(chosen, k, Estimated(value, low, high, law.stderr))

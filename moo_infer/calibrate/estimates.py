@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..errors import MooInferError
 from ..resampling import question_weights
-from ..samples import Samples
+from ..samples import ANSWERED, Samples
 from ..subsets import best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
 __all__ = ["Estimated", "Estimates", "estimate"]
@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-ANSWERED = 0.9  # share of the samples that must have an answer for a vote, or a score for a choice by it
+FEW = 20  # questions; with 10, 95 % intervals of the bootstrap held in 84 to 87 % of simulated logs
 BLOCK = 2**20  # numbers at a time
 NOISE = 1e-12  # what rounding may make of no gain
 MEANS = {
@@ -60,7 +60,7 @@ class Estimates:
         confidence: of all intervals, in (0, 1).
         pass_at_k: probability that one of k samples is right.
         vote_at_k: probability that the plurality vote of k is right, or None.
-        vote_gain: of the largest k over one sample, or None.
+        vote_gain: of the largest k over one sample (pass@1), or None.
         best_scored_at_k: probability that the sample with the highest score is right, or None.
         slowest_of_k_s: expected seconds of the slowest of k calls, or None.
         mean_input_tokens, mean_output_tokens, mean_latency_s, mean_cost_usd, mean_energy_j: of a sample, or None.
@@ -112,6 +112,17 @@ class Estimates:
             said.append(f"{self.unscored} of {self.questions + self.unscored} questions have only such samples")
         if self.questions < 2:
             said.append("one question: nothing tells how sure the estimates are")
+        elif self.pass_at_k.value[0] in (0, 1):
+            what, other = ("right", "wrong") if self.pass_at_k.value[0] else ("wrong", "right")
+            share = 1 - 0.05 ** (1 / self.questions)  # of questions, when none of so many was met
+            said.append(
+                f"all samples are {what}: the bootstrap sees no spread, but up to {100 * share:.2g} % of other "
+                f"questions may be answered {other} (95 %)"
+            )
+        if 2 <= self.questions < FEW:
+            said.append(
+                f"with fewer than {FEW} questions the intervals are too narrow, the more so the fewer there are"
+            )
         if self.vote_at_k is not None and self.vote_gain is not None:
             vote, gain = self.vote_at_k, self.vote_gain
             if gain.low > NOISE:
@@ -184,7 +195,7 @@ def estimate(
     votes = vote_at_k(log, asked) if _known(log, "answer", lambda answer: answer >= 0) >= ANSWERED else None
     gain = None
     if votes is not None and asked[-1] > 1:
-        gain = curve(votes[:, -1] - vote_at_k(log, [1])[:, 0])
+        gain = curve(votes[:, -1] - log.right / log.n)
     return Estimates(
         model=samples.model,
         questions=len(log.questions),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ..errors import MooInferError
 from ..laws import Lognormal
 from ..samples import Samples
+from ..subsets import mean_pass_at_k
 from .beta_binomial import FEWEST, fit_beta_binomial, jeffreys
 from .load_tests import Measured
 from .serving import Fitted, fit_slots
@@ -92,7 +93,8 @@ def fit_lognormal(samples: Samples, /) -> Fitted:
     pass_at = _pass_at(scored)
     fitted = 1 - (1 - mean) ** np.arange(1.0, len(pass_at) + 1)
     about = (
-        "one probability to be right for all queries, which ignores how they differ: "
+        "one probability to be right for all queries, which ignores how they differ (best-of-k of it never rises: take "
+        "coverage or majority-vote): "
         f"{_compared(np.asarray(fitted, dtype=np.float64), pass_at)}; {lengths.about}"
     )
     parameters = {"accuracy_mean": (mean, se), "accuracy_std": (0.0, 0.0), **lengths.parameters}
@@ -216,11 +218,7 @@ def _counted(samples: Samples) -> BoolArray:
 
 def _pass_at(samples: Samples) -> FloatArray:
     """Unbiased pass@k of the samples, for every k up to the smallest number of samples of a question."""
-    K = min(samples.largest_k, LARGEST_K)
-    pairs, questions = np.unique(np.stack([samples.n, samples.right]), axis=1, return_counts=True)
-    n, right, i = pairs[0][:, None], pairs[1][:, None], np.arange(K)
-    failed = np.cumprod(np.maximum(n - right - i, 0) / (n - i), axis=1)
-    return np.asarray(1 - questions @ failed / questions.sum())
+    return mean_pass_at_k(samples.n, samples.right, np.arange(1, min(samples.largest_k, LARGEST_K) + 1))
 
 
 def _compared(fitted: FloatArray, pass_at: FloatArray) -> str:

@@ -1,5 +1,6 @@
 """Reads logs of evaluations, whatever wrote them, into the neutral table."""
 
+import csv
 import gzip
 import hashlib
 import json
@@ -43,12 +44,20 @@ class Source:
         sha256: of the file's bytes, in hexadecimal.
         rows: how many samples were read from it.
         format: the name of the log reader that read it.
+        models: those in it, as they are called here.
+        called: what its model is called in the file, where another name was given; otherwise "".
     """
 
     file: str
     sha256: str
     rows: int
     format: str
+    models: tuple[str, ...] = ()
+    called: str = ""
+
+    def __str__(self) -> str:
+        """Return the file, the beginning of its checksum, how many rows it has, and its format."""
+        return f"{self.file} (sha256 {self.sha256[:12]}, {self.rows} rows, {self.format})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +117,10 @@ class Log:
             if model not in there:
                 raise unknown("model", model, there)
         return Log(self.frame.filter(pl.col("model").is_in(list(models))), self.sources)
+
+    def of(self, model: str, /) -> list[Source]:
+        """Return the files that a model's rows come from."""
+        return [source for source in self.sources if model in source.models]
 
     def write(self, path: str | Path, /) -> None:
         """Write the table to a file: .csv, .jsonl, either also with .gz, or .parquet.
@@ -182,8 +195,9 @@ def read_log(
             start = head(path)
             chosen = reader or _recognised(start, path, registry)
             frame, remarks = checked(_raw(chosen, path))
+            called = ""
             if name is not None:
-                frame = _renamed(frame, name)
+                called, frame = str(frame["model"][0]), _renamed(frame, name)
         except MooInferError as error:
             raise MooInferError(f"{path}: {error}") from error
         for remark in remarks:
@@ -191,7 +205,8 @@ def read_log(
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         frames.append(frame)
-        sources.append(Source(str(path), digest, len(frame), chosen.name))
+        models = tuple(map(str, frame["model"].unique(maintain_order=True)))
+        sources.append(Source(str(path), digest, len(frame), chosen.name, models, called))
     return _ordered(Log(pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0], tuple(sources)))
 
 
@@ -228,7 +243,10 @@ def _begin(start: bytes) -> str:
         if isinstance(document := json.loads(line), dict):
             return f"its keys: {', '.join(map(str, list(document)[:8])) or 'none'}"
     text = line[:80].decode("utf-8", errors="replace").strip()
-    return f"it begins {text!r}" if text.isprintable() else "it is no text"
+    if not text.replace("\t", " ").isprintable():
+        return "it is no text"
+    columns = "; columns are separated by commas" if "," not in text and ("\t" in text or ";" in text) else ""
+    return f"it begins {text!r}{columns}"
 
 
 def _raw(reader: LogReader, path: Path) -> "pl.DataFrame":
@@ -267,9 +285,22 @@ def _named_where_it_fails(reader: LogReader) -> Iterator[None]:
 def _explain(path: Path) -> None:
     """Look for what a fast parser stumbled over, line by line; raises MooInferError where it is found."""
     start = head(path)
-    if not start.startswith(b"PAR1"):
-        for _ in records(path) if start.lstrip().startswith(b"{") else lines(path):
+    if start.startswith(b"PAR1"):
+        return
+    if start.lstrip().startswith(b"{"):
+        for _ in records(path):
             pass
+        return
+    for _ in lines(path):  # a file that is damaged says so before its fields are looked at
+        pass
+    rows = csv.reader((text for _, text in lines(path)), strict=True)
+    try:
+        width = len(next(rows))
+        for row in rows:
+            if len(row) > width:
+                raise MooInferError(f"line {rows.line_num}: has {len(row)} fields, but the header names {width}")
+    except csv.Error as error:
+        raise MooInferError(f"line {rows.line_num}: is no CSV: {error}") from None
 
 
 def _renamed(frame: "pl.DataFrame", name: str) -> "pl.DataFrame":
@@ -352,12 +383,16 @@ def _compact(codes: IntArray) -> IntArray:
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to, which takes its place when all went well and is gone when not."""
+    import polars as pl
+
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
         temporary.replace(path)
     except OSError as error:
         raise MooInferError(f"{path}: cannot be written: {error.strerror or error}") from None
+    except pl.exceptions.PolarsError as error:  # as polars says that a disk is full
+        raise MooInferError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from None
     finally:
         with suppress(OSError):
             temporary.unlink()

@@ -18,7 +18,7 @@ RIGHT, WRONG = ("1", "true", "1.0"), ("0", "false", "0.0")
 LARGEST = 2**53  # beyond, whole numbers are not told apart by a float
 LISTED = 30  # column names in a message
 LOOKED_AT = 10_000  # samples for a median
-LONG_S, SLOW_S = 3600.0, 60.0  # seconds of a sample that are questioned, the second where a token takes more than one
+LONG_S, SLOW_S = 600.0, 60.0  # seconds of a sample that are questioned, the second where a token takes more than one
 
 
 def tabulated(rows: Iterable[Mapping[str, object]], /) -> "pl.DataFrame":
@@ -66,7 +66,8 @@ def checked(raw: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
     """
     names = raw.columns
     if missing := [name for name in REQUIRED if name not in names]:
-        there = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
+        given = [name for name in names if name not in COLUMNS or raw[name].null_count() < len(raw)]
+        there = ", ".join(given[:LISTED]) + (", ..." if len(given) > LISTED else "")
         raise MooInferError(f"missing {', '.join(missing)}; columns: {there or 'none'}")
     if not len(raw):
         raise MooInferError("holds no samples")

@@ -15,12 +15,13 @@ from ..pipeline import K_MAX
 from ..samples import Samples
 from ..tables import Block
 from .beyond import Extrapolated, extrapolated
+from .coverage_laws import BetaBinomial
 from .estimates import Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .logs import Log
 from .prices import Price
 from .serving import Fitted
-from .words import tabled
+from .words import sentence, tabled
 
 __all__ = ["CALLS", "INFERENCE", "Calibrated", "calibrated"]
 
@@ -46,7 +47,8 @@ class Calibrated:
         costs: the mappings of its cost models, by the column of the log that they stand for.
         source: where the numbers come from, in words.
         parallelism: P, >= 1.
-        extrapolate: whether k may go beyond `largest_k`.
+        wanted: the largest k that was asked for, or None.
+        extrapolate_to: the largest k that may go beyond `largest_k`, or None.
         beyond: coverage beyond the samples, where that was asked for and can be said.
         notes: what was left out, and how well the fits fit, in words.
     """
@@ -59,7 +61,8 @@ class Calibrated:
     costs: Mapping[str, Mapping[str, Any]]
     source: str
     parallelism: int
-    extrapolate: bool
+    wanted: int | None
+    extrapolate_to: int | None
     beyond: Extrapolated | None
     notes: Sequence[str]
 
@@ -79,12 +82,12 @@ class Calibrated:
     def blocks(self) -> list[Block]:
         """Return what people read: a table with intervals, and what to know about it."""
         said = [*(self.beyond.sentences() if self.beyond else []), *self.notes]
-        return [*tabled(self.estimates), *(f"{note[0].upper()}{note[1:]}." for note in said), ""]
+        return [*tabled(self.estimates), *map(sentence, said), ""]
 
     @property
     def largest_k(self) -> int:
-        """The largest k that the log supports: the fewest samples that count of any question."""
-        return self.kept.largest_k
+        """The largest k of the profile: the fewest scored samples of any question, or what was wanted."""
+        return min(self.kept.scored.largest_k, self.wanted or self.kept.scored.largest_k)
 
 
 def calibrated(
@@ -112,8 +115,8 @@ def calibrated(
         parallelism: P, >= 1.
         extrapolate: allow k beyond the fewest scored samples of any question; not with ``empirical``.
         min_samples: questions with fewer scored samples are left out.
-        k_max: the largest k that is wanted; where the log does not support it, that is said. Default what it
-            supports, or 128 where k is extrapolated.
+        k_max: the largest k of estimates and profiles; where the log does not support it, that is said. Default
+            what it supports, or 128 where k is extrapolated.
         on: the day that stands in the source; default today.
         B, seed: of the bootstrap behind the intervals.
 
@@ -129,44 +132,59 @@ def calibrated(
         raise unknown("shape of calls", calls, CALLS)
     if extrapolate and inference == "empirical":
         raise MooInferError("no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal")
+    if parallelism != 1 and calls != "slots":
+        raise MooInferError(f"parallelism is for calls in slots; {calls} makes no use of it")
     at_least_one(parallelism, "parallelism")
     at_least_one(min_samples, "min_samples")
     if k_max is not None:
         at_least_one(k_max, "k_max")
-    files = "; ".join(f"{s.file} (sha256 {s.sha256[:12]}, {s.rows} rows, {s.format})" for s in log.sources)
-    source = f"{files}; calibrated on {(on or date.today()).isoformat()}"
+    day = (on or date.today()).isoformat()
     found = []
     for samples in log.samples():
+        source = f"{'; '.join(map(str, log.of(samples.model)))}; calibrated on {day}"
         price = (prices or {}).get(samples.model)
         if price is not None:
             samples = _billed(samples, price)
         notes: list[str] = []
         samples = _with_enough(samples, min_samples, notes)
-        kept = _complete(samples, notes)
+        kept = _complete(samples, price is not None, notes)
+        supported = kept.scored.largest_k
         beyond = extrapolated(samples, k_max or K_MAX, seed=seed) if extrapolate else None
         if isinstance(beyond, str):
             notes.append(beyond)
+        k = np.arange(1, min(samples.scored.largest_k, k_max or samples.scored.largest_k) + 1)
+        further = extrapolate and (k_max or K_MAX) > supported
+        parts = _parts(kept, price, inference, calls, notes)
+        if isinstance(beyond, Extrapolated):
+            notes += _beside(beyond, parts[0])
+        if parallelism > (largest := min(supported, k_max or supported)) and not further:
+            warnings.warn(
+                f"{samples.model}: no multiple of P = {parallelism} is within k = {largest}; choose among all k with "
+                "recommend --k-step 1",
+                stacklevel=2,
+            )
         found.append(
             Calibrated(
                 samples,
                 kept,
-                estimate(samples, B=B, seed=seed),
+                estimate(samples, k, B=B, seed=seed),
                 price,
-                *_parts(kept, price, inference, calls, notes),
+                *parts,
                 source=source if price is None else f"{source}; prices: {price.source}",
                 parallelism=parallelism,
-                extrapolate=extrapolate,
+                wanted=k_max,
+                extrapolate_to=(k_max or K_MAX) if further else None,
                 beyond=beyond if isinstance(beyond, Extrapolated) else None,
                 notes=notes,
             )
         )
-        if k_max is not None and k_max > kept.largest_k and not extrapolate:
+        if k_max is not None and k_max > supported and not extrapolate:
             warnings.warn(
-                f"{samples.model}: k up to {k_max} is wanted, but the log supports k up to {kept.largest_k}, "
-                "the fewest samples of a question; to go beyond, extrapolate",
+                f"{samples.model}: k up to {k_max} is wanted, but the log supports k up to {supported}, the fewest "
+                "samples of a question; --extrapolate (extrapolate=True) goes beyond",
                 stacklevel=2,
             )
-    return _comparable(found)
+    return _compared(_comparable(found))
 
 
 def _billed(samples: Samples, price: Price) -> Samples:
@@ -195,31 +213,37 @@ def _with_enough(samples: Samples, least: int, notes: list[str]) -> Samples:
     if (cut := samples.scored.largest_k) < usual:
         short = int((number[number >= max(least, 1)] < usual).sum())
         notes.append(
-            f"k ends at {cut} because {short} of {len(samples.questions)} questions have fewer than {usual} scored "
-            f"samples, as most have; min_samples = {usual} leaves these out"
+            f"k ends at {cut} because {short} of {len(samples.questions)} questions have fewer than the {usual} scored "
+            f"samples that most have; --min-samples {usual} (min_samples={usual}) leaves these out"
         )
     return samples
 
 
-def _complete(samples: Samples, notes: list[str]) -> Samples:
-    """The scored samples of which all is known that the others took; what is left out is said."""
-    kept = samples.scored
-    unused = set()
-    complete: BoolArray = np.ones(len(kept), dtype=bool)
+def _complete(samples: Samples, priced: bool, notes: list[str]) -> Samples:
+    """The samples, of which all is known that they took, as far as that can be; what was done is said.
+
+    Few gaps among scored samples are filled with the mean of their question, so that accuracy stays what it is. Failed
+    samples stay, so that who draws from them can say how many there are.
+    """
+    scored: BoolArray = np.isfinite(samples.correct)
+    columns = {name: column for name, column in samples.columns.items() if name != "cost_usd" or not priced}
     for name in (*TOKENS, *TAKEN):
-        if name in kept.columns and not (known := np.isfinite(kept[name])).all():
-            lacking = int((~known).sum())
-            if lacking > GAPS * len(kept):
-                unused.add(name)
-                notes.append(f"{name} is not used: {lacking} of {len(kept)} samples lack it")
-            else:
-                complete &= known
-                notes.append(f"{lacking} of {len(kept)} samples are left out of the profile, for want of {name}")
-    columns = {name: column for name, column in kept.columns.items() if name not in unused}
-    kept = replace(kept, columns=columns).where(complete)
-    if not len(kept):
-        raise MooInferError(f"{samples.model}: no sample is left: {'; '.join(notes)}")
-    return kept
+        if name not in columns:
+            continue
+        column, lacks = columns[name], scored & ~np.isfinite(columns[name])
+        lacking, of = int(lacks.sum()), int(scored.sum())
+        if lacking > GAPS * of:
+            del columns[name]
+            notes.append(f"{name} is not used: {lacking} of {of} scored samples lack it")
+        elif lacking:
+            known = scored & ~lacks
+            count = np.bincount(samples.question[known], minlength=len(samples.questions))
+            total = np.bincount(samples.question[known], column[known], len(samples.questions))
+            mean = np.where(count > 0, total / np.maximum(count, 1), column[known].mean())
+            mean = np.rint(mean) if name in TOKENS else mean
+            columns[name] = np.where(lacks, mean[samples.question], column)
+            notes.append(f"{lacking} of {of} scored samples lack {name}; the profile takes the mean of their question")
+    return replace(samples, columns=columns)
 
 
 def _parts(
@@ -237,6 +261,10 @@ def _parts(
         }
         costs = {name: part for name, part in logged.items() if name in kept.columns} | costs
         return {"kind": "empirical", "model": kept.model}, costs
+    for name in ("cost_usd", "energy_j"):
+        if name in kept.columns and name not in costs:
+            cure = "; give prices" if name == "cost_usd" else ""
+            notes.append(f"{name} of the log is not in the profile, because a fitted model cannot draw it{cure}")
     fitted = fit_beta(kept) if inference == "beta" else fit_lognormal(kept)
     notes.append(f"{fitted.kind}: {fitted.about}")
     if {"latency_s", *TOKENS} <= kept.columns.keys():
@@ -244,6 +272,18 @@ def _parts(
         notes.append(f"{seconds.kind}: {seconds.about}")
         costs["latency_s"] = _mapping(seconds)
     return _mapping(fitted), costs
+
+
+def _beside(beyond: Extrapolated, inference: Mapping[str, Any]) -> list[str]:
+    """Say what the profile makes of the largest k, which is not what the law of coverage does."""
+    K = beyond.k[-1:]
+    if inference["kind"] == "beta":
+        mean, size = (inference[name]["value"] for name in ("mean", "concentration"))
+        fitted = BetaBinomial(mean * size, (1 - mean) * size).predict(K)[0]
+    else:
+        fitted = 1 - (1 - inference["accuracy_mean"]["value"]) ** float(K[0])
+    law = beyond.pass_at_k.value[-1]
+    return [f"recommend follows the fitted {inference['kind']} model, whose pass@{K[0]} is {fitted:.4g}, not {law:.4g}"]
 
 
 def _mapping(fitted: Fitted) -> dict[str, Any]:
@@ -266,5 +306,20 @@ def _comparable(models: list[Calibrated]) -> list[Calibrated]:
             without = [other.kept.model for other in models if name not in other.costs]
             notes.append(f"{name} is left out, because it is not known for {', '.join(without)}")
         costs = {name: part for name, part in model.costs.items() if name in common}
+        if not costs:
+            notes.append("the profile has no costs: without prices, seconds or joules only accuracy can be limited")
         found.append(replace(model, costs=costs, notes=notes))
+    return found
+
+
+def _compared(models: list[Calibrated]) -> list[Calibrated]:
+    """Models that answered different questions are told so: what differs may be the questions."""
+    asked = [set(model.kept.scored.questions) for model in models]
+    common = set.intersection(*asked) if asked else set()
+    found = []
+    for model, mine in zip(models, asked, strict=True):
+        notes = list(model.notes)
+        if others := len(mine - common):
+            notes.append(f"{others} of its {len(mine)} questions were not put to all models, so compare with care")
+        found.append(replace(model, notes=notes))
     return found

@@ -5,7 +5,7 @@ import numpy as np
 from ..tables import Block, Table
 from .estimates import Estimated, Estimates
 
-__all__ = ["in_a_line", "one_call", "tabled"]
+__all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
 
 CURVES = {  # by the field of the estimates
     "pass_at_k": "pass@k",
@@ -30,12 +30,12 @@ def tabled(estimates: Estimates) -> list[Block]:
         name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Estimated)
     }
     rows = tuple((str(k[i]), *(_figure(curve, i, "\n") for curve in curves.values())) for i in shown)
-    caption = (
-        f"{estimates.model}: {estimates.questions} questions, {estimates.scored} scored samples, "
+    title = (
+        f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
         f"{100 * estimates.confidence:g} % intervals"
     )
     said = [one_call(estimates), *estimates.remarks()]
-    return [Table(("k", *curves), rows, 1, caption), *(f"{line[0].upper()}{line[1:]}." for line in said if line)]
+    return [title, Table(("k", *curves), rows, 1), *(sentence(line) for line in said if line)]
 
 
 def in_a_line(estimates: Estimates) -> str:
@@ -47,8 +47,19 @@ def in_a_line(estimates: Estimates) -> str:
         if curve is not None
         for i in sorted({0, len(estimates.k) - 1})
     ]
-    there = f"{estimates.questions} questions, {estimates.scored} scored samples"
+    there = f"{counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}"
     return f"{there}; in brackets {100 * estimates.confidence:g} % intervals: {', '.join(worth)}"
+
+
+def counted(n: int, what: str) -> str:
+    """Return ``1 question``, ``2 questions``."""
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def sentence(note: str) -> str:
+    """Return a note as a sentence; names of columns at its beginning stay as they are."""
+    first = note.split(maxsplit=1)[0]
+    return f"{note}." if "_" in first or "@" in first else f"{note[0].upper()}{note[1:]}."
 
 
 def one_call(estimates: Estimates) -> str:

@@ -17,7 +17,10 @@ from .logs import Log
 from .profiles import Calibrated
 from .words import in_a_line, one_call
 
-__all__ = ["save"]
+__all__ = ["RECOMMEND", "beside", "save"]
+
+LONGEST = 500  # characters of a name; YAML ends keys at 1024
+RECOMMEND = "moo-infer recommend --models {} --aggregator one-call --aggregator plurality-vote"
 
 
 def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
@@ -32,21 +35,27 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
         MooInferError: where they cannot be written.
     """
     path = Path(path)
+    if not models:
+        raise MooInferError(f"--out: {path}: there is no model to write")
+    for model in models:
+        if len(model.kept.model) > LONGEST:
+            name = model.kept.model
+            raise MooInferError(f"{name:.40}: names of models have at most {LONGEST} characters, got {len(name)}")
     if path.suffix not in (".yaml", ".yml"):
         raise MooInferError(f"--out: {path}: must end in .yaml or .yml")
-    beside = path.with_name(f"{path.stem}.samples.parquet")
+    samples_file = beside(path)
     try:
         with tempfile.TemporaryDirectory(prefix=".moo-infer-", dir=path.parent) as folder:
             aside: dict[Path, Path] = {}
             samples = {}
             if drawn := [model.kept for model in models if model.inference["kind"] == "empirical"]:
-                aside[beside] = Path(folder) / beside.name
-                _log(drawn).write(aside[beside])
-                digest = hashlib.sha256(aside[beside].read_bytes()).hexdigest()
-                samples = {"samples": beside.name, "sha256": digest}
+                aside[samples_file] = Path(folder) / samples_file.name
+                _log(drawn).write(aside[samples_file])
+                digest = hashlib.sha256(aside[samples_file].read_bytes()).hexdigest()
+                samples = {"samples": samples_file.name, "sha256": digest}
             aside[path] = Path(folder) / path.name
             head = (
-                f"# Written by moo-infer calibrate {__version__}: moo-infer recommend --models {path.name}\nmodels:\n"
+                f"# Written by moo-infer calibrate {__version__}. To decide: {RECOMMEND.format(path.name)}\nmodels:\n"
             )
             text = head + "\n".join(_yaml(model, samples) for model in models)
             aside[path].write_text(text, encoding="utf-8")
@@ -54,7 +63,14 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
                 os.replace(written, place)
     except OSError as error:
         raise MooInferError(f"--out: {path}: cannot be written: {error.strerror}") from None
+    except MooInferError as error:
+        raise MooInferError(f"--out: {path}: cannot be written: {str(error).rpartition(': ')[2]}") from None
     return [path, *(place for place in aside if place != path)]
+
+
+def beside(path: Path) -> Path:
+    """Return the file with the samples that belongs to a file of profiles."""
+    return path.with_name(f"{path.stem}.samples.parquet")
 
 
 def _log(samples: Sequence[Samples]) -> Log:
@@ -68,7 +84,7 @@ def _log(samples: Sequence[Samples]) -> Log:
             "model": [model.model] * len(model),
             "question_id": [model.questions[q] for q in model.question],
             "sample": np.arange(len(model)) - np.repeat(np.cumsum(n) - n, n) + 1,
-            "correct": model.correct == 1,
+            "correct": [None if np.isnan(value) else value == 1 for value in model.correct],
         }
         frame = pl.DataFrame(columns | dict(model.columns)).with_columns(
             pl.when(pl.col(name) >= 0).then(pl.col(name).cast(pl.String))
@@ -90,7 +106,7 @@ def _yaml(model: Calibrated, samples: Mapping[str, str]) -> str:
     lines = [f"  {_flow(model.kept.model)}:", *(f"    # {' '.join(line.split())}" for line in said if line)]
     lines += [f"    parallelism: {model.parallelism}", f"    source: {_flow(model.source)}"]
     lines += [f"    largest_k: {model.largest_k}"]
-    lines += ["    extrapolate: true"] if model.extrapolate else []
+    lines += [f"    extrapolate_to: {model.extrapolate_to}"] if model.extrapolate_to else []
     lines += [f"    inference: {_flow(inference)}", "    costs:" if model.costs else "    costs: []"]
     lines += [f"      - {_flow(part)}" for part in model.costs.values()]
     return "\n".join(lines) + "\n"
@@ -98,5 +114,19 @@ def _yaml(model: Calibrated, samples: Mapping[str, str]) -> str:
 
 def _flow(value: Any) -> str:
     """YAML in one line."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True)
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True
+    )
     return text.removesuffix("\n").removesuffix("\n...").strip()
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, but text that would break a line stands in quotes, in one line."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Represent text."""
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)

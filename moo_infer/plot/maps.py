@@ -131,6 +131,7 @@ def decisions(
     others = [limit_text(limit, table, "") for limit in found.scenario.limits if limit not in found.limits]
     notes = [f"Everywhere: {', '.join(others)}."] if others else []
     notes += [f"No choice: {found.reason}."] if found.reason else []
+    notes += [f"* {said}." for said in _extrapolated(found)]
     if report.held:
         notes.append(f"Limits hold in {100 * report.held[found.scenario.name].confidence:g} % of the draws.")
     note(figure, notes)
@@ -151,7 +152,8 @@ def _regions(found: DecisionMap) -> list[_Region]:
         several = len(table.labels) > 1
         for i, part in enumerate(np.array_split(np.array(ks), pieces[label])):
             cells = (found.rows >= 0) & (mine & np.isin(table.k, part))[found.rows]
-            span = f"k = {part[0]}" if len(part) == 1 else f"k = {part[0]} to {part[-1]}"
+            beyond = table.extrapolated(int(np.flatnonzero(mine & (table.k == part[-1]))[0]))
+            span = (f"k = {part[0]}" if len(part) == 1 else f"k = {part[0]} to {part[-1]}") + "*" * bool(beyond)
             white = LIGHTEST - (LIGHTEST - DARKEST) * i / max(pieces[label] - 1, 1)
             colour = (1 - white) * np.array(to_rgb(FILLS[place % len(FILLS)])) + white
             text = f"{name_of(table, *label)}, {span}" if several else span
@@ -163,6 +165,12 @@ def _regions(found: DecisionMap) -> list[_Region]:
         if cells.any():
             regions.append(_Region(cells, text, grey, hatch))
     return regions
+
+
+def _extrapolated(found: DecisionMap) -> list[str]:
+    """What is extrapolated among the chosen rows, each once."""
+    said = [found.candidates.extrapolated(int(row)) for row in np.unique(found.rows[found.rows >= 0])]
+    return list(dict.fromkeys(text.split(" (")[0] for text in said if text))
 
 
 def _edges(values: FloatArray) -> FloatArray:

@@ -214,7 +214,8 @@ def test_lognormal_ignores_difficulty_and_says_what_that_does():
     value, se = fitted.parameters["accuracy_mean"]
     assert (value, se) == pytest.approx((solved.mean(), solved.std(ddof=1) / np.sqrt(250)))
     assert (
-        "one probability to be right for all queries, which ignores how they differ: pass@1 to pass@10" in fitted.about
+        "one probability to be right for all queries, which ignores how they differ (best-of-k of it never rises"
+        in fitted.about
     )
     assert "off by at most 0." in fitted.about
     assert fitted.error == fit_lognormal_lengths(samples).error

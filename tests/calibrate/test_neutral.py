@@ -53,9 +53,9 @@ def test_columns_that_say_nothing_are_left_out(file):
         (ALL + "m,q,1,1,,inf,,,,,,,\n", r"score: must be a finite number, got 'inf'"),
         (ALL + "m,q,1,1,,,10,11,,,,,\n", r"cached_input_tokens = 11 is more than input_tokens = 10, which are all"),
         ("model,sample,question_id,correct,model\nm,1,q,1,n\n", "the header has model twice"),
-        ("a;b;c\n1;2;3\n", r"is of no known format \(it begins 'a;b;c'\); formats: evalplus, human-eval, inspect-ai, lm-eval, table"),
+        ("a;b;c\n1;2;3\n", r"is of no known format \(it begins 'a;b;c'; columns are separated by commas\); formats: evalplus, human-eval, inspect-ai, lm-eval, table"),
         ('{"id": 1, "text": "x"}\n', r"is of no known format \(its keys: id, text\)"),
-        (HEADER + ROWS + "m,q2,1,1,7\n", "cannot be read: found more fields than"),
+        (HEADER + ROWS + "m,q2,1,1,7\n", "line 4: has 5 fields, but the header names 4"),
     ],
 )  # fmt: skip
 def test_what_is_refused_in_a_table(file, text, message):
@@ -91,7 +91,7 @@ def test_what_is_refused_in_parquet(tmp_path, column, value, message):
     [
         (
             '{"model": "m", "question_id": "q", "sample": 1}\n',
-            "missing correct; columns: model, question_id, sample, answer",
+            "missing correct; columns: model, question_id, sample",
         ),
         ("GOOD\nGOOD\n" + '{"model": "m", "question\n', "line 3: is no JSON: Unterminated string"),
         ("GOOD\n" * 200 + "\n" + '{"model": "m"\n' + "GOOD\n", "line 202: is no JSON: Expecting ',' delimiter"),

@@ -122,19 +122,24 @@ def test_a_wish_for_more_than_the_log_supports_is_answered_with_what_it_supports
         calibrated(log.only(["a"]), k_max=64)
 
 
-def test_samples_that_lack_a_number_are_left_out_where_they_are_few(rows, tmp_path):
-    rows[0][7] = ""
-    (a, _) = calibrated(written(rows, tmp_path), on=TODAY)
-    assert a.largest_k == 4
-    assert a.estimates.k.tolist() == [1, 2, 3, 4, 5]  # all of them are right or wrong
-    assert "1 of 60 samples are left out of the profile, for want of latency_s" in a.notes
+def test_few_gaps_are_filled_with_the_mean_of_their_question_so_that_accuracy_stays(rows, tmp_path):
+    first = np.mean([float(row[7]) for row in rows[1:5]])
+    rows[0][7] = rows[0][6] = ""
+    (a, b) = calibrated(written(rows, tmp_path), PRICES, on=TODAY)
+    assert a.largest_k == 5
+    assert a.kept["latency_s"][0] == pytest.approx(first)
+    assert a.kept["output_tokens"][0] == round(np.mean([row[6] for row in rows[1:5]]))
+    assert "1 of 60 scored samples lack latency_s; the profile takes the mean of their question" in a.notes
+    save([a, b], tmp_path / "p.yaml")
+    report = Pipeline(["coverage"], k=[1, 5], models=load_models(tmp_path / "p.yaml")).run("a", Scenario("any"))
+    assert report.candidates.column("accuracy") == pytest.approx(a.estimates.pass_at_k.value[[0, 4]])
 
 
 def test_a_number_that_many_samples_lack_is_not_used_by_any_model(rows, tmp_path):
     for row in rows[:10]:
         row[7] = ""
     a, b = calibrated(written(rows, tmp_path), on=TODAY)
-    assert "latency_s is not used: 10 of 60 samples lack it" in a.notes
+    assert "latency_s is not used: 10 of 60 scored samples lack it" in a.notes
     assert "latency_s is left out, because it is not known for a" in b.notes
     assert list(a.costs) == list(b.costs) == ["cost_usd"]
 
@@ -144,8 +149,8 @@ def test_questions_with_few_samples_can_be_left_out(rows, tmp_path):
     few = calibrated(written(rows, tmp_path), on=TODAY)[0]
     assert few.largest_k == few.estimates.k[-1] == 1
     assert (
-        "k ends at 1 because 1 of 12 questions have fewer than 5 scored samples, as most have; "
-        "min_samples = 5 leaves these out" in few.notes
+        "k ends at 1 because 1 of 12 questions have fewer than the 5 scored samples that most have; "
+        "--min-samples 5 (min_samples=5) leaves these out" in few.notes
     )
     kept = calibrated(written(rows, tmp_path), on=TODAY, min_samples=5)[0]
     assert kept.largest_k == kept.estimates.k[-1] == 5
@@ -165,6 +170,7 @@ def test_failed_samples_are_counted_aloud(rows, tmp_path):
         ({"inference": "gauss"}, "unknown inference model 'gauss'; available: beta, empirical, lognormal"),
         ({"calls": "parallel"}, "unknown shape of calls 'parallel'; available: at-once, sequential, slots"),
         ({"extrapolate": True}, "no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal"),
+        ({"parallelism": 4}, "parallelism is for calls in slots; at-once makes no use of it"),
         ({"min_samples": 9}, "a: no question has 9 scored samples, the most that one has is 5"),
     ],
 )
@@ -179,6 +185,70 @@ def test_prices_need_tokens(rows, tmp_path):
         calibrated(short, PRICES)
     save(calibrated(short, on=TODAY), tmp_path / "p.yaml")
     assert load_models(tmp_path / "p.yaml")["a"].costs == ()
+
+
+def test_the_largest_k_that_is_wanted_holds_for_estimates_and_profiles(log, tmp_path):
+    (a, _) = models = calibrated(log, PRICES, k_max=3, on=TODAY)
+    assert a.estimates.k.tolist() == [1, 2, 3]
+    save(models, tmp_path / "p.yaml")
+    assert Pipeline(["coverage"], models=load_models(tmp_path / "p.yaml")).candidates("a").k.tolist() == [1, 2, 3]
+    beyond = calibrated(log, PRICES, inference="beta", extrapolate=True, k_max=16, on=TODAY)
+    save(beyond, tmp_path / "q.yaml")
+    assert Pipeline(["coverage"], models=load_models(tmp_path / "q.yaml")).candidates("a").k.max() == 16
+    assert any(
+        note.startswith("recommend follows the fitted beta model, whose pass@16 is 0.") for note in beyond[0].notes
+    )
+
+
+def test_what_a_fitted_model_cannot_draw_is_said(rows, tmp_path):
+    (a, _) = calibrated(written(rows, tmp_path), inference="beta", on=TODAY)
+    assert "cost_usd of the log is not in the profile, because a fitted model cannot draw it; give prices" in a.notes
+    (a, _) = calibrated(
+        written([row[:5] for row in rows], tmp_path, "model,question_id,sample,correct,answer"), on=TODAY
+    )
+    assert any(note.startswith("the profile has no costs") for note in a.notes)
+
+
+def test_models_that_answered_different_questions_are_not_compared_without_a_word(rows, tmp_path):
+    rows = [row for row in rows if not (row[0] == "a" and row[1] in ("q0", "q1"))]
+    (a, b) = models = calibrated(written(rows, tmp_path), PRICES, on=TODAY)
+    assert "2 of its 12 questions were not put to all models, so compare with care" in b.notes
+    assert not any("compare with care" in note for note in a.notes)
+    save(models, tmp_path / "p.yaml")
+    report = Pipeline(["coverage"], k=[1], models=load_models(tmp_path / "p.yaml")).run(None, Scenario("any"))
+    said = "The models answered different questions, 10 of which are common to all"
+    assert said in " ".join(report.to_text().split())
+    assert any(note.startswith(said) for note in report.to_dict()["notes"])
+
+
+def test_failed_samples_are_remembered_by_the_profile(rows, tmp_path):
+    for row in rows[:3]:
+        row[3] = ""
+    save(calibrated(written(rows, tmp_path), PRICES, on=TODAY, min_samples=2), tmp_path / "p.yaml")
+    report = Pipeline(["coverage"], k=[1], models=load_models(tmp_path / "p.yaml")).run("a", Scenario("any"))
+    assert "3 of 60 samples failed; neither they nor what they took is counted" in " ".join(report.to_text().split())
+
+
+def test_names_of_all_kinds_are_written_and_read(rows, tmp_path):
+    for row in rows:
+        row[0] = '"new\nline: {x} #"' if row[0] == "a" else "~"
+    save(calibrated(written(rows, tmp_path), on=TODAY), tmp_path / "p.yaml")
+    assert list(load_models(tmp_path / "p.yaml")) == ["new\nline: {x} #", "~"]
+    for row in rows:
+        row[0] = "x" * 1500
+    rows = [[*row[:2], i, *row[3:]] for i, row in enumerate(rows)]
+    with pytest.raises(MooInferError, match=r"x{20}.*: names of models have at most 500 characters, got 1500"):
+        save(calibrated(written(rows, tmp_path), on=TODAY), tmp_path / "p.yaml")
+
+
+def test_a_renamed_model_says_which_file_it_is_from(rows, tmp_path):
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    for file in (one, two):
+        file.write_text("\n".join([HEADER, *(",".join(map(str, row)) for row in rows if row[0] == "a")]) + "\n")
+    high, low = calibrated(read_log([f"high={one}", f"low={two}"]), on=TODAY)
+    assert "one.csv" in high.source
+    assert "two.csv" not in high.source
+    assert low.kept.model == "low"
 
 
 def test_nothing_is_left_behind_where_saving_fails(log, tmp_path, monkeypatch):
