@@ -259,7 +259,8 @@ def _parts(
             "latency_s": {"kind": "logged-latency", "calls": calls},
             "energy_j": {"kind": "logged-energy"},
         }
-        costs = {name: part for name, part in logged.items() if name in kept.columns} | costs
+        known = {name: part for name, part in logged.items() if name in kept.columns} | costs
+        costs = {name: known[name] for name in TAKEN if name in known}
         return {"kind": "empirical", "model": kept.model}, costs
     for name in ("cost_usd", "energy_j"):
         if name in kept.columns and name not in costs:
