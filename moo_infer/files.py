@@ -68,15 +68,19 @@ def lines(path: Path, /) -> Iterator[tuple[int, str]]:
         raise MooInferError(f"the gzip is damaged after line {number}") from None
 
 
-def records(path: Path, /) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(path: Path, /, *, nan: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number of a line and the JSON object in it, for every line that is not blank.
+
+    Args:
+        path: the file.
+        nan: whether NaN and Infinity pass, which are no JSON but what Python writes.
 
     Raises:
         MooInferError: naming the line that is broken or holds no object; see also `lines`.
     """
     for number, text in lines(path):
         try:
-            record = json.loads(text, parse_constant=_refuse)
+            record = json.loads(text, parse_constant=None if nan else _refuse)
         except (ValueError, RecursionError) as error:
             what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be parsed"
             raise MooInferError(f"line {number}: is no JSON: {what}") from None

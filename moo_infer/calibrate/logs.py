@@ -288,7 +288,7 @@ def _explain(path: Path) -> None:
     if start.startswith(b"PAR1"):
         return
     if start.lstrip().startswith(b"{"):
-        for _ in records(path):
+        for _ in records(path, nan=False):
             pass
         return
     for _ in lines(path):  # a file that is damaged says so before its fields are looked at
