@@ -95,6 +95,7 @@ def test_what_is_refused_in_parquet(tmp_path, column, value, message):
         ),
         ("GOOD\nGOOD\n" + '{"model": "m", "question\n', "line 3: is no JSON: Unterminated string"),
         ("GOOD\n" * 200 + "\n" + '{"model": "m"\n' + "GOOD\n", "line 202: is no JSON: Expecting ',' delimiter"),
+        ("GOOD\n" + '{"score": NaN}\n', "line 2: is no JSON: NaN is no number there; write null"),
         ("GOOD\n" * 200 + "[1, 2]\n", r"line 201: must be a JSON object, got \[1, 2\]"),
         ("GOOD\n".replace("1, ", "-1, "), "sample: must be a whole number from 0 to 2.53, got '-1'"),
     ],
