@@ -113,9 +113,9 @@ def calibrate(
       moo-infer calibrate log.csv --price acme/small=1e-7,4e-7 --model acme/small --out profiles.yaml
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
     """
-    from .calibrate.logs import read_log
     from .calibrate.prices import by_hand, find_prices
     from .calibrate.profiles import calibrated
+    from .calibrate.reading import read_log
     from .calibrate.writing import RECOMMEND, save
 
     if day is not None and prices is None:

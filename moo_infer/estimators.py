@@ -4,16 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from .asking import AT_ONCE, Given, cost_models, guarded, known, numbers, possible, remarks
 from .columns import Column, Estimate
 from .errors import MissingColumn, MooInferError, NothingPossible
-from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments
-from .mixing import mixed, rows
-from .objectives import ACCURACY, Objective
+from .interfaces import AccuracyAggregator, CostModel, Draws, Moments
+from .objectives import ACCURACY
 from .parts import at_least_one
 from .profiles import ModelProfile
 
@@ -25,34 +25,6 @@ IntArray = npt.NDArray[np.int64]
 Result = TypeVar("Result")
 
 
-class Given:
-    """Moments (Q, n) of the questions of a log, kept for draws that weigh them anew.
-
-    Args:
-        parts: those that are the same in all draws.
-    """
-
-    def __init__(self, parts: Sequence[AccuracyAggregator | CostModel] = ()) -> None:
-        self.parts = parts
-        self.moments: dict[tuple[int, int], Moments | None] = {}
-
-    def ask(
-        self,
-        part: AccuracyAggregator | CostModel,
-        model: InferenceModel,
-        compute: Callable[[], Moments | None],
-    ) -> Moments | None:
-        """Return what the part says of the questions of a model."""
-        place = next((i for i, kept in enumerate(self.parts) if kept is part or kept == part), None)
-        if place is None:
-            return compute()
-        key = id(model), place  # the model stays: those that draws give have it in common
-        if key not in self.moments:
-            self.moments[key] = compute()
-        return self.moments[key]
-
-
-AT_ONCE = 2**14  # draws of parameters times values of k in one go
 BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
 
 
@@ -99,14 +71,14 @@ class Estimator(ABC):
         Raises:
             NothingPossible: where a cost model says that none of the numbers can be had.
         """
-        remarks = _remarks(profile, aggregator, k, parallelism)
-        k = k[_possible(profile, aggregator, k, parallelism)]
+        said = remarks(profile, aggregator, k, parallelism)
+        k = k[possible(profile, aggregator, k, parallelism)]
         if not len(k):
-            said = "; ".join(remarks) or "its cost models say no more"
-            raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {said}")
+            why = "; ".join(said) or "its cost models say no more"
+            raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {why}")
         moments = self.moments(profile, aggregator, k, parallelism)
         estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
-        return replace(estimate, remarks=remarks, supported=profile.largest_k)
+        return replace(estimate, remarks=said, supported=profile.largest_k)
 
     def _estimate(
         self,
@@ -146,19 +118,19 @@ class Exact(Estimator):
         aggregator: AccuracyAggregator,
         k: IntArray,
         parallelism: int,
-        given: "Given | None" = None,
+        given: Given | None = None,
     ) -> dict[str, Moments | None]:
         """Ask the parts; `given` keeps what they say of every question of a log, for draws that weigh them anew."""
         given = given or Given()
         who = f"aggregator {aggregator.name!r} on {profile.name!r}"
-        moments = {ACCURACY.name: _known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given)}
+        moments = {ACCURACY.name: known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given)}
         for objective, parts in cost_models(profile, aggregator).items():
-            known = []
+            each = []
             for part in parts:
                 who = f"cost model {part.name!r} on {profile.name!r}"
                 exact = partial(part.exact, parallelism=parallelism)
-                known.append(_known(part, exact, profile, k, objective, who, given))
-            moments[objective.name] = _sum(known)
+                each.append(known(part, exact, profile, k, objective, who, given))
+            moments[objective.name] = _sum(each)
         return moments
 
     def redraw(
@@ -167,7 +139,7 @@ class Exact(Estimator):
         """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
         values, models = profile.draw(B, seed), profile.inference.resampled(B, seed)
         # As at the given values, so that all tables have the same rows.
-        k = k[_possible(profile, aggregator, k, parallelism)]
+        k = k[possible(profile, aggregator, k, parallelism)]
 
         def at(b: int) -> ModelProfile:
             drawn = profile if models is None else profile.of(models[b])
@@ -183,7 +155,7 @@ class Exact(Estimator):
         def one(drawn: ModelProfile) -> Estimate:
             moments = self.moments(drawn, aggregator, k, parallelism, given)
             estimate = self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
-            return replace(estimate, possible=_possible(drawn, aggregator, k, parallelism))
+            return replace(estimate, possible=possible(drawn, aggregator, k, parallelism))
 
         costs = (*profile.costs, *aggregator.costs)
         vectorised = profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)
@@ -219,25 +191,6 @@ class MonteCarlo(Estimator):
         """Know nothing."""
         objectives = [ACCURACY, *cost_models(profile, aggregator)]
         return {objective.name: None for objective in objectives}
-
-
-def cost_models(profile: ModelProfile, aggregator: AccuracyAggregator) -> dict[Objective, list[CostModel]]:
-    """Cost models of the profile and of the aggregator, by objective.
-
-    Raises:
-        MooInferError: where a cost model claims the accuracy, or two parts disagree about an objective.
-    """
-    parts: dict[Objective, list[CostModel]] = {}
-    for part in (*profile.costs, *aggregator.costs):
-        objective = part.objective
-        for known in (ACCURACY, *parts):
-            if known.name == objective.name and (known is ACCURACY or known != objective):
-                raise MooInferError(
-                    f"{profile.name}: cost model {part.name!r} has the objective {objective!r}, "
-                    f"but {objective.name!r} is already {known!r}"
-                )
-        parts.setdefault(objective, []).append(part)
-    return parts
 
 
 def simulate(
@@ -300,129 +253,7 @@ def _values(compute: Callable[[], FloatArray], shape: tuple[int, int], who: str,
     except MissingColumn as error:
         model = f"inference model {profile.inference.name!r} of {profile.name!r}"
         raise MissingColumn(error.column, error.available, f"{who} from {model}") from None
-    return _numbers(values, shape, f"{who} must return (M, K)")
-
-
-def _possible(
-    profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
-) -> npt.NDArray[np.bool_]:
-    """(n,) which numbers of inferences all cost models say can be had."""
-    most = _most(profile)
-    possible = np.ones(len(k), dtype=bool) if most is None else k <= most
-    every, k = possible.copy(), k[possible]
-    possible = possible[possible]
-    for part in (*profile.costs, *aggregator.costs) if len(k) else ():
-        who = f"cost model {part.name!r} on {profile.name!r}"
-        found = np.asarray(guarded(partial(part.possible, profile.inference, k, parallelism=parallelism), who))
-        if found.shape != k.shape or found.dtype != bool:
-            raise MooInferError(f"{who}: possible must return {k.shape} of true and false, got {found!r:.80}")
-        possible &= found
-    every[every] = possible
-    return every
-
-
-def _most(profile: ModelProfile) -> int | None:
-    """The largest k of a profile that is a candidate, or None where there is no end."""
-    ends = [profile.inference.largest_k, profile.extrapolate_to or profile.largest_k]
-    return min((end for end in ends if end is not None), default=None)
-
-
-def _remarks(profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int) -> tuple[str, ...]:
-    """What the parts have to say, each sentence once."""
-    model = profile.inference
-    said = [*guarded(model.remarks, f"inference model {model.name!r} of {profile.name!r}")]
-    most = _most(profile)
-    supported = profile.largest_k or most
-    if most is not None and len(k) and k.max() > most:
-        why = "the largest that its source supports" if most == supported else "as far as it is extrapolated"
-        said.append(f"no k above {most}, {why}")
-    if supported is not None and most is not None and supported < min(most, k.max(initial=0)):
-        said.append(f"what is above k = {supported}, the largest that its source supports, is extrapolated")
-    k = k if most is None else k[k <= most]
-    for part in (*profile.costs, *aggregator.costs) if len(k) else ():
-        who = f"cost model {part.name!r} on {profile.name!r}"
-        said += guarded(partial(part.remarks, model, k, parallelism=parallelism), who)
-    return tuple(dict.fromkeys(said))
-
-
-def _known(
-    part: AccuracyAggregator | CostModel,
-    exact: Callable[[InferenceModel, IntArray], Moments | None],
-    profile: ModelProfile,
-    k: IntArray,
-    objective: Objective,
-    who: str,
-    kept: Given,
-) -> Moments | None:
-    """Ask a part for exact moments; where queries differ, for those given each query, and mix them."""
-    model = profile.inference
-    of: Literal["tokens", "accuracy"] = "accuracy" if isinstance(part, AccuracyAggregator) else "tokens"
-    queries = guarded(partial(model.queries, of), f"inference model {model.name!r} of {profile.name!r}")
-    if queries is None:
-        return _checked(partial(exact, model, k), k, objective, who)
-    given, Q = queries.model, len(queries.weights)
-    if given.logged is not None:
-        moments = kept.ask(part, given, lambda: _checked(partial(exact, given, k), k, objective, who))
-        if moments is None:
-            return None
-        each = (Q, len(k))
-        std = None if moments.std is None else np.broadcast_to(moments.std, each)
-        return mixed(queries.weights, np.broadcast_to(moments.mean, each), std)
-    if not part.per_query:
-        return None
-    step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded
-    found = []
-    for start in range(0, Q, step):
-        some = rows(given, slice(start, start + step))
-        moments = _checked(partial(exact, some, k), k, objective, who)
-        if moments is None:
-            return None
-        found.append((min(step, Q - start), moments))
-    mean = np.concatenate([np.broadcast_to(m.mean, (count, len(k))) for count, m in found])
-    stds = [np.broadcast_to(m.std, (count, len(k))) for count, m in found if m.std is not None]
-    return mixed(queries.weights, mean, np.concatenate(stds) if len(stds) == len(found) else None)
-
-
-def _checked(compute: Callable[[], Moments | None], k: IntArray, objective: Objective, who: str) -> Moments | None:
-    """Ask a part for exact moments, and refuse what cannot be one."""
-    moments = guarded(compute, who)
-    if moments is None:
-        return None
-    if not isinstance(moments, Moments):
-        raise MooInferError(f"{who} must return exact Moments or None, got {type(moments).__name__}")
-    mean = _numbers(moments.mean, k.shape, f"{who} must return an exact mean")
-    std = None if moments.std is None else _numbers(moments.std, k.shape, f"{who} must return an exact std")
-    if std is not None and std.min() < 0:
-        raise MooInferError(f"{who} must return an exact std >= 0, got {std.min():g}")
-    if objective == ACCURACY and (mean.min() < -1e-9 or mean.max() > 1 + 1e-9):
-        raise MooInferError(f"{who} must return an exact mean in [0, 1], got {mean.min():g} to {mean.max():g}")
-    return Moments(mean, std, moments.quantile)
-
-
-def _numbers(given: object, shape: tuple[int, ...], what: str) -> FloatArray:
-    """Real finite numbers of a shape; of exact moments there may be B rows at once."""
-    if given is None:
-        raise MooInferError(f"{what} of shape {shape}, got None")
-    array = np.asarray(given)
-    if array.shape[-len(shape) :] != shape or array.ndim > 2:
-        raise MooInferError(f"{what} of shape {shape}, got {array.shape}")
-    if array.dtype.kind not in "fiu":
-        raise MooInferError(f"{what} of numbers, got {array.dtype}")
-    values = array.astype(np.float64, copy=False)
-    if not np.isfinite(values).all():
-        column = int(np.argwhere(~np.isfinite(values))[0][-1])
-        raise MooInferError(f"{what} of finite numbers, got {values[~np.isfinite(values)][0]} in column {column}")
-    return values
-
-
-def guarded(call: Callable[[], Result], who: str) -> Result:
-    """Call into a part; whatever it raises becomes an error that names it."""
-    try:
-        return call()
-    except (MooInferError, MemoryError):
-        raise
-    except Exception as error:
-        raise MooInferError(f"{who} fails: {type(error).__name__}: {error}") from error
+    return numbers(values, shape, f"{who} must return (M, K)")
 
 
 def _slice(moments: Moments, b: int) -> Moments:

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from .asking import cost_models, guarded
 from .candidates import Candidates
 from .columns import Estimate
 from .decisions import Held, decide
 from .errors import MooInferError, NothingPossible, unknown
-from .estimators import Estimator, Exact, MonteCarlo, cost_models, guarded
+from .estimators import Estimator, Exact, MonteCarlo
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import ACCURACY, Objective
 from .parts import at_least_one, check

@@ -28,7 +28,7 @@ import numpy.typing as npt
 import pytest
 
 from .builtin.inference import Gaussian
-from .calibrate.logs import read_log
+from .calibrate.reading import read_log
 from .candidates import Candidates
 from .columns import Column, Estimate
 from .errors import MooInferError, NoSelection, SelectionWarning

@@ -91,7 +91,7 @@ def test_parts_that_are_not_vectorised_are_asked_query_by_query():
 
 def test_many_queries_are_asked_for_in_parts(monkeypatch):
     whole = moments(Reads("tokens_out"))
-    monkeypatch.setattr("moo_infer.estimators.AT_ONCE", 4)  # two queries at two values of k
+    monkeypatch.setattr("moo_infer.asking.AT_ONCE", 4)  # two queries at two values of k
     parts = moments(Reads("tokens_out"))
     assert ASKED == [2, 1]
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-14)

@@ -288,7 +288,7 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
 @lru_cache(maxsize=1024)
 def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], str]:
     """Read a file once; `modified` and `size` tell a file that has changed since."""
-    from ..calibrate.logs import read_log
+    from ..calibrate.reading import read_log
 
     log = read_log(path, format="table")
     return {samples.model: samples for samples in log.samples()}, log.sources[0].sha256

@@ -1,12 +1,14 @@
 """From logs to numbers: estimates, profiles, and parameters of parts, fitted to what was measured."""
 
+from ..samples import COLUMNS
 from .coverage_laws import BetaBinomial, Chosen, CoverageLaw, ExponentiatedPowerLaw, forward_validated
 from .estimates import Estimated, Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .load_tests import Measured, read
-from .logs import COLUMNS, Log, Source, read_log
+from .logs import Log, Source
 from .prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
 from .profiles import Calibrated, calibrated
+from .reading import read_log
 from .serving import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
 from .writing import save
 
