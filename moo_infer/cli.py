@@ -6,8 +6,8 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,7 @@ import typer
 
 from . import __version__
 from .cli_calibrate import calibrate, fit_latency
+from .cli_progress import progress_bar
 from .errors import MooInferError, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
@@ -23,7 +24,6 @@ from .registry import Registry, plugin_file
 from .text import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
 
 __all__ = ["main", "run"]
@@ -203,7 +203,7 @@ def recommend(
         from .html import ready, save
 
         ready(html)
-    with _progress() as progress:
+    with progress_bar() as progress:
         pipeline = Pipeline(
             aggregator or AGGREGATORS,
             selector or SELECTORS,
@@ -254,7 +254,7 @@ def paper(
     if pictures and plot:
         from .paper.figures import figures
 
-        with _progress() as progress:
+        with progress_bar() as progress:
             pictures.write(figures(), plot, picture_format or "png", progress)
     return comparison.to_json() if as_json else comparison.to_text(details=details)
 
@@ -449,21 +449,3 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for row in rows:
         table.add_row(*row)
     return render(table).strip("\n")
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[int, int, str], None] | None]":
-    """Show a bar on standard error where somebody is looking at it."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("estimating", total=None)
-
-        def told(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        yield told

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_progress import progress_bar
 from .errors import MooInferError
 from .registry import Registry, plugin_file
 from .text import laid_out
@@ -134,18 +135,20 @@ def calibrate(
         names |= {m: s.called for s in log.sources for m in s.models if m in names and s.called and m not in given}
         found_prices = find_prices(list(names.values()), prices, on, given)
         priced = {model: found_prices[name] for model, name in names.items()}
-    found = calibrated(
-        log,
-        priced,
-        inference=inference or ("beta" if extrapolate else "empirical"),
-        calls=calls,
-        parallelism=1 if parallelism is None else parallelism,
-        extrapolate=extrapolate,
-        min_samples=min_samples,
-        k_max=k_max,
-        B=bootstrap,
-        seed=seed,
-    )
+    with progress_bar() as progress:
+        found = calibrated(
+            log,
+            priced,
+            inference=inference or ("beta" if extrapolate else "empirical"),
+            calls=calls,
+            parallelism=1 if parallelism is None else parallelism,
+            extrapolate=extrapolate,
+            min_samples=min_samples,
+            k_max=k_max,
+            B=bootstrap,
+            seed=seed,
+            progress=progress,
+        )
     files = [] if table is None else [table]
     fresh = table is not None and not table.exists()
     if table is not None:

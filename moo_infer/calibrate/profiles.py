@@ -1,7 +1,7 @@
 """From a log and prices to what profiles are made of."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -103,6 +103,7 @@ def calibrated(
     on: date | None = None,
     B: int = 1000,
     seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Calibrated]:
     """Describe every model of a log.
 
@@ -119,6 +120,7 @@ def calibrated(
             what it supports, or 128 where k is extrapolated.
         on: the day that stands in the source; default today.
         B, seed: of the bootstrap behind the intervals.
+        progress: told (done, total, the model) before every model.
 
     Raises:
         MooInferError: for unknown kinds, and where a model has no sample that counts.
@@ -140,7 +142,10 @@ def calibrated(
         at_least_one(k_max, "k_max")
     day = (on or date.today()).isoformat()
     found = []
-    for samples in log.samples():
+    models = log.samples()
+    for done, samples in enumerate(models):
+        if progress:
+            progress(done, len(models), samples.model)
         source = f"{'; '.join(map(str, log.of(samples.model)))}; calibrated on {day}"
         price = (prices or {}).get(samples.model)
         if price is not None:
