@@ -84,7 +84,8 @@ def calibrate(
     ] = None,
     min_samples: Annotated[int, typer.Option(metavar="N", help="Leave out questions with fewer scored samples.")] = 1,
     k_max: Annotated[
-        int | None, typer.Option(metavar="K", help="The largest k that is asked for; default what the log supports.")
+        int | None,
+        typer.Option(metavar="K", help="The largest k of estimates and profiles; default what the log supports."),
     ] = None,
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Go beyond the samples of a question, marked as such.")
