@@ -16,6 +16,7 @@ import typer
 
 from . import __version__
 from .cli_calibrate import calibrate, fit_latency
+from .cli_files import keep_apart
 from .cli_progress import progress_bar
 from .errors import MooInferError, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
@@ -202,6 +203,8 @@ def recommend(
     if html:
         from .html import ready, save
 
+        logs = [getattr(profile.inference, "samples", None) for profile in profiles.values()]
+        keep_apart([models, *(log for log in logs if isinstance(log, Path))], {"--html": html})
         ready(html)
     with progress_bar() as progress:
         pipeline = Pipeline(

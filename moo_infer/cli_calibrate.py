@@ -1,6 +1,7 @@
 """The commands ``moo-infer calibrate`` and ``moo-infer fit-latency``: from logs to profiles."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_files import aside, keep_apart
 from .cli_progress import progress_bar
 from .errors import MooInferError
 from .registry import Registry, plugin_file
@@ -37,6 +39,7 @@ def fit_latency(
     """
     from .calibrate import fit_serving, read
 
+    keep_apart(files, {"--out": out})
     fitted = fit_serving(read(files), kind)
     text = f"# fitted to {', '.join(file.name for file in files)}\n{fitted.yaml}\n"
     if out is not None:
@@ -118,14 +121,16 @@ def calibrate(
     from .calibrate.prices import by_hand, find_prices
     from .calibrate.profiles import calibrated
     from .calibrate.reading import read_log
-    from .calibrate.writing import RECOMMEND, save
+    from .calibrate.writing import RECOMMEND, beside, save
 
     if day is not None and prices is None:
         raise MooInferError("--date is the day whose prices hold; give --prices as well")
     if (calls == "slots") != (parallelism is not None):
         raise MooInferError(f"--calls slots and --parallelism belong together, got --calls {calls}")
     on = _day(day)
-    _apart(logs, table, out)
+    read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log] + ([Path(prices)] if prices else [])
+    samples = {"--out": beside(out)} if out else {}
+    keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, samples)
     log = read_log(logs, format, Registry(*(plugin_file(path) for path in plugin_files or [])))
     log = log.only(model) if model else log
     priced = None
@@ -150,17 +155,11 @@ def calibrate(
             seed=seed,
             progress=progress,
         )
-    files = [] if table is None else [table]
-    fresh = table is not None and not table.exists()
-    if table is not None:
-        log.write(table)
-    if out is not None:
-        try:
-            files += save(found, out)
-        except MooInferError:
-            if fresh and table is not None:  # all or nothing
-                table.unlink(missing_ok=True)
-            raise
+    with nullcontext() if table is None else aside("--table", table) as place:
+        if place is not None:
+            log.write(place)  # it appears only when the profiles are there, so that it is all or nothing
+        files = [] if out is None else save(found, out)
+    files = files if table is None else [table, *files]
     if as_json:
         document: dict[str, Any] = {"sources": [asdict(source) for source in log.sources]}
         document |= {"models": [calibration.to_dict() for calibration in found], "files": [str(file) for file in files]}
@@ -168,20 +167,6 @@ def calibrate(
     text = laid_out([block for calibration in found for block in calibration.blocks()])
     text += f"Written: {', '.join(map(str, files))}\n" if files else ""  # paths are not to be broken
     return text + (f"To decide: {RECOMMEND.format(out)}\n" if out else "")
-
-
-def _apart(logs: list[str], table: Path | None, out: Path | None) -> None:
-    """Refuse to write over a log that is read, or over what else is written."""
-    from .calibrate.writing import beside
-
-    read = {Path(log).resolve() for log in logs} | {Path(log.partition("=")[2]).resolve() for log in logs if "=" in log}
-    written = [("--table", table), ("--out", out), ("--out", beside(out) if out else None)]
-    taken: dict[Path, str] = dict.fromkeys(read, "a log that is read")
-    for flag, path in written:
-        if path is not None:
-            if path.resolve() in taken:
-                raise MooInferError(f"{flag}: {path}: would overwrite {taken[path.resolve()]}")
-            taken[path.resolve()] = "what else is written"
 
 
 def _day(text: str | None) -> date:

@@ -240,6 +240,8 @@ def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) ->
     if draws.accuracy.shape != (M, K):
         raise MooInferError(f"{who} must return draws of shape (M, K) = {(M, K)}, got {draws.accuracy.shape}")
     for name, high in (("tokens_in", np.inf), ("tokens_out", np.inf), ("accuracy", 1.0)):
+        if name not in draws:
+            continue
         low, most = draws[name].min(), draws[name].max()
         if not (low >= 0 and most <= high and most < np.inf):
             allowed = "in [0, 1]" if high == 1.0 else "finite and >= 0"

@@ -54,8 +54,9 @@ class Draws:
     """M x K simulated inferences. The arrays are read-only views of those given.
 
     Args:
-        tokens_in: (M, K), tokens of the prompt, >= 0.
-        tokens_out: (M, K), generated tokens, >= 0.
+        tokens_in: (M, K), tokens of the prompt, >= 0; None where they are not known, and asking for them raises
+            MissingColumn.
+        tokens_out: (M, K), generated tokens, >= 0; or None likewise.
         accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
             where they are right or wrong. Never a question's solve probability repeated K times.
         columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
@@ -85,26 +86,42 @@ class Draws:
             **self.columns,
         }
         shape = np.shape(self.accuracy)
+        unknown = [name for name in ("tokens_in", "tokens_out") if arrays[name] is None]
+        for name in unknown:
+            del arrays[name]
+            object.__delattr__(self, name)  # so that whoever asks for them comes to __getattr__
         for name, array in arrays.items():
             if np.ndim(array) != 2 or np.shape(array) != shape:
                 raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {np.shape(array)}")
             arrays[name] = np.asarray(array).view()
             arrays[name].flags.writeable = False
         for name in ("tokens_in", "tokens_out", "accuracy"):
-            object.__setattr__(self, name, arrays.pop(name))
+            if name not in unknown:
+                object.__setattr__(self, name, arrays.pop(name))
         object.__setattr__(self, "columns", MappingProxyType(arrays))
 
     def __getitem__(self, column: str) -> Array:
         """Return a column (M, K) by name; raises MissingColumn, naming those there are."""
-        arrays = {
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            "accuracy": self.accuracy,
-            **self.columns,
-        }
+        arrays = self._there()
         if column not in arrays:
             raise MissingColumn(column, arrays)
         return arrays[column]
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of tokens that are not known that they are missing."""
+        if name in ("tokens_in", "tokens_out"):
+            raise MissingColumn(name, self._there())
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __contains__(self, column: str) -> bool:
+        """Whether there is such a column."""
+        return column in self._there()
+
+    def _there(self) -> dict[str, Array]:
+        own: dict[str, Array] = {
+            name: vars(self)[name] for name in ("tokens_in", "tokens_out", "accuracy") if name in vars(self)
+        }
+        return own | dict(self.columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from .asking import cost_models, guarded
 from .candidates import Candidates
 from .columns import Estimate
 from .decisions import Held, decide
-from .errors import MooInferError, NothingPossible, unknown
+from .errors import MissingColumn, MooInferError, NothingPossible, unknown
 from .estimators import Estimator, Exact, MonteCarlo
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .objectives import ACCURACY, Objective
@@ -114,13 +114,16 @@ class Pipeline:
         profiles = _named(ModelProfile, self.models, models, "model")
         objectives = _objectives(profiles, self.aggregators)
         curves = [(profile, aggregator) for profile in profiles for aggregator in self.aggregators]
-        estimates, impossible = [], []
+        estimates: list[Estimate] = []
+        impossible: list[MooInferError] = []
         for done, (profile, aggregator) in enumerate(curves):
             if self._progress:
                 self._progress(done, len(curves), f"{profile.name}, {aggregator.name}")
             try:
-                estimates.append(self._estimate(profile, aggregator))
-            except NothingPossible as error:
+                estimate = self._estimate(profile, aggregator)
+                _ = estimate.columns[ACCURACY.name].mean  # simulated here where it has to be
+                estimates.append(estimate)
+            except (NothingPossible, MissingColumn) as error:
                 impossible.append(error)
         if not estimates:
             raise impossible[0]

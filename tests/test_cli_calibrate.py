@@ -73,6 +73,39 @@ def test_a_model_is_renamed_with_its_log(capsys, tmp_path):
     assert [model["model"] for model in json.loads(out)["models"]] == ["high", "low"]
 
 
+def test_nothing_is_written_over_what_is_read_or_where_something_fails(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prices, old, folder = tmp_path / "prices.yaml", tmp_path / "old.csv", tmp_path / "folder.yaml"
+    prices.write_text(Path(PRICES).read_text())
+    old.write_text("mine\n")
+    folder.mkdir()
+    for words, message in (
+        (["--prices", str(prices), "--out", str(prices)], "--out: {prices}: would overwrite what is read"),
+        (["--table", "old.csv", "--out", "nowhere/p.yaml"], "No such file or directory"),
+        (["--out", "folder.yaml"], "cannot be written: is a folder"),
+    ):
+        code, _, err = called(capsys, LOG, *words)
+        assert code == 2
+        assert message.format(prices=prices) in err
+    assert prices.read_text() == Path(PRICES).read_text()
+    assert old.read_text() == "mine\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.yaml", "old.csv", "prices.yaml"]
+    assert called(capsys, LOG, "--out", "p.yaml", "--prices", str(prices))[0] == 0
+    for place in ("p.yaml", "p.samples.parquet"):
+        assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--html", place]) == 2
+        assert "would overwrite what is read" in capsys.readouterr().err
+    assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--aggregator", "one-call"]) == 0
+
+
+def test_one_name_for_two_models_is_refused(capsys, tmp_path):
+    for model in "ab":
+        (tmp_path / f"{model}.csv").write_text(f"model,question_id,sample,correct\n{model},{model}1,1,1\n")
+    for words in ((f"x={tmp_path}/a.csv", f"x={tmp_path}/b.csv"), (f"{tmp_path}/b.csv", f"b={tmp_path}/a.csv")):
+        code, _, err = called(capsys, *words)
+        assert code == 2
+        assert "is also the name given to" in err
+
+
 def test_a_renamed_model_has_the_price_of_its_own_name(capsys):
     code, out, _ = called(capsys, f"fast={EXAMPLES / 'log.csv'}", "--json", "--prices", PRICES)
     assert code == 2  # it holds three models
@@ -113,7 +146,7 @@ def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys,
         ([LOG, "--calls", "slots", "--parallelism", "0"], "parallelism: must be >= 1, got 0"),
         ([LOG, "--calls", "slots"], "--calls slots and --parallelism belong together, got --calls slots"),
         ([LOG, "--parallelism", "4"], "--calls slots and --parallelism belong together, got --calls at-once"),
-        ([LOG, "--table", LOG], "--table: " + LOG + ": would overwrite a log that is read"),
+        ([LOG, "--table", LOG], "--table: " + LOG + ": would overwrite what is read"),
         ([LOG, "--table", "p.samples.parquet", "--out", "p.yaml"], "would overwrite what else is written"),
         ([LOG, "--table", "t.csv", "--out", "nowhere/p.yaml"], "cannot be written: No such file or directory"),
         ([LOG, "--table", "t.csv", "--out", "p.json"], "must end in .yaml or .yml"),

@@ -22,6 +22,7 @@ from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.answers import OneCall, PluralityVote, TopScore
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedEnergy, LoggedLatency
+from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK
 from moo_infer.builtin.limits import RateLimited
 from moo_infer.builtin.prices import ApiCost, LongContext
@@ -149,9 +150,10 @@ def test_prompts_on_both_sides_of_a_price_step_are_simulated():
 def test_tokens_that_are_not_known_are_not_free():
     for name in ("input_tokens", "output_tokens"):
         profile = ModelProfile("mine", Empirical(log(**{name: True})), (LinearCost(1e-6, 1e-5),))
-        with pytest.raises(MooInferError, match=f"no column '{name}'"):
-            Pipeline(["coverage"], k=[1]).run(profile, Scenario("any"))
-        assert profile.inference.remarks() == [f"the log does not know {name} of all samples; draws take 0"]
+        for estimator, column in (("exact", name), ("monte-carlo", name.replace("put_tokens", ""))):
+            column = column if estimator == "exact" else f"tokens_{column}"
+            with pytest.raises(MooInferError, match=f"no column '{column}'"):
+                Pipeline(["coverage"], estimator=estimator, k=[1]).run(profile, Scenario("any"))
 
 
 def test_unknown_scores_are_chosen_only_where_no_other_is_there():
@@ -204,6 +206,7 @@ def test_logs_that_are_all_right_or_hold_failures_say_what_that_means():
     ones[0] = np.nan
     remarks = Empirical(Samples("mine", samples.questions, samples.question, ones)).remarks()
     assert remarks[0] == "1 of 12 samples failed; neither they nor what they took is counted"
+    assert Empirical(samples).remarks() == ["with only 3 questions, choices look surer than they are"]
     assert remarks[1].startswith(
         "all samples are right, so that resampling shows no spread; of other questions up to 63 %"
     )
@@ -274,6 +277,15 @@ def test_models_that_cannot_vote_are_left_out_of_a_comparison_aloud():
     with pytest.warns(UserWarning, match="left out: b: no vote"):
         report = Pipeline(["one-call", "plurality-vote"], k=[1, 3]).run(profiles, Scenario("any"))
     assert report.candidates.labels == [("a", "one-call"), ("a", "plurality-vote"), ("b", "one-call")]
+
+
+def test_a_vote_beside_a_model_without_answers_is_left_out_aloud():
+    plain = ModelProfile("plain", Gaussian(100, 0, 100, 0, 0.8, 0.1), (LinearCost(0.0, 1e-6),))
+    logged = ModelProfile("logged", Empirical(answered(log())), (LoggedCost(),))
+    with pytest.warns(UserWarning, match="left out: the draws have no column 'answer'"):
+        report = Pipeline(["one-call", "plurality-vote"], k=[1, 3]).run([plain, logged], Scenario("any"))
+    assert ("plain", "plurality-vote") not in report.candidates.labels
+    assert len(report.candidates.labels) == 3
 
 
 def test_redraws_weigh_the_questions_as_the_bootstrap_does():

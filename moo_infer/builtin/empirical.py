@@ -28,6 +28,7 @@ IntArray = npt.NDArray[np.int64]
 ENERGY = Objective("energy", unit="J")
 TOKENS = ("input_tokens", "output_tokens")
 BROUGHT = ("answer", "score", "latency_s", "cost_usd", "energy_j")  # columns of the log that draws have too
+FEW = 20  # questions; with fewer the bootstrap is too sure
 AT_ONCE = 2**22  # random keys in one go; bounds memory
 
 
@@ -67,12 +68,13 @@ class _Given(InferenceModel):
             rows = self.rows[rng.choice(len(weights), min(step, M - start), p=weights)]
             order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
             chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
-        none = np.zeros(len(samples))
-        tokens_in, tokens_out = (samples.columns.get(name, none)[chosen].astype(np.float64) for name in TOKENS)
+        tokens_in, tokens_out = (
+            samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None for name in TOKENS
+        )
         brought = {name: samples.columns[name][chosen] for name in BROUGHT if name in samples.columns}
         if "score" in brought:
             brought["score"] = np.where(np.isnan(brought["score"]), -np.inf, brought["score"])
-        return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)
+        return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)  # type: ignore[arg-type]  # or None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Empirical(InferenceModel):
     2107.03374, is one), exact at every k up to the fewest scored samples of any question; beyond that there are no
     candidates. Draws bring along what the log has: ``answer``, ``score``, ``latency_s``, ``cost_usd``, ``energy_j``.
     Samples that failed (neither right nor wrong) are left out, and so are columns with gaps among the others (but up to
-    a tenth of the scores). Tokens that are not known are drawn as 0, which is said.
+    a tenth of the scores).
 
     How sure a decision is follows from the questions: other logs of as many would have held others (Bayesian bootstrap
     over questions, Rubin 1981; models that answered the same questions are resampled together).
@@ -158,8 +160,8 @@ class Empirical(InferenceModel):
                 f"all samples are {what}, so that resampling shows no spread; of other questions up to "
                 f"{100 * (1 - 0.05 ** (1 / Q)):.2g} % may be otherwise (95 %)"
             )
-        if missing := [name for name in TOKENS if name not in samples.columns]:
-            said.append(f"the log does not know {' and '.join(missing)} of all samples; draws take 0")
+        elif 1 < len(samples.questions) < FEW:
+            said.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
         return said
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:

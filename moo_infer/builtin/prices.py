@@ -152,7 +152,8 @@ class ApiCost(CostModel):
             mean, std = total_of_k(tokens_in * prices[0] + outputs, samples.question, k)
             return Moments(kept * mean, kept * std)
         one = np.ones(1, dtype=np.int64)
-        if any(total_of_k(price * np.ones(len(samples)), samples.question, one)[1].any() for price in prices):
+        lists = [total_of_k(price * np.ones(len(samples)), samples.question, one) for price in prices]
+        if any((std > 1e-9 * mean).any() for mean, std in lists):
             return None  # the list that holds is that of the first prompt
         mean, std = total_of_k(outputs, samples.question, k)
         # The prompt is the first inference's, which is any of the samples.

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from ..errors import MooInferError
 from ..samples import Samples
-from ..subsets import mean_pass_at_k
 from .coverage_laws import Chosen, forward_validated
 from .estimates import Estimated
 
@@ -24,8 +23,7 @@ class Extrapolated:
     Args:
         chosen: the law, and how well it predicted what was hidden from it.
         k: (m,), powers of two and the largest that is wanted, all beyond the samples.
-        pass_at_k: (m,), at least what the log has at its largest k, with intervals over questions; that the law may be
-            wrong is not in them.
+        pass_at_k: (m,), with intervals over questions; that the law may be wrong is not in them.
     """
 
     chosen: Chosen
@@ -70,7 +68,4 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
         chosen = forward_validated(scored.n, scored.right, scored.questions, seed=seed)
     except MooInferError as error:
         return f"pass@k is not extrapolated: {error}"
-    law = chosen.predict(k, B, seed)
-    (least,) = mean_pass_at_k(scored.n, scored.right, [first - 1])  # coverage never falls
-    value, low, high = (np.maximum(of, least) for of in (law.value, law.low, law.high))
-    return Extrapolated(chosen, k, Estimated(value, low, high, law.stderr))
+    return Extrapolated(chosen, k, chosen.predict(k, B, seed))

@@ -167,7 +167,8 @@ class Chosen:
     def predict(self, k: npt.ArrayLike, B: int = 200, seed: int = 0, confidence: float = 0.95) -> Estimated:
         """Predict pass@k, with an interval of the Bayesian bootstrap over questions.
 
-        The law is refitted to every draw. That the law itself may be wrong beyond the data is not in the interval.
+        The law is refitted to every draw. As coverage never falls with k, no prediction is below what the counts say of
+        the largest k that they hold. That the law itself may be wrong beyond the data is not in the interval.
 
         Args:
             k: (m,), >= 1.
@@ -181,9 +182,17 @@ class Chosen:
         (array([1.]), array([0.994]), array([1.]))
         """
         weights = question_weights(self.questions, B, seed)
-        draws = np.array([type(self.law).fit(self.n, self.c, weight).predict(k) for weight in weights])
+        known = pass_at_k(self.n, self.c, [self.largest])[:, 0]
+        beyond = np.asarray(k) > self.largest
+
+        def at_least(predicted: FloatArray, least: float) -> FloatArray:
+            return np.where(beyond, np.maximum(predicted, least), predicted)
+
+        draws = np.array(
+            [at_least(type(self.law).fit(self.n, self.c, weight).predict(k), weight @ known) for weight in weights]
+        )
         low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-        return Estimated(self.law.predict(k), low, high, draws.std(axis=0))
+        return Estimated(at_least(self.law.predict(k), known.mean()), low, high, draws.std(axis=0))
 
 
 def forward_validated(

@@ -112,12 +112,13 @@ class Estimates:
             said.append(f"{self.unscored} of {self.questions + self.unscored} questions have only such samples")
         if self.questions < 2:
             said.append("one question: nothing tells how sure the estimates are")
-        elif self.pass_at_k.value[0] in (0, 1):
-            what, other = ("right", "wrong") if self.pass_at_k.value[0] else ("wrong", "right")
+        elif self.pass_at_k.value[-1] in (0, 1):
+            flat = self.k[self.pass_at_k.value == self.pass_at_k.value[-1]][0]
             share = 1 - 0.05 ** (1 / self.questions)  # of questions, when none of so many was met
+            what, other = ("1", "not be") if self.pass_at_k.value[-1] else ("0", "be")
             said.append(
-                f"all samples are {what}: the bootstrap sees no spread, but up to {100 * share:.2g} % of other "
-                f"questions may be answered {other} (95 %)"
+                f"pass@k is {what} from k = {flat} on: the bootstrap sees no spread there, but up to "
+                f"{100 * share:.2g} % of other questions may {other} solved (95 %)"
             )
         if 2 <= self.questions < FEW:
             said.append(
@@ -214,12 +215,20 @@ def estimate(
             curve(best_scored_of_k(log, asked)) if _known(log, "score", np.isfinite) >= ANSWERED else None
         ),
         slowest_of_k_s=(
-            curve(largest_of_k(log["latency_s"], log.question, asked)[0])
+            curve(_same_questions(largest_of_k(log["latency_s"], log.question, asked)[0], log, asked))
             if _known(log, "latency_s", np.isfinite)
             else None
         ),
         **{name: _mean_of_samples(log, column, weights, confidence) for name, column in MEANS.items()},
     )
+
+
+def _same_questions(slowest: FloatArray, log: Samples, k: IntArray) -> FloatArray:
+    """Where seconds have gaps, leave out every k that not all questions with seconds have: means would not compare."""
+    known = np.bincount(log.question[np.isfinite(log["latency_s"])], minlength=len(log.questions))
+    if (known == log.n).all():
+        return slowest
+    return np.where(k <= known[known > 0].min(), slowest, np.nan)
 
 
 def _known(log: Samples, column: str, known: Callable[[Any], Any]) -> float:

@@ -187,7 +187,10 @@ def fit_seconds(samples: Samples, /) -> Fitted:
         found = fitted(scored)
     except MooInferError as error:
         raise MooInferError(f"{samples.model}: {error}") from None
-    about = f"{found.about}; seconds of the fit are off by {100 * found.error:.1f} % on average"
+    about = (
+        f"{found.about}; seconds of the fit are off by {100 * found.error:.1f} % on average, and what tokens do not "
+        "explain is not in it, so that the slowest of k comes out too fast"
+    )
     if len(scored.questions) < GROUPS:
         return replace(found, about=about)
     group = scored.question % GROUPS

@@ -160,9 +160,12 @@ def calibrated(
         k = np.arange(1, min(samples.scored.largest_k, k_max or samples.scored.largest_k) + 1)
         further = extrapolate and (k_max or K_MAX) > supported
         parts = _parts(kept, price, inference, calls, notes)
+        if failed := int(np.isnan(samples.correct).sum()):
+            source += f"; {failed} of {len(samples)} samples failed"
         if isinstance(beyond, Extrapolated):
             notes += _beside(beyond, parts[0])
-        if parallelism > (largest := min(supported, k_max or supported)) and not further:
+        largest = (k_max or K_MAX) if further else min(supported, k_max or supported)
+        if parallelism > largest:
             warnings.warn(
                 f"{samples.model}: no multiple of P = {parallelism} is within k = {largest}; choose among all k with "
                 "recommend --k-step 1",
@@ -258,6 +261,8 @@ def _parts(
     costs: dict[str, Mapping[str, Any]] = {}
     if price is not None and set(TOKENS) <= kept.columns.keys():
         costs["cost_usd"] = price.part
+    elif price is not None:
+        notes.append("no dollars in the profile: prices need input_tokens and output_tokens")
     if inference == "empirical":
         logged = {
             "cost_usd": {"kind": "logged-cost"},
@@ -289,6 +294,8 @@ def _beside(beyond: Extrapolated, inference: Mapping[str, Any]) -> list[str]:
     else:
         fitted = 1 - (1 - inference["accuracy_mean"]["value"]) ** float(K[0])
     law = beyond.pass_at_k.value[-1]
+    if f"{fitted:.4g}" == f"{law:.4g}":
+        return []
     return [f"recommend follows the fitted {inference['kind']} model, whose pass@{K[0]} is {fitted:.4g}, not {law:.4g}"]
 
 

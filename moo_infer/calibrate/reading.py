@@ -59,7 +59,8 @@ def read_log(
     reader = registry.get(LogReader, format) if isinstance(format, str) else format
     if reader is not None:
         check(reader, LogReader, "format")
-    frames, sources = [], []
+    frames: list[pl.DataFrame] = []
+    sources: list[Source] = []
     for item in given:
         name, path = _named(item)
         try:
@@ -77,6 +78,10 @@ def read_log(
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         frames.append(frame)
         models = tuple(map(str, frame["model"].unique(maintain_order=True)))
+        for model in models:
+            others = {source.called or model for source in sources if model in source.models} - {called or model}
+            if others:
+                raise MooInferError(f"{path}: {model!r} is also the name given to {others.pop()!r}; names must differ")
         sources.append(Source(str(path), digest, len(frame), chosen.name, models, called))
     return _ordered(Log(pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0], tuple(sources)))
 

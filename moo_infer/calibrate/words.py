@@ -59,7 +59,7 @@ def counted(n: int, what: str) -> str:
 def sentence(note: str) -> str:
     """Return a note as a sentence; names of columns at its beginning stay as they are."""
     first = note.split(maxsplit=1)[0]
-    return f"{note}." if "_" in first or "@" in first else f"{note[0].upper()}{note[1:]}."
+    return f"{note}." if "_" in first or "@" in first or first == "k" else f"{note[0].upper()}{note[1:]}."
 
 
 def one_call(estimates: Estimates) -> str:

@@ -44,6 +44,9 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
     if path.suffix not in (".yaml", ".yml"):
         raise MooInferError(f"--out: {path}: must end in .yaml or .yml")
     samples_file = beside(path)
+    for place in (path, samples_file):
+        if place.is_dir():
+            raise MooInferError(f"--out: {place}: cannot be written: is a folder")
     try:
         with tempfile.TemporaryDirectory(prefix=".moo-infer-", dir=path.parent) as folder:
             aside: dict[Path, Path] = {}
