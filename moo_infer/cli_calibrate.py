@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .cli_files import aside, keep_apart
+from .cli_files import keep_apart
 from .cli_progress import progress_bar
 from .errors import MooInferError
+from .files import aside
 from .registry import Registry, plugin_file
 from .text import laid_out
 
@@ -155,7 +156,7 @@ def calibrate(
             seed=seed,
             progress=progress,
         )
-    with nullcontext() if table is None else aside("--table", table) as place:
+    with nullcontext() if table is None else aside(table) as place:
         if place is not None:
             log.write(place)  # it appears only when the profiles are there, so that it is all or nothing
         files = [] if out is None else save(found, out)

@@ -1,13 +1,11 @@
 """Files that commands read and write: no output takes the place of an input or of another output."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from .errors import MooInferError
 
-__all__ = ["aside", "keep_apart"]
+__all__ = ["keep_apart"]
 
 
 def keep_apart(read: Iterable[Path | None], *written: Mapping[str, Path | None]) -> None:
@@ -28,18 +26,3 @@ def keep_apart(read: Iterable[Path | None], *written: Mapping[str, Path | None])
             if path.resolve() in taken:
                 raise MooInferError(f"{option}: {path}: would overwrite {taken[path.resolve()]}")
             taken[path.resolve()] = "what else is written"
-
-
-@contextmanager
-def aside(option: str, place: Path) -> Iterator[Path]:
-    """Give a path to write to, which takes its place when all that is done meanwhile went well.
-
-    Raises:
-        MooInferError: where nothing can be written there.
-    """
-    try:
-        with TemporaryDirectory(prefix=".moo-infer-", dir=place.parent) as folder:
-            yield Path(folder) / place.name
-            (Path(folder) / place.name).replace(place)
-    except OSError as error:
-        raise MooInferError(f"{option}: {place}: cannot be written: {error.strerror}") from None

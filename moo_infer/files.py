@@ -1,15 +1,20 @@
-"""Opens files that people have: perhaps zipped, cut off, in another encoding. Errors say where, not in which file."""
+"""Opens files that people have, perhaps zipped, cut off, in another encoding; and writes files whole or not at all.
+
+Errors of reading say where, not in which file.
+"""
 
 import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .errors import MooInferError
 
-__all__ = ["HEAD", "head", "lines", "records"]
+__all__ = ["HEAD", "aside", "head", "lines", "records"]
 
 HEAD = 65_536  # bytes by which a format is recognised
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -87,6 +92,23 @@ def records(path: Path, /, *, nan: bool = True) -> Iterator[tuple[int, dict[str,
         if not isinstance(record, dict):
             raise MooInferError(f"line {number}: must be a JSON object, got {text:.40}")
         yield number, record
+
+
+@contextmanager
+def aside(place: Path, /) -> Iterator[Path]:
+    """Give a path to write to, which takes its place when all that is done meanwhile went well, and is gone if not.
+
+    Raises:
+        MooInferError: where nothing can be written there.
+    """
+    if place.is_dir():
+        raise MooInferError(f"{place}: cannot be written: is a folder")
+    try:
+        with TemporaryDirectory(prefix=".moo-infer-", dir=place.parent) as folder:
+            yield Path(folder) / place.name
+            (Path(folder) / place.name).replace(place)
+    except OSError as error:
+        raise MooInferError(f"{place}: cannot be written: {error.strerror or error}") from None
 
 
 def _refuse(constant: str) -> None:

@@ -8,9 +8,11 @@ import numpy.typing as npt
 
 from .errors import MooInferError
 
-__all__ = ["question_weights"]
+__all__ = ["FEW", "question_weights", "unseen"]
 
 FloatArray = npt.NDArray[np.float64]
+
+FEW = 20  # questions; with fewer the intervals of a bootstrap over them are too narrow
 
 
 def question_weights(questions: Sequence[str], B: int, seed: int) -> FloatArray:
@@ -43,3 +45,14 @@ def question_weights(questions: Sequence[str], B: int, seed: int) -> FloatArray:
         stream = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
         stream.standard_exponential(out=row)
     return np.ascontiguousarray((weights / weights.sum(axis=0)).T)
+
+
+def unseen(Q: int, /) -> float:
+    """Return how large a share of all questions may be otherwise where all Q are alike, with 95 % confidence.
+
+    It is what a bootstrap cannot see: the upper end p of the exact interval, (1 - p)^Q = 0.05.
+
+    >>> round(unseen(60), 3)
+    0.049
+    """
+    return float(1 - 0.05 ** (1 / Q))

@@ -40,3 +40,15 @@ def test_fewer_draws_are_the_first_of_more():
 def test_bad_numbers_are_named(B, seed, message):
     with pytest.raises(MooInferError, match=message):
         question_weights(["a"], B, seed)
+
+
+@pytest.mark.parametrize(("Q", "least", "most"), [(10, 0.80, 0.93), (60, 0.90, 0.99)])
+def test_intervals_of_few_questions_are_too_narrow(Q, least, most):
+    """What is said below 20 questions: 95 % intervals of the mean hold too rarely there."""
+    rng, held, logs = np.random.default_rng(0), 0, 400
+    for log in range(logs):
+        solved = rng.binomial(8, rng.beta(9.5, 0.5, Q)) / 8
+        drawn = question_weights([f"{log}-{i}" for i in range(Q)], 400, 0) @ solved
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        held += low <= 0.95 <= high
+    assert least <= held / logs <= most

@@ -14,7 +14,7 @@ from ..errors import MooInferError, unknown
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Moments, Queries
 from ..objectives import Objective
-from ..resampling import question_weights
+from ..resampling import FEW, question_weights, unseen
 from ..samples import ANSWERED, Samples
 from ..subsets import largest_of_k, total_of_k
 from .costs import COST, LATENCY
@@ -28,7 +28,6 @@ IntArray = npt.NDArray[np.int64]
 ENERGY = Objective("energy", unit="J")
 TOKENS = ("input_tokens", "output_tokens")
 BROUGHT = ("answer", "score", "latency_s", "cost_usd", "energy_j")  # columns of the log that draws have too
-FEW = 20  # questions; with fewer the bootstrap is too sure
 AT_ONCE = 2**22  # random keys in one go; bounds memory
 
 
@@ -158,7 +157,7 @@ class Empirical(InferenceModel):
             what, Q = "right" if samples.correct[0] else "wrong", len(samples.questions)
             said.append(
                 f"all samples are {what}, so that resampling shows no spread; of other questions up to "
-                f"{100 * (1 - 0.05 ** (1 / Q)):.2g} % may be otherwise (95 %)"
+                f"{100 * unseen(Q):.2g} % may be otherwise (95 %)"
             )
         elif 1 < len(samples.questions) < FEW:
             said.append(f"with only {len(samples.questions)} questions, choices look surer than they are")

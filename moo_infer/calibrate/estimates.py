@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MooInferError
-from ..resampling import question_weights
+from ..resampling import FEW, question_weights, unseen
 from ..samples import ANSWERED, Samples
 from ..subsets import best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
@@ -18,7 +18,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
-FEW = 20  # questions; with 10, 95 % intervals of the bootstrap held in 84 to 87 % of simulated logs
 BLOCK = 2**20  # numbers at a time
 NOISE = 1e-12  # what rounding may make of no gain
 MEANS = {
@@ -114,11 +113,10 @@ class Estimates:
             said.append("one question: nothing tells how sure the estimates are")
         elif self.pass_at_k.value[-1] in (0, 1):
             flat = self.k[self.pass_at_k.value == self.pass_at_k.value[-1]][0]
-            share = 1 - 0.05 ** (1 / self.questions)  # of questions, when none of so many was met
             what, other = ("1", "not be") if self.pass_at_k.value[-1] else ("0", "be")
             said.append(
                 f"pass@k is {what} from k = {flat} on: the bootstrap sees no spread there, but up to "
-                f"{100 * share:.2g} % of other questions may {other} solved (95 %)"
+                f"{100 * unseen(self.questions):.2g} % of other questions may {other} solved (95 %)"
             )
         if 2 <= self.questions < FEW:
             said.append(

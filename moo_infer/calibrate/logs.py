@@ -1,9 +1,7 @@
 """Logs of evaluations as the neutral table, and where its rows come from."""
 
 import gzip
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MooInferError, unknown
+from ..files import aside
 from ..samples import REQUIRED, Samples
 
 if TYPE_CHECKING:
@@ -121,17 +120,19 @@ class Log:
         Raises:
             MooInferError: for other endings, and where the file cannot be written.
         """
+        import polars as pl
+
         path = Path(path)
         ending = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
         if ending is None:
             raise MooInferError(f"{path}: must end in one of {', '.join(SUFFIXES)}")
-        with _replacing(path) as temporary:
-            if ending == ".parquet":
-                self.frame.write_parquet(temporary)
-                return
-            write: Any = self.frame.write_csv if ending.startswith(".csv") else self.frame.write_ndjson
-            with gzip.open(temporary, "wb") if ending.endswith(".gz") else temporary.open("wb") as file:
+        names = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
+        write: Any = getattr(self.frame, names[ending.removesuffix(".gz")])
+        with aside(path) as place, gzip.open(place, "wb") if ending.endswith(".gz") else place.open("wb") as file:
+            try:
                 write(file)
+            except pl.exceptions.PolarsError as error:  # as polars says that a disk is full
+                raise MooInferError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from None
 
     @cached_property
     def _runs(self) -> "pl.DataFrame":
@@ -169,21 +170,3 @@ def _compact(codes: IntArray) -> IntArray:
     used[0] = False
     compact: IntArray = np.where(codes < 0, -1, (np.cumsum(used) - 1)[codes + 1])
     return compact
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place when all went well and is gone when not."""
-    import polars as pl
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise MooInferError(f"{path}: cannot be written: {error.strerror or error}") from None
-    except pl.exceptions.PolarsError as error:  # as polars says that a disk is full
-        raise MooInferError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

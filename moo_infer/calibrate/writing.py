@@ -1,9 +1,8 @@
 """Writes what was calibrated: profiles as YAML, and the samples that they draw from."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from .. import __version__
 from ..errors import MooInferError
+from ..files import aside
 from ..samples import Samples
 from .logs import Log
 from .profiles import Calibrated
@@ -25,8 +25,6 @@ RECOMMEND = "moo-infer recommend --models {} --aggregator one-call --aggregator 
 
 def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
     """Write profiles as YAML, and beside it the samples that empirical ones draw from, as Parquet.
-
-    All is written aside first, so that a failure leaves everything as it was.
 
     Returns:
         The files that were written, the YAML first.
@@ -43,32 +41,18 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
             raise MooInferError(f"{name:.40}: names of models have at most {LONGEST} characters, got {len(name)}")
     if path.suffix not in (".yaml", ".yml"):
         raise MooInferError(f"--out: {path}: must end in .yaml or .yml")
-    samples_file = beside(path)
-    for place in (path, samples_file):
-        if place.is_dir():
-            raise MooInferError(f"--out: {place}: cannot be written: is a folder")
-    try:
-        with tempfile.TemporaryDirectory(prefix=".moo-infer-", dir=path.parent) as folder:
-            aside: dict[Path, Path] = {}
-            samples = {}
-            if drawn := [model.kept for model in models if model.inference["kind"] == "empirical"]:
-                aside[samples_file] = Path(folder) / samples_file.name
-                _log(drawn).write(aside[samples_file])
-                digest = hashlib.sha256(aside[samples_file].read_bytes()).hexdigest()
-                samples = {"samples": samples_file.name, "sha256": digest}
-            aside[path] = Path(folder) / path.name
-            head = (
-                f"# Written by moo-infer calibrate {__version__}. To decide: {RECOMMEND.format(path.name)}\nmodels:\n"
-            )
-            text = head + "\n".join(_yaml(model, samples) for model in models)
-            aside[path].write_text(text, encoding="utf-8")
-            for place, written in aside.items():
-                os.replace(written, place)
-    except OSError as error:
-        raise MooInferError(f"--out: {path}: cannot be written: {error.strerror}") from None
-    except MooInferError as error:
-        raise MooInferError(f"--out: {path}: cannot be written: {str(error).rpartition(': ')[2]}") from None
-    return [path, *(place for place in aside if place != path)]
+    drawn = [model.kept for model in models if model.inference["kind"] == "empirical"]
+    files, samples = [path], {}
+    with ExitStack() as stack:  # whatever fails, nothing of it appears
+        if drawn:
+            files.append(beside(path))
+            place = stack.enter_context(aside(files[1]))
+            _log(drawn).write(place)
+            samples = {"samples": files[1].name, "sha256": hashlib.sha256(place.read_bytes()).hexdigest()}
+        place = stack.enter_context(aside(path))
+        head = f"# Written by moo-infer calibrate {__version__}. To decide: {RECOMMEND.format(path.name)}\nmodels:\n"
+        place.write_text(head + "\n".join(_yaml(model, samples) for model in models), encoding="utf-8")
+    return files
 
 
 def beside(path: Path) -> Path:
