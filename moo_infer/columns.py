@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MooInferError
 from .interfaces import Moments
 
 __all__ = ["HIGH", "LOW", "STATISTICS", "Column", "Estimate", "Row", "Statistics"]
@@ -62,13 +61,7 @@ class Column:
         """(n,) quantiles over trials."""
         if q not in self._quantiles:
             exact = self._moments.quantile if self._moments else None
-            values = np.quantile(self.trials, q, axis=0) if exact is None else np.asarray(exact(q), dtype=np.float64)
-            if values.shape != self.mean.shape or not np.isfinite(values).all():
-                raise MooInferError(
-                    f"an exact quantile must be finite and of shape {self.mean.shape}, got shape {values.shape}"
-                    f"{'' if np.isfinite(values).all() else ' with values that are not finite'}"
-                )
-            self._quantiles[q] = values
+            self._quantiles[q] = np.quantile(self.trials, q, axis=0) if exact is None else exact(q)
         return self._quantiles[q]
 
     @property

@@ -119,17 +119,24 @@ class Exact(Estimator):
         k: IntArray,
         parallelism: int,
         given: Given | None = None,
+        draws: int = 1,
     ) -> dict[str, Moments | None]:
-        """Ask the parts; `given` keeps what they say of every question of a log, for draws that weigh them anew."""
+        """Ask the parts.
+
+        Args:
+            profile, aggregator, k, parallelism: as in `estimate`.
+            given: keeps what they say of every question of a log, for draws that weigh them anew.
+            draws: B, where the profile holds (B, 1) numbers.
+        """
         given = given or Given()
         who = f"aggregator {aggregator.name!r} on {profile.name!r}"
-        moments = {ACCURACY.name: known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given)}
+        moments = {ACCURACY.name: known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given, draws)}
         for objective, parts in cost_models(profile, aggregator).items():
             each = []
             for part in parts:
                 who = f"cost model {part.name!r} on {profile.name!r}"
                 exact = partial(part.exact, parallelism=parallelism)
-                each.append(known(part, exact, profile, k, objective, who, given))
+                each.append(known(part, exact, profile, k, objective, who, given, draws))
             moments[objective.name] = _sum(each)
         return moments
 
@@ -169,8 +176,9 @@ class Exact(Estimator):
         chunk = max(1, AT_ONCE // len(k))
         for start in range(0, B, chunk):
             at_once = profile.at({path: v[start : start + chunk, None] for path, v in values.items()})
-            moments = self.moments(at_once, aggregator, k, parallelism)
-            for b in range(min(chunk, B - start)):
+            together = min(chunk, B - start)
+            moments = self.moments(at_once, aggregator, k, parallelism, draws=together)
+            for b in range(together):
                 sliced = {name: None if m is None else _slice(m, b) for name, m in moments.items()}
                 yield self._estimate(profile.name, partial(at, start + b), aggregator, k, parallelism, sliced)
 

@@ -17,8 +17,11 @@ from moo_infer import (
     MooInferError,
     Objective,
     Pipeline,
+    Samples,
 )
 from moo_infer.builtin.costs import COST, LinearCost
+from moo_infer.builtin.difficulty import DifficultyClasses
+from moo_infer.builtin.empirical import Empirical
 from moo_infer.profiles import builtin_models
 
 GRID = np.arange(4, 129, 4)
@@ -342,8 +345,28 @@ def test_exact_moments_that_cannot_be_are_refused(exact, message, profile):
 def test_exact_quantiles_that_cannot_be_are_refused(quantile, profile):
     part = bad(exact=lambda s, m, k: Moments(0.5 + 0 * k, 0.0 * k, quantile))
     table = Pipeline(part, k=[4, 8]).candidates(profile())
-    with pytest.raises(MooInferError, match="an exact quantile must be finite and of shape"):
+    with pytest.raises(MooInferError, match="aggregator 'bad' on 'mine' must return an exact quantile of"):
         table.column("accuracy", "low")
+
+
+@pytest.mark.parametrize("kind", ["one query", "classes of queries", "a log"])
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1), (3, 2), (1, 1, 2), (1, 2, 2)])
+@pytest.mark.parametrize("statistic", ["mean", "std", "quantile"])
+def test_moments_of_a_wrong_shape_are_refused_whatever_the_queries(kind, shape, statistic, profile):
+    models = {
+        "one query": profile().inference,
+        "classes of queries": DifficultyClasses(shares=(0.5, 0.5), p=(0.9, 0.2)),
+        "a log": Empirical(Samples("mine", ["a", "b"], np.repeat([0, 1], 8), np.tile([0.0, 1], 8))),
+    }
+    right, wrong = np.full(2, 0.5), np.full(shape, 0.5)
+    given = {"mean": right, "std": right, "quantile": lambda q: right}
+    given[statistic] = wrong if statistic != "quantile" else lambda q: wrong
+    part = bad(exact=lambda s, m, k: Moments(given["mean"], given["std"], given["quantile"]))
+    profile = ModelProfile("mine", models[kind], ())
+    if statistic == "quantile" and kind != "one query":
+        return  # quantiles given a query are not used
+    with pytest.raises(MooInferError, match=f"aggregator 'bad' on 'mine' must return an exact {statistic} of shape"):
+        Exact().estimate(profile, part, np.array([4, 8]), 1).columns["accuracy"].quantile(0.5)
 
 
 def test_a_mean_costs_no_simulation(monkeypatch):

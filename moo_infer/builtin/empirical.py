@@ -73,7 +73,7 @@ class _Given(InferenceModel):
         brought = {name: samples.columns[name][chosen] for name in BROUGHT if name in samples.columns}
         if "score" in brought:
             brought["score"] = np.where(np.isnan(brought["score"]), -np.inf, brought["score"])
-        return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)  # type: ignore[arg-type]  # or None
+        return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)
 
 
 @dataclass(frozen=True)
