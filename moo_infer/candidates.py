@@ -12,13 +12,28 @@ from .errors import MooInferError, unknown
 from .interfaces import Moments
 from .objectives import TOLERANCE, Limit, Objective, quantile_of
 
-__all__ = ["DECIMALS", "Candidates"]
+__all__ = ["DECIMALS", "Candidates", "significant"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
 
-DECIMALS = 12  # losses are compared after rounding to this, so that ties are ties
+DECIMALS = 12  # values are compared after rounding to this, so that ties are ties: far above the errors of sums
+
+
+def significant(values: npt.ArrayLike, least: npt.ArrayLike = 0.0) -> FloatArray:
+    """Round values (any shape) to twelve significant digits, so that what is equal but for rounding errors ties.
+
+    Args:
+        values: what is compared.
+        least: the size below which differences are rounding errors of larger terms; 0 where there are none.
+
+    >>> significant([4 * 0.1, 0.4 + 1e-16, 4e-14 + 1e-30]) == significant([0.4, 0.4, 4e-14])
+    array([ True,  True,  True])
+    """
+    size = np.maximum(np.maximum(np.abs(values), least), 1e-280)  # so that its power of ten is a number
+    factor = 10.0 ** (DECIMALS - np.ceil(np.log10(size)))
+    return np.asarray(np.round(np.multiply(values, factor)) / factor)
 
 
 class Candidates:
@@ -182,13 +197,13 @@ class Candidates:
     def losses(self) -> FloatArray:
         """(n, m) means in minimisation form, 0 = ideal, 1 = the limit (paper, eq 16).
 
-        The scale is the limit's; without a limit the largest mean in the whole table. Rounded to 1e-12, so that equal
-        is equal.
+        The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
+        digits, so that equal is equal however far away the limit is.
         """
         ideal = np.array([o.best for o in self.objectives])
         sign = np.array([o.sign for o in self.objectives])
         scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
-        losses: FloatArray = np.round(sign * (self.means - ideal) / scales, DECIMALS)
+        losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
         losses.flags.writeable = False
         return losses
 

@@ -16,7 +16,7 @@ Where a part needs a column that a model does not bring, the test is skipped. Gi
 others.
 
 What a part does not promise is switched off with a class attribute (`scale_invariant`, `ignores_dominated`,
-`monotone`, `nested`).
+`efficient`, `monotone`, `nested`).
 """
 
 import dataclasses
@@ -137,11 +137,13 @@ class SelectorContract(_Contract):
     Attributes:
         scale_invariant: the answer does not change when an objective and its limit are scaled together.
         ignores_dominated: the answer does not change when dominated rows are added.
+        efficient: the answer is a row of the Pareto front.
     """
 
     fixture = "selector"
     scale_invariant = True
     ignores_dominated = True
+    efficient = True
 
     @pytest.fixture
     def selector(self) -> Selector:
@@ -195,6 +197,14 @@ class SelectorContract(_Contract):
         bad = np.stack([cost[-3:] + 2, k[-3:] / 4.0 + 3, accuracy[-1] - [0.03, 0.04, 0.05]], axis=1)
         more_k = np.concatenate([k, k[-1] + np.array([1, 2, 3])])
         assert _answer(selector, _limited(k, good)) == _answer(selector, _limited(more_k, np.vstack([good, bad])))
+
+    def test_answers_with_a_row_that_nothing_dominates(self, selector: Selector) -> None:
+        """Where rows tie in what the selector looks at, the other objectives still count."""
+        if not self.efficient:
+            pytest.skip("efficient is not promised")
+        for label, table in _tables():
+            answer = _answer(selector, table)
+            assert isinstance(answer, str) or answer in table.front, f"takes a dominated row on {label}"
 
 
 class InferenceModelContract(_Contract):
@@ -513,6 +523,14 @@ def _tables() -> Iterator[tuple[str, Candidates]]:
         yield (
             f"{n} rows, constant latency",
             Candidates.from_means(three, np.stack([cost, np.ones(n), accuracy], axis=1), k=k),
+        )
+        yield (
+            f"{n} rows, only accuracy differs, the best in the middle",
+            Candidates.from_means(three, np.stack([np.ones(n), np.ones(n), np.roll(accuracy, n // 2)], axis=1), k=k),
+        )
+        yield (
+            f"{n} rows at the limit of latency",
+            _limited(k, np.stack([cost[::-1] / 4, np.full(n, 20.0), accuracy], axis=1)),
         )
         yield (
             f"{n} rows, free",

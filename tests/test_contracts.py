@@ -142,12 +142,17 @@ def made(kind, name, given):
 
 
 class TestSelectors(SelectorContract):
-    instances = registered(Selector, but=["net-value"])
+    instances = registered(Selector, but=["net-value", "fewest-samples"])
 
 
 class TestNetValue(SelectorContract):
     scale_invariant = False  # it weighs dollars against right answers: cents are another price
     instances = registered(Selector, only=["net-value"])
+
+
+class TestFewestSamples(SelectorContract):
+    efficient = False  # it looks at k, which is no objective
+    instances = registered(Selector, only=["fewest-samples"])
 
 
 class TestAggregators(AggregatorContract):
