@@ -31,9 +31,10 @@ def significant(values: npt.ArrayLike, least: npt.ArrayLike = 0.0) -> FloatArray
     >>> significant([4 * 0.1, 0.4 + 1e-16, 4e-14 + 1e-30]) == significant([0.4, 0.4, 4e-14])
     array([ True,  True,  True])
     """
-    size = np.maximum(np.maximum(np.abs(values), least), 1e-280)  # so that its power of ten is a number
-    factor = 10.0 ** (DECIMALS - np.ceil(np.log10(size)))
-    return np.asarray(np.round(np.multiply(values, factor)) / factor)
+    numbers = np.asarray(values, dtype=np.float64)
+    size = np.maximum(np.maximum(np.abs(numbers), least), np.finfo(np.float64).tiny)  # 0 has no logarithm
+    power = 10.0 ** np.ceil(np.log10(size))
+    return np.asarray(np.round(numbers / power, DECIMALS) * power)
 
 
 class Candidates:
