@@ -23,6 +23,7 @@ class Figure:
     """One number of a claim.
 
     Args:
+        scenario: where; None for all cells.
         claim: what it is, in words.
         line: the same in few words; figures that follow each other with one line are read side by side.
         quantity: what kind of number: ``k``, ``accuracy``, ``accuracy_std``, ``cost`` (USD), ``latency`` (s),
@@ -31,6 +32,7 @@ class Figure:
         given: by source, its number; None where it cannot give one.
     """
 
+    scenario: str | None
     claim: str
     line: str
     quantity: str
@@ -58,6 +60,7 @@ class Claim:
             {
                 "number": self.number,
                 "statement": self.statement,
+                "scenario": figure.scenario,
                 "claim": figure.claim,
                 "quantity": figure.quantity,
                 "stated": None if figure.stated is None else float(figure.stated),
@@ -122,24 +125,17 @@ PAIRS = (
         {},
     ),
 )
-# Claim 6, by scenario and k: accuracy, its standard deviation, cost in USD, latency in seconds.
-GPT_5: Mapping[str, Mapping[int, tuple[str, str, str, str]]] = {
-    "essay-feedback": {
-        16: ("0.977", "0.011", "0.349", "43.1"),
-        4: ("0.960", "0.014", "0.087", "10.8"),
-        8: ("0.968", "0.012", "0.174", "21.5"),
-    },
-    "medical-ai": {
-        36: ("0.982", "0.009", "0.783", "96.7"),
-        32: ("0.982", "0.010", "0.696", "86.0"),
-        28: ("0.980", "0.010", "0.609", "75.2"),
-    },
-    "proposal-writing": {
-        28: ("0.980", "0.010", "0.609", "75.2"),
-        24: ("0.979", "0.010", "0.522", "64.5"),
-        8: ("0.968", "0.012", "0.174", "21.5"),
-    },
-}
+GPT_5 = (  # claim 6: scenario, k, accuracy, its standard deviation, cost in USD, latency in seconds
+    ("essay-feedback", 16, "0.977", "0.011", "0.349", "43.1"),
+    ("essay-feedback", 4, "0.960", "0.014", "0.087", "10.8"),
+    ("essay-feedback", 8, "0.968", "0.012", "0.174", "21.5"),
+    ("medical-ai", 36, "0.982", "0.009", "0.783", "96.7"),
+    ("medical-ai", 32, "0.982", "0.010", "0.696", "86.0"),
+    ("medical-ai", 28, "0.980", "0.010", "0.609", "75.2"),
+    ("proposal-writing", 28, "0.980", "0.010", "0.609", "75.2"),
+    ("proposal-writing", 24, "0.979", "0.010", "0.522", "64.5"),
+    ("proposal-writing", 8, "0.968", "0.012", "0.174", "21.5"),
+)
 
 
 def claims(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -> tuple[Claim, ...]:
@@ -157,10 +153,6 @@ def claims(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -
         )
         for number, pair in enumerate(PAIRS, 1)
     ]
-    digits = [
-        Claim(6, f"{scenario}: gpt-5 in more digits, at the k that the text names", tuple(_digits(scenario, sources)))
-        for scenario in GPT_5
-    ]
     savings = "63 % of the latency and 58 % of the cost of max-accuracy, with accuracy within 1-2 %"
     cells = len(heuristics) // len(HEURISTICS)
     rules = (
@@ -170,7 +162,7 @@ def claims(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -
     return (
         *pairs,
         Claim(5, f"the knee saves, over all cells that have one, {savings}", tuple(_savings(sources))),
-        *digits,
+        Claim(6, "gpt-5 in more digits, at the k that the text names", tuple(_digits(sources))),
         Claim(7, rules, tuple(_rules(sources, heuristics))),
     )
 
@@ -196,6 +188,7 @@ def _pair(pair: Pair, sources: Sequence[Source]) -> Iterator[Figure]:
     for quantity, stated in pair.figures.items():
         for (model, selector), figure in zip((pair.first, pair.second), stated, strict=True):
             yield Figure(
+                pair.scenario,
                 f"{LABELS[quantity]} of {model} at {selector}, {pair.scenario}",
                 LABELS[quantity],
                 quantity,
@@ -208,6 +201,7 @@ def _pair(pair: Pair, sources: Sequence[Source]) -> Iterator[Figure]:
             for deployment in (pair.first, pair.second)
         )
         yield Figure(
+            pair.scenario,
             f"{objective} of {' at '.join(pair.second)} / {' at '.join(pair.first)}, {pair.scenario}",
             f"{objective} ratio",
             "ratio",
@@ -221,6 +215,7 @@ def _savings(sources: Sequence[Source]) -> Iterator[Figure]:
     stated = {"latency": "0.63", "cost": "0.58"}
     for objective, share in stated.items():
         yield Figure(
+            None,
             f"{objective} that the knee saves against max-accuracy, share, mean {where}",
             f"{objective} saved, mean",
             "share",
@@ -233,6 +228,7 @@ def _savings(sources: Sequence[Source]) -> Iterator[Figure]:
             for source in sources
         }
         yield Figure(
+            None,
             f"{objective} that the knee saves against max-accuracy, share of the sum {where}",
             f"{objective} saved, of the sum",
             "share",
@@ -241,6 +237,7 @@ def _savings(sources: Sequence[Source]) -> Iterator[Figure]:
         )
     for word, summary in (("mean", np.mean), ("largest", np.max)):
         yield Figure(
+            None,
             f"accuracy that the knee loses against max-accuracy, {word} {where} (stated: within 1-2 %)",
             f"accuracy lost, {word}",
             "accuracy_lost",
@@ -249,11 +246,12 @@ def _savings(sources: Sequence[Source]) -> Iterator[Figure]:
         )
 
 
-def _digits(scenario: str, sources: Sequence[Source]) -> Iterator[Figure]:
-    for k, stated in GPT_5[scenario].items():
+def _digits(sources: Sequence[Source]) -> Iterator[Figure]:
+    for scenario, k, *stated in GPT_5:
         for quantity, figure in zip(("accuracy", "accuracy_std", "cost", "latency"), stated, strict=True):
             label = LABELS.get(quantity, "standard deviation of accuracy")
             yield Figure(
+                scenario,
                 f"{label} of gpt-5 with k = {k}, {scenario}",
                 f"k = {k}: {'accuracy' if quantity.startswith('accuracy') else 'USD | s'}",
                 quantity,
@@ -269,6 +267,7 @@ def _rules(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -
         taken = {source.name: [cell[source.name] for cell in cells if source.name in cell] for source in sources}
         left = {name: [t["accuracy_left"] for t in outcomes if t["accuracy_left"]] for name, outcomes in taken.items()}
         yield Figure(
+            None,
             f"{rule}: cells of {len(cells)} in which it breaks a limit",
             f"{short}: breaks",
             "cells",
@@ -276,6 +275,7 @@ def _rules(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -
             {name: sum(bool(t["breaks"]) for t in outcomes) if outcomes else None for name, outcomes in taken.items()},
         )
         yield Figure(
+            None,
             f"{rule}: cells of {len(cells)} in which it meets the limits, and another k that does is more accurate",
             f"{short}: misses",
             "cells",
@@ -283,6 +283,7 @@ def _rules(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -
             {name: len(left[name]) if outcomes else None for name, outcomes in taken.items()},
         )
         yield Figure(
+            None,
             f"{rule}: accuracy that those k have more, mean of those cells",
             f"{short}: misses",
             "accuracy_lost",

@@ -34,7 +34,7 @@ def write(comparison: "Comparison", *, details: bool) -> str:
         blocks += ["", scenario.name, *(_figures if details else _ks)(comparison, scenario.name)]
     blocks += ["", "The paper's claims: first | second; ratio: second / first; -: no figure there"]
     for claim in comparison.claims:
-        blocks += ["", f"{claim.number}. {claim.statement}", _claim(claim, names)]
+        blocks += ["", f"{claim.number}. {claim.statement}", *_claim(claim, names)]
     return laid_out([*blocks, *(_rules(comparison) if details else ())])
 
 
@@ -78,15 +78,18 @@ def _figures(comparison: "Comparison", scenario: str) -> Iterator[Block]:
         yield Table((name, *(source.name for source in comparison.sources)), tuple(rows))
 
 
-def _claim(claim: Claim, names: list[str]) -> Table:
-    rows = []
-    for line, figures in groupby(claim.figures, key=lambda figure: figure.line):
-        abreast = list(figures)
-        between = " ± " if abreast[-1].quantity == "accuracy_std" else " | "
-        stated = [figure.stated or "-" for figure in abreast]
-        given = [[_given(figure, name) for figure in abreast] for name in names]
-        rows.append((line, *(between.join(cells) for cells in (stated, *given))))
-    return Table(("", "stated", *names), tuple(rows))
+def _claim(claim: Claim, names: list[str]) -> Iterator[Block]:
+    """Write a table, or one for each scenario where a claim is about several."""
+    several = len({figure.scenario for figure in claim.figures}) > 1
+    for scenario, figures in groupby(claim.figures, key=lambda figure: figure.scenario):
+        rows = []
+        for line, found in groupby(figures, key=lambda figure: figure.line):
+            abreast = list(found)
+            between = " ± " if abreast[-1].quantity == "accuracy_std" else " | "
+            stated = [figure.stated or "-" for figure in abreast]
+            given = [[_given(figure, name) for figure in abreast] for name in names]
+            rows.append((line, *(between.join(cells) for cells in (stated, *given))))
+        yield Table((scenario or "" if several else "", "stated", *names), tuple(rows))
 
 
 def _given(figure: Figure, name: str) -> str:
