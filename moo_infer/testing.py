@@ -35,6 +35,7 @@ from .errors import MooInferError, NoSelection, SelectionWarning
 from .files import HEAD, head
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, LogReader, Moments, Selector
 from .mixing import mixed
+from .noise import with_noise
 from .objectives import ACCURACY, Limit, Objective
 from .parts import NAME, check, unfit
 from .samples import COLUMNS
@@ -132,6 +133,7 @@ class InferenceModelContract:
             draws = model.sample(np.random.default_rng(0), M, K)
             assert isinstance(draws, Draws)
             assert draws.accuracy.shape == (M, K)
+            assert "noise" not in draws, "estimators draw the column noise, for every model"
             for name in ("tokens_in", "tokens_out"):
                 assert np.isfinite(draws[name]).all()
                 assert (draws[name] >= 0).all()
@@ -231,7 +233,7 @@ class CostModelContract:
 
     def test_a_total_knows_nothing_of_later_inferences(self, cost_model: CostModel, model: InferenceModel) -> None:
         """Column k-1 belongs to the first k inferences."""
-        draws = model.sample(np.random.default_rng(0), 4, 8)
+        draws = _sample(model, 0, 4, 8)
         whole = cost_model.total(draws, parallelism=2)
         for k in (1, 3, 8):
             np.testing.assert_allclose(cost_model.total(_first(draws, k), parallelism=2), whole[:, :k], rtol=1e-12)
@@ -240,7 +242,7 @@ class CostModelContract:
         """Mean, standard deviation and quantiles, where they are claimed."""
         k = np.array([1, 4, 16])
         for parallelism in (1, 4):
-            total = cost_model.total(model.sample(np.random.default_rng(2), TRIALS, 16), parallelism=parallelism)
+            total = cost_model.total(_sample(model, 2, TRIALS, 16), parallelism=parallelism)
             _agrees(cost_model.exact(model, k, parallelism=parallelism), k, total[:, k - 1])
 
     def test_says_what_is_possible(self, cost_model: CostModel, model: InferenceModel) -> None:
@@ -297,7 +299,7 @@ class AggregatorContract:
     def test_is_reproducible_from_a_generator(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """The same generator gives the same answer, and no other randomness is used."""
         before = _global_randomness()
-        draws = model.sample(np.random.default_rng(0), 4, 8)
+        draws = _sample(model, 0, 4, 8)
         first, second = (aggregator.aggregate(draws, np.random.default_rng(3)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
         assert _global_randomness() == before
@@ -308,7 +310,7 @@ class AggregatorContract:
         """Column k-1 belongs to the first k inferences."""
         if not self.nested:
             pytest.skip("nested is not promised")
-        draws = model.sample(np.random.default_rng(0), 100, 8)
+        draws = _sample(model, 0, 100, 8)
         whole = aggregator.aggregate(draws, np.random.default_rng(3))
         for k in (1, 3, 8):
             first = aggregator.aggregate(_first(draws, k), np.random.default_rng(3))
@@ -323,7 +325,7 @@ class AggregatorContract:
     def test_exact_agrees_with_simulation(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """Mean, standard deviation and quantiles, where they are claimed."""
         k = np.array([1, 4, 16])
-        draws = model.sample(np.random.default_rng(2), TRIALS, 16)
+        draws = _sample(model, 2, TRIALS, 16)
         accuracy = aggregator.aggregate(draws, np.random.default_rng(3))
         _agrees(aggregator.exact(model, k), k, accuracy[:, k - 1])
 
@@ -484,11 +486,16 @@ def _is_a_part(part: Any) -> None:
         assert dataclasses.replace(part) == part  # type: ignore[type-var]  # a part is no class
 
 
+def _sample(model: InferenceModel, seed: int, M: int, K: int) -> Draws:
+    """Draws with what estimators add to them."""
+    return with_noise(model.sample(np.random.default_rng(seed), M, K), np.random.default_rng([seed, 2]))
+
+
 def _draws(model: InferenceModel) -> Iterator[Draws]:
     """Draws of every shape, then such in which all inferences are equal."""
     for M, K in SHAPES:
-        yield model.sample(np.random.default_rng(0), M, K)
-    draws = model.sample(np.random.default_rng(0), 4, 5)
+        yield _sample(model, 0, M, K)
+    draws = _sample(model, 0, 4, 5)
     for accuracy in (0.0, 0.5, 1.0):
         same = {name: np.repeat(column[:, :1], 5, axis=1) for name, column in draws.columns.items()}
         tokens_in, tokens_out = (np.repeat(draws[name][:, :1], 5, axis=1) for name in ("tokens_in", "tokens_out"))

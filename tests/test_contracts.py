@@ -37,6 +37,8 @@ LOG = Samples(
     },
 )
 ON_A_LOG = ("plurality-vote", "top-score", "logged-cost", "logged-energy", "logged-latency")  # need its columns
+CALL = "seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"
+NOISY = {"seconds_per_input_token": 1e-4, "seconds_per_output_token": 1e-3, "ratios": [0.6, 0.9, 1.0, 1.1, 1.8]}
 # Parts that have no defaults, with parameters for the test.
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
@@ -61,15 +63,15 @@ GIVEN = {
     "loaded": [
         "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5"
     ],
-    "rate-limited": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,requests_per_minute=60,burst=0.1"],
-    "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
+    "rate-limited": [f"{CALL},requests_per_minute=60,burst=0.1", {**NOISY, "requests_per_minute": 60}],
+    "linear-latency": [CALL],
     "batch": [
         "itl_base_s=0.0065,itl_per_sequence_s=7.9e-05,ttft_seconds=0.2,other_sequences=8",
         "itl_base_s=0.0065,itl_per_sequence_s=0,ttft_seconds=0.2,prefill=each",
     ],
-    "sequential": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
-    "slowest-of-k": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
-    "slots": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
+    "sequential": [f"{CALL},overhead_s=0.3", NOISY],
+    "slowest-of-k": [f"{CALL},overhead_s=0.3", NOISY],
+    "slots": [f"{CALL},overhead_s=0.3", NOISY],
     "token-energy": ["joules_per_input_token=0.01,joules_per_output_token=0.4"],
     "batch-energy": ["joules_per_output_token=0.07,joules_per_decode_step=3"],
     "carbon": ["joules_per_output_token=0.07,grid_gco2_per_kwh=400"],
@@ -134,7 +136,7 @@ class TestNoisyScore(AggregatorContract):
 
 
 class TestCostModels(CostModelContract):
-    @pytest.fixture(params=registered(CostModel, but=ON_A_LOG), ids=lambda part: part.name)
+    @pytest.fixture(params=registered(CostModel, but=ON_A_LOG), ids=repr)
     def cost_model(self, request):
         return request.param
 
