@@ -13,6 +13,7 @@ from .asking import AT_ONCE, Given, cost_models, guarded, known, numbers, possib
 from .columns import Column, Estimate
 from .errors import MissingColumn, MooInferError, NothingPossible
 from .interfaces import AccuracyAggregator, CostModel, Draws, Moments
+from .noise import with_noise
 from .objectives import ACCURACY
 from .parts import at_least_one
 from .profiles import ModelProfile
@@ -212,17 +213,17 @@ def simulate(
 ) -> dict[str, FloatArray]:
     """Simulate totals (M, n) of the named objectives at the n values of `k`.
 
-    Randomness of the model and of the aggregator come from separate streams of the same seed, so that all aggregators
-    see the same inferences.
+    Randomness of the model, of the aggregator and of the column ``noise`` come from separate streams of the same seed,
+    so that all aggregators see the same inferences, whatever else is drawn.
     """
     K, places = int(k.max()), k - 1
-    rng, aggregator_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    rng, aggregator_rng, noise_rng = (np.random.default_rng(stream) for stream in (seed, [seed, 1], [seed, 3]))
     costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
     totals = {name: np.zeros((trials, len(k))) for name in objectives}
     block = max(1, BLOCK // K)
     for start in range(0, trials, block):
         M = min(block, trials - start)
-        draws = _sampled(profile, rng, M, K)
+        draws = with_noise(_sampled(profile, rng, M, K), noise_rng)
         for name in objectives:
             if name == ACCURACY.name:
                 who = f"aggregator {aggregator.name!r}"
@@ -247,6 +248,8 @@ def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) ->
         raise MooInferError(f"{who} must return Draws, got {type(draws).__name__}")
     if draws.accuracy.shape != (M, K):
         raise MooInferError(f"{who} must return draws of shape (M, K) = {(M, K)}, got {draws.accuracy.shape}")
+    if "noise" in draws:
+        raise MooInferError(f"{who} must not bring the column 'noise': estimators draw it for every model")
     for name, high in (("tokens_in", np.inf), ("tokens_out", np.inf), ("accuracy", 1.0)):
         if name not in draws:
             continue

@@ -45,6 +45,7 @@ from .estimators import Exact, simulate
 from .files import HEAD, head
 from .interfaces import AccuracyAggregator, CostModel, Draws, InferenceModel, LogReader, Moments, Selector
 from .mixing import mixed
+from .noise import with_noise
 from .objectives import ACCURACY, Limit, Objective
 from .parts import NAME, Uncertain, check, unfit
 from .profiles import ModelProfile
@@ -227,6 +228,7 @@ class InferenceModelContract(_Contract):
             draws = model.sample(np.random.default_rng(0), M, K)
             assert isinstance(draws, Draws)
             assert draws.accuracy.shape == (M, K)
+            assert "noise" not in draws, "estimators draw the column noise, for every model"
             for name in ("tokens_in", "tokens_out"):
                 assert np.isfinite(draws[name]).all()
                 assert (draws[name] >= 0).all()
@@ -329,7 +331,7 @@ class CostModelContract(_Contract):
 
     def test_a_total_knows_nothing_of_later_inferences(self, cost_model: CostModel, model: InferenceModel) -> None:
         """Column k-1 belongs to the first k inferences."""
-        draws = model.sample(np.random.default_rng(0), 4, 8)
+        draws = _sample(model, 0, 4, 8)
         with _skipped_without_columns():
             whole = cost_model.total(draws, parallelism=2)
         for k in (1, 3, 8):
@@ -402,7 +404,7 @@ class AggregatorContract(_Contract):
     def test_is_reproducible_from_a_generator(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """The same generator gives the same answer, and no other randomness is used."""
         before = _global_randomness()
-        draws = model.sample(np.random.default_rng(0), 4, 8)
+        draws = _sample(model, 0, 4, 8)
         with _skipped_without_columns():
             first, second = (aggregator.aggregate(draws, np.random.default_rng(3)) for _ in range(2))
         np.testing.assert_array_equal(first, second)
@@ -414,7 +416,7 @@ class AggregatorContract(_Contract):
         """Column k-1 belongs to the first k inferences."""
         if not self.nested:
             pytest.skip("nested is not promised")
-        draws = model.sample(np.random.default_rng(0), 100, 8)
+        draws = _sample(model, 0, 100, 8)
         with _skipped_without_columns():
             whole = aggregator.aggregate(draws, np.random.default_rng(3))
         for k in (1, 3, 8):
@@ -598,11 +600,16 @@ def _is_a_part(part: Any) -> None:
         assert dataclasses.replace(part) == part  # type: ignore[type-var]  # a part is no class
 
 
+def _sample(model: InferenceModel, seed: int, M: int, K: int) -> Draws:
+    """Draws with what estimators add to them."""
+    return with_noise(model.sample(np.random.default_rng(seed), M, K), np.random.default_rng([seed, 3]))
+
+
 def _draws(model: InferenceModel) -> Iterator[Draws]:
     """Draws of every shape, then such in which all inferences are equal."""
     for M, K in SHAPES:
-        yield model.sample(np.random.default_rng(0), M, K)
-    draws = model.sample(np.random.default_rng(0), 4, 5)
+        yield _sample(model, 0, M, K)
+    draws = _sample(model, 0, 4, 5)
     for accuracy in (0.0, 0.5, 1.0):
         same = {name: np.repeat(column[:, :1], 5, axis=1) for name, column in draws.columns.items()}
         tokens_in, tokens_out = (np.repeat(draws[name][:, :1], 5, axis=1) for name in ("tokens_in", "tokens_out"))

@@ -88,12 +88,14 @@ def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
     document = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["a"]
     inference, (_, seconds) = document["inference"], document["costs"]
     assert inference["kind"] == "beta"
+    assert len(seconds.pop("ratios")) == 20
     assert all(
         set(number) == {"value", "se"} for name, number in [*inference.items(), *seconds.items()] if name != "kind"
     )
     assert seconds["kind"] == "slots"
     profile = load_models(tmp_path / "p.yaml")["a"]
     assert profile.parallelism == 2
+    assert len(profile.costs[1].ratios) == 20
     assert {"inference.mean", "inference.wrong_agreement", "costs[1].overhead_s"} <= profile.uncertain.keys()
     assert not (tmp_path / "p.samples.parquet").exists()
     text = (tmp_path / "p.yaml").read_text()
