@@ -18,7 +18,7 @@ from moo_infer import (
     Samples,
     Scenario,
 )
-from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
+from moo_infer.builtin.aggregators import AllOfK, BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.answers import OneCall, PluralityVote, TopScore
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedEnergy, LoggedLatency
@@ -72,7 +72,7 @@ def over_all_orders(part, samples, k, *, P=2):
     return np.mean(totals), np.std(totals)
 
 
-AGGREGATORS = [OneCall(), Coverage(), BestOfK(), MajorityVote(), PluralityVote(), TopScore()]
+AGGREGATORS = [OneCall(), Coverage(), AllOfK(), BestOfK(), MajorityVote(), PluralityVote(), TopScore()]
 COSTS = [
     LoggedCost(),
     LoggedEnergy(),
