@@ -30,6 +30,7 @@ from moo_infer.errors import NothingPossible
 from moo_infer.interfaces import AccuracyAggregator, CostModel
 from moo_infer.parts import Uncertain
 from moo_infer.resampling import question_weights
+from moo_infer.subsets import best_scored_of_k, vote_at_k
 
 K = np.array([1, 2, 3, 4])
 
@@ -206,7 +207,7 @@ def test_logs_that_are_all_right_or_hold_failures_say_what_that_means():
     ones[0] = np.nan
     remarks = Empirical(Samples("mine", samples.questions, samples.question, ones)).remarks()
     assert remarks[0] == "1 of 12 samples failed; neither they nor what they took is counted"
-    assert Empirical(samples).remarks() == ["with only 3 questions, choices look surer than they are"]
+    assert Empirical(answered(samples)).remarks() == ["with only 3 questions, choices look surer than they are"]
     assert remarks[1].startswith(
         "all samples are right, so that resampling shows no spread; of other questions up to 63 %"
     )
@@ -255,18 +256,58 @@ def test_a_log_without_a_scored_sample_is_refused():
         Empirical(Samples("mine", ["q"], np.array([0, 0]), np.array([np.nan, np.nan])))
 
 
-def test_a_vote_needs_answers_and_a_choice_by_score_scores():
-    for part, without, message in (
-        (
-            PluralityVote(),
-            "answer",
-            "no vote, because the log has answers for only 0 % of the samples, and 90 % are needed",
-        ),
-        (TopScore(), "score", "no choice by score, because the log lacks scores"),
-    ):
-        profile = ModelProfile("mine", Empirical(log(**{without: True})), (LoggedCost(),))
-        with pytest.raises(NothingPossible, match=message):
-            Pipeline([part], k=[1]).run(profile, Scenario("any"))
+@pytest.mark.parametrize(
+    ("part", "column", "message"),
+    [
+        (PluralityVote(), "answer", "no vote, because no question of the log has two answers"),
+        (TopScore(), "score", "no choice by score, because no question of the log has two scores"),
+    ],
+)
+@pytest.mark.parametrize("there", [0, 1])
+def test_a_vote_needs_two_answers_to_a_question_and_a_choice_by_score_two_scores(part, column, message, there):
+    samples = log()
+    first = np.arange(len(samples)) % 5 < there
+    values = np.where(first, samples[column].clip(0), -1 if column == "answer" else np.nan)
+    alone = Samples("mine", samples.questions, samples.question, samples.correct, {column: values})
+    profile = ModelProfile("mine", Empirical(alone), ())
+    with pytest.raises(NothingPossible, match=message):
+        Pipeline([part], k=[1]).run(profile, Scenario("any"))
+    with pytest.raises(MooInferError, match=f"no column '{column}'"):  # where it would be simulated
+        Pipeline([part], estimator="monte-carlo", k=[1]).run(profile, Scenario("any"))
+
+
+@pytest.mark.parametrize("blank", [0.1, 0.11, 0.5, 0.9])
+def test_there_is_no_share_of_blanks_from_which_on_the_vote_is_gone(blank):
+    """What is offered is what the answers that are left are worth, and the report says how many abstain."""
+    samples = log(Q=50, n=8)
+    lacks = np.random.default_rng(3).random(len(samples)) < blank
+    columns = {
+        "answer": np.where(lacks, -1, samples["answer"].clip(0)),
+        "score": np.where(lacks, np.nan, samples["score"]),
+    }
+    few = Samples("mine", samples.questions, samples.question, (columns["answer"] == 0) * 1.0, columns)
+    k = np.array([1, 4, 8])
+    report = Pipeline(["plurality-vote", "top-score"], k=k).run(ModelProfile("mine", Empirical(few), ()), Scenario("s"))
+    for aggregator, worth in (("plurality-vote", vote_at_k), ("top-score", best_scored_of_k)):
+        found = report.candidates.where(aggregator=aggregator).column("accuracy")
+        assert found == pytest.approx(worth(few, k).mean(axis=0))
+    text = report.to_text().replace("\n", " ")
+    for column in columns:
+        assert f"mine: {lacks.sum()} of 400 samples ({100 * lacks.mean():.3g} %) have no {column}: " in text
+
+
+def test_reports_name_the_columns_with_gaps():
+    samples = log()
+    columns = dict(samples.columns)
+    for i, name in enumerate(("input_tokens", "output_tokens", "latency_s", "cost_usd", "energy_j"), 1):
+        columns[name] = np.where(np.arange(20) < i, np.nan, columns[name])
+    gaps = Samples("mine", samples.questions, samples.question, samples.correct, columns)
+    report = Pipeline(["coverage"], k=[1]).run(ModelProfile("mine", Empirical(gaps), ()), Scenario("any"))
+    remarks = [entry["remark"] for entry in report.to_dict()["remarks"]]
+    for i, name in enumerate(("input_tokens", "output_tokens", "latency_s", "cost_usd", "energy_j"), 1):
+        assert f"{name} is not used: {i} of 20 scored samples lack it" in remarks
+    assert "energy_j is not used: 5 of 20 scored samples lack it" in report.to_text().replace("\n", " ")
+    assert not [remark for remark in Empirical(answered(samples)).remarks() if "not used" in remark or "have no" in remark]
 
 
 def test_models_that_cannot_vote_are_left_out_of_a_comparison_aloud():
