@@ -35,6 +35,11 @@ class Table:
     caption: str = ""
 
 
+ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what it is
+    "se": ("stderr", "standard error of the mean over questions"),
+    "mc": ("stderr_simulation", "Monte Carlo error of the mean"),
+}
+
 Block = str | Table  # a paragraph, whose lines after the first are a list, or a table; an empty one is a gap
 
 
@@ -226,8 +231,11 @@ def figures(report: "Report", scenario: Scenario) -> list[Block]:
             if shares := report.shares(choice, pooled=label == "over all"):
                 blocks.append(f"{choice.selector}, how sure: {_listed(shares, label == 'over all')}.")
     legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
-    simulated = any(c.figures and c.figures.simulated for group in groups.values() for c in group)
-    return [*blocks, "", f"{legend}{'; ~ simulated' * simulated}."]
+    shown = [row for group in groups.values() for choice in group if (row := choice.figures)]
+    for short, (statistic, what) in ERRORS.items():
+        if any(math.isfinite(getattr(s, statistic)) for row in shown for s in row.objectives.values()):
+            legend += f"; {short}: {what}"
+    return [*blocks, "", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
 
 
 def _listed(shares: Sequence[Share], named: bool, most: int = 4) -> str:
@@ -251,6 +259,8 @@ def _figures(choice: Choice, objective: str) -> str:
         return f"{tilde}{value:.4g}" if math.isfinite(value) else "?"
 
     lines = [f"{number('mean')} ± {number('std')}", f"[{number('low')}, {number('high')}]"]
+    errors = {short: getattr(s, statistic) for short, (statistic, _) in ERRORS.items()}
+    lines += [f"{short} {error:.2g}" for short, error in errors.items() if math.isfinite(error)]
     if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
         lines.append(f"{s.mean / choice.figures.k:.4g} each")
     return "\n".join(lines)

@@ -118,7 +118,9 @@ def test_logged_seconds_are_exact_or_simulated_and_agree(calls, P):
         e.estimate(profile, Coverage(), np.array([1, 3, 5]), P).columns for e in (Exact(), MonteCarlo(20_000, 3))
     )
     for name in ("latency", "cost", "accuracy"):
-        assert (np.abs(exact[name].mean - simulated[name].mean) <= 5 * simulated[name].stderr + 1e-12).all(), name
+        assert (
+            np.abs(exact[name].mean - simulated[name].mean) <= 5 * simulated[name].stderr_simulation + 1e-12
+        ).all(), name
         assert exact[name].std == pytest.approx(simulated[name].std, rel=0.05, abs=1e-3), name
     assert exact["latency"].simulated == (
         ("mean", "std", "low", "high") if (calls, P) == ("slots", 2) else ("low", "high")
@@ -166,7 +168,7 @@ def test_unknown_scores_are_chosen_only_where_no_other_is_there():
     exact, simulated = (
         e.estimate(profile, TopScore(), np.array([1, 3]), 1).columns["accuracy"] for e in (Exact(), MonteCarlo(20_000))
     )
-    assert (np.abs(exact.mean - simulated.mean) <= 5 * simulated.stderr).all()
+    assert (np.abs(exact.mean - simulated.mean) <= 5 * simulated.stderr_simulation).all()
 
 
 def test_a_cost_that_does_not_depend_on_the_model_is_the_same_for_all_questions():
@@ -307,7 +309,9 @@ def test_reports_name_the_columns_with_gaps():
     for i, name in enumerate(("input_tokens", "output_tokens", "latency_s", "cost_usd", "energy_j"), 1):
         assert f"{name} is not used: {i} of 20 scored samples lack it" in remarks
     assert "energy_j is not used: 5 of 20 scored samples lack it" in report.to_text().replace("\n", " ")
-    assert not [remark for remark in Empirical(answered(samples)).remarks() if "not used" in remark or "have no" in remark]
+    assert not [
+        remark for remark in Empirical(answered(samples)).remarks() if "not used" in remark or "have no" in remark
+    ]
 
 
 def test_models_that_cannot_vote_are_left_out_of_a_comparison_aloud():

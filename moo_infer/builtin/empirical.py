@@ -64,16 +64,18 @@ class _Given(InferenceModel):
         samples, S = self.samples, self.rows.shape[1]
         if samples.largest_k < K:
             raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
-        chosen = np.empty((M, K), dtype=np.int64)
+        chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64)
         step = max(1, AT_ONCE // S)
         for start in range(0, M, step):
-            rows = self.rows[rng.choice(len(weights), min(step, M - start), p=weights)]
+            question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
+            rows = self.rows[question[start : start + step]]
             order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
             chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
         tokens_in, tokens_out = (
             samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None for name in TOKENS
         )
         brought = {name: samples.columns[name][chosen] for name in BROUGHT if name in samples.columns}
+        brought["question"] = np.broadcast_to(question[:, None], (M, K))
         if "score" in brought:
             brought["score"] = np.where(np.isnan(brought["score"]), -np.inf, brought["score"])
         return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)  # type: ignore[arg-type]  # or None
@@ -85,9 +87,10 @@ class Empirical(InferenceModel):
 
     Means are therefore unbiased estimates over all subsets of k of a question's samples (pass@k of Chen et al., arXiv
     2107.03374, is one), exact at every k up to the fewest scored samples of any question; beyond that there are no
-    candidates. Draws bring along what the log has: ``answer``, ``score``, ``latency_s``, ``cost_usd``, ``energy_j``.
-    Samples that failed (neither right nor wrong) are left out, and so are tokens, seconds, dollars and joules that some
-    of the others lack. Samples without an answer or a score stay, and abstain. Reports say all of that.
+    candidates. Draws bring along which ``question`` they are about, and what the log has: ``answer``, ``score``,
+    ``latency_s``, ``cost_usd``, ``energy_j``. Samples that failed (neither right nor wrong) are left out, and so are
+    tokens, seconds, dollars and joules that some of the others lack. Samples without an answer or a score stay, and
+    abstain. Reports say all of that.
 
     How sure a decision is follows from the questions: other logs of as many would have held others (Bayesian bootstrap
     over questions, Rubin 1981; models that answered the same questions are resampled together).
