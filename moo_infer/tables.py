@@ -227,6 +227,7 @@ def figures(report: "Report", scenario: Scenario) -> list[Block]:
             if choice.row is None:
                 reasons.setdefault(choice.reason, []).append(choice.selector)
         blocks += [f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items()]
+        blocks += _per_right(report, group)
         for choice in group:
             if shares := report.shares(choice, pooled=label == "over all"):
                 blocks.append(f"{choice.selector}, how sure: {_listed(shares, label == 'over all')}.")
@@ -235,7 +236,24 @@ def figures(report: "Report", scenario: Scenario) -> list[Block]:
     for short, (statistic, what) in ERRORS.items():
         if any(math.isfinite(getattr(s, statistic)) for row in shown for s in row.objectives.values()):
             legend += f"; {short}: {what}"
-    return [*blocks, "", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
+    blocks += ["", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
+    return [*blocks, "Per right answer: the mean of the k inferences over the mean accuracy."] if shown else blocks
+
+
+def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
+    """Say what a right answer takes, once for the selectors that choose the same."""
+    selectors: dict[str, list[str]] = {}
+    for choice in group:
+        each = report.per_right(choice) or {}
+        units = {o.name: o.unit for o in choice.candidates.objectives}
+        amounts = [
+            f"{name} {f'{value:.4g}' if value < 10_000 else f'{value:.0f}'} {units.get(name, '')}".rstrip()
+            for name, value in each.items()
+            if math.isfinite(value)
+        ]
+        if amounts:
+            selectors.setdefault(", ".join(amounts), []).append(choice.selector)
+    return [f"{_and(names)}, per right answer: {amounts}." for amounts, names in selectors.items()]
 
 
 def _listed(shares: Sequence[Share], named: bool, most: int = 4) -> str:
