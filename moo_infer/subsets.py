@@ -60,14 +60,7 @@ def all_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray
     right every time. The relative error is a few 1e-16 for every n below 2^53, times the logarithm of the
     result where that is tiny.
 
-    Args:
-        n, c, k: as in `pass_at_k`.
-
-    Returns:
-        (Q, m), in [0, 1]; NaN where n < k.
-
-    Raises:
-        MooInferError: for numbers out of range.
+    Arguments, shapes and errors are those of `pass_at_k`.
 
     >>> all_at_k([4, 10_000_000], [3, 9_999_997], [1, 2, 4, 1_000_000])
     array([[0.75      , 0.5       , 0.        ,        nan],
