@@ -179,8 +179,9 @@ class Candidates:
 
         Args:
             objective: its name.
-            statistic: ``mean``, ``std``, ``low``, ``high`` (2.5 and 97.5 % quantiles over trials), ``stderr``, or any
-                quantile as a percentage, for example ``p95``.
+            statistic: ``mean``, ``std``, ``low``, ``high`` (2.5 and 97.5 % quantiles over trials), ``stderr`` (of the
+                mean, over the questions of a log), ``stderr_simulation`` (of a simulated mean), both NaN where there
+                is none; or any quantile as a percentage, for example ``p95``.
         """
         j = self.index(objective)
         if statistic == "mean":
@@ -289,6 +290,11 @@ class Candidates:
                 warnings.append(
                     f"{objective.name}: each of the {len(column.trials)} trials gave {s.mean:g}, so the error of the "
                     f"mean cannot be measured with that many trials"
+                )
+            if objective.scale is not None and s.stderr == 0:
+                warnings.append(
+                    f"{objective.name}: it is the same for all questions of the log, so that what others would change "
+                    "cannot be measured"
                 )
         return Row(
             estimate.model,

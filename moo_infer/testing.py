@@ -651,7 +651,7 @@ def _agrees(profile: ModelProfile, aggregator: AccuracyAggregator, parallelism: 
     """Compare what the estimator takes as exact of some objectives with what it simulates."""
     with _skipped_without_columns():
         exact = Exact().estimate(profile, aggregator, K, parallelism)
-        trials = simulate(profile, aggregator, exact.k, parallelism, TRIALS, 2, objectives)
+        trials = simulate(profile, aggregator, exact.k, parallelism, TRIALS, 2, objectives).totals
     for name in objectives:
         column = exact.columns[name]
         known = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}

@@ -60,7 +60,7 @@ def test_cheapest_within_a_margin_or_standard_errors():
     simulated = Pipeline(selectors=[CheapestWithin(0.0, standard_errors=1.0)], estimator=MonteCarlo(100))
     choice = simulated.run("gpt-5", "essay-feedback")["cheapest-within"]
     best = simulated.candidates("gpt-5").feasible(simulated.scenarios["essay-feedback"].limits)
-    accuracy, stderr = best.column("accuracy"), best.column("accuracy", "stderr")
+    accuracy, stderr = best.column("accuracy"), best.column("accuracy", "stderr_simulation")
     top = int(np.argmax(accuracy))
     assert choice.k == best.k[np.flatnonzero(accuracy >= accuracy[top] - stderr[top])[0]]
 

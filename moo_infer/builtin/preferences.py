@@ -67,8 +67,9 @@ class CheapestWithin(Selector):
 
     Args:
         within: how much accuracy may be given up, as a share, >= 0.
-        standard_errors: or how many standard errors of the best row's mean (0 where that is exact), >= 0; the larger of
-            the two margins counts.
+        standard_errors: or how many standard errors of the best row's mean, >= 0; the larger of the two margins counts.
+            In a standard error is what is known: that a log might have had other questions, and that a simulation might
+            have had other trials. Where nothing is, `within` alone counts, with a warning.
 
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
     >>> CheapestWithin(within=0.01).select(table)
@@ -85,8 +86,13 @@ class CheapestWithin(Selector):
         require(candidates, COST.name)
         accuracy = candidates.column(ACCURACY.name)
         best = int(np.argmax(accuracy))
-        stderr = candidates.column(ACCURACY.name, "stderr")[best] if self.standard_errors else 0.0
-        margin = max(self.within, self.standard_errors * np.nan_to_num(stderr))
+        margin = self.within
+        if self.standard_errors:
+            errors = [candidates.column(ACCURACY.name, of)[best] for of in ("stderr", "stderr_simulation")]
+            if np.isnan(errors).all():
+                said = f"no standard error is known, so that only within = {self.within:g} counts"
+                warnings.warn(said, SelectionWarning, stacklevel=2)
+            margin = max(margin, self.standard_errors * float(np.hypot(*np.nan_to_num(errors))))
         front = candidates.front
         close = front[np.round(accuracy[best] - accuracy[front] - margin, DECIMALS) <= 0]
         return int(close[np.argmin(candidates.loss(COST.name)[close])])
