@@ -11,6 +11,7 @@ from moo_infer import (
     InferenceModel,
     MissingColumn,
     ModelProfile,
+    Moments,
     MonteCarlo,
     MooInferError,
     Pipeline,
@@ -25,7 +26,7 @@ from moo_infer.builtin.latencies import Sequential, Slots, SlowestOfK
 from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.builtin.limits import RateLimited
 from moo_infer.estimators import simulate
-from moo_infer.noise import condensed, ratio_at, ratio_moments
+from moo_infer.noise import condensed, noisy_sum, ratio_at, ratio_moments
 
 K = np.array([1, 4, 8])
 RATIOS = (0.5, 0.8, 1.0, 1.2, 3.0)
@@ -126,6 +127,12 @@ def test_a_sum_of_noisy_calls_in_closed_form():
     np.testing.assert_allclose(noisy.mean, plain.mean)
     mean, std = plain.mean[0], plain.std[0]
     np.testing.assert_allclose(noisy.std, np.sqrt(K * ((1 + 1 / 12) * (mean**2 + std**2) - mean**2)))
+
+
+def test_a_sum_of_unknown_spread_stays_one():
+    moments = noisy_sum(Moments(np.array([2.0, 8.0])), Moments(np.array([2.0])), np.array([1, 4]), (0.5, 2.5))
+    assert moments.mean.tolist() == [3.0, 12.0]
+    assert moments.std is None
 
 
 def test_what_else_is_noisy_is_simulated():
