@@ -189,7 +189,7 @@ class Wait(CostModel):
 
 def drawn(model, parts=(), trials=500, objectives=("accuracy",), seed=3):
     profile = ModelProfile("mine", model, (Wait(), *parts))
-    return simulate(profile, BestOfK(), K, 1, trials, seed, objectives)
+    return simulate(profile, BestOfK(), K, 1, trials, seed, objectives).totals
 
 
 @dataclass(frozen=True)
