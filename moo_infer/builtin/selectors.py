@@ -71,10 +71,9 @@ class MinLatency(Selector):
 class MaxCube(Selector):
     """The largest box between the row and the limits: prod(1 - loss) (paper, eqs 9-19: maximal cube volume).
 
-    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. An objective in which all rows agree tells
-    them apart no more than it should: it does not count, so that rows at its limit keep a volume. Adding a model cannot
-    reverse the order of the others where every objective has a limit; without one, the scale is the largest mean of the
-    table.
+    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. An objective that is the same in all rows is
+    left out of the product: at its limit it would make every volume 0. Adding a model cannot reverse the order of the
+    others where every objective has a limit; without one, the scale is the largest mean of the table.
 
     >>> from moo_infer import Limit
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
