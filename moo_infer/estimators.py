@@ -18,6 +18,7 @@ from .noise import with_noise
 from .objectives import ACCURACY
 from .parts import at_least_one
 from .profiles import ModelProfile
+from .streams import Streams
 
 __all__ = ["Estimator", "Exact", "MonteCarlo"]
 
@@ -27,7 +28,10 @@ IntArray = npt.NDArray[np.int64]
 Result = TypeVar("Result")
 
 
-BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
+# Trials drawn at a time: as many whatever K is, so that the same trials see the same numbers. A prime, because grids do
+# not end there: where K is M, `Streams` cannot tell (M, K) from (K, M).
+BLOCK = 251
+LARGEST = 2**18  # inferences drawn at a time, few enough for a cache; from K = 1045 on trials are fewer
 
 
 @dataclass(frozen=True)
@@ -218,16 +222,19 @@ def simulate(
     """Simulate totals (M, n) of the named objectives at the n values of `k`.
 
     Randomness of the model, of the aggregator and of the column ``noise`` come from separate streams of the same seed,
-    so that all aggregators see the same inferences, whatever else is drawn.
+    so that all aggregators see the same inferences, whatever else is drawn. What is simulated at a k does not depend on
+    the other values of `k`, up to 1044: the trials are drawn in the same blocks, and `Streams` give the first columns
+    the same numbers whatever K is. Beyond that memory is bounded by smaller blocks.
     """
     K, places = int(k.max()), k - 1
-    rng, aggregator_rng, noise_rng = (np.random.default_rng(stream) for stream in (seed, [seed, 1], [seed, 3]))
     costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
-    totals = {name: np.zeros((trials, len(k))) for name in objectives}
+    # Each k in one piece of memory: a sum over trials is then the same to the last bit, however many others there are.
+    totals = {name: np.zeros((len(k), trials)).T for name in objectives}
     question: list[IntArray] = []
-    block = max(1, BLOCK // K)
-    for start in range(0, trials, block):
-        M = min(block, trials - start)
+    most = min(BLOCK, max(1, LARGEST // K))
+    for block, start in enumerate(range(0, trials, most)):
+        M = min(most, trials - start)
+        rng, aggregator_rng, noise_rng = (Streams(seed, (part, block), M) for part in (0, 1, 3))
         draws = with_noise(_sampled(profile, rng, M, K), noise_rng)
         question += [draws["question"][:, 0].copy()] if "question" in draws else []
         for name in objectives:

@@ -267,7 +267,11 @@ class InferenceModel(ABC):
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
-        """Draw M trials of K inferences, using no randomness but `rng`."""
+        """Draw M trials of K inferences, using no randomness but `rng`.
+
+        Arrays (M, K) drawn from the `rng` of an estimator begin with the same columns whatever K is, so that what is
+        simulated at a k does not depend on the rest of the grid; see `moo_infer.streams`.
+        """
 
 
 class CostModel(ABC):

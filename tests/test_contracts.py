@@ -472,8 +472,8 @@ RARE = "return None if model.accuracy is None else Moments(1 - (1 - model.accura
 
 @pytest.mark.parametrize(
     "code",
-    [aggregator(), aggregator(RIGHT, RARE), cost_model(), model()],
-    ids=["aggregator", "one whose errors are too rare to be seen", "cost model", "model"],
+    [aggregator(), aggregator(RIGHT, RARE), aggregator(RIGHT.replace("[::-1]).T", ")"), RARE), cost_model(), model()],
+    ids=["aggregator", "one whose errors are too rare to be seen", "one that draws (M, K)", "cost model", "model"],
 )
 def test_what_keeps_the_contract_passes(pytester, code):
     pytester.makepyfile(code)
@@ -486,7 +486,7 @@ def test_what_keeps_the_contract_passes(pytester, code):
         (aggregator("return draws.accuracy[:, 0]"), "test_accuracies_are_shares"),
         (aggregator("return 2 * draws.accuracy"), "test_accuracies_are_shares"),
         (aggregator("return draws.accuracy[:, ::-1]"), "test_an_accuracy_knows_nothing_of_later_inferences"),
-        (aggregator(RIGHT.replace("shape[::-1]).T", "shape)")), "test_an_accuracy_knows_nothing_of_later_inferences"),
+        (aggregator(RIGHT.replace("shape[::-1]).T", "size).reshape(draws.accuracy.shape)")), "test_an_accuracy_knows_nothing_of_later_inferences"),
         (aggregator("return np.random.random_sample(draws.accuracy.shape)"), "test_is_reproducible_from_a_generator"),
         (aggregator("return np.random.default_rng().random(draws.accuracy.shape)"), "test_is_reproducible_from_a_generator"),
         (aggregator("a = draws.accuracy.base; a.flags.writeable = True; a[:] = 1; return a"), "test_leaves_the_draws_alone"),
@@ -510,6 +510,7 @@ def test_what_keeps_the_contract_passes(pytester, code):
         (model("return Draws(np.ones((K, M)), np.ones((K, M)), np.ones((K, M)))"), "test_draws_what_was_asked_for"),
         (model("return Draws(-np.ones((M, K)), np.ones((M, K)), np.ones((M, K)))"), "test_draws_what_was_asked_for"),
         (model("return Draws(np.ones((M, K)), np.ones((M, K)), np.random.random_sample((M, K)))"), "test_is_reproducible_from_a_generator"),
+        (model(UNIFORM.replace("(M, K)), 0, 1)", "M * K).reshape(M, K), 0, 1)")), "test_the_first_inferences_are_the_same_however_many_are_drawn"),
         (model(law="0.6, 0.1"), "test_laws_agree_with_draws"),
         (model(law="0.5, 0.2"), "test_laws_agree_with_draws"),
     ],

@@ -9,12 +9,19 @@ from moo_infer import Draws
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.queueing import Loaded, _states, _steps
 from moo_infer.laws import ClippedNormal
+from moo_infer.noise import with_noise
 
 H100 = {
     "itl_base_s": 0.006958, "itl_per_sequence_s": 4.2e-5, "prefill_base_s": 0.0052, "prefill_per_token_s": 2e-6,
 }  # fmt: skip
+NOISE = {"noise": np.full((1, 3), 0.5)}  # half of the queries find no more
 MODEL = Gaussian(1024, 0, 512, 0, 0.8, 0.1)
 SMALL = Loaded(1.0, 100, 101, itl_base_s=0.01, itl_per_sequence_s=0.002, max_batch=16, max_queue=200)  # 3.8 a second
+
+
+def drawn(model, seed, M, K):
+    rng = np.random.default_rng(seed)
+    return with_noise(model.sample(rng, M, K), rng)
 
 
 def mean(part, model, *k):
@@ -100,7 +107,7 @@ def test_single_events_take_about_as_long(queries_per_second, k, spread, off):
     assert (seen * np.arange(len(seen))).sum() == pytest.approx(found.mean(), rel=0.15)
     model = Gaussian(100, 0, 101, spread, 0.8, 0.1)
     assert mean(part, model, k)[0] == pytest.approx(took.mean(), rel=off)
-    total = part.total(model.sample(np.random.default_rng(1), 20_000, k), parallelism=1)[:, -1]
+    total = part.total(drawn(model, 1, 20_000, k), parallelism=1)[:, -1]
     for q in (0.5, 0.95, 0.99):
         assert np.quantile(total, q) == pytest.approx(np.quantile(took, q), rel=0.12)
 
@@ -109,12 +116,12 @@ def test_simulated_trials_have_the_exact_mean():
     model = Gaussian(100, 30, 101, 24, 0.8, 0.1)
     part = replace(SMALL, prefill_base_s=0.05, prefill_per_token_s=1e-5, queries_per_second=0.8)
     k = np.array([1, 2, 4])
-    total = part.total(model.sample(np.random.default_rng(0), 40_000, 4), parallelism=1)[:, k - 1]
+    total = part.total(drawn(model, 0, 40_000, 4), parallelism=1)[:, k - 1]
     np.testing.assert_allclose(total.mean(axis=0), part.exact(model, k, parallelism=1).mean, rtol=0.01)
 
 
 def test_an_idle_server_is_a_batch_of_ones_own():
-    draws = Draws(np.full((1, 3), 100.0), np.array([[101.0, 51.0, 201.0]]), np.ones((1, 3)))
+    draws = Draws(np.full((1, 3), 100.0), np.array([[101.0, 51.0, 201.0]]), np.ones((1, 3)), NOISE)
     idle = replace(SMALL, queries_per_second=1e-9, prefill_base_s=0.5)
     steps = [100 * 0.012, 50 * 0.014 + 50 * 0.012, 50 * 0.016 + 50 * 0.014 + 100 * 0.012]
     np.testing.assert_allclose(idle.total(draws, parallelism=1), [0.5 + np.array(steps)], rtol=1e-12)
@@ -122,7 +129,7 @@ def test_an_idle_server_is_a_batch_of_ones_own():
 
 def test_every_sequence_in_the_batch_adds_to_the_prefill():
     """Three of one's own beside nobody: a tenth of a second for each, by a prompt of 100 tokens."""
-    draws = Draws(np.full((1, 3), 100.0), np.full((1, 3), 101.0), np.ones((1, 3)))
+    draws = Draws(np.full((1, 3), 100.0), np.full((1, 3), 101.0), np.ones((1, 3)), NOISE)
     idle, without = (replace(SMALL, queries_per_second=1e-9, prefill_per_token_s=delta) for delta in (0.001, 0.0))
     added = idle.total(draws, parallelism=1) - without.total(draws, parallelism=1)
     np.testing.assert_allclose(added, [[0.1, 0.2, 0.3]], rtol=1e-9)

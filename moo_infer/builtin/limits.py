@@ -12,6 +12,7 @@ from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel
 from ..noise import with_noise
 from ..parts import Positive, Share
+from ..streams import Streams
 from .latencies import Calls, scheduled
 
 __all__ = ["RateLimited"]
@@ -64,7 +65,7 @@ class RateLimited(Calls):
 
     def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
         """Return from which k on a limit, not P, decides."""
-        rng = np.random.default_rng(0)
+        rng = Streams(0, (), TRIALS)
         draws = with_noise(model.sample(rng, TRIALS, int(k.max())), rng)
         slots = scheduled(self.seconds(draws), parallelism).mean(axis=0)[k - 1]
         limits = {"requests": self.requests_per_minute, "tokens": self.tokens_per_minute}

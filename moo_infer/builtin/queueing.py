@@ -20,7 +20,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 are spread evenly, however many there are
 FAR = 8.2  # standard deviations, beyond which doubles know no quantile
 NOTABLE = 1e-3  # share of refused queries that is worth a word
 ALIKE = 0.2  # relative difference between the lengths of the traffic and of the model
@@ -44,7 +43,8 @@ class Loaded(CostModel):
     74 % load and by 21 % at 84 %.
 
     The mean is exact given that description, where the law of the output tokens is known. Standard deviation and
-    quantiles come from simulation, over lengths and over what a query finds: trials are spread evenly over it.
+    quantiles come from simulation, over lengths and over what a query finds: the share of queries that find no more is
+    the ``noise`` of its first call.
 
     Args:
         queries_per_second: lambda, all queries of the server, this one's like the others', > 0.
@@ -81,10 +81,9 @@ class Loaded(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds until the longest of the first k is done, (M, K); trial by trial another load is found."""
-        M, K = draws.accuracy.shape
-        u = (np.arange(M) + 0.5) * GOLDEN % 1
+        K = draws.accuracy.shape[1]
         states = _states(self, tuple(range(1, K + 1)))
-        found = np.stack([np.searchsorted(np.cumsum(seen), u) for seen in states.seen.T], axis=1)
+        found = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
         found = np.minimum(found, states.most)
         steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
         longest, together = np.maximum.accumulate(steps, axis=1), np.cumsum(steps, axis=1)
@@ -158,11 +157,13 @@ class _States:
 
     Args:
         seen: (S, n) shares of such queries by the sequences they find, for n values of k.
+        no_more: (S, n) shares of those that find no more.
         most: (n,) the most sequences one finds.
         refused: (n,) share of the queries that are refused.
     """
 
     seen: FloatArray
+    no_more: FloatArray
     most: IntArray
     refused: FloatArray
 
@@ -189,7 +190,7 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
     shares = np.diff(below, axis=0) / below[-1]
     taken = np.where(np.arange(S + 1)[:, None] <= fit, shares, 0.0)
     total = taken.sum(axis=0)
-    return _States(taken / total, fit, 1.0 - total)
+    return _States(taken / total, np.cumsum(taken / total, axis=0), fit, 1.0 - total)
 
 
 @lru_cache(maxsize=64)
