@@ -18,11 +18,12 @@ from . import __version__
 from .cli_calibrate import calibrate, fit_latency
 from .cli_files import keep_apart
 from .cli_progress import progress_bar
-from .errors import MooInferError, unknown
+from .errors import MooInferError, in_one_line, printable, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
 from .registry import Registry, plugin_file
-from .text import render
+from .tables import Cell, Table
+from .text import laid_out
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -73,10 +74,14 @@ def run(arguments: Sequence[str]) -> int:
 
     Commands return their text. What plugins print meanwhile goes to standard error, so that JSON stands alone.
     """
+    if given := next((argument for argument in arguments if "\0" in argument), None):
+        return _fail(f"an argument must not hold a NUL character, got {given!r:.80}")
     asks_for_help = not arguments or {"--help", "--version"} & set(arguments)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: typer.echo(f"moo-infer: warning: {_line(message)}", err=True)
+        warnings.showwarning = lambda message, *_, **__: typer.echo(
+            f"moo-infer: warning: {in_one_line(message)}", err=True
+        )
         if not asks_for_help:
             stack.enter_context(redirect_stdout(sys.stderr))
         try:
@@ -95,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail("stopped", INTERRUPTED)
     if isinstance(answer, str):
         try:
-            typer.echo(answer.rstrip("\n"))
+            typer.echo("\n".join(map(printable, answer.rstrip("\n").split("\n"))))
             sys.stdout.flush()
         except BrokenPipeError:  # whoever read the output, for example head, has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -302,8 +307,8 @@ def plugins(plugin_files: PluginFiles = None, as_json: Json = False) -> str:
     rows = []
     for p in found:
         summary = p.summary.split(" (")[0].split(": ")[0]
-        parameters = f"\n:{', '.join(p.parameters)}" if p.parameters else ""
-        rows.append((p.kind, p.name, f"{summary}{parameters}", f"{p.package} {p.version}".rstrip()))
+        parameters = [f":{', '.join(p.parameters)}"] if p.parameters else []
+        rows.append((p.kind, p.name, (summary, *parameters), f"{p.package} {p.version}".rstrip()))
     return _table(("kind", "name", "what it is", "from"), rows)
 
 
@@ -324,7 +329,7 @@ def list_models(models: Models = None, plugin_files: PluginFiles = None, as_json
     for profile in profiles.values():
         table = Pipeline(k=[1], parallelism=1, registry=registry).candidates(profile)
         means = [f"{o.name} {table.column(o.name)[0]:.4g} {o.unit}".strip() for o in table.objectives]
-        rows.append((profile.name, str(profile.parallelism), "\n".join(means), profile.source))
+        rows.append((profile.name, str(profile.parallelism), tuple(means), profile.source))
     return _table(("model", "P", "one inference", "source"), rows)
 
 
@@ -343,12 +348,12 @@ def list_scenarios(models: Models = None, as_json: Json = False) -> str:
             for s in found.values()
         ]
         return _json({"scenarios": listed})
-    rows = [(s.name, "\n".join(str(limit) for limit in s.limits), s.source) for s in found.values()]
+    rows = [(s.name, tuple(str(limit) for limit in s.limits), s.source) for s in found.values()]
     return _table(("scenario", "limits", "source"), rows)
 
 
 def _fail(message: str, code: int = 2) -> int:
-    typer.echo(f"moo-infer: {_line(message)}", err=True)
+    typer.echo(f"moo-infer: {in_one_line(message)}", err=True)
     return code
 
 
@@ -363,10 +368,6 @@ def _pictures(folder: Path | None, format: str | None) -> "ModuleType | None":
     if folder is None:
         raise MooInferError("--format is about pictures; give --plot DIR as well")
     return plot
-
-
-def _line(message: object) -> str:
-    return " ".join(str(message).split())
 
 
 def _registry(plugin_files: list[Path] | None) -> Registry:
@@ -442,13 +443,5 @@ def _plain(value: object) -> str:
     return str(value) if isinstance(value, Path) else repr(value)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return render(table).strip("\n")
+def _table(header: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> str:
+    return laid_out([Table(header, tuple(rows), labels=len(header))]).strip("\n")

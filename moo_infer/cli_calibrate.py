@@ -1,6 +1,7 @@
 """The commands ``moo-infer calibrate`` and ``moo-infer fit-latency``: from logs to profiles."""
 
 import json
+import shlex
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date
@@ -11,7 +12,7 @@ import typer
 
 from .cli_files import keep_apart
 from .cli_progress import progress_bar
-from .errors import MooInferError
+from .errors import MooInferError, printable
 from .files import aside
 from .registry import Registry, plugin_file
 from .text import laid_out
@@ -43,7 +44,7 @@ def fit_latency(
 
     keep_apart(files, {"--out": out})
     fitted = fit_serving(read(files), kind)
-    text = f"# fitted to {', '.join(file.name for file in files)}\n{fitted.yaml}\n"
+    text = f"# fitted to {', '.join(printable(file.name) for file in files)}\n{fitted.yaml}\n"
     if out is not None:
         try:
             out.write_text(text, encoding="utf-8")
@@ -167,8 +168,8 @@ def calibrate(
         document |= {"models": [calibration.to_dict() for calibration in found], "files": [str(file) for file in files]}
         return json.dumps({"schema": 1} | document, indent=2, allow_nan=False)
     text = laid_out([block for calibration in found for block in calibration.blocks()])
-    text += f"Written: {', '.join(map(str, files))}\n" if files else ""  # paths are not to be broken
-    return text + (f"To decide: {RECOMMEND.format(out)}\n" if out else "")
+    text += f"Written: {', '.join(printable(str(file)) for file in files)}\n" if files else ""  # not to be broken
+    return text + (f"To decide: {RECOMMEND.format(printable(shlex.quote(str(out))))}\n" if out else "")
 
 
 def _day(text: str | None) -> date:

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .errors import printable
+
 __all__ = ["progress_bar"]
 
 
@@ -14,12 +16,13 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("estimating", total=None)
 
         def told(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
+            bar.update(task, completed=done, total=total, description=escape(printable(what)))
 
         yield told

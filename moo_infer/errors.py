@@ -1,5 +1,6 @@
 """What can go wrong, in words. Every message is one sentence a user can act on."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -9,6 +10,7 @@ __all__ = [
     "NoSelection",
     "NothingPossible",
     "SelectionWarning",
+    "in_one_line",
     "printable",
     "unknown",
 ]
@@ -21,7 +23,7 @@ class MooInferError(Exception):
     """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
 
     def __str__(self) -> str:
-        text = printable(" ".join(super().__str__().split()))  # a sentence, whatever was quoted in it
+        text = in_one_line(super().__str__())  # a sentence, whatever was quoted in it
         return text if len(text) <= LONGEST else f"{text[: LONGEST - END - 5]} ... {text[-END:]}"
 
 
@@ -61,6 +63,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def in_one_line(text: object) -> str:
+    r"""Write text in one line: line ends and tabs become blanks, and the rest `printable`.
+
+    >>> in_one_line("first\n  second\x1b[2J")
+    'first second\\x1b[2J'
+    """
+    return printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
 
 
 def unknown(what: str, given: object, available: Iterable[str], where: str = "") -> MooInferError:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MooInferError
+from .errors import MooInferError, printable
 from .interfaces import AccuracyAggregator, Selector
 from .objectives import Objective
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
@@ -78,18 +78,22 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._limit_box = widgets.VBox()
         aggregators = _makeable(self._registry, AccuracyAggregator, AGGREGATORS)
         selectors = _makeable(self._registry, Selector, SELECTORS)
-        self.model = widgets.Dropdown(options=[EVERY, *self._models], description="model", **WIDE)
-        self.scenario = widgets.Dropdown(options=[*self._scenarios, CUSTOM], description="scenario", **WIDE)
+        self.model = widgets.Dropdown(options=_labelled([EVERY, *self._models]), description="model", **WIDE)
+        self.scenario = widgets.Dropdown(options=_labelled([*self._scenarios, CUSTOM]), description="scenario", **WIDE)
         self.k_max = widgets.IntSlider(K_MAX, 1, 512, description="largest k", continuous_update=False, **WIDE)
         self.parallelism = widgets.BoundedIntText(0, 0, 4096, description="P (0: its own)", **WIDE)
         self.estimator = widgets.Dropdown(options=list(ESTIMATORS), description="estimator", **WIDE)
         self.trials = widgets.BoundedIntText(10_000, 1, 10**6, description="trials", **WIDE)
         self.seed = widgets.BoundedIntText(0, 0, 2**31 - 1, description="seed", **WIDE)
         self.aggregators = widgets.SelectMultiple(
-            options=aggregators, value=AGGREGATORS, rows=min(6, len(aggregators)), description="aggregators", **WIDE
+            options=_labelled(aggregators),
+            value=AGGREGATORS,
+            rows=min(6, len(aggregators)),
+            description="aggregators",
+            **WIDE,
         )
         self.selectors = widgets.SelectMultiple(
-            options=selectors, value=SELECTORS, rows=8, description="selectors", **WIDE
+            options=_labelled(selectors), value=SELECTORS, rows=8, description="selectors", **WIDE
         )
         self.picture = widgets.ToggleButtons(options=list(PICTURES), style={"button_width": "9em"})
         self.answer, self.remark, self.tables = widgets.HTML(), widgets.HTML(), widgets.HTML()
@@ -149,7 +153,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Give an objective a slider that reaches over its means; what it is set to stays."""
         if objective.name not in self.limits:
             own = self._own_limit(objective)
-            name = f"{_side(objective)} {objective.name}"
+            name = printable(f"{_side(objective)} {objective.name}")
             slider = widgets.SelectionSlider(options=[("", own)], description=name, continuous_update=False, **WIDE)
             slider.observe(self._limit_moved, "value")
             self.limits[objective.name] = slider
@@ -160,7 +164,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         none = math.inf if _side(objective) == "max" else -math.inf
         values = sorted({*_steps(means), value, none})
         slider, self._quiet = self.limits[objective.name], True
-        slider.options = [(f"{v:.10g} {objective.unit}".rstrip() if v != none else "none", v) for v in values]
+        slider.options = [
+            (printable(f"{v:.10g} {objective.unit}".rstrip()) if v != none else "none", v) for v in values
+        ]
         slider.value = value
         self._quiet = False
 
@@ -284,6 +290,11 @@ def _makeable(registry: Registry, kind: type[Any], first: Sequence[str]) -> list
             continue
         found.append(name)
     return found
+
+
+def _labelled(names: Sequence[str]) -> Sequence[str | tuple[str, str]]:
+    """Return names as options; where one is not printable, all are pairs of what is shown and the name."""
+    return names if all(name.isprintable() for name in names) else [(printable(name), name) for name in names]
 
 
 def _side(objective: Objective) -> str:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MooInferError
+from .errors import MooInferError, printable
 from .pictures import limit_text, pictures, summary
 from .profiles import ModelProfile
 from .tables import Table, choices, figures, headline, notes, title, to_html
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["page", "ready", "save"]
 
 NEEDED = ("jinja2", "plotly")
-INDENT = "\u2003"  # a blank that HTML keeps
 
 
 def page(report: "Report", command: str | None = None) -> str:
@@ -49,8 +48,14 @@ def page(report: "Report", command: str | None = None) -> str:
     folder = files(__package__) / "page"
     sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
     plotly = get_plotlyjs()
-    drawn = pictures(report)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    drawn = _printable(pictures(report))
+    # Names are other people's text: what reaches the page is printable, HTML apart, whatever stands in the template.
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
     template = environment.from_string(sources["page.html"])
     return template.render(
         report=report,
@@ -124,6 +129,15 @@ def save(report: "Report", path: Path, command: str | None = None) -> None:
             beside.unlink(missing_ok=True)
 
 
+def _printable(data: Any) -> Any:
+    """Return data for JSON with every text in it printable."""
+    if isinstance(data, dict):
+        return {key: _printable(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_printable(value) for value in data]
+    return printable(data) if isinstance(data, str) else data
+
+
 def _installed() -> None:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise MooInferError(f"an HTML page needs {' and '.join(missing)}: pip install 'moo-infer[html]'")
@@ -148,7 +162,7 @@ def _thinned(report: "Report", drawn: dict[str, Any]) -> str:
 
 def _limits(report: "Report") -> Table:
     rows = tuple(
-        (s.name, "\n".join(limit_text(report, limit) for limit in s.limits) or "none", s.source or "not given")
+        (s.name, tuple(limit_text(report, limit) for limit in s.limits) or "none", s.source or "not given")
         for s in report.scenarios
     )
     return Table(("scenario", "limits, on the mean where no percentile is named", "source"), rows)
@@ -160,7 +174,7 @@ def _models(profiles: tuple[ModelProfile, ...]) -> Table:
             profile.name,
             str(profile.parallelism),
             _part(profile, "inference", profile.inference),
-            "\n".join(_part(profile, f"costs[{i}]", cost) for i, cost in enumerate(profile.costs)),
+            tuple(line for i, cost in enumerate(profile.costs) for line in _part(profile, f"costs[{i}]", cost)),
             profile.source or "not given",
         )
         for profile in profiles
@@ -168,19 +182,19 @@ def _models(profiles: tuple[ModelProfile, ...]) -> Table:
     return Table(("model", "samples at a time", "one inference", "what it consumes", "source"), rows)
 
 
-def _part(profile: ModelProfile, path: str, part: object) -> str:
+def _part(profile: ModelProfile, path: str, part: object) -> tuple[str, ...]:
     """A part of a profile and its numbers, with what is known of their uncertainty."""
     lines = [f"{getattr(part, 'name', type(part).__name__)}:"]
     for f in fields(part) if is_dataclass(part) else ():
         value, how = getattr(part, f.name), profile.uncertain.get(f"{path}.{f.name}")
         number = f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
         if how is None:
-            lines.append(f"{INDENT}{f.name} = {number}")
+            lines.append(f"  {f.name} = {number}")
         elif how.se is not None:
-            lines.append(f"{INDENT}{f.name} = {number} ± {how.se:g} (standard error)")
+            lines.append(f"  {f.name} = {number} ± {how.se:g} (standard error)")
         else:
-            lines.append(f"{INDENT}{f.name} between {how.low:g} and {how.high:g}")
-    return "\n".join(lines)
+            lines.append(f"  {f.name} between {how.low:g} and {how.high:g}")
+    return tuple(lines)
 
 
 def _made(report: "Report", plotly: str) -> list[str]:

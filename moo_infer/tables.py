@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .candidates import Candidates
 from .decisions import Choice
+from .errors import printable
 from .feasibility import describe
 from .profiles import Scenario
 from .stability import Share
@@ -15,7 +16,22 @@ from .stability import Share
 if TYPE_CHECKING:
     from .report import Report
 
-__all__ = ["Block", "Table", "choices", "figures", "headline", "notebook", "notes", "title", "to_html"]
+__all__ = [
+    "Block",
+    "Cell",
+    "Table",
+    "choices",
+    "figures",
+    "headline",
+    "lines_of",
+    "notebook",
+    "notes",
+    "title",
+    "to_html",
+]
+
+
+Cell = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -24,13 +40,13 @@ class Table:
 
     Args:
         header: n names of columns.
-        rows: n cells each; a cell may have several lines.
+        rows: n cells each; a cell of several lines is a tuple of them.
         labels: how many of the first columns say what a row is about; the others are figures.
         caption: what stands above it.
     """
 
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     labels: int = 1
     caption: str = ""
 
@@ -40,7 +56,9 @@ ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what i
     "mc": ("stderr_simulation", "Monte Carlo error of the mean"),
 }
 
-Block = str | Table  # a paragraph, whose lines after the first are a list, or a table; an empty one is a gap
+# A paragraph, one with a list of lines below it, or a table; an empty paragraph is a gap. Within a text a line end is
+# data, as it may stand in a name, and shown escaped.
+Block = str | tuple[str, ...] | Table
 
 
 def headline(report: "Report", scenario: Scenario) -> str:
@@ -165,7 +183,7 @@ def choices(report: "Report", scenario: Scenario) -> list[Block]:
             blocks.append(f"Over all: {'; '.join(named)}.")
     if scenario.limits:
         lines = [describe(report.candidates, relaxation) for relaxation in report.relaxations(scenario)]
-        blocks.append("If one limit were loosened:\n" + "\n".join(f"  {line}." for line in lines))
+        blocks.append(("If one limit were loosened:", *(f"{line}." for line in lines)))
     return blocks + _footnotes([*mine, *(pooled if len(report.candidates.labels) > 1 else [])])
 
 
@@ -217,7 +235,7 @@ def figures(report: "Report", scenario: Scenario) -> list[Block]:
         rows = []
         for choice in group:
             if choice.figures:
-                whose = "\n".join(filter(None, (choice.selector, choice.model, choice.aggregator)))
+                whose = tuple(filter(None, (choice.selector, choice.model, choice.aggregator)))
                 name = whose if label == "over all" else choice.selector
                 rows.append((name, _cell(choice), *(_figures(choice, o.name) for o in report.candidates.objectives)))
         blocks += ["", Table(header, tuple(rows), caption=label) if rows else label]
@@ -267,7 +285,7 @@ def _listed(shares: Sequence[Share], named: bool, most: int = 4) -> str:
     return ("" if named else "k = ") + ", ".join(one(s) for s in shares[:most]) + (f", {rest} more" if rest > 0 else "")
 
 
-def _figures(choice: Choice, objective: str) -> str:
+def _figures(choice: Choice, objective: str) -> tuple[str, ...]:
     assert choice.figures is not None
     s = choice.figures.objectives[objective]
 
@@ -281,7 +299,7 @@ def _figures(choice: Choice, objective: str) -> str:
     lines += [f"{short} {error:.2g}" for short, error in errors.items() if math.isfinite(error)]
     if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
         lines.append(f"{s.mean / choice.figures.k:.4g} each")
-    return "\n".join(lines)
+    return tuple(lines)
 
 
 def notebook(report: "Report") -> str:
@@ -301,18 +319,29 @@ def to_html(blocks: Iterable[Block], /) -> str:
     return "".join(_table(block) if isinstance(block, Table) else _paragraph(block) for block in blocks if block)
 
 
-def _paragraph(text: str) -> str:
-    first, *rest = (escape(line.strip()) for line in text.splitlines())
+def lines_of(cell: Cell) -> tuple[str, ...]:
+    """Return the lines of a cell or a paragraph, each of them printable."""
+    return tuple(map(printable, (cell,) if isinstance(cell, str) else cell))
+
+
+def _paragraph(block: Cell) -> str:
+    first, *rest = map(escape, lines_of(block))
     return f"<p>{first}</p>" + (f"<ul>{''.join(f'<li>{line}</li>' for line in rest)}</ul>" if rest else "")
 
 
+def _indented(line: str) -> str:
+    """Escape a line of a cell; blanks at its beginning, which HTML drops, stay as one wide blank."""
+    text = line.lstrip(" ")
+    return f"{'&emsp;' * (text != line)}{escape(text)}"
+
+
 def _table(table: Table) -> str:
-    def line(cells: Sequence[str], labels: int, scope: str) -> str:
-        written = [escape(cell).replace("\n", "<br>") for cell in cells]
+    def line(cells: Sequence[Cell], labels: int, scope: str) -> str:
+        written = ["<br>".join(map(_indented, lines_of(cell))) for cell in cells]
         heads = [f'<th scope="{scope}">{cell}</th>' for cell in written[:labels]]
         return f"<tr>{''.join(heads)}{''.join(f'<td>{cell}</td>' for cell in written[labels:])}</tr>"
 
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    caption = f"<caption>{escape(printable(table.caption))}</caption>" if table.caption else ""
     head = line(table.header, len(table.header), "col")
     body = "".join(line(row, table.labels, "row") for row in table.rows)
     return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .tables import Block, Table, choices, figures, headline, notes, title
+from .tables import Block, Cell, Table, choices, figures, headline, lines_of, notes, title
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from .report import Report
 
-__all__ = ["laid_out", "render", "write"]
+__all__ = ["laid_out", "write"]
 
 WIDTH = 80
 SELECTORS_ABREAST = 5
@@ -37,17 +37,18 @@ def write(report: "Report", *, details: bool) -> str:
 
 
 def laid_out(blocks: Sequence[Block]) -> str:
-    """Write paragraphs and tables below each other."""
-    return render(*(_drawn(block) if isinstance(block, Table) else block for block in blocks))
+    r"""Write paragraphs and tables below each other, 80 columns wide, without colour or trailing blanks.
 
+    What a terminal would act on instead of showing it is escaped.
 
-def render(*blocks: "RenderableType") -> str:
-    """Render blocks of text and tables, 80 columns wide, without colour or trailing blanks."""
+    >>> laid_out(["a name\x1b[2J", ("a list:", "of one")])
+    'a name\\x1b[2J\na list:\n  of one\n'
+    """
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
     for block in blocks:
-        console.print(block)
+        console.print(_drawn(block) if isinstance(block, Table) else "\n  ".join(lines_of(block)))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -63,15 +64,19 @@ def _abreast(block: Block, width: int) -> Iterator[Block]:
         yield replace(block, header=header, rows=tuple(rows))
 
 
+def _lines(cell: Cell) -> str:
+    return "\n".join(lines_of(cell))
+
+
 def _drawn(given: Table) -> "RenderableType":
     from rich import box
     from rich.table import Table as Drawn
 
     table = Drawn(
-        box=box.SIMPLE_HEAD, title=given.caption or None, title_justify="left", pad_edge=False, padding=(0, 1)
+        box=box.SIMPLE_HEAD, title=_lines(given.caption) or None, title_justify="left", pad_edge=False, padding=(0, 1)
     )
     for i, name in enumerate(given.header):
-        table.add_column(name, justify="left" if i < given.labels else "right", overflow="fold")
+        table.add_column(_lines(name), justify="left" if i < given.labels else "right", overflow="fold")
     for row in given.rows:
-        table.add_row(*row)
+        table.add_row(*map(_lines, row))
     return table

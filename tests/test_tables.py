@@ -25,7 +25,7 @@ def test_several_aggregators_are_a_second_label(profile):
 
 
 def test_html_of_blocks_is_escaped_and_lines_are_lists():
-    written = to_html(["a < b\n  <one>\n  two", "", Table(("x",), (("1\n2",),), labels=0, caption="&")])
+    written = to_html([("a < b", "<one>", "two"), "", Table(("x",), ((("1", "2"),),), labels=0, caption="&")])
     assert written == (
         "<p>a &lt; b</p><ul><li>&lt;one&gt;</li><li>two</li></ul>"
         '<table><caption>&amp;</caption><thead><tr><th scope="col">x</th></tr></thead>'

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..tables import Block, Table
+from ..tables import Block, Cell, Table
 from .estimates import Estimated, Estimates
 
 __all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
@@ -35,8 +35,8 @@ def tabled(estimates: Estimates) -> list[Block]:
     tables = []
     for start in range(0, len(curves), ABREAST):
         names = [*curves][start : start + ABREAST]
-        rows = tuple((str(k[i]), *(_figure(curves[name], i, "\n") for name in names)) for i in shown)
-        tables.append(Table(("k", *names), rows, 1))
+        rows: list[tuple[Cell, ...]] = [(str(k[i]), *(_figure(curves[name], i) for name in names)) for i in shown]
+        tables.append(Table(("k", *names), tuple(rows), 1))
     title = (
         f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
         f"{100 * estimates.confidence:g} % intervals"
@@ -49,7 +49,7 @@ def in_a_line(estimates: Estimates) -> str:
     """How much there is, and what the smallest and the largest k are worth."""
     curves = {"pass": estimates.pass_at_k, "vote": estimates.vote_at_k}
     worth = [
-        f"{name}@{estimates.k[i]} {_figure(curve, i)}"
+        f"{name}@{estimates.k[i]} {' '.join(_figure(curve, i))}"
         for name, curve in curves.items()
         if curve is not None
         for i in sorted({0, len(estimates.k) - 1})
@@ -72,10 +72,11 @@ def sentence(note: str) -> str:
 def one_call(estimates: Estimates) -> str:
     """What a call takes on average; nothing where the log does not say."""
     means = [(unit, getattr(estimates, field)) for field, unit in MEANS.items()]
-    listed = [f"{_figure(mean)} {unit}" for unit, mean in means if mean is not None]
+    listed = [f"{' '.join(_figure(mean))} {unit}" for unit, mean in means if mean is not None]
     return f"one call: {', '.join(listed)}" if listed else ""
 
 
-def _figure(estimated: Estimated, i: int | tuple[()] = (), gap: str = " ") -> str:
+def _figure(estimated: Estimated, i: int | tuple[()] = ()) -> tuple[str, ...]:
+    """A number, and its interval where there is one."""
     value, low, high = (float(of[i]) for of in (estimated.value, estimated.low, estimated.high))
-    return f"{value:.4g}" + ("" if np.isnan(low) else f"{gap}[{low:.4g}, {high:.4g}]")
+    return (f"{value:.4g}",) if np.isnan(low) else (f"{value:.4g}", f"[{low:.4g}, {high:.4g}]")

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from .. import __version__
-from ..errors import MooInferError
+from ..errors import MooInferError, in_one_line, printable
 from ..files import aside
 from ..samples import Samples
 from .logs import Log
@@ -50,7 +50,8 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
             _log(drawn).write(place)
             samples = {"samples": files[1].name, "sha256": hashlib.sha256(place.read_bytes()).hexdigest()}
         place = stack.enter_context(aside(path))
-        head = f"# Written by moo-infer calibrate {__version__}. To decide: {RECOMMEND.format(path.name)}\nmodels:\n"
+        decide = RECOMMEND.format(printable(path.name))
+        head = f"# Written by moo-infer calibrate {__version__}. To decide: {decide}\nmodels:\n"
         place.write_text(head + "\n".join(_yaml(model, samples) for model in models), encoding="utf-8")
     return files
 
@@ -90,7 +91,7 @@ def _yaml(model: Calibrated, samples: Mapping[str, str]) -> str:
         inference |= samples
     beyond = model.beyond.sentences() if model.beyond else []
     said = [in_a_line(model.estimates), one_call(model.estimates), *model.estimates.remarks(), *beyond, *model.notes]
-    lines = [f"  {_flow(model.kept.model)}:", *(f"    # {' '.join(line.split())}" for line in said if line)]
+    lines = [f"  {_flow(model.kept.model)}:", *(f"    # {in_one_line(line)}" for line in said if line)]
     lines += [f"    parallelism: {model.parallelism}", f"    source: {_flow(model.source)}"]
     lines += [f"    largest_k: {model.largest_k}"]
     lines += [f"    extrapolate_to: {model.extrapolate_to}"] if model.extrapolate_to else []
@@ -104,7 +105,8 @@ def _flow(value: Any) -> str:
     text: str = yaml.dump(
         value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True
     )
-    return text.removesuffix("\n").removesuffix("\n...").strip()
+    # What is not printable stands in double quotes, where YAML knows the same escapes.
+    return printable(text.removesuffix("\n").removesuffix("\n...").strip())
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..errors import MooInferError, unknown
@@ -24,6 +25,7 @@ __all__ = ["FORMATS", "Picture", "save", "write"]
 
 FORMATS = ("png", "svg", "pdf")
 DPI = 120
+DATES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # left out, so that the same report gives the same bytes
 LENGTH = 60  # of a name within a file name
 # The words of a file name, and what makes the figure.
 Picture = tuple[Sequence[str], Callable[[], Figure]]
@@ -96,7 +98,8 @@ def write(
             for done, (name, (words, draw)) in enumerate(zip(names, pictures, strict=True)):
                 if progress:
                     progress(done, len(pictures), f"drawing {', '.join(words)}")
-                draw().savefig(Path(beside) / name, dpi=DPI)
+                with rc_context({"svg.hashsalt": "moo_infer"}):  # numbers the parts of an SVG alike in every run
+                    draw().savefig(Path(beside) / name, dpi=DPI, metadata=DATES.get(format))
             if taken := next((name for name in names if (target / name).is_dir()), None):
                 raise MooInferError(f"cannot write {target / taken}: it is a folder")
             for name in names:

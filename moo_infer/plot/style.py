@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from ..candidates import Candidates
 from ..decision_map import scenario_of
 from ..decisions import Choice
-from ..errors import MooInferError, unknown
+from ..errors import MooInferError, printable, unknown
 from ..objectives import ACCURACY, Limit, Objective
 from ..profiles import Scenario
 
@@ -40,7 +40,7 @@ NAME = 32  # longer names are cut
 
 def plain(text: object, width: int = NAME) -> str:
     """Return a name as matplotlib shall show it: on one line, not too long, not taken for a formula."""
-    line = " ".join(str(text).split())
+    line = printable(str(text))
     line = line if len(line) <= width else f"{line[: width - 1]}…"
     return f"{' ' * line.startswith('_')}{line}".replace("$", r"\$")
 
