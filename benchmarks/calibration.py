@@ -264,8 +264,11 @@ def few_part(folder: Path) -> None:
                 f"{error.mean():+.4f}  {width.mean():.3f}   {shares}"
             )
         for law in LAWS:
-            number = sum(np.array(rows[name, law])[:, :, 2].sum(axis=1) for name in SETS)
-            print(f"{few} samples, {law}: hold in {np.mean(number):.1f} of {len(every)}, least {np.min(number):.0f}")
+            number = np.array(sum(np.array(rows[name, law])[:, :, 2].sum(axis=1) for name in SETS))
+            print(
+                f"{few} samples, {law}: intervals hold in {number.mean():.1f} of {len(every)} cells, least "
+                f"{number.min():.0f}, all but at most one in {np.sum(number >= len(every) - 1)} of {seeds} draws"
+            )
 
 
 def laws_part(folder: Path) -> None:

@@ -92,7 +92,10 @@ def calibrate(
         typer.Option(metavar="K", help="The largest k of estimates and profiles; default what the log supports."),
     ] = None,
     extrapolate: Annotated[
-        bool, typer.Option("--extrapolate", help="Go beyond the samples of a question, marked as such.")
+        bool,
+        typer.Option(
+            "--extrapolate", help="Go beyond the samples of a question where a law can be had, marked as such."
+        ),
     ] = False,
     table: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the neutral table: .csv, .jsonl (.gz) or .parquet.")

@@ -129,6 +129,25 @@ def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys,
     assert max(model["extrapolated"]["pass_at_k"]) <= 1
 
 
+def test_what_cannot_be_extrapolated_is_a_warning_and_no_promise(capsys, tmp_path):
+    log, out = tmp_path / "two.csv", tmp_path / "p.yaml"
+    rows = [f"m,q{q},{s},{int(q % 2 and (q + s) % 5 > 0)}" for q in range(20) for s in range(2)]
+    log.write_text("\n".join(["model,question_id,sample,correct", *rows]) + "\n")
+    code, text, err = called(capsys, str(log), "--extrapolate", "--k-max", "100", "--out", str(out))
+    said = (
+        "pass@k is not extrapolated: a law of coverage needs at least 3 attempts at every question, got 2; k ends at 2"
+    )
+    assert code == 0
+    assert f"moo-infer: warning: m: {said}" in err
+    assert said in " ".join(text.split())
+    assert "extrapolate_to" not in out.read_text()
+    assert run(["recommend", "--models", str(out), "--aggregator", "coverage", "--k", "1,2,100", "--min-accuracy", "0",
+                "--selector", "max-accuracy", "--json"]) == 0  # fmt: skip
+    document = json.loads(capsys.readouterr().out)
+    assert {row["k"] for row in document["rows"]} == {2}
+    assert said in document["models"][0]["source"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -141,6 +160,7 @@ def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys,
         ([LOG, "--price", "acme/small=1"], "must be MODEL=INPUT,OUTPUT in USD per token"),
         ([LOG, "--price", "acme/small=1e-7,4e-7"], "acme/medium"),
         ([LOG, "--extrapolate", "--inference", "empirical"], "no log can be drawn from beyond its samples"),
+        ([LOG, "--extrapolate", "--inference", "lognormal"], "lognormal takes all questions as equally hard"),
         ([LOG, "--bootstrap", "0"], "Invalid value for '--bootstrap'"),
         ([LOG, "--seed", "-1"], "must be >= 0"),
         ([LOG, "--calls", "slots", "--parallelism", "0"], "parallelism: must be >= 1, got 0"),

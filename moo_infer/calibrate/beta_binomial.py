@@ -252,7 +252,9 @@ class _Counts:
             jac=True,
             method="L-BFGS-B",
             bounds=[(-30.0, 30.0), (math.log(SMALLEST), math.log(LARGEST)), (0.0, most)],
-            options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
+            # A memory as long as there are numbers: the larger matrices of a longer one wake the threads of BLAS, which
+            # wait for each other on a busy machine.
+            options={"maxcor": 3, "ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
         )
         logit, log_s, u = found.x.tolist()
         m, s = 1 / (1 + math.exp(-logit)), math.exp(log_s)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..errors import MooInferError
 from ..samples import Samples
 from ..subsets import mean_pass_at_k
-from .beta_binomial import LARGEST, SMALLEST, FittedBeta, fit_beta_binomial
+from .beta_binomial import LARGEST, SMALLEST, FittedBeta, fit_beta_binomial, jeffreys
 from .coverage_laws import Chosen, forward_validated
 from .estimates import Estimated
 
@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 POINTS = 30  # values of k, log-spaced, where a model of inferences follows a law
-ENDS = 100.0  # how much more the first and the last of them count: both are then met to four digits
+ENDS = 1000.0  # how much more the first and the last of them count: both are then met to four digits
 WIDTH = 3.92  # standard errors in a 95 % interval
 
 
@@ -31,9 +31,10 @@ class Extrapolated:
     Args:
         chosen: the law, and how well it predicted what was hidden from it.
         k: (m,), powers of two and the largest that is wanted, all beyond the samples.
-        pass_at_k: (m,), with intervals over questions; that the law may be wrong is not in them.
+        pass_at_k: (m,), with intervals over questions; that all laws may be wrong is not in them.
         model: the beta law, with a share that is never solved, that follows the samples and then the law up to the
-            largest k. Curves cannot be drawn from; profiles are made of it.
+            largest k: a curve cannot be drawn from, so profiles are made of this. The error of the share is that of
+            pass@k at the largest k, the others are those of the fit to the samples.
     """
 
     chosen: Chosen
@@ -95,14 +96,11 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
         return Extrapolated(chosen, shown, pass_at_k, fitted)
     known = mean_pass_at_k(scored.n, scored.right, np.minimum(k, n))
     mean, concentration, unsolvable = _following(k, np.where(k <= n, known, predicted.value))
-    model = FittedBeta(
-        mean,
-        concentration,
-        fitted.mean_se / (1 - unsolvable),
-        fitted.concentration_se,
-        unsolvable,
-        float(predicted.high[-1] - predicted.low[-1]) / WIDTH,
-    )
+    # Where all questions have been solved the interval is a point, which no share among Q questions is known to.
+    _, least = jeffreys(len(scored.questions), True)
+    unsolvable_se = max(float(predicted.high[-1] - predicted.low[-1]) / WIDTH, least)
+    mean_se = fitted.mean_se / (1 - unsolvable)
+    model = FittedBeta(mean, concentration, mean_se, fitted.concentration_se, unsolvable, unsolvable_se)
     return Extrapolated(chosen, shown, pass_at_k, model)
 
 
@@ -126,4 +124,5 @@ def _following(k: IntArray, pass_at_k: FloatArray) -> tuple[float, float, float]
         start = [math.log(mean / (1 - mean)), 0.0, unsolvable]
         found.append(least_squares(off, start, bounds=bounds, x_scale=[1.0, 1.0, 0.1]))
     logit, log_concentration, unsolvable = min(found, key=lambda one: float(one.cost)).x.tolist()
-    return 1 / (1 + math.exp(-logit)), math.exp(log_concentration), unsolvable
+    # A search that ends beside the bound means the bound.
+    return 1 / (1 + math.exp(-logit)), math.exp(log_concentration), unsolvable if unsolvable > 1e-6 else 0.0

@@ -229,7 +229,8 @@ class Chosen:
 
         each, averages = [], []
         for weight in weights:
-            laws, least = {law: law.fit(self.n, self.c, weight) for law in self.joined}, weight @ known
+            laws = {law: law.fit(self.n, self.c, weight) for law in self.joined}
+            least = min(float(weight @ known), 1.0)  # weights have the sum 1, but for rounding
             each.append(at_least(np.concatenate([law.each(k) for law in laws.values()]), least))
             averages.append(at_least(laws[type(self.law)].predict(k), least))
         low, high = np.quantile(each, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
