@@ -34,7 +34,7 @@ BUILTIN = tuple(
         *("inference", "lengths", "difficulty", "empirical"),
         *("costs", "prices", "latencies", "limits", "queueing"),
         *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
-        *("logs", "harness_logs", "inspect_logs"),
+        *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )
 DISABLE = "MOO_INFER_DISABLE"  # environment variable: installed plugins to leave out, separated by commas

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MissingColumn, MooInferError
+from .errors import MissingColumn, MooInferError, NothingPossible
 
-__all__ = ["ANSWERED", "COLUMNS", "REQUIRED", "TOKENS", "Samples"]
+__all__ = ["ANSWERED", "COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "TOKENS", "Samples"]
 
 # The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
-REQUIRED = ("model", "question_id", "sample", "correct")
+KEYS = ("model", "question_id")
+REQUIRED = (*KEYS, "sample", "correct")
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-COLUMNS = (*REQUIRED, "answer", "score", *TOKENS, "latency_s", "cost_usd", "energy_j")
+FINGERPRINT = "fingerprint"  # what tells questions of one name apart; not kept
+COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j")
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -33,13 +35,13 @@ class Samples:
         model: its name.
         questions: (Q,) names of the questions.
         question: (N,) which question a sample answers, ascending, in 0 ... Q - 1.
-        correct: (N,) 1 right, 0 wrong, NaN neither (the sample failed).
+        correct: (N,) 1 right, 0 wrong, NaN neither (the sample failed); or grades in [0, 1].
         columns: (N,) more arrays by their name in the neutral table: ``answer`` (integer code within the model,
             -1 = blank), ``score``, ``input_tokens``, ``cached_input_tokens``, ``output_tokens``, ``reasoning_tokens``,
             ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown.
 
     Raises:
-        MooInferError: for arrays of other lengths, and questions that are not ascending.
+        MooInferError: for arrays of other lengths, questions that are not ascending, and grades out of range.
 
     >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, np.nan]))
     >>> samples.scored.n, samples.scored.right
@@ -63,8 +65,8 @@ class Samples:
             raise MooInferError(f"{self.model}: question must be ascending and >= 0")
         if len(self.question) and self.question[-1] >= len(self.questions):
             raise MooInferError(f"{self.model}: question must be < {len(self.questions)}, got {self.question[-1]}")
-        if not np.all((self.correct == 0) | (self.correct == 1) | np.isnan(self.correct)):
-            raise MooInferError(f"{self.model}: correct must be 1, 0 or NaN; other grades belong to score")
+        if not np.all(((self.correct >= 0) & (self.correct <= 1)) | np.isnan(self.correct)):
+            raise MooInferError(f"{self.model}: correct must be in [0, 1] or NaN; other grades belong to score")
         object.__setattr__(self, "questions", tuple(self.questions))
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
 
@@ -96,7 +98,7 @@ class Samples:
 
     @cached_property
     def scored(self) -> "Samples":
-        """The samples that are right or wrong, with the questions that have some."""
+        """The samples that are right or wrong or graded, with the questions that have some."""
         known = np.isfinite(self.correct)
         return self if known.all() and self.n.all() else self.where(known)
 
@@ -107,7 +109,8 @@ class Samples:
 
     @cached_property
     def right(self) -> IntArray:
-        """(Q,) how many of them are right."""
+        """(Q,) how many of them are right; raises NothingPossible where they are graded."""
+        self.refuse_grades()
         return np.bincount(self.question, weights=np.nan_to_num(self.correct), minlength=len(self.questions)).astype(
             np.int64
         )
@@ -117,6 +120,19 @@ class Samples:
         """The share of the samples whose answer is known and not blank."""
         answers = self.columns.get("answer")
         return 0.0 if answers is None or not len(self) else float(np.mean(answers >= 0))
+
+    @cached_property
+    def graded(self) -> bool:
+        """Whether some samples are neither right nor wrong but graded between."""
+        return bool(((self.correct > 0) & (self.correct < 1)).any())
+
+    def refuse_grades(self) -> None:
+        """Raise NothingPossible where samples are graded: nothing then says which of them are right."""
+        if self.graded:
+            raise NothingPossible(
+                f"{self.model}: its samples are graded, not right or wrong, so that no pass@k, coverage, vote or "
+                "fit is known; best-of-k and one-call are, or a threshold makes grades right or wrong (--right-if)"
+            )
 
     @property
     def largest_k(self) -> int:

@@ -105,12 +105,14 @@ def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
 
     Raises:
         MissingColumn: where there are no answers.
+        NothingPossible: where samples are graded.
 
     >>> answer = np.array([0, 0, 1, 2, -1])
     >>> samples = Samples("mine", ["q"], np.zeros(5, int), np.array([1.0, 1, 0, 0, 0]), {"answer": answer})
     >>> vote_at_k(samples, [1, 2, 3, 5]).round(6)
     array([[0.4     , 0.5     , 0.566667, 1.      ]])
     """
+    samples.refuse_grades()
     k = _integers("k", k, 1)
     known = np.isfinite(samples.correct)
     question, answer, correct = samples.question[known], samples["answer"][known], samples.correct[known]

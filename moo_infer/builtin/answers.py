@@ -9,7 +9,7 @@ from ..errors import NothingPossible
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
 from ..samples import ANSWERED
-from ..subsets import best_scored_of_k, pass_at_k, vote_at_k
+from ..subsets import best_scored_of_k, pass_at_k, total_of_k, vote_at_k
 
 __all__ = ["OneCall", "PluralityVote", "TopScore"]
 
@@ -36,6 +36,9 @@ class OneCall(AccuracyAggregator):
     def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
         """Exact moments where the law of the accuracy is known."""
         law, same = model.accuracy, np.ones(len(k))
+        if model.logged is not None and model.logged.graded:
+            mean, std = total_of_k(model.logged.correct, model.logged.question, np.ones(1, dtype=np.int64))
+            return Moments(mean * same, std * same)
         if model.logged is not None:
             right = pass_at_k(model.logged.n, model.logged.right, np.ones(1, dtype=np.int64)) * same
             return Moments(right, np.sqrt(right * (1 - right)))

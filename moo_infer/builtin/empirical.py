@@ -154,7 +154,7 @@ class Empirical(InferenceModel):
             of = self._given.failed + len(samples)
             said.append(f"{self._given.failed} of {of} samples failed; neither they nor what they took is counted")
         if np.ptp(samples.correct) == 0:
-            what, Q = "right" if samples.correct[0] else "wrong", len(samples.questions)
+            what, Q = {1.0: "right", 0.0: "wrong"}.get(samples.correct[0], "graded alike"), len(samples.questions)
             said.append(
                 f"all samples are {what}, so that resampling shows no spread; of other questions up to "
                 f"{100 * unseen(Q):.2g} % may be otherwise (95 %)"
@@ -289,9 +289,10 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
 @lru_cache(maxsize=1024)
 def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], str]:
     """Read a file once; `modified` and `size` tell a file that has changed since."""
+    from ..calibrate.grading import Grading
     from ..calibrate.reading import read_log
 
-    log = read_log(path, format="table")
+    log = read_log(path, format="table", grading=Grading(scale=(0, 1)))  # it may hold grades
     return {samples.model: samples for samples in log.samples()}, log.sources[0].sha256
 
 

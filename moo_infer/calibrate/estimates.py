@@ -27,7 +27,7 @@ MEANS = {
     "mean_cost_usd": "cost_usd",
     "mean_energy_j": "energy_j",
 }
-CURVES = ("pass_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
+CURVES = ("pass_at_k", "best_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +57,11 @@ class Estimates:
         samples, scored, failed: how many there are, are right or wrong, and are neither.
         k: (m,), ascending.
         confidence: of all intervals, in (0, 1).
-        pass_at_k: probability that one of k samples is right.
+        pass_at_k: probability that one of k samples is right, or None where they are graded.
+        best_at_k: expected grade of the best of k samples, or None where they are right or wrong.
         vote_at_k: probability that the plurality vote of k is right, or None.
         vote_gain: of the largest k over one sample (pass@1), or None.
-        best_scored_at_k: probability that the sample with the highest score is right, or None.
+        best_scored_at_k: probability that the sample with the highest score is right (or its grade), or None.
         slowest_of_k_s: expected seconds of the slowest of k calls, or None.
         mean_input_tokens, mean_output_tokens, mean_latency_s, mean_cost_usd, mean_energy_j: of a sample, or None.
     """
@@ -73,7 +74,8 @@ class Estimates:
     failed: int
     k: IntArray
     confidence: float
-    pass_at_k: Estimated
+    pass_at_k: Estimated | None
+    best_at_k: Estimated | None
     vote_at_k: Estimated | None
     vote_gain: Estimated | None
     best_scored_at_k: Estimated | None
@@ -111,7 +113,7 @@ class Estimates:
             said.append(f"{self.unscored} of {self.questions + self.unscored} questions have only such samples")
         if self.questions < 2:
             said.append("one question: nothing tells how sure the estimates are")
-        elif self.pass_at_k.value[-1] in (0, 1):
+        elif self.pass_at_k is not None and self.pass_at_k.value[-1] in (0, 1):
             flat = self.k[self.pass_at_k.value == self.pass_at_k.value[-1]][0]
             what, other = ("1", "not be") if self.pass_at_k.value[-1] else ("0", "be")
             said.append(
@@ -148,9 +150,9 @@ def estimate(
 
     Everything at k is the mean over the questions with at least k samples of the exact mean over all subsets of k of
     them (see `moo_infer.subsets`). Means of tokens, seconds, dollars and joules are over samples. What failed counts
-    nowhere. Intervals are of the Bayesian bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and
-    97.5 % quantiles, for a confidence of 95 %. Votes are None where fewer than 90 % of the samples have an answer, and
-    so is what needs a score.
+    nowhere. Where samples are graded, there is the best of k instead of pass@k and votes. Intervals are of the Bayesian
+    bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and 97.5 % quantiles, for a confidence of 95
+    %. Votes are None where fewer than 90 % of the samples have an answer, and so is what needs a score.
 
     Args:
         samples: the log of one model.
@@ -161,7 +163,7 @@ def estimate(
         confidence: of the intervals, in (0, 1).
 
     Raises:
-        MooInferError: where no sample is right or wrong, and for a k that no question supports.
+        MooInferError: where no sample is right or wrong or graded, and for a k that no question supports.
 
     >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, 1]))
     >>> estimates = estimate(samples)
@@ -181,8 +183,9 @@ def estimate(
     def curve(table: FloatArray) -> Estimated:
         return _mean(table, weights, confidence)
 
-    # Questions with the same counts are one row, with their weights added up.
-    pairs, kind = np.unique(np.column_stack([log.n, log.right]), axis=0, return_inverse=True)
+    # Questions with the same counts are one row, with their weights added up. Of grades nothing is counted.
+    right = np.zeros_like(log.n) if log.graded else log.right
+    pairs, kind = np.unique(np.column_stack([log.n, right]), axis=0, return_inverse=True)
     order = np.argsort(kind, kind="stable")
     starts = np.searchsorted(kind[order], np.arange(len(pairs)))
     grouped, times = np.add.reduceat(weights[:, order], starts, axis=1), np.bincount(kind)
@@ -191,7 +194,8 @@ def estimate(
         _mean(pass_at_k(pairs[:, 0], pairs[:, 1], asked[i : i + step]), grouped, confidence, times)
         for i in range(0, len(asked), step)
     ]
-    votes = vote_at_k(log, asked) if _known(log, "answer", lambda answer: answer >= 0) >= ANSWERED else None
+    voted = not log.graded and _known(log, "answer", lambda answer: answer >= 0) >= ANSWERED
+    votes = vote_at_k(log, asked) if voted else None
     gain = None
     if votes is not None and asked[-1] > 1:
         gain = curve(votes[:, -1] - log.right / log.n)
@@ -204,9 +208,10 @@ def estimate(
         failed=len(samples) - len(log),
         k=asked,
         confidence=confidence,
-        pass_at_k=Estimated(
-            *(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__)
-        ),
+        pass_at_k=None
+        if log.graded
+        else Estimated(*(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__)),
+        best_at_k=curve(largest_of_k(log.correct, log.question, asked)[0]) if log.graded else None,
         vote_at_k=None if votes is None else curve(votes),
         vote_gain=gain,
         best_scored_at_k=(
