@@ -115,7 +115,8 @@ class Table(LogReader):
         for name, column in self.columns.items():
             chosen[name] = self._expression(name, column, names, schema)
         found = frame.select(value.alias(name) for name, value in chosen.items()).collect()
-        return found.lazy().with_columns(pl.lit(None).alias(name) for name in names if name not in chosen)
+        known = {*chosen, *(_source(name, column, names)[0] for name, column in self.columns.items())}
+        return found.lazy().with_columns(pl.lit(None).alias(name) for name in names if name not in known)
 
     def _expression(self, name: str, column: str, names: Iterable[str], schema: Mapping[str, Any]) -> "polars.Expr":
         """A column of the file as one of the neutral table; text that is no number stays as it is."""

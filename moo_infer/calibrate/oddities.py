@@ -15,8 +15,8 @@ FAR = 0.1  # by which the share of neighbours that agree must be above that of o
 def oddities(samples: Samples, /) -> list[str]:
     """Say where blank answers were judged right, and where the order of samples tells how they were judged.
 
-    >>> correct = np.array([1.0] * 8 + [0.0] * 8)
-    >>> oddities(Samples("mine", ["a"], np.zeros(16, dtype=int), correct))  # doctest: +ELLIPSIS
+    >>> correct = np.tile([1.0] * 8 + [0.0] * 8, 3)
+    >>> oddities(Samples("mine", ["a", "b", "c"], np.repeat(np.arange(3), 16), correct))  # doctest: +ELLIPSIS
     ['samples beside each other are judged alike in 93 % of pairs, others in 47 %: ...']
     """
     return [*_blank_but_right(samples), *_sorted(samples.scored)]
