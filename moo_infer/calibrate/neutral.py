@@ -75,8 +75,9 @@ def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl
     if count:
         advice = "".join(f"; {text}" for text in dict.fromkeys(error.advice for error in unread.values()) if text)
         no_accident = raw.scores is not None and _no_accident(raw.scores, unread)
-        rows = [*unread][:1] if no_accident else np.flatnonzero(bad)[:SHOWN]
-        odd = [*([] if no_accident else raw.odd), *(_why(int(i), frame, clean, faults, unread) for i in rows)]
+        one_kind = bool(unread) and (no_accident or len(unread) > kept)  # the scores, so that one will do
+        rows = [*unread][:1] if one_kind else np.flatnonzero(bad)[:SHOWN]
+        odd = [*([] if one_kind else raw.odd), *(_why(int(i), frame, clean, faults, unread) for i in rows)]
         if strict or no_accident or count > kept:
             raise MooInferError(listed(odd, count) + advice)
         if bad[-1] and raw.text is not None and ends_open(raw.text):
