@@ -11,9 +11,12 @@ __all__ = [
     "SelectionWarning",
     "by_accident",
     "listed",
+    "printable",
     "unknown",
 ]
 
+LONGEST = 400  # characters of a message: five lines of a terminal
+END = 100  # of these, what is kept of the end of a longer one, where the reason stands
 LISTED = 30  # records in a message
 OVERSIGHTS = 0.02  # share of records that may be odd in the same way: more are no accident
 
@@ -22,7 +25,8 @@ class MooInferError(Exception):
     """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())  # a sentence, whatever was quoted in it
+        text = printable(" ".join(super().__str__().split()))  # a sentence, whatever was quoted in it
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - END - 5]} ... {text[-END:]}"
 
 
 class NoSelection(MooInferError):
@@ -50,6 +54,17 @@ class MissingColumn(MooInferError):
 
 class SelectionWarning(UserWarning):
     """A selector answered, but its answer should be read with care; reports show the message."""
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would act on instead of showing it: control characters, direction marks, line ends.
+
+    >>> printable("gpt\x1b[2J\u202e5")
+    'gpt\\x1b[2J\\u202e5'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def by_accident(n: int, /) -> float:

@@ -49,7 +49,7 @@ def test_built_ins_are_there_without_entry_points():
     expected += "rate-limited sequential slots slowest-of-k"
     assert registry.names(CostModel) == expected.split()
     assert registry.names(AccuracyAggregator) == [
-        *("best-of-k", "coverage", "majority-vote", "one-call", "plurality-vote", "top-score")
+        *("all-of-k", "best-of-k", "coverage", "majority-vote", "one-call", "plurality-vote", "top-score")
     ]
     expected = "bigcodebench evalplus human-eval inspect-ai livecodebench lm-eval nemo-skills openai-evals table"
     assert registry.names(LogReader) == expected.split()
