@@ -78,6 +78,9 @@ def calibrate(
     scale: Annotated[
         str, typer.Option(metavar="LOW,HIGH", help="Scores are grades from the worst to the best: 0,10.")
     ] = "",
+    merge_right: Annotated[
+        bool, typer.Option("--merge-right", help="Take the right answers to a question as one, spelt in several ways.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a record that cannot be read.")] = False,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     prices: Annotated[
@@ -157,6 +160,7 @@ def calibrate(
         Registry(*(plugin_file(path) for path in plugin_files or [])),
         grading=Grading(score_key, right_if, _ends(scale)),
         columns=_columns(column or []),
+        merge_right=merge_right,
         strict=strict,
     )
     log = log.only(model) if model else log

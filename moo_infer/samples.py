@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,39 @@ COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_u
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+SHARED = 0.05  # fewer samples whose answer another one of the question has: texts, which no vote can count
+CHOICES = {"answer": "vote", "score": "choice by score"}
+ABSTAIN: Mapping[Literal["answer", "score"], str] = {
+    "answer": "in a vote they abstain",
+    "score": "they are chosen only where no other is there, and then count as wrong",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The A different answers of a model to its questions, and how they were judged; blanks are none.
+
+    Args:
+        question: (A,) which question an answer belongs to, ascending.
+        samples: (A,) how many samples gave it.
+        right: (A,) how many of these were judged right.
+    """
+
+    question: IntArray
+    samples: IntArray
+    right: FloatArray
+
+    @property
+    def judged_both_ways(self) -> BoolArray:
+        """(A,) those judged right and wrong."""
+        both: BoolArray = (self.right > 0) & (self.right < self.samples)
+        return both
+
+    @property
+    def several_right(self) -> int:
+        """How many questions have several answers that were judged right more often than wrong."""
+        return int((np.bincount(self.question[2 * self.right > self.samples]) > 1).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,24 +154,57 @@ class Samples:
         known: BoolArray = values >= 0 if column == "answer" else np.isfinite(values)
         return known
 
-    def comparable(self, column: str, /) -> bool:
-        """Whether there is something to choose from by that column: a question with two values."""
-        return bool((np.bincount(self.question[self.known(column)]) >= 2).any())
+    def no_choice(self, column: Literal["answer", "score"], /) -> str:
+        """Say why nothing can be chosen among samples by their answers (a vote) or by their scores; "" where it can.
 
-    def abstentions(self) -> list[str]:
-        """Say in words which samples take no part in a vote, or in a choice by score."""
+        >>> texts = {"answer": np.arange(4)}
+        >>> Samples("mine", ["q1", "q2"], np.array([0, 0, 1, 1]), np.ones(4), texts).no_choice("answer")
+        'no vote, because nearly all answers to a question differ: 4 different ones among 4'
+        """
+        if not (np.bincount(self.question[self.known(column)]) >= 2).any():
+            return f"no {CHOICES[column]}, because no question has two {column}s"
+        if column != "answer":
+            return ""
+        answers = self.answers
+        of_several = np.bincount(answers.question, answers.samples)[answers.question] > 1
+        different, among = int(of_several.sum()), int(answers.samples[of_several].sum())
+        if answers.samples[answers.samples > 1].sum() >= SHARED * among:
+            return ""
+        return f"no vote, because nearly all answers to a question differ: {different} different ones among {among}"
+
+    def caveats(self) -> list[str]:
+        """Say in words what votes and choices by score leave out, and what is odd in how answers were judged."""
         said = []
-        for column, choice, abstain in (
-            ("answer", "vote", "in a vote they abstain"),
-            ("score", "choice by score", "they are chosen only where no other is there, and then count as wrong"),
-        ):
+        for column, abstain in ABSTAIN.items():
             known = self.known(column)
-            if known.any() and not self.comparable(column):
-                said.append(f"no {choice}, because no question has two {column}s")
+            if reason := self.no_choice(column) if known.any() else "":
+                said.append(reason)
             elif known.any() and not known.all():
                 lacking, of = int((~known).sum()), len(self)
                 said.append(f"{lacking} of {of} samples ({100 * lacking / of:.3g} %) have no {column}: {abstain}")
+        if self.graded or not self.known("answer").any():
+            return said
+        if both := int(self.answers.judged_both_ways.sum()):
+            said.append(f"{both} answers were judged both right and wrong, so that some of these judgements are errors")
+        if (several := self.answers.several_right) and not self.no_choice("answer"):
+            said.append(
+                f"{several} of {len(self.questions)} questions have several right answers: where they mean the same, "
+                "the vote is a lower bound (calibrate --merge-right takes them as one)"
+            )
         return said
+
+    @cached_property
+    def answers(self) -> "Answers":
+        """The different answers, question by question; raises MissingColumn where there are none."""
+        known = self.known("answer") & np.isfinite(self.correct)
+        question, answer = self.question[known], self["answer"][known].astype(np.int64)
+        of_all = question * (answer.max(initial=0) + 1) + answer
+        different, first, which = np.unique(of_all, return_index=True, return_inverse=True)
+        return Answers(
+            question=question[first],
+            samples=np.bincount(which, minlength=len(different)).astype(np.int64),
+            right=np.bincount(which, self.correct[known], minlength=len(different)).astype(np.float64),
+        )
 
     @cached_property
     def graded(self) -> bool:

@@ -52,7 +52,7 @@ class PluralityVote(AccuracyAggregator):
 
     Wang et al., arXiv 2203.11171. Needs the column ``answer``: with wrong answers that differ among each other, fewer
     than half can win, so this does better than `majority-vote`. There is no vote where no question of a log has two
-    answers.
+    answers, or nearly all differ.
 
     Exact mean on a log: over all subsets of k samples of each question.
 
@@ -86,8 +86,8 @@ class PluralityVote(AccuracyAggregator):
         samples = model.logged
         if samples is None:
             return None
-        if not samples.comparable("answer"):
-            raise NothingPossible(f"{samples.model}: no vote, because no question of the log has two answers")
+        if reason := samples.no_choice("answer"):
+            raise NothingPossible(f"{samples.model}: {reason}")
         return Moments(vote_at_k(samples, k))
 
 
@@ -125,8 +125,8 @@ class TopScore(AccuracyAggregator):
         samples = model.logged
         if samples is None:
             return None
-        if not samples.comparable("score"):
-            raise NothingPossible(f"{samples.model}: no choice by score, because no question of the log has two scores")
+        if reason := samples.no_choice("score"):
+            raise NothingPossible(f"{samples.model}: {reason}")
         return Moments(best_scored_of_k(samples, k))
 
 

@@ -14,11 +14,11 @@ from ..registry import Registry
 from ..samples import COLUMNS
 from .grading import Grading
 from .joining import joined
+from .judgements import merged, settled, several_targets
 from .logs import Log, Source
 from .neutral import checked, meant
 from .recognition import recognised
 from .rows import Raw, framed, tabulated
-from .targets import settled, several_targets
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,6 +37,7 @@ def read_log(
     *,
     grading: Grading | None = None,
     columns: Mapping[str, str] | None = None,
+    merge_right: bool = False,
     strict: bool = False,
 ) -> Log:
     """Read the logs of evaluations with repeated samples.
@@ -54,6 +55,8 @@ def read_log(
         grading: how scores are read that are not right or wrong as they stand.
         columns: what the columns of tables are called, by the name in the neutral table; a number may multiply or
             divide them: ``{"question_id": "prompt_id", "latency_s": "latency_ms/1000"}``.
+        merge_right: take the answers to a question that were judged right as one, as where fractions are written in
+            several ways: a vote then counts them together.
         strict: refuse a file with a record that cannot be read.
 
     Raises:
@@ -115,6 +118,9 @@ def read_log(
         sources.append(Source(str(path), digest, len(frame), chosen.name, models, called))
     log, said = joined(frames, sources, strict=strict)
     frame, judged = settled(log.frame)
+    if merge_right:
+        frame, together = merged(frame)
+        judged += together
     for remark in (*said, *several_targets(frame), *judged):
         warnings.warn(remark, stacklevel=2)
     return Log(frame, log.sources)

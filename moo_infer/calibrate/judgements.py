@@ -1,14 +1,15 @@
-"""What the right answers of questions tell of a log, where it knows them: the column ``target``."""
+"""What can be said of how answers were judged: by the right answer of their question, and by each other."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..errors import MooInferError
 from ..samples import KEYS
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["settled", "several_targets"]
+__all__ = ["merged", "settled", "several_targets"]
 
 
 def several_targets(frame: "pl.DataFrame", /) -> Iterator[str]:
@@ -57,3 +58,43 @@ def settled(frame: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
         return frame, []
     correct = frame["correct"].scatter(known["row"], known["hit"])
     return frame.with_columns(correct), said
+
+
+def merged(frame: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
+    """Take the right answers of a question as one, which is spelt in several ways, and say so.
+
+    Right is what was judged right more often than wrong among the samples of the model. All get the spelling that most
+    samples have, the first of those alike.
+
+    Raises:
+        MooInferError: where no answer is known, and where scores are grades, which do not say what is right.
+    """
+    import polars as pl
+
+    if "answer" not in frame.columns:
+        raise MooInferError("--merge-right (merge_right=True) needs the column answer, which no log has")
+    if frame["correct"].dtype != pl.Boolean:
+        raise MooInferError(
+            "--merge-right (merge_right=True) needs samples that are right or wrong, but they are graded; a threshold "
+            "makes them so (--right-if)"
+        )
+    each = [*KEYS, "answer"]
+    table = frame.with_columns(pl.col("answer").str.strip_chars())
+    right = (
+        table.filter((pl.col("answer") != "") & pl.col("correct").is_not_null())
+        .group_by(each, maintain_order=True)
+        .agg(pl.col("correct").mean().alias("share"), pl.len().alias("number"))
+        .filter(pl.col("share") > 0.5)
+        .sort("number", descending=True, maintain_order=True)
+        .with_columns(pl.first("answer").over(KEYS).alias("spelling"), pl.len().over(KEYS).alias("ways"))
+        .filter(pl.col("ways") > 1)
+    )
+    spelt = table.select(each).join(right.select(*each, "spelling"), on=each, how="left", maintain_order="left")
+    said = [
+        f"{of.select('question_id').n_unique()} questions of {model} have several right answers, {len(of)} in all: in "
+        "each they are taken as one; wrong ones stay as they are written, so that where these differ in spelling alone "
+        "the vote is an upper bound"
+        for (model,), of in right.group_by("model", maintain_order=True)
+    ]
+    answer = pl.Series("answer", spelt["spelling"]).fill_null(frame["answer"])
+    return frame.with_columns(answer), said
