@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .errors import MooInferError
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Moments
-from .mixing import mixed, rows
+from .mixing import mixed, over_questions, rows
 from .objectives import ACCURACY, Objective
 from .profiles import ModelProfile
 
@@ -118,59 +118,76 @@ def known(
     objective: Objective,
     who: str,
     kept: Given,
+    draws: int = 1,
 ) -> Moments | None:
-    """Ask a part for exact moments; where queries differ, for those given each query, and mix them."""
+    """Ask a part for exact moments; where queries differ, for those given each query, and mix them.
+
+    Where the profile holds (B, 1) numbers, `draws` is B.
+    """
     model = profile.inference
     of: Literal["tokens", "accuracy"] = "accuracy" if isinstance(part, AccuracyAggregator) else "tokens"
     queries = guarded(partial(model.queries, of), f"inference model {model.name!r} of {profile.name!r}")
     if queries is None:
-        return _checked(partial(exact, model, k), k, objective, who)
+        return _checked(partial(exact, model, k), k, objective, who, draws)
     given, Q = queries.model, len(queries.weights)
     if given.logged is not None:
-        moments = kept.ask(part, given, lambda: _checked(partial(exact, given, k), k, objective, who))
+        moments = kept.ask(part, given, lambda: _checked(partial(exact, given, k), k, objective, who, Q))
         if moments is None:
             return None
         each = (Q, len(k))
         std = None if moments.std is None else np.broadcast_to(moments.std, each)
-        return mixed(queries.weights, np.broadcast_to(moments.mean, each), std)
+        return over_questions(queries.weights, np.broadcast_to(moments.mean, each), std)
     if not part.per_query:
         return None
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded
     found = []
     for start in range(0, Q, step):
         some = rows(given, slice(start, start + step))
-        moments = _checked(partial(exact, some, k), k, objective, who)
+        count = min(step, Q - start)
+        moments = _checked(partial(exact, some, k), k, objective, who, count)
         if moments is None:
             return None
-        found.append((min(step, Q - start), moments))
+        found.append((count, moments))
     mean = np.concatenate([np.broadcast_to(m.mean, (count, len(k))) for count, m in found])
     stds = [np.broadcast_to(m.std, (count, len(k))) for count, m in found if m.std is not None]
     return mixed(queries.weights, mean, np.concatenate(stds) if len(stds) == len(found) else None)
 
 
-def _checked(compute: Callable[[], Moments | None], k: IntArray, objective: Objective, who: str) -> Moments | None:
-    """Ask a part for exact moments, and refuse what cannot be one."""
+def _checked(
+    compute: Callable[[], Moments | None], k: IntArray, objective: Objective, who: str, rows: int
+) -> Moments | None:
+    """Ask a part for exact moments of so many queries or draws at once, and refuse what cannot be one."""
     moments = guarded(compute, who)
     if moments is None:
         return None
     if not isinstance(moments, Moments):
         raise MooInferError(f"{who} must return exact Moments or None, got {type(moments).__name__}")
-    mean = numbers(moments.mean, k.shape, f"{who} must return an exact mean")
-    std = None if moments.std is None else numbers(moments.std, k.shape, f"{who} must return an exact std")
+    mean = numbers(moments.mean, k.shape, f"{who} must return an exact mean", rows)
+    std = None if moments.std is None else numbers(moments.std, k.shape, f"{who} must return an exact std", rows)
     if std is not None and std.min() < 0:
         raise MooInferError(f"{who} must return an exact std >= 0, got {std.min():g}")
     if objective == ACCURACY and (mean.min() < -1e-9 or mean.max() > 1 + 1e-9):
         raise MooInferError(f"{who} must return an exact mean in [0, 1], got {mean.min():g} to {mean.max():g}")
-    return Moments(mean, std, moments.quantile)
+    exact = moments.quantile
+    if exact is None:
+        return Moments(mean, std)
+
+    def quantile(q: float) -> FloatArray:
+        return numbers(guarded(lambda: exact(q), who), k.shape, f"{who} must return an exact quantile", rows)
+
+    return Moments(mean, std, quantile)
 
 
-def numbers(given: object, shape: tuple[int, ...], what: str) -> FloatArray:
-    """Real finite numbers of a shape; of exact moments there may be B rows at once."""
+def numbers(given: object, shape: tuple[int, ...], what: str, rows: int = 1) -> FloatArray:
+    """Real finite numbers of a shape, or of as many rows of it."""
+    allowed = shape if rows == 1 else (rows, *shape)
     if given is None:
-        raise MooInferError(f"{what} of shape {shape}, got None")
+        raise MooInferError(f"{what} of shape {allowed}, got None")
     array = np.asarray(given)
-    if array.shape[-len(shape) :] != shape or array.ndim > 2:
-        raise MooInferError(f"{what} of shape {shape}, got {array.shape}")
+    if array.shape not in (shape, (1, *shape), (rows, *shape)):
+        raise MooInferError(f"{what} of shape {allowed}, got {array.shape}")
+    if rows == 1:
+        array = array.reshape(shape)
     if array.dtype.kind not in "fiu":
         raise MooInferError(f"{what} of numbers, got {array.dtype}")
     values = array.astype(np.float64, copy=False)

@@ -14,7 +14,7 @@ the same query; column k-1 of what a part returns belongs to the first k of them
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -49,9 +49,12 @@ BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class Draws:
-    """M x K simulated inferences. The arrays are read-only views of those given.
+    """M x K simulated inferences: named columns (M, K). The arrays are read-only views of those given.
+
+    They print, pickle and can be replaced; ``Draws(accuracy=x, columns=draws.columns)`` is the same draws with another
+    accuracy.
 
     Args:
         tokens_in: (M, K), tokens of the prompt, >= 0; None where they are not known, and asking for them raises
@@ -60,12 +63,17 @@ class Draws:
         accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
             where they are right or wrong. Never a question's solve probability repeated K times.
         columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
-            ``score``, ``latency_s``, ``cost_usd``, ``energy_j``.
+            ``score``, ``latency_s``, ``cost_usd``, ``energy_j``, ``question`` (which one of a log a trial is about).
+            Estimators add ``noise``, uniform in [0, 1), for parts whose totals depend on more than the model knows; a
+            model must not bring it. The three above may stand here too; where both are given, the argument counts.
+            Afterwards `columns` holds all of them.
 
     Raises:
-        MooInferError: where the arrays are not all (M, K).
+        MooInferError: where the arrays are not all (M, K), or there is no accuracy.
 
     >>> draws = Draws(np.full((2, 3), 100.0), np.full((2, 3), 500.0), np.ones((2, 3)))
+    >>> draws
+    <Draws of (M, K) = (2, 3): tokens_in, tokens_out, accuracy>
     >>> draws["tokens_out"].shape
     (2, 3)
     >>> draws["score"]
@@ -73,55 +81,63 @@ class Draws:
     moo_infer.errors.MissingColumn: the draws have no column 'score'; columns: tokens_in, tokens_out, accuracy
     """
 
-    tokens_in: FloatArray
-    tokens_out: FloatArray
-    accuracy: FloatArray
-    columns: Mapping[str, Array] = field(default_factory=dict)
+    columns: Mapping[str, Array]
 
-    def __post_init__(self) -> None:
-        arrays = {
-            "tokens_in": self.tokens_in,
-            "tokens_out": self.tokens_out,
-            "accuracy": self.accuracy,
-            **self.columns,
-        }
-        shape = np.shape(self.accuracy)
-        unknown = [name for name in ("tokens_in", "tokens_out") if arrays[name] is None]
-        for name in unknown:
-            del arrays[name]
-            object.__delattr__(self, name)  # so that whoever asks for them comes to __getattr__
-        for name, array in arrays.items():
-            if np.ndim(array) != 2 or np.shape(array) != shape:
+    def __init__(
+        self,
+        tokens_in: FloatArray | None = None,
+        tokens_out: FloatArray | None = None,
+        accuracy: FloatArray | None = None,
+        columns: Mapping[str, Array] = MappingProxyType({}),
+    ) -> None:
+        named = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
+        given = {name: columns.get(name) if array is None else array for name, array in named.items()}
+        given |= {name: array for name, array in columns.items() if name not in named}
+        if given["accuracy"] is None:
+            raise MooInferError("draws: accuracy must be given, (M, K) numbers in [0, 1], got None")
+        shape = np.shape(given["accuracy"])
+        if len(shape) != 2:
+            raise MooInferError(f"draws: accuracy must be (M, K), got {shape}")
+        arrays = {}
+        for name, array in given.items():
+            if array is None:
+                continue
+            if np.shape(array) != shape:
                 raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {np.shape(array)}")
             arrays[name] = np.asarray(array).view()
             arrays[name].flags.writeable = False
-        for name in ("tokens_in", "tokens_out", "accuracy"):
-            if name not in unknown:
-                object.__setattr__(self, name, arrays.pop(name))
         object.__setattr__(self, "columns", MappingProxyType(arrays))
+
+    @property
+    def tokens_in(self) -> FloatArray:
+        """(M, K), tokens of the prompt; raises MissingColumn where they are not known."""
+        return self["tokens_in"]
+
+    @property
+    def tokens_out(self) -> FloatArray:
+        """(M, K), generated tokens; raises MissingColumn where they are not known."""
+        return self["tokens_out"]
+
+    @property
+    def accuracy(self) -> FloatArray:
+        """(M, K), what an inference is worth by itself."""
+        return self["accuracy"]
 
     def __getitem__(self, column: str) -> Array:
         """Return a column (M, K) by name; raises MissingColumn, naming those there are."""
-        arrays = self._there()
-        if column not in arrays:
-            raise MissingColumn(column, arrays)
-        return arrays[column]
-
-    def __getattr__(self, name: str) -> Any:
-        """Say of tokens that are not known that they are missing."""
-        if name in ("tokens_in", "tokens_out"):
-            raise MissingColumn(name, self._there())
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if column not in self.columns:
+            raise MissingColumn(column, self.columns)
+        return self.columns[column]
 
     def __contains__(self, column: str) -> bool:
         """Whether there is such a column."""
-        return column in self._there()
+        return column in self.columns
 
-    def _there(self) -> dict[str, Array]:
-        own: dict[str, Array] = {
-            name: vars(self)[name] for name in ("tokens_in", "tokens_out", "accuracy") if name in vars(self)
-        }
-        return own | dict(self.columns)
+    def __repr__(self) -> str:
+        return f"<Draws of (M, K) = {self.accuracy.shape}: {', '.join(self.columns)}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Draws, (None, None, None, dict(self.columns))  # a MappingProxyType does not pickle
 
 
 @dataclass(frozen=True, eq=False)
@@ -372,8 +388,13 @@ class LogReader(ABC):
     A row is a mapping with the keys ``model``, ``question_id``, ``sample`` and ``correct`` (1, 0, true, false, or None
     for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
     ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens``, ``output_tokens`` (all that are billed,
-    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``. Whoever asks checks
-    the rows.
+    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
+    right answer, where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for
+    another question; it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number,
+    text, mapping or list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``,
+    so that two tasks have no question in common. A row without ``sample`` is numbered, one without ``model`` is called
+    after the file. In place of the rows of a record that cannot be read, give a MooInferError that says where it stands
+    and why: it is left out, and its sentence is shown.
 
     **Subclassing.** Give `read`. Redefine `recognises` where files can be told by their content, so that nobody has to
     name the format.
@@ -394,5 +415,5 @@ class LogReader(ABC):
         return False
 
     @abstractmethod
-    def read(self, path: Path, /) -> "Iterable[Mapping[str, object]] | polars.LazyFrame":
+    def read(self, path: Path, /) -> "Iterable[Mapping[str, object] | MooInferError] | polars.LazyFrame":
         """Rows of the neutral table, or a lazy frame with its columns; raises MooInferError for what cannot be read."""

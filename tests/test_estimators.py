@@ -17,8 +17,11 @@ from moo_infer import (
     MooInferError,
     Objective,
     Pipeline,
+    Samples,
 )
 from moo_infer.builtin.costs import COST, LinearCost
+from moo_infer.builtin.difficulty import DifficultyClasses
+from moo_infer.builtin.empirical import Empirical
 from moo_infer.profiles import builtin_models
 
 GRID = np.arange(4, 129, 4)
@@ -32,7 +35,7 @@ def test_monte_carlo_means_are_within_four_standard_errors_of_exact(aggregator):
         error = np.abs(simulated.column(objective) - exact.column(objective))
         # Where nearly every trial gave 1, the measured error is no measure; what one trial in M can move is.
         floor = 5.0 / 2000 * (1 - exact.column(objective)) + 1e-12 if objective == "accuracy" else 0.0
-        allowed = 4 * simulated.column(objective, "stderr") + floor
+        allowed = 4 * simulated.column(objective, "stderr_simulation") + floor
         saturated = (objective == "accuracy") & (exact.column(objective) > 0.999)
         assert (error <= np.where(saturated, np.maximum(allowed, 1e-3), allowed)).all(), objective
 
@@ -84,7 +87,7 @@ def test_exact_lists_what_it_simulates():
         "majority-vote": ("accuracy.std", "accuracy.low", "accuracy.high"),
     }
     vote = table.where(aggregator="majority-vote")
-    assert (vote.column("accuracy", "stderr") == 0).all()
+    assert np.isnan([vote.column("accuracy", of) for of in ("stderr", "stderr_simulation")]).all()
     assert np.isfinite(vote.column("accuracy", "std")).all()
 
 
@@ -271,7 +274,7 @@ def test_a_model_without_laws_is_simulated(profile):
     table = Pipeline(estimator=Exact(3000), k=[1, 3]).candidates(unknown)
     assert "accuracy.mean" in table.row(0).simulated
     np.testing.assert_allclose(table.column("accuracy"), [0.5, 0.75], atol=0.03)
-    assert (table.column("accuracy", "stderr") > 0).all()
+    assert (table.column("accuracy", "stderr_simulation") > 0).all()
 
 
 def test_profiles_are_not_touched():
@@ -289,7 +292,7 @@ def test_blocks_differ_and_none_is_lost(monkeypatch, profile):
         trials = table.trials[:, 0, table.index(objective)]
         assert len(np.unique(trials)) > 900
         error = np.abs(table.column(objective) - exact.column(objective))
-        assert (error <= 4 * table.column(objective, "stderr")).all()
+        assert (error <= 4 * table.column(objective, "stderr_simulation")).all()
 
 
 def test_the_aggregator_draws_from_a_stream_of_its_own(profile):
@@ -342,8 +345,28 @@ def test_exact_moments_that_cannot_be_are_refused(exact, message, profile):
 def test_exact_quantiles_that_cannot_be_are_refused(quantile, profile):
     part = bad(exact=lambda s, m, k: Moments(0.5 + 0 * k, 0.0 * k, quantile))
     table = Pipeline(part, k=[4, 8]).candidates(profile())
-    with pytest.raises(MooInferError, match="an exact quantile must be finite and of shape"):
+    with pytest.raises(MooInferError, match="aggregator 'bad' on 'mine' must return an exact quantile of"):
         table.column("accuracy", "low")
+
+
+@pytest.mark.parametrize("kind", ["one query", "classes of queries", "a log"])
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1), (3, 2), (1, 1, 2), (1, 2, 2)])
+@pytest.mark.parametrize("statistic", ["mean", "std", "quantile"])
+def test_moments_of_a_wrong_shape_are_refused_whatever_the_queries(kind, shape, statistic, profile):
+    models = {
+        "one query": profile().inference,
+        "classes of queries": DifficultyClasses(shares=(0.5, 0.5), p=(0.9, 0.2)),
+        "a log": Empirical(Samples("mine", ["a", "b"], np.repeat([0, 1], 8), np.tile([0.0, 1], 8))),
+    }
+    right, wrong = np.full(2, 0.5), np.full(shape, 0.5)
+    given = {"mean": right, "std": right, "quantile": lambda q: right}
+    given[statistic] = wrong if statistic != "quantile" else lambda q: wrong
+    part = bad(exact=lambda s, m, k: Moments(given["mean"], given["std"], given["quantile"]))
+    profile = ModelProfile("mine", models[kind], ())
+    if statistic == "quantile" and kind != "one query":
+        return  # quantiles given a query are not used
+    with pytest.raises(MooInferError, match=f"aggregator 'bad' on 'mine' must return an exact {statistic} of shape"):
+        Exact().estimate(profile, part, np.array([4, 8]), 1).columns["accuracy"].quantile(0.5)
 
 
 def test_a_mean_costs_no_simulation(monkeypatch):

@@ -1,3 +1,7 @@
+import copy
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 
@@ -17,7 +21,7 @@ def test_draws_are_read_only_views_and_leave_the_given_arrays_alone():
 def test_draws_of_different_shapes_are_refused_with_both_shapes():
     with pytest.raises(MooInferError, match=r"score must be \(M, K\) = \(2, 3\) like accuracy, got \(2, 4\)"):
         Draws(*np.ones((3, 2, 3)), {"score": np.ones((2, 4))})
-    with pytest.raises(MooInferError, match=r"tokens_in must be \(M, K\) = \(3,\) like accuracy, got \(3,\)"):
+    with pytest.raises(MooInferError, match=r"accuracy must be \(M, K\), got \(3,\)"):
         Draws(*np.ones((3, 3)))
 
 
@@ -25,3 +29,23 @@ def test_a_missing_column_is_named_with_those_there_are():
     draws = Draws(*np.ones((3, 2, 3)), {"answer": np.zeros((2, 3), dtype=int)})
     with pytest.raises(MissingColumn, match="no column 'score'; columns: tokens_in, tokens_out, accuracy, answer"):
         draws["score"]
+
+
+@pytest.mark.parametrize("known", [(), ("tokens_in",), ("tokens_out",), ("tokens_in", "tokens_out")])
+def test_draws_print_pickle_and_are_replaced_whatever_is_not_known(known):
+    arrays = {name: np.full((2, 3), 7.0) for name in known}
+    draws = Draws(arrays.get("tokens_in"), arrays.get("tokens_out"), np.ones((2, 3)), {"score": np.zeros((2, 3))})
+    assert repr(draws) == f"<Draws of (M, K) = (2, 3): {', '.join((*known, 'accuracy', 'score'))}>"
+    changed = Draws(accuracy=np.zeros((2, 3)), columns=draws.columns)
+    assert (changed.accuracy == 0).all()
+    for other in (dataclasses.replace(draws), pickle.loads(pickle.dumps(draws)), copy.deepcopy(draws), changed):
+        assert tuple(other.columns) == (*known, "accuracy", "score")
+        for name in {"tokens_in", "tokens_out"} - {*known}:
+            assert name not in other
+            with pytest.raises(MissingColumn, match=f"no column '{name}'; columns: {', '.join((*known, 'accuracy'))}"):
+                getattr(other, name)
+
+
+def test_draws_without_accuracy_are_refused():
+    with pytest.raises(MooInferError, match=r"accuracy must be given, \(M, K\) numbers in \[0, 1\], got None"):
+        Draws(*np.ones((2, 1, 3)))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..documents import read_yaml
 from ..errors import MooInferError, unknown
-from ..profiles import read_yaml
 from .price_lists import GENAI_PRICES, PRICES, ByLength, PriceList, genai_prices, litellm, same_name
 
 __all__ = ["Price", "by_hand", "find_prices", "from_genai_prices", "from_litellm"]

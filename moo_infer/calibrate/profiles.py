@@ -19,6 +19,7 @@ from .beyond import Extrapolated, extrapolated
 from .estimates import Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .logs import Log
+from .oddities import oddities
 from .prices import Price
 from .serving import Fitted
 from .words import sentence, tabled
@@ -155,7 +156,7 @@ def calibrated(
         price = (prices or {}).get(samples.model)
         if price is not None:
             samples = _billed(samples, price)
-        notes: list[str] = []
+        notes = oddities(samples)
         samples = _with_enough(samples, min_samples, notes)
         kept = _complete(samples, price is not None, notes)
         supported = kept.scored.largest_k
@@ -294,12 +295,12 @@ def _parts(
 
 
 def _mapping(fitted: Fitted) -> dict[str, Any]:
-    """The mapping of a fitted part, every number with its standard error."""
+    """The mapping of a fitted part, every number of it with its standard error, and the ratios as they are."""
     numbers = {
         name: {"value": float(f"{value:.6g}"), "se": float(f"{se:.3g}")}
         for name, (value, se) in fitted.parameters.items()
     }
-    return {"kind": fitted.kind, **numbers}
+    return fitted.part | numbers
 
 
 def _comparable(models: list[Calibrated]) -> list[Calibrated]:

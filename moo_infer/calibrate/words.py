@@ -7,8 +7,12 @@ from .estimates import Estimated, Estimates
 
 __all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
 
+ABREAST = 4  # curves with their intervals in 80 columns
+
 CURVES = {  # by the field of the estimates
     "pass_at_k": "pass@k",
+    "all_at_k": "all@k",
+    "best_at_k": "best@k",
     "vote_at_k": "vote@k",
     "best_scored_at_k": "by score",
     "slowest_of_k_s": "slowest, s",
@@ -29,18 +33,22 @@ def tabled(estimates: Estimates) -> list[Block]:
     curves = {
         name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Estimated)
     }
-    rows = tuple((str(k[i]), *(_figure(curve, i, "\n") for curve in curves.values())) for i in shown)
+    tables = []
+    for start in range(0, len(curves), ABREAST):
+        names = [*curves][start : start + ABREAST]
+        rows = tuple((str(k[i]), *(_figure(curves[name], i, "\n") for name in names)) for i in shown)
+        tables.append(Table(("k", *names), rows, 1))
     title = (
         f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
         f"{100 * estimates.confidence:g} % intervals"
     )
     said = [one_call(estimates), *estimates.remarks()]
-    return [title, Table(("k", *curves), rows, 1), *(sentence(line) for line in said if line)]
+    return [title, *tables, *(sentence(line) for line in said if line)]
 
 
 def in_a_line(estimates: Estimates) -> str:
     """How much there is, and what the smallest and the largest k are worth."""
-    curves = {"pass": estimates.pass_at_k, "vote": estimates.vote_at_k}
+    curves = {"pass": estimates.pass_at_k, "best": estimates.best_at_k, "vote": estimates.vote_at_k}
     worth = [
         f"{name}@{estimates.k[i]} {_figure(curve, i)}"
         for name, curve in curves.items()

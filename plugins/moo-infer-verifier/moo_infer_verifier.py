@@ -183,7 +183,7 @@ class Verifier(Verification):
         right = np.cumsum(before * draws.accuracy * self.tpr, axis=1)
         rejected = self._right_though_rejected(draws.accuracy)
         if self.fallback == "vote":
-            rejected = MajorityVote().aggregate(Draws(draws.tokens_in, draws.tokens_out, rejected), rng)
+            rejected = MajorityVote().aggregate(Draws(accuracy=rejected, columns=draws.columns), rng)
         return np.asarray(np.clip(right + none_yet * rejected, 0.0, 1.0))
 
     def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:

@@ -10,6 +10,7 @@ from annotated_types import Ge
 from moo_infer import CostModel, Draws, InferenceModel, Law, Moments, Objective, hookimpl
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.parts import NonNegative
+from moo_infer.subsets import largest_of_k
 
 from .fits import Fit, fits
 
@@ -68,7 +69,7 @@ class BatchEnergy(CostModel):
     linear in k.
 
     Exact: the mean, ``k a E[L] + b int E[n(t) / (B0 + n(t))] dt`` with n(t) binomial, where the law of the output
-    tokens is known.
+    tokens is known; with B0 = 0 also on a log, over all subsets of k samples of a question.
 
     Args:
         joules_per_output_token: a, J per sequence and step, >= 0.
@@ -97,11 +98,17 @@ class BatchEnergy(CostModel):
         return linear + self.joules_per_decode_step * self._steps(draws.tokens_out)
 
     def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact mean where the law of the output tokens is known; everything where b = 0."""
+        """Exact mean where the law of the output tokens is known, or the samples of a log; everything where b = 0."""
         linear = self._linear.exact(model, k, parallelism=parallelism)
-        if linear is None or model.tokens_out is None or not np.any(self.joules_per_decode_step):
+        if linear is None or not np.any(self.joules_per_decode_step):
             return linear
-        return Moments(linear.mean + self.joules_per_decode_step * _expected_steps(model.tokens_out, k, self))
+        if model.tokens_out is not None:
+            steps = _expected_steps(model.tokens_out, k, self)
+        elif model.logged is not None and not np.any(self.other_sequences):
+            steps, _ = largest_of_k(model.logged["output_tokens"].astype(np.float64), model.logged.question, k)
+        else:
+            return None  # the steps are not known, and without them the rest is not the energy
+        return Moments(linear.mean + self.joules_per_decode_step * steps)
 
     @property
     def _linear(self) -> TokenEnergy:

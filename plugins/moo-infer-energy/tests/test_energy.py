@@ -3,6 +3,7 @@ import os
 import runpy
 import statistics
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,23 @@ from moo_infer_energy import CARBON, ENERGY, BatchEnergy, Carbon, TokenEnergy, f
 from moo_infer_energy.__main__ import main
 from moo_infer_energy.fits import fit, refit, table
 
-from moo_infer import CostModel, Draws, ModelProfile, MooInferError, Pipeline, Registry, Scenario, load_models
+from moo_infer import (
+    CostModel,
+    Draws,
+    Exact,
+    ModelProfile,
+    MonteCarlo,
+    MooInferError,
+    Pipeline,
+    Registry,
+    Samples,
+    Scenario,
+    load_models,
+)
+from moo_infer.builtin.answers import OneCall
+from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.testing import CostModelContract
+from moo_infer.testing import MODELS, CostModelContract
 
 CHAT = Gaussian(700, 90, 396, 95, 0.74, 0.12)
 FIXED = replace(CHAT, tokens_out_std=0)
@@ -22,24 +37,46 @@ A, B = 0.0665, 3.162
 
 
 class TestContracts(CostModelContract):
-    @pytest.fixture(
-        params=[
-            TokenEnergy(0.01, 0.4),
-            BatchEnergy(A, B),
-            BatchEnergy(A, B, 0.02, 0.5),
-            BatchEnergy(A, B, other_sequences=40),
-            BatchEnergy(A, 0.0),
-            Carbon(400, A, B, 0.02, 8, 1.3),
-            Carbon(400, A),
-        ],
-        ids=repr,
+    instances = (
+        TokenEnergy(0.01, 0.4),
+        BatchEnergy(A, B),
+        BatchEnergy(A, B, 0.02, 0.5),
+        BatchEnergy(A, B, other_sequences=40),
+        BatchEnergy(A, 0.0),
+        Carbon(400, A, B, 0.02, 8, 1.3),
+        Carbon(400, A),
     )
-    def cost_model(self, request):
-        return request.param
 
-    @pytest.fixture(params=[CHAT, FIXED, Gaussian(2, 3, 5, 8, 0.9, 0.3)], ids=repr)
+    @pytest.fixture(params=[*MODELS.values(), CHAT, FIXED, Gaussian(2, 3, 5, 8, 0.9, 0.3)], ids=repr)
     def model(self, request):
         return request.param
+
+
+def test_on_a_log_the_steps_are_those_of_all_subsets_of_its_samples():
+    """Exact against the slow and obvious mean over subsets, and against simulation."""
+    tokens = np.random.default_rng(5).gamma(2.0, 200.0, (4, 8)).round()
+    columns = {"input_tokens": np.full(32, 100), "output_tokens": tokens.ravel()}
+    samples = Samples("mine", list("abcd"), np.repeat(np.arange(4), 8), np.ones(32), columns)
+    profile = ModelProfile("mine", Empirical(samples), (BatchEnergy(A, B, 0.02), Carbon(400, A, B)))
+    k = np.array([1, 4, 8])
+    exact, simulated = (e.estimate(profile, OneCall(), k, 1) for e in (Exact(), MonteCarlo(20_000)))
+    for i, size in enumerate(k):
+        subsets = [subset for question in tokens for subset in combinations(question, size)]
+        joules = np.mean([2 * size + A * sum(subset) + B * max(subset) for subset in subsets])
+        assert exact.columns["energy"].mean[i] == pytest.approx(joules, rel=1e-12)
+    for name in ("energy", "carbon"):
+        column, trials = exact.columns[name], simulated.columns[name].trials
+        assert "mean" not in column.simulated
+        error = trials.std(axis=0) / np.sqrt(len(trials))
+        assert (np.abs(column.mean - trials.mean(axis=0)) <= 4 * error + 1e-9).all()
+
+
+def test_beside_other_sequences_the_energy_of_a_log_is_simulated():
+    tokens = np.random.default_rng(5).gamma(2.0, 200.0, 32)
+    columns = {"input_tokens": np.full(32, 100), "output_tokens": tokens}
+    samples = Samples("mine", list("abcd"), np.repeat(np.arange(4), 8), np.ones(32), columns)
+    profile = ModelProfile("mine", Empirical(samples), (BatchEnergy(A, B, other_sequences=8),))
+    assert "mean" in Exact().estimate(profile, OneCall(), np.array([1, 4]), 1).columns["energy"].simulated
 
 
 def test_they_are_found_where_they_are_installed():

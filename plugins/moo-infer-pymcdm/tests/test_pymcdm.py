@@ -23,12 +23,14 @@ ROWS = np.array([[1.0, 4.0, 0.60], [2.0, 7.0, 0.80], [3.0, 6.0, 0.90], [6.0, 5.0
 
 
 class TestContracts(SelectorContract):
-    @pytest.fixture(
-        params=[*SELECTORS, VIKOR({"accuracy": 3}, v=0), VIKOR(v=1), PrometheeII(indifference=0.1, preference=0.3)],
-        ids=repr,
+    instances = (
+        *SELECTORS,
+        TOPSIS({"accuracy": 3}),
+        SPOTIS({"accuracy": 3}),
+        VIKOR({"accuracy": 3}, v=0),
+        VIKOR(v=1),
+        PrometheeII({"accuracy": 3}, indifference=0.1, preference=0.3),
     )
-    def selector(self, request):
-        return request.param
 
 
 def table(rows=ROWS):

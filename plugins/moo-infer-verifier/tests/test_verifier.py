@@ -9,7 +9,7 @@ from moo_infer_verifier import NoisyScore, Verifier, VerifierCost, VerifierLaten
 from moo_infer import AccuracyAggregator, Draws, InferenceModel, MooInferError, Pipeline, Registry, Scenario
 from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.testing import AggregatorContract, CostModelContract
+from moo_infer.testing import MODELS, AggregatorContract, CostModelContract
 
 GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
 CLIPPED = Gaussian(2, 3, 5, 8, 0.9, 0.3)
@@ -28,25 +28,28 @@ class Coin(InferenceModel):
         return Draws(np.full((M, K), 10.0), np.full((M, K), 10.0), (rng.random((M, K)) < self.p) * 1.0)
 
 
+SPENDS = {
+    "usd_per_input_token": 1e-7,
+    "usd_per_output_token": 1e-6,
+    "seconds_per_input_token": 1e-4,
+    "seconds_per_output_token": 0.01,
+    "instruction_tokens": 50,
+    "verdict_tokens": 5,
+}
 models = pytest.mark.parametrize("model", [GPT_5, CLIPPED, SURE], ids=["gpt-5", "clipped", "sure"])
 
 
 class TestVerifier(AggregatorContract):
-    @pytest.fixture(
-        params=[
-            Verifier(0.95, 0.1),
-            Verifier(0.95, 0.1, "last", usd_per_input_token=1e-7, seconds_per_output_token=0.01, verdict_tokens=5),
-            Verifier(0.0, 0.0),
-            Verifier(1.0, 1.0),
-            Verifier(1.0, 0.0, "last"),
-            Verifier(0.2, 0.6),
-        ],
-        ids=repr,
+    instances = (
+        Verifier(0.95, 0.1),
+        Verifier(0.95, 0.1, "last", **SPENDS),
+        Verifier(0.0, 0.0),
+        Verifier(1.0, 1.0),
+        Verifier(1.0, 0.0, "last"),
+        Verifier(0.2, 0.6),
     )
-    def aggregator(self, request):
-        return request.param
 
-    @pytest.fixture(params=[GPT_5, CLIPPED, SURE, Coin()], ids=repr)
+    @pytest.fixture(params=[*MODELS.values(), CLIPPED, SURE, Coin()], ids=repr)
     def model(self, request):
         return request.param
 
@@ -54,19 +57,15 @@ class TestVerifier(AggregatorContract):
 class TestNoisyScore(AggregatorContract):
     nested = False  # normal scores are ranks among all draws
 
-    @pytest.fixture(params=[0.0, 0.3, 0.71, 0.95, 1.0])
-    def aggregator(self, request):
-        return NoisyScore(request.param, usd_per_input_token=1e-7)
+    instances = tuple(NoisyScore(rho, **SPENDS) for rho in (0.0, 0.3, 0.71, 0.95, 1.0))
 
-    @pytest.fixture(params=[GPT_5, CLIPPED, SURE, Coin()], ids=repr)
+    @pytest.fixture(params=[*MODELS.values(), CLIPPED, SURE, Coin()], ids=repr)
     def model(self, request):
         return request.param
 
 
 class TestCosts(CostModelContract):
-    @pytest.fixture(params=[VerifierCost(1e-7, 1e-6, 50, 5), VerifierLatency(1e-4, 0.01, 50, 5)], ids=repr)
-    def cost_model(self, request):
-        return request.param
+    instances = (VerifierCost(1e-7, 1e-6, 50, 5), VerifierLatency(1e-4, 0.01, 50, 5))
 
 
 def test_they_are_found_where_they_are_installed():
