@@ -34,7 +34,8 @@ class Extrapolated:
         pass_at_k: (m,), with intervals over questions; that all laws may be wrong is not in them.
         model: the beta law, with a share that is never solved, that follows the samples and then the law up to the
             largest k: a curve cannot be drawn from, so profiles are made of this. The error of the share is that of
-            pass@k at the largest k, the others are those of the fit to the samples.
+            pass@k at the largest k; those of mean and concentration are as large, in proportion, as in the fit to the
+            samples.
     """
 
     chosen: Chosen
@@ -100,7 +101,8 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
     _, least = jeffreys(len(scored.questions), True)
     unsolvable_se = max(float(predicted.high[-1] - predicted.low[-1]) / WIDTH, least)
     mean_se = fitted.mean_se / (1 - unsolvable)
-    model = FittedBeta(mean, concentration, mean_se, fitted.concentration_se, unsolvable, unsolvable_se)
+    concentration_se = fitted.concentration_se * concentration / fitted.concentration
+    model = FittedBeta(mean, concentration, mean_se, concentration_se, unsolvable, unsolvable_se)
     return Extrapolated(chosen, shown, pass_at_k, model)
 
 
