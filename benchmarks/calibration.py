@@ -39,7 +39,7 @@ from moo_infer.subsets import mean_pass_at_k, vote_at_k
 SHOWN, HIDDEN = 4, 8
 COSTS, SECONDS = np.geomspace(0.003, 0.1, 4), np.geomspace(30, 1000, 4)
 SPLITS, DRAWS = 50, 200
-FEWS, MANY, SEEDS = (4, 100), 10_000, 10  # attempts that laws see and predict, and how often
+FEWS, MANY, SEEDS = (4, 100), 10_000, 30  # attempts that laws see and predict, and how often
 SETS = ("math500", "gpqa_diamond", "aime2024")
 FEW_SEEDS = {4: 5}  # samples that laws see, and how often they are drawn
 
