@@ -81,6 +81,10 @@ def calibrate(
     merge_right: Annotated[
         bool, typer.Option("--merge-right", help="Take the right answers to a question as one, spelt in several ways.")
     ] = False,
+    max_log_bytes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Bytes of a log, unpacked; default 1 GiB, or 40 times its packed size."),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a record that cannot be read.")] = False,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     prices: Annotated[
@@ -161,6 +165,7 @@ def calibrate(
         grading=Grading(score_key, right_if, _ends(scale)),
         columns=_columns(column or []),
         merge_right=merge_right,
+        max_log_bytes=max_log_bytes,
         strict=strict,
     )
     log = log.only(model) if model else log
