@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .errors import MooInferError
 
-__all__ = ["MAX_LOG_BYTES", "PART", "allowed_bytes", "limited_text", "refuse_more", "zstandard_bound"]
+__all__ = ["MAX_LOG_BYTES", "PART", "allowed_bytes", "refuse_more", "zstandard_bound"]
 
 MAX_LOG_BYTES = 2**30  # of a log, unpacked: some ten million samples, or the transcripts of a long evaluation
 PART = 4  # a line, or a member of an archive, is held at once, with several copies: at most this part of it all
@@ -143,24 +143,3 @@ def zstandard_bound(packed: bytes, /) -> int:
             total += length if kind in (0, 1) else ZSTANDARD_BLOCK
         at += 4 * (descriptor >> 2 & 1)
     return total
-
-
-def limited_text(path: Path, most: int, /, encoding: str = "utf-8") -> str:
-    """Return the text of a small file.
-
-    Args:
-        path: the file.
-        most: bytes that it may have.
-        encoding: as in `open`.
-
-    Raises:
-        MooInferError: for what is no file, or larger.
-        OSError, UnicodeDecodeError: as `Path.read_text` does.
-    """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise MooInferError("must be a file; what comes through a pipe can be read only once, so save it first")
-    with path.open("rb") as file:
-        found = file.read(most + 1)
-    if len(found) > most:
-        raise MooInferError(f"has more than {most:,} bytes, the most that is read of such a file")
-    return found.decode(encoding)

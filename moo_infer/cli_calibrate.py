@@ -156,8 +156,7 @@ def calibrate(
         raise MooInferError(f"--calls slots and --parallelism belong together, got --calls {calls}")
     on = _day(day)
     read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log] + ([Path(prices)] if prices else [])
-    samples = {"--out": beside(out)} if out else {}
-    keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, samples)
+    keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, {"--out": beside(out) if out else None})
     log = read_log(
         logs,
         format,

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from .bounds import limited_text
 from .errors import MooInferError
+from .files import limited_text
 
 __all__ = ["parse_yaml", "read_yaml"]
 
@@ -56,14 +56,6 @@ def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
         text = limited_text(path, MOST_BYTES)
     except MooInferError as error:
         raise MooInferError(f"{path}: {error}") from None
-    except FileNotFoundError:
-        raise MooInferError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise MooInferError(f"{path}: must be a file, is a folder") from None
-    except UnicodeDecodeError:
-        raise MooInferError(f"{path}: must be YAML text, is not UTF-8") from None
-    except OSError as error:
-        raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
     document = parse_yaml(text, str(path))
     if document is None:
         raise MooInferError(f"{path}: is empty; expected {expected}")

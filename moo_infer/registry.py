@@ -272,7 +272,7 @@ def plugin_file(path: str | Path, /) -> ModuleType:
     """
     name = str(path)  # what it is called where plugins are listed
     spec = spec_from_file_location(name, name)
-    if spec is None or spec.loader is None or not Path(path).is_file():
+    if spec is None or spec.loader is None or not os.path.isfile(path):
         raise MooInferError(f"plugin file {name!r}: must be an existing file whose name ends in .py")
     module = module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses look their annotations up

@@ -7,7 +7,8 @@ import zipfile
 import pytest
 
 from moo_infer import MooInferError
-from moo_infer.bounds import allowed_bytes, limited_text, refuse_more, zstandard_bound
+from moo_infer.bounds import allowed_bytes, refuse_more, zstandard_bound
+from moo_infer.files import limited_text
 
 HEADER = b"model,question_id,sample,correct\n"
 MIB = 2**20

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import warnings
 from collections import Counter
@@ -12,8 +13,8 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from ..bounds import limited_text
 from ..errors import MooInferError, by_accident
+from ..files import limited_text
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..json_files import beginnings, entries, first_record
@@ -303,7 +304,7 @@ def _harness_model(path: Path) -> str:
         with suppress(MooInferError, OSError, ValueError, TypeError, KeyError, RecursionError):
             if name := str(json.loads(limited_text(results, MOST_RESULTS))["model_name"] or ""):
                 return name
-    return path.resolve().parent.name
+    return Path(os.path.realpath(path)).parent.name
 
 
 @hookimpl

@@ -1,6 +1,7 @@
 """Reads logs of evaluations, whatever wrote them, into the neutral table."""
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -135,7 +136,7 @@ def read_log(
 def _named(item: str | Path) -> tuple[str | None, Path]:
     """The new name of a model, if there is one, and the path."""
     name, equals, rest = str(item).partition("=")
-    if isinstance(item, str) and equals and not Path(item).exists() and Path(rest).exists():
+    if isinstance(item, str) and equals and not os.path.exists(item) and os.path.exists(rest):
         if not name.strip():
             raise MooInferError(f"{item}: the name before = is blank")
         return name, Path(rest)
