@@ -19,6 +19,7 @@ from .coverage_laws import BetaBinomial
 from .estimates import Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .logs import Log
+from .oddities import oddities
 from .prices import Price
 from .serving import Fitted
 from .words import sentence, tabled
@@ -150,7 +151,7 @@ def calibrated(
         price = (prices or {}).get(samples.model)
         if price is not None:
             samples = _billed(samples, price)
-        notes: list[str] = []
+        notes = oddities(samples)
         samples = _with_enough(samples, min_samples, notes)
         kept = _complete(samples, price is not None, notes)
         supported = kept.scored.largest_k
