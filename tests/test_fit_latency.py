@@ -307,10 +307,10 @@ GOOD = "concurrency,input_tokens,output_tokens,ttft_s,latency_s\n"
         (GOOD + "1,512,100,0.2,1\n" * 3, "slots: at least 4 requests are needed to fit three numbers, got 3"),
         ("{", "log.csv: is no JSON, or is cut off: Expecting property name"),
         ("[1, 2]", "log.csv: record 1: must be a JSON object, got 1; record 2: must be a JSON object, got 2"),
-        ('{"hello": 1}', "log.csv: record 1: is of no known format (its keys: hello); read are vLLM bench"),
-        ('{"mean_ttft_ms": 1}', "log.csv: record 1 (vLLM bench or SGLang): completed is missing"),
+        ('{"hello": 1}', "log.csv: line 1: is of no known format (its keys: hello); read are vLLM bench"),
+        ('{"mean_ttft_ms": 1}', "log.csv: line 1 (vLLM bench or SGLang): completed is missing"),
         ('{"benchmarks": [{"metrics": {}}]}', "benchmark 1 (guidellm): metrics.prompt_token_count is missing"),
-        ('{"metadata": {}, "metrics": {"input_sequence_length": 5}}', "record 1: metrics.input_sequence_length: must be a JSON object, got 5"),
+        ('{"metadata": {}, "metrics": {"input_sequence_length": 5}}', "line 1: metrics.input_sequence_length: must be a JSON object, got 5"),
     ],
 )  # fmt: skip
 def test_what_is_refused_in_a_file(tmp_path, cli, text, message):

@@ -147,7 +147,10 @@ def _guidellm_concurrency(benchmark: Mapping[str, Any], mean_s: float) -> float 
     if ran := max((mean for mean in counted if mean is not None), default=None):
         return ran
     per_second = known(benchmark, "metrics", "requests_per_second", "successful", "mean")
-    return None if not per_second else per_second * mean_s
+    completed, duration = known(benchmark, "metrics", "request_totals", "successful"), known(benchmark, "duration")
+    if not per_second and duration:
+        per_second = (completed or len(_listed(benchmark, "successful"))) / duration
+    return per_second * mean_s if per_second else None
 
 
 def _genai_perf(documents: Sequence[Document]) -> Iterator[Run]:

@@ -5,8 +5,9 @@ import json
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from ..errors import MooInferError, listed
 from ..files import head, lines
+from ..json_files import entries, json_object
 from .load_formats import FORMATS, runs
 from .load_runs import COLUMNS, NEEDED, Document, Row, Run
 
@@ -105,13 +107,17 @@ def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> Measured:
     """
     found: list[Run] = []
     remarks: list[str] = []
+    refused: list[str] = []
     for path in map(Path, paths):
         try:
             of_file = list(_runs(path))
             remarks += [f"{path}: {sentence}" for sentence in _left_out(of_file, strict)]
         except MooInferError as error:
-            raise MooInferError(f"{path}: {error}") from None
-        found += of_file
+            refused.append(f"{path}: {error}")
+        else:
+            found += of_file
+    if refused:
+        raise MooInferError("; ".join(refused))
     numbered = [(i, run, row) for i, run in enumerate(found) for row in run.rows]
     if not numbered:
         names = ", ".join(map(str, paths)) or "no file"
@@ -153,38 +159,22 @@ def _runs(path: Path) -> Iterator[Run]:
     for where, found in _documents(path):
         if isinstance(found, MooInferError):
             run.odd.append(str(found))
-        elif isinstance(found, dict):
-            documents.append((where, found))
         else:
-            run.odd.append(f"{where}: must be a JSON object, got {found!r:.40}")
+            documents.append((where, found))
     yield run
     yield from runs(documents)
 
 
-def _documents(path: Path) -> Iterator[tuple[str, Any]]:
-    """Where each JSON document of a file stands: one, those of a list, or one a line; or the error that it is none."""
-    numbered = list(lines(path))
+def _documents(path: Path) -> Iterable[tuple[str, dict[str, Any] | MooInferError]]:
+    """Where each JSON object of a file stands: one a line, those of a list, or one over many lines."""
+    first, second = ([text for _, text in islice(lines(path), 2)] + [""])[:2]
+    if first.startswith("[") or second.startswith("{"):
+        return entries(path)
     try:
-        found = json.loads("\n".join(text for _, text in numbered))
-    except (ValueError, RecursionError) as error:
-        yield from _lines(numbered, error)
-        return
-    for i, document in enumerate(found if isinstance(found, list) else [found], 1):
-        yield f"record {i}", document
-
-
-def _lines(numbered: Sequence[tuple[int, str]], error: Exception) -> Iterator[tuple[str, Any]]:
-    """The JSON documents of lines; where most are none, they belong together, with an error somewhere."""
-    found: list[tuple[str, Any]] = []
-    for i, text in numbered:
-        try:
-            found.append((f"line {i}", json.loads(text)))
-        except (ValueError, RecursionError):
-            found.append((f"line {i}", MooInferError(f"line {i}: is no JSON")))
-    if 2 * sum(isinstance(document, MooInferError) for _, document in found) > len(found):
-        at = f": {error.msg} in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise MooInferError(f"is no JSON, or is cut off{at}")
-    yield from found
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return [("record 1", json_object(path))]
+    return entries(path)
 
 
 def _csv(path: Path) -> Iterator[Run]:
