@@ -504,6 +504,10 @@ ODD = {  # documents of which one record is odd, and what is said of it
         lambda run: [genai_perf(run, {}), genai_perf(run, {}) | {"request_latency": {"unit": "fortnights", "avg": 1}}],
         "request_latency.unit: must be one of ns, us, ms, s, sec, got 'fortnights'",
     ),
+    "beyond what a number holds": (
+        lambda run: [*llmperf_requests(run)[1:], llmperf_requests(run)[0] | {"number_output_tokens": 10**400}],
+        "1 of 60 records are left out: line 60: number_output_tokens: must be a finite number, got 1000",
+    ),
     "llmperf": (
         lambda run: [*llmperf_requests(run)[1:], llmperf_requests(run)[0] | {"end_to_end_latency_s": "9.5 s"}],
         "1 of 60 records are left out: line 60: end_to_end_latency_s: must be a finite number, got '9.5 s'",
@@ -573,6 +577,12 @@ def test_a_file_that_breaks_off_is_refused_and_one_broken_line_is_not(tmp_path):
     file.write_text(json.dumps(bench(simulated()[0], True), indent=1)[:-40])
     with pytest.raises(MooInferError, match="is no JSON, or is cut off"):
         read([file])
+
+
+def test_a_load_that_cannot_be_is_not_known(tmp_path):
+    with pytest.warns(UserWarning, match="how many requests ran must be > 0, got -"):
+        measured = read([written(tmp_path / "a.json", bench(simulated()[0], False) | {"request_throughput": -1})])
+    assert np.isnan(measured.concurrency).all()
 
 
 def test_a_run_of_which_nothing_completed_is_left_out(tmp_path):

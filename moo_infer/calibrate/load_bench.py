@@ -93,7 +93,7 @@ def _bench_requests(document: Mapping[str, Any], where: str, run: Run) -> None:
     lengths = {len(column) if isinstance(column, list) else -1 for column in columns}
     n = lengths.pop()
     errors = document.get("errors") or [""] * n
-    if lengths or n < 0 or len(errors) != n:
+    if lengths or n < 0 or not isinstance(errors, list) or len(errors) != n:
         run.odd.append(f"{where}: {', '.join(names)} must be lists of the same length")
         return
     for i, values in enumerate(zip(*columns, strict=True)):

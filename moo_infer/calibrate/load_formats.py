@@ -5,6 +5,7 @@ Little's law, requests a second times the mean seconds of a request. So the summ
 the same.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,6 +63,9 @@ def runs(documents: Iterable[Document], /) -> Iterator[Run]:
         for run in reader(given):
             if run.means:
                 run.odd = [sentence.replace(": ", f" ({name}): ", 1) for sentence in run.odd]
+            if run.concurrency is not None and not 0 < run.concurrency < math.inf:
+                run.remarks.append(f"how many requests ran must be > 0, got {run.concurrency:g}: it is not known")
+                run.concurrency = None
             yield run
     if unknown.odd:
         yield unknown
@@ -208,11 +212,11 @@ def _aiperf_records(documents: Sequence[Document]) -> Iterator[Run]:
                 started.append(known(metadata, "request_start_ns"))
         stamps = [stamp for stamp in started if stamp is not None]
         if run.rows and len(stamps) == len(started):
-            ended = [
-                (stamp - min(stamps)) * SECONDS["ns"] + row["latency_s"]
-                for stamp, row in zip(stamps, run.rows, strict=True)
-            ]
-            run.concurrency = len(ended) / max(ended) * run.mean_s
+            first = min(stamps)
+            duration = max(
+                (stamp - first) * SECONDS["ns"] + row["latency_s"] for stamp, row in zip(stamps, run.rows, strict=True)
+            )
+            run.concurrency = len(stamps) / duration * run.mean_s
         yield run
 
 
@@ -281,9 +285,9 @@ def _llmperf_row(record: object, called: str) -> Row:
 
 
 Reader = Callable[[Sequence[Document]], Iterator[Run]]
-READERS: tuple[
-    tuple[str, tuple[set[str], ...], Reader], ...
-] = (  # its name, sets of keys of which it has one, a reader
+# What a format is called, sets of keys of which its objects have one, and what reads them; the first that fits is taken.
+READERS: tuple[tuple[str, tuple[set[str], ...], Reader], ...]
+READERS = (
     ("guidellm", ({"benchmarks"},), _guidellm),
     ("a record of aiperf", ({"metadata", "metrics"},), _aiperf_records),
     ("vLLM bench or SGLang", ({"mean_ttft_ms"}, {"ttfts", "itls"}), bench_runs),
@@ -306,6 +310,6 @@ def _seconds(record: Mapping[str, Any], *path: str) -> float:
     for key in path[:-1]:
         metric = metric[key]
     unit = metric.get("unit", "ms")
-    if unit not in SECONDS:
+    if not isinstance(unit, str) or unit not in SECONDS:
         raise MooInferError(f"{'.'.join(path[:-1])}.unit: must be one of {', '.join(SECONDS)}, got {unit!r:.40}")
     return value * SECONDS[unit]

@@ -1,6 +1,7 @@
 """One run of a load test, as a reader of a tool's files gives it, and the numbers in the JSON of such files."""
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -132,6 +133,7 @@ def _looked_up(record: object, path: tuple[str, ...]) -> tuple[object, str]:
 
 
 def _finite(value: object, path: tuple[str, ...]) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # NaN and integers that no float can hold compare as not less
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise MooInferError(f"{'.'.join(path)}: must be a finite number, got {value!r:.40}")
     return value
