@@ -285,7 +285,7 @@ def _llmperf_row(record: object, called: str) -> Row:
 
 
 Reader = Callable[[Sequence[Document]], Iterator[Run]]
-# What a format is called, sets of keys of which its objects have one, and what reads them; the first that fits is taken.
+# What a format is called, sets of keys of which its objects have one, and what reads them; the first that fits counts.
 READERS: tuple[tuple[str, tuple[set[str], ...], Reader], ...]
 READERS = (
     ("guidellm", ({"benchmarks"},), _guidellm),
