@@ -50,10 +50,8 @@ def fit_latency(
     remarks = [comment(sentence) for sentence in measured.remarks]
     text = "\n".join([f"# fitted to {', '.join(file.name for file in files)}", *remarks, fitted.yaml, ""])
     if out is not None:
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise MooInferError(f"--out: {out}: cannot be written: {error.strerror}") from None
+        with aside(out) as place:
+            place.write_text(text, encoding="utf-8")
     if not as_json:
         return text
     found = asdict(fitted) | {

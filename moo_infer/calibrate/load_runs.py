@@ -21,6 +21,7 @@ LEAST = {  # of a row, and whether it may be that
     "latency_s": (0, False),
 }
 
+LARGEST = 1e12  # tokens, requests or seconds: more are a mistake, and squares of them would cancel in a fit
 FAILED = ("failed request", "failed requests")
 
 Row = dict[str, float]
@@ -75,8 +76,9 @@ def _in_range(row: Row) -> Row:
             if name in NEEDED:
                 raise MooInferError(f"{name} is missing")
             continue
-        if not math.isfinite(value):
-            raise MooInferError(f"{name}: must be a finite number, got {value!r}")
+        if not abs(value) <= LARGEST:
+            what = "a finite number" if not math.isfinite(value) else f"at most {LARGEST:g}"
+            raise MooInferError(f"{name}: must be {what}, got {value:g}")
         if value < least or (value == least and not allowed):
             raise MooInferError(f"{name}: must be {'>=' if allowed else '>'} {least}, got {value:g}")
     if row.get("ttft_s", 0.0) > row["latency_s"]:

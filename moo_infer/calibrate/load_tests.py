@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..bounds import refuse_more
 from ..errors import MooInferError, listed
 from ..files import head, lines
 from ..json_files import entries, json_object
@@ -151,7 +152,9 @@ def _left_out(found: Sequence[Run], strict: bool) -> Iterator[str]:
 
 def _runs(path: Path) -> Iterator[Run]:
     """The runs in a file."""
-    if head(path).lstrip()[:1] not in (b"{", b"["):
+    start = head(path)
+    refuse_more(path)
+    if start.lstrip()[:1] not in (b"{", b"["):
         yield from _csv(path)
         return
     run = Run()

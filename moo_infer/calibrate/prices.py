@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ import numpy.typing as npt
 
 from ..documents import read_yaml
 from ..errors import MooInferError, unknown
+from ..files import limited_text
 from .price_lists import GENAI_PRICES, PRICES, ByLength, PriceList, genai_prices, litellm, same_name
 
 __all__ = ["Price", "by_hand", "find_prices", "from_genai_prices", "from_litellm"]
 
 FloatArray = npt.NDArray[np.float64]
 
+MOST_BYTES = 2**26  # of a list; LiteLLM's has a fortieth of it
 QUESTIONED = 0.01  # USD per token; the dearest models on any list are below a tenth of it
 BY_HAND = "model: {usd_per_input_token: 5e-08, usd_per_output_token: 4e-07}"
 
@@ -237,7 +240,7 @@ def _opened(source: str | Path | None, on: date) -> tuple[dict[str, Price], Pric
     if str(source) == GENAI_PRICES:
         return {}, genai_prices(on)
     path = Path(source)
-    if not path.exists():
+    if not os.path.exists(path):
         raise MooInferError(f"prices {str(source)!r}: is neither {GENAI_PRICES} nor a file")
     document = _json(path) if path.suffix == ".json" else read_yaml(path, f"prices, such as {BY_HAND}")
     kinds = {key for entry in document.values() if isinstance(entry, Mapping) for key in entry}
@@ -264,13 +267,13 @@ def _priced(entry: str, lists: ByLength, title: str) -> Price:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, RecursionError):
-        raise MooInferError(f"{path}: must be a JSON text") from None
+        document = json.loads(limited_text(path, MOST_BYTES))
+    except MooInferError as error:
+        raise MooInferError(f"{path}: {error}") from None
     except json.JSONDecodeError as error:
         raise MooInferError(f"{path}: is no JSON: {error.msg} in line {error.lineno}") from None
-    except OSError as error:
-        raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):  # a number of too many digits, or lists within lists
+        raise MooInferError(f"{path}: must be a JSON text") from None
     if not isinstance(document, Mapping):
         raise MooInferError(f"{path}: must be a JSON object with a price for every model, got {document!r:.60}")
     return document
@@ -279,7 +282,7 @@ def _json(path: Path) -> Mapping[str, Any]:
 def _usd(given: Any, where: str) -> float:
     try:
         number = math.nan if isinstance(given, bool) else float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
         raise MooInferError(f"{where}: must be a finite number >= 0, got {given!r:.60}")
