@@ -306,7 +306,10 @@ class CostModel(ABC):
 
     @property
     def per_query(self) -> bool:
-        """Whether moments given a query may be mixed by a quadrature; not where they jump with a query's tokens."""
+        """Whether moments given a query may be mixed by a quadrature; not where they jump with a query's tokens.
+
+        Where not, `exact` is asked about the model itself, whose laws are then None where queries differ.
+        """
         return True
 
     def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
