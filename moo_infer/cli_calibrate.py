@@ -66,11 +66,21 @@ def calibrate(
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     prices: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="genai-prices, LiteLLM's JSON, or YAML with USD per token."),
+        typer.Option(
+            metavar="SOURCE",
+            help="genai-prices; LiteLLM's list or proxy configuration; OpenRouter's /models; YAML with USD per token.",
+        ),
     ] = None,
     price: Annotated[
         list[str] | None,
         typer.Option(metavar="MODEL=IN,OUT", help="By hand, USD per token; repeatable; wins over --prices."),
+    ] = None,
+    per_million: Annotated[
+        bool, typer.Option("--per-million", help="Prices by hand are USD per million tokens.")
+    ] = False,
+    free: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Costs nothing, where a list says 0 USD; repeatable."),
     ] = None,
     day: Annotated[
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Whose prices hold; default today.")
@@ -117,6 +127,7 @@ def calibrate(
     Examples:
       moo-infer calibrate log.csv
       moo-infer calibrate log.csv --price acme/small=1e-7,4e-7 --model acme/small --out profiles.yaml
+      moo-infer calibrate log.csv --price acme/small=0.1,0.4 --per-million
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
     """
     from .calibrate.prices import by_hand, find_prices
@@ -124,6 +135,8 @@ def calibrate(
     from .calibrate.reading import read_log
     from .calibrate.writing import RECOMMEND, beside, save
 
+    if (per_million or free) and not (prices or price):
+        raise MooInferError(f"{'--per-million' if per_million else '--free'} is about prices; give --prices or --price")
     if day is not None and prices is None:
         raise MooInferError("--date is the day whose prices hold; give --prices as well")
     if (calls == "slots") != (parallelism is not None):
@@ -136,11 +149,12 @@ def calibrate(
     log = log.only(model) if model else log
     priced = None
     if prices or price:
-        given = by_hand(price or [], "--price")
+        given = by_hand(price or [], "--price", per_million)
         # A renamed model has its price under its own name, unless the new one was given a price by hand.
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         names |= {m: s.called for s in log.sources for m in s.models if m in names and s.called and m not in given}
-        found_prices = find_prices(list(names.values()), prices, on, given)
+        costless = [names.get(m, m) for m in free or []]
+        found_prices = find_prices(list(names.values()), prices, on, given, free=costless, per_million=per_million)
         priced = {model: found_prices[name] for model, name in names.items()}
     with progress_bar() as progress:
         found = calibrated(

@@ -352,6 +352,59 @@ def test_short_prompts_of_a_log_pay_the_full_price():
     assert "mean" in estimated(straddling, api("cached"), [1, 2])[0].simulated  # the first call's prompt decides
 
 
+def agents():
+    """Two questions with eight samples each, of whose input more or less was read from a cache; one prompt is short."""
+    rng = np.random.default_rng(5)
+    tokens_in = np.repeat([800.0, 3000.0], 8)
+    columns = {
+        "input_tokens": tokens_in,
+        "cached_input_tokens": np.floor(rng.random(16) * tokens_in),
+        "output_tokens": rng.integers(50, 500, 16).astype(float),
+    }
+    return Samples("agents", ["q1", "q2"], np.repeat([0, 1], 8), np.tile([1.0, 0.0], 8), columns)
+
+
+@pytest.mark.parametrize("part", [api(calls, **(WRITTEN | more)) for calls, more in (
+    ("parallel", {}), ("parallel", {"cached_input_share": 0.5}), ("sequential", {"batch_discount": 0.5, "usd_per_request": 0.01}),
+    ("parallel-writes", {"min_cacheable_tokens": 1000}), ("n", {"n_max": 3}), ("cached", {"min_cacheable_tokens": 1000}),
+    ("parallel", {"long_context": (LongContext(1000, 3e-6, 2e-5, None, 3e-7),)}),
+)], ids=repr)  # fmt: skip
+def test_cached_input_of_a_log_is_billed_as_such(part):
+    log = agents()
+    column, _ = estimated(Empirical(log), part, [1, 4, 8])
+    rng = np.random.default_rng(6)
+    totals = {k: [] for k in (1, 4, 8)}
+    for _ in range(4000):
+        own = np.flatnonzero(log.question == rng.integers(2))
+        chosen = rng.permutation(own)
+        tokens_in, tokens_out, cached = (
+            log[name][chosen] for name in ("input_tokens", "output_tokens", "cached_input_tokens")
+        )
+        draws = Draws(tokens_in[None], tokens_out[None], np.ones((1, 8)), {"cached_input_tokens": cached[None]})
+        for k in totals:
+            first = replace(part, cached_input_share=cached[0] / tokens_in[0], min_cacheable_tokens=0.0)
+            if part.calls in ("n", "cached"):  # the prompt is that of the first
+                least = tokens_in[0] >= part.min_cacheable_tokens if part.min_cacheable_tokens else True
+                expected = bill(
+                    first if least or part.calls == "n" else replace(first, calls="n"), tokens_in[:k], tokens_out[:k]
+                )
+                if not least and part.calls == "cached":
+                    expected += (k - 1) * tokens_in[0] * part.usd_per_input_token
+            else:
+                expected = sum(
+                    bill(replace(part, cached_input_share=c / i, min_cacheable_tokens=0.0,
+                                 calls="parallel" if part.calls == "parallel-writes" and i < 1000 else part.calls), [i], [o])
+                    for i, o, c in zip(tokens_in[:k], tokens_out[:k], cached[:k], strict=True)
+                )  # fmt: skip
+            assert part.total(draws, parallelism=1)[0, k - 1] == pytest.approx(expected)
+            totals[k].append(expected)
+    for j, values in enumerate(totals.values()):
+        assert column.mean[j] == pytest.approx(np.mean(values), abs=5 * np.std(values) / np.sqrt(4000))
+        if part.calls not in ("n", "cached"):
+            assert not {"mean", "std"} & {*column.simulated}
+            assert column.std[j] == pytest.approx(np.std(values), rel=0.05)
+
+
 def test_a_request_has_one_limit_of_output_tokens():
     profile = ModelProfile("m", THINKER, [THINKING, LinearCost(0.0, 0.0)])
     assert profile.costs == (replace(THINKING, max_tokens=1000), LinearCost(0.0, 0.0))

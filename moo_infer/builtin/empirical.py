@@ -27,7 +27,14 @@ IntArray = npt.NDArray[np.int64]
 
 ENERGY = Objective("energy", unit="J")
 TOKENS = ("input_tokens", "output_tokens")
-BROUGHT = ("answer", "score", "latency_s", "cost_usd", "energy_j")  # columns of the log that draws have too
+BROUGHT = (
+    "answer",
+    "score",
+    "cached_input_tokens",
+    "latency_s",
+    "cost_usd",
+    "energy_j",
+)  # columns of the log that draws have too
 AT_ONCE = 2**22  # random keys in one go; bounds memory
 
 
@@ -82,7 +89,8 @@ class Empirical(InferenceModel):
 
     Means are therefore unbiased estimates over all subsets of k of a question's samples (pass@k of Chen et al., arXiv
     2107.03374, is one), exact at every k up to the fewest scored samples of any question; beyond that there are no
-    candidates. Draws bring along what the log has: ``answer``, ``score``, ``latency_s``, ``cost_usd``, ``energy_j``.
+    candidates. Draws bring along what the log has: ``answer``, ``score``, ``cached_input_tokens``, ``latency_s``,
+    ``cost_usd``, ``energy_j``.
     Samples that failed (neither right nor wrong) are left out, and so are columns with gaps among the others (but up to
     a tenth of the scores).
 

@@ -24,6 +24,8 @@ __all__ = ["ApiCost", "LongContext"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+CACHED = "cached_input_tokens"  # the column of a log
+
 
 @dataclass(frozen=True)
 class ApiCost(CostModel):
@@ -59,7 +61,7 @@ class ApiCost(CostModel):
         min_cacheable_tokens: prompts with fewer tokens are neither written to a cache nor read from one, >= 0; default
             1024, as with OpenAI, and where writes have a price of their own 512, the least of Anthropic's.
         cached_input_share: share of the tokens of every prompt that a cache already holds (the system prompt of all
-            queries), in [0, 1].
+            queries), in [0, 1]. A log with ``cached_input_tokens`` says it for every sample, and counts instead.
 
     Raises:
         MooInferError: for ``cached`` or a `cached_input_share` without a price of cached input, and for `n_max` with
@@ -111,8 +113,9 @@ class ApiCost(CostModel):
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of the first k inferences, (M, K)."""
         n = np.arange(1, draws.accuracy.shape[1] + 1)
-        prompt = draws.tokens_in[:, :1] if self._shares_prompt else draws.tokens_in
-        prices = prices_at(self, prompt)
+        first = slice(1 if self._shares_prompt else None)
+        prompt = draws.tokens_in[:, first]
+        prices = prices_at(self, prompt, draws[CACHED][:, first] if CACHED in draws else None)
         outputs = np.cumsum(prices[1] * self._billed(draws.tokens_out), axis=1)
         inputs = prompt * self._per_prompt_token(prices, n)
         kept: FloatArray = (1 - self.batch_discount) * (
@@ -204,7 +207,7 @@ class ApiCost(CostModel):
     def _on_a_log(self, samples: Samples, k: IntArray) -> Moments | None:
         """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
         tokens_in, tokens_out = tokens_of(samples)
-        prices, kept = prices_at(self, tokens_in), 1 - self.batch_discount
+        prices, kept = prices_at(self, tokens_in, samples.columns.get(CACHED)), 1 - self.batch_discount
         outputs = prices[1] * self._billed(tokens_out)
         own = tokens_in * self._per_prompt_token(prices, np.ones(1))
         if not self._shares_prompt:

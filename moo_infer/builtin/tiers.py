@@ -50,17 +50,24 @@ def least_cached(part: "ApiCost") -> Any:
     return AUTOMATIC if part.usd_per_cache_write_token is None else WRITTEN
 
 
-def prices_at(part: "ApiCost", prompt: FloatArray) -> Prices:
-    """Return the prices of requests by the tokens of their prompt; what is too short to cache pays for input."""
+def prices_at(part: "ApiCost", prompt: FloatArray, cached: FloatArray | None = None) -> Prices:
+    """Return the prices of requests by the tokens of their prompt; what is too short to cache pays for input.
+
+    Where a log says how many of them were read from a cache, that counts in the place of the share of the part.
+    """
     (_, found), *longer = _lists(part)
     for above, prices in longer:
         found = tuple(_where(prompt > above, p, f) for p, f in zip(prices, found, strict=True))
-    if not caches(part):
+    if not caches(part) and cached is None:
         return found
-    usd, output, write, read = found
-    write, read = _where(prompt >= least_cached(part), write, usd), _where(prompt >= least_cached(part), read, usd)
-    held = part.cached_input_share
-    return (1 - held) * usd + held * read, output, (1 - held) * write + held * read, read
+    usd, output, write, once = found
+    enough = prompt >= least_cached(part)
+    write, read = _where(enough, write, usd), _where(enough, once, usd)
+    held: Any = part.cached_input_share
+    from_cache = read
+    if cached is not None:  # what was read is there, however short the prompt
+        held, from_cache = cached / np.maximum(prompt, 1), once
+    return (1 - held) * usd + held * from_cache, output, (1 - held) * write + held * from_cache, read
 
 
 def steps(part: "ApiCost") -> list[Any]:

@@ -1,0 +1,267 @@
+"""LiteLLM's prices: its list of models, and the configuration of its proxy."""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+
+from ..errors import MooInferError
+from .hours import DAY, DAYS, ByLength, dearest, minutes
+from .price_lists import CACHED, INPUT, OUTPUT, WRITE, Entry, Names, PriceList, checksum, served
+
+__all__ = ["KEYS", "litellm", "litellm_proxy"]
+
+KEYS = {  # by the field they go to, the names of prices in LiteLLM's list
+    INPUT: "input_cost_per_token",
+    OUTPUT: "output_cost_per_token",
+    CACHED: "cache_read_input_token_cost",
+    WRITE: "cache_creation_input_token_cost",
+}
+MODES = ("chat", "responses")  # of entries that answer with text
+LONGER = re.compile(rf"({'|'.join(KEYS.values())})_above_(\d+)(k?)_tokens")
+OTHERS = ("search_context_cost_per_query", "input_cost_per_query", "citation_cost_per_token")  # not of tokens of text
+# What logs call a provider, where the list calls it otherwise, or has the same models of the same cloud twice.
+PROVIDERS = {
+    "alibaba": ("dashscope",),
+    "amazon-bedrock": ("bedrock",),
+    "aws": ("bedrock",),
+    "azure": ("azure", "azure_ai"),
+    "azure_ai": ("azure_ai", "azure"),
+    "azureai": ("azure_ai", "azure"),
+    "fireworks": ("fireworks_ai",),
+    "foundry": ("azure_ai", "azure"),
+    "google": ("gemini", "vertex_ai"),
+    "grok": ("xai",),
+    "moonshotai": ("moonshot",),
+    "together": ("together_ai",),
+    "vertex": ("vertex_ai", "gemini"),
+    "vertex_ai": ("vertex_ai", "gemini"),
+    "x-ai": ("xai",),
+    "zhipu": ("zai",),
+}
+REACHED = ("xai",)  # whose longer prompts begin with the length that others exceed
+HALF_CACHED = (
+    "fireworks_ai",
+)  # whose cached input is billed at half the price where the list has none, as LiteLLM does
+
+
+def litellm(path: Path, document: Mapping[str, Any], /) -> PriceList:
+    """Return LiteLLM's prices, given the file, and what it holds; those of entries that answer with text.
+
+    Raises:
+        MooInferError: where it has none.
+    """
+    others = {name: entry for name, entry in document.items() if name != "sample_spec" and isinstance(entry, Mapping)}
+    entries = {name: entry for name, entry in others.items() if entry.get("mode") in MODES or _is_text(entry)}
+    for name, entry in others.items():
+        if entry.get("alias_of") in entries:
+            entries[name] = entries[entry["alias_of"]]
+    if not entries:
+        raise MooInferError(f"{path}: is no price list of LiteLLM: no entry has the mode {' or '.join(MODES)}")
+
+    def alike(names: Sequence[str]) -> bool:
+        first, *rest = ({key: value for key, value in entries[name].items() if "cost" in key} for name in names)
+        return all(costs == first for costs in rest)
+
+    known = Names(
+        {name: (_provider(name, entry), _bare(name, entry)) for name, entry in entries.items()}, PROVIDERS, alike
+    )
+
+    def look_up(model: str) -> Entry | str | None:
+        provider, rest = served(model)
+        found = known.find(model)
+        if found is None and provider is not None:  # as LiteLLM calls the ways to Bedrock
+            found = known.find(f"{provider}/{re.sub(r'^(converse|invoke)/', '', rest)}")
+        if found is None and model in others:
+            return f"its entry {model} is there, but of the mode {others[model].get('mode', 'none')}, not of text"
+        if found is None or isinstance(found, str):
+            return found
+        name, foreign = found
+        return _entry(path, name, entries[name], _provider(name, entries[name]), foreign)
+
+    return PriceList(f"LiteLLM's list {path.name} (sha256 {checksum(path)}, without dates)", list(entries), look_up)
+
+
+def litellm_proxy(path: Path, document: Mapping[str, Any], /) -> PriceList:
+    """Return the prices that a configuration of LiteLLM's proxy sets, by the names of its ``model_list``.
+
+    They stand in ``litellm_params`` or in ``model_info`` of a deployment.
+
+    Raises:
+        MooInferError: for a file of another form.
+    """
+    deployments = document["model_list"]
+    if not isinstance(deployments, list) or not all(_is_deployment(one) for one in deployments):
+        raise MooInferError(f"{path}: model_list must be a list of mappings with model_name and litellm_params")
+
+    def look_up(model: str) -> Entry | str | None:
+        called = {model, served(model)[1]}  # a harness names the API by which it speaks to the proxy
+        meant = [(one["model_name"], one) for one in deployments if one["model_name"] in called]
+        meant = meant or [(model, one) for one in deployments if one["litellm_params"].get("model") == model]
+        found = [_deployed(path, name, one) for name, one in meant]
+        if len(found) > 1 and any(other != found[0] for other in found):
+            return f"{len(found)} deployments are called {meant[0][0]}, whose prices differ or are missing"
+        return found[0] if found else None
+
+    names = [str(one["model_name"]) for one in deployments]
+    return PriceList(
+        f"LiteLLM's configuration {path.name} (sha256 {checksum(path)})", list(dict.fromkeys(names)), look_up
+    )
+
+
+def _is_deployment(given: Any) -> bool:
+    return isinstance(given, Mapping) and "model_name" in given and isinstance(given.get("litellm_params"), Mapping)
+
+
+def _deployed(path: Path, name: str, deployment: Mapping[str, Any]) -> Entry | str:
+    """The prices that a deployment of some name sets, or why there are none."""
+    params, info = deployment["litellm_params"], deployment.get("model_info") or {}
+    prices = [
+        {key: value for key, value in of.items() if "cost" in str(key) or "pric" in str(key)} for of in (info, params)
+    ]
+    if different := [key for key, value in prices[0].items() if prices[1].get(key, value) != value]:
+        return f"{different[0]} of {name} differs between litellm_params and model_info"
+    if not {*prices[0], *prices[1]} & {*KEYS.values(), "tiered_pricing"}:
+        return (
+            f"its entry {name} is there, but sets no price: LiteLLM takes that of {params.get('model', name)} from its "
+            "own list, model_prices_and_context_window.json"
+        )
+    provider = str(params.get("custom_llm_provider") or str(params.get("model", "")).partition("/")[0])
+    return _entry(path, str(name), {**prices[0], **prices[1]}, provider, "")
+
+
+def _is_text(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry without a mode has prices of text."""
+    return "mode" not in entry and {KEYS[INPUT], KEYS[OUTPUT]} <= entry.keys()
+
+
+def _provider(name: str, entry: Mapping[str, Any]) -> str:
+    """Who serves an entry; the products of a cloud are one."""
+    provider = str(entry.get("litellm_provider") or name.partition("/")[0])
+    for cloud in ("vertex_ai", "bedrock", "cohere"):
+        if provider.startswith((f"{cloud}-", f"{cloud}_")) or provider == cloud:
+            return cloud
+    return provider
+
+
+def _bare(name: str, entry: Mapping[str, Any]) -> str:
+    """What the provider calls the model of an entry."""
+    first, slash, rest = name.partition("/")
+    of = {_provider(name, entry), str(entry.get("litellm_provider", ""))}
+    return rest if slash and {first, first.replace("-", "_")} & of else name
+
+
+def _entry(path: Path, name: str, entry: Mapping[str, Any], provider: str, foreign: str) -> Entry | str:
+    """The prices of an entry, or why there are none."""
+    try:
+        lists = _from_keys(entry, provider)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise MooInferError(f"{path}: {name}: tiered_pricing is not as LiteLLM writes it") from None
+    if missing := [KEYS[field] for field in (INPUT, OUTPUT) if lists[-1].get(field) is None]:
+        what = {KEYS[INPUT]: "input", KEYS[OUTPUT]: "output"}
+        told = " and ".join(what[key] for key in missing)
+        given = ", ".join(f"{key}: {'null' if key in entry else 'absent'}" for key in missing)
+        return f"its entry {name} is there, but has no {told} price ({given})"
+    if hidden := _reasoning_price(entry):
+        warnings.warn(
+            f"{path}: {name}: reasoning tokens at {hidden} USD are taken at the price of other output", stacklevel=4
+        )
+    off_peak = entry.get("off_peak_pricing")
+    try:
+        usd, hours, others = _by_hour(lists, off_peak or {})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise MooInferError(f"{path}: {name}: off_peak_pricing is not as LiteLLM writes it") from None
+    beside = [f"{key}: {_worded(entry[key])}" for key in OTHERS if entry.get(key)]
+    remarks = (f"the list has prices beside those of tokens ({', '.join(beside)}), which are not in the bill",)
+    least = entry.get("prompt_cache_min_tokens")
+    return Entry(
+        name,
+        usd,
+        float(entry.get("input_cost_per_request") or 0),
+        None if least is None else float(least),
+        remarks if beside else (),
+        foreign,
+        hours,
+        others,
+    )
+
+
+def _worded(value: Any) -> str:
+    """A price, or its range where it depends on something else."""
+    if not isinstance(value, Mapping):
+        return f"{value} USD"
+    ends = sorted({float(usd) for usd in value.values()})
+    return f"{' to '.join(f'{end:g}' for end in dict.fromkeys((ends[0], ends[-1])))} USD"
+
+
+def _from_keys(entry: Mapping[str, Any], provider: str) -> ByLength:
+    """Prices per token by the prompt length above which they hold, with what LiteLLM takes where one is missing."""
+    base = {field: usd for field, key in KEYS.items() if (usd := _number(entry.get(key))) is not None}
+    if provider in HALF_CACHED and INPUT in base:
+        base.setdefault(CACHED, base[INPUT] / 2)
+    lists: ByLength = {-1: base}
+    fields = {key: field for field, key in KEYS.items()}
+    longer = sorted(
+        (int(found[2]) * (1000 if found[3] else 1), fields[found[1]], _number(entry[found[0]]))
+        for found in map(LONGER.fullmatch, map(str, entry))
+        if found and entry[found[0]] is not None
+    )
+    for length, field, usd in longer:
+        above = length - 1 if provider in REACHED else length
+        lists.setdefault(above, dict(lists[max(lists)]))[field] = usd
+    for tier in entry.get("tiered_pricing") or ():
+        start = int(tier.get("range", [0])[0])
+        own = {field: _number(tier[key]) for field, key in KEYS.items() if tier.get(key) is not None}
+        if INPUT in own:
+            lists[start or -1] = {OUTPUT: base.get(OUTPUT)} | own  # the first stands in the place of the entry's own
+    return lists
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        raise ValueError
+    return None if value is None else float(value)
+
+
+def _reasoning_price(entry: Mapping[str, Any]) -> Any:
+    """What reasoning tokens cost where that is not the price of other output."""
+    for at in (entry, *(entry.get("tiered_pricing") or ())):
+        if at.get("output_cost_per_reasoning_token") not in (None, at.get("output_cost_per_token")):
+            return at["output_cost_per_reasoning_token"]
+    return None
+
+
+def _by_hour(lists: ByLength, off_peak: Mapping[str, Any]) -> tuple[ByLength, str, tuple[tuple[str, ByLength], ...]]:
+    """The prices of the dearest hours, how many these are, and the others; off-peak ones hold for all prompts."""
+    cheaper = {field: usd for field, key in KEYS.items() if (usd := _number(off_peak.get(key))) is not None}
+    inside = np.zeros(7 * DAY, dtype=bool)
+    rules = [{"hours_utc": off_peak.get("hours_utc")}, *(off_peak.get("windows") or ())]
+    zone = off_peak.get("weekday_timezone")
+    try:
+        calendar = ZoneInfo(zone) if zone else None
+    except (ValueError, ZoneInfoNotFoundError):
+        calendar = None  # UTC, as LiteLLM takes it
+    for rule in rules:
+        windows = rule.get("hours_utc") or ()
+        spans = [_span(window) for window in ([windows] if isinstance(windows, str) else windows)]
+        inside |= minutes(spans, range(7) if rule.get("weekdays") is None else _weekdays(rule["weekdays"]), calendar)
+    return dearest([(~inside, lists), (inside, {above: usd | cheaper for above, usd in lists.items()})])
+
+
+def _span(window: str) -> tuple[int, int]:
+    """Minutes of ``HH:MM-HH:MM``."""
+    start, end = (int(hour) * 60 + int(minute) for hour, minute in (clock.split(":") for clock in window.split("-")))
+    return start % DAY, end % DAY
+
+
+def _weekdays(given: Sequence[Any]) -> Iterator[int]:
+    """Days of the week from 0, given as 1 for Monday or by their names."""
+    for day in given:
+        if isinstance(day, str):
+            yield [name[:3].lower() for name in DAYS].index(day.strip().lower()[:3])
+        else:
+            yield int(day) - 1
