@@ -405,6 +405,18 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
             assert column.std[j] == pytest.approx(np.std(values), rel=0.05)
 
 
+def test_cached_input_without_a_price_is_said():
+    log = agents()
+    share = percent(log["cached_input_tokens"].sum() / log["input_tokens"].sum())
+    column, remarks = estimated(Empirical(log), api("parallel"), [1])
+    assert column.mean[0] == pytest.approx(np.mean(log["input_tokens"] * 1.25e-6 + log["output_tokens"] * 1e-5))
+    assert (
+        f"{share} of the input tokens of the log were read from a cache; they are billed in full, because"
+        in remarks[-1]
+    )
+    assert not any("read from a cache" in r for r in estimated(Empirical(log), api("parallel", **WRITTEN), [1])[1])
+
+
 def test_a_request_has_one_limit_of_output_tokens():
     profile = ModelProfile("m", THINKER, [THINKING, LinearCost(0.0, 0.0)])
     assert profile.costs == (replace(THINKING, max_tokens=1000), LinearCost(0.0, 0.0))

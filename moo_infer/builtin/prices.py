@@ -168,7 +168,7 @@ class ApiCost(CostModel):
         return Moments(mean, std, _normal(mean, std))
 
     def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
-        """Say how many answers the limit of output tokens cuts, and how many prompts are too short to cache."""
+        """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
         said = [self._on_cuts(model)] if self.max_tokens is not None else []
         if caches(self):
             least = least_cached(self)
@@ -178,6 +178,15 @@ class ApiCost(CostModel):
                 said.append(
                     f"{percent(short)} of the prompts have fewer than min_cacheable_tokens = {least:g} tokens{taken}: "
                     "they are not cached and pay the full price"
+                )
+        queries = model.queries("tokens")
+        samples = None if queries is None else queries.model.logged
+        if samples is not None and CACHED in samples.columns and self.usd_per_cached_input_token is None:
+            read = samples[CACHED].sum() / max(samples["input_tokens"].sum(), 1)
+            if read >= 5e-4:
+                said.append(
+                    f"{percent(read)} of the input tokens of the log were read from a cache; they are billed in full, "
+                    "because usd_per_cached_input_token is not given"
                 )
         return [sentence for sentence in said if sentence]
 

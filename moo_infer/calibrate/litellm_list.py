@@ -43,6 +43,7 @@ PROVIDERS = {
     "x-ai": ("xai",),
     "zhipu": ("zai",),
 }
+FLAT = ("perplexity",)  # whose longer prompts LiteLLM's own calculator bills as shorter ones, whatever the list says
 REACHED = ("xai",)  # whose longer prompts begin with the length that others exceed
 HALF_CACHED = (
     "fireworks_ai",
@@ -176,14 +177,18 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], provider: str, forei
     except (AttributeError, KeyError, TypeError, ValueError):
         raise MooInferError(f"{path}: {name}: off_peak_pricing is not as LiteLLM writes it") from None
     beside = [f"{key}: {_worded(entry[key])}" for key in OTHERS if entry.get(key)]
-    remarks = (f"the list has prices beside those of tokens ({', '.join(beside)}), which are not in the bill",)
+    remarks = []
+    if beside:
+        remarks.append(f"the list has prices beside those of tokens ({', '.join(beside)}), which are not in the bill")
+    if provider in FLAT and len(lists) > 1:
+        remarks.append("longer prompts have the list's own price, which its own calculator does not take")
     least = entry.get("prompt_cache_min_tokens")
     return Entry(
         name,
         usd,
         float(entry.get("input_cost_per_request") or 0),
         None if least is None else float(least),
-        remarks if beside else (),
+        tuple(remarks),
         foreign,
         hours,
         others,
@@ -201,6 +206,8 @@ def _worded(value: Any) -> str:
 def _from_keys(entry: Mapping[str, Any], provider: str) -> ByLength:
     """Prices per token by the prompt length above which they hold, with what LiteLLM takes where one is missing."""
     base = {field: usd for field, key in KEYS.items() if (usd := _number(entry.get(key))) is not None}
+    if (hit := _number(entry.get("input_cost_per_token_cache_hit"))) is not None:  # its older name
+        base.setdefault(CACHED, hit)
     if provider in HALF_CACHED and INPUT in base:
         base.setdefault(CACHED, base[INPUT] / 2)
     lists: ByLength = {-1: base}

@@ -113,7 +113,7 @@ def from_genai_prices(model: str, on: date, provider: str | None = None) -> Pric
     >>> price.usd_per_input_token, price.usd_per_output_token
     (1.5e-07, 6e-07)
     """
-    return _found(genai_prices(on, provider), model)
+    return found_price(genai_prices(on, provider), model)
 
 
 def from_litellm(path: str | Path, model: str) -> Price:
@@ -138,7 +138,7 @@ def from_litellm(path: str | Path, model: str) -> Price:
     ...     from_litellm(file, "m").part
     {'kind': 'api-cost', 'usd_per_input_token': 1e-06, 'usd_per_output_token': 2e-06}
     """
-    return _found(litellm(Path(path), _json(Path(path))), model)
+    return found_price(litellm(Path(path), _json(Path(path))), model)
 
 
 _NOTHING = PriceList("what was given by hand", (), lambda model: None)  # where no list was named
@@ -169,7 +169,8 @@ def _opened(source: str | Path | None, on: date, per_million: bool = False) -> t
     return prices, PriceList(str(path), list(prices), lambda model: None)
 
 
-def _found(listed: PriceList, model: str) -> Price:
+def found_price(listed: PriceList, model: str, /) -> Price:
+    """Return the price of a model from a list that was opened; raises MooInferError where it has none."""
     entry = listed.look_up(model)
     if entry is None:
         raise MooInferError(f"{listed.without([model])}; give it by hand: {FLAG}")

@@ -507,6 +507,7 @@ def test_a_cache_for_nothing_is_taken_as_not_known(tmp_path):
 
 def test_what_litellm_takes_where_its_list_says_nothing(tmp_path):
     assert only(tmp_path, CHAT | {"litellm_provider": "fireworks_ai"}).usd_per_cached_input_token == 5e-07
+    assert only(tmp_path, CHAT | {"input_cost_per_token_cache_hit": 2e-07}).usd_per_cached_input_token == 2e-07
     tier = {"input_cost_per_token_above_200k_tokens": 3e-06}
     assert only(tmp_path, CHAT | {"litellm_provider": "xai"} | tier).long_context[0]["above_input_tokens"] == 199_999
     tiers = [{"range": [0, 100], "input_cost_per_token": 1e-6}, {"range": [100, 200], "input_cost_per_token": 2e-6}]
