@@ -59,13 +59,13 @@ def litellm(path: Path, document: Mapping[str, Any], /) -> PriceList:
     others = {name: entry for name, entry in document.items() if name != "sample_spec" and isinstance(entry, Mapping)}
     entries = {name: entry for name, entry in others.items() if entry.get("mode") in MODES or _is_text(entry)}
     for name, entry in others.items():
-        if entry.get("alias_of") in entries:
-            entries[name] = entries[entry["alias_of"]]
+        if (other := str(entry.get("alias_of"))) in entries:
+            entries[name] = entries[other]
     if not entries:
         raise MooInferError(f"{path}: is no price list of LiteLLM: no entry has the mode {' or '.join(MODES)}")
 
     def alike(names: Sequence[str]) -> bool:
-        first, *rest = ({key: value for key, value in entries[name].items() if "cost" in key} for name in names)
+        first, *rest = ({key: value for key, value in entries[name].items() if "_cost" in key} for name in names)
         return all(costs == first for costs in rest)
 
     known = Names(
@@ -101,7 +101,7 @@ def litellm_proxy(path: Path, document: Mapping[str, Any], /) -> PriceList:
 
     def look_up(model: str) -> Entry | str | None:
         called = {model, served(model)[1]}  # a harness names the API by which it speaks to the proxy
-        meant = [(one["model_name"], one) for one in deployments if one["model_name"] in called]
+        meant = [(str(one["model_name"]), one) for one in deployments if str(one["model_name"]) in called]
         meant = meant or [(model, one) for one in deployments if one["litellm_params"].get("model") == model]
         found = [_deployed(path, name, one) for name, one in meant]
         if len(found) > 1 and any(other != found[0] for other in found):
@@ -120,9 +120,10 @@ def _is_deployment(given: Any) -> bool:
 
 def _deployed(path: Path, name: str, deployment: Mapping[str, Any]) -> Entry | str:
     """The prices that a deployment of some name sets, or why there are none."""
-    params, info = deployment["litellm_params"], deployment.get("model_info") or {}
+    params, info = deployment["litellm_params"], deployment.get("model_info")
+    info = info if isinstance(info, Mapping) else {}
     prices = [
-        {key: value for key, value in of.items() if "cost" in str(key) or "pric" in str(key)} for of in (info, params)
+        {key: value for key, value in of.items() if "_cost" in str(key) or "pric" in str(key)} for of in (info, params)
     ]
     if different := [key for key, value in prices[0].items() if prices[1].get(key, value) != value]:
         return f"{different[0]} of {name} differs between litellm_params and model_info"
@@ -160,39 +161,26 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], provider: str, forei
     """The prices of an entry, or why there are none."""
     try:
         lists = _from_keys(entry, provider)
+        if missing := [KEYS[field] for field in (INPUT, OUTPUT) if lists[-1].get(field) is None]:
+            told = " and ".join(key.partition("_")[0] for key in missing)
+            given = ", ".join(f"{key}: {'null' if key in entry else 'absent'}" for key in missing)
+            return f"its entry {name} is there, but has no {told} price ({given})"
+        usd, hours, others = _by_hour(lists, entry.get("off_peak_pricing") or {})
+        beside = [f"{key}: {_worded(entry[key])}" for key in OTHERS if entry.get(key)]
+        request, least = _number(entry.get("input_cost_per_request")), _number(entry.get("prompt_cache_min_tokens"))
+        hidden = _reasoning_price(entry)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise MooInferError(f"{path}: {name}: tiered_pricing is not as LiteLLM writes it") from None
-    if missing := [KEYS[field] for field in (INPUT, OUTPUT) if lists[-1].get(field) is None]:
-        what = {KEYS[INPUT]: "input", KEYS[OUTPUT]: "output"}
-        told = " and ".join(what[key] for key in missing)
-        given = ", ".join(f"{key}: {'null' if key in entry else 'absent'}" for key in missing)
-        return f"its entry {name} is there, but has no {told} price ({given})"
-    if hidden := _reasoning_price(entry):
+        raise MooInferError(f"{path}: {name}: prices are not as LiteLLM writes them") from None
+    if hidden:
         warnings.warn(
             f"{path}: {name}: reasoning tokens at {hidden} USD are taken at the price of other output", stacklevel=4
         )
-    off_peak = entry.get("off_peak_pricing")
-    try:
-        usd, hours, others = _by_hour(lists, off_peak or {})
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise MooInferError(f"{path}: {name}: off_peak_pricing is not as LiteLLM writes it") from None
-    beside = [f"{key}: {_worded(entry[key])}" for key in OTHERS if entry.get(key)]
     remarks = []
     if beside:
         remarks.append(f"the list has prices beside those of tokens ({', '.join(beside)}), which are not in the bill")
     if provider in FLAT and len(lists) > 1:
         remarks.append("longer prompts have the list's own price, which its own calculator does not take")
-    least = entry.get("prompt_cache_min_tokens")
-    return Entry(
-        name,
-        usd,
-        float(entry.get("input_cost_per_request") or 0),
-        None if least is None else float(least),
-        tuple(remarks),
-        foreign,
-        hours,
-        others,
-    )
+    return Entry(name, usd, request or 0.0, least, tuple(remarks), foreign, hours, others)
 
 
 def _worded(value: Any) -> str:

@@ -276,8 +276,18 @@ def test_files_that_are_no_price_list_are_refused(tmp_path, name, content, messa
 
 def test_tiers_of_another_shape_are_refused(tmp_path):
     file = written(tmp_path, json.dumps({"m": CHAT | {"tiered_pricing": [3]}}), "list.json")
-    with pytest.raises(MooInferError, match="list.json: m: tiered_pricing is not as LiteLLM writes it"):
+    with pytest.raises(MooInferError, match="list.json: m: prices are not as LiteLLM writes them"):
         from_litellm(file, "m")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"input_cost_per_token": "cheap"}, {"input_cost_per_request": "x"}, {"prompt_cache_min_tokens": [1]},
+            {"output_cost_per_token_above_200k_tokens": "x"}, {"search_context_cost_per_query": {"a": "x"}}, {"alias_of": [1], "input_cost_per_token": True}],
+    ids=str,
+)  # fmt: skip
+def test_prices_that_are_no_numbers_are_refused(tmp_path, odd):
+    with pytest.raises(MooInferError, match="list.json: acme/m: prices are not as LiteLLM writes them"):
+        only(tmp_path, CHAT | odd)
 
 
 def test_a_source_that_is_no_file_is_an_error():
@@ -540,7 +550,7 @@ def test_off_peak_prices_of_litellm(tmp_path, block, hours, others):
         {"windows": [{"hours_utc": "1:00-2:00", "weekdays": ["holiday"]}]},
         {"windows": [3]},
     ):
-        with pytest.raises(MooInferError, match="acme/m: off_peak_pricing is not as LiteLLM writes it"):
+        with pytest.raises(MooInferError, match="acme/m: prices are not as LiteLLM writes them"):
             only(tmp_path, CHAT | {"off_peak_pricing": OFF_PEAK | odd})
 
 
