@@ -31,7 +31,6 @@ from moo_infer.builtin.selectors import MaxAccuracy
 from moo_infer.calibrate import BetaBinomial, ExponentiatedPowerLaw, fit_beta, forward_validated
 from moo_infer.calibrate.beyond import Extrapolated, extrapolated
 from moo_infer.parts import Uncertain
-from moo_infer.samples import ANSWERED
 from moo_infer.subsets import mean_pass_at_k, vote_at_k
 
 SHOWN, HIDDEN = 4, 8
@@ -104,7 +103,7 @@ def samples_part(logs: list[Samples]) -> None:
         if scored.n.max() < HIDDEN:
             continue
         true = {"pass@8": float(mean_pass_at_k(scored.n, scored.right, [HIDDEN])[0])}
-        if scored.answered >= ANSWERED:
+        if scored.comparable("answer"):
             true["vote@8"] = float(np.nanmean(vote_at_k(scored, [HIDDEN])))
         for name, (value, low, high) in predicted(first(log, SHOWN)).items():
             if (measure := name.split(",")[0]) in true:

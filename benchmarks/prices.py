@@ -102,7 +102,8 @@ def litellm() -> None:
         provider = "vertex_ai" if provider.startswith("vertex_ai") else provider.replace("bedrock_converse", "bedrock")
         details = PromptTokensDetailsWrapper(cached_tokens=cached) if cached else None
         usage = Usage(prompt_tokens=tokens_in, completion_tokens=tokens_out, prompt_tokens_details=details)
-        return sum(cost_per_token(name, tokens_in, tokens_out, custom_llm_provider=provider, usage_object=usage))
+        usd = cost_per_token(name, tokens_in, tokens_out, custom_llm_provider=provider, usage_object=usage)
+        return float(sum(usd))
 
     listed = litellm_list(path, json.loads(path.read_text(encoding="utf-8")))
     compared(f"LiteLLM {version('litellm')}", names, lambda name: found_price(listed, name), theirs)

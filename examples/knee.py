@@ -73,7 +73,8 @@ def picture(path: str, authors: Spread, nested: Spread) -> None:
         k = report[name].k
         if k is not None:
             axes.axvline(k, color="black", ls=style, label=f"{name} on exact values: k = {k}")
-    axes.set(xlabel="k chosen as the knee", ylabel="share of seeds, %", title=f"The knee of {MODEL} in {SCENARIO}")
+    title = f"{MODEL} in {SCENARIO}: another seed, another knee"
+    axes.set(xlabel="k chosen as the knee", ylabel="share of seeds, %", title=title)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
 

@@ -20,18 +20,18 @@ from moo_infer.profiles import builtin_models
 
 P = 4
 CHAT = Gaussian(1000, 0, 396, 119, 0.8, 0.1)  # answers of 396 tokens, give or take 30 %
-CALL = {"seconds_per_input_token": 0.0, "seconds_per_output_token": 0.0066, "overhead_s": 0.05}
+CALL = (0.0, 0.0066, 0.05)  # seconds per input token, per output token, and besides
 LLAMA = Batch(itl_base_s=0.0065, itl_per_sequence_s=0.000079, ttft_seconds=0.05)  # Llama-3.1-8B on one H100
 DEPLOYMENTS: Mapping[str, CostModel] = {
-    "one call after the other": Sequential(**CALL),
+    "one call after the other": Sequential(*CALL),
     "k / P, as in the paper": LinearLatency(0.0, 0.0066),
-    "service, 4 calls at a time": Slots(**CALL),
+    "service, 4 calls at a time": Slots(*CALL),
     "own GPU, a query in 4 s": Loaded(
         0.25, 1000, 396, LLAMA.itl_base_s, LLAMA.itl_per_sequence_s, prefill_base_s=LLAMA.ttft_seconds
     ),
     "own GPU, beside 256 others": replace(LLAMA, other_sequences=256),
     "own GPU, idle": LLAMA,
-    "service, n = k": SlowestOfK(**CALL),
+    "service, n = k": SlowestOfK(*CALL),
 }
 SHOWN = (1, 4, 16, 64)
 SHARE = 0.079 / (6.5 + 0.079)  # of a step's time on an otherwise idle machine, what its one sequence takes

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .errors import MooInferError
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Moments
-from .mixing import mixed, rows
+from .mixing import mixed, over_questions, rows
 from .objectives import ACCURACY, Objective
 from .profiles import ModelProfile
 
@@ -136,7 +136,7 @@ def known(
             return None
         each = (Q, len(k))
         std = None if moments.std is None else np.broadcast_to(moments.std, each)
-        return mixed(queries.weights, np.broadcast_to(moments.mean, each), std)
+        return over_questions(queries.weights, np.broadcast_to(moments.mean, each), std)
     if not part.per_query:  # it may know what holds over all queries
         return _checked(partial(exact, model, k), k, objective, who, draws)
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded

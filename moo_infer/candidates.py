@@ -12,13 +12,29 @@ from .errors import MooInferError, unknown
 from .interfaces import Moments
 from .objectives import TOLERANCE, Limit, Objective, quantile_of
 
-__all__ = ["DECIMALS", "Candidates"]
+__all__ = ["DECIMALS", "Candidates", "significant"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
 
-DECIMALS = 12  # losses are compared after rounding to this, so that ties are ties
+DECIMALS = 12  # values are compared after rounding to this, so that ties are ties: far above the errors of sums
+
+
+def significant(values: npt.ArrayLike, least: npt.ArrayLike = 0.0) -> FloatArray:
+    """Round values (any shape) to twelve significant digits, so that what is equal but for rounding errors ties.
+
+    Args:
+        values: what is compared.
+        least: the size below which differences are rounding errors of larger terms; 0 where there are none.
+
+    >>> significant([4 * 0.1, 0.4 + 1e-16, 4e-14 + 1e-30]) == significant([0.4, 0.4, 4e-14])
+    array([ True,  True,  True])
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    size = np.maximum(np.maximum(np.abs(numbers), least), np.finfo(np.float64).tiny)  # 0 has no logarithm
+    power = 10.0 ** np.ceil(np.log10(size))
+    return np.asarray(np.round(numbers / power, DECIMALS) * power)
 
 
 class Candidates:
@@ -163,8 +179,9 @@ class Candidates:
 
         Args:
             objective: its name.
-            statistic: ``mean``, ``std``, ``low``, ``high`` (2.5 and 97.5 % quantiles over trials), ``stderr``, or any
-                quantile as a percentage, for example ``p95``.
+            statistic: ``mean``, ``std``, ``low``, ``high`` (2.5 and 97.5 % quantiles over trials), ``stderr`` (of the
+                mean, over the questions of a log), ``stderr_simulation`` (of a simulated mean), both NaN where there
+                is none; or any quantile as a percentage, for example ``p95``.
         """
         j = self.index(objective)
         if statistic == "mean":
@@ -182,13 +199,13 @@ class Candidates:
     def losses(self) -> FloatArray:
         """(n, m) means in minimisation form, 0 = ideal, 1 = the limit (paper, eq 16).
 
-        The scale is the limit's; without a limit the largest mean in the whole table. Rounded to 1e-12, so that equal
-        is equal.
+        The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
+        digits, so that equal is equal however far away the limit is.
         """
         ideal = np.array([o.best for o in self.objectives])
         sign = np.array([o.sign for o in self.objectives])
         scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
-        losses: FloatArray = np.round(sign * (self.means - ideal) / scales, DECIMALS)
+        losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
         losses.flags.writeable = False
         return losses
 
@@ -273,6 +290,11 @@ class Candidates:
                 warnings.append(
                     f"{objective.name}: each of the {len(column.trials)} trials gave {s.mean:g}, so the error of the "
                     f"mean cannot be measured with that many trials"
+                )
+            if objective.scale is not None and s.stderr == 0:
+                warnings.append(
+                    f"{objective.name}: it is the same for all questions of the log, so that what others would change "
+                    "cannot be measured"
                 )
         return Row(
             estimate.model,

@@ -240,7 +240,7 @@ def paper(
     picture_format: Format = None,
     as_json: Json = False,
 ) -> str:
-    """Compare Tables 4-6 of arXiv 2510.18905: published, reproduced by the authors' procedure, exact.
+    """Compare Tables 4-6 of arXiv 2510.18905 and its claims: published, reproduced by its authors' procedure, exact.
 
     \b
     Examples:

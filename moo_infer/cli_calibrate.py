@@ -31,7 +31,8 @@ def fit_latency(
     """Fit the seconds of a server or an API to a load test, and print the YAML for a model's costs.
 
     Reads the JSON of vLLM bench, guidellm and aiperf, and CSV with the columns concurrency, input_tokens,
-    output_tokens, ttft_s, latency_s.
+    output_tokens, ttft_s, latency_s. Of single requests it fits a line in the tokens and, as ratios to it, what tokens
+    do not explain; typical_s is their mean by the line alone, waited_s as measured, with rare delays.
 
     \b
     Examples:

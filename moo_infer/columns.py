@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .interfaces import Moments
+from .mixing import QuestionMoments, between_questions
 
-__all__ = ["HIGH", "LOW", "STATISTICS", "Column", "Estimate", "Row", "Statistics"]
+__all__ = ["HIGH", "LOW", "STATISTICS", "Column", "Estimate", "Row", "Statistics", "Trials"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -18,7 +19,29 @@ LOW, HIGH = (
     0.025,
     0.975,
 )  # the quantiles behind `low` and `high`: what one query in twenty leaves (paper, eq 7)
-STATISTICS = ("mean", "std", "low", "high", "stderr")
+STATISTICS = ("mean", "std", "low", "high", "stderr", "stderr_simulation")
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """M simulated trials.
+
+    Args:
+        totals: by objective (M, n), at the n values of k.
+        question: (M,), which question of a log each trial is about; None where that is not known.
+        questions: Q, how many the log has; 0 without one.
+    """
+
+    totals: Mapping[str, FloatArray]
+    question: IntArray | None = None
+    questions: int = 0
+
+    def stderr(self, objective: str) -> FloatArray:
+        """(n,) standard errors of a mean over the questions of the log; NaN where these are not known."""
+        totals = self.totals[objective]
+        if self.question is None or not self.questions:
+            return np.full(totals.shape[1], np.nan)
+        return between_questions(totals, self.question, self.questions)
 
 
 class Column:
@@ -27,10 +50,16 @@ class Column:
     Args:
         moments: what is known exactly.
         simulate: gives (M, n) simulated totals; called only when something that is not known is asked for.
+        between: gives (n,) standard errors over the questions of a log of a mean that is simulated; None without a log.
     """
 
-    def __init__(self, moments: Moments | None, simulate: Callable[[], FloatArray]) -> None:
-        self._moments, self._simulate = moments, simulate
+    def __init__(
+        self,
+        moments: Moments | None,
+        simulate: Callable[[], FloatArray],
+        between: Callable[[], FloatArray] | None = None,
+    ) -> None:
+        self._moments, self._simulate, self._between = moments, simulate, between
         self._quantiles: dict[float, FloatArray] = {}
 
     @cached_property
@@ -54,8 +83,15 @@ class Column:
 
     @cached_property
     def stderr(self) -> FloatArray:
-        """(n,) standard errors of the mean: 0 where it is exact."""
-        return np.zeros_like(self.mean) if self._moments else self.std / np.sqrt(len(self.trials))
+        """(n,) standard errors of the mean over the questions of a log: others might have been asked; NaN without."""
+        if isinstance(self._moments, QuestionMoments):
+            return self._moments.stderr
+        return np.full_like(self.mean, np.nan) if self._moments or self._between is None else self._between()
+
+    @cached_property
+    def stderr_simulation(self) -> FloatArray:
+        """(n,) Monte Carlo standard errors of a simulated mean; NaN where it is exact."""
+        return np.full_like(self.mean, np.nan) if self._moments else self.std / np.sqrt(len(self.trials))
 
     def quantile(self, q: float, /) -> FloatArray:
         """(n,) quantiles over trials."""
@@ -119,8 +155,13 @@ class Statistics:
 
     @property
     def stderr(self) -> float:
-        """The standard error of the mean, 0 where that is exact."""
+        """The standard error of the mean over the questions of a log: others might have been asked; NaN without one."""
         return float(self.column.stderr[self.place])
+
+    @property
+    def stderr_simulation(self) -> float:
+        """The Monte Carlo standard error of a simulated mean; NaN where the mean is exact."""
+        return float(self.column.stderr_simulation[self.place])
 
     def quantile(self, q: float, /) -> float:
         """Any quantile over trials."""

@@ -3,14 +3,26 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["MissingColumn", "MooInferError", "NoSelection", "NothingPossible", "SelectionWarning", "unknown"]
+__all__ = [
+    "MissingColumn",
+    "MooInferError",
+    "NoSelection",
+    "NothingPossible",
+    "SelectionWarning",
+    "printable",
+    "unknown",
+]
+
+LONGEST = 400  # characters of a message: five lines of a terminal
+END = 100  # of these, what is kept of the end of a longer one, where the reason stands
 
 
 class MooInferError(Exception):
     """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().split())  # a sentence, whatever was quoted in it
+        text = printable(" ".join(super().__str__().split()))  # a sentence, whatever was quoted in it
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - END - 5]} ... {text[-END:]}"
 
 
 class NoSelection(MooInferError):
@@ -38,6 +50,17 @@ class MissingColumn(MooInferError):
 
 class SelectionWarning(UserWarning):
     """A selector answered, but its answer should be read with care; reports show the message."""
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would act on instead of showing it: control characters, direction marks, line ends.
+
+    >>> printable("gpt\x1b[2J\u202e5")
+    'gpt\\x1b[2J\\u202e5'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def unknown(what: str, given: object, available: Iterable[str], where: str = "") -> MooInferError:

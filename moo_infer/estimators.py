@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .asking import AT_ONCE, Given, cost_models, guarded, known, numbers, possible, remarks
-from .columns import Column, Estimate
+from .columns import Column, Estimate, Trials
 from .errors import MissingColumn, MooInferError, NothingPossible
 from .interfaces import AccuracyAggregator, CostModel, Draws, Moments
+from .mixing import summed_by_question
+from .noise import with_noise
 from .objectives import ACCURACY
 from .parts import at_least_one
 from .profiles import ModelProfile
@@ -92,13 +94,16 @@ class Estimator(ABC):
         missing = [name for name, m in moments.items() if m is None or m.std is None or m.quantile is None]
 
         @cache
-        def trials() -> dict[str, FloatArray]:
+        def trials() -> Trials:
             return simulate(profile(), aggregator, k, parallelism, self.trials, self.seed, missing)
 
         def simulated(name: str) -> Callable[[], FloatArray]:
-            return lambda: trials()[name]
+            return lambda: trials().totals[name]
 
-        columns = {name: Column(m, simulated(name)) for name, m in moments.items()}
+        def between(name: str) -> Callable[[], FloatArray]:
+            return lambda: trials().stderr(name)
+
+        columns = {name: Column(m, simulated(name), between(name)) for name, m in moments.items()}
         return Estimate(model, aggregator.name, parallelism, k, columns)
 
 
@@ -137,7 +142,7 @@ class Exact(Estimator):
                 who = f"cost model {part.name!r} on {profile.name!r}"
                 exact = partial(part.exact, parallelism=parallelism)
                 each.append(known(part, exact, profile, k, objective, who, given, draws))
-            moments[objective.name] = _sum(each)
+            moments[objective.name] = summed_by_question(_sum(each), each)
         return moments
 
     def redraw(
@@ -209,20 +214,22 @@ def simulate(
     trials: int,
     seed: int,
     objectives: Sequence[str],
-) -> dict[str, FloatArray]:
+) -> Trials:
     """Simulate totals (M, n) of the named objectives at the n values of `k`.
 
-    Randomness of the model and of the aggregator come from separate streams of the same seed, so that all aggregators
-    see the same inferences.
+    Randomness of the model, of the aggregator and of the column ``noise`` come from separate streams of the same seed,
+    so that all aggregators see the same inferences, whatever else is drawn.
     """
     K, places = int(k.max()), k - 1
-    rng, aggregator_rng = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    rng, aggregator_rng, noise_rng = (np.random.default_rng(stream) for stream in (seed, [seed, 1], [seed, 3]))
     costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
     totals = {name: np.zeros((trials, len(k))) for name in objectives}
+    question: list[IntArray] = []
     block = max(1, BLOCK // K)
     for start in range(0, trials, block):
         M = min(block, trials - start)
-        draws = _sampled(profile, rng, M, K)
+        draws = with_noise(_sampled(profile, rng, M, K), noise_rng)
+        question += [draws["question"][:, 0].copy()] if "question" in draws else []
         for name in objectives:
             if name == ACCURACY.name:
                 who = f"aggregator {aggregator.name!r}"
@@ -237,7 +244,9 @@ def simulate(
                 values = _values(partial(part.total, draws, parallelism=parallelism), (M, K), who, profile)
                 totals[name][start : start + M] += values[:, places]
         del draws, values  # before the next block is drawn: one block in memory, not two
-    return totals
+    queries = profile.inference.queries("accuracy")
+    questions = len(queries.weights) if queries is not None and queries.model.logged is not None else 0
+    return Trials(totals, np.concatenate(question) if question else None, questions)
 
 
 def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) -> Draws:
@@ -247,6 +256,8 @@ def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) ->
         raise MooInferError(f"{who} must return Draws, got {type(draws).__name__}")
     if draws.accuracy.shape != (M, K):
         raise MooInferError(f"{who} must return draws of shape (M, K) = {(M, K)}, got {draws.accuracy.shape}")
+    if "noise" in draws:
+        raise MooInferError(f"{who} must not bring the column 'noise': estimators draw it for every model")
     for name, high in (("tokens_in", np.inf), ("tokens_out", np.inf), ("accuracy", 1.0)):
         if name not in draws:
             continue

@@ -266,6 +266,11 @@ _RULES = {
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
     "string_type": "must be text",
+    "is_instance_of": "must be a {class} object, which only Python can give",
+    "dict_type": "must be a mapping such as {{NAME: VALUE}}",
+    "mapping_type": "must be a mapping such as {{NAME: VALUE}}",
+    "list_type": "must be a list such as [1, 2]",
+    "tuple_type": "must be a list such as [1, 2]",
     "literal_error": "must be {expected}",
 }
 

@@ -1,6 +1,6 @@
 """Model profiles and scenarios, and the YAML they are read from."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from .documents import read_yaml
 from .errors import MooInferError, unknown
 from .interfaces import CostModel, InferenceModel
 from .objectives import Limit, Objective
@@ -25,12 +25,10 @@ __all__ = [
     "builtin_scenarios",
     "load_models",
     "load_scenarios",
-    "read_yaml",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 Read = TypeVar("Read")
-DEPTH = 20
 CAP = "max_tokens"  # the limit of output tokens of a request: of the lengths, and of the bill
 
 
@@ -344,69 +342,7 @@ def _each(
         yield name, read(name, given, f"{file}: {name}")
 
 
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # either is one
-    """The safe loader, but a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse duplicate keys, which YAML parsers let the last one win."""
-        seen = set()
-        for key, _ in node.value:
-            name = getattr(key, "value", None)
-            if isinstance(name, str) and name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", key.start_mark)
-            seen.add(name if isinstance(name, str) else id(key))
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
-def _refuse_depth(text: str, path: Path) -> None:
-    """Refuse nesting that would overrun the stack of the parser, which is written in C and would not survive it."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEPTH:
-            raise MooInferError(f"{path}: must not be nested deeper than {DEPTH} levels")
-
-
 def _document(path: Path) -> Mapping[str, Any]:
     document = read_yaml(path, "the keys models or scenarios")
     _known(document, ("models", "scenarios"), str(path))
-    return document
-
-
-def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Args:
-        path: the file.
-        expected: what the mapping has, in words, for the messages.
-
-    Raises:
-        MooInferError: for what cannot be read, is no YAML, is no mapping, has a key twice or is nested too deeply.
-    """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise MooInferError(f"{path}: must be a file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise MooInferError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise MooInferError(f"{path}: must be a file, is a folder") from None
-    except UnicodeDecodeError:
-        raise MooInferError(f"{path}: must be YAML text, is not UTF-8") from None
-    except OSError as error:
-        raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        _refuse_depth(text, path)
-        document = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise MooInferError(f"{path}: {line}{error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise MooInferError(f"{path}: must be YAML: {str(error).splitlines()[0]}") from None
-    if document is None:
-        raise MooInferError(f"{path}: is empty; expected {expected}")
-    if not isinstance(document, Mapping):
-        what = "a list" if isinstance(document, list) else f"{document!r:.60}"
-        raise MooInferError(f"{path}: must be a mapping with {expected}, got {what}")
     return document

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from . import hookspecs
+from .documents import parse_yaml
 from .errors import MooInferError, unknown
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
 from .objectives import Objective
@@ -37,6 +38,7 @@ BUILTIN = tuple(
         *("logs", "harness_logs", "inspect_logs"),
     )
 )
+FLOW = tuple("{['\"")  # a value that begins so is YAML
 DISABLE = "MOO_INFER_DISABLE"  # environment variable: installed plugins to leave out, separated by commas
 KINDS: dict[type, tuple[str, str]] = {
     InferenceModel: ("inference model", "register_inference_models"),
@@ -107,7 +109,9 @@ class Registry:
     def get(self, kind: type[Part], name: str, /) -> Part:
         """Make the part of that name, its parameters behind a colon: ``net-value:usd_per_second=0.1``.
 
-        A dot leads into a parameter that is a mapping: ``asf:weights.accuracy=3,weights.cost=0.5``.
+        Values in brackets, braces or quotes are YAML, and a comma within them ends nothing:
+        ``asf:weights={accuracy: 3, cost: 0.5}``. A dot leads into a parameter that is a mapping:
+        ``asf:weights.accuracy=3,weights.cost=0.5``.
 
         Raises:
             MooInferError: for an unknown name, for parameters that do not exist or are out of range, and where the part
@@ -116,7 +120,7 @@ class Registry:
         what = KINDS[kind][0]
         label, _, parameters = name.partition(":")
         given: dict[str, object] = {"kind": label}
-        for item in filter(None, map(str.strip, parameters.split(","))):
+        for item in filter(None, map(str.strip, _split(parameters))):
             path, equals, value = item.partition("=")
             key, dot, entry = path.partition(".")
             if not (key and equals and bool(dot) == bool(entry)):
@@ -126,7 +130,7 @@ class Registry:
                 raise MooInferError(f"{what} {name!r}: parameters are given once each, got {item!r} as well")
             if dot and is_number(self._classes[kind].get(label, kind), key):
                 raise MooInferError(f"{what} {name!r}: {key} is a number, got {item!r}")
-            place[entry or key] = value
+            place[entry or key] = parse_yaml(value, f"{what} {name!r}: {path}") if value.startswith(FLOW) else value
         return self.build(kind, given, what)
 
     def build(self, kind: type[Part], given: object, where: str, folder: Path | None = None) -> Part:
@@ -278,6 +282,24 @@ def plugin_file(path: str | Path, /) -> ModuleType:
         del sys.modules[name]
         raise MooInferError(f"plugin file {name!r}: cannot be loaded: {type(error).__name__}: {error}") from error
     return module
+
+
+def _split(parameters: str) -> Iterator[str]:
+    """Split at the commas that stand outside brackets, braces and quotes."""
+    item, depth, quote = "", 0, ""
+    for character in parameters:
+        if character == "," and not (depth or quote):
+            yield item
+            item = ""
+            continue
+        item += character
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"" and (depth or item.endswith(f"={character}")):  # an apostrophe in a text is none
+            quote = character
+        else:
+            depth += (character in "[{") - (character in "]}")
+    yield item
 
 
 def _parameters(cls: type) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Report: the choices of a run, as objects, text and JSON."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from .candidates import Candidates
@@ -14,6 +15,7 @@ from .interfaces import AccuracyAggregator, Selector
 from .objectives import Limit
 from .parts import at_least_one
 from .profiles import ModelProfile, Scenario
+from .right_answers import MeanTokens, per_right
 from .stability import Key, Share, Source, Stability, resample, tally
 from .tables import notebook, notes
 from .text import write
@@ -183,11 +185,12 @@ class Report:
         estimator: dict[str, Any] = {"name": self.estimator.name}
         if self.estimator.name != "exact":
             estimator |= {"trials": self.estimator.trials, "seed": self.estimator.seed}
+        simulated = bool(self.simulated) or any(tokens.simulated for tokens in self._tokens.values())
         return {
             "schema": SCHEMA,
             "command": command,
             "estimator": estimator,
-            "simulation": {"trials": self.estimator.trials, "seed": self.estimator.seed} if self.simulated else None,
+            "simulation": {"trials": self.estimator.trials, "seed": self.estimator.seed} if simulated else None,
             "remarks": [
                 {"model": e.model, "aggregator": e.aggregator, "remark": remark}
                 for e in self.candidates.estimates
@@ -213,9 +216,13 @@ class Report:
 
     def _row(self, choice: Choice, *, pooled: bool) -> dict[str, Any]:
         """The JSON form of a choice, with its stability and the quantiles that are limited."""
+        each = self.per_right(choice)
         found = choice.to_dict() | {
-            "stability": self.stable.to_dict(_key(choice, pooled=pooled)) if self.stable else None
+            "per_right": None if each is None else {n: v if math.isfinite(v) else None for n, v in each.items()},
+            "stability": self.stable.to_dict(_key(choice, pooled=pooled)) if self.stable else None,
         }
+        if choice.model in self._tokens and self._tokens[choice.model].simulated and each:
+            found["simulated"].append("per_right.tokens")
         limits = next(s.limits for s in self.scenarios if s.name == choice.scenario)
         for limit in limits if choice.row is not None else ():
             if limit.statistic != "mean":
@@ -224,6 +231,34 @@ class Report:
                 if f"{limit.objective}.low" in found["simulated"]:
                     found["simulated"].append(f"{limit.objective}.{limit.statistic}")
         return found
+
+    def per_right(self, choice: Choice) -> dict[str, float] | None:
+        """Return what a right answer takes where a choice is followed, by objective and in ``tokens``; None without.
+
+        It is the mean of the k inferences over the mean accuracy, a ratio of means; NaN where it is not known.
+
+        >>> from moo_infer import Pipeline
+        >>> report = Pipeline(selectors="utopia").run("gpt-5", "essay-feedback")
+        >>> {name: round(value, 4) for name, value in report.per_right(report["utopia"]).items()}
+        {'cost': 0.0906, 'latency': 11.1935, 'tokens': 12792.5781}
+        """
+        if choice.k is None or choice.model is None:
+            return None
+        tokens = self._tokens.get(choice.model)
+        return per_right(choice, math.nan if tokens is None else tokens.of(choice.k))
+
+    @cached_property
+    def _tokens(self) -> dict[str, MeanTokens]:
+        """Mean tokens of every model that is chosen, at every k it is chosen with."""
+        chosen = {
+            p.name: [c.k for c in (*self.rows, *self.recommended) if c.model == p.name and c.k is not None]
+            for p in self.profiles
+        }
+        return {
+            p.name: MeanTokens(p, chosen[p.name], self.estimator.trials, self.estimator.seed)
+            for p in self.profiles
+            if chosen[p.name]
+        }
 
     def relaxations(self, scenario: Scenario) -> list[Relaxation]:
         """Return for each limit of a scenario what loosening it alone would do, over the whole table."""

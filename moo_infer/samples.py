@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .errors import MissingColumn, MooInferError
 
-__all__ = ["ANSWERED", "COLUMNS", "REQUIRED", "TOKENS", "Samples"]
+__all__ = ["COLUMNS", "REQUIRED", "TOKENS", "Samples"]
 
 # The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
 REQUIRED = ("model", "question_id", "sample", "correct")
@@ -21,8 +21,6 @@ COLUMNS = (*REQUIRED, "answer", "score", *TOKENS, "latency_s", "cost_usd", "ener
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-ANSWERED = 0.9  # share of the samples whose answers must be known for a vote
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +110,32 @@ class Samples:
             np.int64
         )
 
-    @property
-    def answered(self) -> float:
-        """The share of the samples whose answer is known and not blank."""
-        answers = self.columns.get("answer")
-        return 0.0 if answers is None or not len(self) else float(np.mean(answers >= 0))
+    def known(self, column: str, /) -> BoolArray:
+        """(N,) which samples have a value of a column: a number, or an answer that is not blank."""
+        if column not in self.columns:
+            return np.zeros(len(self), dtype=bool)
+        values = self.columns[column]
+        known: BoolArray = values >= 0 if column == "answer" else np.isfinite(values)
+        return known
+
+    def comparable(self, column: str, /) -> bool:
+        """Whether there is something to choose from by that column: a question with two values."""
+        return bool((np.bincount(self.question[self.known(column)]) >= 2).any())
+
+    def abstentions(self) -> list[str]:
+        """Say in words which samples take no part in a vote, or in a choice by score."""
+        said = []
+        for column, choice, abstain in (
+            ("answer", "vote", "in a vote they abstain"),
+            ("score", "choice by score", "they are chosen only where no other is there, and then count as wrong"),
+        ):
+            known = self.known(column)
+            if known.any() and not self.comparable(column):
+                said.append(f"no {choice}, because no question has two {column}s")
+            elif known.any() and not known.all():
+                lacking, of = int((~known).sum()), len(self)
+                said.append(f"{lacking} of {of} samples ({100 * lacking / of:.3g} %) have no {column}: {abstain}")
+        return said
 
     @property
     def largest_k(self) -> int:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from .candidates import Candidates
 from .columns import Column, Estimate
-from .interfaces import Moments
 
 __all__ = ["Share", "Source", "Stability", "resample", "tally"]
 
@@ -93,7 +92,9 @@ def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
     def redrawn(column: Column, b: int) -> Column:
         if id(column) not in blocks:
             return column
-        return Column(Moments(blocks[id(column)][b]), lambda: column.trials[np.repeat(np.arange(M), weights[b])])
+        drawn = Column(None, lambda: column.trials[np.repeat(np.arange(M), weights[b])], lambda: column.stderr)
+        drawn.mean = blocks[id(column)][b]  # computed above, for all draws at once
+        return drawn
 
     for b in range(B):
         estimates = [

@@ -35,6 +35,11 @@ class Table:
     caption: str = ""
 
 
+ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what it is
+    "se": ("stderr", "standard error of the mean over questions"),
+    "mc": ("stderr_simulation", "Monte Carlo error of the mean"),
+}
+
 Block = str | Table  # a paragraph, whose lines after the first are a list, or a table; an empty one is a gap
 
 
@@ -222,12 +227,33 @@ def figures(report: "Report", scenario: Scenario) -> list[Block]:
             if choice.row is None:
                 reasons.setdefault(choice.reason, []).append(choice.selector)
         blocks += [f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items()]
+        blocks += _per_right(report, group)
         for choice in group:
             if shares := report.shares(choice, pooled=label == "over all"):
                 blocks.append(f"{choice.selector}, how sure: {_listed(shares, label == 'over all')}.")
     legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
-    simulated = any(c.figures and c.figures.simulated for group in groups.values() for c in group)
-    return [*blocks, "", f"{legend}{'; ~ simulated' * simulated}."]
+    shown = [row for group in groups.values() for choice in group if (row := choice.figures)]
+    for short, (statistic, what) in ERRORS.items():
+        if any(math.isfinite(getattr(s, statistic)) for row in shown for s in row.objectives.values()):
+            legend += f"; {short}: {what}"
+    blocks += ["", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
+    return [*blocks, "Per right answer: the mean of the k inferences over the mean accuracy."] if shown else blocks
+
+
+def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
+    """Say what a right answer takes, once for the selectors that choose the same."""
+    selectors: dict[str, list[str]] = {}
+    for choice in group:
+        each = report.per_right(choice) or {}
+        units = {o.name: o.unit for o in choice.candidates.objectives}
+        amounts = [
+            f"{name} {f'{value:.4g}' if value < 10_000 else f'{value:.0f}'} {units.get(name, '')}".rstrip()
+            for name, value in each.items()
+            if math.isfinite(value)
+        ]
+        if amounts:
+            selectors.setdefault(", ".join(amounts), []).append(choice.selector)
+    return [f"{_and(names)}, per right answer: {amounts}." for amounts, names in selectors.items()]
 
 
 def _listed(shares: Sequence[Share], named: bool, most: int = 4) -> str:
@@ -251,6 +277,8 @@ def _figures(choice: Choice, objective: str) -> str:
         return f"{tilde}{value:.4g}" if math.isfinite(value) else "?"
 
     lines = [f"{number('mean')} ± {number('std')}", f"[{number('low')}, {number('high')}]"]
+    errors = {short: getattr(s, statistic) for short, (statistic, _) in ERRORS.items()}
+    lines += [f"{short} {error:.2g}" for short, error in errors.items() if math.isfinite(error)]
     if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
         lines.append(f"{s.mean / choice.figures.k:.4g} each")
     return "\n".join(lines)

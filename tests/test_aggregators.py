@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -6,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from moo_infer import Draws
-from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
+from moo_infer import Draws, InferenceModel
+from moo_infer.builtin.aggregators import AllOfK, BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.inference import Gaussian
 
 GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
@@ -16,6 +17,27 @@ GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
 def sure(p):
     """A model that is right with probability p in every inference."""
     return Gaussian(1024, 64, 2048, 128, p, 0.0)
+
+
+@dataclass(frozen=True)
+class Law(InferenceModel):
+    """A model whose accuracy has a mean and a standard deviation, whatever its law."""
+
+    name = "law"
+    mean: float
+    std: float
+
+    @property
+    def accuracy(self):
+        return self
+
+    def sample(self, rng, M, K, /):
+        raise NotImplementedError
+
+
+def Certain(p):
+    """Inferences that are right with probability p, or wrong."""
+    return Law(p, np.sqrt(p * (1 - p)))
 
 
 def draws(accuracy):
@@ -84,6 +106,35 @@ def test_coverage_of_a_model_that_is_always_right():
     assert (moments.mean.tolist(), moments.std.tolist()) == ([1.0, 1.0], [0.0, 0.0])
 
 
+def test_all_of_k_is_the_product_of_what_is_right():
+    assert AllOfK().aggregate(draws([0.5, 0.5, 1.0, 0.0]), None).tolist() == [[0.5, 0.25, 0.25, 0.0]]
+    moments = AllOfK().exact(sure(0.4), np.array([1, 8]))
+    np.testing.assert_allclose(moments.mean, [0.4, 0.4**8], rtol=1e-14)
+    assert moments.std.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("mean", [1e-310, 1e-9, 0.3, 0.999999])
+def test_all_of_k_spread_does_not_cancel_and_is_that_of_right_or_wrong(mean):
+    """Of inferences that are right or wrong the product is so too, so that p^k says all."""
+    k = np.array([1, 2, 7, 100])
+    moments = AllOfK().exact(Certain(mean), k)
+    p = mean ** k.astype(float)
+    np.testing.assert_allclose(moments.mean, p, rtol=1e-13)
+    np.testing.assert_allclose(moments.std, np.sqrt(p * -np.expm1(k * np.log(mean))), rtol=1e-9, atol=1e-160)
+
+
+def test_all_of_k_of_a_small_spread_keeps_its_digits():
+    """By the delta method, which is exact to 1e-10 here; mean^2k subtracted would leave no digit."""
+    moments = AllOfK().exact(Law(0.7, 1e-9), np.array([5]))
+    assert moments.std[0] == pytest.approx(np.sqrt(5) * 0.7**4 * 1e-9, rel=1e-9)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(1.0, 0.0), (0.0, 0.0)])
+def test_all_of_k_of_a_model_that_is_always_right_or_never(mean, std):
+    moments = AllOfK().exact(sure(mean), np.array([1, 5]))
+    assert (moments.mean.tolist(), moments.std.tolist()) == ([mean] * 2, [0.0, 0.0])
+
+
 def test_majority_vote_is_the_golden_figure():
     mean = MajorityVote().exact(sure(0.6), np.array([3, 5, 11])).mean
     np.testing.assert_allclose(mean, [0.648, 0.68256, 0.753498], atol=5e-7)
@@ -130,7 +181,7 @@ def test_coverage_at_very_large_k_neither_overflows_nor_loses_its_spread(mean):
 def test_moments_of_many_laws_at_once_are_those_one_by_one():
     means, stds = np.array([[0.94], [0.5], [0.7]]), np.array([[0.02], [0.3], [0.0]])
     k = np.array([1, 7, 128])
-    for aggregator in (BestOfK(), Coverage(), MajorityVote()):
+    for aggregator in (BestOfK(), Coverage(), AllOfK(), MajorityVote()):
         together = aggregator.exact(Gaussian(1, 0, 1, 0, means, stds), k)
         for b in range(3):
             alone = aggregator.exact(Gaussian(1, 0, 1, 0, float(means[b, 0]), float(stds[b, 0])), k)

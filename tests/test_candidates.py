@@ -61,7 +61,8 @@ def test_statistics_of_simulated_trials():
     got = Candidates([COST, ACCURACY], [estimate("a", [1, 2], [0, 0], trials / 4)])
     assert got.column("cost").tolist() == [0.5, 0.75]
     assert got.column("cost", "std").tolist() == pytest.approx([np.sqrt(2) / 4, 0])
-    assert got.column("cost", "stderr").tolist() == pytest.approx([0.25, 0])
+    assert got.column("cost", "stderr_simulation").tolist() == pytest.approx([0.25, 0])
+    assert np.isnan(got.column("cost", "stderr")).all()  # there is no log
     assert got.column("cost", "p50").tolist() == [0.5, 0.75]
     assert got.column("cost", "low")[0] == pytest.approx(0.25 + 0.5 * 0.025)
     assert got.trials.shape == (2, 2, 2)
@@ -72,7 +73,12 @@ def test_statistics_of_simulated_trials():
 def test_one_trial_tells_no_spread():
     got = Candidates([COST, ACCURACY], [estimate("a", [1, 2], [0, 0], np.array([[0.5, 0.6]]))])
     assert np.isnan(got.column("cost", "std")).all()
-    assert np.isnan(got.column("cost", "stderr")).all()
+    assert np.isnan(got.column("cost", "stderr_simulation")).all()
+
+
+def test_a_table_of_known_numbers_has_no_standard_errors():
+    for statistic in ("stderr", "stderr_simulation"):
+        assert np.isnan(table().column("cost", statistic)).all()
 
 
 def test_limits_on_quantiles_hold_the_quantile():

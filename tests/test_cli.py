@@ -113,6 +113,19 @@ def test_scenarios_of_a_file_come_first(cli, mine):
     assert "chat" in cli("scenarios", "--models", mine)[1]
 
 
+def test_confidence_1_asks_that_limits_hold_in_every_draw(cli, mine):
+    """One call costs 0.006 to 0.011 USD: two may be within 0.02 USD, one always is."""
+    mine.write_text(
+        MODEL.replace("usd_per_output_token: 1.0e-05", "usd_per_output_token: {low: 1.0e-05, high: 2.0e-05}")
+    )
+    flags = ["--models", mine, "--max-cost", "0.02", "--selector", "max-accuracy"]
+    assert "with k = 2 samples" in cli("recommend", *flags)[1]
+    code, out, err = cli("recommend", *flags, "--confidence", "1")
+    assert (code, err) == (0, "")
+    assert "with k = 1 sample" in out
+    assert "Feasible: where the limits hold in 100 % of the draws of the parameters." in out.replace("\n", " ")
+
+
 def test_nothing_feasible_is_an_answer(cli):
     code, out, err = cli("recommend", "--max-latency", "1", "--max-cost", "0.001")
     assert (code, err) == (0, "")

@@ -1,6 +1,7 @@
 """The contract of every registered class, built-in or from an installed plugin."""
 
 import textwrap
+from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 
@@ -38,6 +39,8 @@ from moo_infer.testing import (
 REGISTRY = Registry()
 LOG = Path(__file__).parents[1] / "examples" / "log.csv"
 GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
+CALL = "seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"
+NOISY = {"seconds_per_input_token": 1e-4, "seconds_per_output_token": 1e-3, "ratios": [0.6, 0.9, 1.0, 1.1, 1.8]}
 # Parameters of every part for the tests: each that has a default is set to something else at least once.
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
@@ -99,17 +102,18 @@ GIVEN = {
         "prefill_base_s=0.005,prefill_per_token_s=2e-6,max_batch=40,max_queue=50",
     ],
     "rate-limited": [
-        "seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,requests_per_minute=60,burst=0.1",
-        "seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,tokens_per_minute=9000,overhead_s=0.3",
+        f"{CALL},requests_per_minute=60,burst=0.1",
+        f"{CALL},tokens_per_minute=9000,overhead_s=0.3",
+        {**NOISY, "requests_per_minute": 60},
     ],
-    "linear-latency": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"],
+    "linear-latency": [CALL],
     "batch": [
         "itl_base_s=0.0065,itl_per_sequence_s=7.9e-05,ttft_seconds=0.2,other_sequences=8",
         "itl_base_s=0.0065,itl_per_sequence_s=0,ttft_seconds=0.2,prefill=each",
     ],
-    "sequential": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
-    "slowest-of-k": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
-    "slots": ["seconds_per_input_token=1e-4,seconds_per_output_token=1e-3,overhead_s=0.3"],
+    "sequential": [f"{CALL},overhead_s=0.3", NOISY],
+    "slowest-of-k": [f"{CALL},overhead_s=0.3", NOISY],
+    "slots": [f"{CALL},overhead_s=0.3", NOISY],
     "token-energy": ["joules_per_input_token=0.01,joules_per_output_token=0.4"],
     "batch-energy": [
         "joules_per_output_token=0.07,joules_per_decode_step=3",
@@ -160,12 +164,17 @@ def made(kind, name, given):
 
 
 class TestSelectors(SelectorContract):
-    instances = registered(Selector, but=["net-value"])
+    instances = registered(Selector, but=["net-value", "fewest-samples"])
 
 
 class TestNetValue(SelectorContract):
     scale_invariant = False  # it weighs dollars against right answers: cents are another price
     instances = registered(Selector, only=["net-value"])
+
+
+class TestFewestSamples(SelectorContract):
+    efficient = False  # it looks at k, which is no objective
+    instances = registered(Selector, only=["fewest-samples"])
 
 
 class TestAggregators(AggregatorContract):
@@ -202,6 +211,12 @@ ALIKE = {
 }
 
 
+def labelled(part):
+    """The name of a part and what differs from its defaults, so that a new parameter changes no line."""
+    given = [f"{f.name}={getattr(part, f.name)!r}" for f in fields(part) if getattr(part, f.name) != f.default]
+    return f"{part.name}({', '.join(given)})"
+
+
 def what_is_exact():
     """A line for each part, model and P: which statistics of its objective are known without simulation."""
     lines = ["part,model,parallelism,exact"]
@@ -218,7 +233,7 @@ def what_is_exact():
                     exact = " ".join(s for s in ("mean", "std", "quantile") if s not in simulated) or "simulated"
                 except (MissingColumn, NothingPossible) as error:
                     exact = type(error).__name__
-                lines.append(f'"{part!r}",{label},{parallelism},{exact}')
+                lines.append(f'"{labelled(part)}",{label},{parallelism},{exact}')
     return "\n".join(lines) + "\n"
 
 

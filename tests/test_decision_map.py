@@ -105,8 +105,8 @@ def test_budgets_reach_from_what_admits_anything_to_the_worst_candidate_and_hold
     cost, met = report.candidates.column("cost"), report.candidates.column("accuracy") >= 0.98
     assert found.x_values[0] == pytest.approx(cost[met].min(), rel=1e-12)
     assert found.x_values[-1] == pytest.approx(cost.max(), rel=1e-12)
-    assert 0.90 in found.x_values
-    assert 600 in found.y_values
+    assert 0.95 in found.x_values
+    assert found.y_values[-1] == 3600  # above the slowest candidate
     assert np.all(np.diff(found.x_values) > 0)
     ratios = found.x_values[1:6] / found.x_values[:5]
     assert np.allclose(ratios, ratios[0])  # more than a decade, so even in the logarithm

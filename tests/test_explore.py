@@ -74,7 +74,7 @@ def test_a_moved_limit_costs_no_estimation(explorer, monkeypatch):
 
 def test_a_scenario_moves_the_sliders(explorer):
     explorer.scenario.value = "medical-ai"
-    assert [explorer.limits[name].value for name in ("cost", "latency", "accuracy")] == [0.9, 600, 0.98]
+    assert [explorer.limits[name].value for name in ("cost", "latency", "accuracy")] == [0.95, 3600, 0.98]
     assert explorer.scenario.value == "medical-ai"
     assert "medical-ai: k within" in explorer.tables.value
 

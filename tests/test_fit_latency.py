@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
-from moo_infer import CostModel, MooInferError, Registry
+from moo_infer import CostModel, Exact, ModelProfile, MooInferError, Registry
+from moo_infer.builtin.aggregators import Coverage
+from moo_infer.builtin.inference import Gaussian
 from moo_infer.calibrate import Measured, fit_batch, fit_itl, fit_serving, fit_slots, read
+from moo_infer.noise import ratio_at, ratio_moments
 
 FIXTURES = Path(__file__).parent / "fixtures"
 AIPERF = [FIXTURES / f"aiperf-0.5-concurrency-{n}.json" for n in (1, 4, 16)]
@@ -105,14 +108,142 @@ def test_nothing_negative_is_fitted():
     assert beta == 0
 
 
+def requests(tokens_in, tokens_out, seconds):
+    nothing = np.full(len(tokens_out), np.nan)
+    return Measured(nothing, np.broadcast_to(tokens_in, tokens_out.shape).astype(float), tokens_out, nothing, seconds)
+
+
 def test_lengths_that_do_not_vary_are_said():
     out = np.linspace(100, 500, 6)
-    nothing = np.full(6, np.nan)
-    fitted = fit_slots(Measured(nothing, np.full(6, 512.0), out, nothing, 0.4 + 0.01 * out))
+    fitted = fit_slots(requests(512, out, 0.4 + 0.01 * out))
     assert values(fitted) == pytest.approx(
         {"overhead_s": 0.4, "seconds_per_input_token": 0, "seconds_per_output_token": 0.01}
     )
     assert "seconds_per_input_token not told apart" in fitted.about
+    assert "overhead_s" not in fitted.about
+
+
+@pytest.mark.parametrize(("low", "high", "words"), [(128, 128, "128"), (126, 130, "126 to 130")])
+def test_outputs_that_hardly_vary_do_not_tell_the_overhead_and_that_is_said(low, high, words):
+    """All seconds are given to the tokens, with the small error that they have at such lengths."""
+    rng = np.random.default_rng(0)
+    out = rng.integers(low, high + 1, 1000).astype(float)
+    fitted = fit_slots(requests(512, out, (0.3 + 0.01 * out) * rng.gamma(25, 1 / 25, 1000)))
+    assert values(fitted)["overhead_s"] == 0
+    value, se = fitted.parameters["seconds_per_output_token"]
+    assert value == pytest.approx((0.3 + 1.28) / 128, rel=0.03)
+    assert se < 0.02 * value
+    assert (
+        f"overhead_s and seconds_per_output_token not told apart: outputs of {words} tokens vary too little, so the "
+        "tokens are given all seconds, which holds at such lengths only"
+    ) in fitted.about
+
+
+def test_a_slope_no_larger_than_its_error_is_said():
+    """Of outputs, where the overhead is known beside it; of prompts that vary too little; not of a slope that is nil."""
+    rng = np.random.default_rng(1)
+    out, into, noise = rng.integers(1, 6, 200) * 1.0, rng.integers(500, 520, 200) * 1.0, rng.gamma(4, 1 / 4, 200)
+    about = fit_slots(requests(512, out, 2 * noise)).about
+    assert "seconds_per_output_token = " in about
+    assert "not told apart from 0 by 1 to 5 output_tokens, so take it for such lengths only" in about
+    out = rng.integers(100, 600, 200) * 1.0
+    about = fit_slots(requests(into, out, (0.3 + 0.01 * out) * noise)).about
+    assert "seconds_per_output_token" not in about
+    assert "not told apart from 0 by 500 to 519 input_tokens" in about
+    prompts = rng.integers(1, 2000, 200) * 1.0
+    assert "input" not in fit_slots(requests(prompts, out, (0.3 + 0.01 * out) * rng.normal(1, 0.001, 200))).about
+
+
+def service(rng, shape):
+    """The lengths and seconds of calls to a noisy service: lognormal with the mean 1 and a variation of 0.3."""
+    lengths, sigma = np.maximum(rng.normal(400, 100, shape), 1.0), np.sqrt(np.log1p(0.3**2))
+    return lengths, (0.3 + 0.01 * lengths) * rng.lognormal(-(sigma**2) / 2, sigma, shape)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_fit_of_a_noisy_service_foretells_its_quantiles_and_its_slowest_of_k(tmp_path, cli, seed):
+    """1,000 requests; the 95 % quantile of a call and of the slowest of 8, against 2 million calls of the service."""
+    lengths, seconds = service(np.random.default_rng(seed), 1000)
+    rows = [f"500,{tokens:.0f},{took:.6f}" for tokens, took in zip(lengths, seconds, strict=True)]
+    file = written(tmp_path, "input_tokens,output_tokens,latency_s\n" + "\n".join(rows))
+    assert cli("fit-latency", file, "--out", tmp_path / "slots.yaml")[0] == 0
+    (given,) = yaml.safe_load((tmp_path / "slots.yaml").read_text())
+    assert len(given["ratios"]) == 20
+    part = Registry(entry_points=False).build(CostModel, given, "here")
+    profile = ModelProfile("service", Gaussian(500, 0, 400, 100, 0.8, 0.1), (part,), parallelism=8)
+    column = Exact(trials=40_000).estimate(profile, Coverage(), np.array([1, 8]), 8).columns["latency"]
+    _, own = service(np.random.default_rng(99), (250_000, 8))
+    slowest = own.max(axis=1)
+    assert column.mean == pytest.approx([own.mean(), slowest.mean()], rel=0.05)
+    calls, slowest_95 = column.quantile(0.95)
+    assert calls == pytest.approx(np.quantile(own, 0.95), rel=0.05)
+    # The 99.4 % quantile of a call: 1,000 requests know it to 3 % (one standard error).
+    assert slowest_95 == pytest.approx(np.quantile(slowest, 0.95), rel=0.09)
+
+
+def test_ratios_foretell_the_held_out_requests_of_measured_services(data):
+    """Half of the requests of each of 47 public runs is fitted; mean, 95 % quantile and slowest of 8 of the others."""
+    import polars
+
+    names = ("tokens_in", "tokens_out_billed", "working_time_s")
+    log = polars.scan_csv(data / "epoch_gpqa" / "samples_gpqa_diamond.csv.gz", infer_schema_length=None)
+    log = log.select("run_id", *(polars.col(name).cast(float) for name in names)).drop_nulls()
+    log = log.filter(polars.col("tokens_out_billed") > 0, polars.col("working_time_s") > 0).collect()
+    off = {"line": [], "ratios": []}
+    for run in log.partition_by("run_id", maintain_order=True):
+        if len(run) < 100:
+            continue
+        rng = np.random.default_rng(0)
+        fitted_half = rng.random(len(run)) < 0.5
+        measured = run.select(names).to_numpy().T
+        fitted = fit_slots(requests(*measured[:, fitted_half]))
+        into, out, seconds = measured[:, ~fitted_half]
+        per = values(fitted)
+        line = per["overhead_s"] + per["seconds_per_input_token"] * into + per["seconds_per_output_token"] * out
+        calls, noise = rng.integers(0, len(out), (20_000, 8)), rng.random((20_000, 8))
+        own = np.array(statistics(seconds[calls]))
+        off["line"].append(statistics(line[calls]) / own - 1)
+        off["ratios"].append(statistics(line[calls] * ratio_at(noise, fitted.ratios)) / own - 1)
+    assert len(off["line"]) == 47
+    line, ratios = (np.median(np.abs(off[name]), axis=0) for name in ("line", "ratios"))
+    assert (line > [0.02, 0.05, 0.055]).all()
+    assert (ratios < [0.015, 0.04, 0.035]).all()
+
+
+def statistics(seconds):
+    """Mean and 95 % quantile of a call, and the mean of the slowest of 8."""
+    return seconds.mean(), np.quantile(seconds, 0.95), seconds.max(axis=1).mean()
+
+
+def test_rare_delays_are_no_part_of_what_is_typical_and_all_of_what_was_waited():
+    rng = np.random.default_rng(4)
+    out, seconds = service(rng, 1000)
+    seconds = seconds + 60 * (rng.random(1000) < 0.02)
+    fitted = fit_slots(requests(512, out, seconds))
+    assert fitted.typical_s == pytest.approx(4.3, rel=0.05)
+    assert fitted.waited_s == seconds.mean() > 5.2
+    line = values(fitted)["overhead_s"] + values(fitted)["seconds_per_output_token"] * out
+    assert fitted.typical_s == pytest.approx(line.mean())
+    assert fitted.typical_s * ratio_moments(fitted.ratios)[0] == pytest.approx(fitted.waited_s, rel=1e-3)
+    assert (
+        f"mean seconds of a call: typical_s = {fitted.typical_s:.3g} by the fit alone, which makes little of rare "
+        f"delays; waited_s = {fitted.waited_s:.3g} as measured, with all of them"
+    ) in fitted.about
+
+
+def test_seconds_that_the_tokens_explain_have_no_ratios():
+    out = np.linspace(100, 500, 40)
+    fitted = fit_slots(requests(512, out, 0.4 + 0.01 * out))
+    assert fitted.ratios == ()
+    assert "ratios" not in fitted.yaml
+    assert "ratios" not in fitted.part
+
+
+def test_few_requests_say_little_of_rare_delays():
+    for n, few in ((30, True), (100, False)):
+        fitted = fit_slots(requests(512, *service(np.random.default_rng(0), n)))
+        assert len(fitted.ratios) == 20
+        assert (f"{n} requests say little of rare delays" in fitted.about) == few
 
 
 def test_itl_of_measured_servers(data):
@@ -150,6 +281,9 @@ def test_the_command_in_json(cli):
     assert (code, found["schema"], found["kind"], found["points"]) == (0, 1, "slots", 8)
     assert {name: p["value"] for name, p in found["parameters"].items()} == pytest.approx(SLOTS, rel=1e-5)
     assert yaml.safe_load(found["yaml"])[0]["kind"] == "slots"
+    assert (found["ratios"], found["typical_s"]) == ([], pytest.approx(found["waited_s"]))
+    code, out, _ = cli("fit-latency", *AIPERF, "--json")
+    assert (code, json.loads(out)["typical_s"], json.loads(out)["waited_s"]) == (0, None, None)
 
 
 GOOD = "concurrency,input_tokens,output_tokens,ttft_s,latency_s\n"

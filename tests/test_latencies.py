@@ -334,7 +334,7 @@ def test_queries_that_differ_are_mixed(part):
     """What is exact given the query is exact over all of them: the slowest belongs to the query, not to the crowd."""
     profile = ModelProfile("mine", ShortOrLong(), (part,))
     table = Pipeline(k=[1, 4, 16]).candidates(profile)
-    assert table.column("latency", "stderr").tolist() == [0.0] * 3
+    assert "latency.mean" not in table.row(0).simulated
     total = part.total(ShortOrLong().sample(np.random.default_rng(0), 40_000, 16), parallelism=4)
     assert table.column("latency") == pytest.approx(total[:, [0, 3, 15]].mean(axis=0), rel=0.02)
     assert table.column("latency", "std") == pytest.approx(total[:, [0, 3, 15]].std(axis=0), rel=0.03)

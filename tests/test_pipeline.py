@@ -74,7 +74,7 @@ def test_progress_is_told():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Pipeline("best"), "unknown aggregator 'best'; available: best-of-k, coverage, majority-vote"),
+        (lambda: Pipeline("best"), "unknown aggregator 'best'; available: best-of-k, all-of-k, coverage"),
         (lambda: Pipeline(selectors="kneee"), "unknown selector 'kneee'; available: knee,"),
         (lambda: Pipeline(selectors=[]), "selectors: at least one is needed, got none"),
         (lambda: Pipeline(selectors=7), "selectors: must be names or objects, one or many, got 7"),

@@ -239,7 +239,7 @@ def test_a_limited_quantile_is_drawn_beside_its_limit(four):
 
 def test_a_far_limit_is_named_and_not_drawn(report):
     figure = curve(report, "cost", model="gpt-5-nano", scenario="medical-ai")
-    assert "limit: mean cost ≤ 0.9 USD\n(above the picture)" in legend(figure)
+    assert "limit: mean cost ≤ 0.95 USD\n(above the picture)" in legend(figure)
     assert figure.axes[0].get_ylim()[1] < 0.2
 
 
@@ -322,8 +322,8 @@ def test_regions_cover_the_cells_of_the_map(report, selector):
 
 def test_the_scenarios_own_limits_are_a_point(report):
     figure = decisions(report, scenario="medical-ai", size=20)
-    own = "limits of medical-ai:\nmean cost ≤ 0.9 USD\nmean latency ≤ 600 s"
-    assert drawn(figure.axes[0], own).get_xydata().tolist() == [[0.9, 600]]
+    own = "limits of medical-ai:\nmean cost ≤ 0.95 USD\nmean latency ≤ 3600 s"
+    assert drawn(figure.axes[0], own).get_xydata().tolist() == [[0.95, 3600]]
     assert notes(figure) == "Everywhere: mean accuracy ≥ 0.98."
     with_one = decisions(report, scenario="medical-ai", x="accuracy", y="cost", size=20)
     assert with_one.axes[0].get_ylabel() == "budget: mean cost (USD)"

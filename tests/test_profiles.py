@@ -45,10 +45,13 @@ def test_the_nine_profiles_and_three_scenarios_of_the_paper():
     assert models["gpt-5"].costs == (LinearCost(1.25e-6, 1e-5), LinearLatency(0.0005, 0.005))
     assert {m.parallelism for m in models.values()} == {4}
     assert all("Table 3" in m.source for m in models.values())
-    assert [str(limit) for limit in scenarios["essay-feedback"].limits] == [
-        "cost <= 0.5",
-        "latency <= 60",
-        "accuracy >= 0.93",
+    assert {name: [str(limit) for limit in scenario.limits] for name, scenario in scenarios.items()} == {
+        "essay-feedback": ["cost <= 0.5", "latency <= 60", "accuracy >= 0.93"],
+        "medical-ai": ["cost <= 0.95", "latency <= 3600", "accuracy >= 0.98"],
+        "proposal-writing": ["cost <= 0.65", "latency <= 1800", "accuracy >= 0.96"],
+    }
+    assert [scenario.source for scenario in scenarios.values()] == [
+        f"arXiv 2510.18905, Table {number}" for number in (4, 5, 6)
     ]
 
 
@@ -143,7 +146,7 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(read, old, new, message
         ("models: {a: {c_in: 1, price: 2}}", "my.yaml: a: unknown key 'price'; keys: mu_Lin"),
         ("models: {a: 1", "my.yaml: line 2: did not find expected"),
         ("models: \x00", "my.yaml: must be YAML"),
-        ("a: &x [*x]", "my.yaml: unknown key 'a'"),
+        ("a: &x [*x]", "my.yaml: line 1: *x contains itself"),
         ("models: {5: {}, '5': {}}", "my.yaml: line 1: duplicate key '5'"),
     ],
 )  # fmt: skip

@@ -49,7 +49,7 @@ def test_built_ins_are_there_without_entry_points():
     expected += "rate-limited sequential slots slowest-of-k"
     assert registry.names(CostModel) == expected.split()
     assert registry.names(AccuracyAggregator) == [
-        *("best-of-k", "coverage", "majority-vote", "one-call", "plurality-vote", "top-score")
+        *("all-of-k", "best-of-k", "coverage", "majority-vote", "one-call", "plurality-vote", "top-score")
     ]
     assert registry.names(LogReader) == ["evalplus", "human-eval", "inspect-ai", "lm-eval", "table"]
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "

@@ -6,7 +6,7 @@ import pytest
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario
 from moo_infer.feasibility import infeasible
 
-STATISTICS = {"mean", "std", "low", "high", "stderr"}
+STATISTICS = {"mean", "std", "low", "high", "stderr", "stderr_simulation"}
 
 
 def test_json_is_the_public_contract(pipeline):
@@ -59,7 +59,7 @@ def test_json_of_monte_carlo_names_trials_and_seed_and_has_null_for_unknown():
     document = json.loads(report.to_json())
     assert document["estimator"] == {"name": "monte-carlo", "trials": 1, "seed": 7}
     accuracy = document["rows"][0]["objectives"]["accuracy"]
-    assert (accuracy["std"], accuracy["stderr"]) == (None, None)
+    assert (accuracy["std"], accuracy["stderr"], accuracy["stderr_simulation"]) == (None, None, None)
     assert "accuracy.mean" in document["rows"][0]["simulated"]
     assert "?" in report.to_text(details=True)
 

@@ -201,3 +201,41 @@ def test_curvature_of_a_hyperbola_on_a_grid_with_a_gap():
     expected = k[1:-1][np.argmax(curvature[1:-1])]
     assert expected == 15
     assert got.k[Knee().select(got)] == expected
+
+
+@pytest.mark.parametrize("limit", [1.0, 1e3, 1e9, 1e15, 1e290])
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_a_limit_that_is_none_makes_nothing_tie(limit, unit):
+    cost, latency = np.array([5.5e-5, 1.1e-4, 2.2e-4]) * unit, np.array([1.0, 2.0, 4.0]) * 1e-6 * unit
+    limits = [Limit("cost", limit * unit, "max"), Limit("latency", limit * unit, "max")]
+    rows = table(cost[::-1], latency[::-1], np.array([0.97, 0.96, 0.95]), limits)
+    assert (len(rows.front), MinCost().select(rows), MinLatency().select(rows)) == (3, 2, 2)
+    assert Registry().get(Selector, "cheapest-within:within=0.01").select(rows) == 1
+
+
+def test_values_that_are_equal_but_for_rounding_tie():
+    rows = table(np.array([0.1 + 0.2, 0.3]), np.ones(2), np.array([0.9, 0.9]), [Limit("cost", 1e9, "max")])
+    assert rows.front.tolist() == [0]
+    assert Utopia().select(rows) == 0
+
+
+def test_losses_far_below_the_limits_still_tell_rows_apart():
+    """Squares of 1e-7 are far below 1e-12."""
+    limits = [Limit("cost", 1.0, "max"), Limit("latency", 1.0, "max")]
+    rows = table(np.array([2.0, 1.0]) * 1e-7, np.ones(2) * 1e-7, 1 - np.array([1.0, 1.1]) * 1e-7, limits)
+    assert Utopia().select(rows) == 1
+
+
+@pytest.mark.parametrize("constant", [0.0, 1.0, 7.0])
+def test_an_objective_in_which_all_rows_agree_does_not_decide(constant):
+    accuracy = np.array([0.5, 0.7, 0.6])
+    assert MaxCube().select(table(np.full(3, constant), np.ones(3), accuracy)) == 1
+    at_the_limit = [Limit("cost", max(constant, 0.1), "max"), Limit("latency", 1.0, "max")]
+    assert MaxCube().select(table(np.full(3, constant), np.ones(3), accuracy, at_the_limit)) == 1
+    assert MaxCube().select(table(np.ones(3), np.ones(3), np.full(3, 0.5))) == 0
+
+
+def test_rows_that_each_stand_at_a_limit_tie_and_none_that_is_dominated_is_taken():
+    limits = [Limit("cost", 1.0, "max"), Limit("latency", 1.0, "max")]
+    rows = table(np.array([1.0, 1.0, 0.5]), np.array([1.0, 0.5, 1.0]), np.array([0.9, 0.9, 0.9]), limits)
+    assert MaxCube().select(rows) == 1

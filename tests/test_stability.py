@@ -155,6 +155,22 @@ def test_confidence_that_cannot_be_had_says_how_near_it_is():
     assert "nothing meets the limits in 100 % of the draws; the surest row does in" in report["utopia"].reason
 
 
+def test_confidence_1_keeps_what_meets_the_limits_in_every_draw():
+    scenario = Scenario("s", {"cost": 0.05})
+    report = Pipeline(selectors="max-accuracy", confidence=1, draws=100).run(MODELS[:1], scenario)
+    choice = report["max-accuracy"]
+    drawn = MODELS[0].draw(100, 0)
+    met = [
+        Pipeline(k=[choice.k, choice.k + 4])
+        .candidates(MODELS[0].at({path: float(v[b]) for path, v in drawn.items()}))
+        .met(scenario.limits)
+        for b in range(100)
+    ]
+    assert np.all(met, axis=0).tolist() == [True, False]
+    assert np.mean(met, axis=0)[1] > 0.5  # what a smaller confidence would take
+    assert report.held["s"].shares[choice.row] == 1.0
+
+
 def test_confidence_changes_nothing_where_nothing_is_uncertain(pipeline):
     sure = Pipeline(confidence=0.99).run("gpt-5", "medical-ai")
     assert [c.k for c in sure.rows] == [c.k for c in pipeline.run("gpt-5", "medical-ai").rows]

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from moo_infer import MooInferError
 from moo_infer.errors import MissingColumn
 from moo_infer.samples import Samples
-from moo_infer.subsets import best_scored_of_k, largest_of_k, mean_pass_at_k, pass_at_k, total_of_k, vote_at_k
+from moo_infer.subsets import (
+    all_at_k,
+    best_scored_of_k,
+    largest_of_k,
+    mean_pass_at_k,
+    pass_at_k,
+    total_of_k,
+    vote_at_k,
+)
 
 LIMITED = settings(max_examples=60, deadline=None)
 
@@ -55,6 +63,36 @@ def test_pass_at_k_at_its_ends():
     assert found[:2].tolist() == [[0, 0, 0], [1, 1, 1]]
     assert not np.signbit(found[0]).any()
     assert found[2:] == pytest.approx(np.array([[0.5, 1, np.nan], [np.nan] * 3]), nan_ok=True)
+
+
+@LIMITED
+@given(st.integers(1, 400), st.data())
+def test_all_at_k_is_that_of_whole_numbers(n, data):
+    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    exact = Fraction(comb(c, k), comb(n, k))
+    assert abs(Fraction(float(all_at_k([n], [c], [k])[0, 0])) - exact) < 1e-14
+
+
+@pytest.mark.parametrize(("wrong", "k"), [(1, 1), (1, 9_999_999), (3, 10**6), (3000, 3000), (10**4, 10**4)])
+def test_all_at_k_of_ten_million_samples(wrong, k):
+    exact = chance_of_none(10**7, wrong, k)
+    assert abs(Fraction(float(all_at_k([10**7], [10**7 - wrong], [k])[0, 0])) - exact) < 1e-13 * exact
+
+
+@pytest.mark.parametrize("n", [1, 4, 6])
+def test_all_at_k_is_the_mean_over_all_subsets(n):
+    for c in range(n + 1):
+        right = np.arange(n) < c
+        expected = [over_subsets(n, k, lambda subset, right=right: right[subset].all()) for k in range(1, n + 1)]
+        assert all_at_k([n], [c], np.arange(1, n + 1))[0] == pytest.approx(expected, abs=1e-15)
+
+
+def test_all_at_k_at_its_ends():
+    found = all_at_k([5, 5, 2, 0], [0, 5, 1, 0], [1, 2, 5])
+    assert found[:2].tolist() == [[0, 0, 0], [1, 1, 1]]
+    assert found[2:] == pytest.approx(np.array([[0.5, 0, np.nan], [np.nan] * 3]), nan_ok=True)
+    with pytest.raises(MooInferError, match="c must be <= n, got 4 of 3"):
+        all_at_k([3], [4], [1])
 
 
 def test_the_mean_of_pass_at_k_is_over_questions_with_enough_samples():

@@ -1,7 +1,8 @@
-"""What k inferences are worth together: the best, at least one right, or the majority."""
+"""What k inferences are worth together: the best, at least one right, all of them, or the majority."""
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,9 @@ from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
 from ..laws import Bernoulli
 from ..samples import Samples
-from ..subsets import pass_at_k, vote_at_k
+from ..subsets import all_at_k, pass_at_k, vote_at_k
 
-__all__ = ["BestOfK", "Coverage", "MajorityVote"]
+__all__ = ["AllOfK", "BestOfK", "Coverage", "MajorityVote"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -90,11 +91,38 @@ class Coverage(AccuracyAggregator):
             return Moments(right, np.sqrt(right * (1 - right)))
         if law is None:
             return None
-        wrong, n = 1.0 - law.mean, k.astype(np.float64)
-        # Var prod = (wrong^2 + std^2)^k - wrong^2k, so that nothing cancels where the two are close.
-        relative = law.std / np.where(wrong > 0, wrong, 1.0)  # never wrong: no spread either
-        variance = (wrong**2 + law.std**2) ** n * -np.expm1(-n * np.log1p(relative**2))
-        return Moments(1.0 - wrong**n, np.sqrt(variance))
+        wrong, std = _product(1.0 - law.mean, law.std, k)
+        return Moments(1.0 - wrong, std)
+
+
+@dataclass(frozen=True)
+class AllOfK(AccuracyAggregator):
+    """All k inferences are right: prod(A_i), also called pass^k.
+
+    Use it where one wrong answer of k is one too many: an agent that serves k customers, a job that runs every night.
+    It is a measure of reliability (tau-bench, Yao et al., arXiv 2406.12045), with `accuracy` the probability that an
+    inference is right, or 0 and 1. It falls with k, so that within limits the smallest k is both cheapest and best:
+    read it along k, or limit it at the k that is needed (``--k 8 --min-accuracy 0.9``).
+
+    >>> from moo_infer.builtin.inference import Gaussian
+    >>> AllOfK().exact(Gaussian(1024, 64, 2048, 128, 0.9, 0.0), np.array([1, 2, 8])).mean.round(6)
+    array([0.9     , 0.81    , 0.430467])
+    """
+
+    name = "all-of-k"
+    vectorised = True
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Probability that all of the first k inferences are right, (M, K)."""
+        return np.asarray(np.cumprod(draws.accuracy, axis=1), dtype=np.float64)
+
+    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+        """Exact mean and standard deviation where the law of the accuracy is known."""
+        law = model.accuracy
+        if model.logged is not None:
+            right = all_at_k(model.logged.n, model.logged.right, k)
+            return Moments(right, np.sqrt(right * (1 - right)))
+        return None if law is None else Moments(*_product(law.mean, law.std, k))
 
 
 @dataclass(frozen=True)
@@ -136,6 +164,16 @@ class MajorityVote(AccuracyAggregator):
         return Moments(np.asarray(betainc(half, half, law.mean)))
 
 
+def _product(mean: Any, std: Any, k: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of a product of k independent factors that are alike and not negative."""
+    n = k.astype(np.float64)
+    # Var prod = (mean^2 + std^2)^k - mean^2k, so that nothing cancels where the two are close.
+    relative = std / np.where(mean > 0, mean, 1.0)  # always 0: no spread either
+    with np.errstate(over="ignore"):  # nearly always 0: all of the variance is the first term
+        variance = (mean**2 + std**2) ** n * -np.expm1(-n * np.log1p(relative**2))
+    return mean**n, np.sqrt(variance)
+
+
 def _right_or_wrong(samples: Samples) -> Samples:
     """Samples whose answers are nothing but right or wrong."""
     answers = {"answer": np.where(samples.correct == 1, 0, 1)}
@@ -171,5 +209,5 @@ def _nodes() -> tuple[FloatArray, FloatArray]:
 
 @hookimpl
 def register_aggregators() -> list[type[AccuracyAggregator]]:
-    """Register best-of-k of the paper, coverage and majority vote."""
-    return [BestOfK, Coverage, MajorityVote]
+    """Register best-of-k of the paper, coverage, all of k, and majority vote."""
+    return [BestOfK, Coverage, AllOfK, MajorityVote]

@@ -8,7 +8,6 @@ import numpy.typing as npt
 from ..errors import NothingPossible
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
-from ..samples import ANSWERED
 from ..subsets import best_scored_of_k, pass_at_k, vote_at_k
 
 __all__ = ["OneCall", "PluralityVote", "TopScore"]
@@ -49,8 +48,8 @@ class PluralityVote(AccuracyAggregator):
     """The answer that most of k inferences give; ties are broken at random, blanks abstain (self-consistency).
 
     Wang et al., arXiv 2203.11171. Needs the column ``answer``: with wrong answers that differ among each other, fewer
-    than half can win, so this does better than `majority-vote`. Where answers are known of less than 90 % of a log's
-    samples, there is no vote.
+    than half can win, so this does better than `majority-vote`. There is no vote where no question of a log has two
+    answers.
 
     Exact mean on a log: over all subsets of k samples of each question.
 
@@ -84,11 +83,8 @@ class PluralityVote(AccuracyAggregator):
         samples = model.logged
         if samples is None:
             return None
-        if samples.answered < ANSWERED:
-            raise NothingPossible(
-                f"{samples.model}: no vote, because the log has answers for only {100 * samples.answered:.0f} % of the "
-                f"samples, and {100 * ANSWERED:.0f} % are needed"
-            )
+        if not samples.comparable("answer"):
+            raise NothingPossible(f"{samples.model}: no vote, because no question of the log has two answers")
         return Moments(vote_at_k(samples, k))
 
 
@@ -96,7 +92,8 @@ class PluralityVote(AccuracyAggregator):
 class TopScore(AccuracyAggregator):
     """The inference with the highest score of k, ties at random: best-of-k by a verifier or reward model that errs.
 
-    Needs the column ``score``; a score of -inf is unknown, and taken only where no other is there, as wrong.
+    Needs the column ``score``; a score of -inf is unknown, and taken only where no other is there, as wrong. There is
+    no choice where no question of a log has two scores.
 
     >>> draws = Draws(*np.ones((2, 1, 3)), np.array([[1.0, 0, 1]]), {"score": np.array([[0.2, 0.7, 0.5]])})
     >>> TopScore().aggregate(draws, np.random.default_rng(0))
@@ -125,8 +122,8 @@ class TopScore(AccuracyAggregator):
         samples = model.logged
         if samples is None:
             return None
-        if "score" not in samples.columns:
-            raise NothingPossible(f"{samples.model}: no choice by score, because the log lacks scores")
+        if not samples.comparable("score"):
+            raise NothingPossible(f"{samples.model}: no choice by score, because no question of the log has two scores")
         return Moments(best_scored_of_k(samples, k))
 
 

@@ -15,7 +15,7 @@ from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Moments, Queries
 from ..objectives import Objective
 from ..resampling import FEW, question_weights, unseen
-from ..samples import ANSWERED, Samples
+from ..samples import Samples
 from ..subsets import largest_of_k, total_of_k
 from .costs import COST, LATENCY
 from .latencies import scheduled
@@ -27,14 +27,10 @@ IntArray = npt.NDArray[np.int64]
 
 ENERGY = Objective("energy", unit="J")
 TOKENS = ("input_tokens", "output_tokens")
-BROUGHT = (
-    "answer",
-    "score",
-    "cached_input_tokens",
-    "latency_s",
-    "cost_usd",
-    "energy_j",
-)  # columns of the log that draws have too
+CHOICE = ("answer", "score")  # what one answer of several is chosen by
+TAKEN = ("latency_s", "cost_usd", "energy_j")  # what samples took
+CACHED = "cached_input_tokens"  # of the input, what was read from a cache
+BROUGHT = (*CHOICE, CACHED, *TAKEN)  # columns of the log that draws have too
 AT_ONCE = 2**22  # random keys in one go; bounds memory
 
 
@@ -46,6 +42,7 @@ class _Given(InferenceModel):
 
     samples: Samples
     failed: int  # how many more there were
+    unused: tuple[str, ...]  # which columns are left out, and why, in words
 
     @property
     def logged(self) -> Samples:
@@ -68,16 +65,18 @@ class _Given(InferenceModel):
         samples, S = self.samples, self.rows.shape[1]
         if samples.largest_k < K:
             raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
-        chosen = np.empty((M, K), dtype=np.int64)
+        chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64)
         step = max(1, AT_ONCE // S)
         for start in range(0, M, step):
-            rows = self.rows[rng.choice(len(weights), min(step, M - start), p=weights)]
+            question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
+            rows = self.rows[question[start : start + step]]
             order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
             chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
         tokens_in, tokens_out = (
             samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None for name in TOKENS
         )
         brought = {name: samples.columns[name][chosen] for name in BROUGHT if name in samples.columns}
+        brought["question"] = np.broadcast_to(question[:, None], (M, K))
         if "score" in brought:
             brought["score"] = np.where(np.isnan(brought["score"]), -np.inf, brought["score"])
         return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)
@@ -89,10 +88,10 @@ class Empirical(InferenceModel):
 
     Means are therefore unbiased estimates over all subsets of k of a question's samples (pass@k of Chen et al., arXiv
     2107.03374, is one), exact at every k up to the fewest scored samples of any question; beyond that there are no
-    candidates. Draws bring along what the log has: ``answer``, ``score``, ``cached_input_tokens``, ``latency_s``,
-    ``cost_usd``, ``energy_j``.
-    Samples that failed (neither right nor wrong) are left out, and so are columns with gaps among the others (but up to
-    a tenth of the scores).
+    candidates. Draws bring along which ``question`` they are about, and what the log has: ``answer``, ``score``,
+    ``cached_input_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``. Samples that failed (neither right nor wrong)
+    are left out, and so are tokens, seconds, dollars and joules that some of the others lack. Samples without an answer
+    or a score stay, and abstain. Reports say all of that.
 
     How sure a decision is follows from the questions: other logs of as many would have held others (Bayesian bootstrap
     over questions, Rubin 1981; models that answered the same questions are resampled together).
@@ -161,6 +160,7 @@ class Empirical(InferenceModel):
         if self._given.failed:
             of = self._given.failed + len(samples)
             said.append(f"{self._given.failed} of {of} samples failed; neither they nor what they took is counted")
+        said += [*self._given.unused, *samples.abstentions()]
         if np.ptp(samples.correct) == 0:
             what, Q = "right" if samples.correct[0] else "wrong", len(samples.questions)
             said.append(
@@ -266,17 +266,23 @@ class LoggedLatency(_Logged):
 
 @lru_cache(maxsize=256)
 def _of(samples: Samples) -> _Given:
-    """The samples that count: scored ones, without columns that are unknown for some of them."""
+    """The samples that count: scored ones, without columns that some of them lack or that leave nothing to choose."""
     scored = samples.scored
     if not len(scored):
         raise MooInferError(f"{samples.model}: none of the {len(samples)} samples is right or wrong")
+    lacking = {name: int((~scored.known(name)).sum()) for name in scored.columns}
     known = {
         name: column
         for name, column in scored.columns.items()
-        if np.isfinite(column).mean() >= (ANSWERED if name == "score" else 1.0)
+        if (scored.comparable(name) if name in CHOICE else not lacking[name])
     }
+    unused = tuple(
+        f"{name} is not used: {lacking[name]} of {len(scored)} scored samples lack it"
+        for name in (*TOKENS, *TAKEN)
+        if name in scored.columns and name not in known
+    )
     kept = Samples(scored.model, scored.questions, scored.question, scored.correct, known)
-    return _Given(kept, len(samples) - len(scored))
+    return _Given(kept, len(samples) - len(scored), unused)
 
 
 def _from_file(path: Path, model: str, sha256: str) -> Samples:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
 from ..laws import ClippedNormal
-from ..parts import NonNegative
+from ..noise import noisy_sum, ratio_at, ratio_moments
+from ..parts import NonNegative, Positive
 from ..subsets import largest_of_k, total_of_k
 from .costs import LATENCY, LinearLatency, tokens_of
 
@@ -27,15 +28,18 @@ AT_ONCE = 1024  # values of k in one go; bounds memory
 
 @dataclass(frozen=True)
 class Calls(CostModel):
-    """What the parts for a service share: the seconds of one call, linear in its tokens.
+    """What the parts for a service share: the seconds of one call, linear in its tokens, times a ratio of its own.
 
-    A call takes ``overhead_s + seconds_per_input_token * tokens_in + seconds_per_output_token * tokens_out``, whatever
-    else runs.
+    The line ``overhead_s + seconds_per_input_token * tokens_in + seconds_per_output_token * tokens_out`` is what a call
+    takes, whatever else runs; with `ratios` it takes their quantile at the column ``noise`` of the draws times as long.
 
     Args:
         seconds_per_input_token: s, >= 0.
         seconds_per_output_token: s, >= 0.
         overhead_s: what every call takes besides (network, routing, time in a queue), s, >= 0.
+        ratios: of the seconds of calls and of the line, > 0, in any order: quantiles at evenly spaced probabilities,
+            from the smallest to the largest, linear in between. A call draws one whatever its tokens and whatever the
+            other calls draw. None of them: calls take what the line says.
     """
 
     objective = LATENCY
@@ -44,6 +48,7 @@ class Calls(CostModel):
     seconds_per_input_token: NonNegative
     seconds_per_output_token: NonNegative
     overhead_s: NonNegative = 0.0
+    ratios: tuple[Positive, ...] = ()
 
     @abstractmethod
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
@@ -52,19 +57,37 @@ class Calls(CostModel):
     def seconds(self, draws: Draws, /) -> FloatArray:
         """Seconds of every call by itself, (M, K)."""
         tokens = self.seconds_per_input_token * draws.tokens_in + self.seconds_per_output_token * draws.tokens_out
-        return np.asarray(self.overhead_s + tokens)
+        line = np.asarray(self.overhead_s + tokens)
+        return line * ratio_at(draws["noise"], self.ratios) if len(self.ratios) else line
 
     def one_after_the_other(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
-        """Moments of the sum of k calls, where the laws of the token counts are known."""
-        linear = LinearLatency(self.seconds_per_input_token, self.seconds_per_output_token)
-        moments = linear.exact(model, k, parallelism=1)
-        return None if moments is None else _moved(moments, np.asarray(self.overhead_s * k), 1.0)
+        """Moments of the sum of k calls, where the laws of the token counts are known, or their samples."""
+        ratio, spread = ratio_moments(self.ratios)
+        lines, one = self._lines(model, k), self._lines(model, np.array([1]))
+        if lines is None or one is None:
+            return None
+        return noisy_sum(lines, one, k, self.ratios) if spread else _moved(lines, 0.0, ratio)
 
     def all_at_once(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
         """Moments of the slowest of k calls, where the law of a call follows from those of its token counts.
 
-        That is so where only one of the two varies, or both are normal.
+        That is so where only one of the two varies, or both are normal, and nothing else varies; of one call they are
+        those of a sum.
         """
+        ratio, spread = ratio_moments(self.ratios)
+        if spread:
+            return self.one_after_the_other(model, k) if k.max() == 1 else None
+        slowest = self._slowest_line(model, k)
+        return None if slowest is None else _moved(slowest, 0.0, ratio)
+
+    def _lines(self, model: InferenceModel, k: IntArray) -> Moments | None:
+        """Moments of the sum of k lines."""
+        linear = LinearLatency(self.seconds_per_input_token, self.seconds_per_output_token)
+        moments = linear.exact(model, k, parallelism=1)
+        return None if moments is None else _moved(moments, np.asarray(self.overhead_s * k), 1.0)
+
+    def _slowest_line(self, model: InferenceModel, k: IntArray) -> Moments | None:
+        """Moments of the largest of k lines."""
         if model.logged is not None:
             samples_in, samples_out = tokens_of(model.logged)
             tokens = self.seconds_per_input_token * samples_in + self.seconds_per_output_token * samples_out
@@ -88,10 +111,10 @@ class Calls(CostModel):
 class Sequential(Calls):
     """Calls one after the other, whatever P: seconds add up.
 
-    Exact as far as `linear-latency` with P = 1 is.
+    Exact as far as `linear-latency` with P = 1 is; with `ratios` that vary, mean and standard deviation.
 
     Args:
-        seconds_per_input_token, seconds_per_output_token, overhead_s: the seconds of one call; see `Calls`.
+        seconds_per_input_token, seconds_per_output_token, overhead_s, ratios: the seconds of one call; see `Calls`.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> chat = Gaussian(1000, 0, 400, 100, 0.8, 0.1)
@@ -106,7 +129,7 @@ class Sequential(Calls):
         return np.cumsum(self.seconds(draws), axis=1)
 
     def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact moments where the laws of the token counts are known."""
+        """Exact moments where the laws of the token counts are known, or their samples."""
         return self.one_after_the_other(model, k)
 
 
@@ -115,10 +138,11 @@ class SlowestOfK(Calls):
     """All calls at once, whatever P: the slowest decides.
 
     Exact where the law of a call is known, which is where only one of its token counts varies or both are normal:
-    the mean and standard deviation of the largest of k by quadrature, its quantiles ``F^-1(q^(1/k))``.
+    the mean and standard deviation of the largest of k by quadrature, its quantiles ``F^-1(q^(1/k))``. With `ratios`
+    that vary, simulated for k > 1.
 
     Args:
-        seconds_per_input_token, seconds_per_output_token, overhead_s: the seconds of one call; see `Calls`.
+        seconds_per_input_token, seconds_per_output_token, overhead_s, ratios: the seconds of one call; see `Calls`.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> chat = Gaussian(1000, 0, 400, 100, 0.8, 0.1)
@@ -142,11 +166,11 @@ class Slots(Calls):
     """P calls at a time: the next starts as soon as one ends (list scheduling).
 
     Slower than ``k / P`` calls, because the last ones run while other slots are idle already, and faster than waves
-    of P that wait for each other. Exact in every trial; moments are simulated except with one slot, where nothing
-    waits (no k above P), and where all calls take equally long.
+    of P that wait for each other. Exact in every trial; moments are simulated except with one slot (as `sequential`),
+    where nothing waits (no k above P, as `slowest-of-k`), and where all calls take equally long.
 
     Args:
-        seconds_per_input_token, seconds_per_output_token, overhead_s: the seconds of one call; see `Calls`.
+        seconds_per_input_token, seconds_per_output_token, overhead_s, ratios: the seconds of one call; see `Calls`.
 
     >>> draws = Draws(np.zeros((1, 4)), np.array([[3.0, 1.0, 1.0, 5.0]]), np.ones((1, 4)))
     >>> Slots(0.0, 1.0).total(draws, parallelism=2)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..errors import MooInferError
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel
+from ..noise import with_noise
 from ..parts import Positive, Share
 from .latencies import Calls, scheduled
 
@@ -32,7 +33,7 @@ class RateLimited(Calls):
     of each limit, and reports say which of them decides. Simulated: exact in every trial, no closed form.
 
     Args:
-        seconds_per_input_token, seconds_per_output_token, overhead_s: the seconds of one call; see `Calls`.
+        seconds_per_input_token, seconds_per_output_token, overhead_s, ratios: the seconds of one call; see `Calls`.
         requests_per_minute: the limit, > 0; or None.
         tokens_per_minute: the limit, input and output together, > 0; or None.
         burst: share of a minute's allowance that is there when a query comes, in [0, 1]: 0 where the account is busy,
@@ -63,7 +64,8 @@ class RateLimited(Calls):
 
     def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
         """Return from which k on a limit, not P, decides."""
-        draws = model.sample(np.random.default_rng(0), TRIALS, int(k.max()))
+        rng = np.random.default_rng(0)
+        draws = with_noise(model.sample(rng, TRIALS, int(k.max())), rng)
         slots = scheduled(self.seconds(draws), parallelism).mean(axis=0)[k - 1]
         limits = {"requests": self.requests_per_minute, "tokens": self.tokens_per_minute}
         alone = {}

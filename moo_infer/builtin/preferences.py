@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..candidates import Candidates
+from ..candidates import DECIMALS, Candidates, significant
 from ..errors import NoSelection, SelectionWarning
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
@@ -47,8 +47,8 @@ class NetValue(Selector):
         price = candidates.column(COST.name)
         if self.usd_per_second:
             price = price + self.usd_per_second * candidates.column(LATENCY.name)
-        net = np.round(worth - price, 12)
-        best = int(np.argmax(net))
+        net = significant(worth - price, np.maximum(worth, price))
+        best = int(candidates.front[np.argmax(net[candidates.front])])
         if net[best] <= 0:
             least = int(np.argmin(candidates.k))
             samples = "one sample is" if candidates.k[least] == 1 else f"k = {candidates.k[least]} is"
@@ -67,8 +67,9 @@ class CheapestWithin(Selector):
 
     Args:
         within: how much accuracy may be given up, as a share, >= 0.
-        standard_errors: or how many standard errors of the best row's mean (0 where that is exact), >= 0; the larger of
-            the two margins counts.
+        standard_errors: or how many standard errors of the best row's mean, >= 0; the larger of the two margins counts.
+            In a standard error is what is known: that a log might have had other questions, and that a simulation might
+            have had other trials. Where nothing is, `within` alone counts, with a warning.
 
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
     >>> CheapestWithin(within=0.01).select(table)
@@ -85,9 +86,15 @@ class CheapestWithin(Selector):
         require(candidates, COST.name)
         accuracy = candidates.column(ACCURACY.name)
         best = int(np.argmax(accuracy))
-        stderr = candidates.column(ACCURACY.name, "stderr")[best] if self.standard_errors else 0.0
-        margin = max(self.within, self.standard_errors * np.nan_to_num(stderr))
-        close = np.flatnonzero(np.round(accuracy[best] - accuracy - margin, 12) <= 0)
+        margin = self.within
+        if self.standard_errors:
+            errors = [candidates.column(ACCURACY.name, of)[best] for of in ("stderr", "stderr_simulation")]
+            if np.isnan(errors).all():
+                said = f"no standard error is known, so that only within = {self.within:g} counts"
+                warnings.warn(said, SelectionWarning, stacklevel=2)
+            margin = max(margin, self.standard_errors * float(np.hypot(*np.nan_to_num(errors))))
+        front = candidates.front
+        close = front[np.round(accuracy[best] - accuracy[front] - margin, DECIMALS) <= 0]
         return int(close[np.argmin(candidates.loss(COST.name)[close])])
 
 
@@ -113,7 +120,7 @@ class WeightedSum(Selector):
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of the least sum; raises MooInferError for weights of unknown objectives."""
         weights = objective_weights(self.weights, candidates, self.name)
-        return int(np.argmin(np.round(candidates.losses @ weights, 12)))
+        return int(candidates.front[np.argmin(significant(candidates.losses[candidates.front] @ weights))])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ..candidates import Candidates
+from ..candidates import DECIMALS, Candidates, significant
 from ..errors import unknown
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
@@ -46,7 +46,7 @@ class AchievementScalarisation(Selector):
         front, weights = candidates.front, objective_weights(self.weights, candidates, self.name)
         # pymoo divides by its weights, so that a larger one matters less; ours multiply.
         values = ASF()(candidates.losses[front], 1.0 / weights)
-        return int(front[np.argmin(np.round(values, 12))])
+        return int(front[np.argmin(significant(values))])
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PseudoWeights(Selector):
             from pymoo.mcdm.pseudo_weights import PseudoWeights as Decision
         _, strengths = Decision(weights[telling])(losses[:, telling], return_pseudo_weights=True)
         share = weights[telling] / weights[telling].sum()
-        return int(front[np.argmin(np.round(np.abs(strengths - share).sum(axis=1), 12))])
+        return int(front[np.argmin(np.round(np.abs(strengths - share).sum(axis=1), DECIMALS))])
 
 
 def objective_weights(weights: Mapping[str, float], candidates: Candidates, selector: str) -> FloatArray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..candidates import DECIMALS, Candidates
+from ..candidates import DECIMALS, Candidates, significant
 from ..errors import MooInferError, NoSelection, SelectionWarning
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
@@ -71,8 +71,9 @@ class MinLatency(Selector):
 class MaxCube(Selector):
     """The largest box between the row and the limits: prod(1 - loss) (paper, eqs 9-19: maximal cube volume).
 
-    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. Adding a model cannot reverse the order of
-    the others where every objective has a limit; without one, the scale is the largest mean of the table.
+    With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. An objective that is the same in all rows is
+    left out of the product: at its limit it would make every volume 0. Adding a model cannot reverse the order of the
+    others where every objective has a limit; without one, the scale is the largest mean of the table.
 
     >>> from moo_infer import Limit
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
@@ -83,9 +84,10 @@ class MaxCube(Selector):
     name = "max-cube"
 
     def select(self, candidates: Candidates, /) -> int:
-        """Return the row of largest volume."""
-        volume = np.prod(np.maximum(1.0 - candidates.losses, 0.0), axis=1)
-        return int(np.argmax(np.round(volume, DECIMALS)))
+        """Return the row of largest volume; of equal volumes one that nothing dominates."""
+        front, losses = candidates.front, candidates.losses
+        sides = np.maximum(1.0 - losses[front][:, np.ptp(losses, axis=0) > 0], 0.0)
+        return int(front[np.argmax(significant(np.prod(sides, axis=1)))])
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Utopia(Selector):
     def select(self, candidates: Candidates, /) -> int:
         """Return the row of the front with the smallest Euclidean norm of its losses."""
         front = candidates.front
-        return int(front[np.argmin(np.round((candidates.losses[front] ** 2).sum(axis=1), DECIMALS))])
+        return int(front[np.argmin(significant((candidates.losses[front] ** 2).sum(axis=1)))])
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..errors import MooInferError
 from ..resampling import FEW, question_weights, unseen
-from ..samples import ANSWERED, Samples
-from ..subsets import best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
+from ..samples import Samples
+from ..subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
 __all__ = ["Estimated", "Estimates", "estimate"]
 
@@ -27,7 +27,7 @@ MEANS = {
     "mean_cost_usd": "cost_usd",
     "mean_energy_j": "energy_j",
 }
-CURVES = ("pass_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
+CURVES = ("pass_at_k", "all_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +58,13 @@ class Estimates:
         k: (m,), ascending.
         confidence: of all intervals, in (0, 1).
         pass_at_k: probability that one of k samples is right.
+        all_at_k: probability that all k samples are right (pass^k).
         vote_at_k: probability that the plurality vote of k is right, or None.
         vote_gain: of the largest k over one sample (pass@1), or None.
         best_scored_at_k: probability that the sample with the highest score is right, or None.
         slowest_of_k_s: expected seconds of the slowest of k calls, or None.
         mean_input_tokens, mean_output_tokens, mean_latency_s, mean_cost_usd, mean_energy_j: of a sample, or None.
+        abstentions: which samples take no part in votes and choices by score, in words.
     """
 
     model: str
@@ -74,6 +76,7 @@ class Estimates:
     k: IntArray
     confidence: float
     pass_at_k: Estimated
+    all_at_k: Estimated
     vote_at_k: Estimated | None
     vote_gain: Estimated | None
     best_scored_at_k: Estimated | None
@@ -83,6 +86,7 @@ class Estimates:
     mean_latency_s: Estimated | None
     mean_cost_usd: Estimated | None
     mean_energy_j: Estimated | None
+    abstentions: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and lists for JSON: every name with its value, and with ``_interval`` [low, high]."""
@@ -103,21 +107,18 @@ class Estimates:
         return result
 
     def remarks(self) -> Sequence[str]:
-        """Return what to know about the estimates, in words: failed samples, and whether a vote helps."""
+        """Return what to know about the estimates, in words: what failed or is missing, and whether a vote helps."""
         said = []
         if self.failed:
             said.append(f"{self.failed} of {self.samples} samples failed: they count neither as right nor as wrong")
         if self.unscored:
             said.append(f"{self.unscored} of {self.questions + self.unscored} questions have only such samples")
+        said += self.abstentions
         if self.questions < 2:
             said.append("one question: nothing tells how sure the estimates are")
-        elif self.pass_at_k.value[-1] in (0, 1):
-            flat = self.k[self.pass_at_k.value == self.pass_at_k.value[-1]][0]
-            what, other = ("1", "not be") if self.pass_at_k.value[-1] else ("0", "be")
-            said.append(
-                f"pass@k is {what} from k = {flat} on: the bootstrap sees no spread there, but up to "
-                f"{100 * unseen(self.questions):.2g} % of other questions may {other} solved (95 %)"
-            )
+        else:
+            said += self._flat("pass@k", self.pass_at_k, "solved")
+            said += self._flat("all@k", self.all_at_k, "solved every time")
         if 2 <= self.questions < FEW:
             said.append(
                 f"with fewer than {FEW} questions the intervals are too narrow, the more so the fewer there are"
@@ -140,6 +141,16 @@ class Estimates:
             )
         return said
 
+    def _flat(self, name: str, curve: Estimated, what: str) -> Sequence[str]:
+        """Say of a curve that ends at 0 or 1 what its interval does not show."""
+        if curve.value[-1] not in (0, 1):
+            return ()
+        k, otherwise = self.k[curve.value == curve.value[-1]][0], "not be" if curve.value[-1] else "be"
+        return [
+            f"{name} is {curve.value[-1]:g} from k = {k} on: the bootstrap sees no spread there, but up to "
+            f"{100 * unseen(self.questions):.2g} % of other questions may {otherwise} {what} (95 %)"
+        ]
+
 
 def estimate(
     samples: Samples, k: npt.ArrayLike | None = None, B: int = 1000, seed: int = 0, confidence: float = 0.95
@@ -149,8 +160,8 @@ def estimate(
     Everything at k is the mean over the questions with at least k samples of the exact mean over all subsets of k of
     them (see `moo_infer.subsets`). Means of tokens, seconds, dollars and joules are over samples. What failed counts
     nowhere. Intervals are of the Bayesian bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and
-    97.5 % quantiles, for a confidence of 95 %. Votes are None where fewer than 90 % of the samples have an answer, and
-    so is what needs a score.
+    97.5 % quantiles, for a confidence of 95 %. Votes are None where no question has two answers, and so is the choice
+    by score where none has two scores.
 
     Args:
         samples: the log of one model.
@@ -187,11 +198,15 @@ def estimate(
     starts = np.searchsorted(kind[order], np.arange(len(pairs)))
     grouped, times = np.add.reduceat(weights[:, order], starts, axis=1), np.bincount(kind)
     step = max(BLOCK // len(pairs), 1)
-    parts = [
-        _mean(pass_at_k(pairs[:, 0], pairs[:, 1], asked[i : i + step]), grouped, confidence, times)
-        for i in range(0, len(asked), step)
-    ]
-    votes = vote_at_k(log, asked) if _known(log, "answer", lambda answer: answer >= 0) >= ANSWERED else None
+
+    def counted(chance: Callable[[IntArray, IntArray, IntArray], FloatArray]) -> Estimated:
+        parts = [
+            _mean(chance(pairs[:, 0], pairs[:, 1], asked[i : i + step]), grouped, confidence, times)
+            for i in range(0, len(asked), step)
+        ]
+        return Estimated(*(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__))
+
+    votes = vote_at_k(log, asked) if log.comparable("answer") else None
     gain = None
     if votes is not None and asked[-1] > 1:
         gain = curve(votes[:, -1] - log.right / log.n)
@@ -204,20 +219,18 @@ def estimate(
         failed=len(samples) - len(log),
         k=asked,
         confidence=confidence,
-        pass_at_k=Estimated(
-            *(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__)
-        ),
+        pass_at_k=counted(pass_at_k),
+        all_at_k=counted(all_at_k),
         vote_at_k=None if votes is None else curve(votes),
         vote_gain=gain,
-        best_scored_at_k=(
-            curve(best_scored_of_k(log, asked)) if _known(log, "score", np.isfinite) >= ANSWERED else None
-        ),
+        best_scored_at_k=curve(best_scored_of_k(log, asked)) if log.comparable("score") else None,
         slowest_of_k_s=(
             curve(_same_questions(largest_of_k(log["latency_s"], log.question, asked)[0], log, asked))
-            if _known(log, "latency_s", np.isfinite)
+            if log.known("latency_s").any()
             else None
         ),
         **{name: _mean_of_samples(log, column, weights, confidence) for name, column in MEANS.items()},
+        abstentions=log.abstentions(),
     )
 
 
@@ -227,11 +240,6 @@ def _same_questions(slowest: FloatArray, log: Samples, k: IntArray) -> FloatArra
     if (known == log.n).all():
         return slowest
     return np.where(k <= known[known > 0].min(), slowest, np.nan)
-
-
-def _known(log: Samples, column: str, known: Callable[[Any], Any]) -> float:
-    """Share of the samples whose value is known."""
-    return float(np.mean(known(log[column]))) if column in log.columns else 0.0
 
 
 def _mean(table: FloatArray, weights: FloatArray, confidence: float, times: IntArray | None = None) -> Estimated:
@@ -246,9 +254,9 @@ def _mean(table: FloatArray, weights: FloatArray, confidence: float, times: IntA
 
 def _mean_of_samples(log: Samples, column: str, weights: FloatArray, confidence: float) -> Estimated | None:
     """Mean over the samples whose value is known, and its bootstrap over questions: a ratio of sums."""
-    if not _known(log, column, np.isfinite):
+    known = log.known(column)
+    if not known.any():
         return None
-    known = np.isfinite(log[column])
     total = np.bincount(log.question[known], log[column][known], minlength=len(log.questions))
     count = np.bincount(log.question[known], minlength=len(log.questions))
     questions = np.asarray((count > 0).sum())

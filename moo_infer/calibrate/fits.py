@@ -177,29 +177,18 @@ def fit_seconds(samples: Samples, /) -> Fitted:
     names = ("input_tokens", "output_tokens", "latency_s")
     known = np.logical_and.reduce([np.isfinite(scored[name]) for name in names]) & (scored["latency_s"] > 0)
     scored = scored.where(known)
-
-    def fitted(kept: Samples) -> Fitted:
-        tokens_in, tokens_out, seconds = (np.asarray(kept[name], dtype=np.float64) for name in names)
-        unknown = np.full(len(kept), math.nan)
-        return fit_slots(Measured(unknown, tokens_in, tokens_out, unknown, seconds))
-
+    tokens_in, tokens_out, seconds = (np.asarray(scored[name], dtype=np.float64) for name in names)
+    unknown = np.full(len(scored), math.nan)
+    groups = scored.question % GROUPS if len(scored.questions) >= GROUPS else None
     try:
-        found = fitted(scored)
+        fitted = fit_slots(Measured(unknown, tokens_in, tokens_out, unknown, seconds), groups)
     except MooInferError as error:
         raise MooInferError(f"{samples.model}: {error}") from None
     about = (
-        f"{found.about}; seconds of the fit are off by {100 * found.error:.1f} % on average, and what tokens do not "
-        "explain is not in it, so that the slowest of k comes out too fast"
+        f"{fitted.about}; seconds of the fit alone are off by {100 * fitted.error:.1f} % on average, which the ratios "
+        "draw for every call by itself, whatever calls to one question have in common"
     )
-    if len(scored.questions) < GROUPS:
-        return replace(found, about=about)
-    group = scored.question % GROUPS
-    left_out = [fitted(scored.where(group != i)).parameters for i in range(GROUPS)]
-    parameters = {
-        name: (value, math.sqrt((GROUPS - 1) * float(np.var([out[name][0] for out in left_out]))))
-        for name, (value, _) in found.parameters.items()
-    }
-    return replace(found, parameters=parameters, about=about)
+    return replace(fitted, about=about)
 
 
 def _enough(samples: Samples, kind: str) -> Samples:

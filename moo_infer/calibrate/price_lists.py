@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -64,11 +64,12 @@ class PriceList:
     names: Sequence[str]
     look_up: Callable[[str], Entry | str | None]
 
-    def without(self, models: Iterable[str], /) -> str:
-        """Say that it does not have some models, with the closest names."""
-        close = {model: get_close_matches(model, self.names, n=3) for model in models}
-        said = [f"{m} (closest: {', '.join(names)})" if names else m for m, names in close.items()]
-        return f"no price of {', '.join(said)} in {self.title}"
+    def without(self, reasons: Mapping[str, str | None], /) -> str:
+        """Say of which models it has no price, and why; with the closest names where the reason is None."""
+        close = {m: get_close_matches(m, self.names, n=3) for m, reason in reasons.items() if reason is None}
+        models = [f"{m} (closest: {', '.join(close[m])})" if close.get(m) else m for m in reasons]
+        told = [f"{m}: {reason}" if len(reasons) > 1 else reason for m, reason in reasons.items() if reason is not None]
+        return f"no price of {', '.join(models)} in {self.title}" + (f": {'; '.join(told)}" if told else "")
 
 
 @dataclass(frozen=True)

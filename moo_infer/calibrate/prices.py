@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ..documents import read_yaml
 from ..errors import MooInferError, unknown
-from ..profiles import read_yaml
 from .by_hand import BY_HAND, FLAG, by_hand
 from .genai_list import GENAI_PRICES, genai_prices
 from .litellm_list import KEYS, litellm, litellm_proxy
@@ -68,16 +68,10 @@ def find_prices(
     else:
         listed = _NOTHING
     found = {model: listed.look_up(model) for model in models if model not in given}
+    reasons = {model: _refused(model, entry, model in free) for model, entry in found.items()}
+    if refused := {model: reason for model, reason in reasons.items() if reason != ""}:
+        raise MooInferError(f"{listed.without(refused)}; give {'it' if len(refused) == 1 else 'them'} by hand: {FLAG}")
     entries = {model: entry for model, entry in found.items() if isinstance(entry, Entry)}
-    why = {model: entry for model, entry in found.items() if isinstance(entry, str)}
-    why |= {model: _zero(model, entry) for model, entry in entries.items() if model not in free and _zero(model, entry)}
-    missing = [model for model, entry in found.items() if entry is None]
-    if missing or why:
-        said = [listed.without(missing)] if missing else []
-        said += [f"no price of {model} in {listed.title}: {reason}" for model, reason in why.items()]
-        raise MooInferError(
-            f"{'; '.join(said)}; give {'it' if len(missing) + len(why) == 1 else 'them'} by hand: {FLAG}"
-        )
     if others := [f"{model} as {entry.name}" for model, entry in entries.items() if not same_name(model, entry.name)]:
         warnings.warn(
             f"{listed.title} prices {', '.join(others)}; where that is another model, give its price by hand",
@@ -172,12 +166,16 @@ def _opened(source: str | Path | None, on: date, per_million: bool = False) -> t
 def found_price(listed: PriceList, model: str, /) -> Price:
     """Return the price of a model from a list that was opened; raises MooInferError where it has none."""
     entry = listed.look_up(model)
-    if entry is None:
-        raise MooInferError(f"{listed.without([model])}; give it by hand: {FLAG}")
-    reason = entry if isinstance(entry, str) else _zero(model, entry)
-    if reason or isinstance(entry, str):
-        raise MooInferError(f"no price of {model} in {listed.title}: {reason}; give it by hand: {FLAG}")
+    if not isinstance(entry, Entry) or _zero(model, entry):
+        raise MooInferError(f"{listed.without({model: _refused(model, entry)})}; give it by hand: {FLAG}")
     return _priced(entry, listed.title)
+
+
+def _refused(model: str, entry: Entry | str | None, free: bool = False) -> str | None:
+    """Why there is no price: nothing where there is one, None where there is no entry."""
+    if isinstance(entry, Entry):
+        return "" if free else _zero(model, entry)
+    return entry
 
 
 def _zero(model: str, entry: Entry) -> str:

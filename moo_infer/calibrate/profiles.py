@@ -295,12 +295,12 @@ def _beside(beyond: Extrapolated, inference: Mapping[str, Any]) -> list[str]:
 
 
 def _mapping(fitted: Fitted) -> dict[str, Any]:
-    """The mapping of a fitted part, every number with its standard error."""
+    """The mapping of a fitted part, every number of it with its standard error, and the ratios as they are."""
     numbers = {
         name: {"value": float(f"{value:.6g}"), "se": float(f"{se:.3g}")}
         for name, (value, se) in fitted.parameters.items()
     }
-    return {"kind": fitted.kind, **numbers}
+    return fitted.part | numbers
 
 
 def _comparable(models: list[Calibrated]) -> list[Calibrated]:

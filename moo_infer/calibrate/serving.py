@@ -1,22 +1,28 @@
 """Fits the seconds of a server or an API to measurements, and writes them as parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import MooInferError, unknown
+from ..noise import condensed
 from .load_tests import Measured
 
 __all__ = ["KINDS", "Fitted", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 POINTS = 3  # the fewest that leave something over to judge a fit by
 HUBER = 1.345  # residuals beyond so many standard deviations count less
 NORMAL_MAD = 0.6745  # median of |z| of a standard normal z
+SLOPES = {"seconds_per_output_token": "output_tokens", "seconds_per_input_token": "input_tokens"}
+NEGLIGIBLE = 0.01  # share of a call's seconds that a slope may be uncertain by without a word
+FEW = 100  # requests of which fewer than five lie beyond the 95 % quantile
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,11 @@ class Fitted:
         error: mean absolute error of the fit: relative, of ITL for ``batch``, of a call's seconds for ``slots``, of
             quantiles of the output tokens for ``lognormal``; for ``beta`` of pass@k itself.
         about: more about it, in words.
+        ratios: for ``slots``, the quantiles of measured over fitted seconds, the field `ratios` of the part; none where
+            all measured seconds are the fitted ones.
+        typical_s: for ``slots``, the mean seconds of a call by the fit alone, to which rare delays matter little.
+        waited_s: for ``slots``, the mean seconds of a call as measured, rare delays included; that of the part with its
+            ratios.
     """
 
     kind: str
@@ -37,19 +48,24 @@ class Fitted:
     points: int
     error: float
     about: str
+    ratios: tuple[float, ...] = ()
+    typical_s: float | None = None
+    waited_s: float | None = None
 
     @property
     def part(self) -> dict[str, Any]:
         """The part of a profile: ``{"kind": ..., field: {"value": ..., "se": ...}, ...}``."""
-        return {"kind": self.kind} | {name: {"value": v, "se": se} for name, (v, se) in self.parameters.items()}
+        numbers = {name: {"value": v, "se": se} for name, (v, se) in self.parameters.items()}
+        return {"kind": self.kind} | numbers | ({"ratios": [*self.ratios]} if self.ratios else {})
 
     @property
     def yaml(self) -> str:
         """Lines to put under ``costs`` of a model, with where they come from."""
         fields = [f"{name}: {{value: {value:.5g}, se: {se:.2g}}}" for name, (value, se) in self.parameters.items()]
-        return f"# {self.points} points, mean error {100 * self.error:.1f} %; {self.about}\n" + (
-            f"- {{{', '.join([f'kind: {self.kind}', *fields])}}}"
-        )
+        fields += [f"ratios: [{', '.join(f'{ratio:g}' for ratio in self.ratios)}]"] if self.ratios else []
+        head = f"{self.points} points, mean error {100 * self.error:.1f} %; {self.about}"
+        lines = wrap(head, 120, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
+        return "\n".join([*lines, f"- {{{', '.join([f'kind: {self.kind}', *fields])}}}"])
 
 
 def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float, float], tuple[float, float], float]:
@@ -99,31 +115,65 @@ def fit_batch(measured: Measured, /) -> Fitted:
     return Fitted("batch", parameters, len(batch), error, about)
 
 
-def fit_slots(measured: Measured, /) -> Fitted:
+def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
     """Fit ``slots``: the seconds of a call, ``overhead + s_in tokens_in + s_out tokens_out``, none negative.
 
-    Errors are relative to the call, and those far out count less (Huber), so that a few hiccups do not matter.
+    Errors are relative to the call, and those far out count less (Huber), so that a few hiccups do not matter to the
+    line. They are in its `ratios`: quantiles of measured over fitted seconds, in which every call counts by its fitted
+    seconds, so that fitted seconds times ratios are on average what was waited.
+
+    Where outputs vary too little to tell the overhead from the seconds of a token, all is left to the tokens, and said;
+    so is a slope whose standard error is as large as itself.
+
+    Args:
+        measured: four or more single requests.
+        groups: (n,) of requests that have something in common. Standard errors are then those of a jackknife that
+            leaves out one group after the other, else those of the regression.
 
     Raises:
-        MooInferError: for means instead of single requests, and for fewer than three of them.
+        MooInferError: for means instead of single requests, and for fewer than four of them.
     """
     if measured.means:
         raise MooInferError("slots: needs single requests, got means over runs; vLLM writes them with --save-detailed")
     y = measured.latency_s
     if len(y) < POINTS + 1:
         raise MooInferError(f"slots: at least {POINTS + 1} requests are needed to fit three numbers, got {len(y)}")
-    names = ["seconds_per_output_token", "overhead_s", "seconds_per_input_token"]
-    columns: dict[str, FloatArray] = {
-        names[0]: measured.output_tokens,
-        names[1]: np.ones(len(y)),
-        names[2]: measured.input_tokens,
-    }
-    used: list[str] = []
-    for name in names:  # what others say already (a constant length) is left to them
-        scaled = np.stack([columns[n] / max(float(np.linalg.norm(columns[n])), 1e-300) for n in [*used, name]], axis=1)
-        if np.linalg.matrix_rank(scaled, tol=1e-6) == len(used) + 1:
-            used.append(name)
-    X = np.stack([columns[name] for name in used], axis=1)
+    columns = _told_apart(
+        {
+            "seconds_per_output_token": measured.output_tokens,
+            "overhead_s": np.ones(len(y)),
+            "seconds_per_input_token": measured.input_tokens,
+        }
+    )
+    found, seconds = _line(columns, y)
+    slope, se = found["seconds_per_output_token"]
+    if _unsure(slope, se) and 2 * se * measured.output_tokens.mean() >= y.mean():  # from nothing to all of the seconds
+        columns.pop("overhead_s", None)
+        found, seconds = _line(columns, y)
+    if groups is not None:
+        kept = [groups != group for group in np.unique(groups)]
+        without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k])[0] for k in kept]
+        for name, (value, _) in found.items():
+            left_out = [parameters.get(name, (0.0, 0.0))[0] for parameters in without]
+            found[name] = value, float(np.sqrt((len(kept) - 1) * np.var(left_out)))
+    parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
+    ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
+    fitted = Fitted(
+        "slots",
+        parameters,
+        points=len(y),
+        error=float(np.abs(seconds / y - 1).mean()),
+        about=f"seconds of a call; {_between(measured.output_tokens)} output tokens",
+        ratios=() if set(ratios) == {1.0} else ratios,
+        typical_s=float(seconds.mean()),
+        waited_s=float(y.mean()),
+    )
+    return replace(fitted, about="; ".join([fitted.about, *_untold(measured, found), *_waited(fitted)]))
+
+
+def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, tuple[float, float]], FloatArray]:
+    """Fit seconds (n,) by a line in the columns: numbers with standard errors by column, and the fitted seconds."""
+    X = np.stack([*columns.values()], axis=1)
     predicted, weights = y, np.ones(len(y))
     for _ in range(50):
         values, errors, _ = _solved(X / predicted[:, None], y / predicted, weights)
@@ -133,15 +183,57 @@ def fit_slots(measured: Measured, /) -> Fitted:
         weights = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-300))
         if np.allclose(before, predicted, rtol=1e-9):
             break
-    parameters = dict.fromkeys(sorted(names), (0.0, 0.0))
-    parameters |= {name: (float(v), float(e)) for name, v, e in zip(used, values, errors, strict=True)}
-    error = float(np.abs(predicted / y - 1).mean())
-    about = "seconds of a call; " + (
-        f"{', '.join(left)} not told apart: lengths do not vary"
-        if (left := [n for n in names if n not in used])
-        else f"{measured.output_tokens.min():g} to {measured.output_tokens.max():g} output tokens"
+    return {name: (float(v), float(e)) for name, v, e in zip(columns, values, errors, strict=True)}, predicted
+
+
+def _told_apart(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Columns of a regression without those that the ones before say already, as a constant length says what 1 does."""
+    used: dict[str, FloatArray] = {}
+    for name, column in columns.items():
+        scaled = np.stack([c / max(float(np.linalg.norm(c)), 1e-300) for c in [*used.values(), column]], axis=1)
+        if np.linalg.matrix_rank(scaled, tol=1e-6) == len(used) + 1:
+            used[name] = column
+    return used
+
+
+def _unsure(value: float, se: float) -> bool:
+    return 0 < se >= value
+
+
+def _untold(measured: Measured, found: Mapping[str, tuple[float, float]]) -> list[str]:
+    """What the lengths do not tell."""
+    said = []
+    if "overhead_s" not in found:
+        said.append(
+            f"overhead_s and seconds_per_output_token not told apart: outputs of {_between(measured.output_tokens)} "
+            "tokens vary too little, so the tokens are given all seconds, which holds at such lengths only"
+        )
+    if "seconds_per_input_token" not in found:
+        said.append("seconds_per_input_token not told apart: lengths do not vary")
+    for slope, name in SLOPES.items():
+        tokens = getattr(measured, name)
+        value, se = found.get(slope, (0.0, 0.0))
+        if _unsure(value, se) and 2 * se * tokens.mean() > NEGLIGIBLE * measured.latency_s.mean():
+            said.append(
+                f"{slope} = {value:.2g} (se {se:.2g}) not told apart from 0 by {_between(tokens)} {name}, so take it "
+                "for such lengths only"
+            )
+    return said
+
+
+def _waited(fitted: Fitted) -> list[str]:
+    """How long calls took, as a rule and with all delays."""
+    said = (
+        f"mean seconds of a call: typical_s = {fitted.typical_s:.3g} by the fit alone, which makes little of rare "
+        f"delays; waited_s = {fitted.waited_s:.3g} as measured, with all of them"
     )
-    return Fitted("slots", parameters, len(y), error, about)
+    few = fitted.ratios and fitted.points < FEW
+    return [said, f"{fitted.points} requests say little of rare delays"] if few else [said]
+
+
+def _between(values: FloatArray) -> str:
+    low, high = f"{values.min():g}", f"{values.max():g}"
+    return low if low == high else f"{low} to {high}"
 
 
 KINDS = {"batch": fit_batch, "slots": fit_slots}

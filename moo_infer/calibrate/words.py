@@ -7,8 +7,11 @@ from .estimates import Estimated, Estimates
 
 __all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
 
+ABREAST = 4  # curves with their intervals in 80 columns
+
 CURVES = {  # by the field of the estimates
     "pass_at_k": "pass@k",
+    "all_at_k": "all@k",
     "vote_at_k": "vote@k",
     "best_scored_at_k": "by score",
     "slowest_of_k_s": "slowest, s",
@@ -29,13 +32,17 @@ def tabled(estimates: Estimates) -> list[Block]:
     curves = {
         name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Estimated)
     }
-    rows = tuple((str(k[i]), *(_figure(curve, i, "\n") for curve in curves.values())) for i in shown)
+    tables = []
+    for start in range(0, len(curves), ABREAST):
+        names = [*curves][start : start + ABREAST]
+        rows = tuple((str(k[i]), *(_figure(curves[name], i, "\n") for name in names)) for i in shown)
+        tables.append(Table(("k", *names), rows, 1))
     title = (
         f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
         f"{100 * estimates.confidence:g} % intervals"
     )
     said = [one_call(estimates), *estimates.remarks()]
-    return [title, Table(("k", *curves), rows, 1), *(sentence(line) for line in said if line)]
+    return [title, *tables, *(sentence(line) for line in said if line)]
 
 
 def in_a_line(estimates: Estimates) -> str:

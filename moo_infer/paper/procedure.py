@@ -33,12 +33,13 @@ K_MAX = 128
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """Means over trials of one model along k, each (n,)."""
+    """Means over trials of one model along k, and the standard deviation of its accuracy, each (n,)."""
 
     k: IntArray
     cost: FloatArray
     latency: FloatArray
     accuracy: FloatArray
+    accuracy_std: FloatArray
 
 
 def simulate(profiles: Sequence[ModelProfile], *, seed: int = SEED, trials: int = TRIALS) -> list[Trajectory]:
@@ -54,7 +55,7 @@ def simulate(profiles: Sequence[ModelProfile], *, seed: int = SEED, trials: int 
     """
     parallelism = profiles[0].parallelism
     k = np.arange(parallelism, K_MAX + 1, parallelism)
-    means = np.empty((len(profiles), 3, len(k)))
+    figures = np.empty((len(profiles), 4, len(k)))
     parts = [_parts(profile, parallelism) for profile in profiles]
     for n, size in enumerate(k):
         z = np.random.default_rng(seed + int(size)).standard_normal((trials, 3, size))
@@ -64,12 +65,13 @@ def simulate(profiles: Sequence[ModelProfile], *, seed: int = SEED, trials: int 
             usd = cost.usd_per_input_token * tokens_in + cost.usd_per_output_token * tokens_out
             seconds = latency.seconds_per_input_token * tokens_in + latency.seconds_per_output_token * tokens_out
             best = np.clip(model.accuracy_mean + model.accuracy_std * z[:, 2], 0.0, 1.0).max(axis=1)
-            means[i, :, n] = (
+            figures[i, :, n] = (
                 usd.sum(axis=1).mean(),
                 ((size / parallelism) * seconds.mean(axis=1)).mean(),
                 best.mean(),
+                best.std(),
             )
-    return [Trajectory(k, *figures) for figures in means]
+    return [Trajectory(k, *columns) for columns in figures]
 
 
 def select(trajectory: Trajectory, scenario: Scenario) -> dict[str, int | None]:

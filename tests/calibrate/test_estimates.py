@@ -2,13 +2,17 @@ import csv
 import gzip
 import json
 from collections import defaultdict
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from moo_infer import MooInferError
 from moo_infer.calibrate import estimate
+from moo_infer.calibrate.words import tabled
 from moo_infer.samples import Samples
+from moo_infer.subsets import best_scored_of_k, vote_at_k
+from moo_infer.text import laid_out
 
 
 def log(correct, name="mine", **columns):
@@ -99,16 +103,70 @@ def test_pass_at_k_of_groups_is_that_of_single_questions():
     correct[:, 0] = 1
     samples = log(correct, answer=np.where(correct == 1, 0, -1))  # a vote of such answers is right as soon as one is
     estimates = estimate(samples, k=[1, 2, 3])
-    assert estimates.vote_at_k is None
-    full = log(correct, score=correct)  # the best scored one is right as soon as one is
-    best = estimate(full, k=[1, 2, 3])
     for of in ("value", "low", "high", "stderr"):
-        assert getattr(best.best_scored_at_k, of) == pytest.approx(getattr(estimates.pass_at_k, of))
+        assert getattr(estimates.vote_at_k, of) == pytest.approx(getattr(estimates.pass_at_k, of))
 
 
-def test_votes_need_answers_in_nine_of_ten_samples():
-    assert estimate(log([[1, 0]] * 5, answer=[[0, 1]] * 4 + [[0, -1]])).vote_at_k is not None
-    assert estimate(log([[1, 0]] * 4, answer=[[0, 1]] * 3 + [[0, -1]])).vote_at_k is None
+@pytest.mark.parametrize("blank", [0.05, 0.11, 0.5, 0.9])
+def test_blanks_abstain_however_many_there_are(blank):
+    """There is no share of blanks from which on the vote is gone: it is that of the answers that are left."""
+    samples = drawn(Q=40, n=8)
+    answer = np.where(np.random.default_rng(1).random(320) < blank, -1, samples["answer"])
+    columns = {"answer": answer, "score": np.where(answer < 0, np.nan, samples["score"])}
+    estimates = estimate(Samples("mine", samples.questions, samples.question, (answer == 0) * 1.0, columns))
+    few = Samples("mine", samples.questions, samples.question, (answer == 0) * 1.0, columns)
+    assert estimates.vote_at_k.value == pytest.approx(vote_at_k(few, estimates.k).mean(axis=0))
+    assert estimates.best_scored_at_k.value == pytest.approx(best_scored_of_k(few, estimates.k).mean(axis=0))
+    share = f"{(answer < 0).sum()} of 320 samples ({100 * (answer < 0).mean():.3g} %) have no "
+    assert [remark.split(":")[0] for remark in estimates.remarks()[:2]] == [f"{share}answer", f"{share}score"]
+
+
+def test_no_vote_where_no_question_has_two_answers():
+    estimates = estimate(log([[1, 0]] * 3, answer=[[0, -1], [-1, 1], [-1, -1]], score=[[0.1, np.nan]] * 3))
+    assert estimates.vote_at_k is estimates.vote_gain is estimates.best_scored_at_k is None
+    assert estimates.remarks()[:2] == [
+        "no vote, because no question has two answers",
+        "no choice by score, because no question has two scores",
+    ]
+
+
+def test_all_of_k_are_right_in_the_share_of_the_subsets():
+    correct = [[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 1, 1]]
+    estimates = estimate(log(correct))
+    subsets = [
+        np.mean([[all(row[i] for i in some) for some in combinations(range(4), k)] for row in correct])
+        for k in range(1, 5)
+    ]
+    assert estimates.all_at_k.value == pytest.approx(subsets)
+    assert (estimates.all_at_k.low <= estimates.all_at_k.value).all()
+    told = estimates.to_dict()
+    assert told["all_at_k"] == pytest.approx(subsets)
+    assert np.shape(told["all_at_k_interval"]) == (4, 2)
+
+
+def test_all_at_k_is_pass_at_k_of_the_wrong_ones():
+    """That all are right is that none is wrong, with the same intervals from the other side."""
+    samples = drawn()
+    right, wrong = (
+        estimate(Samples("mine", samples.questions, samples.question, correct))
+        for correct in (samples.correct, 1 - samples.correct)
+    )
+    for one, other in (("value", "value"), ("low", "high"), ("high", "low"), ("stderr", "stderr")):
+        mirrored = getattr(wrong.pass_at_k, other) if one == "stderr" else 1 - getattr(wrong.pass_at_k, other)
+        assert getattr(right.all_at_k, one) == pytest.approx(mirrored)
+
+
+def test_a_curve_that_ends_at_0_says_what_the_bootstrap_does_not_see():
+    said = estimate(log([[1, 1, 0], [1, 0, 0]] * 20)).remarks()
+    assert any(remark.startswith("all@k is 0 from k = 3 on: the bootstrap sees no spread there") for remark in said)
+    assert any("other questions may be solved every time (95 %)" in remark for remark in said)
+
+
+def test_more_curves_than_fit_abreast_stand_in_a_second_table():
+    text = laid_out(tabled(estimate(drawn())))
+    headers = [line.split() for line in text.splitlines() if line.startswith(" k ")]
+    assert headers == [["k", "pass@k", "all@k", "vote@k", "by", "score"], ["k", "slowest,", "s"]]
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_dictionary_is_json_without_nan():

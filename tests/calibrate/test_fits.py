@@ -256,7 +256,7 @@ def test_seconds_of_calls_are_recovered():
     fitted = fit_seconds(seconds(0))
     assert fitted.parameters["seconds_per_output_token"][0] == pytest.approx(0.01, rel=0.02)
     assert fitted.error == pytest.approx(0.04, abs=0.01)  # E |noise - 1|
-    assert "seconds of the fit are off by 4" in fitted.about
+    assert "seconds of the fit alone are off by 4" in fitted.about
     Registry().build(CostModel, fitted.part, "mine")
 
 

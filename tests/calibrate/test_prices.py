@@ -475,8 +475,8 @@ def test_all_reasons_are_named_at_once(tmp_path):
     )
     with pytest.raises(MooInferError) as error:
         find_prices(["a", "b", "c", "zzz", "e"], file, DAY)
-    message = str(error.value)
-    assert "no price of zzz in LiteLLM's list" in message
+    assert "no price of a, b, c, zzz in LiteLLM's list" in str(error.value)
+    message = error.value.args[0]  # of which a terminal shows the beginning and the end
     assert "says 0 USD for its entry a" in message
     assert "its entry b is there, but has no output price (output_cost_per_token: null)" in message
     assert "its entry c is there, but of the mode rerank, not of text" in message

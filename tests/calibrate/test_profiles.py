@@ -9,6 +9,7 @@ import yaml
 from moo_infer import MooInferError, Pipeline, Samples, Scenario, load_models
 from moo_infer.calibrate import Price, calibrated, read_log, save
 from moo_infer.calibrate.logs import Log
+from moo_infer.text import laid_out
 
 TODAY = date(2026, 1, 2)
 HEADER = "model,question_id,sample,correct,answer,input_tokens,output_tokens,latency_s,cost_usd"
@@ -88,12 +89,14 @@ def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
     document = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["a"]
     inference, (_, seconds) = document["inference"], document["costs"]
     assert inference["kind"] == "beta"
+    assert len(seconds.pop("ratios")) == 20
     assert all(
         set(number) == {"value", "se"} for name, number in [*inference.items(), *seconds.items()] if name != "kind"
     )
     assert seconds["kind"] == "slots"
     profile = load_models(tmp_path / "p.yaml")["a"]
     assert profile.parallelism == 2
+    assert len(profile.costs[1].ratios) == 20
     assert {"inference.mean", "inference.wrong_agreement", "costs[1].overhead_s"} <= profile.uncertain.keys()
     assert not (tmp_path / "p.samples.parquet").exists()
     text = (tmp_path / "p.yaml").read_text()
@@ -142,6 +145,26 @@ def test_a_number_that_many_samples_lack_is_not_used_by_any_model(rows, tmp_path
     assert "latency_s is not used: 10 of 60 scored samples lack it" in a.notes
     assert "latency_s is left out, because it is not known for a" in b.notes
     assert list(a.costs) == list(b.costs) == ["cost_usd"]
+
+
+def test_what_is_printed_and_written_names_every_column_with_gaps(rows, tmp_path):
+    for column in range(4, 9):  # from answer on, and the more the further to the right
+        for row in rows[: 2 * (column - 3)]:
+            row[column] = ""
+    models = calibrated(written(rows, tmp_path), on=TODAY)
+    save(models, tmp_path / "p.yaml")
+    texts = laid_out(models[0].blocks()), (tmp_path / "p.yaml").read_text(), " ".join(models[0].to_dict()["remarks"])
+    for text in (" ".join(text.split()) for text in texts):
+        for sentence in (
+            "2 of 60 samples (3.33 %) have no answer: in a vote they abstain",
+            "4 of 60 scored samples lack input_tokens; the profile takes the mean of their question",
+            "6 of 60 scored samples lack output_tokens; the profile takes the mean of their question",
+            "latency_s is not used: 8 of 60 scored samples lack it",
+            "cost_usd is not used: 10 of 60 scored samples lack it",
+        ):
+            assert sentence in text
+    decided = Pipeline(["plurality-vote"], k=[1], models=load_models(tmp_path / "p.yaml")).run("a", Scenario("any"))
+    assert "a: 2 of 60 samples (3.33 %) have no answer: in a vote they abstain." in decided.to_text()
 
 
 def test_questions_with_few_samples_can_be_left_out(rows, tmp_path):

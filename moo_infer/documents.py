@@ -1,0 +1,127 @@
+"""YAML as it comes from people: parsed safely, within bounds, with a sentence for everything that is wrong."""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import MooInferError
+
+__all__ = ["parse_yaml", "read_yaml"]
+
+DEPTH = 20  # levels of nesting; the deepest file that makes sense has eight
+MOST_NODES = 1_000_000  # of a document whose aliases are filled in; LiteLLM's whole list of prices has 60,000
+MOST_COPIED = 10_000_000  # characters that its aliases may add: long texts make few nodes large
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML text with the safe loader: nothing in it is executed.
+
+    Args:
+        text: the document, or a flow value such as ``{cost: 2}``.
+        where: where it stands, the beginning of every message.
+
+    Raises:
+        MooInferError: for what is no YAML, has a key twice, is nested too deeply, contains itself, or becomes too large
+            where its aliases are filled in.
+
+    >>> parse_yaml("{cost: 2, shares: [0.5, 0.5]}", "here")
+    {'cost': 2, 'shares': [0.5, 0.5]}
+    """
+    try:
+        _refuse_bombs(text, where)
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        duplicate = (error.context or "").partition(";")[0] if error.problem == "second occurrence" else ""
+        raise MooInferError(f"{where}: {line}{duplicate or error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise MooInferError(f"{where}: must be YAML: {str(error).splitlines()[0]}") from None
+
+
+def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Args:
+        path: the file.
+        expected: what the mapping has, in words, for the messages.
+
+    Raises:
+        MooInferError: for what cannot be read, is no YAML, is no mapping, has a key twice or is nested too deeply.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise MooInferError(f"{path}: must be a file")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MooInferError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise MooInferError(f"{path}: must be a file, is a folder") from None
+    except UnicodeDecodeError:
+        raise MooInferError(f"{path}: must be YAML text, is not UTF-8") from None
+    except OSError as error:
+        raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
+    document = parse_yaml(text, str(path))
+    if document is None:
+        raise MooInferError(f"{path}: is empty; expected {expected}")
+    if not isinstance(document, Mapping):
+        what = "a list" if isinstance(document, list) else f"{document!r:.60}"
+        raise MooInferError(f"{path}: must be a mapping with {expected}, got {what}")
+    return document
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # either is one
+    """The safe loader, but a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse duplicate keys, which YAML parsers let the last one win."""
+        seen = set()
+        for key, _ in node.value:
+            name = getattr(key, "value", None)
+            if isinstance(name, str) and name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", key.start_mark)
+            seen.add(name if isinstance(name, str) else id(key))
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _refuse_bombs(text: str, where: str) -> None:
+    """Refuse what would overrun the stack or the memory, before anything of it is built.
+
+    The parser is written in C and does not survive deep nesting. An alias costs some letters and stands for all that
+    its anchor holds, so that ten lines can stand for a billion nodes.
+    """
+    held: dict[str, tuple[int, int]] = {}  # nodes and characters of what an anchor holds
+    within: list[tuple[str | None, int, int]] = []  # of the open collections: anchor, nodes and characters so far
+    nodes = copied = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        here = f"{where}: line {event.start_mark.line + 1}" if event.start_mark else where
+        if isinstance(event, yaml.CollectionStartEvent):
+            within.append((event.anchor, 1, 0))
+            nodes += 1
+            if len(within) > DEPTH:
+                raise MooInferError(f"{where}: must not be nested deeper than {DEPTH} levels")
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, *size = within.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            anchor, size = event.anchor, [1, len(event.value)]
+            nodes += 1
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor in [open_anchor for open_anchor, *_ in within]:
+                raise MooInferError(f"{here}: *{event.anchor} contains itself")
+            anchor, size = None, [*held.get(str(event.anchor), (0, 0))]  # the parser refuses an unknown one
+            nodes, copied = nodes + size[0], copied + size[1]
+        else:
+            continue
+        if nodes > MOST_NODES or copied > MOST_COPIED:
+            raise MooInferError(
+                f"{here}: is too large: at most {MOST_NODES:,} entries, aliases filled in, and {MOST_COPIED:,} "
+                f"characters that aliases copy"
+            )
+        if anchor is not None:
+            held[anchor] = size[0], size[1]
+        if within:
+            outer, count, characters = within[-1]
+            within[-1] = outer, count + size[0], characters + size[1]

@@ -1,0 +1,62 @@
+"""What rules that look at one or two of the three dimensions take, and what that breaks or leaves (claim 7)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ..objectives import Limit
+from ..profiles import Scenario
+from .sources import Columns, Source, choice_at
+
+__all__ = ["HEURISTICS", "heuristics"]
+
+FIXED_K = 16
+HEURISTICS: Mapping[str, str | None] = {  # the one budget that each looks at
+    f"fixed k = {FIXED_K}": None,
+    "accuracy against cost alone": "cost",
+    "accuracy against latency alone": "latency",
+}
+
+
+def heuristics(scenarios: Iterable[Scenario], sources: Iterable[Source]) -> list[dict[str, Any]]:
+    """Apply every rule to every scenario and model, on the values of each source that has whole curves.
+
+    The rules in two dimensions take the highest accuracy that their one budget allows.
+    """
+    curves = {source.name: source.curves for source in sources if source.curves}
+    models = next(iter(curves.values()))
+    return [
+        {"scenario": scenario.name, "model": model, "heuristic": rule}
+        | {name: _outcome(rule, columns[model], scenario) for name, columns in curves.items()}
+        for scenario in scenarios
+        for model in models
+        for rule in HEURISTICS
+    ]
+
+
+def _outcome(rule: str, columns: Columns, scenario: Scenario) -> dict[str, Any]:
+    """Return what a rule takes, the limits that breaks, and else how much more accuracy lay within them."""
+    budget = HEURISTICS[rule]
+    if budget is None:
+        place = int(np.flatnonzero(columns["k"] == FIXED_K)[0])
+    else:
+        limit = next(limit for limit in scenario.limits if limit.objective == budget)
+        affordable = np.flatnonzero(limit.excess(columns[budget]) <= 0)
+        # Accuracies that differ by less than this are equal but for rounding; the smallest k of them wins.
+        place = int(affordable[np.argmax(np.round(columns["accuracy"][affordable], 12))])
+    broken = [limit for limit in scenario.limits if limit.excess(columns[limit.objective])[place] > 0]
+    met = np.all([limit.excess(columns[limit.objective]) <= 0 for limit in scenario.limits], axis=0)
+    best = float(columns["accuracy"][met].max()) if met.any() else None
+    choice = choice_at(columns, place)
+    return {
+        **asdict(choice),
+        "breaks": [_broken(limit, columns, place) for limit in broken],
+        "accuracy_left": None if broken or best is None else max(best - choice.accuracy, 0.0),
+    }
+
+
+def _broken(limit: Limit, columns: Columns, place: int) -> dict[str, Any]:
+    excess = float(limit.excess(columns[limit.objective])[place])
+    return {"objective": limit.objective, "worst": limit.worst, "excess": excess}

@@ -1,0 +1,237 @@
+"""How sure a mean is: over the questions of a log, which might have been others, and by its simulation."""
+
+import json
+from dataclasses import dataclass
+from math import hypot, sqrt
+
+import numpy as np
+import pytest
+
+from moo_infer import (
+    Exact,
+    ModelProfile,
+    MonteCarlo,
+    Pipeline,
+    Samples,
+    Scenario,
+    SelectionWarning,
+)
+from moo_infer.builtin.aggregators import AllOfK, Coverage, MajorityVote
+from moo_infer.builtin.answers import OneCall, PluralityVote, TopScore
+from moo_infer.builtin.costs import LinearCost
+from moo_infer.builtin.difficulty import Beta
+from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
+from moo_infer.builtin.preferences import CheapestWithin
+from moo_infer.mixing import between_questions
+from moo_infer.resampling import question_weights
+
+K = np.array([1, 3, 6])
+ANY = Scenario("any")
+
+
+def log(Q=40, n=6, seed=0):
+    """Questions that differ in difficulty, length and price."""
+    rng = np.random.default_rng(seed)
+    question = np.repeat(np.arange(Q), n)
+    answer = np.where(rng.random(Q * n) < rng.beta(1, 1, Q)[question], 0, rng.integers(1, 3, Q * n))
+    columns = {
+        "answer": answer,
+        "score": rng.random(Q * n),
+        "input_tokens": rng.integers(10, 90, Q)[question] * 1.0,
+        "output_tokens": rng.integers(10, 900, Q * n) * 1.0,
+        "latency_s": rng.gamma(2.0, 1.0 + question),
+        "cost_usd": rng.gamma(2.0, 0.01 + 0.001 * question),
+    }
+    return Samples("mine", [f"q{i}" for i in range(Q)], question, (answer == 0) * 1.0, columns)
+
+
+def profile(samples, *costs):
+    return ModelProfile(samples.model, Empirical(samples), costs)
+
+
+def columns(samples, aggregator=None, *costs, estimator=None):
+    estimator = estimator or Exact()
+    return estimator.estimate(profile(samples, *costs), aggregator or OneCall(), K, 1).columns
+
+
+def question_by_question(samples, aggregator, *costs, of="accuracy"):
+    """(Q, n) means of a log with one question alone."""
+    alone = (samples.where(samples.question == q) for q in range(len(samples.questions)))
+    return np.array([columns(one, aggregator, *costs)[of].mean for one in alone])
+
+
+AGGREGATORS = [OneCall(), Coverage(), AllOfK(), MajorityVote(), PluralityVote(), TopScore()]
+
+
+@pytest.mark.parametrize("aggregator", AGGREGATORS, ids=lambda part: part.name)
+def test_the_standard_error_is_that_of_a_mean_of_as_many_questions(aggregator):
+    samples = log()
+    column = columns(samples, aggregator)["accuracy"]
+    expected = question_by_question(samples, aggregator).std(axis=0, ddof=1) / sqrt(40)
+    assert column.stderr == pytest.approx(expected, rel=1e-12)
+    assert np.isnan(column.stderr_simulation).all()
+
+
+def test_parts_of_one_objective_add_question_by_question_before_the_spread_is_taken():
+    """What is dear in tokens is not what was billed: errors of the parts neither add nor are they independent."""
+    samples = log()
+    parts = LoggedCost(), LinearCost(1e-5, 1e-4)
+    both = columns(samples, None, *parts)["cost"]
+    by_question = [question_by_question(samples, OneCall(), part, of="cost") for part in parts]
+    assert both.stderr == pytest.approx(sum(by_question).std(axis=0, ddof=1) / sqrt(40), rel=1e-12)
+    alone = [columns(samples, None, part)["cost"].stderr for part in parts]
+    assert not np.allclose(both.stderr, sum(alone), rtol=0.05)
+
+
+@pytest.mark.parametrize("model", [Beta(a=1, b=1), log(Q=1)], ids=["a law of queries", "one question"])
+def test_without_several_questions_of_a_log_there_is_none(model):
+    made = ModelProfile("mine", Empirical(model) if isinstance(model, Samples) else model, ())
+    report = Pipeline(["coverage", "one-call"], "max-accuracy", k=[1, 3]).run(made, ANY)
+    assert np.isnan(report.candidates.column("accuracy", "stderr")).all()
+    assert np.isnan(report["max-accuracy"].accuracy.stderr)
+    accuracy = json.loads(report.to_json())["rows"][0]["objectives"]["accuracy"]
+    assert (accuracy["stderr"], accuracy["stderr_simulation"]) == (None, None)
+
+
+def test_an_error_of_0_says_that_it_could_not_be_measured():
+    samples = log()
+    right = Samples(
+        "mine", samples.questions, samples.question, (np.arange(240) % 6 > 0) * 1.0, {"cost_usd": np.full(240, 0.1)}
+    )
+    report = Pipeline(["coverage"], "max-accuracy", k=[1, 2]).run(profile(right, LoggedCost()), ANY)
+    choice = report["max-accuracy"]
+    assert (choice.k, choice.accuracy.stderr, choice.cost.stderr) == (2, 0.0, 0.0)
+    (warning,) = choice.warnings
+    assert warning.startswith("accuracy: it is the same for all questions of the log, so that what others would change")
+
+
+@dataclass(frozen=True)
+class Unknown(Coverage):
+    """A third-party aggregator, which knows nothing exactly."""
+
+    name = "unknown"
+
+    def exact(self, model, k, /):
+        return None
+
+
+@pytest.mark.parametrize("simulated", [MonteCarlo(20_000), Exact(20_000)], ids=lambda estimator: estimator.name)
+def test_where_the_mean_is_simulated_both_errors_are_known(simulated):
+    samples = log(Q=60)
+    exact = columns(samples, Coverage())["accuracy"]
+    found = columns(samples, Unknown(), estimator=simulated)["accuracy"]
+    assert "mean" in found.simulated
+    assert found.stderr == pytest.approx(exact.stderr, rel=0.05)
+    assert found.stderr_simulation == pytest.approx(found.std / sqrt(20_000), rel=1e-12)
+
+
+def test_money_and_seconds_simulated_on_a_log_are_as_unsure_as_exact_ones():
+    samples, parts = log(Q=60), (LoggedCost(), LinearCost(1e-5, 1e-4), LoggedLatency())
+    exact, simulated = (columns(samples, None, *parts, estimator=e) for e in (Exact(), MonteCarlo(20_000)))
+    for name in ("cost", "latency"):
+        assert simulated[name].stderr == pytest.approx(exact[name].stderr, rel=0.05)
+
+
+def test_fewer_trials_than_questions_still_tell_how_questions_differ():
+    """On average over seeds; a single one is off, but not by what trials about the same question differ."""
+    samples = log(Q=400)
+    exact = columns(samples)["accuracy"].stderr
+    found = [columns(samples, estimator=MonteCarlo(300, seed))["accuracy"].stderr for seed in range(40)]
+    assert np.sqrt(np.nanmean(np.square(found), axis=0)) == pytest.approx(exact, rel=0.15)
+
+
+def test_what_trials_do_not_show_is_not_known():
+    alike = np.random.default_rng(0).permutation(np.tile([0.0, 1.0], 50))[:, None]
+    question = np.repeat(np.arange(50), 2)
+    same = np.tile([[0.0], [1.0]], (50, 1))  # all questions have the same mean
+    assert np.isnan(between_questions(same, question, 50)).all()
+    assert np.isnan(between_questions(alike, np.arange(100), 100)).all()  # no question twice
+    assert np.isnan(between_questions(alike, np.zeros(100, dtype=int), 1)).all()
+
+
+def test_the_component_between_questions_is_that_of_means_without_noise():
+    """Without spread within questions the analysis of variance leaves the variance of their means."""
+    means = np.array([1.0, 4.0, 2.0, 9.0])
+    question = np.tile(np.arange(4), 5)
+    found = between_questions(means[question][:, None], question, 4)
+    assert found == pytest.approx(means.std(ddof=1) / 2)
+
+
+def test_a_model_that_does_not_say_its_questions_gives_no_error_over_them():
+    @dataclass(frozen=True)
+    class Nameless(Empirical):
+        def sample(self, rng, M, K, /):
+            draws = super().sample(rng, M, K)
+            kept = {name: column for name, column in draws.columns.items() if name != "question"}
+            return type(draws)(draws.tokens_in, draws.tokens_out, draws.accuracy, kept)
+
+    made = ModelProfile("mine", Nameless(log()), ())
+    found = MonteCarlo(1000).estimate(made, Coverage(), K, 1).columns["accuracy"]
+    assert np.isnan(found.stderr).all()
+    assert (found.stderr_simulation > 0).all()
+
+
+def test_draws_of_the_questions_have_the_errors_of_their_weights():
+    samples = log(Q=30)
+    by_question = question_by_question(samples, Coverage())
+    weights = question_weights(samples.questions, 5, 3)
+    drawn = Exact().redraw(profile(samples), Coverage(), K, 1, 5, 3)
+    for w, estimate in zip(weights, drawn, strict=True):
+        mean = w @ by_question
+        variance = w @ (by_question - mean) ** 2 / (1 - w @ w)
+        assert estimate.columns["accuracy"].stderr == pytest.approx(np.sqrt(variance / 30), rel=1e-9)
+
+
+def within(samples, standard_errors, estimator="exact"):
+    selector = CheapestWithin(within=0.0, standard_errors=standard_errors)
+    return Pipeline("coverage", selector, estimator, k=range(1, 7)).run(profile(samples, LoggedCost()), ANY)
+
+
+def test_the_cheapest_within_standard_errors_reads_those_of_the_questions():
+    samples = log()
+    chosen = {times: within(samples, times)["cheapest-within"].k for times in (0, 1, 5)}
+    table = within(samples, 0).candidates
+    accuracy, stderr = table.column("accuracy"), table.column("accuracy", "stderr")
+    for times, k in chosen.items():
+        assert k == 1 + np.flatnonzero(accuracy >= accuracy[-1] - times * stderr[-1] - 1e-12)[0]
+    assert chosen[0] > chosen[1] > chosen[5]
+
+
+def test_the_cheapest_within_standard_errors_counts_questions_and_simulation_together():
+    samples = log()
+    report = within(samples, 1.5, MonteCarlo(50))
+    table = report.candidates
+    accuracy = table.column("accuracy")
+    best = int(np.argmax(accuracy))
+    error = hypot(*(table.column("accuracy", of)[best] for of in ("stderr", "stderr_simulation")))
+    assert report["cheapest-within"].k == 1 + np.flatnonzero(accuracy >= accuracy[best] - 1.5 * error)[0]
+    assert error > 1.1 * table.column("accuracy", "stderr")[best]
+
+
+def test_standard_errors_that_are_asked_for_and_not_known_are_missed_aloud(pipeline):
+    table = pipeline.candidates("gpt-5")
+    with pytest.warns(SelectionWarning, match="no standard error is known, so that only within = 0.01 counts"):
+        row = CheapestWithin(standard_errors=5.0).select(table)
+    assert row == CheapestWithin().select(table)
+
+
+def test_resampled_trials_keep_the_errors_of_the_table():
+    made = ModelProfile("mine", Beta(a=1, b=1, tokens_in_mean=100, tokens_out_mean=100), (LinearCost(1e-6, 1e-5),))
+    selectors = [CheapestWithin(0.0), CheapestWithin(0.0, standard_errors=3.0)]
+    report = Pipeline("coverage", selectors, MonteCarlo(200), k=range(1, 20)).run(made, ANY)
+    sure = report.stability(50, source="simulation")
+    most = [sure.shares["any", s.name, None, None][0].k for s in report.selectors]
+    assert most[1] < most[0]
+
+
+def test_the_details_show_the_errors_that_are_known():
+    samples = log()
+    text = within(samples, 1).to_text(details=True)
+    assert f"se {within(samples, 1)['cheapest-within'].accuracy.stderr:.2g}" in text
+    assert "se: standard error of the mean over questions" in text.replace("\n", " ")
+    assert "mc " not in text
+    text = within(samples, 1, MonteCarlo(100)).to_text(details=True)
+    assert f"mc {within(samples, 1, MonteCarlo(100))['cheapest-within'].accuracy.stderr_simulation:.2g}" in text
+    assert "mc: Monte Carlo error of the mean" in text.replace("\n", " ")
+    text = Pipeline().run("gpt-5", "essay-feedback").to_text(details=True)
+    assert "se: " not in text
