@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,15 +24,19 @@ KEYS = {  # by the field they go to, the names of prices in LiteLLM's list
 }
 MODES = ("chat", "responses")  # of entries that answer with text
 LONGER = re.compile(rf"({'|'.join(KEYS.values())})_above_(\d+)(k?)_tokens")
-OTHERS = ("search_context_cost_per_query", "input_cost_per_query", "citation_cost_per_token")  # not of tokens of text
+OTHERS = re.compile(  # what is not: searches and sessions, and tokens that are no text
+    r"\w+_cost_per_(query|session)|citation_cost_per_token|(in|out)put_cost_per_(audio|image|video)(_token|_per_second)?"
+)
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # by prices of another form
 # What logs call a provider, where the list calls it otherwise, or has the same models of the same cloud twice.
 PROVIDERS = {
     "alibaba": ("dashscope",),
-    "amazon-bedrock": ("bedrock",),
-    "aws": ("bedrock",),
+    "amazon-bedrock": ("bedrock", "bedrock_mantle"),
+    "aws": ("bedrock", "bedrock_mantle"),
     "azure": ("azure", "azure_ai"),
     "azure_ai": ("azure_ai", "azure"),
     "azureai": ("azure_ai", "azure"),
+    "bedrock": ("bedrock", "bedrock_mantle"),
     "fireworks": ("fireworks_ai",),
     "foundry": ("azure_ai", "azure"),
     "google": ("gemini", "vertex_ai"),
@@ -65,8 +70,8 @@ def litellm(path: Path, document: Mapping[str, Any], /) -> PriceList:
         raise MooInferError(f"{path}: is no price list of LiteLLM: no entry has the mode {' or '.join(MODES)}")
 
     def alike(names: Sequence[str]) -> bool:
-        first, *rest = ({key: value for key, value in entries[name].items() if "_cost" in key} for name in names)
-        return all(costs == first for costs in rest)
+        first, *rest = (_bill(name, entries[name]) for name in names)
+        return all(bill == first for bill in rest)
 
     known = Names(
         {name: (_provider(name, entry), _bare(name, entry)) for name, entry in entries.items()}, PROVIDERS, alike
@@ -82,7 +87,11 @@ def litellm(path: Path, document: Mapping[str, Any], /) -> PriceList:
         if found is None or isinstance(found, str):
             return found
         name, foreign = found
-        return _entry(path, name, entries[name], _provider(name, entries[name]), foreign)
+        priced = _entry(path, name, entries[name], _provider(name, entries[name]), foreign)
+        if isinstance(priced, Entry) and (twins := known.twins(name)):
+            remark = f"the list has another entry of the same provider, {twins[0]}, whose prices differ"
+            priced = replace(priced, remarks=(*priced.remarks, remark))
+        return priced
 
     return PriceList(f"LiteLLM's list {path.name} (sha256 {checksum(path)}, without dates)", list(entries), look_up)
 
@@ -144,10 +153,7 @@ def _is_text(entry: Mapping[str, Any]) -> bool:
 def _provider(name: str, entry: Mapping[str, Any]) -> str:
     """Who serves an entry; the products of a cloud are one."""
     provider = str(entry.get("litellm_provider") or name.partition("/")[0])
-    for cloud in ("vertex_ai", "bedrock", "cohere"):
-        if provider.startswith((f"{cloud}-", f"{cloud}_")) or provider == cloud:
-            return cloud
-    return provider
+    return re.sub(r"^(?:(vertex_ai)-.*|(bedrock)_converse|(cohere)_chat)$", r"\1\2\3", provider)
 
 
 def _bare(name: str, entry: Mapping[str, Any]) -> str:
@@ -166,10 +172,15 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], provider: str, forei
             given = ", ".join(f"{key}: {'null' if key in entry else 'absent'}" for key in missing)
             return f"its entry {name} is there, but has no {told} price ({given})"
         usd, hours, others = _by_hour(lists, entry.get("off_peak_pricing") or {})
-        beside = [f"{key}: {_worded(entry[key])}" for key in OTHERS if entry.get(key)]
+        text = {entry.get(KEYS[INPUT]), entry.get(KEYS[OUTPUT])}
+        beside = [
+            f"{key}: {_worded(usd)}"
+            for key, usd in entry.items()
+            if OTHERS.fullmatch(str(key)) and usd and (isinstance(usd, Mapping) or usd not in text)
+        ]
         request, least = _number(entry.get("input_cost_per_request")), _number(entry.get("prompt_cache_min_tokens"))
         hidden = _reasoning_price(entry)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except UNREADABLE:
         raise MooInferError(f"{path}: {name}: prices are not as LiteLLM writes them") from None
     if hidden:
         warnings.warn(
@@ -177,10 +188,22 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], provider: str, forei
         )
     remarks = []
     if beside:
-        remarks.append(f"the list has prices beside those of tokens ({', '.join(beside)}), which are not in the bill")
+        remarks.append(
+            f"the list has prices beside those of tokens of text ({', '.join(beside)}), which are not in the bill"
+        )
     if provider in FLAT and len(lists) > 1:
         remarks.append("longer prompts have the list's own price, which its own calculator does not take")
     return Entry(name, usd, request or 0.0, least, tuple(remarks), foreign, hours, others)
+
+
+def _bill(name: str, entry: Mapping[str, Any]) -> Any:
+    """What entries have in common by which all requests cost the same; one of another form is like no other."""
+    try:
+        lists = _from_keys(entry, _provider(name, entry))
+    except UNREADABLE:
+        return name
+    known = {above: {field: usd for field, usd in prices.items() if usd} for above, prices in lists.items()}
+    return known, entry.get("off_peak_pricing"), entry.get("input_cost_per_request")
 
 
 def _worded(value: Any) -> str:

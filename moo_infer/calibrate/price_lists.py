@@ -20,6 +20,7 @@ USD = (INPUT, OUTPUT, CACHED, WRITE) = (
 )
 # Dates and stages at the end of a name: gpt-5-nano-2025-08-07, claude-sonnet-4-20250514, gpt-4-0314, grok-3-beta.
 STAGE = re.compile(r"([-.@](\d{4}-\d\d-\d\d|\d{8}|\d{6}|\d\d-\d\d|\d{3,4}|latest|preview|beta|exp|0))+$")
+TRIAL = re.compile("preview|beta|exp")  # of these stages, those that have prices of their own
 # Who serves a model, where logs put that behind its maker: openai/azure/gpt-4o, anthropic/bedrock/claude-...
 CLOUDS = ("aws", "azure", "azure_ai", "azureai", "bedrock", "foundry", "vertex", "vertex_ai")
 SHOWN = 4  # entries in a message
@@ -110,6 +111,11 @@ class Names:
                 return found[0], "" if names is own else self.entries[found[0]][0]
         return None
 
+    def twins(self, entry: str, /) -> list[str]:
+        """Return other entries of the same provider and model that have other prices."""
+        same = [name for name, theirs in self.entries.items() if name != entry and theirs == self.entries[entry]]
+        return [name for name in same if not self.alike([entry, name])]
+
     def _called(self, provider: str) -> Sequence[str]:
         return self.providers.get(provider.lower(), (provider.lower(),))
 
@@ -142,12 +148,18 @@ def served(model: str, /) -> tuple[str | None, str]:
 
 
 def same_name(model: str, entry: str, /) -> bool:
-    """Whether two names differ by no more than provider, date and stage.
+    """Whether two names mean one model: they differ by provider, and by a date that one of them has, at most.
 
-    >>> same_name("openai/gpt-4o-2024-08-06", "gpt-4o"), same_name("gemini-1.5-flash-8b", "gemini-1.5-flash")
+    >>> same_name("openai/gpt-4o-2024-08-06", "gpt-4o"), same_name("gpt-4o-2024-08-06", "gpt-4o-2024-05-13")
     (True, False)
+    >>> same_name("gemini-9-preview-05-20", "gemini-9"), same_name("gemini-1.5-flash-8b", "gemini-1.5-flash")
+    (False, False)
     """
-    return _plain(model.rpartition("/")[2]) == _plain(entry.rpartition("/")[2])
+    names = [name.rpartition("/")[2].lower().replace(".", "-") for name in (model, entry)]
+    stages = [found[0] if (found := STAGE.search(name)) else "" for name in names]
+    trials = [TRIAL.findall(stage) for stage in stages]
+    dates = [re.findall(r"\d{3,}(?:-\d\d)*|\d\d-\d\d", stage) for stage in stages]
+    return _plain(names[0]) == _plain(names[1]) and trials[0] == trials[1] and (not all(dates) or dates[0] == dates[1])
 
 
 def _plain(name: str) -> str:

@@ -194,8 +194,11 @@ def _zero(model: str, entry: Entry) -> str:
 def _priced(entry: Entry, title: str) -> Price:
     remarks = list(entry.remarks)
     first, *longer = (_known(entry.lists[above]) for above in sorted(entry.lists))
-    if not entry.lists[min(entry.lists)].get(CACHED, 1) and first[INPUT]:
+    base = entry.lists[min(entry.lists)]
+    if base[INPUT] and not base.get(CACHED, 1):
         remarks.append("the list says 0 USD for cached input, which is taken as not known")
+    if base[INPUT] and not base.get(WRITE, 1):
+        remarks.append("the list says 0 USD for input written to a cache, which is taken as the price of other input")
     tiers = [{"above_input_tokens": float(a), **usd} for a, usd in zip(sorted(entry.lists)[1:], longer, strict=True)]
     source = f"{title}, entry {entry.name}"
     return Price(

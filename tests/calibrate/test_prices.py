@@ -504,7 +504,7 @@ def test_prices_of_caches_and_requests_are_carried(tmp_path):
         {"above_input_tokens": 200_000, **base, OUTPUT: 4e-06, WRITE: 2.5e-06},
     ]}  # fmt: skip
     assert price.remarks == (
-        "the list has prices beside those of tokens (search_context_cost_per_query: 0.005 to 0.01 USD), which are not in the bill",
+        "the list has prices beside those of tokens of text (search_context_cost_per_query: 0.005 to 0.01 USD), which are not in the bill",
     )
     Registry().build(CostModel, price.part | {"calls": "cached"}, "mine")
 
@@ -512,7 +512,42 @@ def test_prices_of_caches_and_requests_are_carried(tmp_path):
 def test_a_cache_for_nothing_is_taken_as_not_known(tmp_path):
     price = only(tmp_path, CHAT | {"cache_read_input_token_cost": 0.0, "cache_creation_input_token_cost": 0})
     assert (price.usd_per_cached_input_token, price.usd_per_cache_write_token) == (None, None)
-    assert price.remarks == ("the list says 0 USD for cached input, which is taken as not known",)
+    assert price.remarks == (
+        "the list says 0 USD for cached input, which is taken as not known",
+        "the list says 0 USD for input written to a cache, which is taken as the price of other input",
+    )
+
+
+def test_prices_of_what_is_no_text_are_said(tmp_path):
+    images = {"input_cost_per_image": 0.001, "output_cost_per_image": 0.13, "input_cost_per_image_token": 1e-06}
+    entry = CHAT | images | {"input_cost_per_audio_token": 4e-05, "input_cost_per_audio_token_batches": 2e-05}
+    assert only(tmp_path, entry).remarks == (
+        "the list has prices beside those of tokens of text (input_cost_per_image: 0.001 USD, output_cost_per_image: "
+        "0.13 USD, input_cost_per_audio_token: 4e-05 USD), which are not in the bill",
+    )
+
+
+def test_another_version_than_the_logs_is_said(tmp_path):
+    """Versions of one model have had prices that differ by a factor of 2."""
+    entries = {"m-9-2029-05-13": CHAT, "gemini-9-flash": CHAT, "l-latest": CHAT, "k-001": CHAT}
+    file = written(tmp_path, json.dumps(entries), "list.json")
+    for name, entry in (("acme/m-9-2029-08-06", "m-9-2029-05-13"), ("gemini-9-flash-preview-05-20", "gemini-9-flash")):
+        with pytest.warns(UserWarning, match=f"prices {name} as {entry}; where that is another model"):
+            find_prices([name], file, DAY)
+    for name in ("m-9", "gemini-9-flash-001", "l-2029-01-01", "k"):
+        find_prices([name], file, DAY)
+
+
+def test_another_entry_of_the_same_provider_is_said_where_its_prices_differ(tmp_path):
+    entries = {"m": CHAT, "acme/m": CHAT | {"input_cost_per_token": 3e-06}, "n": CHAT, "acme/n": CHAT | {"rpm": 5}}
+    entries["acme/n"] |= {"cache_creation_input_token_cost": 0, "input_cost_per_token_batches": 5e-07}
+    file = written(tmp_path, json.dumps(entries), "list.json")
+    said = "the list has another entry of the same provider, acme/m, whose prices differ"
+    assert from_litellm(file, "m").remarks == (said,)
+    assert from_litellm(file, "n").remarks == ()
+    assert from_litellm(file, "ACME/n").usd_per_input_token == 1e-06
+    with pytest.raises(MooInferError, match="it may be any of m, acme/m"):
+        from_litellm(file, "ACME/m")
 
 
 def test_what_litellm_takes_where_its_list_says_nothing(tmp_path):
