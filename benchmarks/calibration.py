@@ -103,7 +103,7 @@ def samples_part(logs: list[Samples]) -> None:
         if scored.n.max() < HIDDEN:
             continue
         true = {"pass@8": float(mean_pass_at_k(scored.n, scored.right, [HIDDEN])[0])}
-        if scored.comparable("answer"):
+        if not scored.no_choice("answer"):
             true["vote@8"] = float(np.nanmean(vote_at_k(scored, [HIDDEN])))
         for name, (value, low, high) in predicted(first(log, SHOWN)).items():
             if (measure := name.split(",")[0]) in true:

@@ -64,6 +64,24 @@ def calibrate(
     format: Annotated[
         str | None, typer.Option(metavar="NAME", help="A log reader; default the one that knows the file.")
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COLUMN", help="What a table calls a column, perhaps /1000 or *2; repeatable."),
+    ] = None,
+    score_key: Annotated[
+        str,
+        typer.Option("--score-key", metavar="KEY", help="Of scores that are mappings or lists: which entry counts."),
+    ] = "",
+    right_if: Annotated[
+        str, typer.Option("--right-if", metavar="RULE", help='Which scores are right: ">= 7"; >=, <=, >, < or ==.')
+    ] = "",
+    scale: Annotated[
+        str, typer.Option(metavar="LOW,HIGH", help="Scores are grades from the worst to the best: 0,10.")
+    ] = "",
+    merge_right: Annotated[
+        bool, typer.Option("--merge-right", help="Take the right answers to a question as one, spelt in several ways.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a record that cannot be read.")] = False,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     prices: Annotated[
         str | None,
@@ -120,17 +138,20 @@ def calibrate(
 ) -> str:
     """Estimate from logs of evaluations what k calls are worth and take, and write profiles for recommend.
 
-    Reads inspect_ai logs, lm-evaluation-harness samples, HumanEval and EvalPlus results, and a table with the columns
-    model, question_id, sample, correct and what else is known: answer, score, input_tokens, output_tokens, latency_s,
-    cost_usd, energy_j, ...
+    Reads logs of inspect_ai, lm-evaluation-harness, HumanEval, EvalPlus, BigCodeBench, LiveCodeBench, OpenAI evals and
+    NeMo-Skills, and a table with the columns model, question_id, sample, correct and what else is known: answer, score,
+    input_tokens, output_tokens, latency_s, cost_usd, energy_j, ... Several files of one model are further samples.
 
     \b
     Examples:
       moo-infer calibrate log.csv
       moo-infer calibrate log.csv --price acme/small=1e-7,4e-7 --model acme/small --out profiles.yaml
       moo-infer calibrate log.csv --price acme/small=0.1,0.4 --per-million
+      moo-infer calibrate mine.csv --column question_id=prompt_id --column latency_s=latency_ms/1000
+      moo-infer calibrate graded.eval --scale 0,10
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
     """
+    from .calibrate.grading import Grading
     from .calibrate.prices import by_hand, find_prices
     from .calibrate.profiles import calibrated
     from .calibrate.reading import read_log
@@ -146,14 +167,23 @@ def calibrate(
     read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log] + ([Path(prices)] if prices else [])
     samples = {"--out": beside(out)} if out else {}
     keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, samples)
-    log = read_log(logs, format, Registry(*(plugin_file(path) for path in plugin_files or [])))
+    log = read_log(
+        logs,
+        format,
+        Registry(*(plugin_file(path) for path in plugin_files or [])),
+        grading=Grading(score_key, right_if, _ends(scale)),
+        columns=_columns(column or []),
+        merge_right=merge_right,
+        strict=strict,
+    )
     log = log.only(model) if model else log
     priced = None
     if prices or price:
         given = by_hand(price or [], "--price", per_million)
         # A renamed model has its price under its own name, unless the new one was given a price by hand.
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
-        names |= {m: s.called for s in log.sources for m in s.models if m in names and s.called and m not in given}
+        called = {m: {s.called for s in log.sources if m in s.models} for m in names}
+        names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in given}
         costless = [names.get(m, m) for m in free or []]
         found_prices = find_prices(list(names.values()), prices, on, given, free=costless, per_million=per_million)
         priced = {model: found_prices[name] for model, name in names.items()}
@@ -183,6 +213,29 @@ def calibrate(
     text = laid_out([block for calibration in found for block in calibration.blocks()])
     text += f"Written: {', '.join(map(str, files))}\n" if files else ""  # paths are not to be broken
     return text + (f"To decide: {RECOMMEND.format(out)}\n" if out else "")
+
+
+def _columns(given: list[str]) -> dict[str, str]:
+    """What a table calls the columns of the neutral table."""
+    found: dict[str, str] = {}
+    for item in given:
+        name, equals, column = (part.strip() for part in item.partition("="))
+        if not (name and equals and column) or name in found:
+            what = "each name is given once" if name in found else "must be NAME=COLUMN"
+            raise MooInferError(f"--column: {what}, got {item!r}")
+        found[name] = column
+    return found
+
+
+def _ends(text: str) -> tuple[float, float] | None:
+    """The worst and the best score of a scale."""
+    if not text:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise MooInferError(f"--scale: must be LOW,HIGH, two numbers, got {text!r}") from None
+    return low, high
 
 
 def _day(text: str | None) -> date:

@@ -4,21 +4,25 @@ Errors of reading say where, not in which file.
 """
 
 import gzip
-import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from .errors import MooInferError
 
-__all__ = ["HEAD", "aside", "head", "lines", "records"]
+__all__ = ["GZIP", "HEAD", "aside", "called_after", "ends_open", "head", "lines", "whole_lines"]
 
 HEAD = 65_536  # bytes by which a format is recognised
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 GZIP = b"\x1f\x8b"
+# What the tools whose results are read add to the name of a model, or call a file that is named after nothing.
+ADDED = re.compile(
+    r"(^|[._-])(csv|parquet|jsonl|json|gz|eval_results|eval_all|results|samples)$"
+    r"|^Scenario\.[a-z]+_\d+_[\d.]+(_cot)?$|^output(-rs\d+)?(_chunk_\d+)?$"
+)
 
 
 def head(path: Path, /) -> bytes:
@@ -57,14 +61,18 @@ def lines(path: Path, /) -> Iterator[tuple[int, str]]:
     Raises:
         MooInferError: for a gzip that is cut off or damaged, and for other encodings.
     """
+    yield from ((number, text.strip()) for number, text in whole_lines(path) if text.strip())
+
+
+def whole_lines(path: Path, /) -> Iterator[tuple[int, str]]:
+    """Yield what `lines` does, with blank lines and the white space around them."""
     with path.open("rb") as file:
         zipped = file.read(2) == GZIP
     number = 0
     try:
         with gzip.open(path, "rb") if zipped else path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                if text := line.decode("utf-8-sig" if number == 1 else "utf-8").strip():
-                    yield number, text
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
         raise MooInferError(f"line {number}: must be UTF-8 text") from None
     except EOFError:
@@ -73,25 +81,28 @@ def lines(path: Path, /) -> Iterator[tuple[int, str]]:
         raise MooInferError(f"the gzip is damaged after line {number}") from None
 
 
-def records(path: Path, /, *, nan: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number of a line and the JSON object in it, for every line that is not blank.
+def ends_open(path: Path, /) -> bool:
+    """Whether the last line of a file, or of a gzip of it, does not end, as where it is cut off."""
+    with path.open("rb") as file:
+        zipped = file.read(2) == GZIP
+    last = b""
+    with gzip.open(path, "rb") if zipped else path.open("rb") as file:
+        while block := file.read(2**20):
+            last = block[-1:]
+    return last != b"\n"
 
-    Args:
-        path: the file.
-        nan: whether NaN and Infinity pass, which are no JSON but what Python writes.
 
-    Raises:
-        MooInferError: naming the line that is broken or holds no object; see also `lines`.
+def called_after(path: Path, /) -> str:
+    """Return what a file of results is called after: its name without what tools add to it, or its folder.
+
+    >>> called_after(Path("gpt-4_samples.jsonl_results.jsonl")), called_after(Path("runs/mine/eval_results.json"))
+    ('gpt-4', 'mine')
     """
-    for number, text in lines(path):
-        try:
-            record = json.loads(text, parse_constant=None if nan else _refuse)
-        except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be parsed"
-            raise MooInferError(f"line {number}: is no JSON: {what}") from None
-        if not isinstance(record, dict):
-            raise MooInferError(f"line {number}: must be a JSON object, got {text:.40}")
-        yield number, record
+    name, before = path.name.split("--bigcodebench-")[0], ""
+    while name != before:
+        before = name
+        name = ADDED.sub("", name)
+    return name or path.resolve().parent.name
 
 
 @contextmanager
@@ -109,8 +120,3 @@ def aside(place: Path, /) -> Iterator[Path]:
             (Path(folder) / place.name).replace(place)
     except OSError as error:
         raise MooInferError(f"{place}: cannot be written: {error.strerror or error}") from None
-
-
-def _refuse(constant: str) -> None:
-    """JSON has no NaN, whatever Python writes."""
-    raise json.JSONDecodeError(f"{constant} is no number there; write null", constant, 0)

@@ -391,8 +391,13 @@ class LogReader(ABC):
     A row is a mapping with the keys ``model``, ``question_id``, ``sample`` and ``correct`` (1, 0, true, false, or None
     for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
     ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens``, ``output_tokens`` (all that are billed,
-    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``. Whoever asks checks
-    the rows.
+    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
+    right answer, where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for
+    another question; it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number,
+    text, mapping or list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``,
+    so that two tasks have no question in common. A row without ``sample`` is numbered, one without ``model`` is called
+    after the file. In place of the rows of a record that cannot be read, give a MooInferError that says where it stands
+    and why: it is left out, and its sentence is shown.
 
     **Subclassing.** Give `read`. Redefine `recognises` where files can be told by their content, so that nobody has to
     name the format.
@@ -413,5 +418,5 @@ class LogReader(ABC):
         return False
 
     @abstractmethod
-    def read(self, path: Path, /) -> "Iterable[Mapping[str, object]] | polars.LazyFrame":
+    def read(self, path: Path, /) -> "Iterable[Mapping[str, object] | MooInferError] | polars.LazyFrame":
         """Rows of the neutral table, or a lazy frame with its columns; raises MooInferError for what cannot be read."""

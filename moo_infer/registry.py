@@ -35,7 +35,7 @@ BUILTIN = tuple(
         *("inference", "lengths", "difficulty", "empirical"),
         *("costs", "prices", "gpus", "latencies", "limits", "queueing"),
         *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
-        *("logs", "harness_logs", "inspect_logs"),
+        *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )
 FLOW = tuple("{['\"")  # a value that begins so is YAML

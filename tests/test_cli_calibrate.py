@@ -100,10 +100,18 @@ def test_nothing_is_written_over_what_is_read_or_where_something_fails(capsys, t
 def test_one_name_for_two_models_is_refused(capsys, tmp_path):
     for model in "ab":
         (tmp_path / f"{model}.csv").write_text(f"model,question_id,sample,correct\n{model},{model}1,1,1\n")
-    for words in ((f"x={tmp_path}/a.csv", f"x={tmp_path}/b.csv"), (f"{tmp_path}/b.csv", f"b={tmp_path}/a.csv")):
+    for words in ((f"{tmp_path}/b.csv", f"b={tmp_path}/a.csv"), (f"b={tmp_path}/a.csv", f"{tmp_path}/b.csv")):
         code, _, err = called(capsys, *words)
         assert code == 2
-        assert "is also the name given to" in err
+        assert "'b' is also the name given to 'a'; names must differ" in err
+
+
+def test_files_of_one_name_are_one_model(capsys, tmp_path):
+    for model in "ab":
+        (tmp_path / f"{model}.csv").write_text(f"model,question_id,sample,correct\n{model},{model}1,1,1\n")
+    code, out, _ = called(capsys, f"x={tmp_path}/a.csv", f"x={tmp_path}/b.csv", "--json")
+    (model,) = json.loads(out)["models"]
+    assert (code, model["model"], model["questions"]) == (0, "x", 2)
 
 
 def test_a_renamed_model_has_the_price_of_its_own_name(capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from log_writers import FORMATS, truth
 
 from moo_infer import (
     AccuracyAggregator,
@@ -243,9 +244,13 @@ def test_what_is_exact_stays_exact():
 
 
 LOGS = Path(__file__).parent / "fixtures" / "logs"
-# A file for every log reader, with parameters for the test.
+# A file for every log reader, or who writes one, with parameters for the test.
 FILES = {
-    "evalplus": [("toy_eval_results.json", ""), ("toy_eval_results.json", "tests=base")],
+    "bigcodebench": [("bigcodebench", "")],
+    "livecodebench": [("livecodebench", ""), ("livecodebench-answers", "")],
+    "nemo-skills": [("nemo-skills", "metric=symbolic_correct"), ("nemo-skills-judged", "")],
+    "openai-evals": [("openai-evals", "metric=match")],
+    "evalplus": [("toy_eval_results.json", ""), ("toy_eval_results.json", "tests=base"), ("evalplus-2023", "")],
     "human-eval": [("toy_samples.jsonl_results.jsonl", "")],
     "inspect-ai": [("arithmetic.eval", ""), ("letters.json", ""), ("scorers.json", "scorer=match")],
     "lm-eval": [("lm-eval/maker__dummy/samples_sums_*", "filter=each")],
@@ -267,6 +272,12 @@ class TestLogReaders(LogReaderContract):
 
     @pytest.fixture
     def file(self, given, tmp_path):
+        if given[1] in FORMATS:
+            log = FORMATS[given[1]][1](truth(np.random.default_rng(0)))
+            made = tmp_path / "made" / log.name
+            made.parent.mkdir(parents=True)
+            made.write_bytes(log.bytes())
+            return made
         if given[0] != "table":
             return next(LOGS.glob(given[1]))
         made = tmp_path / "made" / given[1]

@@ -20,6 +20,7 @@ from .coverage_laws import BetaBinomial
 from .estimates import Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .logs import Log
+from .oddities import oddities
 from .price import Price
 from .serving import Fitted
 from .words import sentence, tabled
@@ -152,6 +153,7 @@ def calibrated(
         price = (prices or {}).get(samples.model)
         if price is not None:
             samples = billed(samples, price, notes)
+        notes += oddities(samples)
         samples = _with_enough(samples, min_samples, notes)
         kept = _complete(samples, price is not None, notes)
         if price is not None:

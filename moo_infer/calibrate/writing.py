@@ -64,14 +64,14 @@ def _log(samples: Sequence[Samples]) -> Log:
     """Samples as a neutral table; answers are numbers."""
     import polars as pl
 
-    frames = []
+    frames, graded = [], any(model.graded for model in samples)
     for model in samples:
         n = model.n
         columns: dict[str, Any] = {
             "model": [model.model] * len(model),
             "question_id": [model.questions[q] for q in model.question],
             "sample": np.arange(len(model)) - np.repeat(np.cumsum(n) - n, n) + 1,
-            "correct": [None if np.isnan(value) else value == 1 for value in model.correct],
+            "correct": [None if np.isnan(value) else value if graded else value == 1 for value in model.correct],
         }
         frame = pl.DataFrame(columns | dict(model.columns)).with_columns(
             pl.when(pl.col(name) >= 0).then(pl.col(name).cast(pl.String))

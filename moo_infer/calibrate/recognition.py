@@ -1,0 +1,63 @@
+"""Which log reader knows a file."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import MooInferError
+from ..interfaces import LogReader
+from ..json_files import beginnings, first_record
+from ..registry import Registry
+
+__all__ = ["recognised"]
+
+LISTED = 30  # keys in a message
+BEGUN = 80  # characters of a text in a message
+
+
+def recognised(start: bytes, path: Path, registry: Registry, table: LogReader, /) -> LogReader:
+    """Return the one reader that recognises a file.
+
+    Args:
+        start: its first bytes.
+        path: the file.
+        registry: where readers are looked up.
+        table: takes the place of the reader of the same name.
+
+    Raises:
+        MooInferError: where none does, or several do; or where a reader fails.
+    """
+    readers = {}
+    for name in registry.names(LogReader):
+        with suppress(MooInferError):  # one whose parameters must be given is never recognised
+            readers[name] = registry.get(LogReader, name)
+    readers[table.name] = table
+    found = [reader for reader in readers.values() if _recognises(reader, start, path)]
+    if len(found) == 1:
+        return found[0]
+    names = [reader.name for reader in found]
+    if found:
+        raise MooInferError(f"may be {' or '.join(names)}; name its format: --format {names[0]} (format={names[0]!r})")
+    raise MooInferError(
+        f"is of no known format ({_begin(start, path)}); where it is one of these, --format NAME (format=) reads it: "
+        f"{', '.join(registry.names(LogReader))}; of a table with other names, --column question_id=NAME says "
+        "what they mean"
+    )
+
+
+def _recognises(reader: LogReader, start: bytes, path: Path) -> bool:
+    try:
+        return bool(reader.recognises(start, path))
+    except Exception as error:  # whatever a foreign part raises
+        raise MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}") from error
+
+
+def _begin(start: bytes, path: Path) -> str:
+    """What a file begins with, in words."""
+    for begun in beginnings(start, path):
+        if keys := list(map(str, first_record(begun))):
+            return f"its keys: {', '.join(keys[:LISTED])}" + (", ..." if len(keys) > LISTED else "")
+    text = start.lstrip().split(b"\n")[0][:BEGUN].decode("utf-8", errors="replace").strip()
+    if not text.replace("\t", " ").isprintable():
+        return "it is no text"
+    columns = "; columns are separated by commas" if "," not in text and ("\t" in text or ";" in text) else ""
+    return f"it begins {text!r}{columns}"
