@@ -1,6 +1,6 @@
 """What k inferences cost in money: an API's price list and the shape of the call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from ..subsets import total_of_k
 from .costs import COST, tokens_of
 from .lengths import cut_at, has_lengths, over_queries, percent, share_above
 from .quadrature import moments_of, nodes
-from .tiers import LongContext, Prices, caches, least_cached, prices_at, steps
+from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
 
 __all__ = ["ApiCost", "LongContext"]
 
@@ -25,6 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CACHED = "cached_input_tokens"  # the column of a log
+SHOWN = 5e-4  # share below which nothing is said, as it would read 0.0 %
 
 
 @dataclass(frozen=True)
@@ -171,31 +172,40 @@ class ApiCost(CostModel):
         """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
         said = [self._on_cuts(model)] if self.max_tokens is not None else []
         if caches(self):
-            least = least_cached(self)
-            short = 1 - share_above(model, "tokens_in", np.nextafter(least, -np.inf))
-            if short >= 5e-4:  # as much as is shown
-                taken = "" if self.min_cacheable_tokens is not None else ", which is assumed"
-                said.append(
-                    f"{percent(short)} of the prompts have fewer than min_cacheable_tokens = {least:g} tokens{taken}: "
-                    "they are not cached and pay the full price"
-                )
+            said += self._on_lengths(model)
         queries = model.queries("tokens")
         samples = None if queries is None else queries.model.logged
         if samples is not None and CACHED in samples.columns and self.usd_per_cached_input_token is None:
             read = samples[CACHED].sum() / max(samples["input_tokens"].sum(), 1)
-            if read >= 5e-4:
+            if read >= SHOWN:
                 said.append(
                     f"{percent(read)} of the input tokens of the log were read from a cache; they are billed in full, "
                     "because usd_per_cached_input_token is not given"
                 )
         return [sentence for sentence in said if sentence]
 
+    def _on_lengths(self, model: InferenceModel) -> Iterator[str]:
+        """How many prompts are too short to be cached, and how many may be where that is not given."""
+        given, least = self.min_cacheable_tokens is not None, least_cached(self)
+        long = share_above(model, "tokens_in", np.nextafter(least, -np.inf))
+        if 1 - long >= SHOWN:
+            yield (
+                f"{percent(1 - long)} of the prompts have fewer than min_cacheable_tokens = {least:g} tokens"
+                f"{'' if given else ', which is assumed'}: they are not cached and pay the full price"
+            )
+        longer = share_above(model, "tokens_in", np.nextafter(SURELY_CACHED, -np.inf))
+        if not given and long - longer >= SHOWN:
+            yield (
+                f"{percent(long - longer)} of the prompts have {least:g} to {SURELY_CACHED:g} tokens and are taken as "
+                "cached; some models cache longer ones alone: give min_cacheable_tokens"
+            )
+
     def _on_cuts(self, model: InferenceModel) -> str:
         """What the limit of output tokens does to answers; nothing where the inference model says it."""
         assert self.max_tokens is not None  # who calls asks that
         visible, hidden = self.reasoning_tokens_per_output_token, self.reasoning_tokens
         cut = share_above(model, "tokens_out", self._longest)
-        if cut < 5e-4 or not (self._reasons or getattr(model, "max_tokens", None) is None):
+        if cut < SHOWN or not (self._reasons or getattr(model, "max_tokens", None) is None):
             return ""
         if not self._reasons:
             return (

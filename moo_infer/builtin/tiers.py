@@ -11,12 +11,13 @@ from ..parts import NonNegative
 if TYPE_CHECKING:
     from .prices import ApiCost
 
-__all__ = ["LongContext", "Prices", "caches", "least_cached", "prices_at", "steps"]
+__all__ = ["SURELY_CACHED", "LongContext", "Prices", "caches", "least_cached", "prices_at", "steps"]
 
 FloatArray = npt.NDArray[np.float64]
 Prices = tuple[Any, Any, Any, Any]  # of input, output, cache writes and cached input, each a number or an array
 
 AUTOMATIC, WRITTEN = 1024.0, 512.0  # the least prompts that are cached: OpenAI's, and the least of Anthropic's
+SURELY_CACHED = 4096.0  # the most that one of Anthropic's models, or of Google's but for one, asks of a prompt
 
 
 @dataclass(frozen=True)
