@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from moo_infer import CostModel, Draws, Registry
 from moo_infer.calibrate.genai_list import genai_prices
+from moo_infer.calibrate.litellm_list import MODES
 from moo_infer.calibrate.litellm_list import litellm as litellm_list
 from moo_infer.calibrate.price import Price
 from moo_infer.calibrate.price_lists import PriceList
@@ -112,7 +113,7 @@ def litellm() -> None:
 
     calculator.current_billing_time = lambda: WHEN
     path = Path(calculator.litellm.__file__).parent / "model_prices_and_context_window_backup.json"
-    names = [name for name, entry in model_cost.items() if entry.get("mode") in ("chat", "responses")]
+    names = [name for name, entry in model_cost.items() if entry.get("mode") in MODES]
 
     def theirs(name: str, tokens_in: int, tokens_out: int, read: int, written: int) -> float:
         details = PromptTokensDetailsWrapper(cached_tokens=read, cache_creation_tokens=written)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
@@ -25,6 +26,8 @@ PROVIDERS = {
     "zhipu": "zhipuai",
 }
 MTOK = {"input_mtok": INPUT, "output_mtok": OUTPUT, "cache_read_mtok": CACHED, "cache_write_mtok": WRITE}
+# On the bill of tokens of text, or said elsewhere; a cache keeps for an hour only what it is told to.
+BILLED = (*MTOK, "requests_kcount", "output_reasoning_mtok", "cache_write_1h_mtok")
 
 
 def genai_prices(on: date, provider: str | None = None, /) -> PriceList:
@@ -88,19 +91,22 @@ def _entry(name: str, model: Any, midnight: datetime, foreign: str) -> Entry | s
         alternatives.append((np.tile(same, 7), _by_length(price)))
     usd, hours, others = dearest(alternatives)
     hours += ", every day, as this list knows no days of the week" if hours else ""
-    remarks = []
-    searches = [key for key in different[0].__dict__ if key.endswith("searches_kcount") and getattr(different[0], key)]
-    if searches:
-        each = ", ".join(
-            f"{key.removesuffix('_kcount')} at {getattr(different[0], key) / 1000:g} USD" for key in searches
-        )
-        remarks.append(f"the list has prices of searches ({each}), which are not in the bill")
+    beside = [
+        f"{key}: {usd:g} USD"
+        for key, usd in vars(different[0]).items()
+        if key not in BILLED
+        and isinstance(usd, Decimal)
+        and usd
+        and usd not in (different[0].input_mtok, different[0].output_mtok)
+    ]
+    told = f"the list has prices beside those of tokens of text ({', '.join(beside)}), which are not in the bill"
+    remarks = (told,) if beside else ()
     reasoning = getattr(different[0], "output_reasoning_mtok", None)
     if reasoning is not None and reasoning != different[0].output_mtok:
         dollars = f"{float(reasoning) / 10**6:g} USD"
         warnings.warn(f"{name}: reasoning tokens at {dollars} are taken at the price of other output", stacklevel=4)
     requests = max((float(price.requests_kcount or 0) for price in different), default=0.0) / 1000
-    return Entry(name, usd, requests, remarks=tuple(remarks), foreign=foreign, hours=hours, other_hours=others)
+    return Entry(name, usd, requests, remarks=remarks, foreign=foreign, hours=hours, other_hours=others)
 
 
 def _by_length(prices: Any) -> ByLength:

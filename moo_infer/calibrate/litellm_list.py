@@ -22,11 +22,17 @@ KEYS = {  # by the field they go to, the names of prices in LiteLLM's list
     CACHED: "cache_read_input_token_cost",
     WRITE: "cache_creation_input_token_cost",
 }
-MODES = ("chat", "responses")  # of entries that answer with text
+MODES = ("chat", "responses", "completion")  # of entries that answer with text
 LONGER = re.compile(rf"({'|'.join(KEYS.values())})_above_(\d+)(k?)_tokens")
-OTHERS = re.compile(  # what is not: searches and sessions, and tokens that are no text
-    r"\w+_cost_per_(query|session)|citation_cost_per_token|(in|out)put_cost_per_(audio|image|video)(_token|_per_second)?"
+PRICE = re.compile(r"cost|pric")  # in the names of all prices, of which the bill does not know all
+BILLED = (
+    *KEYS.values(),
+    "input_cost_per_request",
+    "output_cost_per_reasoning_token",
+    "tiered_pricing",
+    "off_peak_pricing",
 )
+ALIKE = re.compile(r"(in|out)put_dbu_cost_per_token")  # the same price in units of Databricks
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # by prices of another form
 # What logs call a provider, where the list calls it otherwise, or has the same models of the same cloud twice.
 PROVIDERS = {
@@ -136,7 +142,7 @@ def _deployed(path: Path, name: str, deployment: Mapping[str, Any]) -> Entry | s
     ]
     if different := [key for key, value in prices[0].items() if prices[1].get(key, value) != value]:
         return f"{different[0]} of {name} differs between litellm_params and model_info"
-    if not {*prices[0], *prices[1]} & {*KEYS.values(), "tiered_pricing"}:
+    if not any(prices):
         return (
             f"its entry {name} is there, but sets no price: LiteLLM takes that of {params.get('model', name)} from its "
             "own list, model_prices_and_context_window.json"
@@ -172,12 +178,7 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], provider: str, forei
             given = ", ".join(f"{key}: {'null' if key in entry else 'absent'}" for key in missing)
             return f"its entry {name} is there, but has no {told} price ({given})"
         usd, hours, others = _by_hour(lists, entry.get("off_peak_pricing") or {})
-        text = {entry.get(KEYS[INPUT]), entry.get(KEYS[OUTPUT])}
-        beside = [
-            f"{key}: {_worded(usd)}"
-            for key, usd in entry.items()
-            if OTHERS.fullmatch(str(key)) and usd and (isinstance(usd, Mapping) or usd not in text)
-        ]
+        beside = [f"{key}: {_worded(entry[key])}" for key in _beside(entry)]
         request, least = _number(entry.get("input_cost_per_request")), _number(entry.get("prompt_cache_min_tokens"))
         hidden = _reasoning_price(entry)
     except UNREADABLE:
@@ -204,6 +205,18 @@ def _bill(name: str, entry: Mapping[str, Any]) -> Any:
         return name
     known = {above: {field: usd for field, usd in prices.items() if usd} for above, prices in lists.items()}
     return known, entry.get("off_peak_pricing"), entry.get("input_cost_per_request")
+
+
+def _beside(entry: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of prices that are not on a bill of tokens of text: of searches, sessions, images, sound.
+
+    Those at other service tiers, which begin with the key of the standard rate, are left out.
+    """
+    text = [entry.get(KEYS[INPUT]), entry.get(KEYS[OUTPUT])]
+    for key, usd in entry.items():
+        variant = key in BILLED or any(key.startswith(f"{of}_") for of in (*BILLED, *entry) if PRICE.search(of))
+        if PRICE.search(key) and usd and usd not in text and not variant and not ALIKE.fullmatch(key):
+            yield key
 
 
 def _worded(value: Any) -> str:

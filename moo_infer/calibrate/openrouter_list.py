@@ -74,8 +74,9 @@ def _entry(name: str, pricing: Mapping[str, Any], foreign: str) -> Entry | str:
         rest &= ~inside
         alternatives.append((inside, lists(base | _usd(over))))
     usd, hours, others = dearest([*alternatives, (rest, lists(base))])
-    beside = {key: float(pricing[key]) for key in ("web_search", "internal_reasoning", "discount") if pricing.get(key)}
-    told = ", ".join(f"{key}: {value:g}" for key, value in beside.items() if value and value != base[OUTPUT])
+    known = (*KEYS.values(), "request", "overrides")
+    beside = {key: float(usd) for key, usd in pricing.items() if key not in known and usd is not None}
+    told = ", ".join(f"{key}: {usd:g}" for key, usd in beside.items() if usd and usd not in (base[INPUT], base[OUTPUT]))
     remarks = (f"the list has more beside the prices of tokens ({told}), which is not in the bill",) if told else ()
     return Entry(name, usd, float(pricing.get("request") or 0), None, remarks, foreign, hours, others)
 

@@ -113,8 +113,8 @@ def from_genai_prices(model: str, on: date, provider: str | None = None) -> Pric
 def from_litellm(path: str | Path, model: str) -> Price:
     """Return the price of a model from LiteLLM's ``model_prices_and_context_window.json``.
 
-    Entries of the modes chat and responses are read, at the standard rate (not that of batches or priority) and at the
-    dearest hours. The list has no dates: it is the price when the file was written.
+    Entries of the modes chat, responses and completion are read, at the standard rate (not that of batches or priority)
+    and at the dearest hours. The list has no dates: it is the price when the file was written.
 
     Args:
         path: the file.
@@ -180,7 +180,7 @@ def _refused(model: str, entry: Entry | str | None, free: bool = False) -> str |
 
 def _zero(model: str, entry: Entry) -> str:
     """Why an entry is refused that costs nothing; nothing where it has prices."""
-    zeros = [name for name in (INPUT, OUTPUT) if not entry.lists[min(entry.lists)][name]]
+    zeros = [name for name in (INPUT, OUTPUT) if any(not usd[name] for usd in entry.lists.values())]
     if not zeros:
         return ""
     whose = f", which is another provider's ({entry.foreign}) than the log names" if entry.foreign else ""
@@ -233,6 +233,8 @@ def _json(path: Path) -> Mapping[str, Any]:
         raise MooInferError(f"{path}: is no JSON: {error.msg} in line {error.lineno}") from None
     except OSError as error:
         raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
+    if isinstance(document, list):
+        document = {"data": document}  # of OpenRouter, without what stands around it
     if not isinstance(document, Mapping):
         raise MooInferError(f"{path}: must be a JSON object with a price for every model, got {document!r:.60}")
     return document

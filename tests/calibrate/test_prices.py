@@ -249,7 +249,8 @@ def test_a_model_that_was_given_twice_is_refused():
     [
         ("a.json", "{}", "is neither LiteLLM's price list nor OpenRouter's, nor prices by hand"),
         ("a.json", '{"m": {"price": 3}}', "is neither LiteLLM's price list nor OpenRouter's, nor prices by hand"),
-        ("a.json", "[1]", r"must be a JSON object with a price for every model, got \[1\]"),
+        ("a.json", "[1]", "is neither LiteLLM's price list nor OpenRouter's, nor prices by hand"),
+        ("a.json", "1", "must be a JSON object with a price for every model, got 1"),
         ("a.json", '{"m": ', "is no JSON: .* in line 1"),
         (
             "a.json",
@@ -525,6 +526,34 @@ def test_prices_of_what_is_no_text_are_said(tmp_path):
         "the list has prices beside those of tokens of text (input_cost_per_image: 0.001 USD, output_cost_per_image: "
         "0.13 USD, input_cost_per_audio_token: 4e-05 USD), which are not in the bill",
     )
+
+
+def test_prices_of_other_service_and_units_are_not_said(tmp_path):
+    more = {"input_cost_per_token_flex": 5e-07, "cache_creation_input_token_cost_above_1hr": 2e-06}
+    assert only(tmp_path, CHAT | more | {"input_dbu_cost_per_token": 1e-05, "output_cost_per_image": 0}).remarks == ()
+
+
+def test_prices_of_genai_prices_that_are_not_of_tokens_of_text_are_said():
+    with pytest.warns(UserWarning, match="reasoning tokens"):
+        price = from_genai_prices("perplexity/sonar-deep-research", date(2026, 11, 25))
+    assert "(web_searches_kcount: 5 USD)" in price.remarks[0]
+
+
+def test_prices_per_request_that_the_list_should_not_have_are_said(tmp_path):
+    said = "beside those of tokens of text (cost_per_request: 0.01 USD), which"
+    assert said in only(tmp_path, CHAT | {"cost_per_request": 0.01}).remarks[0]
+
+
+def test_a_price_of_nothing_for_longer_prompts_is_refused(tmp_path):
+    entry = CHAT | {"input_cost_per_token_above_128k_tokens": 0, "output_cost_per_token_above_128k_tokens": 3e-06}
+    with pytest.raises(
+        MooInferError, match=r"the list says 0 USD for its entry acme/m \(input\); where it is free indeed"
+    ):
+        only(tmp_path, entry)
+
+
+def test_completions_are_text(tmp_path):
+    assert only(tmp_path, CHAT | {"mode": "completion"}).usd_per_input_token == 1e-06
 
 
 def test_another_version_than_the_logs_is_said(tmp_path):
