@@ -25,14 +25,16 @@ def fit_latency(
         str | None,
         typer.Option(metavar="NAME", help="batch or slots; default batch where concurrency varies, else slots."),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a record that cannot be read.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the YAML there as well.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")] = False,
 ) -> str:
     """Fit the seconds of a server or an API to a load test, and print the YAML for a model's costs.
 
-    Reads the JSON of vLLM bench, guidellm and aiperf, and CSV with the columns concurrency, input_tokens,
-    output_tokens, ttft_s, latency_s. Of single requests it fits a line in the tokens and, as ratios to it, what tokens
-    do not explain; typical_s is their mean by the line alone, waited_s as measured, with rare delays.
+    Reads the JSON of vLLM bench, SGLang, guidellm, aiperf, GenAI-Perf and llmperf, and CSV with the columns
+    concurrency, input_tokens, output_tokens, ttft_s, latency_s. Of single requests it fits a line in the tokens and, as
+    ratios to it, what tokens do not explain; typical_s is their mean by the line alone, waited_s as measured, with rare
+    delays. Concurrency is how many requests ran, not how many might have.
 
     \b
     Examples:
@@ -40,10 +42,13 @@ def fit_latency(
       moo-infer fit-latency requests.csv --kind slots --out slots.yaml
     """
     from .calibrate import fit_serving, read
+    from .calibrate.serving import comment
 
     keep_apart(files, {"--out": out})
-    fitted = fit_serving(read(files), kind)
-    text = f"# fitted to {', '.join(file.name for file in files)}\n{fitted.yaml}\n"
+    measured = read(files, strict=strict)
+    fitted = fit_serving(measured, kind)
+    remarks = [comment(sentence) for sentence in measured.remarks]
+    text = "\n".join([f"# fitted to {', '.join(file.name for file in files)}", *remarks, fitted.yaml, ""])
     if out is not None:
         try:
             out.write_text(text, encoding="utf-8")
@@ -54,6 +59,7 @@ def fit_latency(
     found = asdict(fitted) | {
         "parameters": {name: {"value": value, "se": se} for name, (value, se) in fitted.parameters.items()},
         "files": [str(file) for file in files],
+        "remarks": [*measured.remarks],
         "yaml": text,
     }
     return json.dumps({"schema": 1} | found, indent=2, allow_nan=False)

@@ -105,6 +105,8 @@ GIVEN = {
     "rate-limited": [
         f"{CALL},requests_per_minute=60,burst=0.1",
         f"{CALL},tokens_per_minute=9000,overhead_s=0.3",
+        f"{CALL},input_tokens_per_minute=9000,output_tokens_per_minute=3000,reserved_output_tokens=4096,"
+        "uncounted_input_tokens=100",
         {**NOISY, "requests_per_minute": 60},
     ],
     "linear-latency": [CALL],
