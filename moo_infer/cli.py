@@ -67,7 +67,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the rest
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        os._exit(code)  # Python would end by the signal instead where it came while a class was being made by `exec`
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

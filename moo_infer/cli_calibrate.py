@@ -93,11 +93,21 @@ def calibrate(
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     prices: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="genai-prices, LiteLLM's JSON, or YAML with USD per token."),
+        typer.Option(
+            metavar="SOURCE",
+            help="genai-prices; LiteLLM's list or proxy configuration; OpenRouter's /models; YAML with USD per token.",
+        ),
     ] = None,
     price: Annotated[
         list[str] | None,
         typer.Option(metavar="MODEL=IN,OUT", help="By hand, USD per token; repeatable; wins over --prices."),
+    ] = None,
+    per_million: Annotated[
+        bool, typer.Option("--per-million", help="Prices by hand are USD per million tokens.")
+    ] = False,
+    free: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Costs nothing, where a list says 0 USD; repeatable."),
     ] = None,
     day: Annotated[
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Whose prices hold; default today.")
@@ -144,6 +154,7 @@ def calibrate(
     Examples:
       moo-infer calibrate log.csv
       moo-infer calibrate log.csv --price acme/small=1e-7,4e-7 --model acme/small --out profiles.yaml
+      moo-infer calibrate log.csv --price acme/small=0.1,0.4 --per-million
       moo-infer calibrate mine.csv --column question_id=prompt_id --column latency_s=latency_ms/1000
       moo-infer calibrate graded.eval --scale 0,10
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
@@ -154,6 +165,8 @@ def calibrate(
     from .calibrate.reading import read_log
     from .calibrate.writing import RECOMMEND, beside, save
 
+    if (per_million or free) and not (prices or price):
+        raise MooInferError(f"{'--per-million' if per_million else '--free'} is about prices; give --prices or --price")
     if day is not None and prices is None:
         raise MooInferError("--date is the day whose prices hold; give --prices as well")
     if (calls == "slots") != (parallelism is not None):
@@ -174,12 +187,13 @@ def calibrate(
     log = log.only(model) if model else log
     priced = None
     if prices or price:
-        given = by_hand(price or [], "--price")
+        given = by_hand(price or [], "--price", per_million)
         # A renamed model has its price under its own name, unless the new one was given a price by hand.
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
         names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in given}
-        found_prices = find_prices(list(names.values()), prices, on, given)
+        costless = [names.get(m, m) for m in free or []]
+        found_prices = find_prices(list(names.values()), prices, on, given, free=costless, per_million=per_million)
         priced = {model: found_prices[name] for model, name in names.items()}
     with progress_bar() as progress:
         found = calibrated(

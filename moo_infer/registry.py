@@ -33,7 +33,7 @@ BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
-        *("costs", "prices", "latencies", "limits", "queueing"),
+        *("costs", "prices", "gpus", "latencies", "limits", "queueing"),
         *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )

@@ -283,7 +283,7 @@ def test_nothing_is_left_behind_where_saving_fails(log, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Log, "write", full)
-    with pytest.raises(MooInferError, match=r"p\.samples\.parquet: cannot be written: No space left"):
+    with pytest.raises(MooInferError, match=r"p\.yaml: cannot be written: No space left"):
         save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
     assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(MooInferError, match=r"must end in \.yaml or \.yml"):
