@@ -25,14 +25,16 @@ def fit_latency(
         str | None,
         typer.Option(metavar="NAME", help="batch or slots; default batch where concurrency varies, else slots."),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a record that cannot be read.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the YAML there as well.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")] = False,
 ) -> str:
     """Fit the seconds of a server or an API to a load test, and print the YAML for a model's costs.
 
-    Reads the JSON of vLLM bench, guidellm and aiperf, and CSV with the columns concurrency, input_tokens,
-    output_tokens, ttft_s, latency_s. Of single requests it fits a line in the tokens and, as ratios to it, what tokens
-    do not explain; typical_s is their mean by the line alone, waited_s as measured, with rare delays.
+    Reads the JSON of vLLM bench, SGLang, guidellm, aiperf, GenAI-Perf and llmperf, and CSV with the columns
+    concurrency, input_tokens, output_tokens, ttft_s, latency_s. Of single requests it fits a line in the tokens and, as
+    ratios to it, what tokens do not explain; typical_s is their mean by the line alone, waited_s as measured, with rare
+    delays. Concurrency is how many requests ran, not how many might have.
 
     \b
     Examples:
@@ -40,20 +42,22 @@ def fit_latency(
       moo-infer fit-latency requests.csv --kind slots --out slots.yaml
     """
     from .calibrate import fit_serving, read
+    from .calibrate.serving import comment
 
     keep_apart(files, {"--out": out})
-    fitted = fit_serving(read(files), kind)
-    text = f"# fitted to {', '.join(file.name for file in files)}\n{fitted.yaml}\n"
+    measured = read(files, strict=strict)
+    fitted = fit_serving(measured, kind)
+    remarks = [comment(sentence) for sentence in measured.remarks]
+    text = "\n".join([f"# fitted to {', '.join(file.name for file in files)}", *remarks, fitted.yaml, ""])
     if out is not None:
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise MooInferError(f"--out: {out}: cannot be written: {error.strerror}") from None
+        with aside(out) as place:
+            place.write_text(text, encoding="utf-8")
     if not as_json:
         return text
     found = asdict(fitted) | {
         "parameters": {name: {"value": value, "se": se} for name, (value, se) in fitted.parameters.items()},
         "files": [str(file) for file in files],
+        "remarks": [*measured.remarks],
         "yaml": text,
     }
     return json.dumps({"schema": 1} | found, indent=2, allow_nan=False)
@@ -81,15 +85,29 @@ def calibrate(
     merge_right: Annotated[
         bool, typer.Option("--merge-right", help="Take the right answers to a question as one, spelt in several ways.")
     ] = False,
+    max_log_bytes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Bytes of a log, unpacked; default 1 GiB, or 40 times its packed size."),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a file with a record that cannot be read.")] = False,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     prices: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="genai-prices, LiteLLM's JSON, or YAML with USD per token."),
+        typer.Option(
+            metavar="SOURCE",
+            help="genai-prices; LiteLLM's list or proxy configuration; OpenRouter's /models; YAML with USD per token.",
+        ),
     ] = None,
     price: Annotated[
         list[str] | None,
         typer.Option(metavar="MODEL=IN,OUT", help="By hand, USD per token; repeatable; wins over --prices."),
+    ] = None,
+    per_million: Annotated[
+        bool, typer.Option("--per-million", help="Prices by hand are USD per million tokens.")
+    ] = False,
+    free: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Costs nothing, where a list says 0 USD; repeatable."),
     ] = None,
     day: Annotated[
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Whose prices hold; default today.")
@@ -139,6 +157,7 @@ def calibrate(
     Examples:
       moo-infer calibrate log.csv
       moo-infer calibrate log.csv --price acme/small=1e-7,4e-7 --model acme/small --out profiles.yaml
+      moo-infer calibrate log.csv --price acme/small=0.1,0.4 --per-million
       moo-infer calibrate mine.csv --column question_id=prompt_id --column latency_s=latency_ms/1000
       moo-infer calibrate graded.eval --scale 0,10
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
@@ -149,14 +168,15 @@ def calibrate(
     from .calibrate.reading import read_log
     from .calibrate.writing import RECOMMEND, beside, save
 
+    if (per_million or free) and not (prices or price):
+        raise MooInferError(f"{'--per-million' if per_million else '--free'} is about prices; give --prices or --price")
     if day is not None and prices is None:
         raise MooInferError("--date is the day whose prices hold; give --prices as well")
     if (calls == "slots") != (parallelism is not None):
         raise MooInferError(f"--calls slots and --parallelism belong together, got --calls {calls}")
     on = _day(day)
     read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log] + ([Path(prices)] if prices else [])
-    samples = {"--out": beside(out)} if out else {}
-    keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, samples)
+    keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, {"--out": beside(out) if out else None})
     log = read_log(
         logs,
         format,
@@ -164,17 +184,19 @@ def calibrate(
         grading=Grading(score_key, right_if, _ends(scale)),
         columns=_columns(column or []),
         merge_right=merge_right,
+        max_log_bytes=max_log_bytes,
         strict=strict,
     )
     log = log.only(model) if model else log
     priced = None
     if prices or price:
-        given = by_hand(price or [], "--price")
+        given = by_hand(price or [], "--price", per_million)
         # A renamed model has its price under its own name, unless the new one was given a price by hand.
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
         names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in given}
-        found_prices = find_prices(list(names.values()), prices, on, given)
+        costless = [names.get(m, m) for m in free or []]
+        found_prices = find_prices(list(names.values()), prices, on, given, free=costless, per_million=per_million)
         priced = {model: found_prices[name] for model, name in names.items()}
     with progress_bar() as progress:
         found = calibrated(

@@ -4,7 +4,9 @@ Errors of reading say where, not in which file.
 """
 
 import gzip
+import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,18 @@ from tempfile import TemporaryDirectory
 
 from .errors import MooInferError
 
-__all__ = ["GZIP", "HEAD", "aside", "called_after", "ends_open", "head", "lines", "whole_lines"]
+__all__ = [
+    "GZIP",
+    "HEAD",
+    "aside",
+    "called_after",
+    "ends_open",
+    "head",
+    "limited_text",
+    "lines",
+    "refuse_other_than_files",
+    "whole_lines",
+]
 
 HEAD = 65_536  # bytes by which a format is recognised
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -25,21 +38,53 @@ ADDED = re.compile(
 )
 
 
+def refuse_other_than_files(path: Path, /) -> None:
+    """Raise MooInferError for what is no file that can be read again and again: pipes and devices may never end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a name with a NUL
+        raise MooInferError("no such file") from None
+    except OSError as error:  # a loop of links, a name that is too long, a folder that may not be entered
+        raise MooInferError(f"cannot be read: {error.strerror}") from None
+    if stat.S_ISDIR(mode):
+        raise MooInferError("must be a file, is a folder")
+    if not stat.S_ISREG(mode):
+        raise MooInferError("must be a file; what comes through a pipe can be read only once, so save it first")
+
+
+def limited_text(path: Path, most: int, /) -> str:
+    """Return the text of a small file in UTF-8, without a byte order mark.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        MooInferError: for what is no file, cannot be read, is larger, or no UTF-8.
+    """
+    refuse_other_than_files(path)
+    try:
+        with path.open("rb") as file:
+            found = file.read(most + 1)
+        if len(found) > most:
+            raise MooInferError(f"has more than {most:,} bytes, the most that is read of such a file")
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise MooInferError("must be UTF-8 text") from None
+    except OSError as error:
+        raise MooInferError(f"cannot be read: {error.strerror}") from None
+
+
 def head(path: Path, /) -> bytes:
     """Return the first 65,536 bytes of a file, unzipped where it is a gzip, without a byte order mark.
 
     Raises:
         MooInferError: for what is no file, cannot be read, is UTF-16 or empty.
     """
-    if path.is_dir():
-        raise MooInferError("must be a file, is a folder")
-    if path.exists() and not path.is_file():
-        raise MooInferError("must be a file; what comes through a pipe can be read only once, so save it first")
+    refuse_other_than_files(path)
     try:
         with path.open("rb") as file:
             found = file.read(HEAD)
-    except FileNotFoundError:
-        raise MooInferError("no such file") from None
     except OSError as error:
         raise MooInferError(f"cannot be read: {error.strerror}") from None
     if found.startswith(GZIP):
@@ -102,7 +147,7 @@ def called_after(path: Path, /) -> str:
     while name != before:
         before = name
         name = ADDED.sub("", name)
-    return name or path.resolve().parent.name
+    return name or Path(os.path.realpath(path)).parent.name
 
 
 @contextmanager
@@ -112,11 +157,12 @@ def aside(place: Path, /) -> Iterator[Path]:
     Raises:
         MooInferError: where nothing can be written there.
     """
-    if place.is_dir():
-        raise MooInferError(f"{place}: cannot be written: is a folder")
+    target = Path(os.path.realpath(place))  # a link stays one
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise MooInferError(f"{place}: cannot be written: is {'a folder' if os.path.isdir(target) else 'no file'}")
     try:
-        with TemporaryDirectory(prefix=".moo-infer-", dir=place.parent) as folder:
-            yield Path(folder) / place.name
-            (Path(folder) / place.name).replace(place)
+        with TemporaryDirectory(prefix=".moo-infer-", dir=target.parent) as folder:
+            yield Path(folder) / target.name
+            (Path(folder) / target.name).replace(target)
     except OSError as error:
         raise MooInferError(f"{place}: cannot be written: {error.strerror or error}") from None

@@ -91,7 +91,7 @@ def test_nothing_is_written_over_what_is_read_or_where_something_fails(capsys, t
     assert old.read_text() == "mine\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.yaml", "old.csv", "prices.yaml"]
     assert called(capsys, LOG, "--out", "p.yaml", "--prices", str(prices))[0] == 0
-    for place in ("p.yaml", "p.samples.parquet"):
+    for place in ("p.yaml", next(tmp_path.glob("p.samples-*.parquet")).name):
         assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--html", place]) == 2
         assert "would overwrite what is read" in capsys.readouterr().err
     assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--aggregator", "one-call"]) == 0
@@ -164,6 +164,13 @@ def test_what_cannot_be_extrapolated_is_a_warning_and_no_promise(capsys, tmp_pat
         ([LOG, "--model", "acme/huge"], "unknown model 'acme/huge'; available: acme/large"),
         ([LOG, "--date", "2026-01-02"], "--date is the day whose prices hold; give --prices as well"),
         ([LOG, "--prices", PRICES, "--date", "yesterday"], "--date: must be YYYY-MM-DD, got 'yesterday'"),
+        ([LOG, "--free", "acme/small"], "--free is about prices; give --prices or --price"),
+        ([LOG, "--per-million"], "--per-million is about prices; give --prices or --price"),
+        (
+            [LOG, "--prices", "genai-prices", "--per-million"],
+            "--per-million (per_million=True) is about prices by hand; genai",
+        ),
+        ([LOG, "--prices", PRICES, "--free", "acme/smal"], "models that cost nothing: unknown model 'acme/smal'"),
         ([LOG, "--prices", "nowhere.json"], "prices 'nowhere.json': is neither genai-prices nor a file"),
         ([LOG, "--price", "acme/small=1"], "must be MODEL=INPUT,OUTPUT in USD per token"),
         ([LOG, "--price", "acme/small=1e-7,4e-7"], "acme/medium"),
@@ -175,7 +182,6 @@ def test_what_cannot_be_extrapolated_is_a_warning_and_no_promise(capsys, tmp_pat
         ([LOG, "--calls", "slots"], "--calls slots and --parallelism belong together, got --calls slots"),
         ([LOG, "--parallelism", "4"], "--calls slots and --parallelism belong together, got --calls at-once"),
         ([LOG, "--table", LOG], "--table: " + LOG + ": would overwrite what is read"),
-        ([LOG, "--table", "p.samples.parquet", "--out", "p.yaml"], "would overwrite what else is written"),
         ([LOG, "--table", "t.csv", "--out", "nowhere/p.yaml"], "cannot be written: No such file or directory"),
         ([LOG, "--table", "t.csv", "--out", "p.json"], "must end in .yaml or .yml"),
         ([LOG, "--min-samples", "0"], "min_samples: must be >= 1, got 0"),
@@ -191,3 +197,33 @@ def test_bad_input_is_one_sentence(capsys, tmp_path, monkeypatch, words, message
     assert message in err
     assert len(err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_prices_per_million_tokens(capsys, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("acme/small: {usd_per_input_token: 0.1, usd_per_output_token: 0.4}\n")
+    small = [LOG, "--model", "acme/small", "--json", "--bootstrap", "20"]
+    found = [
+        json.loads(called(capsys, *small, *words)[1])["models"][0]["mean_cost_usd"]
+        for words in (
+            ["--prices", PRICES],
+            ["--prices", str(file), "--per-million"],
+            ["--price", "acme/small=0.1,0.4", "--per-million"],
+        )
+    ]
+    assert found[1] == found[2] == pytest.approx(found[0])
+
+
+def test_a_renamed_model_that_costs_nothing(capsys, tmp_path):
+    file = tmp_path / "list.json"
+    free = {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 0, "output_cost_per_token": 0}
+    file.write_text(json.dumps({"acme/small": free}))
+    log = tmp_path / "log.csv"
+    log.write_text("model,question_id,sample,correct,input_tokens,output_tokens\nacme/small,q,1,1,5,5\n")
+    for name in ("fast", "acme/small"):
+        code, out, _ = called(capsys, f"fast={log}", "--prices", str(file), "--free", name, "--json")
+        assert code == 0
+        assert json.loads(out)["models"][0]["mean_cost_usd"] == 0
+    code, _, err = called(capsys, f"fast={log}", "--prices", str(file))
+    assert code == 2
+    assert "--free acme/small" in err

@@ -143,9 +143,9 @@ def test_the_model_is_called_as_in_the_results_or_as_the_folder(tmp_path, change
     [
         ({"exact_match": 7}, r"row 1 \(question '0'\): correct: the score 7 is neither right nor wrong"),
         ({"exact_match": "great"}, r"row 1 \(question '0'\): correct: the score 'great' is neither right nor wrong"),
-        ({"resps": 5}, r"line 1: cannot be read: object of type 'int' has no len"),
+        ({"resps": 5}, r"line 1: has a value of another kind"),
         ({"doc_id": None}, "line 1: doc_id must be a number or a name, got None"),
-        ({"filtered_resps": []}, "line 1: cannot be read: list index out of range"),
+        ({"filtered_resps": []}, "line 1: has a value of another kind"),
     ],
 )
 def test_an_odd_record_is_left_out_aloud(changed, change, reason):

@@ -1,5 +1,6 @@
 """Reads what NeMo-Skills writes: one generation of every problem of a benchmark, judged."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class NeMoSkills(LogReader):
         names = (key for _, record in found if isinstance(record, dict) for key in JUDGEMENTS if key in record)
         there = [JUDGE if key == "judgement" else key for key in names]
         metric = one(self.metric, there, "metric", self.name) if there or self.metric else ""
-        folder, chunk = path.resolve().parent, CHUNK.search(path.name)
+        folder, chunk = Path(os.path.realpath(path)).parent, CHUNK.search(path.name)
         benchmark = f"{folder.name}:chunk {chunk[1]}" if chunk else folder.name
         model = folder.parent.parent.name if RESULTS.fullmatch(folder.parent.name) else called_after(path)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import warnings
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MooInferError, by_accident
+from ..files import limited_text
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..json_files import beginnings, entries, first_record
@@ -22,6 +24,7 @@ __all__ = ["LMEval"]
 
 INVALID = "[invalid]"  # what a filter of lm-evaluation-harness answers where it finds nothing
 CLOSE = 1e-6  # a mean may have been written with the digits of a 32-bit float
+MOST_RESULTS = 2**26  # bytes of a file of results, with the settings of all tasks
 MANY = 5  # documents from which on it is odd that no mean over repeats lies between 0 and 1
 DATED = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")  # of lm-evaluation-harness
 PASS_AT = re.compile(r"pass(?:@|_at_)(\d+)", re.IGNORECASE)
@@ -298,10 +301,10 @@ def _harness_model(path: Path) -> str:
     dated = DATED.fullmatch(path.name.removesuffix(".gz"))
     same = [path.with_name(f"results_{dated['date']}.json")] if dated else []
     for results in [*same, *sorted(path.parent.glob("results_*.json"))]:
-        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            if name := str(json.loads(results.read_text(encoding="utf-8"))["model_name"] or ""):
+        with suppress(MooInferError, OSError, ValueError, TypeError, KeyError, RecursionError):
+            if name := str(json.loads(limited_text(results, MOST_RESULTS))["model_name"] or ""):
                 return name
-    return path.resolve().parent.name
+    return Path(os.path.realpath(path)).parent.name
 
 
 @hookimpl

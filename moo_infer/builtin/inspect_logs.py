@@ -8,10 +8,12 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..bounds import zstandard_bound
 from ..errors import MooInferError
 from ..files import head
 from ..hookspecs import hookimpl
@@ -25,6 +27,7 @@ __all__ = ["InspectAI"]
 ZIP = b"PK\x03\x04"
 ZSTANDARD = 93  # the compression of newer logs, which zipfile knows since Python 3.14 only
 MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+SLACK = 2**24  # bytes by which the bound may be above the true size: blocks may be flushed before they are full
 MEMBER = "samples/"
 PIECE = re.compile(r"_epoch_\d+/(?!sample\.json$)")  # of a sample that is stored in several members
 Entry = tuple[str, dict[str, Any] | MooInferError]
@@ -58,16 +61,22 @@ class InspectAI(LogReader):
 
     def read(self, path: Path, /) -> Iterator[Row | MooInferError]:
         """Yield a row for every sample."""
-        header, entries, said = _zipped(path) if head(path).startswith(ZIP) else _plain(path)
+        log = _zipped(path) if head(path).startswith(ZIP) else _plain(path)
+        header = log.header
         try:
             model, task = str(header["eval"]["model"]), str(header["eval"].get("task") or "")
         except (KeyError, TypeError, AttributeError):
             raise MooInferError("the header names no model") from None
         samples = [
-            (where, found if isinstance(found, MooInferError) else _kept(found, model)) for where, found in entries
+            (where, found if isinstance(found, MooInferError) else _kept(found, model)) for where, found in log.entries
         ]
         if not samples:
             raise MooInferError(f"holds no samples (its status: {header.get('status', 'started')})")
+        said = []
+        if log.unread:
+            said.append(f"{log.unread} members of the ZIP under {MEMBER} are no JSON and are not read")
+        if log.claimed > len(samples):
+            said.append(f"the log says that it has {log.claimed} samples, but {len(samples)} are in it")
         if (status := header.get("status", "started")) != "success":
             said.append(f"the status of the log is {status!r}: samples may be missing")
         read = [sample for _, sample in samples if isinstance(sample, dict)]
@@ -111,8 +120,25 @@ def _is_header(begun: object) -> bool:
     return {"version", "status"} <= begun.keys() or (isinstance(of, dict) and {"model", "task"} <= of.keys())
 
 
-def _plain(path: Path) -> tuple[dict[str, Any], Iterable[Entry], list[str]]:
-    """The header and the samples of a JSON log, and what is odd."""
+@dataclass(frozen=True)
+class _Log:
+    """A log as it is stored.
+
+    Args:
+        header: what it says of the whole.
+        entries: where each sample stands, and the sample; those of a ZIP are read one by one.
+        claimed: how many samples it says it has.
+        unread: how many members of a ZIP might be samples but are none.
+    """
+
+    header: dict[str, Any]
+    entries: Iterable[Entry]
+    claimed: int
+    unread: int = 0
+
+
+def _plain(path: Path) -> _Log:
+    """A JSON log."""
     log = json_object(path)
     samples = log.get("samples") or []
     if not isinstance(samples, list):
@@ -121,56 +147,51 @@ def _plain(path: Path) -> tuple[dict[str, Any], Iterable[Entry], list[str]]:
     for i, sample in enumerate(samples, 1):
         odd = MooInferError(f"sample {i} of the list: must be an object")
         entries.append((_where(sample), sample) if isinstance(sample, dict) else (str(i), odd))
-    return log, entries, _counted(log, None, len(entries))
+    return _Log(log, entries, _claimed(log))
 
 
-def _zipped(path: Path) -> tuple[dict[str, Any], Iterable[Entry], list[str]]:
-    """The same of a ZIP log; while it runs, a log has a beginning and no header."""
+def _zipped(path: Path) -> _Log:
+    """A ZIP log; while it runs, a log has a beginning and no header."""
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise MooInferError(f"is damaged or cut off: {error}") from None
     with archive:
         names = list(dict.fromkeys(archive.namelist()))
         start = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
         if start is None:
             raise MooInferError("is a ZIP without header.json, no log of inspect_ai")
-        header = _member(archive, start)
-        under = [
-            name for name in names if name.startswith(MEMBER) and not name.endswith("/") and not PIECE.search(name)
-        ]
-        entries: list[Entry] = []
-        for name in (name for name in under if name.endswith(".json")):
+        header, claimed = _member(archive, start), 0
+        if "summaries.json" in names:
+            with suppress(MooInferError):
+                summaries = _parsed(archive, "summaries.json")
+                claimed = len(summaries) if isinstance(summaries, list) else 0
+    under = [name for name in names if name.startswith(MEMBER) and not name.endswith("/") and not PIECE.search(name)]
+    samples = [name for name in under if name.endswith(".json")]
+    return _Log(header, _members(path, samples), claimed or _claimed(header), len(under) - len(samples))
+
+
+def _members(path: Path, names: Iterable[str]) -> Iterator[Entry]:
+    """The samples of a ZIP, of which none is kept here."""
+    with zipfile.ZipFile(path) as archive:
+        for name in names:
             try:
                 sample = _member(archive, name)
-                entries.append((_where(sample), sample))
             except MooInferError as error:
-                entries.append((name, error))
-        said = [f"{len(under) - len(entries)} members of the ZIP under {MEMBER} are no JSON and are not read"]
-        summaries = None
-        if "summaries.json" in names:
-            try:
-                summaries = _parsed(archive, "summaries.json")
-            except MooInferError:
-                summaries = None
-        return header, entries, said * (len(under) > len(entries)) + _counted(header, summaries, len(entries))
+                yield name, error
+            else:
+                yield _where(sample), sample
+
+
+def _claimed(header: Mapping[str, Any]) -> int:
+    """How many samples the header says that there are; 0 where it does not."""
+    results = header.get("results")
+    completed = results.get("completed_samples") if isinstance(results, dict) else 0
+    return completed if isinstance(completed, int) else 0
 
 
 def _where(sample: Mapping[str, Any]) -> str:
     return f"sample {sample.get('id')!r:.60}, epoch {sample.get('epoch')!r:.20}"
-
-
-def _counted(header: Mapping[str, Any], summaries: object, n: int) -> list[str]:
-    """Say where the log has fewer samples than it says itself."""
-    results = header.get("results")
-    of = (
-        len(summaries)
-        if isinstance(summaries, list)
-        else results.get("completed_samples")
-        if isinstance(results, dict)
-        else 0
-    )
-    return [f"the log says that it has {of} samples, but {n} are in it"] if isinstance(of, int) and of > n else []
 
 
 def _kept(sample: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -232,7 +253,12 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     stored.compress_type, stored.file_size = zipfile.ZIP_STORED, info.compress_size
     del stored.CRC  # it is that of the text
     with archive.open(stored) as file:
-        return "\n".join(pl.read_lines(file.read()).to_series().to_list())
+        packed = file.read()
+    if (most := zstandard_bound(packed)) > info.file_size + SLACK:
+        raise MooInferError(
+            f"{info.filename:.60}: is damaged: up to {most:,} bytes, its directory has {info.file_size:,}"
+        )
+    return "\n".join(pl.read_lines(packed).to_series().to_list())
 
 
 def _marked(given: object) -> object:

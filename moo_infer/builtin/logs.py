@@ -275,8 +275,8 @@ def each(
             odd.append(MooInferError(f"{where}: {error}"))
         except KeyError as error:
             odd.append(MooInferError(f"{where}: {error.args[0]!r} is missing"))
-        except (TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
-            odd.append(MooInferError(f"{where}: cannot be read: {error}"))
+        except (TypeError, AttributeError, ValueError, LookupError, OverflowError, RecursionError):
+            odd.append(MooInferError(f"{where}: has a value of another kind than this format has there"))
         else:
             readable += 1
             yield from rows

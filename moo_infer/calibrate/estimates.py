@@ -182,7 +182,7 @@ def estimate(
 
     >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, 1]))
     >>> estimates = estimate(samples)
-    >>> estimates.pass_at_k.value.round(6), estimates.vote_at_k, vote_bounds_at_k
+    >>> estimates.pass_at_k.value.round(6), estimates.vote_at_k
     (array([0.666667, 0.833333]), None)
     """
     if not 0 < confidence < 1:

@@ -118,7 +118,8 @@ class Grading:
             return float(COMPARISONS[sign](given, bound))
         if value is None:
             mark = f'a mark says what is right: --right-if "== {score:.20}"' if isinstance(score, str) else ""
-            raise Unreadable(f"the score {score!r:.40} is neither right nor wrong", mark)
+            shown = f"{score!r:.40}" if isinstance(score, str) else f"{score!s:.40}"
+            raise Unreadable(f"the score {shown} is neither right nor wrong", mark)
         if self.scale is not None:
             low, high = self.scale
             grade = (value - low) / (high - low)

@@ -150,21 +150,28 @@ def _typed(frame: "pl.DataFrame") -> "tuple[pl.DataFrame, dict[str, BoolArray]]"
     return clean, {name: fault for name, fault in faults.items() if fault.any()}
 
 
+def _in_words(dtype: Any) -> str:
+    """What a column of Parquet holds."""
+    words = {"List": "lists", "Struct": "mappings", "Binary": "bytes", "Boolean": "true and false", "Date": "dates"}
+    words |= {"Datetime": "dates with times", "Time": "times of day", "Duration": "durations", "Object": "objects"}
+    return words.get(str(dtype.base_type()), "text")
+
+
 def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr]":
     """The value of a column, and where it is refused."""
     import polars as pl
 
     column = pl.col(name)
     if name in TEXTS:
-        if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
-            raise MooInferError(f"{name}: must be text, got {dtype}")
+        if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+            raise MooInferError(f"{name}: must be text, got {_in_words(dtype)}")
         text = column.cast(pl.String)
         return text, (text.str.strip_chars() == "").fill_null(True) if name in KEYS else pl.lit(False)
     if dtype == pl.String:
         column = column.str.strip_chars()
         column = pl.when(column != "").then(column)
     if not (dtype.is_numeric() or dtype == pl.String):
-        raise MooInferError(f"{name}: must be numbers, got {dtype}")
+        raise MooInferError(f"{name}: must be numbers, got {_in_words(dtype)}")
     number = column if dtype.is_integer() else column.cast(pl.Float64, strict=False)
     refused = number.is_null() if name == "sample" else column.is_not_null() & number.is_null()
     if name != "score":

@@ -16,11 +16,12 @@ from ..samples import Samples
 from ..tables import Block
 from .beta_binomial import FittedBeta
 from .beyond import Extrapolated, extrapolated
+from .bills import billed, drawn, fitted_part
 from .estimates import Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .logs import Log
 from .oddities import oddities
-from .prices import Price
+from .price import Price
 from .serving import Fitted
 from .words import sentence, tabled
 
@@ -153,12 +154,15 @@ def calibrated(
         if progress:
             progress(done, len(models), samples.model)
         source = f"{'; '.join(map(str, log.of(samples.model)))}; calibrated on {day}"
+        notes: list[str] = []
         price = (prices or {}).get(samples.model)
         if price is not None:
-            samples = _billed(samples, price)
-        notes = oddities(samples)
+            samples = billed(samples, price, notes)
+        notes += oddities(samples)
         samples = _with_enough(samples, min_samples, notes)
         kept = _complete(samples, price is not None, notes)
+        if price is not None:
+            kept = drawn(kept)
         supported = kept.scored.largest_k
         K = k_max or (K_MAX if extrapolate else supported)
         outcome = extrapolated(samples, K, seed=seed) if extrapolate else None
@@ -202,14 +206,6 @@ def calibrated(
                 stacklevel=2,
             )
     return _compared(_comparable(found))
-
-
-def _billed(samples: Samples, price: Price) -> Samples:
-    """The samples with what their tokens cost."""
-    if missing := [name for name in TOKENS if name not in samples.columns]:
-        raise MooInferError(f"{samples.model}: has prices, but the log lacks {' and '.join(missing)}")
-    billed = price.usd(*(samples[name] for name in TOKENS))
-    return replace(samples, columns={**samples.columns, "cost_usd": billed})
 
 
 def _with_enough(samples: Samples, least: int, notes: list[str]) -> Samples:
@@ -269,7 +265,7 @@ def _parts(
     """The mappings of the inference model, and of a cost model for everything that samples took."""
     costs: dict[str, Mapping[str, Any]] = {}
     if price is not None and set(TOKENS) <= kept.columns.keys():
-        costs["cost_usd"] = price.part
+        costs["cost_usd"] = price.part if inference == "empirical" else fitted_part(price, kept)
     elif price is not None:
         notes.append("no dollars in the profile: prices need input_tokens and output_tokens")
     if inference == "empirical":

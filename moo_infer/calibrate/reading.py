@@ -1,11 +1,13 @@
 """Reads logs of evaluations, whatever wrote them, into the neutral table."""
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bounds import refuse_more
 from ..errors import MooInferError
 from ..files import called_after, head
 from ..interfaces import LogReader
@@ -17,7 +19,7 @@ from .joining import joined
 from .judgements import merged, settled, several_targets
 from .logs import Log, Source
 from .neutral import checked, meant
-from .recognition import recognised
+from .recognition import failure, recognised
 from .rows import Raw, framed, tabulated
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def read_log(
     grading: Grading | None = None,
     columns: Mapping[str, str] | None = None,
     merge_right: bool = False,
+    max_log_bytes: int | None = None,
     strict: bool = False,
 ) -> Log:
     """Read the logs of evaluations with repeated samples.
@@ -57,6 +60,8 @@ def read_log(
             divide them: ``{"question_id": "prompt_id", "latency_s": "latency_ms/1000"}``.
         merge_right: take the answers to a question that were judged right as one, as where fractions are written in
             several ways: a vote then counts them together.
+        max_log_bytes: how many bytes a file may have when it is unpacked; default 1 GiB, and for packed ones 40 times
+            their size where that is less. Lines, and members of archives, may have a quarter of it.
         strict: refuse a file with a record that cannot be read.
 
     Raises:
@@ -93,7 +98,9 @@ def read_log(
     for item in given:
         name, path = _named(item)
         try:
-            chosen = reader or recognised(head(path), path, registry, table)
+            start = head(path)
+            refuse_more(path, max_log_bytes)
+            chosen = reader or recognised(start, path, registry, table)
             if columns and chosen is not table:
                 raise MooInferError(f"--column names columns of tables, but this is {chosen.name}")
             raw = _raw(chosen, path)
@@ -129,7 +136,7 @@ def read_log(
 def _named(item: str | Path) -> tuple[str | None, Path]:
     """The new name of a model, if there is one, and the path."""
     name, equals, rest = str(item).partition("=")
-    if isinstance(item, str) and equals and not Path(item).exists() and Path(rest).exists():
+    if isinstance(item, str) and equals and not os.path.exists(item) and os.path.exists(rest):
         if not name.strip():
             raise MooInferError(f"{item}: the name before = is blank")
         return name, Path(rest)
@@ -154,8 +161,8 @@ def _raw(reader: LogReader, path: Path) -> Raw:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = next(filter(None, str(error).splitlines()), type(error).__name__)
         raise MooInferError(f"cannot be read: {reason:.200}") from error
-    except Exception as error:  # whatever a foreign part raises
-        raise MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}") from error
+    except Exception as error:  # whatever a part raises
+        raise failure(reader, error) from error
     raise MooInferError(f"log reader {reader.name!r} must return rows or a lazy frame, got {type(read).__name__}")
 
 

@@ -8,7 +8,7 @@ from ..interfaces import LogReader
 from ..json_files import beginnings, first_record
 from ..registry import Registry
 
-__all__ = ["recognised"]
+__all__ = ["failure", "recognised"]
 
 LISTED = 30  # keys in a message
 BEGUN = 80  # characters of a text in a message
@@ -47,8 +47,15 @@ def recognised(start: bytes, path: Path, registry: Registry, table: LogReader, /
 def _recognises(reader: LogReader, start: bytes, path: Path) -> bool:
     try:
         return bool(reader.recognises(start, path))
-    except Exception as error:  # whatever a foreign part raises
-        raise MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}") from error
+    except Exception as error:  # whatever a part raises
+        raise failure(reader, error) from error
+
+
+def failure(reader: LogReader, error: Exception, /) -> MooInferError:
+    """Return what to say of an error that a reader did not put into words: of our own readers, the file is at fault."""
+    if type(reader).__module__.startswith("moo_infer."):
+        return MooInferError(f"is not as the format {reader.name} has it: a part of it is of another kind")
+    return MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}")
 
 
 def _begin(start: bytes, path: Path) -> str:

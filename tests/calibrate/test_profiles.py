@@ -1,5 +1,6 @@
 """From a log and prices to profiles that decide."""
 
+import hashlib
 from datetime import date
 
 import numpy as np
@@ -49,7 +50,8 @@ PRICES = {model: Price(1e-6, usd, source="by hand") for model, usd in (("a", 1e-
 def test_a_saved_profile_decides_as_the_log_says(log, tmp_path):
     models = calibrated(log, PRICES, on=TODAY)
     files = save(models, tmp_path / "profiles.yaml")
-    assert sorted(file.name for file in files) == ["profiles.samples.parquet", "profiles.yaml"]
+    digest = hashlib.sha256(files[1].read_bytes()).hexdigest()
+    assert [file.name for file in files] == ["profiles.yaml", f"profiles.samples-{digest[:16]}.parquet"]
     profiles = load_models(tmp_path / "profiles.yaml")
     assert list(profiles) == ["a", "b/c: <d>"]
     report = Pipeline(["plurality-vote", "coverage"], ["max-accuracy"], models=profiles, k_max=5).run(
@@ -98,7 +100,7 @@ def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
     assert profile.parallelism == 2
     assert len(profile.costs[1].ratios) == 20
     assert {"inference.mean", "inference.wrong_agreement", "costs[1].overhead_s"} <= profile.uncertain.keys()
-    assert not (tmp_path / "p.samples.parquet").exists()
+    assert not list(tmp_path.glob("p.samples*"))
     text = (tmp_path / "p.yaml").read_text()
     assert "# beta: pass@1 to pass@5 of the fit are off by at most" in text
 
@@ -348,7 +350,7 @@ def test_nothing_is_left_behind_where_saving_fails(log, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Log, "write", full)
-    with pytest.raises(MooInferError, match=r"p\.samples\.parquet: cannot be written: No space left"):
+    with pytest.raises(MooInferError, match=r"p\.yaml: cannot be written: No space left"):
         save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
     assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(MooInferError, match=r"must end in \.yaml or \.yml"):
@@ -358,14 +360,13 @@ def test_nothing_is_left_behind_where_saving_fails(log, tmp_path, monkeypatch):
 
 
 def test_samples_that_changed_since_are_refused(log, rows, tmp_path):
-    save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
+    _, samples = save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
     rows[0][3] = 1 - rows[0][3]
-    save(calibrated(written(rows, tmp_path), on=TODAY), tmp_path / "q.yaml")
-    (tmp_path / "q.samples.parquet").rename(tmp_path / "p.samples.parquet")
+    save(calibrated(written(rows, tmp_path), on=TODAY), tmp_path / "q.yaml")[1].rename(samples)
     with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*is another file than it was"):
         load_models(tmp_path / "p.yaml")
-    (tmp_path / "p.samples.parquet").unlink()
-    with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*p\.samples\.parquet: cannot be read"):
+    samples.unlink()
+    with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*p\.samples-\w+\.parquet: cannot be read"):
         load_models(tmp_path / "p.yaml")
 
 
