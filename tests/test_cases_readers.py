@@ -338,6 +338,60 @@ def test_what_no_number_of_right_repeats_gives_is_refused(calibrated, tmp_path, 
     assert "does not follow from" in calibrated(changed(*case(10), tmp_path, other), code=2)
 
 
+@pytest.mark.parametrize(
+    ("name", "n", "values", "right"),
+    [
+        ("exact_match", 3, [0.3333, 0.6667, 1.0, 0.0], 6),  # with four digits
+        ("exact_match", 3, ["0.33", 0.67, 1.0, 0.0], 6),
+        ("pass@2", 4, [0.5, 0.8333, 0.0], 3),
+        ("pass^2", 4, [0.1667, 0.5, 1.0], 9),
+        ("pass_hat_3", 4, [0.25, 1.0], 7),
+    ],
+)
+@pytest.mark.parametrize("kept", ["each", "one"])
+def test_values_that_were_rounded_and_that_all_of_k_are_right_say_it_too(
+    calibrated, tmp_path, name, n, values, right, kept
+):
+    def given(records):
+        for record, value in zip(records, values, strict=False):
+            answers = record["resps"][0][:n]
+            record |= {"metrics": [name], name: value, "resps": [answers]}
+            record["filtered_resps"] = [answers] if kept == "each" else answers[:1]
+        return records[: len(values)]
+
+    model, _ = calibrated(changed(*case(10), tmp_path, given))
+    assert model["samples"] == n * len(values)
+    assert model["pass_at_k"][0] == pytest.approx(right / (n * len(values)))
+
+
+def test_a_number_with_too_few_digits_for_its_repeats_is_no_mean(calibrated, tmp_path):
+    def rounded(records):
+        for record in records:
+            record |= {"math_verify": 0.7, "resps": [record["resps"][0][:3]], "filtered_resps": [["", "", ""]]}
+
+    assert "0.7 is no mean of 3 repeats" in calibrated(changed(*case(10), tmp_path, rounded), code=2)
+
+
+@pytest.mark.parametrize("name", ["maj@4", "cons@4", "majority_vote@4", "best_of_4", "Best@4"])
+def test_a_metric_of_an_answer_that_was_chosen_is_no_grade_of_each_repeat(calibrated, tmp_path, name):
+    def chosen(records):
+        for record in records:
+            record |= {"metrics": [name], name: float(record["math_verify"] > 0.5)}
+
+    said = calibrated(changed(*case(10), tmp_path, chosen), code=2)
+    assert f"{name} is of one answer that was chosen from 4 repeats" in said
+
+
+def test_pass_at_k_is_so_by_its_name_where_the_filter_kept_one_answer(calibrated, tmp_path):
+    def one_kept(records):
+        for record in pass_at(4, [0, 1, 2, 4])(records):
+            record["filtered_resps"] = record["resps"][0][:1]
+        return records[:4]
+
+    said = calibrated(changed(*case(10), tmp_path, one_kept), code=2)
+    assert "pass@4 = 1 of 4 repeats may be 1 to 4 that are right" in said
+
+
 def test_that_all_repeats_agree_in_every_document_is_questioned(calibrated, tmp_path):
     def rounded(records):
         for record in records:
