@@ -461,8 +461,29 @@ def test_a_long_first_record_is_recognised_by_all_of_its_keys(calibrated, tmp_pa
 def test_a_file_of_no_known_format_is_told_about_its_options(calibrated, tmp_path):
     (tmp_path / "x.jsonl").write_text('{"prompt_id": 1, "ok": true}\n')
     said = calibrated(tmp_path / "x.jsonl", code=2)
-    for word in ("its keys: prompt_id, ok", "--format NAME", "nemo-skills", "--column question_id=NAME"):
+    for word in ("its keys: prompt_id, ok", "--format NAME", "nemo-skills", "--column question_id=prompt_id"):
         assert word in said
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "parquet"])
+def test_the_columns_that_may_be_meant_are_named_as_they_can_be_given(calibrated, tmp_path, kind):
+    import polars as pl
+
+    rows = [
+        {"llm": "m", "prompt_id": f"q{i}", "is_correct": i % 2, "latency_ms": 1000 * i, "text": "x"}
+        for i in range(1, 5)
+    ]
+    path = tmp_path / f"mine.{kind}"
+    frame = pl.DataFrame(rows)
+    write = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
+    path.write_text(json.dumps(rows)) if kind == "json" else write[kind](path)
+    said = calibrated(path, code=2)
+    advised = "--column model=llm --column question_id=prompt_id --column correct=is_correct"
+    assert advised in said
+    model, _ = calibrated(path, *advised.split(), "--column", "latency_s=latency_ms/1000")
+    assert (model["model"], model["pass_at_k"], model["mean_latency_s"]) == ("m", [0.5], 2.5)
+    said = calibrated(path, "--column", "question_id=promptid", code=2)
+    assert "question_id=promptid: the file has no such column; is prompt_id meant? columns: llm, prompt_id" in said
 
 
 # Formats.

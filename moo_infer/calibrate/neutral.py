@@ -17,7 +17,7 @@ from .rows import Raw
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["checked", "meant"]
+__all__ = ["NEEDED", "checked", "meant"]
 
 BoolArray = npt.NDArray[np.bool_]
 
