@@ -135,6 +135,9 @@ def test_models_with_grades_and_models_without_are_written_together(capsys, tmp_
     assert run(["calibrate", str(path), "--scale", "0,10", "--out", str(tmp_path / "p.yaml"), "--json"]) == 0
     models = json.loads(capsys.readouterr().out)["models"]
     assert [model["pass_at_k"] is None for model in models] == [True, False]
+    assert "--aggregator plurality-vote" in (tmp_path / "p.yaml").read_text()
+    assert run(["calibrate", str(path), "--scale", "0,10", "--model", "m", "--out", str(tmp_path / "m.yaml")]) == 0
+    assert f"--models {tmp_path}/m.yaml --aggregator one-call --aggregator best-of-k" in capsys.readouterr().out
     assert run(["recommend", "--models", str(tmp_path / "p.yaml"), "--selector", "max-accuracy", "--json"]) == 0
 
 
