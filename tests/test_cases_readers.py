@@ -73,6 +73,16 @@ def test_what_a_log_does_not_know_of_cached_calls_is_unknown(calibrated, tmp_pat
     assert (model["mean_latency_s"], model["mean_output_tokens"]) == (2.0, 50)
     assert "36 samples came from the cache" in said
 
+    def judged(log):
+        without_events(log)
+        for sample in log["samples"]:
+            sample["model_usage"]["acme/judge"] = {"input_tokens": 900, "output_tokens": 9, "total_tokens": 909}
+            sample["output"]["model"] = "m-2025"
+
+    model, said = calibrated(changed(*case(6), tmp_path, judged))
+    assert (model["mean_latency_s"], model["mean_output_tokens"]) == (2.0, 50)
+    assert "36 samples came from the cache" in said
+
 
 def test_a_sample_with_some_cached_calls_has_the_tokens_and_seconds_of_all(calibrated, tmp_path):
     def two_calls(log):
