@@ -166,7 +166,7 @@ def calibrate(
     from .calibrate.prices import by_hand, find_prices
     from .calibrate.profiles import calibrated
     from .calibrate.reading import read_log
-    from .calibrate.writing import RECOMMEND, beside, save
+    from .calibrate.writing import beside, recommending, save
 
     if (per_million or free) and not (prices or price):
         raise MooInferError(f"{'--per-million' if per_million else '--free'} is about prices; give --prices or --price")
@@ -223,7 +223,7 @@ def calibrate(
         return json.dumps({"schema": 1} | document, indent=2, allow_nan=False)
     text = laid_out([block for calibration in found for block in calibration.blocks()])
     text += f"Written: {', '.join(map(str, files))}\n" if files else ""  # paths are not to be broken
-    return text + (f"To decide: {RECOMMEND.format(out)}\n" if out else "")
+    return text + (f"To decide: {recommending(found, out)}\n" if out else "")
 
 
 def _columns(given: list[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .errors import MissingColumn, MooInferError, NothingPossible
 
-__all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "TOKENS", "Samples"]
+__all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "Samples"]
 
 # The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
 KEYS = ("model", "question_id")

@@ -73,6 +73,16 @@ def test_what_a_log_does_not_know_of_cached_calls_is_unknown(calibrated, tmp_pat
     assert (model["mean_latency_s"], model["mean_output_tokens"]) == (2.0, 50)
     assert "36 samples came from the cache" in said
 
+    def judged(log):
+        without_events(log)
+        for sample in log["samples"]:
+            sample["model_usage"]["acme/judge"] = {"input_tokens": 900, "output_tokens": 9, "total_tokens": 909}
+            sample["output"]["model"] = "m-2025"
+
+    model, said = calibrated(changed(*case(6), tmp_path, judged))
+    assert (model["mean_latency_s"], model["mean_output_tokens"]) == (2.0, 50)
+    assert "36 samples came from the cache" in said
+
 
 def test_a_sample_with_some_cached_calls_has_the_tokens_and_seconds_of_all(calibrated, tmp_path):
     def two_calls(log):
@@ -338,6 +348,60 @@ def test_what_no_number_of_right_repeats_gives_is_refused(calibrated, tmp_path, 
     assert "does not follow from" in calibrated(changed(*case(10), tmp_path, other), code=2)
 
 
+@pytest.mark.parametrize(
+    ("name", "n", "values", "right"),
+    [
+        ("exact_match", 3, [0.3333, 0.6667, 1.0, 0.0], 6),  # with four digits
+        ("exact_match", 3, ["0.33", 0.67, 1.0, 0.0], 6),
+        ("pass@2", 4, [0.5, 0.8333, 0.0], 3),
+        ("pass^2", 4, [0.1667, 0.5, 1.0], 9),
+        ("pass_hat_3", 4, [0.25, 1.0], 7),
+    ],
+)
+@pytest.mark.parametrize("kept", ["each", "one"])
+def test_values_that_were_rounded_and_that_all_of_k_are_right_say_it_too(
+    calibrated, tmp_path, name, n, values, right, kept
+):
+    def given(records):
+        for record, value in zip(records, values, strict=False):
+            answers = record["resps"][0][:n]
+            record |= {"metrics": [name], name: value, "resps": [answers]}
+            record["filtered_resps"] = [answers] if kept == "each" else answers[:1]
+        return records[: len(values)]
+
+    model, _ = calibrated(changed(*case(10), tmp_path, given))
+    assert model["samples"] == n * len(values)
+    assert model["pass_at_k"][0] == pytest.approx(right / (n * len(values)))
+
+
+def test_a_number_with_too_few_digits_for_its_repeats_is_no_mean(calibrated, tmp_path):
+    def rounded(records):
+        for record in records:
+            record |= {"math_verify": 0.7, "resps": [record["resps"][0][:3]], "filtered_resps": [["", "", ""]]}
+
+    assert "0.7 is no mean of 3 repeats" in calibrated(changed(*case(10), tmp_path, rounded), code=2)
+
+
+@pytest.mark.parametrize("name", ["maj@4", "cons@4", "majority_vote@4", "best_of_4", "Best@4"])
+def test_a_metric_of_an_answer_that_was_chosen_is_no_grade_of_each_repeat(calibrated, tmp_path, name):
+    def chosen(records):
+        for record in records:
+            record |= {"metrics": [name], name: float(record["math_verify"] > 0.5)}
+
+    said = calibrated(changed(*case(10), tmp_path, chosen), code=2)
+    assert f"{name} is of one answer that was chosen from 4 repeats" in said
+
+
+def test_pass_at_k_is_so_by_its_name_where_the_filter_kept_one_answer(calibrated, tmp_path):
+    def one_kept(records):
+        for record in pass_at(4, [0, 1, 2, 4])(records):
+            record["filtered_resps"] = record["resps"][0][:1]
+        return records[:4]
+
+    said = calibrated(changed(*case(10), tmp_path, one_kept), code=2)
+    assert "pass@4 = 1 of 4 repeats may be 1 to 4 that are right" in said
+
+
 def test_that_all_repeats_agree_in_every_document_is_questioned(calibrated, tmp_path):
     def rounded(records):
         for record in records:
@@ -407,8 +471,29 @@ def test_a_long_first_record_is_recognised_by_all_of_its_keys(calibrated, tmp_pa
 def test_a_file_of_no_known_format_is_told_about_its_options(calibrated, tmp_path):
     (tmp_path / "x.jsonl").write_text('{"prompt_id": 1, "ok": true}\n')
     said = calibrated(tmp_path / "x.jsonl", code=2)
-    for word in ("its keys: prompt_id, ok", "--format NAME", "nemo-skills", "--column question_id=NAME"):
+    for word in ("its keys: prompt_id, ok", "--format NAME", "nemo-skills", "--column question_id=prompt_id"):
         assert word in said
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "parquet"])
+def test_the_columns_that_may_be_meant_are_named_as_they_can_be_given(calibrated, tmp_path, kind):
+    import polars as pl
+
+    rows = [
+        {"llm": "m", "prompt_id": f"q{i}", "is_correct": i % 2, "latency_ms": 1000 * i, "text": "x"}
+        for i in range(1, 5)
+    ]
+    path = tmp_path / f"mine.{kind}"
+    frame = pl.DataFrame(rows)
+    write = {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}
+    path.write_text(json.dumps(rows)) if kind == "json" else write[kind](path)
+    said = calibrated(path, code=2)
+    advised = "--column model=llm --column question_id=prompt_id --column correct=is_correct"
+    assert advised in said
+    model, _ = calibrated(path, *advised.split(), "--column", "latency_s=latency_ms/1000")
+    assert (model["model"], model["pass_at_k"], model["mean_latency_s"]) == ("m", [0.5], 2.5)
+    said = calibrated(path, "--column", "question_id=promptid", code=2)
+    assert "question_id=promptid: the file has no such column; is prompt_id meant? columns: llm, prompt_id" in said
 
 
 # Formats.

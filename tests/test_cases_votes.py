@@ -120,6 +120,52 @@ def test_targets_settle_what_was_judged_both_ways(calibrated, tmp_path):
     assert "25 answers of m were judged both right and wrong: 25 of them are the target" in err
 
 
+def test_a_target_that_is_written_as_another_number_is_the_same(calibrated, tmp_path):
+    def judged(answer, target):
+        table = [
+            {"model": "m", "question_id": f"q{q}", "sample": i, "correct": c, "answer": a, "target": target}
+            for q in range(20)
+            for i, (a, c) in enumerate([(answer, 1), (answer, 0), ("3", 0)])
+        ]
+        return calibrated(written(tmp_path / "log.csv", table))[0]["pass_at_k"][0]
+
+    for answer, target in (("4.0", "4"), (" 4", "4.00"), ("1e3", "1000"), ("a", "a ")):
+        assert judged(answer, target) == pytest.approx(2 / 3)
+    for answer, target in (("5", "4"), ("9007199254740993", "9007199254740992"), ("four", "4")):
+        assert judged(answer, target) == 0
+
+
+def test_the_vote_is_no_verdict_where_right_answers_are_blank(calibrated, tmp_path):
+    table = [
+        {"model": "m", "question_id": f"q{q}", "sample": i, "correct": int(i < 2), "answer": "" if i < 2 else "x"}
+        for q in range(20)
+        for i in range(4)
+    ]
+    model, _ = calibrated(written(tmp_path / "log.csv", table))
+    assert model["vote_at_k"] == [0, 0, 0, 0]
+    assert "with answers as they are written, plurality vote does not help" in remarks(model)
+    assert "40 of 40 samples whose answer is blank were judged right" in remarks(model)
+
+
+def test_where_no_two_wrong_answers_are_alike_that_two_right_ones_win_is_said(calibrated, tmp_path):
+    def essays(wrong):
+        return [
+            {
+                "model": "m",
+                "question_id": f"q{q}",
+                "sample": i,
+                "correct": i % 2,
+                "answer": f"{i}{q}" if i % 2 else wrong(i),
+            }
+            for q in range(20)
+            for i in range(4)
+        ]
+
+    for wrong, apart in ((str, True), (lambda i: "x", False)):
+        _, err = calibrated(written(tmp_path / "log.csv", essays(wrong)), "--merge-right")
+        assert ("nearly all of them differ, so that two right ones win any vote" in err) == apart
+
+
 def merged(tmp_path, *samples):
     names = ("model", "question_id", "sample", "correct", "answer")
     table = [

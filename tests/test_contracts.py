@@ -249,7 +249,7 @@ LOGS = Path(__file__).parent / "fixtures" / "logs"
 # A file for every log reader, or who writes one, with parameters for the test.
 FILES = {
     "bigcodebench": [("bigcodebench", "")],
-    "livecodebench": [("livecodebench", ""), ("livecodebench-answers", "")],
+    "livecodebench": [("livecodebench", ""), ("livecodebench-execution", "")],
     "nemo-skills": [("nemo-skills", "metric=symbolic_correct"), ("nemo-skills-judged", "")],
     "openai-evals": [("openai-evals", "metric=match")],
     "evalplus": [("toy_eval_results.json", ""), ("toy_eval_results.json", "tests=base"), ("evalplus-2023", "")],

@@ -12,6 +12,7 @@ from log_writers import FAILURES, FORMATS, ONE, by_question, comma_separated, ta
 
 from moo_infer import MooInferError, Registry
 from moo_infer.calibrate import estimate, read_log
+from moo_infer.interfaces import LogReader
 
 REGISTRY = Registry(entry_points=False)
 LOGS = 100
@@ -65,6 +66,10 @@ def assert_true(log, samples, made, left=None):
     for k, value in zip(estimates.k, estimates.pass_at_k.value, strict=True):
         subsets = [np.mean([any(chosen) for chosen in itertools.combinations(own, k)]) for own in for_each]
         assert abs(value - np.mean(subsets)) <= 1e-12
+
+
+def test_every_reader_has_a_writer_here():
+    assert {reader for reader, _ in FORMATS.values()} == {*REGISTRY.names(LogReader)}
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -448,6 +448,20 @@ def test_a_limit_of_the_bill_alone_is_said():
     assert "cuts 100 % of the answers; 100 % have no visible token" in blank
 
 
+@pytest.mark.parametrize(
+    "more", [{"max_tokens": 200.0}, {"max_tokens": 600.0, "reasoning_tokens_per_output_token": 2.0}]
+)
+def test_a_limit_below_the_outputs_of_a_log_says_what_whole_answers_were_worth(more):
+    """Question q1 is right in 1 of 2, q2 in 3 of 4; the answers that are cut are one of the first and two of the second."""
+    question, correct = np.array([0, 0, 1, 1, 1, 1]), np.array([1.0, 0, 1, 1, 1, 0])
+    columns = {"input_tokens": np.full(6, 9.0), "output_tokens": np.array([300.0, 200, 10, 201, 200, 999])}
+    log = Empirical(Samples("mine", ["q1", "q2"], question, correct, columns))
+    said = " ".join(estimated(log, api("parallel", **more), [1, 2])[1])
+    assert "cuts 50 % of the outputs of the log, whose accuracy is that of whole ones" in said
+    assert "where those that are cut are wrong, one call is worth 0.25, not 0.625" in said
+    assert "cuts" not in " ".join(estimated(log, api("parallel", max_tokens=999.0), [1])[1])
+
+
 def test_shares_of_long_outputs_of_models_without_laws():
     @dataclass(frozen=True)
     class Uniform(InferenceModel):

@@ -27,7 +27,10 @@ CLOSE = 1e-6  # a mean may have been written with the digits of a 32-bit float
 MOST_RESULTS = 2**26  # bytes of a file of results, with the settings of all tasks
 MANY = 5  # documents from which on it is odd that no mean over repeats lies between 0 and 1
 DATED = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")  # of lm-evaluation-harness
-PASS_AT = re.compile(r"pass(?:@|_at_)(\d+)", re.IGNORECASE)
+PASS_AT = re.compile(r"pass(?:@|_at_)(\d+)", re.IGNORECASE)  # some of k are right
+PASS_HAT = re.compile(r"pass(?:\^|_hat_)(\d+)", re.IGNORECASE)  # all of k are right
+CHOSEN = re.compile(r"(?:maj|majority|cons|consensus|vote|best|bon)(?:_vote|_of)?(?:@|_at_|_)\d+", re.IGNORECASE)
+ROUNDED = 0.1  # of the step from one mean over repeats to the next: values may have been written with fewer digits
 # Keys of a record that are no metrics.
 OTHER = {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"} | {
     f"{of}_hash" for of in ("doc", "prompt", "target")
@@ -39,11 +42,11 @@ class LMEval(LogReader):
     """The ``samples_*.jsonl`` of lm-evaluation-harness (``--log_samples``): a record for every document and filter.
 
     Repeats of a document are its samples where each was scored: where the metric is a list, or the filter kept an
-    answer for each repeat. A metric that is one number is then the mean over the repeats, or pass@k of them where its
-    name says so; how many are right follows from it, and where it does not, the file is refused. Which ones are right
-    is known where as many answers are the target; where that is not known of some document, no answers are read. Where
-    the filter keeps one answer of several, only that was scored; then there is one sample a document, and a warning
-    says so: a filter that votes makes it worth more than one call.
+    answer for each repeat. A metric that is one number is then the mean over the repeats, or pass@k or pass^k of them
+    where its name says so; how many are right follows from it, and where it does not (as from maj@k), the file is
+    refused. Which ones are right is known where as many answers are the target; where that is not known of some
+    document, no answers are read. Where the filter keeps one answer of several, only that was scored; then there is one
+    sample a document, and a warning says so: a filter that votes makes it worth more than one call.
 
     The question is called ``task:document``, the model as in the ``results_*.json`` beside the file, otherwise as the
     folder. An answer in which the filter found nothing, ``[invalid]``, is blank; a document without a score failed.
@@ -192,7 +195,10 @@ def _repeats(record: dict[str, Any]) -> tuple[int, list[str]]:
 
 
 def _is_over_repeats(records: Sequence[dict[str, Any]], metric: str) -> bool:
-    """Whether a metric is a mean over repeats although the filter kept one answer, as nothing else fits its values."""
+    """Whether a metric is one number over the repeats although the filter kept one answer.
+
+    It is where its name says so, or where nothing but a mean over the repeats fits its values.
+    """
     values = []
     for record in records:
         with suppress(KeyError, TypeError, IndexError):
@@ -200,29 +206,48 @@ def _is_over_repeats(records: Sequence[dict[str, Any]], metric: str) -> bool:
             value = record[metric]
             if n > 1 and len(kept) != n and not isinstance(value, list) and (mean := _number(value)) is not None:
                 values.append((n, mean))
-    whole = all(0 <= mean <= 1 and abs(n * mean - round(n * mean)) < CLOSE * n for n, mean in values)
+    if _named(metric)[0] > 1:
+        return bool(values)
+    whole = all(0 <= mean <= 1 and not _right(n, mean, metric)[1] for n, mean in values)
     return whole and any(0 < mean < 1 for _, mean in values)
 
 
+def _named(metric: str) -> tuple[int, str]:
+    """The k of a metric that is called pass@k or pass^k, and which of them; 1 for a mean."""
+    for pattern, name in ((PASS_AT, "pass@"), (PASS_HAT, "pass^")):
+        if found := pattern.search(metric):
+            return int(found[1]), f"{name}{found[1]}"
+    return 1, "mean"
+
+
 def _right(n: int, value: float, metric: str) -> tuple[int, str, bool]:
-    """How many of n repeats are right, by their mean, or by pass@k where the metric is called so; or why not.
+    """How many of n repeats are right, by their mean, or by pass@k or pass^k where the metric is called so; or why not.
 
     The last one says whether several numbers of right repeats are possible.
     """
-    named = PASS_AT.search(metric)
-    k = int(named[1]) if named else 1
+    if CHOSEN.search(metric):
+        return 0, f"{metric} is of one answer that was chosen from {n} repeats", True
+    k, name = _named(metric)
     if not 1 <= k <= n:
         return 0, f"of {n} repeats nothing is {metric}", False
-    if k == 1:
-        found = [round(n * value)] if abs(n * value - round(n * value)) < CLOSE * n else []
+    if name.startswith("pass@"):
+        by_right = [1 - comb(n - c, k) / comb(n, k) for c in range(n + 1)]
     else:
-        found = [c for c in range(n + 1) if abs(1 - comb(n - c, k) / comb(n, k) - value) < CLOSE]
+        by_right = [comb(c, k) / comb(n, k) for c in range(n + 1)]  # the mean where k is 1
+    found = [c for c, expected in enumerate(by_right) if _is_written_as(expected, value, n)]
     if len(found) == 1:
         return found[0], "", False
     if found:
         return 0, f"{metric} = {value:g} of {n} repeats may be {found[0]} to {found[-1]} that are right", True
-    what = f"pass@{k}" if named else "mean"
-    return 0, f"{metric} = {value:g} is no {what} of {n} repeats that are right or wrong", False
+    return 0, f"{metric} = {value:g} is no {name} of {n} repeats that are right or wrong", False
+
+
+def _is_written_as(expected: float, value: float, n: int) -> bool:
+    """Whether a number of n repeats may stand as that value in a file, which may have rounded it."""
+    if abs(expected - value) < CLOSE:
+        return True
+    digits = repr(value).partition(".")[2]
+    return digits.isdecimal() and 10.0 ** -len(digits) * n <= ROUNDED and round(expected, len(digits)) == value
 
 
 def _not_following(documents: Sequence[_Document], metric: str) -> Iterator[MooInferError]:
@@ -239,9 +264,11 @@ def _not_following(documents: Sequence[_Document], metric: str) -> Iterator[MooI
 def _odd(documents: Sequence[_Document], metric: str, chosen: str, over_repeats: bool) -> Iterator[str]:
     """What to know about the documents."""
     if over_repeats:
+        k, name = _named(metric)
+        why = "is called so" if k > 1 else "lies between 0 and 1"
         yield (
-            f"the filter {chosen!r} kept one answer of several, but {metric} lies between 0 and 1: it is read as the "
-            "mean over the repeats"
+            f"the filter {chosen!r} kept one answer of several, but {metric} {why}: it is read as the {name} over the "
+            "repeats"
         )
     if alone := sum(len(document.scores) < document.n for document in documents):
         yield (

@@ -38,7 +38,8 @@ class Calls:
 
         A call from the cache is a model event with ``cache: "read"``, whose ``output`` has the ``time`` and ``usage``
         of the call that was made once; ``model_usage`` does not count it (inspect_ai 0.3.285, event/_model.py and
-        model/_model.py). Where a log has no events, a sample without usage whose output has one is such a call.
+        model/_model.py). Where a log has no events, a sample without usage of the model whose output has one is such a
+        call.
         """
         used = sample.get("model_usage")
         usage = used.get(model) if isinstance(used, dict) else None
@@ -47,7 +48,8 @@ class Calls:
         calls = [event for event in events if event.get("event") == "model" and event.get("model") == model]
         read = [event for event in calls if event.get("cache") == "read"]
         output, provider = sample.get("output"), model.split("/")[0]
-        if not calls and not used and isinstance(output, dict) and output.get("usage") and not sample.get("error"):
+        alone = not calls and not usage and not sample.get("error")
+        if alone and isinstance(output, dict) and _answered(output, model, used):
             messages = sample.get("messages")
             one = (
                 sum(m.get("role") == "assistant" for m in messages if isinstance(m, dict)) <= 1
@@ -85,6 +87,12 @@ class Calls:
             whole = len(known) == len(values) or (known and name in ("cached_input_tokens", "reasoning_tokens"))
             total[name] = sum(known) if whole else None
         return total
+
+
+def _answered(output: Mapping[str, Any], model: str, used: object) -> bool:
+    """Whether an output with usage is of the model, which by its usage made no calls; others may have, as graders."""
+    name = str(output.get("model")).rpartition("/")[2]
+    return bool(output.get("usage")) and (not used or name.startswith(model.rpartition("/")[2]))
 
 
 def _output(event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -169,8 +169,8 @@ def _source(name: str, column: str, names: Iterable[str]) -> tuple[str, Callable
             return scaled["column"], lambda value: value * number
         return scaled["column"], lambda value: value / number
     close = get_close_matches(scaled["column"] if scaled else column, there, n=1)
-    meant = f"; is {close[0]} meant" if close else ""
-    raise MooInferError(f"columns: {name}={column}: the file has no such column{meant}; columns: {', '.join(there)}")
+    meant = f"; is {close[0]} meant?" if close else ";"
+    raise MooInferError(f"columns: {name}={column}: the file has no such column{meant} columns: {', '.join(there)}")
 
 
 def _float(value: object) -> float | None:

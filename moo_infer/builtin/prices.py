@@ -207,6 +207,19 @@ class ApiCost(CostModel):
         cut = share_above(model, "tokens_out", self._longest)
         if cut < SHOWN or not (self._reasons or getattr(model, "max_tokens", None) is None):
             return ""
+        queries = model.queries("tokens")
+        samples = None if queries is None else queries.model.logged
+        if queries is not None and samples is not None:
+            longer = samples["output_tokens"] > self._longest
+            right, kept = (
+                float(queries.weights @ total_of_k(worth, samples.question, np.ones(1, dtype=np.int64))[0][:, 0])
+                for worth in (samples.correct, np.where(longer, 0.0, samples.correct))
+            )
+            return (
+                f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs of the log, whose "
+                f"accuracy is that of whole ones: where those that are cut are wrong, one call is worth {kept:.3g}, "
+                f"not {right:.3g}"
+            )
         if not self._reasons:
             return (
                 f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs on the bill; the "

@@ -66,6 +66,7 @@ class Estimates:
         slowest_of_k_s: expected seconds of the slowest of k calls, or None.
         mean_input_tokens, mean_output_tokens, mean_latency_s, mean_cost_usd, mean_energy_j: of a sample, or None.
         respelt: how many questions have several right answers, which may be one in several spellings.
+        unanswered: how many samples that were judged right have a blank answer, and abstain in votes.
         caveats: of votes, choices by score and judgements, in words.
     """
 
@@ -90,6 +91,7 @@ class Estimates:
     mean_cost_usd: Estimated | None
     mean_energy_j: Estimated | None
     respelt: int = 0
+    unanswered: int = 0
     caveats: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,7 +137,7 @@ class Estimates:
                 verdict = "whether plurality vote helps cannot be told"
             else:
                 verdict = "plurality vote does not help"
-            if self.respelt:
+            if self.respelt or self.unanswered:
                 verdict = f"with answers as they are written, {verdict}"
             range_ = "" if np.isnan(vote.low[-1]) else f" ({vote.low[-1]:.3f} to {vote.high[-1]:.3f})"
             gained = (
@@ -239,6 +241,7 @@ def estimate(
         ),
         **{name: _mean_of_samples(log, column, weights, confidence) for name, column in MEANS.items()},
         respelt=0 if votes is None else log.answers.several_right,
+        unanswered=0 if votes is None else int((~log.known("answer") & (log.correct == 1)).sum()),
         caveats=(*log.caveats(), *_bounds(log, int(asked[-1]))),
     )
 

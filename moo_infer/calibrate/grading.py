@@ -17,7 +17,7 @@ from ..errors import MooInferError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ADVICE", "Grading", "Unreadable", "graded", "number"]
+__all__ = ["Grading", "Unreadable", "advice", "graded", "number"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,10 +32,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 RULE = re.compile(r"\s*(>=|<=|==|>|<)\s*(.*\S)\s*", re.DOTALL)
 ROUNDING = 1e-9  # by which a grade may leave its scale
 LISTED = 8  # keys in a message
-ADVICE = (
-    'a threshold says from where on it is right: --right-if ">= 7" (right_if=">= 7"); a scale makes graded accuracy '
-    "of it: --scale 0,10 (scale=(0, 10))"
-)
+USUAL = ((0, 1, ">= 0.5"), (-1, 1, "> 0"), (0, 10, ">= 7"), (0, 100, ">= 70"))  # scales, and a threshold on each
 
 
 class Unreadable(MooInferError):
@@ -44,10 +41,11 @@ class Unreadable(MooInferError):
     Args:
         reason: why, in words.
         advice: which option would help, or nothing.
+        score: the number that it is, where options for numbers would help.
     """
 
-    def __init__(self, reason: str, advice: str = "") -> None:
-        self.reason, self.advice = reason, advice
+    def __init__(self, reason: str, advice: str = "", score: float | None = None) -> None:
+        self.reason, self.advice, self.score = reason, advice, score
         super().__init__(f"{reason}; {advice}" if advice else reason)
 
 
@@ -103,7 +101,7 @@ class Grading:
         """
         score = self._picked(_parsed(score))
         if isinstance(score, Mapping | list | tuple):
-            raise _several(score)
+            raise _several(score, self.key)
         if score is None or (isinstance(score, str) and score.strip().lower() in self.says_nothing):
             return None
         value = number(score)
@@ -127,7 +125,8 @@ class Grading:
                 raise Unreadable(f"the score {value:g} is outside the scale {low:g} to {high:g}")
             return min(max(grade, 0.0), 1.0)
         if not 0 <= value <= 1:
-            raise Unreadable(f"the score {value:g} is neither right nor wrong, not from 0 to 1", ADVICE)
+            what = f"the score {value:g} is neither right nor wrong, not from 0 to 1"
+            raise Unreadable(what, advice([value]), value)
         return value
 
     def _picked(self, score: object) -> object:
@@ -185,6 +184,22 @@ def _different(scores: "pl.Series") -> tuple[list[Any], npt.NDArray[np.intp]]:
     return [*texts, None], which.to_numpy().astype(np.intp)
 
 
+def advice(scores: Sequence[float], /) -> str:
+    """Return which options read numbers other than 0 and 1, for a usual scale that has all of them, or their own.
+
+    >>> advice([-1.0, 1.0]).partition("graded ")[2]
+    'accuracy of it: --scale -1,1 (scale=(-1, 1))'
+    """
+    known = [score for score in scores if math.isfinite(score)] or [0.0]
+    low, high = min(known), max(known)
+    own = (min(low, 0.0), max(high, 0.0), f">= {high:g}")
+    worst, best, rule = next((usual for usual in USUAL if usual[0] <= low and high <= usual[1]), own)
+    return (
+        f'a threshold says from where on it is right: --right-if "{rule}" (right_if="{rule}"); a scale from the worst '
+        f"to the best makes graded accuracy of it: --scale {worst:g},{best:g} (scale=({worst:g}, {best:g}))"
+    )
+
+
 def number(value: object, /) -> float | None:
     """Return a number, or the one a text is; None for what is none. Numbers too large for a float are infinite."""
     if isinstance(value, str):
@@ -221,16 +236,18 @@ def _keys(score: "Mapping[Any, Any] | Sequence[Any]") -> str:
     return ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "") or "none"
 
 
-def _several(score: "Mapping[Any, Any] | Sequence[Any]") -> Unreadable:
-    """What to do with a score that has several parts."""
+def _several(score: "Mapping[Any, Any] | Sequence[Any]", key: str) -> Unreadable:
+    """What to do with a score that has several parts, to which a key has led."""
+    begun = f"{key}." if key else ""
     if isinstance(score, Mapping):
-        first = str(next(iter(score), "correct"))
+        first = begun + str(next(iter(score), "correct"))
         what, advice = (
             f"the score is a mapping with the keys {_keys(score)}",
             f"--score-key {first} (score_key={first!r})",
         )
         return Unreadable(what, f"name the one that says whether the answer is right: {advice}")
-    what = f"the score is a list of {len(score)}"
+    what, place = f"the score is a list of {len(score)}", f"{begun}0"
     return Unreadable(
-        what, "name the place of the one that says whether the answer is right: --score-key 0 (score_key='0')"
+        what,
+        f"name the place of the one that says whether the answer is right: --score-key {place} (score_key={place!r})",
     )

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import MooInferError
-from ..samples import KEYS
+from ..samples import KEYS, SHARED
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["merged", "settled", "several_targets"]
+
+DIGITS = 15  # of a number that a float holds apart from all others
 
 
 def several_targets(frame: "pl.DataFrame", /) -> Iterator[str]:
@@ -29,16 +31,20 @@ def several_targets(frame: "pl.DataFrame", /) -> Iterator[str]:
 def settled(frame: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
     """Judge answers that were judged both right and wrong by the target of their question, and say so.
 
-    An answer that is the target, but for white space around it, is right. One that is not is wrong where the judge
-    accepted nothing but targets as right whenever it was of one mind; where it accepted other spellings, such an answer
-    stays as it was judged.
+    An answer that is the target, but for white space around it, or the same number, is right. One that is not is wrong
+    where the judge accepted nothing but targets as right whenever it was of one mind; where it accepted other
+    spellings, such an answer stays as it was judged.
     """
     import polars as pl
 
     if not {"answer", "target"} <= {*frame.columns} or frame["correct"].dtype != pl.Boolean:
         return frame, []
     answer, target = (pl.col(name).str.strip_chars() for name in ("answer", "target"))
-    judged = frame.with_columns(answer.alias("answer"), (answer == target).alias("hit")).with_row_index("row")
+    numbers = [
+        pl.when(text.str.len_chars() <= DIGITS).then(text).cast(pl.Float64, strict=False) for text in (answer, target)
+    ]
+    hit = (answer == target) | (numbers[0] == numbers[1]).fill_null(False)
+    judged = frame.with_columns(answer.alias("answer"), hit.alias("hit")).with_row_index("row")
     judged = judged.filter(pl.col("hit").is_not_null() & pl.col("correct").is_not_null() & (pl.col("answer") != ""))
     each = [*KEYS, "answer"]
     judged = judged.with_columns(
@@ -90,11 +96,17 @@ def merged(frame: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
         .filter(pl.col("ways") > 1)
     )
     spelt = table.select(each).join(right.select(*each, "spelling"), on=each, how="left", maintain_order="left")
-    said = [
-        f"{of.select('question_id').n_unique()} questions of {model} have several right answers, {len(of)} in all: in "
-        "each they are taken as one; wrong ones stay as they are written, so that where these differ in spelling alone "
-        "the vote is an upper bound"
-        for (model,), of in right.group_by("model", maintain_order=True)
-    ]
+    wrong = table.filter((pl.col("answer") != "") & ~pl.col("correct")).group_by(each).agg(pl.len().alias("number"))
+    wrong = wrong.filter(pl.col("number").sum().over(KEYS) > 1)
+    said = []
+    for (model,), of in right.group_by("model", maintain_order=True):
+        number = wrong.filter(pl.col("model") == model)["number"].to_numpy()
+        apart = number[number > 1].sum() < SHARED * number.sum()
+        said.append(
+            f"{of.select('question_id').n_unique()} questions of {model} have several right answers, {len(of)} in all: "
+            "in each they are taken as one; wrong ones stay as they are written, so that where these differ in "
+            "spelling alone the vote is an upper bound"
+            + ("; nearly all of them differ, so that two right ones win any vote" if apart else "")
+        )
     answer = pl.Series("answer", spelt["spelling"]).fill_null(frame["answer"])
     return frame.with_columns(answer), said

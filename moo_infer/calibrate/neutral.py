@@ -11,13 +11,13 @@ import numpy.typing as npt
 from ..errors import MooInferError, by_accident, listed
 from ..files import ends_open
 from ..samples import COLUMNS, FINGERPRINT, KEYS, TOKENS
-from .grading import ADVICE, Grading, Unreadable, graded
+from .grading import Grading, Unreadable, advice, graded
 from .rows import Raw
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["checked", "meant"]
+__all__ = ["NEEDED", "checked", "meant"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -28,6 +28,7 @@ NEEDED = (*KEYS, "correct")  # samples are numbered where they have no numbers
 LARGEST = 2**53  # beyond, whole numbers are not told apart by a float
 LISTED = 30  # names of columns in a message
 SHOWN = 100  # rows whose faults are put into words
+MARKS = 2  # of text, of which one may say what is right
 LOOKED_AT = 10_000  # samples for a median
 LONG_S, SLOW_S = 600.0, 60.0  # seconds of a sample that are questioned, the second where a token takes more than one
 ELSEWHERE = {  # what others call the columns that are needed
@@ -73,22 +74,22 @@ def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl
     count, kept = len(raw.odd) + int(bad.sum()), n - int(bad.sum())
     remarks = []
     if count:
-        advice = "".join(f"; {text}" for text in dict.fromkeys(error.advice for error in unread.values()) if text)
         no_accident = raw.scores is not None and _no_accident(raw.scores, unread)
         one_kind = bool(unread) and (no_accident or len(unread) > kept)  # the scores, so that one will do
+        helpful = _advice(unread, one_kind)
         rows = [*unread][:1] if one_kind else np.flatnonzero(bad)[:SHOWN]
         odd = [*([] if one_kind else raw.odd), *(_why(int(i), frame, clean, faults, unread) for i in rows)]
         if strict or no_accident or count > kept:
-            raise MooInferError(listed(odd, count) + advice)
+            raise MooInferError(listed(odd, count) + helpful)
         if bad[-1] and raw.text is not None and ends_open(raw.text):
             raise MooInferError(f"is cut off: {_why(n - 1, frame, clean, faults, unread)}")
-        remarks.append(f"{count} of {count + kept} records are left out: {listed(odd, count)}{advice}")
+        remarks.append(f"{count} of {count + kept} records are left out: {listed(odd, count)}{helpful}")
     partly = (grades > 0) & (grades < 1)
     if partly.any() and grading.scale is None:
         if 2 * partly.sum() > np.isfinite(grades).sum():
             what = f"{partly.sum()} of {n} samples have scores between 0 and 1: they are graded, not right or wrong"
-            raise MooInferError(f"{what}; {ADVICE}")
-        remarks.append(f"{partly.sum()} samples are partly right and count as wrong; {ADVICE}")
+            raise MooInferError(f"{what}; {advice([0.0, 1.0])}")
+        remarks.append(f"{partly.sum()} samples are partly right and count as wrong; {advice([0.0, 1.0])}")
         grades = np.where(partly, 0.0, grades)
         partly = np.zeros(n, dtype=bool)
     correct = pl.Series("correct", grades, nan_to_null=True)
@@ -191,6 +192,14 @@ def _no_accident(scores: "Sequence[object] | pl.Series", unread: Mapping[int, Un
     return bool(times) and max(times.values()) > by_accident(len(scores))
 
 
+def _advice(unread: Mapping[int, Unreadable], one_kind: bool) -> str:
+    """Which options would help with scores that cannot be read; texts that are not of one kind are no marks."""
+    numbers = [error.score for error in unread.values() if error.score is not None]
+    texts = dict.fromkeys(error.advice for error in unread.values() if error.score is None and error.advice)
+    said = [*([advice(numbers)] if numbers else []), *[*texts][: MARKS if one_kind else 0]]
+    return "".join(f"; {text}" for text in said)
+
+
 def _why(
     row: int,
     frame: "pl.DataFrame",
@@ -199,7 +208,8 @@ def _why(
     unread: Mapping[int, Unreadable],
 ) -> str:
     """Where a row stands, and what cannot be in it."""
-    place = f"row {row + 1} (question {str(frame['question_id'][row])!r:.60})"
+    question = frame["question_id"][row]
+    place = f"row {row + 1}" + ("" if question is None else f" (question {str(question)!r:.60})")
     if row in unread:
         return f"{place}: correct: {unread[row].reason}"
     name = next(name for name, fault in faults.items() if fault[row])

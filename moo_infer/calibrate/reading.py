@@ -19,7 +19,7 @@ from .joining import joined
 from .judgements import merged, settled, several_targets
 from .logs import Log, Source
 from .neutral import checked, meant
-from .recognition import failure, recognised
+from .recognition import PARQUET, failure, recognised
 from .rows import Raw, framed, tabulated
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["read_log"]
 
 TABLE = "table"  # the reader that takes names of columns
-BINARY = b"PAR1"  # Parquet begins so
 
 
 def read_log(
@@ -100,7 +99,7 @@ def read_log(
         try:
             start = head(path)
             refuse_more(path, max_log_bytes)
-            chosen = reader or recognised(start, path, registry, table)
+            chosen = reader or recognised(start, path, registry, table, named=bool(columns))
             if columns and chosen is not table:
                 raise MooInferError(f"--column names columns of tables, but this is {chosen.name}")
             raw = _raw(chosen, path)
@@ -153,7 +152,7 @@ def _raw(reader: LogReader, path: Path) -> Raw:
             names = read.collect_schema().names()
             frame = read.select(name for name in names if name in COLUMNS).collect()
             others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
-            return framed(frame.with_columns(others), None if head(path).startswith(BINARY) else path)
+            return framed(frame.with_columns(others), None if head(path).startswith(PARQUET) else path)
         if isinstance(read, Iterable) and not isinstance(read, str | bytes):
             return tabulated(read)
     except MooInferError:

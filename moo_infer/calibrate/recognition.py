@@ -7,14 +7,16 @@ from ..errors import MooInferError
 from ..interfaces import LogReader
 from ..json_files import beginnings, first_record
 from ..registry import Registry
+from .neutral import NEEDED, meant
 
-__all__ = ["failure", "recognised"]
+__all__ = ["PARQUET", "failure", "recognised"]
 
+PARQUET = b"PAR1"  # such a file begins so
 LISTED = 30  # keys in a message
 BEGUN = 80  # characters of a text in a message
 
 
-def recognised(start: bytes, path: Path, registry: Registry, table: LogReader, /) -> LogReader:
+def recognised(start: bytes, path: Path, registry: Registry, table: LogReader, /, *, named: bool) -> LogReader:
     """Return the one reader that recognises a file.
 
     Args:
@@ -22,6 +24,7 @@ def recognised(start: bytes, path: Path, registry: Registry, table: LogReader, /
         path: the file.
         registry: where readers are looked up.
         table: takes the place of the reader of the same name.
+        named: whether its columns were named, so that it reads what no reader knows, and says what is wrong with them.
 
     Raises:
         MooInferError: where none does, or several do; or where a reader fails.
@@ -37,10 +40,12 @@ def recognised(start: bytes, path: Path, registry: Registry, table: LogReader, /
     names = [reader.name for reader in found]
     if found:
         raise MooInferError(f"may be {' or '.join(names)}; name its format: --format {names[0]} (format={names[0]!r})")
+    if named:
+        return table
     raise MooInferError(
         f"is of no known format ({_begin(start, path)}); where it is one of these, --format NAME (format=) reads it: "
-        f"{', '.join(registry.names(LogReader))}; of a table with other names, --column question_id=NAME says "
-        "what they mean"
+        f"{', '.join(registry.names(LogReader))}; of a table with other names, say what they mean: "
+        f"{_named_columns(start, path)}"
     )
 
 
@@ -60,11 +65,34 @@ def failure(reader: LogReader, error: Exception, /) -> MooInferError:
 
 def _begin(start: bytes, path: Path) -> str:
     """What a file begins with, in words."""
-    for begun in beginnings(start, path):
-        if keys := list(map(str, first_record(begun))):
-            return f"its keys: {', '.join(keys[:LISTED])}" + (", ..." if len(keys) > LISTED else "")
-    text = start.lstrip().split(b"\n")[0][:BEGUN].decode("utf-8", errors="replace").strip()
+    if keys := _names(start, path):
+        return f"its keys: {', '.join(keys[:LISTED])}" + (", ..." if len(keys) > LISTED else "")
+    text = _first_line(start)[:BEGUN].strip()
     if not text.replace("\t", " ").isprintable():
         return "it is no text"
     columns = "; columns are separated by commas" if "," not in text and ("\t" in text or ";" in text) else ""
     return f"it begins {text!r}{columns}"
+
+
+def _names(start: bytes, path: Path) -> list[str]:
+    """The keys of the first records, or the columns of Parquet."""
+    import polars as pl
+
+    if start.startswith(PARQUET):
+        with suppress(pl.exceptions.PolarsError, OSError):
+            return pl.scan_parquet(path, glob=False).collect_schema().names()
+    for begun in beginnings(start, path):
+        if keys := list(map(str, first_record(begun))):
+            return keys
+    return []
+
+
+def _named_columns(start: bytes, path: Path) -> str:
+    """How to name the columns of a table: those that may be meant, or how that is written."""
+    names = _names(start, path) or _first_line(start).strip().split(",")
+    close = {name: other for name in NEEDED if (other := meant(name, names))}
+    return " ".join(f"--column {name}={other}" for name, other in (close or {"question_id": "NAME"}).items())
+
+
+def _first_line(start: bytes) -> str:
+    return start.lstrip().split(b"\n")[0].decode("utf-8", errors="replace")

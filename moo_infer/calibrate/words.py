@@ -79,4 +79,6 @@ def one_call(estimates: Estimates) -> str:
 
 def _figure(estimated: Estimated, i: int | tuple[()] = (), gap: str = " ") -> str:
     value, low, high = (float(of[i]) for of in (estimated.value, estimated.low, estimated.high))
+    if np.isnan(value):
+        return "-"
     return f"{value:.4g}" + ("" if np.isnan(low) else f"{gap}[{low:.4g}, {high:.4g}]")

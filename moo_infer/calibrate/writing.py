@@ -21,10 +21,15 @@ from .logs import Log
 from .profiles import Calibrated
 from .words import in_a_line, one_call
 
-__all__ = ["RECOMMEND", "beside", "save"]
+__all__ = ["beside", "recommending", "save"]
 
 LONGEST = 500  # characters of a name; YAML ends keys at 1024
-RECOMMEND = "moo-infer recommend --models {} --aggregator one-call --aggregator plurality-vote"
+
+
+def recommending(models: Sequence[Calibrated], path: str | Path, /) -> str:
+    """Return the command that decides between profiles; grades have no votes."""
+    several = "best-of-k" if models and all(model.kept.graded for model in models) else "plurality-vote"
+    return f"moo-infer recommend --models {path} --aggregator one-call --aggregator {several}"
 
 
 def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
@@ -54,7 +59,9 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
     with aside(path) as place, ExitStack() as unless_it_goes_well:
         if drawn:
             files.append(_written(_log(drawn), path, samples, unless_it_goes_well))
-        head = f"# Written by moo-infer calibrate {__version__}. To decide: {RECOMMEND.format(path.name)}\nmodels:\n"
+        head = (
+            f"# Written by moo-infer calibrate {__version__}. To decide: {recommending(models, path.name)}\nmodels:\n"
+        )
         place.write_text(head + "\n".join(_yaml(model, samples) for model in models), encoding="utf-8")
         unless_it_goes_well.pop_all()
     if old is not None and before is not None and old not in files:

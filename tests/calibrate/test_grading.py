@@ -135,6 +135,9 @@ def test_models_with_grades_and_models_without_are_written_together(capsys, tmp_
     assert run(["calibrate", str(path), "--scale", "0,10", "--out", str(tmp_path / "p.yaml"), "--json"]) == 0
     models = json.loads(capsys.readouterr().out)["models"]
     assert [model["pass_at_k"] is None for model in models] == [True, False]
+    assert "--aggregator plurality-vote" in (tmp_path / "p.yaml").read_text()
+    assert run(["calibrate", str(path), "--scale", "0,10", "--model", "m", "--out", str(tmp_path / "m.yaml")]) == 0
+    assert f"--models {tmp_path}/m.yaml --aggregator one-call --aggregator best-of-k" in capsys.readouterr().out
     assert run(["recommend", "--models", str(tmp_path / "p.yaml"), "--selector", "max-accuracy", "--json"]) == 0
 
 
@@ -172,3 +175,54 @@ def test_scores_that_cannot_be_read_are_refused_in_a_sentence(score):
     for grading in (Grading(), Grading(scale=(0, 10)), Grading(key="b")):
         with pytest.raises(MooInferError, match="the score"):
             grading(score)
+
+
+@pytest.mark.parametrize(
+    ("scores", "rule", "scale"),
+    [
+        ([0, 0.25, 0.75, 0.5], ">= 0.5", "0,1"),
+        ([1, -1, 1, -1], "> 0", "-1,1"),
+        ([3, 9, 7, 0], ">= 7", "0,10"),
+        ([35, 90, 0, 70], ">= 70", "0,100"),
+        ([500, -20, 20, 3], ">= 500", "-20,500"),
+    ],
+)
+def test_the_options_in_the_message_fit_the_scores_and_can_be_given_as_they_stand(capsys, file, scores, rule, scale):
+    rows = [{"question_id": f"q{i}", "correct": scores[i % 4]} for i in range(12)]
+    path = str(file("\n".join(map(json.dumps, rows)), "log.jsonl"))
+    assert run(["calibrate", path]) == 2
+    said = capsys.readouterr().err
+    assert f'--right-if "{rule}"' in said
+    assert f"--scale {scale} " in said
+    right = [eval(f"{score} {rule}") for score in scores]
+    for option, values in ((["--right-if", rule], right), (["--scale", scale], grades(scores, scale))):
+        assert run(["calibrate", path, *option, "--json", "--bootstrap", "2"]) == 0
+        (model,) = json.loads(capsys.readouterr().out)["models"]
+        assert (model["best_at_k"] or model["pass_at_k"])[0] == pytest.approx(np.mean(values))
+
+
+def grades(scores, scale):
+    low, high = map(float, scale.split(","))
+    return [(score - low) / (high - low) for score in scores]
+
+
+def test_a_key_that_leads_to_several_parts_is_named_with_what_comes_before(capsys, file):
+    rows = [{"question_id": f"q{i}", "correct": {"quality": {"overall": [i % 2, 3]}}} for i in range(4)]
+    path = str(file("\n".join(map(json.dumps, rows)), "log.jsonl"))
+    options = []
+    for key in ("quality", "quality.overall", "quality.overall.0"):
+        assert run(["calibrate", path, *options]) == 2
+        assert f"--score-key {key} " in capsys.readouterr().err
+        options = ["--score-key", key]
+    assert run(["calibrate", path, *options]) == 0
+
+
+def test_marks_are_named_where_all_scores_are_text_and_not_where_one_is_odd(capsys, file):
+    rows = [{"question_id": f"q{i}", "correct": f"{i % 7}/10"} for i in range(20)]
+    assert run(["calibrate", str(file("\n".join(map(json.dumps, rows)), "log.jsonl"))]) == 2
+    assert capsys.readouterr().err.count("a mark says what is right") == 2
+    rows = [{"question_id": f"q{i}", "correct": "?" if i == 3 else i % 2} for i in range(20)]
+    assert run(["calibrate", str(file("\n".join(map(json.dumps, rows)), "log.jsonl"))]) == 0
+    said = capsys.readouterr().err
+    assert "the score '?' is neither right nor wrong" in said
+    assert "a mark" not in said

@@ -144,7 +144,7 @@ def test_a_table_may_call_its_columns_as_it_likes(file, tmp_path, kind):
     [
         (
             {"question_id": "promt_id"},
-            r"columns: question_id=promt_id: the file has no such column; is prompt_id meant; col",
+            r"columns: question_id=promt_id: the file has no such column; is prompt_id meant\? col",
         ),
         ({"latency_s": "latency_ms/0"}, r"is multiplied or divided by a number that is not 0"),
         ({"latency_s": "latency_ms/x"}, r"is multiplied or divided by a number that is not 0"),
