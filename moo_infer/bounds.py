@@ -14,7 +14,8 @@ RATIO = 40  # logs shrink to a fifth to a thirtieth of their size; bombs to a th
 SMALL = 2**24  # bytes that no ratio is asked of: a few samples that say the same shrink further
 BLOCK = 2**20  # bytes at a time
 ZSTANDARD_BLOCK = 2**17  # the most that a block of Zstandard may stand for (RFC 8878, 3.1.1.2.4)
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
+ROW = 64  # bytes of a row of Parquet in memory, at least: a million that are alike take a kilobyte on disk
 
 
 def allowed_bytes(size: int, most: int | None = None, /) -> int:
@@ -34,7 +35,8 @@ def refuse_more(path: Path, most: int | None = None, /) -> None:
     """Refuse a log that would take more memory than a log should, before any of it is kept.
 
     The bytes of a gzip are counted as they are unpacked, those of a ZIP as its directory has them (no more are unpacked
-    later). A line is at most a quarter of what is allowed, and so is a member of a ZIP.
+    later). A line, or a member of a ZIP, has at most a quarter of 1 GiB, or of `most`. Of
+    Parquet the rows are counted, at 64 bytes each, and not how long its texts are unpacked.
 
     Args:
         path: a file that is there.
@@ -43,26 +45,27 @@ def refuse_more(path: Path, most: int | None = None, /) -> None:
     Raises:
         MooInferError: saying how large the file is and how more is allowed.
     """
-    size = path.stat().st_size
+    size, whole = path.stat().st_size, MAX_LOG_BYTES if most is None else most
+    longest = whole // PART
     with path.open("rb") as file:
         begins = file.read(len(ZIP))
     if begins == ZIP:
-        _refuse_large_members(path, size, allowed_bytes(size, most))
+        _refuse_large_members(path, size, allowed_bytes(size, most), longest)
     elif begins.startswith(GZIP):
-        _refuse_long_gzip(path, size, allowed_bytes(size, most))
-    else:
-        allowed = MAX_LOG_BYTES if most is None else most
-        if size > allowed:
-            raise _too_large(f"has {size:,} bytes, of which {allowed:,} are allowed")
-        if size > allowed // PART and not begins.startswith(b"PAR1"):
-            _refuse_long_lines(path, allowed // PART)
+        _refuse_long_gzip(path, size, allowed_bytes(size, most), longest)
+    elif size > whole:
+        raise _too_large(f"has {size:,} bytes, of which {whole:,} are allowed")
+    elif begins == PARQUET:
+        _refuse_many_rows(path, whole)
+    elif size > longest:
+        _refuse_long_lines(path, longest)
 
 
 def _too_large(what: str) -> MooInferError:
     return MooInferError(f"{what}; --max-log-bytes N (max_log_bytes=N) raises the bound")
 
 
-def _refuse_large_members(path: Path, size: int, allowed: int) -> None:
+def _refuse_large_members(path: Path, size: int, allowed: int, longest: int) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [(info.filename, info.file_size) for info in archive.infolist()]
@@ -70,15 +73,25 @@ def _refuse_large_members(path: Path, size: int, allowed: int) -> None:
         return  # whoever reads it says so
     if (total := sum(length for _, length in members)) > allowed:
         raise _too_large(f"unpacks from {size:,} to {total:,} bytes, of which {allowed:,} are allowed")
-    longest = max(allowed, MAX_LOG_BYTES) // PART
     for name, length in members:
         if length > longest:
             raise _too_large(f"{name:.60} in it unpacks to {length:,} bytes, of which {longest:,} are allowed")
 
 
-def _refuse_long_gzip(path: Path, size: int, allowed: int) -> None:
+def _refuse_many_rows(path: Path, allowed: int) -> None:
+    import polars as pl
+
+    try:
+        rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return  # whoever reads it says so
+    if rows * ROW > allowed:
+        raise _too_large(f"has {rows:,} rows, of which {allowed // ROW:,} are allowed")
+
+
+def _refuse_long_gzip(path: Path, size: int, allowed: int, longest: int) -> None:
     """Count the bytes of all members of a gzip, and those of its longest line."""
-    total, line, longest = 0, 0, max(allowed, MAX_LOG_BYTES) // PART
+    total = line = 0
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     with path.open("rb") as file:
         packed = file.read(BLOCK)

@@ -28,6 +28,8 @@ Result = TypeVar("Result")
 
 
 BLOCK = 2**20  # inferences drawn at a time; bounds memory whatever the number of trials
+MOST_TOTALS = 2**29  # trials times values of k: four gigabytes an objective
+MOST_DRAWN = 2**24  # inferences of one trial: a column of them takes 128 MiB
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,11 @@ def simulate(
     K, places = int(k.max()), k - 1
     rng, aggregator_rng, noise_rng = (np.random.default_rng(stream) for stream in (seed, [seed, 1], [seed, 3]))
     costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
+    if trials * len(k) > MOST_TOTALS or K > MOST_DRAWN:
+        raise MooInferError(
+            f"{profile.name}: {trials:,} trials at {len(k):,} values of k up to {K:,} are too many to simulate; trials "
+            f"times values of k may be {MOST_TOTALS:,}, and k {MOST_DRAWN:,}"
+        )
     totals = {name: np.zeros((trials, len(k))) for name in objectives}
     question: list[IntArray] = []
     block = max(1, BLOCK // K)

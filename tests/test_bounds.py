@@ -4,6 +4,7 @@ import gzip
 import json
 import zipfile
 
+import polars as pl
 import pytest
 
 from moo_infer import MooInferError
@@ -169,3 +170,10 @@ def test_yaml_larger_than_any_that_makes_sense_is_refused(cli, tmp_path):
     code, out, err = cli("recommend", "--models", path)
     assert (code, out) == (2, "")
     assert "has more than 8,388,608 bytes" in " ".join(err.split())
+
+
+def test_a_table_of_few_bytes_and_many_rows_is_refused(cli, tmp_path):
+    path = tmp_path / "log.parquet"
+    rows = {"model": "m", "question_id": "q", "sample": 1, "correct": 1}
+    pl.select(pl.repeat(value, 20_000_000).alias(name) for name, value in rows.items()).write_parquet(path)
+    assert "has 20,000,000 rows, of which 16,777,216 are allowed" in refused(cli, path)

@@ -212,11 +212,12 @@ def _tasks(begun: object) -> Mapping[str, Any] | None:
 
 def _has_one_status(begun: Any) -> bool:
     """Whether the samples have one status; where that cannot be seen yet, by the names of the tasks."""
-    samples = [sample for of in _tasks(begun).values() if isinstance(of, list) for sample in of]  # type: ignore[union-attr]
+    tasks = _tasks(begun) or {}
+    samples = [sample for of in tasks.values() if isinstance(of, list) for sample in of]
     keys = {key for sample in samples if isinstance(sample, dict) for key in sample}
     if keys & {"base_status", "plus_status", "status"}:
         return not keys & {"base_status", "plus_status"}
-    return any(str(task).startswith("BigCodeBench/") for task in _tasks(begun))  # type: ignore[union-attr]
+    return any(str(task).startswith("BigCodeBench/") for task in tasks)
 
 
 def _results(path: Path) -> Mapping[str, Any]:

@@ -102,8 +102,9 @@ def _output(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _seconds(value: object) -> float | None:
     """Finite seconds >= 0, or None."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    return float(value) if known else None  # type: ignore[arg-type]
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
+        return None
+    return float(value)
 
 
 def usage_of(usage: Mapping[str, Any] | None, provider: str, /) -> dict[str, object]:

@@ -113,7 +113,7 @@ def _on_cache(
     if read.any() and write is not None and write > price.usd_per_input_token:
         more = (write - price.usd_per_input_token) * (tokens_in - read).mean()
         said.append(
-            "the log does not tell which input was written to the cache, so it is billed as other input: at "
+            "what input was written to the cache is not read from logs, so it is billed as other input: at "
             f"{write:g} USD a token it is at most {more:.3g} USD a call more"
         )
     return said

@@ -81,7 +81,7 @@ def samples(tokens_in, cached=None, correct=None, tokens_out=0.0):
           "too much"]),
         (samples([1000, 3000], [500, 2500]), Price(1e-6, 4e-6, 1e-7, usd_per_cache_write_token=1.25e-6),
          ["75 % of the input tokens were read from a cache and are billed as such: 0.00065 USD a call, not 0.002",
-          "the log does not tell which input was written to the cache, so it is billed as other input: at 1.25e-06 USD a token "
+          "what input was written to the cache is not read from logs, so it is billed as other input: at 1.25e-06 USD a token "
           "it is at most 0.000125 USD a call more"]),
         (samples([1000, 3000, 9e9], [500, 2500, 0], [1, 0, np.nan]), Price(1e-6, 4e-6, 1e-7),  # failed samples count nowhere
          ["75 % of the input tokens were read from a cache and are billed as such: 0.00065 USD a call, not 0.002"]),
