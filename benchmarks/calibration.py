@@ -1,10 +1,11 @@
 """How well a calibration predicts: unseen samples, and decisions on unseen questions (docs/calibration.md).
 
-Reads the logs of Epoch AI on GPQA Diamond and the counts of Large Language Monkeys from the folder that MOO_INFER_DATA
-names. Takes about ten minutes::
+Reads the logs of Epoch AI on GPQA Diamond, the counts of Large Language Monkeys and the samples of Best-of-infinity
+from the folder that MOO_INFER_DATA names. Takes about half an hour::
 
     python benchmarks/calibration.py            # all parts
-    python benchmarks/calibration.py laws       # laws of coverage, fitted to 100 attempts, predicting 10,000
+    python benchmarks/calibration.py few        # laws of coverage, fitted to 4 samples, predicting 80 to 160
+    python benchmarks/calibration.py laws       # laws of coverage, fitted to 4 and 100 attempts, predicting 10,000
     python benchmarks/calibration.py samples    # calibrated on samples 1 to 4, predicting 8
     python benchmarks/calibration.py decisions  # chosen on half of the questions, scored on the other half
 """
@@ -13,12 +14,13 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from scipy.optimize import curve_fit
 
@@ -28,7 +30,8 @@ from moo_infer.builtin.answers import PluralityVote
 from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.selectors import MaxAccuracy
-from moo_infer.calibrate import BetaBinomial, ExponentiatedPowerLaw, fit_beta, forward_validated
+from moo_infer.calibrate import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, fit_beta, forward_validated
+from moo_infer.calibrate.beta_binomial import FittedBeta, fit_beta_binomial
 from moo_infer.calibrate.beyond import Extrapolated, extrapolated
 from moo_infer.parts import Uncertain
 from moo_infer.subsets import mean_pass_at_k, vote_at_k
@@ -36,7 +39,33 @@ from moo_infer.subsets import mean_pass_at_k, vote_at_k
 SHOWN, HIDDEN = 4, 8
 COSTS, SECONDS = np.geomspace(0.003, 0.1, 4), np.geomspace(30, 1000, 4)
 SPLITS, DRAWS = 50, 200
-FEW, MANY, SEEDS = 100, 10_000, 30  # attempts that laws see and predict, and how often
+FEWS, MANY, SEEDS = (4, 100), 10_000, 30  # attempts that laws see and predict, and how often
+SETS = ("math500", "gpqa_diamond", "aime2024")
+FEW_SEEDS = {4: 5}  # samples that laws see, and how often they are drawn
+
+
+@dataclass(frozen=True)
+class BetaAlone(CoverageLaw):
+    """The beta-binomial law alone."""
+
+    name = "beta-binomial alone"
+    law: FittedBeta
+
+    @classmethod
+    def fit(cls, n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Self:
+        """Fit it to counts."""
+        return cls(fit_beta_binomial(n, c, weights))
+
+    def predict(self, k: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return pass@k."""
+        return self.law.pass_at(k)
+
+
+LAWS: dict[str, tuple[type[CoverageLaw], ...]] = {
+    "as calibrate predicts": (BetaBinomial, ExponentiatedPowerLaw),
+    "beta-binomial alone": (BetaAlone,),
+    "exp(-a k^-b)": (ExponentiatedPowerLaw,),
+}
 
 
 def runs(folder: Path) -> Iterator[Samples]:
@@ -103,7 +132,7 @@ def samples_part(logs: list[Samples]) -> None:
         if scored.n.max() < HIDDEN:
             continue
         true = {"pass@8": float(mean_pass_at_k(scored.n, scored.right, [HIDDEN])[0])}
-        if scored.comparable("answer"):
+        if not scored.no_choice("answer"):
             true["vote@8"] = float(np.nanmean(vote_at_k(scored, [HIDDEN])))
         for name, (value, low, high) in predicted(first(log, SHOWN)).items():
             if (measure := name.split(",")[0]) in true:
@@ -182,42 +211,99 @@ def decisions_part(logs: list[Samples]) -> None:
         print(f"{what:12} {shown:12} {len(tally):9} {none:6} {regret:21.2f} {100 * broken:13.1f} %")
 
 
+def cells(folder: Path) -> Iterator[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Samples and right ones of every question, for every model on every set: 24 cells."""
+    for name in SETS:
+        log = pl.read_csv(folder / f"{name}.csv.gz", infer_schema_length=None)
+        counts = log.group_by("model", "question_id", maintain_order=True).agg(pl.len(), pl.col("correct").sum())
+        for _, rows in counts.group_by("model", maintain_order=True):
+            yield name, rows["len"].cast(pl.Int64).to_numpy(), rows["correct"].to_numpy()
+
+
+def few_part(folder: Path) -> None:
+    every = list(cells(folder))
+    print(f"pass@n of {len(every)} cells from a few samples drawn at random; n = 80 to 160, all there are")
+    print(
+        "set            samples  law                     RMSE    of a draw        bias    width   95 % intervals hold"
+    )
+    for few, seeds in FEW_SEEDS.items():
+        rows: dict[tuple[str, str], list[list[tuple[float, float, bool]]]] = {}
+        for seed in range(seeds):
+            rng = np.random.default_rng(seed)
+            for name, n, c in every:
+                shown, seen = np.full(len(n), few), rng.hypergeometric(c, n - c, few)
+                k, true = int(n.max()), float(np.mean(c > 0))
+                for law, among in LAWS.items():
+                    predicted = forward_validated(shown, seen, laws=among).predict([k])
+                    value, low, high = predicted.value[0], predicted.low[0], predicted.high[0]
+                    draws = rows.setdefault((name, law), [[] for _ in range(seeds)])
+                    draws[seed].append((value - true, high - low, bool(low <= true <= high)))
+                asis = rows.setdefault((name, "as at the samples"), [[] for _ in range(seeds)])
+                asis[seed].append((float(np.mean(seen > 0)) - true, np.nan, False))
+        for (name, law), draws in rows.items():
+            error, width, held = np.moveaxis(np.array(draws), 2, 0)
+            one = np.sqrt(np.mean(error**2, axis=1))
+            shares = f"{100 * held.mean():.0f} %" if law != "as at the samples" else ""
+            print(
+                f"{name:14} {few:6}   {law:22} {np.sqrt(np.mean(error**2)):.4f}  {one.min():.4f} to {one.max():.4f}  "
+                f"{error.mean():+.4f}  {width.mean():.3f}   {shares}"
+            )
+        for law in LAWS:
+            number = np.array(sum(np.array(rows[name, law])[:, :, 2].sum(axis=1) for name in SETS))
+            print(
+                f"{few} samples, {law}: intervals hold in {number.mean():.1f} of {len(every)} cells, least "
+                f"{number.min():.0f}, all but at most one in {np.sum(number >= len(every) - 1)} of {seeds} draws"
+            )
+
+
 def laws_part(folder: Path) -> None:
     counts = pl.read_csv(folder / "counts_original.csv.gz").group_by("model", maintain_order=True)
     models = [(rows["n"].to_numpy(), rows["c"].to_numpy()) for _, rows in counts]
-    k = np.arange(1, FEW + 1)
-    errors: dict[str, list[float]] = {"chosen": [], "exponentiated-power-law": [], "beta-binomial": [], "a k^b + c": []}
-    inside = []
+    for few in FEWS:
+        laws_from(models, few)
+
+
+def laws_from(models: list[tuple[Any, Any]], few: int) -> None:
+    k = np.arange(1, few + 1)
+    errors: dict[str, list[float]] = {}
+    held: dict[str, list[bool]] = {}
+    used = 0
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)
-        off: dict[str, list[float]] = {name: [] for name in errors}
+        off: dict[str, list[float]] = {}
         for n, c in models:
-            shown, seen = np.full(len(n), FEW), rng.hypergeometric(c, n - c, FEW)
+            shown, seen = np.full(len(n), few), rng.hypergeometric(c, n - c, few)
+            if not seen.any():  # no law without a right attempt
+                continue
+            used += 1
             (true,) = mean_pass_at_k(n, c, [MANY])
-            chosen = forward_validated(shown, seen)
-            predicted = chosen.predict([MANY])
-            inside.append(bool(predicted.low[0] <= true <= predicted.high[0]))
-            off["chosen"].append(predicted.value[0] - true)
-            for law in (ExponentiatedPowerLaw, BetaBinomial):
-                off[law.name].append(law.fit(shown, seen).predict([MANY])[0] - true)
+            for law, among in LAWS.items():
+                predicted = forward_validated(shown, seen, laws=among).predict([MANY])
+                off.setdefault(law, []).append(predicted.value[0] - true)
+                held.setdefault(law, []).append(bool(predicted.low[0] <= true <= predicted.high[0]))
+            if few < FEWS[-1]:
+                continue
             curve = mean_pass_at_k(shown, seen, k)
             (a, b, constant), _ = curve_fit(
                 lambda k, a, b, c: a * k**b + c, k, curve, p0=(curve[0], 0.5, 0.0), maxfev=10**5
             )
-            off["a k^b + c"].append(a * MANY**b + constant - true)
-        for name, values in off.items():
-            errors[name].append(float(np.sqrt(np.mean(np.square(values)))))
-    print(f"fitted to {FEW} attempts a problem, predicting pass@{MANY}: RMSE over {len(models)} models, {SEEDS} times")
-    print("law                       mean   least   most   at most 0.05")
-    for name, found in errors.items():
+            off.setdefault("a k^b + c", []).append(a * MANY**b + constant - true)
+        for law, values in off.items():
+            errors.setdefault(law, []).append(float(np.sqrt(np.mean(np.square(values)))))
+    print(f"fitted to {few} attempts a problem, predicting pass@{MANY}: RMSE over {len(models)} models, {SEEDS} times")
+    print(f"({used} of {SEEDS * len(models)} have a right attempt to fit to)")
+    print("law                       mean   least   most   at most 0.05   95 % intervals hold")
+    for law, found in errors.items():
         good = sum(error <= 0.05 for error in found)
-        print(f"{name:24} {np.mean(found):5.3f}   {min(found):5.3f}  {max(found):5.3f}   {good} of {SEEDS}")
-    print(f"95 % intervals of the chosen law hold in {100 * np.mean(inside):.0f} %")
+        share = f"{100 * np.mean(held[law]):.0f} %" if law in held else ""
+        print(f"{law:24} {np.mean(found):5.3f}   {min(found):5.3f}  {max(found):5.3f}   {good} of {SEEDS}   {share}")
 
 
 def main() -> None:
     data = Path(os.environ["MOO_INFER_DATA"])
-    parts = sys.argv[1:] or ["laws", "samples", "decisions"]
+    parts = sys.argv[1:] or ["few", "laws", "samples", "decisions"]
+    if "few" in parts:
+        few_part(data / "boinf")
     if "laws" in parts:
         laws_part(data / "monkeys")
     logs = list(runs(data / "epoch_gpqa")) if {"samples", "decisions"} & set(parts) else []

@@ -137,8 +137,8 @@ def known(
         each = (Q, len(k))
         std = None if moments.std is None else np.broadcast_to(moments.std, each)
         return over_questions(queries.weights, np.broadcast_to(moments.mean, each), std)
-    if not part.per_query:
-        return None
+    if not part.per_query:  # it may know what holds over all queries
+        return _checked(partial(exact, model, k), k, objective, who, draws)
     step = max(1, AT_ONCE // len(k)) if part.vectorised and given.vectorised else 1  # memory stays bounded
     found = []
     for start in range(0, Q, step):

@@ -63,10 +63,15 @@ Format = Annotated[
 
 def main() -> None:
     """Entry point of the command."""
+    if sys.stderr is None:  # closed: there is nobody to tell
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the rest
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        os._exit(code)  # Python would end by the signal instead where it came while a class was being made by `exec`
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -99,6 +104,8 @@ def run(arguments: Sequence[str]) -> int:
     if answer == INTERRUPTED:
         return _fail("stopped", INTERRUPTED)
     if isinstance(answer, str):
+        if sys.stdout is None:
+            return _fail("cannot write the answer: standard output is closed")
         try:
             typer.echo("\n".join(map(printable, answer.rstrip("\n").split("\n"))))
             sys.stdout.flush()

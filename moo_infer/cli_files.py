@@ -1,5 +1,6 @@
 """Files that commands read and write: no output takes the place of an input or of another output."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,11 +19,18 @@ def keep_apart(read: Iterable[Path | None], *written: Mapping[str, Path | None])
     Raises:
         MooInferError: naming the option and the path.
     """
-    taken = {path.resolve(): "what is read" for path in read if path is not None}
+    taken = {_place(path): "what is read" for path in read if path is not None}
     for outputs in written:
         for option, path in outputs.items():
             if path is None:
                 continue
-            if path.resolve() in taken:
-                raise MooInferError(f"{option}: {path}: would overwrite {taken[path.resolve()]}")
-            taken[path.resolve()] = "what else is written"
+            if _place(path) in taken:
+                raise MooInferError(f"{option}: {path}: would overwrite {taken[_place(path)]}")
+            taken[_place(path)] = "what else is written"
+
+
+def _place(path: Path) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        raise MooInferError(f"{path}: is no name of a file, it holds a NUL") from None

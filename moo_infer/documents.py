@@ -7,10 +7,12 @@ from typing import Any
 import yaml
 
 from .errors import MooInferError
+from .files import limited_text
 
 __all__ = ["parse_yaml", "read_yaml"]
 
 DEPTH = 20  # levels of nesting; the deepest file that makes sense has eight
+MOST_BYTES = 2**23  # of a file; LiteLLM's whole list of prices has a fifth of it
 MOST_NODES = 1_000_000  # of a document whose aliases are filled in; LiteLLM's whole list of prices has 60,000
 MOST_COPIED = 10_000_000  # characters that its aliases may add: long texts make few nodes large
 
@@ -50,18 +52,10 @@ def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
     Raises:
         MooInferError: for what cannot be read, is no YAML, is no mapping, has a key twice or is nested too deeply.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise MooInferError(f"{path}: must be a file")
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise MooInferError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise MooInferError(f"{path}: must be a file, is a folder") from None
-    except UnicodeDecodeError:
-        raise MooInferError(f"{path}: must be YAML text, is not UTF-8") from None
-    except OSError as error:
-        raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
+        text = limited_text(path, MOST_BYTES)
+    except MooInferError as error:
+        raise MooInferError(f"{path}: {error}") from None
     document = parse_yaml(text, str(path))
     if document is None:
         raise MooInferError(f"{path}: is empty; expected {expected}")

@@ -1,7 +1,7 @@
 """What can go wrong, in words. Every message is one sentence a user can act on."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 __all__ = [
@@ -10,13 +10,17 @@ __all__ = [
     "NoSelection",
     "NothingPossible",
     "SelectionWarning",
+    "by_accident",
     "in_one_line",
+    "listed",
     "printable",
     "unknown",
 ]
 
 LONGEST = 400  # characters of a message: five lines of a terminal
 END = 100  # of these, what is kept of the end of a longer one, where the reason stands
+LISTED = 30  # records in a message
+OVERSIGHTS = 0.02  # share of records that may be odd in the same way: more are no accident
 
 
 class MooInferError(Exception):
@@ -72,6 +76,34 @@ def in_one_line(text: object) -> str:
     'first second\\x1b[2J'
     """
     return printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
+
+
+def by_accident(n: int, /) -> float:
+    """Return how many of n records may be odd in the same way by accident; of more, the file is another than it seems.
+
+    >>> by_accident(8), by_accident(1000)
+    (1.0, 20.0)
+    """
+    return max(1.0, OVERSIGHTS * n)
+
+
+def listed(sentences: Sequence[object], count: int | None = None, /) -> str:
+    """Return sentences of the form ``place: reason`` as one, every reason with the places where it holds.
+
+    Args:
+        sentences: the first 30 are shown.
+        count: how many there are in all, where not all are given.
+
+    >>> listed(["line 2: x is missing", "line 5: is no JSON", "line 9: x is missing"])
+    'line 2, line 9: x is missing; line 5: is no JSON'
+    """
+    places: dict[str, list[str]] = {}
+    for sentence in sentences[:LISTED]:
+        place, _, reason = str(sentence).partition(": ")
+        places.setdefault(reason, []).append(place)
+    more = (count or len(sentences)) - min(len(sentences), LISTED)
+    said = [f"{', '.join(where)}: {reason}" if reason else ", ".join(where) for reason, where in places.items()]
+    return "; ".join(said) + (f"; and {more} more" if more else "")
 
 
 def unknown(what: str, given: object, available: Iterable[str], where: str = "") -> MooInferError:

@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 # not end there: where K is M, `Streams` cannot tell (M, K) from (K, M).
 BLOCK = 251
 LARGEST = 2**18  # inferences drawn at a time, few enough for a cache; from K = 1045 on trials are fewer
+MOST_TOTALS = 2**29  # trials times values of k: four gigabytes an objective
+MOST_DRAWN = 2**24  # inferences of one trial: a column of them takes 128 MiB
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,9 @@ class MonteCarlo(Estimator):
         self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
     ) -> dict[str, Moments | None]:
         """Know nothing."""
+        queries = profile.inference.queries("accuracy")
+        if queries is not None and queries.model.logged is not None and queries.model.logged.graded:
+            aggregator.exact(queries.model, k)  # it may refuse grades, which draws do not tell from right and wrong
         objectives = [ACCURACY, *cost_models(profile, aggregator)]
         return {objective.name: None for objective in objectives}
 
@@ -228,6 +233,11 @@ def simulate(
     """
     K, places = int(k.max()), k - 1
     costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
+    if trials * len(k) > MOST_TOTALS or K > MOST_DRAWN:
+        raise MooInferError(
+            f"{profile.name}: {trials:,} trials at {len(k):,} values of k up to {K:,} are too many to simulate; trials "
+            f"times values of k may be {MOST_TOTALS:,}, and k {MOST_DRAWN:,}"
+        )
     # Each k in one piece of memory: a sum over trials is then the same to the last bit, however many others there are.
     totals = {name: np.zeros((len(k), trials)).T for name in objectives}
     question: list[IntArray] = []

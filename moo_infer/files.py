@@ -4,21 +4,75 @@ Errors of reading say where, not in which file.
 """
 
 import gzip
-import json
+import os
+import re
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from .errors import MooInferError
 
-__all__ = ["HEAD", "aside", "head", "lines", "records"]
+__all__ = [
+    "GZIP",
+    "HEAD",
+    "aside",
+    "called_after",
+    "ends_open",
+    "head",
+    "limited_text",
+    "lines",
+    "refuse_other_than_files",
+    "whole_lines",
+]
 
 HEAD = 65_536  # bytes by which a format is recognised
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 GZIP = b"\x1f\x8b"
+# What the tools whose results are read add to the name of a model, or call a file that is named after nothing.
+ADDED = re.compile(
+    r"(^|[._-])(csv|parquet|jsonl|json|gz|eval_results|eval_all|results|samples)$"
+    r"|^Scenario\.[a-z]+_\d+_[\d.]+(_cot)?$|^output(-rs\d+)?(_chunk_\d+)?$"
+)
+
+
+def refuse_other_than_files(path: Path, /) -> None:
+    """Raise MooInferError for what is no file that can be read again and again: pipes and devices may never end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a name with a NUL
+        raise MooInferError("no such file") from None
+    except OSError as error:  # a loop of links, a name that is too long, a folder that may not be entered
+        raise MooInferError(f"cannot be read: {error.strerror}") from None
+    if stat.S_ISDIR(mode):
+        raise MooInferError("must be a file, is a folder")
+    if not stat.S_ISREG(mode):
+        raise MooInferError("must be a file; what comes through a pipe can be read only once, so save it first")
+
+
+def limited_text(path: Path, most: int, /) -> str:
+    """Return the text of a small file in UTF-8, without a byte order mark.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        MooInferError: for what is no file, cannot be read, is larger, or no UTF-8.
+    """
+    refuse_other_than_files(path)
+    try:
+        with path.open("rb") as file:
+            found = file.read(most + 1)
+        if len(found) > most:
+            raise MooInferError(f"has more than {most:,} bytes, the most that is read of such a file")
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise MooInferError("must be UTF-8 text") from None
+    except OSError as error:
+        raise MooInferError(f"cannot be read: {error.strerror}") from None
 
 
 def head(path: Path, /) -> bytes:
@@ -27,15 +81,10 @@ def head(path: Path, /) -> bytes:
     Raises:
         MooInferError: for what is no file, cannot be read, is UTF-16 or empty.
     """
-    if path.is_dir():
-        raise MooInferError("must be a file, is a folder")
-    if path.exists() and not path.is_file():
-        raise MooInferError("must be a file; what comes through a pipe can be read only once, so save it first")
+    refuse_other_than_files(path)
     try:
         with path.open("rb") as file:
             found = file.read(HEAD)
-    except FileNotFoundError:
-        raise MooInferError("no such file") from None
     except OSError as error:
         raise MooInferError(f"cannot be read: {error.strerror}") from None
     if found.startswith(GZIP):
@@ -57,14 +106,18 @@ def lines(path: Path, /) -> Iterator[tuple[int, str]]:
     Raises:
         MooInferError: for a gzip that is cut off or damaged, and for other encodings.
     """
+    yield from ((number, text.strip()) for number, text in whole_lines(path) if text.strip())
+
+
+def whole_lines(path: Path, /) -> Iterator[tuple[int, str]]:
+    """Yield what `lines` does, with blank lines and the white space around them."""
     with path.open("rb") as file:
         zipped = file.read(2) == GZIP
     number = 0
     try:
         with gzip.open(path, "rb") if zipped else path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                if text := line.decode("utf-8-sig" if number == 1 else "utf-8").strip():
-                    yield number, text
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
         raise MooInferError(f"line {number}: must be UTF-8 text") from None
     except EOFError:
@@ -73,25 +126,28 @@ def lines(path: Path, /) -> Iterator[tuple[int, str]]:
         raise MooInferError(f"the gzip is damaged after line {number}") from None
 
 
-def records(path: Path, /, *, nan: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number of a line and the JSON object in it, for every line that is not blank.
+def ends_open(path: Path, /) -> bool:
+    """Whether the last line of a file, or of a gzip of it, does not end, as where it is cut off."""
+    with path.open("rb") as file:
+        zipped = file.read(2) == GZIP
+    last = b""
+    with gzip.open(path, "rb") if zipped else path.open("rb") as file:
+        while block := file.read(2**20):
+            last = block[-1:]
+    return last != b"\n"
 
-    Args:
-        path: the file.
-        nan: whether NaN and Infinity pass, which are no JSON but what Python writes.
 
-    Raises:
-        MooInferError: naming the line that is broken or holds no object; see also `lines`.
+def called_after(path: Path, /) -> str:
+    """Return what a file of results is called after: its name without what tools add to it, or its folder.
+
+    >>> called_after(Path("gpt-4_samples.jsonl_results.jsonl")), called_after(Path("runs/mine/eval_results.json"))
+    ('gpt-4', 'mine')
     """
-    for number, text in lines(path):
-        try:
-            record = json.loads(text, parse_constant=None if nan else _refuse)
-        except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be parsed"
-            raise MooInferError(f"line {number}: is no JSON: {what}") from None
-        if not isinstance(record, dict):
-            raise MooInferError(f"line {number}: must be a JSON object, got {text:.40}")
-        yield number, record
+    name, before = path.name.split("--bigcodebench-")[0], ""
+    while name != before:
+        before = name
+        name = ADDED.sub("", name)
+    return name or Path(os.path.realpath(path)).parent.name
 
 
 @contextmanager
@@ -101,16 +157,12 @@ def aside(place: Path, /) -> Iterator[Path]:
     Raises:
         MooInferError: where nothing can be written there.
     """
-    if place.is_dir():
-        raise MooInferError(f"{place}: cannot be written: is a folder")
+    target = Path(os.path.realpath(place))  # a link stays one
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise MooInferError(f"{place}: cannot be written: is {'a folder' if os.path.isdir(target) else 'no file'}")
     try:
-        with TemporaryDirectory(prefix=".moo-infer-", dir=place.parent) as folder:
-            yield Path(folder) / place.name
-            (Path(folder) / place.name).replace(place)
+        with TemporaryDirectory(prefix=".moo-infer-", dir=target.parent) as folder:
+            yield Path(folder) / target.name
+            (Path(folder) / target.name).replace(target)
     except OSError as error:
         raise MooInferError(f"{place}: cannot be written: {error.strerror or error}") from None
-
-
-def _refuse(constant: str) -> None:
-    """JSON has no NaN, whatever Python writes."""
-    raise json.JSONDecodeError(f"{constant} is no number there; write null", constant, 0)

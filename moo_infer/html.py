@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import os
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import MooInferError, printable
+from .files import aside
 from .pictures import limit_text, pictures, summary
 from .profiles import ModelProfile
 from .tables import Table, choices, figures, headline, notes, title, to_html
@@ -117,16 +117,9 @@ def save(report: "Report", path: Path, command: str | None = None) -> None:
         MooInferError: where it cannot be written; see also `page`.
     """
     ready(path)
-    text, target = page(report, command), Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        beside.replace(target)
-    except OSError as error:
-        raise MooInferError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+    text = page(report, command)
+    with aside(path) as place:
+        place.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _printable(data: Any) -> Any:

@@ -63,10 +63,10 @@ class Draws:
         accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
             where they are right or wrong. Never a question's solve probability repeated K times.
         columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
-            ``score``, ``latency_s``, ``cost_usd``, ``energy_j``, ``question`` (which one of a log a trial is about).
-            Estimators add ``noise``, uniform in [0, 1), for parts whose totals depend on more than the model knows; a
-            model must not bring it. The three above may stand here too; where both are given, the argument counts.
-            Afterwards `columns` holds all of them.
+            ``score``, ``cached_input_tokens`` (of `tokens_in`, those read from a cache), ``latency_s``, ``cost_usd``,
+            ``energy_j``, ``question`` (which one of a log a trial is about). Estimators add ``noise``, uniform in
+            [0, 1), for parts whose totals depend on more than the model knows; a model must not bring it. The three
+            above may stand here too; where both are given, the argument counts. Afterwards `columns` holds all of them.
 
     Raises:
         MooInferError: where the arrays are not all (M, K), or there is no accuracy.
@@ -312,7 +312,10 @@ class CostModel(ABC):
 
     @property
     def per_query(self) -> bool:
-        """Whether moments given a query may be mixed by a quadrature; not where they jump with a query's tokens."""
+        """Whether moments given a query may be mixed by a quadrature; not where they jump with a query's tokens.
+
+        Where not, `exact` is asked about the model itself, whose laws are then None where queries differ.
+        """
         return True
 
     def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
@@ -392,8 +395,13 @@ class LogReader(ABC):
     A row is a mapping with the keys ``model``, ``question_id``, ``sample`` and ``correct`` (1, 0, true, false, or None
     for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
     ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens``, ``output_tokens`` (all that are billed,
-    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``. Whoever asks checks
-    the rows.
+    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
+    right answer, where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for
+    another question; it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number,
+    text, mapping or list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``,
+    so that two tasks have no question in common. A row without ``sample`` is numbered, one without ``model`` is called
+    after the file. In place of the rows of a record that cannot be read, give a MooInferError that says where it stands
+    and why: it is left out, and its sentence is shown.
 
     **Subclassing.** Give `read`. Redefine `recognises` where files can be told by their content, so that nobody has to
     name the format.
@@ -414,5 +422,5 @@ class LogReader(ABC):
         return False
 
     @abstractmethod
-    def read(self, path: Path, /) -> "Iterable[Mapping[str, object]] | polars.LazyFrame":
+    def read(self, path: Path, /) -> "Iterable[Mapping[str, object] | MooInferError] | polars.LazyFrame":
         """Rows of the neutral table, or a lazy frame with its columns; raises MooInferError for what cannot be read."""

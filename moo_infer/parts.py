@@ -341,8 +341,8 @@ def _middle(given: Mapping[object, object], where: str, accept: Callable[[object
 def _finite(given: object, where: str) -> float:
     try:
         number = math.nan if isinstance(given, bool) else float(given)  # type: ignore[arg-type]  # may fail
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise MooInferError(f"{where}: must be a finite number, got {given!r}")
+        raise MooInferError(f"{where}: must be a finite number, got {given!r:.80}")
     return number

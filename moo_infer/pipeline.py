@@ -33,6 +33,7 @@ AGGREGATORS = ("best-of-k",)
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
 HEADLINE = "utopia"  # of the default selectors, the one a report opens with
 K_MAX = 128
+MOST_VALUES = 250_000  # of k: rows of a curve, nine of which take half a gigabyte
 ESTIMATORS: Mapping[str, type[Exact] | type[MonteCarlo]] = {e.name: e for e in (Exact, MonteCarlo)}
 
 
@@ -207,6 +208,11 @@ class Pipeline:
         if step > self.k_max:
             what = f"k_step = {step}" if self.k_step else f"{profile.name}: the parallelism P = {step}"
             raise MooInferError(f"{what} is above k_max = {self.k_max}, so no multiple of it is left to choose from")
+        if (values := self.k_max // step) > MOST_VALUES:
+            raise MooInferError(
+                f"k_max = {self.k_max} in steps of {step} gives {values:,} values of k, of which {MOST_VALUES:,} are "
+                "allowed; a larger step (--k-step, k_step) or some values (--k, k) reach further"
+            )
         return np.arange(step, self.k_max + 1, step, dtype=np.int64)
 
     def _parts(self, kind: type[Part], given: str | Part | Iterable[str | Part], what: str) -> tuple[Part, ...]:

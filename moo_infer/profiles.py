@@ -29,6 +29,7 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 Read = TypeVar("Read")
+CAP = "max_tokens"  # the limit of output tokens of a request: of the lengths, and of the bill
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,8 @@ class ModelProfile:
     Args:
         name: what reports call it.
         inference: its inference model.
-        costs: its cost models; those of the same objective add up.
+        costs: its cost models; those of the same objective add up. Where they take `max_tokens` and have none, they get
+            that of the inference model: a request has one limit of output tokens.
         parallelism: P, how many inferences run at a time, >= 1.
         source: where the numbers come from, in words.
         largest_k: the largest number of inferences of one query that the source supports, >= 1; None where it says
@@ -48,7 +50,8 @@ class ModelProfile:
             ``costs[0].usd_per_output_token``.
 
     Raises:
-        MooInferError: for a part that is none, or whose fields are out of range.
+        MooInferError: for a part that is none, or whose fields are out of range, and for a cost model with another
+            `max_tokens` than the inference model's.
 
     >>> from moo_infer.builtin.costs import LinearCost
     >>> from moo_infer.builtin.inference import Gaussian
@@ -77,6 +80,8 @@ class ModelProfile:
             check(cost, CostModel, f"{self.name}: costs[{i}]")
             if not isinstance(cost.objective, Objective):
                 raise MooInferError(f"{self.name}: costs[{i}]: {cost.name}: needs an Objective, got {cost.objective!r}")
+        capped = (self._capped(cost, f"{self.name}: costs[{i}]: {cost.name}") for i, cost in enumerate(self.costs))
+        object.__setattr__(self, "costs", tuple(capped))
         at_least_one(self.parallelism, f"{self.name}: parallelism")
         for name in ("largest_k", "extrapolate_to"):
             if getattr(self, name) is not None:
@@ -107,6 +112,10 @@ class ModelProfile:
         for path, value in values.items():
             i, name = self._place(path)
             changes[i][name] = value
+        if CAP in changes[0]:  # the parts that have one have that of the inference model
+            for part, change in zip(self.costs, changes[1:], strict=True):
+                if getattr(part, CAP, None) is not None:
+                    change[CAP] = changes[0][CAP]
         replaced = [replace(p, **change) if change else p for p, change in zip(self._parts, changes, strict=True)]
         profile = copy(self)  # not made anew: arrays would not pass the checks of numbers
         object.__setattr__(profile, "inference", replaced[0])
@@ -118,6 +127,17 @@ class ModelProfile:
         profile = copy(self)
         object.__setattr__(profile, "inference", inference)
         return profile
+
+    def _capped(self, cost: CostModel, where: str) -> CostModel:
+        """A cost model with the limit of output tokens that the inference model has."""
+        part: Any = cost
+        cap, own = getattr(self.inference, CAP, None), getattr(part, CAP, None)
+        if cap is None or own == cap or not hasattr(part, CAP):
+            return cost
+        if own is not None:
+            raise MooInferError(f"{where}: {CAP}: must be {cap:g} as in the inference model, or absent, got {own:g}")
+        capped: CostModel = replace(part, **{CAP: cap})
+        return capped
 
     @property
     def _parts(self) -> list[Any]:

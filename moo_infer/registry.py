@@ -33,9 +33,9 @@ BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
-        *("costs", "prices", "latencies", "limits", "queueing"),
+        *("costs", "prices", "gpus", "latencies", "limits", "queueing"),
         *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
-        *("logs", "harness_logs", "inspect_logs"),
+        *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )
 FLOW = tuple("{['\"")  # a value that begins so is YAML
@@ -272,7 +272,7 @@ def plugin_file(path: str | Path, /) -> ModuleType:
     """
     name = str(path)  # what it is called where plugins are listed
     spec = spec_from_file_location(name, name)
-    if spec is None or spec.loader is None or not Path(path).is_file():
+    if spec is None or spec.loader is None or not os.path.isfile(path):
         raise MooInferError(f"plugin file {name!r}: must be an existing file whose name ends in .py")
     module = module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses look their annotations up

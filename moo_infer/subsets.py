@@ -4,6 +4,7 @@ In all functions k is (m,), integers >= 1; results are (Q, m), a row a question,
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Context, Decimal, localcontext
 from functools import lru_cache
 from itertools import pairwise
@@ -14,10 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import MooInferError
-from .samples import Samples
+from .samples import Answers, Samples
 from .votes import vote_shares
 
-__all__ = ["all_at_k", "best_scored_of_k", "largest_of_k", "mean_pass_at_k", "pass_at_k", "total_of_k", "vote_at_k"]
+__all__ = [
+    "all_at_k",
+    "best_scored_of_k",
+    "largest_of_k",
+    "mean_pass_at_k",
+    "pass_at_k",
+    "total_of_k",
+    "vote_at_k",
+    "vote_bounds_at_k",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -118,20 +128,37 @@ def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
 
     Raises:
         MissingColumn: where there are no answers.
+        NothingPossible: where samples are graded.
 
     >>> answer = np.array([0, 0, 1, 2, -1])
     >>> samples = Samples("mine", ["q"], np.zeros(5, int), np.array([1.0, 1, 0, 0, 0]), {"answer": answer})
     >>> vote_at_k(samples, [1, 2, 3, 5]).round(6)
     array([[0.4     , 0.5     , 0.566667, 1.      ]])
     """
-    k = _integers("k", k, 1)
-    known = np.isfinite(samples.correct)
-    question, answer, correct = samples.question[known], samples["answer"][known], samples.correct[known]
-    n = np.bincount(question, minlength=len(samples.questions))
-    given = answer >= 0
-    (of, _), code = np.unique(np.stack([question[given], answer[given]]), axis=1, return_inverse=True)
-    votes = np.bincount(code, minlength=len(of))
-    right = np.bincount(code, correct[given], minlength=len(of))
+    samples.refuse_grades()
+    return _vote_at_k(samples, samples.answers, _integers("k", k, 1))
+
+
+def vote_bounds_at_k(samples: Samples, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Bounds of `vote_at_k` where answers were judged both right and wrong: all of these wrong, and all right.
+
+    Arguments, shapes and errors are those of `vote_at_k`.
+
+    >>> samples = Samples("mine", ["q"], np.zeros(3, int), np.array([1.0, 0, 0]), {"answer": np.array([0, 0, 1])})
+    >>> [bound.round(6) for bound in vote_bounds_at_k(samples, [1, 3])]
+    [array([[0., 0.]]), array([[0.666667, 1.      ]])]
+    """
+    samples.refuse_grades()
+    answers, k = samples.answers, _integers("k", k, 1)
+    both = answers.judged_both_ways
+    wrong = replace(answers, right=np.where(both, 0.0, answers.right))
+    right = replace(answers, right=np.where(both, answers.samples, answers.right))
+    return _vote_at_k(samples, wrong, k), _vote_at_k(samples, right, k)
+
+
+def _vote_at_k(samples: Samples, answers: Answers, k: IntArray) -> FloatArray:
+    of, votes, right = answers.question, answers.samples, answers.right
+    n = np.bincount(samples.question[np.isfinite(samples.correct)], minlength=len(samples.questions))
     # A row a question: n, then its answers in the order of their votes, as votes and right votes, filled with zeros.
     order = np.lexsort((-right, -votes, of))
     place = np.arange(len(of)) - np.searchsorted(of, of)

@@ -91,7 +91,7 @@ def test_nothing_is_written_over_what_is_read_or_where_something_fails(capsys, t
     assert old.read_text() == "mine\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.yaml", "old.csv", "prices.yaml"]
     assert called(capsys, LOG, "--out", "p.yaml", "--prices", str(prices))[0] == 0
-    for place in ("p.yaml", "p.samples.parquet"):
+    for place in ("p.yaml", next(tmp_path.glob("p.samples-*.parquet")).name):
         assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--html", place]) == 2
         assert "would overwrite what is read" in capsys.readouterr().err
     assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--aggregator", "one-call"]) == 0
@@ -100,10 +100,18 @@ def test_nothing_is_written_over_what_is_read_or_where_something_fails(capsys, t
 def test_one_name_for_two_models_is_refused(capsys, tmp_path):
     for model in "ab":
         (tmp_path / f"{model}.csv").write_text(f"model,question_id,sample,correct\n{model},{model}1,1,1\n")
-    for words in ((f"x={tmp_path}/a.csv", f"x={tmp_path}/b.csv"), (f"{tmp_path}/b.csv", f"b={tmp_path}/a.csv")):
+    for words in ((f"{tmp_path}/b.csv", f"b={tmp_path}/a.csv"), (f"b={tmp_path}/a.csv", f"{tmp_path}/b.csv")):
         code, _, err = called(capsys, *words)
         assert code == 2
-        assert "is also the name given to" in err
+        assert "'b' is also the name given to 'a'; names must differ" in err
+
+
+def test_files_of_one_name_are_one_model(capsys, tmp_path):
+    for model in "ab":
+        (tmp_path / f"{model}.csv").write_text(f"model,question_id,sample,correct\n{model},{model}1,1,1\n")
+    code, out, _ = called(capsys, f"x={tmp_path}/a.csv", f"x={tmp_path}/b.csv", "--json")
+    (model,) = json.loads(out)["models"]
+    assert (code, model["model"], model["questions"]) == (0, "x", 2)
 
 
 def test_a_renamed_model_has_the_price_of_its_own_name(capsys):
@@ -129,6 +137,25 @@ def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys,
     assert max(model["extrapolated"]["pass_at_k"]) <= 1
 
 
+def test_what_cannot_be_extrapolated_is_a_warning_and_no_promise(capsys, tmp_path):
+    log, out = tmp_path / "two.csv", tmp_path / "p.yaml"
+    rows = [f"m,q{q},{s},{int(q % 2 and (q + s) % 5 > 0)}" for q in range(20) for s in range(2)]
+    log.write_text("\n".join(["model,question_id,sample,correct", *rows]) + "\n")
+    code, text, err = called(capsys, str(log), "--extrapolate", "--k-max", "100", "--out", str(out))
+    said = (
+        "pass@k is not extrapolated: a law of coverage needs at least 3 attempts at every question, got 2; k ends at 2"
+    )
+    assert code == 0
+    assert f"moo-infer: warning: m: {said}" in err
+    assert said in " ".join(text.split())
+    assert "extrapolate_to" not in out.read_text()
+    assert run(["recommend", "--models", str(out), "--aggregator", "coverage", "--k", "1,2,100", "--min-accuracy", "0",
+                "--selector", "max-accuracy", "--json"]) == 0  # fmt: skip
+    document = json.loads(capsys.readouterr().out)
+    assert {row["k"] for row in document["rows"]} == {2}
+    assert said in document["models"][0]["source"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -137,17 +164,24 @@ def test_more_than_the_log_supports_is_a_warning_and_beyond_it_is_marked(capsys,
         ([LOG, "--model", "acme/huge"], "unknown model 'acme/huge'; available: acme/large"),
         ([LOG, "--date", "2026-01-02"], "--date is the day whose prices hold; give --prices as well"),
         ([LOG, "--prices", PRICES, "--date", "yesterday"], "--date: must be YYYY-MM-DD, got 'yesterday'"),
+        ([LOG, "--free", "acme/small"], "--free is about prices; give --prices or --price"),
+        ([LOG, "--per-million"], "--per-million is about prices; give --prices or --price"),
+        (
+            [LOG, "--prices", "genai-prices", "--per-million"],
+            "--per-million (per_million=True) is about prices by hand; genai",
+        ),
+        ([LOG, "--prices", PRICES, "--free", "acme/smal"], "models that cost nothing: unknown model 'acme/smal'"),
         ([LOG, "--prices", "nowhere.json"], "prices 'nowhere.json': is neither genai-prices nor a file"),
         ([LOG, "--price", "acme/small=1"], "must be MODEL=INPUT,OUTPUT in USD per token"),
         ([LOG, "--price", "acme/small=1e-7,4e-7"], "acme/medium"),
         ([LOG, "--extrapolate", "--inference", "empirical"], "no log can be drawn from beyond its samples"),
+        ([LOG, "--extrapolate", "--inference", "lognormal"], "lognormal takes all questions as equally hard"),
         ([LOG, "--bootstrap", "0"], "Invalid value for '--bootstrap'"),
         ([LOG, "--seed", "-1"], "must be >= 0"),
         ([LOG, "--calls", "slots", "--parallelism", "0"], "parallelism: must be >= 1, got 0"),
         ([LOG, "--calls", "slots"], "--calls slots and --parallelism belong together, got --calls slots"),
         ([LOG, "--parallelism", "4"], "--calls slots and --parallelism belong together, got --calls at-once"),
         ([LOG, "--table", LOG], "--table: " + LOG + ": would overwrite what is read"),
-        ([LOG, "--table", "p.samples.parquet", "--out", "p.yaml"], "would overwrite what else is written"),
         ([LOG, "--table", "t.csv", "--out", "nowhere/p.yaml"], "cannot be written: No such file or directory"),
         ([LOG, "--table", "t.csv", "--out", "p.json"], "must end in .yaml or .yml"),
         ([LOG, "--min-samples", "0"], "min_samples: must be >= 1, got 0"),
@@ -163,3 +197,33 @@ def test_bad_input_is_one_sentence(capsys, tmp_path, monkeypatch, words, message
     assert message in err
     assert len(err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_prices_per_million_tokens(capsys, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("acme/small: {usd_per_input_token: 0.1, usd_per_output_token: 0.4}\n")
+    small = [LOG, "--model", "acme/small", "--json", "--bootstrap", "20"]
+    found = [
+        json.loads(called(capsys, *small, *words)[1])["models"][0]["mean_cost_usd"]
+        for words in (
+            ["--prices", PRICES],
+            ["--prices", str(file), "--per-million"],
+            ["--price", "acme/small=0.1,0.4", "--per-million"],
+        )
+    ]
+    assert found[1] == found[2] == pytest.approx(found[0])
+
+
+def test_a_renamed_model_that_costs_nothing(capsys, tmp_path):
+    file = tmp_path / "list.json"
+    free = {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 0, "output_cost_per_token": 0}
+    file.write_text(json.dumps({"acme/small": free}))
+    log = tmp_path / "log.csv"
+    log.write_text("model,question_id,sample,correct,input_tokens,output_tokens\nacme/small,q,1,1,5,5\n")
+    for name in ("fast", "acme/small"):
+        code, out, _ = called(capsys, f"fast={log}", "--prices", str(file), "--free", name, "--json")
+        assert code == 0
+        assert json.loads(out)["models"][0]["mean_cost_usd"] == 0
+    code, _, err = called(capsys, f"fast={log}", "--prices", str(file))
+    assert code == 2
+    assert "--free acme/small" in err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from log_writers import FORMATS, truth
 
 from moo_infer import (
     AccuracyAggregator,
@@ -45,7 +46,7 @@ NOISY = {"seconds_per_input_token": 1e-4, "seconds_per_output_token": 1e-3, "rat
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
     "lognormal": [
-        "tokens_in_mean=500,tokens_out_mean=2000,accuracy_mean=0.8,tokens_out_cv_within=0.5,max_tokens=3000",
+        "tokens_in_mean=500,tokens_out_mean=2000,accuracy_mean=0.8,tokens_out_cv_within=0.5,max_tokens=2500",
         "tokens_in_mean=500,tokens_in_cv=0.5,tokens_out_mean=2000,tokens_out_cv_between=0.8,accuracy_mean=0.8,accuracy_std=0.1",
     ],
     "beta": [
@@ -55,8 +56,8 @@ GIVEN = {
     ],
     "difficulty-classes": [
         {"shares": [0.6, 0.4], "p": [0.85, 0.4], "tokens_in_mean": 500, "tokens_out_mean": 90},
-        {"shares": [1.0], "p": [0.3], "tokens_in_mean": 500, "tokens_in_cv": 0.3, "tokens_out_mean": 90,
-         "tokens_out_cv_between": 0.4, "tokens_out_cv_within": 0.3, "max_tokens": 150},
+        {"shares": [1.0], "p": [0.3], "tokens_in_mean": 500, "tokens_in_cv": 0.3, "tokens_out_mean": 1500,
+         "tokens_out_cv_between": 0.4, "tokens_out_cv_within": 0.3, "max_tokens": 2500},
     ],
     "empirical": [MODELS["a log"], Empirical(LOG, "acme/large", sha256(LOG.read_bytes()).hexdigest())],
     "logged-latency": ["calls=at-once", "calls=slots", "calls=sequential"],
@@ -64,14 +65,32 @@ GIVEN = {
     "api-cost": [
         *(
             f"usd_per_input_token=1.25e-6,usd_per_output_token=1e-5,reasoning_tokens_per_output_token=0.5,calls={calls}"
-            for calls in ("n", "parallel", "sequential", "cached,usd_per_cached_input_token=1e-7")
+            for calls in (
+                *("n", "parallel", "sequential"),
+                "cached,usd_per_cached_input_token=1e-7,min_cacheable_tokens=0",
+                "parallel-writes,usd_per_cache_write_token=1.5e-6,min_cacheable_tokens=0",
+                "n,n_max=3,usd_per_request=1e-4",
+            )
         ),
         "usd_per_input_token=1e-6,usd_per_output_token=4e-6,calls=cached,usd_per_cached_input_token=1e-7,"
-        "usd_per_cache_write_token=1.25e-6,reasoning_tokens=300,batch_discount=0.5",
+        "usd_per_cache_write_token=1.25e-6,reasoning_tokens=300,batch_discount=0.5,min_cacheable_tokens=0",
+        # From here on the bill jumps or bends within the lengths of the models, all of which are cut at 2500 if at all.
         *(
             {"usd_per_input_token": 1e-6, "usd_per_output_token": 4e-6, "usd_per_cached_input_token": 1e-7, "calls": calls,
+             "min_cacheable_tokens": 0,
              "long_context": [{"above_input_tokens": 300, "usd_per_input_token": 2e-6, "usd_per_output_token": 6e-6}]}
             for calls in ("n", "parallel", "cached")
+        ),
+        *(
+            "usd_per_input_token=1e-6,usd_per_output_token=4e-6,usd_per_cached_input_token=1e-7,"
+            f"usd_per_cache_write_token=1.25e-6,{more}"
+            for more in (
+                "calls=cached,min_cacheable_tokens=450",
+                "calls=parallel-writes,usd_per_request=1e-4",
+                "cached_input_share=0.6,min_cacheable_tokens=450",
+                "max_tokens=2500,reasoning_tokens_per_output_token=1.5,reasoning_tokens=100,usd_per_request=1e-4",
+                "max_tokens=2500,calls=n,n_max=3",
+            )
         ),
     ],
     "gpu-cost": [
@@ -86,6 +105,8 @@ GIVEN = {
     "rate-limited": [
         f"{CALL},requests_per_minute=60,burst=0.1",
         f"{CALL},tokens_per_minute=9000,overhead_s=0.3",
+        f"{CALL},input_tokens_per_minute=9000,output_tokens_per_minute=3000,reserved_output_tokens=4096,"
+        "uncounted_input_tokens=100",
         {**NOISY, "requests_per_minute": 60},
     ],
     "linear-latency": [CALL],
@@ -225,9 +246,13 @@ def test_what_is_exact_stays_exact():
 
 
 LOGS = Path(__file__).parent / "fixtures" / "logs"
-# A file for every log reader, with parameters for the test.
+# A file for every log reader, or who writes one, with parameters for the test.
 FILES = {
-    "evalplus": [("toy_eval_results.json", ""), ("toy_eval_results.json", "tests=base")],
+    "bigcodebench": [("bigcodebench", "")],
+    "livecodebench": [("livecodebench", ""), ("livecodebench-execution", "")],
+    "nemo-skills": [("nemo-skills", "metric=symbolic_correct"), ("nemo-skills-judged", "")],
+    "openai-evals": [("openai-evals", "metric=match")],
+    "evalplus": [("toy_eval_results.json", ""), ("toy_eval_results.json", "tests=base"), ("evalplus-2023", "")],
     "human-eval": [("toy_samples.jsonl_results.jsonl", "")],
     "inspect-ai": [("arithmetic.eval", ""), ("letters.json", ""), ("scorers.json", "scorer=match")],
     "lm-eval": [("lm-eval/maker__dummy/samples_sums_*", "filter=each")],
@@ -249,6 +274,12 @@ class TestLogReaders(LogReaderContract):
 
     @pytest.fixture
     def file(self, given, tmp_path):
+        if given[1] in FORMATS:
+            log = FORMATS[given[1]][1](truth(np.random.default_rng(0)))
+            made = tmp_path / "made" / log.name
+            made.parent.mkdir(parents=True)
+            made.write_bytes(log.bytes())
+            return made
         if given[0] != "table":
             return next(LOGS.glob(given[1]))
         made = tmp_path / "made" / given[1]
@@ -530,7 +561,7 @@ def test_moments_that_leave_something_out_on_a_log_are_found(pytester):
 
 def test_a_parameter_that_no_instance_sets_is_found(pytester):
     pytester.makepyfile("""
-        from moo_infer.builtin.prices import GpuCost
+        from moo_infer.builtin.gpus import GpuCost
         from moo_infer.testing import CostModelContract
 
         class TestMine(CostModelContract):

@@ -38,8 +38,9 @@ def test_runs_at_several_concurrencies_give_a_batch(files, points):
 
 @pytest.mark.parametrize("file", ["vllm-bench-detailed.json", "aiperf-0.5-records.jsonl"])
 def test_logs_of_single_requests_give_slots(file):
-    """The fixtures are of calls with 0.3 s + 0.1 ms tokens_in + 10 ms tokens_out, and one that failed."""
-    fitted = fit_serving(read([FIXTURES / file]))
+    """The fixtures are of calls with 0.3 s + 0.1 ms tokens_in + 10 ms tokens_out, and one that did not end well."""
+    with pytest.warns(UserWarning, match=f"{file}: not fitted: 1 (failed|cancelled) request$"):
+        fitted = fit_serving(read([FIXTURES / file]))
     assert fitted.kind == "slots"
     assert values(fitted) == pytest.approx(SLOTS, rel=1e-5)
 
@@ -292,24 +293,24 @@ GOOD = "concurrency,input_tokens,output_tokens,ttft_s,latency_s\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "log.csv: is empty; read are vLLM bench"),
+        ("", "log.csv: is empty"),
         (GOOD, "log.csv: no completed request in it"),
         ("a,b\n1,2\n", "log.csv: is no CSV with input_tokens, output_tokens, latency_s (its header: 'a, b')"),
         (GOOD + "1,512,100,0.2,nan\n", "log.csv: line 2: latency_s: must be a finite number, got nan"),
         (GOOD + "1,512,100,0.2,-1\n", "log.csv: line 2: latency_s: must be > 0, got -1"),
-        (GOOD + "1,512,100,0.2,1\n0,512,100,0.2,1\n", "log.csv: line 3: concurrency: must be > 0, got 0"),
+        (GOOD + "0,512,100,0.2,1\n", "log.csv: line 2: concurrency: must be > 0, got 0"),
         (GOOD + "1,-5,100,0.2,1\n", "log.csv: line 2: input_tokens: must be >= 0, got -5"),
         ("# an H100\n" + GOOD + "\n# idle\n1,512,100,0.2,0\n", "log.csv: line 5: latency_s: must be > 0, got 0"),
         (GOOD + "1,512,100,0.2,\n", "log.csv: line 2: latency_s is missing"),
         (GOOD + "1,512,100,2,1\n", "log.csv: line 2: ttft_s = 2 is more than latency_s = 1"),
-        (GOOD + "1,512,many,0.2,1\n", "log.csv: line 2: could not convert string to float: 'many'"),
+        (GOOD + "1,512,many,0.2,1\n", "log.csv: line 2: output_tokens: must be a number, got 'many'"),
         (GOOD + "1,512,100,0.2,1\n" * 3, "slots: at least 4 requests are needed to fit three numbers, got 3"),
-        ("{", "log.csv: is no JSON: Expecting property name"),
-        ("[1, 2]", "log.csv: must hold JSON objects, got 1"),
-        ('{"hello": 1}', "log.csv: is of no known format (its keys: hello)"),
-        ('{"mean_ttft_ms": 1}', "log.csv: record 1: looks like vLLM bench, but 'total_input_tokens' is missing"),
-        ('{"benchmarks": [{"metrics": {}}]}', "looks like guidellm, but 'request_concurrency' is missing"),
-        ('{"metadata": {}, "metrics": {"input_sequence_length": 5}}', "looks like a record of aiperf, but 'int' object"),
+        ("{", "log.csv: is no JSON, or is cut off: Expecting property name"),
+        ("[1, 2]", "log.csv: record 1: must be a JSON object, got 1; record 2: must be a JSON object, got 2"),
+        ('{"hello": 1}', "log.csv: line 1: is of no known format (its keys: hello); read are vLLM bench"),
+        ('{"mean_ttft_ms": 1}', "log.csv: line 1 (vLLM bench or SGLang): completed is missing"),
+        ('{"benchmarks": [{"metrics": {}}]}', "benchmark 1 (guidellm): metrics.prompt_token_count is missing"),
+        ('{"metadata": {}, "metrics": {"input_sequence_length": 5}}', "line 1: metrics.input_sequence_length: must be a JSON object, got 5"),
     ],
 )  # fmt: skip
 def test_what_is_refused_in_a_file(tmp_path, cli, text, message):
@@ -321,18 +322,18 @@ def test_what_is_refused_in_a_file(tmp_path, cli, text, message):
 def test_what_else_is_refused(tmp_path, cli):
     points = written(tmp_path, GOOD + "1,512,100,0.2,1.2\n4,512,100,0.2,1.3\n")
     for arguments, message in (
-        ([tmp_path / "none.csv"], "none.csv: cannot be read: No such file or directory"),
+        ([tmp_path / "none.csv"], "none.csv: no such file"),
         ([points, "--kind", "batch"], "batch: at least 3 different concurrencies with ttft_s are needed to fit ITL(B), got 2"),
         ([points, "--kind", "line"], "unknown kind 'line'; available: batch, slots"),
         ([*AIPERF, "--kind", "slots"], "slots: needs single requests, got means over runs"),
         ([*AIPERF, "--out", tmp_path / "none" / "x.yaml"], "cannot be written: No such file or directory"),
-        ([tmp_path], "cannot be read: Is a directory"),
+        ([tmp_path], "must be a file, is a folder"),
     ):  # fmt: skip
         code, out, err = cli("fit-latency", *arguments)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert message in err
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(MooInferError, match="binary: must be a text file"):
+    with pytest.raises(MooInferError, match="binary: must be UTF-8 text, is UTF-16"):
         read([tmp_path / "binary"])
     unstreamed = Measured(
         *(np.array(column, dtype=float) for column in ([1, 2, 3], [9, 9, 9], [9, 9, 9], [1, 1, 1], [1, 1, 1]))

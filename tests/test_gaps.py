@@ -23,8 +23,8 @@ def log(Q=4, n=5):
 @pytest.mark.parametrize(
     ("part", "column", "message"),
     [
-        (PluralityVote(), "answer", "no vote, because no question of the log has two answers"),
-        (TopScore(), "score", "no choice by score, because no question of the log has two scores"),
+        (PluralityVote(), "answer", "no vote, because no question has two answers"),
+        (TopScore(), "score", "no choice by score, because no question has two scores"),
     ],
 )
 @pytest.mark.parametrize("there", [0, 1])

@@ -53,16 +53,22 @@ def test_one_scored_answer_of_several_is_one_sample_and_a_warning(filter):
 
 def test_several_filters_or_metrics_must_be_told_apart(changed):
     with pytest.raises(
-        MooInferError, match=r"has several filters \(each, maj@3, first\); name one: lm-eval:filter=\.\.\."
+        MooInferError, match=r"has several filters \(each, maj@3, first\); name one: --format lm-eval:filter=each"
     ):
         read(SUMS)
     with pytest.raises(MooInferError, match="has no filter 'strict'; there are: each, maj@3, first"):
         read(SUMS, "lm-eval:filter=strict")
-    path = changed({"metrics": ["exact_match", "other", "words"], "other": [1, 1, 0], "words": "x"})
-    with pytest.raises(MooInferError, match=r"has several metrics \(exact_match, other\); name one: lm-eval:metric="):
+    others = {"metrics": ["exact_match", "other", "words"], "other": [1, 1, 0], "words": "x"}
+    path = changed(others, others)
+    with pytest.raises(
+        MooInferError, match=r"has several metrics \(exact_match, other\); name one: --format lm-eval:metric="
+    ):
         read(path)
     assert len(read(path, "lm-eval:metric=exact_match")) == 9
-    with pytest.raises(MooInferError, match="document 1: has no metric 'other'"):
+    path = changed(others)
+    with pytest.raises(
+        MooInferError, match="line 2: document 1: has no metric 'other'; line 3: document 2: has no metric 'other'"
+    ):
         read(path, "lm-eval:metric=other")
 
 
@@ -81,14 +87,17 @@ def test_a_metric_for_each_repeat(changed):
         changed(*({"exact_match": score} | each for score in ([1, 0, 1], [0.0, 0.0, float("nan")], [True] * 3)))
     )
     assert samples.scored.correct.tolist() == [1, 0, 1, 0, 0, 1, 1, 1]
-    with pytest.raises(MooInferError, match="document 0: exact_match has not as many values as repeats"):
-        read(changed({"exact_match": [1, 0]} | each))
+    with pytest.warns(UserWarning, match="line 1: document 0: exact_match has 2 values for 3 repeats"):
+        assert len(read(changed({"exact_match": [1, 0]} | each))) == 6
 
 
 def test_a_mean_over_repeats_says_how_many_are_right_but_not_which(changed):
-    samples = read(changed({"filtered_resps": [["four", "IV", "5"]]}))
+    with pytest.warns(
+        UserWarning, match="which of them are right is not known of 1 documents, so that answers are not"
+    ):
+        samples = read(changed({"filtered_resps": [["four", "IV", "5"]]}))
     assert samples.correct.reshape(3, 3).sum(axis=1).tolist() == [2, 2, 1]
-    assert (samples["answer"].reshape(3, 3)[0] == -1).all()
+    assert "answer" not in samples.columns
 
 
 def test_a_filter_that_keeps_some_of_the_repeats(changed):
@@ -98,13 +107,20 @@ def test_a_filter_that_keeps_some_of_the_repeats(changed):
 
 def test_partial_scores_count_as_wrong_and_are_counted(changed):
     changes = {"filtered_resps": ["4"], "metrics": ["f1"], "f1": 0.5, "resps": [["It is 4."]]}
-    with pytest.warns(UserWarning, match=r"mine\.jsonl: 3 samples are partly right and count as wrong"):
-        assert read(changed(*[changes] * 3)).correct.tolist() == [0, 0, 0]
+    with pytest.warns(UserWarning, match=r"mine\.jsonl: 1 samples are partly right and count as wrong"):
+        assert read(changed(changes, *[changes | {"f1": 1.0}] * 2)).correct.tolist() == [0, 1, 1]
+    with pytest.raises(
+        MooInferError, match=r"mine\.jsonl: 3 of 3 samples have scores between 0 and 1: they are graded"
+    ):
+        read(changed(*[changes] * 3))
 
 
 def test_records_of_one_document_are_its_samples(changed):
     path = changed(
-        *[{"doc_id": 0, "resps": [["x"]], "filtered_resps": [a], "exact_match": 0.0} for a in ("a", "[invalid]", "a")]
+        *[
+            {"doc_id": 0, "doc_hash": "x", "resps": [["x"]], "filtered_resps": [a], "exact_match": 0.0}
+            for a in ("a", "[invalid]", "a")
+        ]
     )
     samples = read(path)
     assert samples.questions == ("0",)
@@ -123,17 +139,20 @@ def test_the_model_is_called_as_in_the_results_or_as_the_folder(tmp_path, change
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "reason"),
     [
-        ({"exact_match": 7}, "document 0: exact_match: the score 7 is neither right nor wrong; allowed are numbers from 0 to 1"),
-        ({"resps": []}, None),
-        ({"resps": 5}, "line 1: looks like a record of lm-evaluation-harness, but object of type 'int' has no len"),
-        ({"metrics": ["none"]}, "line 1: looks like a record of lm-evaluation-harness, but 'none' is missing"),
+        ({"exact_match": 7}, r"row 1 \(question '0'\): correct: the score 7 is neither right nor wrong"),
+        ({"exact_match": "great"}, r"row 1 \(question '0'\): correct: the score 'great' is neither right nor wrong"),
+        ({"resps": 5}, r"line 1: has a value of another kind"),
+        ({"doc_id": None}, "line 1: doc_id must be a number or a name, got None"),
+        ({"filtered_resps": []}, "line 1: has a value of another kind"),
     ],
-)  # fmt: skip
-def test_what_is_refused_in_a_record(changed, change, message):
-    if message is None:
-        assert len(read(changed(change | {"exact_match": 1}))) == 7
-        return
-    with pytest.raises(MooInferError, match=rf"mine\.jsonl: {message}"):
-        read(changed(change | {"filtered_resps": ["4"]}))
+)
+def test_an_odd_record_is_left_out_aloud(changed, change, reason):
+    change = {"resps": [["It is 4."]], "filtered_resps": ["4"]} | change
+    with pytest.warns(UserWarning, match=rf"mine\.jsonl: 1 of 7 records are left out: {reason}"):
+        assert len(read(changed(change))) == 6
+
+
+def test_requests_without_answers_are_choices(changed):
+    assert len(read(changed({"resps": [], "filtered_resps": ["4"], "exact_match": 1}))) == 7

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from moo_infer import MooInferError, Registry
-from moo_infer.builtin.inspect_logs import _unpacked, _usage
+from moo_infer.builtin.inspect_calls import usage_of
+from moo_infer.builtin.inspect_logs import _unpacked
 from moo_infer.calibrate import read_log
 
 FIXTURES = Path(__file__).parent / "fixtures" / "logs"
@@ -49,7 +50,7 @@ def changed(tmp_path):
 
 def test_epochs_are_samples():
     samples = read(ARITHMETIC)
-    assert (samples.model, samples.questions) == ("mockllm/model", ("q1", "q2", "q3"))
+    assert (samples.model, samples.questions) == ("mockllm/model", ("arithmetic:q1", "arithmetic:q2", "arithmetic:q3"))
     np.testing.assert_array_equal(samples.correct.reshape(3, 3), [[1, 1, 0], [1, 0, np.nan], [0, 0, 1]])
     answers = samples["answer"].reshape(3, 3)
     assert answers[1, 2] == -1
@@ -68,7 +69,7 @@ def test_epochs_are_samples():
 
 def test_a_log_in_json():
     samples = read(LETTERS)
-    assert (samples.questions, samples.correct.tolist()) == (("1",), [1, 0])
+    assert (samples.questions, samples.correct.tolist()) == (("letters:1",), [1, 0])
     assert samples["answer"].tolist() == [1, 0]
 
 
@@ -82,6 +83,7 @@ def test_a_log_of_a_run_that_did_not_end(tmp_path, changed):
     kept = {
         name: document for name, document in members().items() if name not in ("header.json", "samples/q3_epoch_3.json")
     }
+    del kept["summaries.json"]
     with pytest.warns(UserWarning, match=r"run\.eval: the status of the log is 'started': samples may be missing"):
         assert read(packed(tmp_path / "run.eval", kept)).n.tolist() == [3, 3, 2]
     with pytest.warns(UserWarning, match="the status of the log is 'cancelled'"):
@@ -108,7 +110,9 @@ def test_the_last_of_two_members_of_a_name_counts(tmp_path):
 
 
 def test_several_scorers_must_be_told_apart():
-    with pytest.raises(MooInferError, match=r"has several scorers \(match, includes\); name one: inspect-ai:scorer="):
+    with pytest.raises(
+        MooInferError, match=r"has several scorers \(match, includes\); name one: --format inspect-ai:scorer=match"
+    ):
         read(SCORERS)
     assert read(SCORERS, "inspect-ai:scorer=match").correct.tolist() == [0]
     assert read(SCORERS, "inspect-ai:scorer=includes").correct.tolist() == [1]
@@ -126,9 +130,14 @@ def test_scores(changed, value, correct):
 
 
 @pytest.mark.parametrize("value", ["P", 0.5, "0.25"])
-def test_partial_scores_count_as_wrong_and_are_counted(changed, value):
-    with pytest.warns(UserWarning, match=r"mine\.json: 2 samples are partly right and count as wrong"):
-        assert read(changed({"scores": {"choice": {"value": value}}})).correct.tolist() == [0, 0]
+def test_partial_scores_count_as_wrong_and_are_counted(changed, tmp_path, value):
+    log = json.loads(LETTERS.read_text())
+    log["samples"][1]["scores"]["choice"]["value"] = value
+    (tmp_path / "mine.json").write_text(json.dumps(log))
+    with pytest.warns(UserWarning, match=r"mine\.json: 1 samples are partly right and count as wrong"):
+        assert read(tmp_path / "mine.json").correct.tolist() == [1, 0]
+    with pytest.raises(MooInferError, match=r"mine\.json: 2 of 2 samples have scores between 0 and 1: they are graded"):
+        read(changed({"scores": {"choice": {"value": value}}}))
 
 
 @pytest.mark.parametrize("trouble", [{"error": {"message": "down"}}, {"invalidation": {"author": "me"}}])
@@ -161,14 +170,14 @@ def test_what_was_not_scored_is_neither_right_nor_wrong(tmp_path):
 )  # fmt: skip
 def test_input_holds_cached_tokens_and_output_reasoning(provider, logged, tokens):
     names = ("input_tokens", "output_tokens", "input_tokens_cache_read", "reasoning_tokens", "total_tokens")
-    found = _usage(dict(zip(names, logged, strict=True)), provider)
+    found = usage_of(dict(zip(names, logged, strict=True)), provider)
     assert (found["input_tokens"], found["output_tokens"]) == tokens
     assert (found["cached_input_tokens"], found["reasoning_tokens"]) == logged[2:4]
 
 
 def test_written_caches_are_input():
     usage = {"input_tokens": 5, "input_tokens_cache_write": 7, "input_tokens_cache_read": 3, "output_tokens": 9}
-    assert _usage(usage, "anthropic")["input_tokens"] == 15
+    assert usage_of(usage, "anthropic")["input_tokens"] == 15
 
 
 def test_tokens_are_those_of_the_evaluated_model(changed):
@@ -187,15 +196,16 @@ def test_a_log_that_is_cut_off_is_refused(tmp_path):
                 read(tmp_path / path.name)
 
 
-def test_a_log_that_is_damaged_is_refused(tmp_path):
+def test_a_sample_that_is_damaged_is_left_out_aloud(tmp_path):
     whole = bytearray(ARITHMETIC.read_bytes())
     with zipfile.ZipFile(ARITHMETIC) as archive:
         info = archive.getinfo("samples/q2_epoch_1.json")
     begin = info.header_offset + 30 + len(info.filename) + 40
     whole[begin : begin + 200] = b"\xff" * 200
     (tmp_path / "x.eval").write_bytes(whole)
-    with pytest.raises(MooInferError, match=r"x\.eval: samples/q2_epoch_1\.json: is damaged"):
-        read(tmp_path / "x.eval")
+    with pytest.warns(UserWarning, match=r"x\.eval: 1 of 9 records are left out: samples/q2_epoch_1\.json: is damaged"):
+        samples = read(tmp_path / "x.eval")
+    assert dict(zip(samples.questions, samples.n.tolist(), strict=True))["arithmetic:q2"] == 2
 
 
 @pytest.mark.parametrize(
@@ -204,11 +214,11 @@ def test_a_log_that_is_damaged_is_refused(tmp_path):
         ({"samples": []}, r"holds no samples \(its status: success\)"),
         ({"eval": {}}, "the header names no model"),
         ({"of": {"scores": {}}}, "has no scorer"),
-        ({"of": {"scores": {"choice": {"value": "great"}}}}, "sample 1, epoch 1: the score 'great' is neither right nor wrong"),
-        ({"of": {"scores": {"choice": {"value": 7}}}}, "sample 1, epoch 1: the score 7 is neither right nor wrong"),
-        ({"of": {"scores": {"choice": {"value": {"a": 1}}}}}, r"sample 1, epoch 1: the score \{'a': 1\} is neither"),
+        ({"of": {"scores": {"choice": {"value": "great"}}}}, "the score 'great' is neither right nor wrong"),
+        ({"of": {"scores": {"choice": {"value": 7}}}}, "the score 7 is neither right nor wrong"),
+        ({"of": {"scores": {"choice": {"value": {"a": 1}}}}}, r"the score is a mapping with the keys a; .*--score-key a"),
         ({"of": {"model_usage": {"mockllm/model": {}}, "id": None}}, "question_id is blank"),
-        ({"of": {"model_usage": {"mockllm/model": {"output_tokens": 1}}}}, "sample 1, epoch 1: cannot be read: 'input_tokens'"),
+        ({"of": {"model_usage": {"mockllm/model": {"output_tokens": 1}}}}, "sample 1, epoch 1, sample 1, epoch 2: its usage lacks input_tokens or output_tokens"),
     ],
 )  # fmt: skip
 def test_what_is_refused_in_a_log(changed, change, message):

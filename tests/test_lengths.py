@@ -123,7 +123,7 @@ def test_queries_may_need_no_tokens():
     [
         (CUT, "max_tokens = 4000 cuts 9.6 % of the outputs"),
         (replace(PLAIN, tokens_out_cv_within=0.5, max_tokens=4096.0), "max_tokens = 4096 cuts 4.0 % of the outputs"),
-        (replace(PLAIN, max_tokens=1999.0), "max_tokens = 1999 cuts 100.0 % of the outputs"),
+        (replace(PLAIN, max_tokens=1999.0), "max_tokens = 1999 cuts 100 % of the outputs"),
         (
             replace(PLAIN, tokens_out_cv_within=0.24, max_tokens=4600.0),
             "max_tokens = 4600 cuts less than 0.1 % of the outputs",
@@ -134,7 +134,8 @@ def test_queries_may_need_no_tokens():
     ids=repr,
 )
 def test_the_share_that_is_cut_is_said(model, remark):
-    assert model.remarks() == ((remark,) if remark else ())
+    rest = ", not counting reasoning tokens; the accuracy is taken as measured with this cut"
+    assert model.remarks() == ((f"{remark}{rest}",) if remark else ())
     if "less" not in remark and remark:
         drawn = 100 * np.mean(model.sample(np.random.default_rng(1), 40_000, 1).tokens_out == model.max_tokens)
         assert f"{drawn:.0f}" == f"{float(remark.split()[4]):.0f}"
@@ -152,9 +153,9 @@ models:
 """)
     code, out, _ = cli("recommend", "--models", path, "--max-cost", "0.1")
     assert code == 0
-    assert "mine: max_tokens = 4000 cuts 9.6 % of the outputs." in out
+    assert "mine: max_tokens = 4000 cuts 9.6 % of the outputs, not counting reasoning tokens;" in " ".join(out.split())
     code, out, _ = cli("recommend", "--models", path, "--max-cost", "0.1", "--json")
-    assert json.loads(out)["remarks"][0]["remark"] == "max_tokens = 4000 cuts 9.6 % of the outputs"
+    assert json.loads(out)["remarks"][0]["remark"].startswith("max_tokens = 4000 cuts 9.6 % of the outputs")
 
 
 @pytest.mark.parametrize(

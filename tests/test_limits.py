@@ -19,9 +19,13 @@ def event_by_event(part, tokens_in, tokens_out, slots):
         while len(running) >= slots:
             clock = max(clock, min(running))
             running.remove(min(running))
+        counted_in = sum(max(tokens - part.uncounted_input_tokens, 0) for tokens in tokens_in[:i])
+        counted_out = sum(part.reserved_output_tokens or tokens for tokens in tokens_out[:i])
         for limit, used in (
             (part.requests_per_minute, i),
-            (part.tokens_per_minute, sum(tokens_in[:i]) + sum(tokens_out[:i])),
+            (part.tokens_per_minute, counted_in + counted_out),
+            (part.input_tokens_per_minute, counted_in),
+            (part.output_tokens_per_minute, counted_out),
         ):
             if limit is not None and used > part.burst * limit:
                 clock = max(clock, (used - part.burst * limit) / (limit / 60))
@@ -39,6 +43,11 @@ def event_by_event(part, tokens_in, tokens_out, slots):
         RateLimited(**CALL, requests_per_minute=60),
         RateLimited(**CALL, overhead_s=0.5, tokens_per_minute=20_000),
         RateLimited(**CALL, requests_per_minute=40, tokens_per_minute=30_000, burst=0.2),
+        RateLimited(**CALL, input_tokens_per_minute=3_000, output_tokens_per_minute=15_000),
+        RateLimited(
+            **CALL, requests_per_minute=60, input_tokens_per_minute=2_000, uncounted_input_tokens=80, burst=0.1
+        ),
+        RateLimited(**CALL, tokens_per_minute=30_000, uncounted_input_tokens=400, reserved_output_tokens=900),
     ],
     ids=repr,
 )
@@ -97,5 +106,38 @@ def test_the_report_says_from_which_k_on_a_limit_decides():
 
 def test_it_is_no_limit_without_a_limit():
     given = {"kind": "rate-limited", "seconds_per_input_token": 0, "seconds_per_output_token": 1}
-    with pytest.raises(MooInferError, match="^here: needs requests_per_minute, tokens_per_minute or both"):
-        Registry(entry_points=False).build(CostModel, given, "here")
+    several = (
+        "needs requests_per_minute, tokens_per_minute, input_tokens_per_minute or output_tokens_per_minute; without"
+    )
+    for also, message in (
+        ({}, several),
+        ({"requests_per_minute": 1, "uncounted_input_tokens": 1}, "uncounted_input_tokens needs tokens_per_minute or inp"),
+        ({"input_tokens_per_minute": 1, "reserved_output_tokens": 1}, "reserved_output_tokens needs tokens_per_minute or"),
+    ):  # fmt: skip
+        with pytest.raises(MooInferError, match=f"^here: {message}"):
+            Registry(entry_points=False).build(CostModel, given | also, "here")
+
+
+def test_input_and_output_are_counted_apart():
+    """16 calls of 2,000 + 1,000 tokens, a full minute's allowance: the last waits for 7,000 of 8,000 tokens a minute.
+
+    Published limits are of this kind: 30,000 input and 8,000 output tokens a minute. Their sum would let the last call
+    start after 11.05 s.
+    """
+    draws = Draws(np.full((1, 16), 2000.0), np.full((1, 16), 1000.0), np.ones((1, 16)))
+    apart = RateLimited(**CALL, input_tokens_per_minute=30_000, output_tokens_per_minute=8_000, burst=1.0)
+    assert apart.total(draws, parallelism=8)[0, -1] == pytest.approx(60 * 7 / 8 + 10)
+    together = RateLimited(**CALL, tokens_per_minute=38_000, burst=1.0)
+    assert together.total(draws, parallelism=8)[0, -1] == pytest.approx(60 * 7 / 38 + 10)
+    assert list(apart.remarks(Gaussian(2000, 0, 1000, 0, 0.8, 0.1), np.array([16]), parallelism=8)) == [
+        "from k = 16 on, 8000 output tokens per minute decide, not P = 8"
+    ]
+
+
+def test_cached_input_does_not_count_and_what_is_set_aside_does():
+    """Of 2,000 tokens of a prompt 1,900 are read from a cache; of 4,096 tokens set aside 1,000 are used."""
+    draws = Draws(np.full((1, 11), 2000.0), np.full((1, 11), 1000.0), np.ones((1, 11)))
+    cached = RateLimited(**CALL, input_tokens_per_minute=1_000, uncounted_input_tokens=1_900)
+    assert cached.total(draws, parallelism=11)[0, -1] == pytest.approx(60 * 10 * 100 / 1_000 + 10)
+    reserved = RateLimited(**CALL, output_tokens_per_minute=8_192, reserved_output_tokens=4_096)
+    assert reserved.total(draws, parallelism=11)[0, -1] == pytest.approx(60 * 10 * 4_096 / 8_192 + 10)

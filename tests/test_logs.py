@@ -1,12 +1,14 @@
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from moo_infer import MooInferError, Registry
-from moo_infer.builtin.logs import Table, model_of_file
+from moo_infer.builtin.logs import Table
 from moo_infer.calibrate import read_log
+from moo_infer.files import called_after
 
 FIXTURES = Path(__file__).parent / "fixtures" / "logs"
 REGISTRY = Registry(entry_points=False)
@@ -57,10 +59,9 @@ def test_a_long_program_is_recognised_too(tmp_path):
 
 
 def test_programs_that_were_not_scored_are_refused(tmp_path):
-    (tmp_path / "x.jsonl").write_text(
-        '{"task_id": "t", "completion": "", "passed": true}\n{"task_id": "t", "completion": ""}'
-    )
-    with pytest.raises(MooInferError, match=r"x\.jsonl: line 2: passed is missing; only scored samples can be read"):
+    line = '{"task_id": "t", "completion": ""}\n'
+    (tmp_path / "x.jsonl").write_text('{"task_id": "t", "completion": "", "passed": true}\n' + line * 2)
+    with pytest.raises(MooInferError, match=r"x\.jsonl: line 2, line 3: passed is neither true nor false; only scored"):
         read(tmp_path / "x.jsonl")
 
 
@@ -74,8 +75,8 @@ def test_the_results_of_evalplus():
     ("change", "message"),
     [
         (lambda text: text[:500], "is no JSON, or is cut off: .* in line 1"),
-        (lambda text: text.replace('"plus_status": "fail"', '"plus_status": null'), "Toy/0: only base tests were run; .*evalplus:tests=base"),
-        (lambda text: text.replace('"base_status"', '"status"'), "Toy/0: sample 1 lacks base_status or plus_status"),
+        (lambda text: re.sub('"plus_status": "[a-z]+"', '"plus_status": null', text), "only base tests were run; .*evalplus:tests=base"),
+        (lambda text: text.replace('"base_status"', '"status"'), "Toy/0, sample 1, .*: has no status: were its tests run"),
         (lambda text: text[: text.index("[")] + '[]}}', "holds no samples"),
     ],
 )  # fmt: skip
@@ -96,4 +97,4 @@ def test_what_is_refused_in_the_results_of_evalplus(tmp_path, change, message):
     ],
 )
 def test_models_are_called_as_their_files(tmp_path, name, model):
-    assert model_of_file(tmp_path / "folder" / name) == model
+    assert called_after(tmp_path / "folder" / name) == model

@@ -92,6 +92,15 @@ def test_progress_is_told():
         (lambda: Pipeline(k=[0]), "k: must be >= 1, got 0"),
         (lambda: Pipeline(parallelism=200).run(), "gpt-5: the parallelism P = 200 is above k_max = 128"),
         (lambda: Pipeline(k_step=200).run(), "k_step = 200 is above k_max = 128"),
+        (lambda: Pipeline(k_max=2**31 - 1).run(), "in steps of 4 gives 536,870,911 values of k, of which 250,000 are"),
+        (
+            lambda: Pipeline(k=[2**31 - 1], estimator="monte-carlo").run("gpt-5"),
+            "gpt-5: 10,000 trials at 1 values of k up to 2,147,483,647 are too many to simulate",
+        ),
+        (
+            lambda: Pipeline(k=[4], estimator=MonteCarlo(trials=2**31 - 1)).run("gpt-5"),
+            "2,147,483,647 trials at 1 values of k up to 4 are too many to simulate",
+        ),
         (lambda: Pipeline().run("gpt-6"), "unknown model 'gpt-6'; available: gpt-5, "),
         (lambda: Pipeline().run([]), "models: at least one is needed, got none"),
         (lambda: Pipeline().run(["gpt-5", "gpt-5"]), "model 'gpt-5' is given 2 times; names must differ"),

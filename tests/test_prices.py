@@ -1,13 +1,19 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from moo_infer import CostModel, Draws, MooInferError, Registry
+from moo_infer import CostModel, Draws, Exact, InferenceModel, ModelProfile, MooInferError, Registry
+from moo_infer.builtin.answers import OneCall
 from moo_infer.builtin.costs import LinearCost
+from moo_infer.builtin.empirical import Empirical
+from moo_infer.builtin.gpus import GpuCost
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.builtin.prices import ApiCost, GpuCost, LongContext
-from moo_infer.parts import build
+from moo_infer.builtin.lengths import LognormalLengths, percent, share_above
+from moo_infer.builtin.prices import ApiCost, LongContext
+from moo_infer.parts import Uncertain, build
+from moo_infer.samples import Samples
 
 GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
 K = np.array([1, 4, 16])
@@ -23,30 +29,50 @@ def bill(part, tokens_in, tokens_out):
     """The bill of one query written out request by request."""
     k, total = len(tokens_out), 0.0
     prompts = [tokens_in[0]] * k if part.calls in ("n", "cached") else tokens_in
+    least = part.min_cacheable_tokens
+    if least is None:
+        least = 1024 if part.usd_per_cache_write_token is None else 512
     for i, (prompt, out) in enumerate(zip(prompts, tokens_out, strict=True)):
         prices = part
-        for tier in part.long_context:
+        for tier in sorted(part.long_context, key=lambda tier: tier.above_input_tokens):
             if prompt > tier.above_input_tokens:
                 prices = tier
-        token = prices.usd_per_input_token
-        if part.calls == "n" and i > 0:
-            token = 0.0
-        if part.calls == "cached":
-            token = prices.usd_per_cache_write_token if i == 0 else prices.usd_per_cached_input_token
-            token = prices.usd_per_input_token if token is None else token
-        hidden = part.reasoning_tokens + part.reasoning_tokens_per_output_token * out
-        total += prompt * token + (out + hidden) * prices.usd_per_output_token
+        usd, write, read = (
+            getattr(prices, f"usd_per_{what}_token") for what in ("input", "cache_write", "cached_input")
+        )
+        write, read = (usd if price is None or prompt < least else price for price in (write, read))
+        held = part.cached_input_share
+        new = part.calls != "n" or i % (part.n_max or k) == 0  # whether the answer comes with a request of its own
+        if part.calls == "cached" and i > 0:
+            held = 1.0
+        elif part.calls in ("cached", "parallel-writes"):
+            usd = write
+        total += new * (prompt * ((1 - held) * usd + held * read) + part.usd_per_request)
+        billed = out + part.reasoning_tokens + part.reasoning_tokens_per_output_token * out
+        total += min(billed, part.max_tokens or np.inf) * prices.usd_per_output_token
     return total * (1 - part.batch_discount)
 
 
+WRITTEN = {"usd_per_cache_write_token": 1.5625e-6, "usd_per_cached_input_token": 1.25e-7}
 PARTS = [
     api("n"),
-    api("parallel", reasoning_tokens=100.0),
+    api("n", n_max=3, usd_per_request=0.001),
+    api("parallel", reasoning_tokens=100.0, usd_per_request=0.001),
     api("sequential", reasoning_tokens_per_output_token=1.5, batch_discount=0.5),
-    api("cached", usd_per_cache_write_token=1.5625e-6),
+    api("cached", min_cacheable_tokens=0.0, usd_per_cache_write_token=1.5625e-6),
+    api("cached"),  # of prompts around 1024 tokens half are long enough
+    api("cached", min_cacheable_tokens=1100.0, usd_per_request=0.001, **WRITTEN),
+    api("parallel-writes", **WRITTEN),
+    api("parallel-writes", min_cacheable_tokens=1000.0, cached_input_share=0.25, **WRITTEN),
+    api("parallel", cached_input_share=0.75, batch_discount=0.5, **WRITTEN),
+    api("n", n_max=4, cached_input_share=0.75, min_cacheable_tokens=1050.0, **WRITTEN),
+    api("cached", cached_input_share=0.75, min_cacheable_tokens=950.0, **WRITTEN),
     api("cached", long_context=(LongContext(1000, 3e-6, 2e-5, 4e-6, 3e-7), LongContext(1100, 5e-6, 4e-5))),
     api("n", long_context=(LONG,), reasoning_tokens_per_output_token=0.5),
     api("parallel", long_context=(LONG,), reasoning_tokens=64.0, batch_discount=0.5),
+    api("parallel", max_tokens=5000.0, reasoning_tokens_per_output_token=1.5),
+    api("n", max_tokens=2300.0, reasoning_tokens=200.0, long_context=(LONG,)),
+    api("sequential", max_tokens=150.0, reasoning_tokens=200.0),
 ]
 
 
@@ -84,7 +110,7 @@ def test_parallel_calls_without_extras_are_the_bill_of_the_paper():
 
 
 def test_a_cache_pays_from_the_second_call_on():
-    write = {"usd_per_cache_write_token": 1.25 * 1.25e-6}
+    write = {"usd_per_cache_write_token": 1.25 * 1.25e-6, "min_cacheable_tokens": 0.0}
     once, again = (api(c, **m).exact(GPT_5, K, parallelism=4).mean for c, m in (("parallel", {}), ("cached", write)))
     assert (again < once).tolist() == [False, True, True]
 
@@ -93,7 +119,7 @@ def test_a_cache_pays_from_the_second_call_on():
 def test_long_context_by_closed_form(calls):
     """Half of the prompts are above the median: mean and variance from the half-normal law."""
     tier = LongContext(1024, 3e-6, 2e-5, 3e-6, 3e-7)
-    part = api(calls, long_context=(tier,))
+    part = api(calls, long_context=(tier,), **({"min_cacheable_tokens": 0.0} if calls == "cached" else {}))
     half = 64 * np.sqrt(2 / np.pi)  # how far the means of the halves are from the median
     n = K.astype(float)
 
@@ -178,8 +204,12 @@ def test_throughput_of_a_batch():
     [
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "calls": "cached"},
          "here: calls: cached needs usd_per_cached_input_token, the price of input read from the cache"),
+        ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "cached_input_share": 0.5},
+         "here: cached_input_share needs usd_per_cached_input_token, the price of input read from the cache"),
+        ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "n_max": 8},
+         "here: n_max is the largest n of a request and belongs to calls: n, got calls: parallel"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "calls": "twice"},
-         "here: calls: must be 'n', 'parallel', 'cached' or 'sequential', got 'twice'"),
+         "here: calls: must be 'n', 'parallel', 'parallel-writes', 'cached' or 'sequential', got 'twice'"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "batch_discount": 2},
          "here: batch_discount: must be <= 1, got 2"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1,
@@ -213,20 +243,240 @@ def test_long_context_comes_from_a_file():
         )
 
 
-def test_price_lists_between_prompts_of_different_lengths_are_simulated():
-    """A quadrature over prompts would miss the step: the closed form for prompts of 800 tokens, cv 0.5, a list above 2000."""
-    from scipy.stats import lognorm
+def estimated(model, part, k=K, trials=10_000):
+    """The column cost, as reports have it, and the remarks."""
+    estimate = Exact(trials).estimate(ModelProfile("m", model, [part]), OneCall(), np.array(k), 1)
+    return estimate.columns["cost"], estimate.remarks
 
-    from moo_infer import Exact, ModelProfile
-    from moo_infer.builtin.aggregators import BestOfK
-    from moo_infer.builtin.lengths import LognormalLengths
 
+def test_price_lists_between_prompts_of_different_lengths():
+    """A quadrature over queries would miss the step: the closed form for prompts of 800 tokens, cv 0.5, a list above 2000."""
     model = LognormalLengths(tokens_in_mean=800, tokens_in_cv=0.5, tokens_out_mean=1, accuracy_mean=0.5)
     dear = LongContext(above_input_tokens=2000, usd_per_input_token=20e-6, usd_per_output_token=0.0)
-    part = ApiCost(1e-6, 0.0, "n", long_context=(dear,))
-    column = Exact(200_000).estimate(ModelProfile("m", model, [part]), BestOfK(), np.array([1, 4]), 1).columns["cost"]
+    column, _ = estimated(model, ApiCost(1e-6, 0.0, "n", long_context=(dear,)))
     sigma = np.sqrt(np.log(1.25))
-    law = lognorm(sigma, scale=800 * np.exp(-(sigma**2) / 2))
-    above = law.expect(lambda x: x, lb=2000)
-    assert "mean" in column.simulated
-    assert column.mean == pytest.approx([1e-6 * (800 - above) + 20e-6 * above] * 2, rel=0.03)
+    above = 800 * norm.cdf((np.log(800 / 2000) + sigma**2 / 2) / sigma)  # what longer prompts have of the mean
+    assert column.simulated == ("std", "low", "high")
+    assert column.mean == pytest.approx([1e-6 * (800 - above) + 20e-6 * above] * 3, rel=1e-9)
+
+
+THINKER = LognormalLengths(
+    tokens_in_mean=500, tokens_out_mean=400, tokens_out_cv_between=0.5, tokens_out_cv_within=0.2, max_tokens=1000,
+    accuracy_mean=0.8,
+)  # fmt: skip
+THINKING = ApiCost(1.25e-6, 1e-5, reasoning_tokens_per_output_token=3)
+
+
+def test_reasoning_counts_towards_the_limit_of_output_tokens():
+    """The closed form of E[min(4 V, 1000)] for a lognormal V; no call is billed more than 1000 tokens."""
+    sigma = np.sqrt(np.log(1.25 * 1.04))
+    d = np.log(250 / 400) / sigma + sigma / 2
+    billed = 4 * 400 * norm.cdf(d - sigma) + 1000 * norm.sf(d)
+    column, remarks = estimated(THINKER, THINKING)
+    assert column.simulated == ("low", "high")
+    np.testing.assert_allclose(column.mean, K * (500 * 1.25e-6 + billed * 1e-5), rtol=1e-6)
+    assert column.mean[0] == pytest.approx(0.01001, abs=5e-6)
+    draws = THINKER.sample(np.random.default_rng(3), 40_000, 16)
+    totals = replace(THINKING, max_tokens=1000.0).total(draws, parallelism=1)
+    assert totals[:, 0].max() == pytest.approx(500 * 1.25e-6 + 0.01)
+    np.testing.assert_allclose(column.std, totals[:, K - 1].std(axis=0), rtol=0.02)
+    assert remarks[1] == (
+        "with reasoning tokens, which count towards it and come first, max_tokens = 1000 cuts 75 % of the answers; 54 % have "
+        "no visible token. The accuracy is taken as measured with these cuts: no more than 46 % of single answers can be right"
+    )
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"tokens_in_cv": 0.5}, {"tokens_out_cv_within": 0.0}, {"tokens_out_cv_between": 0.0}], ids=str
+)
+@pytest.mark.parametrize("hidden", [(3.0, 0.0), (0.0, 700.0), (0.5, 600.0), (0.0, 2000.0)], ids=str)
+def test_bills_that_are_cut_have_the_moments_of_many_draws(more, hidden):
+    model, part = replace(THINKER, **more), ApiCost(1.25e-6, 1e-5, "n", None, None, *hidden)
+    column, _ = estimated(model, part)
+    totals = replace(part, max_tokens=1000.0).total(model.sample(np.random.default_rng(4), 100_000, 16), parallelism=1)[
+        :, K - 1
+    ]
+    np.testing.assert_allclose(column.mean, totals.mean(axis=0), atol=4 * totals.std(axis=0).max() / 316 + 1e-12)
+    assert not {"mean", "std"} & {*column.simulated}
+    np.testing.assert_allclose(column.std, totals.std(axis=0), rtol=0.02, atol=1e-9)
+
+
+def test_a_hundred_samples_at_twenty_a_request_are_five_prompts():
+    part = api("n", n_max=20, usd_per_request=0.01)
+    mean = part.exact(GPT_5, np.array([1, 20, 21, 99, 100, 101]), parallelism=1).mean
+    prompts = np.array([1, 1, 2, 5, 5, 6])
+    expected = prompts * (1024 * 1.25e-6 + 0.01) + np.array([1, 20, 21, 99, 100, 101]) * 2048 * 1e-5
+    np.testing.assert_allclose(mean, expected, rtol=1e-12)
+
+
+def test_calls_at_once_that_each_write_the_cache_pay_for_every_write():
+    """1000 tokens at 3.75e-6 USD: four times, or once and three times read at 3e-7."""
+    calls = {"usd_per_cached_input_token": 3e-7, "usd_per_cache_write_token": 3.75e-6}
+    model = Gaussian(1000, 0, 0, 0, 0.8, 0.0)
+    once, each = (
+        ApiCost(3e-6, 0.0, shape, **calls).exact(model, np.array([4]), parallelism=1).mean[0]
+        for shape in ("cached", "parallel-writes")
+    )
+    assert once == pytest.approx(0.00465)
+    assert each == pytest.approx(0.015)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "given", "cached"),
+    [(1023, {}, False), (1024, {}, True), (511, WRITTEN, False), (512, WRITTEN, True), (200, {"min_cacheable_tokens": 0}, True),
+     (4095, {"min_cacheable_tokens": 4096}, False), (4096, {"min_cacheable_tokens": 4096}, True)],
+)  # fmt: skip
+def test_prompts_are_cached_from_a_length_on(tokens, given, cached):
+    model, part = Gaussian(tokens, 0, 50, 0, 0.8, 0.0), api("cached", **given)
+    column, remarks = estimated(model, part, [16])
+    write = part.usd_per_cache_write_token or 1.25e-6
+    inputs = (write + 15 * 1.25e-7) if cached else 16 * 1.25e-6
+    assert column.mean[0] == pytest.approx(tokens * inputs + 16 * 50 * 1e-5)
+    least = part.min_cacheable_tokens
+    assumed = "" if least is not None else ", which is assumed"
+    least = {True: 512, False: 1024}[bool(given)] if least is None else least
+    said = (
+        f"100 % of the prompts have fewer than min_cacheable_tokens = {least} tokens{assumed}: they are not cached and pay "
+        "the full price"
+    )
+    unsure = (
+        f"100 % of the prompts have {least} to 4096 tokens and are taken as cached; some models cache longer ones alone: "
+        "give min_cacheable_tokens"
+    )
+    assert [*remarks] == ([said] if not cached else [unsure] * bool(assumed))
+
+
+def test_short_prompts_of_a_log_pay_the_full_price():
+    columns = {"input_tokens": np.array([1000.0, 1000, 2000, 2000]), "output_tokens": np.zeros(4)}
+    log = Empirical(Samples("mine", ["q1", "q2"], np.array([0, 0, 1, 1]), np.ones(4), columns))
+    column, remarks = estimated(log, api("cached"), [1, 2])
+    np.testing.assert_allclose(column.mean, [1500 * 1.25e-6, (2 * 1000 * 1.25e-6 + 2000 * 1.375e-6) / 2])
+    assert any(remark.startswith("50 % of the prompts have fewer than") for remark in remarks)
+    straddling = Empirical(Samples("mine", ["q"], np.zeros(4, int), np.ones(4), columns))
+    assert "mean" in estimated(straddling, api("cached"), [1, 2])[0].simulated  # the first call's prompt decides
+
+
+def agents():
+    """Two questions with eight samples each, of whose input more or less was read from a cache; one prompt is short."""
+    rng = np.random.default_rng(5)
+    tokens_in = np.repeat([800.0, 3000.0], 8)
+    columns = {
+        "input_tokens": tokens_in,
+        "cached_input_tokens": np.floor(rng.random(16) * tokens_in),
+        "output_tokens": rng.integers(50, 500, 16).astype(float),
+    }
+    return Samples("agents", ["q1", "q2"], np.repeat([0, 1], 8), np.tile([1.0, 0.0], 8), columns)
+
+
+@pytest.mark.parametrize("part", [api(calls, **(WRITTEN | more)) for calls, more in (
+    ("parallel", {}), ("parallel", {"cached_input_share": 0.5}), ("sequential", {"batch_discount": 0.5, "usd_per_request": 0.01}),
+    ("parallel-writes", {"min_cacheable_tokens": 1000}), ("n", {"n_max": 3}), ("cached", {"min_cacheable_tokens": 1000}),
+    ("parallel", {"long_context": (LongContext(1000, 3e-6, 2e-5, None, 3e-7),)}),
+)], ids=repr)  # fmt: skip
+def test_cached_input_of_a_log_is_billed_as_such(part):
+    log = agents()
+    column, _ = estimated(Empirical(log), part, [1, 4, 8])
+    rng = np.random.default_rng(6)
+    totals = {k: [] for k in (1, 4, 8)}
+    for _ in range(4000):
+        own = np.flatnonzero(log.question == rng.integers(2))
+        chosen = rng.permutation(own)
+        tokens_in, tokens_out, cached = (
+            log[name][chosen] for name in ("input_tokens", "output_tokens", "cached_input_tokens")
+        )
+        draws = Draws(tokens_in[None], tokens_out[None], np.ones((1, 8)), {"cached_input_tokens": cached[None]})
+        for k in totals:
+            first = replace(part, cached_input_share=cached[0] / tokens_in[0], min_cacheable_tokens=0.0)
+            if part.calls in ("n", "cached"):  # the prompt is that of the first
+                least = tokens_in[0] >= part.min_cacheable_tokens if part.min_cacheable_tokens else True
+                expected = bill(
+                    first if least or part.calls == "n" else replace(first, calls="n"), tokens_in[:k], tokens_out[:k]
+                )
+                if not least and part.calls == "cached":
+                    expected += (k - 1) * tokens_in[0] * part.usd_per_input_token
+            else:
+                expected = sum(
+                    bill(replace(part, cached_input_share=c / i, min_cacheable_tokens=0.0,
+                                 calls="parallel" if part.calls == "parallel-writes" and i < 1000 else part.calls), [i], [o])
+                    for i, o, c in zip(tokens_in[:k], tokens_out[:k], cached[:k], strict=True)
+                )  # fmt: skip
+            assert part.total(draws, parallelism=1)[0, k - 1] == pytest.approx(expected)
+            totals[k].append(expected)
+    for j, values in enumerate(totals.values()):
+        assert column.mean[j] == pytest.approx(np.mean(values), abs=5 * np.std(values) / np.sqrt(4000))
+        if part.calls not in ("n", "cached"):
+            assert not {"mean", "std"} & {*column.simulated}
+            assert column.std[j] == pytest.approx(np.std(values), rel=0.05)
+
+
+def test_cached_input_without_a_price_is_said():
+    log = agents()
+    share = percent(log["cached_input_tokens"].sum() / log["input_tokens"].sum())
+    column, remarks = estimated(Empirical(log), api("parallel"), [1])
+    assert column.mean[0] == pytest.approx(np.mean(log["input_tokens"] * 1.25e-6 + log["output_tokens"] * 1e-5))
+    assert (
+        f"{share} of the input tokens of the log were read from a cache; they are billed in full, because"
+        in remarks[-1]
+    )
+    assert not any("read from a cache" in r for r in estimated(Empirical(log), api("parallel", **WRITTEN), [1])[1])
+
+
+def test_a_request_has_one_limit_of_output_tokens():
+    profile = ModelProfile("m", THINKER, [THINKING, LinearCost(0.0, 0.0)])
+    assert profile.costs == (replace(THINKING, max_tokens=1000), LinearCost(0.0, 0.0))
+    assert ModelProfile("m", THINKER, [replace(THINKING, max_tokens=1000.0)]).costs[0].max_tokens == 1000
+    assert ModelProfile("m", GPT_5, [THINKING]).costs[0].max_tokens is None
+    with pytest.raises(
+        MooInferError, match=r"^m: costs\[0\]: api-cost: max_tokens: must be 1000 as in the inf.*, got 900$"
+    ):
+        ModelProfile("m", THINKER, [replace(THINKING, max_tokens=900.0)])
+
+
+def test_a_limit_that_is_uncertain_is_one_number_in_all_parts():
+    uncertain = {"inference.max_tokens": Uncertain(low=500.0, high=2000.0)}
+    drawn = ModelProfile("m", THINKER, [THINKING], uncertain=uncertain).at({"inference.max_tokens": 600.0})
+    assert (drawn.inference.max_tokens, drawn.costs[0].max_tokens) == (600.0, 600.0)
+
+
+def test_a_limit_of_the_bill_alone_is_said():
+    _, remarks = estimated(GPT_5, api("parallel", max_tokens=2048.0), [1])
+    assert remarks == (
+        "max_tokens = 2048 of api-cost cuts 50 % of the outputs on the bill; the accuracy is taken as measured with this cut",
+    )
+    assert estimated(GPT_5, api("parallel", max_tokens=4096.0), [1])[1] == ()
+    blank = estimated(GPT_5, api("parallel", max_tokens=100.0, reasoning_tokens=200.0), [1])[1][0]
+    assert "cuts 100 % of the answers; 100 % have no visible token" in blank
+
+
+@pytest.mark.parametrize(
+    "more", [{"max_tokens": 200.0}, {"max_tokens": 600.0, "reasoning_tokens_per_output_token": 2.0}]
+)
+def test_a_limit_below_the_outputs_of_a_log_says_what_whole_answers_were_worth(more):
+    """Question q1 is right in 1 of 2, q2 in 3 of 4; the answers that are cut are one of the first and two of the second."""
+    question, correct = np.array([0, 0, 1, 1, 1, 1]), np.array([1.0, 0, 1, 1, 1, 0])
+    columns = {"input_tokens": np.full(6, 9.0), "output_tokens": np.array([300.0, 200, 10, 201, 200, 999])}
+    log = Empirical(Samples("mine", ["q1", "q2"], question, correct, columns))
+    said = " ".join(estimated(log, api("parallel", **more), [1, 2])[1])
+    assert "cuts 50 % of the outputs of the log, whose accuracy is that of whole ones" in said
+    assert "where those that are cut are wrong, one call is worth 0.25, not 0.625" in said
+    assert "cuts" not in " ".join(estimated(log, api("parallel", max_tokens=999.0), [1])[1])
+
+
+def test_shares_of_long_outputs_of_models_without_laws():
+    @dataclass(frozen=True)
+    class Uniform(InferenceModel):
+        name = "uniform"
+
+        def sample(self, rng, M, K, /):
+            return Draws(np.full((M, K), 10.0), rng.uniform(0, 1000, (M, K)), np.ones((M, K)))
+
+    assert share_above(Uniform(), "tokens_out", 250.0) == pytest.approx(0.75, abs=0.01)
+    assert share_above(Gaussian(10, 0, 100, 10, 0.5, 0.0), "tokens_out", 100.0) == pytest.approx(0.5)
+    assert [percent(share) for share in (0.0, 1e-5, 0.02, 0.0994, 0.54, 1.0)] == [
+        "0 %",
+        "less than 0.1 %",
+        "2.0 %",
+        "9.9 %",
+        "54 %",
+        "100 %",
+    ]

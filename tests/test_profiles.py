@@ -160,7 +160,7 @@ def test_a_file_of_the_wrong_shape_is_refused_in_one_sentence(read, text, messag
 def test_what_is_no_text_file_is_refused(tmp_path):
     (tmp_path / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
     for path, message in (
-        (tmp_path / "picture.yaml", "must be YAML text, is not UTF-8"),
+        (tmp_path / "picture.yaml", "must be UTF-8 text"),
         (tmp_path, "must be a file, is a folder"),
         (tmp_path / "none.yaml", "no such file"),
     ):

@@ -51,7 +51,8 @@ def test_built_ins_are_there_without_entry_points():
     assert registry.names(AccuracyAggregator) == [
         *("all-of-k", "best-of-k", "coverage", "majority-vote", "one-call", "plurality-vote", "top-score")
     ]
-    assert registry.names(LogReader) == ["evalplus", "human-eval", "inspect-ai", "lm-eval", "table"]
+    expected = "bigcodebench evalplus human-eval inspect-ai livecodebench lm-eval nemo-skills openai-evals table"
+    assert registry.names(LogReader) == expected.split()
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
     expected += "net-value pseudo-weights utopia weighted-sum"
     assert registry.names(Selector) == expected.split()

@@ -38,32 +38,34 @@ def test_questions_without_any_sample_are_gone_too():
 def test_without_answers_none_are_known():
     samples = Samples("mine", ["a"], np.array([0, 0]), np.array([1.0, 0.0]))
     assert not samples.known("answer").any()
-    assert not samples.comparable("answer")
-    assert samples.abstentions() == []
+    assert samples.no_choice("answer") == "no vote, because no question has two answers"
+    assert samples.caveats() == []
 
 
 @pytest.mark.parametrize(
     ("answer", "score", "said"),
     [
-        ([0, 1, 1, 0], [0.5, 0.1, 0.2, 0.3], []),
-        ([0, 1, 1, -1], [0.5, 0.1, 0.2, 0.3], ["1 of 4 samples (25 %) have no answer: in a vote they abstain"]),
+        ([0, 0, 1, 1], [0.5, 0.1, 0.2, 0.3], []),
+        ([0, 0, 1, -1], [0.5, 0.1, 0.2, 0.3], ["1 of 4 samples (25 %) have no answer: in a vote they abstain"]),
         ([0, -1, -1, 1], [0.5, 0.1, 0.2, 0.3], ["no vote, because no question has two answers"]),
         (
-            [0, 1, 1, 0],
+            [0, 0, 1, 1],
             [0.5, 0.1, NAN, NAN],
             [
                 "2 of 4 samples (50 %) have no score: they are chosen only where no other is there, and then count as "
                 "wrong"
             ],
         ),
-        ([0, 1, 1, 0], [0.5, NAN, 0.2, NAN], ["no choice by score, because no question has two scores"]),
+        ([0, 0, 1, 1], [0.5, NAN, 0.2, NAN], ["no choice by score, because no question has two scores"]),
     ],
 )
 def test_samples_that_abstain_are_counted_and_one_question_with_two_values_is_enough(answer, score, said):
     columns = {"answer": np.array(answer), "score": np.array(score)}
-    samples = Samples("mine", ["a", "b"], np.array([0, 0, 1, 1]), np.array([1.0, 0, 0, 1]), columns)
-    assert samples.abstentions() == said
-    assert [samples.comparable(name) for name in columns] == [f"no {what}" not in str(said) for what in ("vote", "cho")]
+    samples = Samples("mine", ["a", "b"], np.array([0, 0, 1, 1]), np.array([1.0, 1, 0, 0]), columns)
+    assert samples.caveats() == said
+    assert [not samples.no_choice(name) for name in columns] == [
+        f"no {what}" not in str(said) for what in ("vote", "cho")
+    ]
 
 
 def test_columns_are_got_by_name(samples):

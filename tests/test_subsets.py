@@ -21,6 +21,7 @@ from moo_infer.subsets import (
     pass_at_k,
     total_of_k,
     vote_at_k,
+    vote_bounds_at_k,
 )
 
 LIMITED = settings(max_examples=60, deadline=None)
@@ -275,3 +276,19 @@ def test_the_authors_pass_at_k_of_the_monkeys(data):
         assert np.abs(ours - [float(row["pass_at_k_authors"]) for row in theirs]).max() <= 1e-12, model
     n, c = np.array(counts["Pythia 12B"]).T
     assert mean_pass_at_k(n, c, [1, 64, 1024, 8192]).round(6).tolist() == [0.023191, 0.414022, 0.725107, 0.863727]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bounds_of_the_vote_are_those_of_judgements_made_alike(seed):
+    rng = np.random.default_rng(seed)
+    question, answer = np.repeat(np.arange(4), 6), rng.integers(-1, 3, 24)
+    correct = rng.integers(0, 2, 24).astype(float)
+    low, high = vote_bounds_at_k(Samples("m", list("abcd"), question, correct, {"answer": answer}), [1, 3, 6])
+    for bound, made in ((low, min), (high, max)):
+        alike = correct.copy()
+        for q, a in {*zip(question.tolist(), answer.tolist(), strict=True)}:
+            same = (question == q) & (answer == a)
+            if a >= 0:
+                alike[same] = made(correct[same])
+        judged = Samples("m", list("abcd"), question, alike, {"answer": answer})
+        np.testing.assert_allclose(bound, vote_at_k(judged, [1, 3, 6]), atol=1e-12)

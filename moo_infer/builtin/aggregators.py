@@ -11,7 +11,7 @@ from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
 from ..laws import Bernoulli
 from ..samples import Samples
-from ..subsets import all_at_k, pass_at_k, vote_at_k
+from ..subsets import all_at_k, largest_of_k, pass_at_k, vote_at_k
 
 __all__ = ["AllOfK", "BestOfK", "Coverage", "MajorityVote"]
 
@@ -44,6 +44,8 @@ class BestOfK(AccuracyAggregator):
     def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
         """Exact moments where the law of the accuracy is known."""
         law = model.accuracy
+        if model.logged is not None and model.logged.graded:
+            return Moments(*largest_of_k(model.logged.correct, model.logged.question, k))
         if model.logged is not None or isinstance(law, Bernoulli):
             return Coverage().exact(model, k)  # the best of right and wrong
         if law is None:
@@ -176,6 +178,7 @@ def _product(mean: Any, std: Any, k: IntArray) -> tuple[FloatArray, FloatArray]:
 
 def _right_or_wrong(samples: Samples) -> Samples:
     """Samples whose answers are nothing but right or wrong."""
+    samples.refuse_grades()
     answers = {"answer": np.where(samples.correct == 1, 0, 1)}
     return Samples(samples.model, samples.questions, samples.question, samples.correct, answers)
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ..errors import NothingPossible
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
-from ..subsets import best_scored_of_k, pass_at_k, vote_at_k
+from ..subsets import best_scored_of_k, pass_at_k, total_of_k, vote_at_k
 
 __all__ = ["OneCall", "PluralityVote", "TopScore"]
 
@@ -35,6 +35,9 @@ class OneCall(AccuracyAggregator):
     def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
         """Exact moments where the law of the accuracy is known."""
         law, same = model.accuracy, np.ones(len(k))
+        if model.logged is not None and model.logged.graded:
+            mean, std = total_of_k(model.logged.correct, model.logged.question, np.ones(1, dtype=np.int64))
+            return Moments(mean * same, std * same)
         if model.logged is not None:
             right = pass_at_k(model.logged.n, model.logged.right, np.ones(1, dtype=np.int64)) * same
             return Moments(right, np.sqrt(right * (1 - right)))
@@ -49,7 +52,7 @@ class PluralityVote(AccuracyAggregator):
 
     Wang et al., arXiv 2203.11171. Needs the column ``answer``: with wrong answers that differ among each other, fewer
     than half can win, so this does better than `majority-vote`. There is no vote where no question of a log has two
-    answers.
+    answers, or nearly all differ.
 
     Exact mean on a log: over all subsets of k samples of each question.
 
@@ -83,8 +86,8 @@ class PluralityVote(AccuracyAggregator):
         samples = model.logged
         if samples is None:
             return None
-        if not samples.comparable("answer"):
-            raise NothingPossible(f"{samples.model}: no vote, because no question of the log has two answers")
+        if reason := samples.no_choice("answer"):
+            raise NothingPossible(f"{samples.model}: {reason}")
         return Moments(vote_at_k(samples, k))
 
 
@@ -122,8 +125,8 @@ class TopScore(AccuracyAggregator):
         samples = model.logged
         if samples is None:
             return None
-        if not samples.comparable("score"):
-            raise NothingPossible(f"{samples.model}: no choice by score, because no question of the log has two scores")
+        if reason := samples.no_choice("score"):
+            raise NothingPossible(f"{samples.model}: {reason}")
         return Moments(best_scored_of_k(samples, k))
 
 

@@ -27,9 +27,9 @@ IntArray = npt.NDArray[np.int64]
 
 ENERGY = Objective("energy", unit="J")
 TOKENS = ("input_tokens", "output_tokens")
-CHOICE = ("answer", "score")  # what one answer of several is chosen by
+CHOICE: tuple[Literal["answer", "score"], ...] = ("answer", "score")  # what one answer of several is chosen by
 TAKEN = ("latency_s", "cost_usd", "energy_j")  # what samples took
-BROUGHT = (*CHOICE, *TAKEN)  # columns of the log that draws have too
+CACHED = "cached_input_tokens"  # of the input, what was read from a cache
 AT_ONCE = 2**22  # random keys in one go; bounds memory
 
 
@@ -46,6 +46,12 @@ class _Given(InferenceModel):
     @property
     def logged(self) -> Samples:
         return self.samples
+
+    @cached_property
+    def brought(self) -> Sequence[str]:
+        """The columns that draws have: answers and scores only where something can be chosen by them."""
+        there = [name for name in (CACHED, *TAKEN) if name in self.samples.columns]
+        return [*(name for name in CHOICE if not self.samples.no_choice(name)), *there]
 
     @cached_property
     def rows(self) -> IntArray:
@@ -74,7 +80,7 @@ class _Given(InferenceModel):
         tokens_in, tokens_out = (
             samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None for name in TOKENS
         )
-        brought = {name: samples.columns[name][chosen] for name in BROUGHT if name in samples.columns}
+        brought = {name: samples.columns[name][chosen] for name in self.brought}
         brought["question"] = np.broadcast_to(question[:, None], (M, K))
         if "score" in brought:
             brought["score"] = np.where(np.isnan(brought["score"]), -np.inf, brought["score"])
@@ -88,9 +94,9 @@ class Empirical(InferenceModel):
     Means are therefore unbiased estimates over all subsets of k of a question's samples (pass@k of Chen et al., arXiv
     2107.03374, is one), exact at every k up to the fewest scored samples of any question; beyond that there are no
     candidates. Draws bring along which ``question`` they are about, and what the log has: ``answer``, ``score``,
-    ``latency_s``, ``cost_usd``, ``energy_j``. Samples that failed (neither right nor wrong) are left out, and so are
-    tokens, seconds, dollars and joules that some of the others lack. Samples without an answer or a score stay, and
-    abstain. Reports say all of that.
+    ``cached_input_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``. Samples that failed (neither right nor wrong)
+    are left out, and so are tokens, seconds, dollars and joules that some of the others lack. Samples without an answer
+    or a score stay, and abstain. Reports say all of that.
 
     How sure a decision is follows from the questions: other logs of as many would have held others (Bayesian bootstrap
     over questions, Rubin 1981; models that answered the same questions are resampled together).
@@ -159,9 +165,9 @@ class Empirical(InferenceModel):
         if self._given.failed:
             of = self._given.failed + len(samples)
             said.append(f"{self._given.failed} of {of} samples failed; neither they nor what they took is counted")
-        said += [*self._given.unused, *samples.abstentions()]
+        said += [*self._given.unused, *samples.caveats()]
         if np.ptp(samples.correct) == 0:
-            what, Q = "right" if samples.correct[0] else "wrong", len(samples.questions)
+            what, Q = {1.0: "right", 0.0: "wrong"}.get(samples.correct[0], "graded alike"), len(samples.questions)
             said.append(
                 f"all samples are {what}, so that resampling shows no spread; of other questions up to "
                 f"{100 * unseen(Q):.2g} % may be otherwise (95 %)"
@@ -265,19 +271,15 @@ class LoggedLatency(_Logged):
 
 @lru_cache(maxsize=256)
 def _of(samples: Samples) -> _Given:
-    """The samples that count: scored ones, without columns that some of them lack or that leave nothing to choose."""
+    """The samples that count: scored ones, without columns that some of them lack."""
     scored = samples.scored
     if not len(scored):
         raise MooInferError(f"{samples.model}: none of the {len(samples)} samples is right or wrong")
     lacking = {name: int((~scored.known(name)).sum()) for name in scored.columns}
-    known = {
-        name: column
-        for name, column in scored.columns.items()
-        if (scored.comparable(name) if name in CHOICE else not lacking[name])
-    }
+    known = {name: column for name, column in scored.columns.items() if name in CHOICE or not lacking[name]}
     unused = tuple(
         f"{name} is not used: {lacking[name]} of {len(scored)} scored samples lack it"
-        for name in (*TOKENS, *TAKEN)
+        for name in (*TOKENS, CACHED, *TAKEN)
         if name in scored.columns and name not in known
     )
     kept = Samples(scored.model, scored.questions, scored.question, scored.correct, known)
@@ -302,9 +304,10 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
 @lru_cache(maxsize=1024)
 def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], str]:
     """Read a file once; `modified` and `size` tell a file that has changed since."""
+    from ..calibrate.grading import Grading
     from ..calibrate.reading import read_log
 
-    log = read_log(path, format="table")
+    log = read_log(path, format="table", grading=Grading(scale=(0, 1)))  # it may hold grades
     return {samples.model: samples for samples in log.samples()}, log.sources[0].sha256
 
 

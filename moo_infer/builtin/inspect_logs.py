@@ -1,39 +1,47 @@
 """Reads the logs of inspect_ai, without inspect_ai."""
 
 import copy
+import hashlib
 import json
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..bounds import zstandard_bound
 from ..errors import MooInferError
 from ..files import head
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
-from .logs import document, one, share, warn_of_partial
+from ..json_files import beginnings, json_object
+from .inspect_calls import Calls
+from .logs import Row, each, one
 
 __all__ = ["InspectAI"]
 
 ZIP = b"PK\x03\x04"
 ZSTANDARD = 93  # the compression of newer logs, which zipfile knows since Python 3.14 only
 MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
-APART = ("google", "vertex", "grok", "xai")  # providers whose reasoning was logged beside the output
-SAMPLE = re.compile(r"samples/.*_epoch_\d+(\.json|/sample\.json)")
-KEPT = ("id", "epoch", "scores", "model_usage", "working_time", "error", "invalidation")
+SLACK = 2**24  # bytes by which the bound may be above the true size: blocks may be flushed before they are full
+MEMBER = "samples/"
+PIECE = re.compile(r"_epoch_\d+/(?!sample\.json$)")  # of a sample that is stored in several members
+Entry = tuple[str, dict[str, Any] | MooInferError]
 
 
 @dataclass(frozen=True)
 class InspectAI(LogReader):
-    """Logs of inspect_ai, ``.eval`` or ``.json``: epochs are the samples of a question.
+    """Logs of inspect_ai, ``.eval`` or ``.json``: epochs are the samples of a question, which is called ``task:id``.
 
-    Samples that failed, were invalidated or were not scored are neither right nor wrong; partial scores count as
-    wrong, and a warning counts them. Tokens and dollars are those of the evaluated model, without graders and tools;
-    seconds are the working time, without waits for rate limits. Input includes cached tokens, output includes
-    reasoning: what was logged apart (older logs of Google and xAI) is added, as the logged total of tokens tells.
+    Samples that failed, were invalidated or were not scored are neither right nor wrong. Tokens and dollars are those
+    of the evaluated model, without graders and tools; seconds are the working time, without waits for rate limits.
+    Input includes cached tokens, output includes reasoning: what was logged apart (older logs of Google and xAI) is
+    added, as the logged total of tokens tells. Calls that came from the cache of inspect_ai itself count with the
+    tokens they had when they were made; the seconds of such a sample are those of its calls and tools.
 
     Args:
         scorer: which scorer says whether an answer is right; default the only one.
@@ -44,94 +52,197 @@ class InspectAI(LogReader):
     scorer: str = ""
 
     def recognises(self, head: bytes, path: Path, /) -> bool:
-        """By the first member of the ZIP, or the first keys of the JSON."""
+        """By the first member of the ZIP, or the keys of the JSON."""
         if head.startswith(ZIP):
             return (
                 re.match(rb"(_journal/|samples/|header\.json|summaries\.json|reductions\.json)", head[30:]) is not None
             )
-        return re.match(rb'\s*\{\s*"version"\s*:\s*\d+\s*,\s*"status"\s*:\s*"', head) is not None
+        return any(_is_header(begun) for begun in beginnings(head, path))
 
-    def read(self, path: Path, /) -> Iterator[dict[str, object]]:
+    def read(self, path: Path, /) -> Iterator[Row | MooInferError]:
         """Yield a row for every sample."""
-        header, samples = _zipped(path) if head(path).startswith(ZIP) else _plain(path)
+        log = _zipped(path) if head(path).startswith(ZIP) else _plain(path)
+        header = log.header
         try:
-            model = str(header["eval"]["model"])
-        except (KeyError, TypeError):
+            model, task = str(header["eval"]["model"]), str(header["eval"].get("task") or "")
+        except (KeyError, TypeError, AttributeError):
             raise MooInferError("the header names no model") from None
+        samples = [
+            (where, found if isinstance(found, MooInferError) else _kept(found, model)) for where, found in log.entries
+        ]
         if not samples:
             raise MooInferError(f"holds no samples (its status: {header.get('status', 'started')})")
+        said = []
+        if log.unread:
+            said.append(f"{log.unread} members of the ZIP under {MEMBER} are no JSON and are not read")
+        if log.claimed > len(samples):
+            said.append(f"the log says that it has {log.claimed} samples, but {len(samples)} are in it")
         if (status := header.get("status", "started")) != "success":
-            warnings.warn(f"{path}: the status of the log is {status!r}: samples may be missing", stacklevel=2)
-        scorer = one(self.scorer, (name for sample in samples for name in sample["scores"] or ()), "scorer", self.name)
-        others = {name for sample in samples for name in sample["model_usage"] or () if name != model}
-        if others:
-            warnings.warn(f"{path}: tokens of other models are not counted: {', '.join(sorted(others))}", stacklevel=2)
-        partial = 0
-        for sample in samples:
-            where = f"sample {sample['id']!r:.60}, epoch {sample['epoch']}"
-            try:
-                score = (sample["scores"] or {}).get(scorer) or {"value": float("nan")}
-                failed = sample["error"] is not None or sample["invalidation"] is not None
-                value = None if failed else _value(score["value"])
-                usage = _usage((sample["model_usage"] or {}).get(model), model.split("/")[0])
-            except MooInferError as error:
-                raise MooInferError(f"{where}: {error}") from None
-            except (KeyError, TypeError, AttributeError) as error:
-                raise MooInferError(f"{where}: cannot be read: {error}") from None
-            partial += value is not None and 0 < value < 1
+            said.append(f"the status of the log is {status!r}: samples may be missing")
+        read = [sample for _, sample in samples if isinstance(sample, dict)]
+        scorer = (
+            one(self.scorer, (name for sample in read for name in sample["scores"]), "scorer", self.name)
+            if read
+            else ""
+        )
+        if others := {name for sample in read for name in sample["models"] if name != model}:
+            said.append(f"tokens of other models are not counted: {', '.join(sorted(others))}")
+        if cached := sum(sample["calls"].cached for sample in read):
+            said.append(
+                f"{cached} samples came from the cache of inspect_ai, all or in part: tokens are those that their "
+                "calls had when they were made, and seconds those of their calls and tools, where the log knows them"
+            )
+        for sentence in said:
+            warnings.warn(f"{path}: {sentence}", stacklevel=2)
+
+        def scored(sample: dict[str, Any]) -> Iterator[Row]:
+            score = sample["scores"].get(scorer) or {}
+            failed = sample["error"] is not None or sample["invalidation"] is not None
+            answer = score.get("answer")
             yield {
                 "model": model,
-                "question_id": sample["id"],
+                "question_id": f"{task}:{sample['id']}" if task and sample["id"] is not None else sample["id"],
                 "sample": sample["epoch"],
-                "correct": None if value is None else value == 1,
-                "answer": score.get("answer"),
-                "latency_s": sample["working_time"],
-                **usage,
+                "correct": None if failed else _marked(score.get("value")),
+                "answer": None if answer is None else str(answer),
+                "fingerprint": sample["fingerprint"],
+                **sample["calls"].taken(),
             }
-        warn_of_partial(partial, path)
+
+        yield from each(samples, scored)
 
 
-def _plain(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The header and the samples of a JSON log."""
-    log = document(path)
-    return log, [_kept(sample) for sample in log.get("samples") or ()]
+def _is_header(begun: object) -> bool:
+    """Whether a document begins as a log does, by which keys there are."""
+    if not isinstance(begun, dict) or "eval" not in begun:
+        return False
+    of = begun["eval"]
+    return {"version", "status"} <= begun.keys() or (isinstance(of, dict) and {"model", "task"} <= of.keys())
 
 
-def _zipped(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The header and the samples of a ZIP log; while it runs, a log has a beginning and no header."""
+@dataclass(frozen=True)
+class _Log:
+    """A log as it is stored.
+
+    Args:
+        header: what it says of the whole.
+        entries: where each sample stands, and the sample; those of a ZIP are read one by one.
+        claimed: how many samples it says it has.
+        unread: how many members of a ZIP might be samples but are none.
+    """
+
+    header: dict[str, Any]
+    entries: Iterable[Entry]
+    claimed: int
+    unread: int = 0
+
+
+def _plain(path: Path) -> _Log:
+    """A JSON log."""
+    log = json_object(path)
+    samples = log.get("samples") or []
+    if not isinstance(samples, list):
+        raise MooInferError("samples must be a list")
+    entries = []
+    for i, sample in enumerate(samples, 1):
+        odd = MooInferError(f"sample {i} of the list: must be an object")
+        entries.append((_where(sample), sample) if isinstance(sample, dict) else (str(i), odd))
+    return _Log(log, entries, _claimed(log))
+
+
+def _zipped(path: Path) -> _Log:
+    """A ZIP log; while it runs, a log has a beginning and no header."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            header = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
-            if header is None:
-                raise MooInferError("is a ZIP without header.json, no log of inspect_ai")
-            members = [name for name in dict.fromkeys(archive.namelist()) if SAMPLE.fullmatch(name)]
-            return _member(archive, header), [_kept(_member(archive, name)) for name in members]
-    except zipfile.BadZipFile as error:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise MooInferError(f"is damaged or cut off: {error}") from None
+    with archive:
+        names = list(dict.fromkeys(archive.namelist()))
+        start = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
+        if start is None:
+            raise MooInferError("is a ZIP without header.json, no log of inspect_ai")
+        header, claimed = _member(archive, start), 0
+        if "summaries.json" in names:
+            with suppress(MooInferError):
+                summaries = _parsed(archive, "summaries.json")
+                claimed = len(summaries) if isinstance(summaries, list) else 0
+    under = [name for name in names if name.startswith(MEMBER) and not name.endswith("/") and not PIECE.search(name)]
+    samples = [name for name in under if name.endswith(".json")]
+    return _Log(header, _members(path, samples), claimed or _claimed(header), len(under) - len(samples))
 
 
-def _kept(sample: Mapping[str, Any]) -> dict[str, Any]:
+def _members(path: Path, names: Iterable[str]) -> Iterator[Entry]:
+    """The samples of a ZIP, of which none is kept here."""
+    with zipfile.ZipFile(path) as archive:
+        for name in names:
+            try:
+                sample = _member(archive, name)
+            except MooInferError as error:
+                yield name, error
+            else:
+                yield _where(sample), sample
+
+
+def _claimed(header: Mapping[str, Any]) -> int:
+    """How many samples the header says that there are; 0 where it does not."""
+    results = header.get("results")
+    completed = results.get("completed_samples") if isinstance(results, dict) else 0
+    return completed if isinstance(completed, int) else 0
+
+
+def _where(sample: Mapping[str, Any]) -> str:
+    return f"sample {sample.get('id')!r:.60}, epoch {sample.get('epoch')!r:.20}"
+
+
+def _kept(sample: Mapping[str, Any], model: str) -> dict[str, Any]:
     """What is needed of a sample, so that its messages need not be kept."""
-    return {name: sample.get(name) for name in KEPT}
+    usage, scores = sample.get("model_usage"), sample.get("scores")
+    return {
+        "id": sample.get("id"),
+        "epoch": sample.get("epoch"),
+        "fingerprint": _fingerprint(sample),
+        "scores": {
+            name: {key: score[key] for key in ("value", "answer") if key in score}
+            for name, score in (scores.items() if isinstance(scores, dict) else ())
+            if isinstance(score, dict)
+        },
+        "error": sample.get("error"),
+        "invalidation": sample.get("invalidation"),
+        "models": list(usage) if isinstance(usage, dict) else [],
+        "calls": Calls.of(sample, model),
+    }
+
+
+def _fingerprint(sample: Mapping[str, Any]) -> str:
+    """What is asked, and what would be right. Messages have numbers of their own in every run, which are left out."""
+    asked = sample.get("input")
+    if isinstance(asked, list):
+        asked = [(m.get("role"), m.get("content")) if isinstance(m, dict) else m for m in asked]
+    text = json.dumps([asked, sample.get("choices"), sample.get("target")])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     """A JSON object of a ZIP."""
+    found = _parsed(archive, name)
+    if not isinstance(found, dict):
+        raise MooInferError(f"{name}: must be a JSON object")
+    return found
+
+
+def _parsed(archive: zipfile.ZipFile, name: str) -> Any:
+    """A JSON document of a ZIP."""
     info = archive.getinfo(name)
     try:
         if info.compress_type == ZSTANDARD:
             text: str | bytes = _unpacked(archive, info)
         else:
             text = archive.read(info)
-        found = json.loads(text)
-    except (ValueError, RecursionError, EOFError, OSError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise MooInferError(f"{name}: is damaged: {error}") from None
     except NotImplementedError as error:
         raise MooInferError(f"{name}: {error}; write the log anew with `inspect log convert --to json`") from None
-    if not isinstance(found, dict):
-        raise MooInferError(f"{name}: must be a JSON object")
-    return found
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
@@ -142,45 +253,21 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     stored.compress_type, stored.file_size = zipfile.ZIP_STORED, info.compress_size
     del stored.CRC  # it is that of the text
     with archive.open(stored) as file:
-        return "\n".join(pl.read_lines(file.read()).to_series().to_list())
+        packed = file.read()
+    if (most := zstandard_bound(packed)) > info.file_size + SLACK:
+        raise MooInferError(
+            f"{info.filename:.60}: is damaged: up to {most:,} bytes, its directory has {info.file_size:,}"
+        )
+    return "\n".join(pl.read_lines(packed).to_series().to_list())
 
 
-def _value(given: object) -> float | None:
-    """A score as a number in [0, 1], as inspect_ai takes letters and words; None for NaN."""
+def _marked(given: object) -> object:
+    """A score with letters and words as inspect_ai takes them; other values as they are."""
     if isinstance(given, str):
-        if given.lower() in MARKS:
-            return MARKS[given.lower()]
-        try:
-            return share(float(given))
-        except ValueError:
-            raise MooInferError(f"the score {given!r:.40} is neither right nor wrong") from None
-    return share(given)
-
-
-def _usage(usage: Mapping[str, Any] | None, provider: str) -> dict[str, object]:
-    """Tokens and dollars of a sample: all of the input, all of the output.
-
-    Cached tokens were part of the input in older logs of some providers, and reasoning was none of the output in older
-    logs of others. Where the tokens have a total, the reading that adds up is taken.
-    """
-    if not usage:
-        return {}
-    tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
-    read, reasoning = usage.get("input_tokens_cache_read"), usage.get("reasoning_tokens")
-    cached = (read or 0) + (usage.get("input_tokens_cache_write") or 0)
-    readings = [(cached, 0), (0, 0)]
-    if provider in APART and reasoning:
-        readings = [(cached, reasoning), (cached, 0), (0, reasoning)]
-    total = usage.get("total_tokens")
-    fit = (reading for reading in readings if tokens_in + tokens_out + sum(reading) == total)
-    more_in, more_out = next(fit, readings[0])
-    return {
-        "input_tokens": tokens_in + more_in,
-        "cached_input_tokens": read,
-        "output_tokens": tokens_out + more_out,
-        "reasoning_tokens": reasoning,
-        "cost_usd": usage.get("total_cost"),
-    }
+        return MARKS.get(given.strip().lower(), given)
+    if isinstance(given, dict):
+        return {key: _marked(value) for key, value in given.items()}
+    return [_marked(value) for value in given] if isinstance(given, list) else given
 
 
 @hookimpl

@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..hookspecs import hookimpl
-from ..interfaces import Draws, InferenceModel, Queries
+from ..interfaces import Draws, InferenceModel, Law, Queries
 from ..laws import ClippedNormal, Lognormal
 from ..parts import NonNegative, Positive, Share
 
-__all__ = ["Lengths", "LognormalLengths"]
+__all__ = ["Lengths", "LognormalLengths", "cut_at", "has_lengths", "over_queries", "percent", "share_above"]
 
 FloatArray = npt.NDArray[np.float64]
 ORDER = 16  # nodes over a lognormal law; 12 to a panel where lengths are cut
+SHOWN = 1e-6  # share of the outputs below which nothing is said
+DRAWS = 100_000  # for a share to half a percent, where no law is known
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,22 @@ class Lengths:
         return np.repeat(prompts, K, axis=1), np.minimum(outputs, self._cap)
 
     def remarks(self) -> Sequence[str]:
-        """Say how many outputs are cut."""
+        """Say how many outputs are cut, and what that means for the accuracy."""
+        share = self.over_queries("tokens_out").cut
+        if share < SHOWN:
+            return ()
+        return (
+            f"max_tokens = {self.max_tokens:g} cuts {percent(share)} of the outputs, not counting reasoning tokens; "
+            "the accuracy is taken as measured with this cut",
+        )
+
+    def over_queries(self, column: Literal["tokens_in", "tokens_out"], /) -> Lognormal:
+        """The law of the tokens of an inference on any query."""
+        if column == "tokens_in":
+            return Lognormal(self.tokens_in_mean, self.tokens_in_cv)
         between, within = self.tokens_out_cv_between, self.tokens_out_cv_within
         cv = math.sqrt((1 + between**2) * (1 + within**2) - 1)  # M W is lognormal too
-        share = 100 * Lognormal(self.tokens_out_mean, cv, self._cap).cut
-        if share < 1e-4:
-            return ()
-        rounded = f"{share:.1f}" if share >= 0.05 else "less than 0.1"
-        return (f"max_tokens = {self.max_tokens:g} cuts {rounded} % of the outputs",)
+        return Lognormal(self.tokens_out_mean, cv, self._cap)
 
     @property
     def _cap(self) -> float:
@@ -119,8 +129,8 @@ class LognormalLengths(InferenceModel):
     >>> model = LognormalLengths(
     ...     tokens_in_mean=500, tokens_out_mean=2000, tokens_out_cv_between=0.8, tokens_out_cv_within=0.24,
     ...     max_tokens=8000, accuracy_mean=0.8)
-    >>> model.remarks()
-    ('max_tokens = 8000 cuts 1.3 % of the outputs',)
+    >>> print(model.remarks()[0][:47])
+    max_tokens = 8000 cuts 1.3 % of the outputs, no
     >>> model.sample(np.random.default_rng(0), 2, 3).tokens_out.round()
     array([[2099., 2596., 3244.],
            [2046., 1384., 1212.]])
@@ -166,6 +176,57 @@ class LognormalLengths(InferenceModel):
         tokens_in, tokens_out = Lengths.of(self).sample(rng, M, K)
         accuracy = np.clip(rng.normal(self.accuracy_mean, self.accuracy_std, (M, K)), 0.0, 1.0)
         return Draws(tokens_in, tokens_out, accuracy)
+
+
+def has_lengths(model: InferenceModel, /) -> bool:
+    """Whether an inference model has the fields of `Lengths`."""
+    return all(hasattr(model, field.name) for field in fields(Lengths))
+
+
+def cut_at(model: Any, tokens: float, /) -> InferenceModel:
+    """Return a model with lengths whose outputs are cut at so many tokens, or where they are cut already."""
+    least = math.inf if model.max_tokens is None else model.max_tokens
+    cut: InferenceModel = replace(model, max_tokens=max(min(tokens, least), 1e-9))  # none is as good as next to none
+    return cut
+
+
+def over_queries(model: InferenceModel, column: Literal["tokens_in", "tokens_out"], /) -> Law | None:
+    """Return the law of the tokens of an inference on any query, where it is known, also where queries differ."""
+    law = model.tokens_in if column == "tokens_in" else model.tokens_out
+    if law is None and has_lengths(model):
+        return Lengths.of(model).over_queries(column)
+    return law
+
+
+def share_above(model: InferenceModel, column: Literal["tokens_in", "tokens_out"], tokens: float, /) -> float:
+    """Return the share of a model's inferences with more tokens than that, were nothing cut.
+
+    Args:
+        model: any inference model.
+        column: of the prompt, or of the output.
+        tokens: the number to compare with.
+
+    >>> model = LognormalLengths(tokens_in_mean=500, tokens_out_mean=1000, tokens_out_cv_within=0.5, accuracy_mean=0.8)
+    >>> round(share_above(model, "tokens_out", 1000), 4)
+    0.4066
+    """
+    law = over_queries(model, column)
+    if law is not None:
+        uncut = replace(law, cap=math.inf) if isinstance(law, Lognormal) else law
+        return 1 - float(uncut.cdf(np.asarray(tokens)))
+    queries = model.queries("tokens")
+    if queries is not None and queries.model.logged is not None:
+        samples = queries.model.logged
+        longer = samples["input_tokens" if column == "tokens_in" else "output_tokens"] > tokens
+        return float(queries.weights @ (np.bincount(samples.question, longer, len(samples.questions)) / samples.n))
+    return float(np.mean(model.sample(np.random.default_rng(0), DRAWS, 1)[column] > tokens))
+
+
+def percent(share: float, /) -> str:
+    """Return a share in words: ``75 %``, ``2.0 %``, ``less than 0.1 %``, ``0 %``."""
+    if share == 0:
+        return "0 %"
+    return "less than 0.1 %" if share < 5e-4 else f"{100 * share:.{0 if share >= 0.0995 else 1}f} %"
 
 
 @cache

@@ -1,9 +1,8 @@
-"""What k inferences cost in money: an API's price list and the shape of the call, or GPUs by the hour."""
+"""What k inferences cost in money: an API's price list and the shape of the call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,35 +10,22 @@ import numpy.typing as npt
 from ..errors import MooInferError
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
+from ..mixing import mixed
 from ..parts import AtLeastOne, NonNegative, Positive, Share
 from ..samples import Samples
 from ..subsets import total_of_k
-from .costs import COST, LinearCost, tokens_of
+from .costs import COST, tokens_of
+from .lengths import cut_at, has_lengths, over_queries, percent, share_above
+from .quadrature import moments_of, nodes
+from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
 
-__all__ = ["ApiCost", "GpuCost", "LongContext"]
+__all__ = ["ApiCost", "LongContext"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-Prices = tuple[Any, Any, Any, Any]  # of input, output, cache writes and cached input, each a number or an array
 
-
-@dataclass(frozen=True)
-class LongContext:
-    """Prices of requests with longer prompts: of the whole request, as price lists have it.
-
-    Args:
-        above_input_tokens: prompts with more tokens than this, >= 0.
-        usd_per_input_token, usd_per_output_token: USD per token, >= 0.
-        usd_per_cache_write_token, usd_per_cached_input_token: USD per token, >= 0; default the input price.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-
-    above_input_tokens: NonNegative
-    usd_per_input_token: NonNegative
-    usd_per_output_token: NonNegative
-    usd_per_cache_write_token: NonNegative | None = None
-    usd_per_cached_input_token: NonNegative | None = None
+CACHED = "cached_input_tokens"  # the column of a log
+SHOWN = 5e-4  # share below which nothing is said, as it would read 0.0 %
 
 
 @dataclass(frozen=True)
@@ -48,28 +34,39 @@ class ApiCost(CostModel):
 
     How often the prompt is billed depends on how the samples are asked for:
 
-    ==============  ==================================================================
-    ``n``           one request with n = k: the prompt once
-    ``parallel``    k requests at once: the prompt k times (the paper's bill)
-    ``cached``      k requests, the first writes a cache: once written, k - 1 times read
-    ``sequential``  k requests one after the other: the prompt k times
-    ==============  ==================================================================
+    ===================  ==================================================================
+    ``n``                requests with n = `n_max`, or one with n = k: the prompt once each
+    ``parallel``         k requests at once: the prompt k times (the paper's bill)
+    ``parallel-writes``  the same with a cache that none finds written: k times written
+    ``cached``           k requests, the first writes a cache: once written, k - 1 times read
+    ``sequential``       k requests one after the other: the prompt k times
+    ===================  ==================================================================
 
-    Every sample pays for its own output and, at the output price, for its reasoning tokens. The K inferences of a query
-    share their prompt: ``n`` and ``cached`` bill the first inference's.
+    Every sample pays for its own output and, at the output price, for its reasoning tokens: with v visible ones
+    min((1 + r) v + h, `max_tokens`), because reasoning counts towards the limit. The K inferences of a query share
+    their prompt: ``n`` and ``cached`` bill the first inference's.
 
     Args:
         usd_per_input_token, usd_per_output_token: USD per token (not per million), >= 0.
         calls: the shape of the call, see above.
         usd_per_cached_input_token: USD per input token read from a cache, >= 0; needed by ``cached``.
         usd_per_cache_write_token: USD per input token written to a cache, >= 0; default the input price.
-        reasoning_tokens_per_output_token: hidden tokens for every visible one, >= 0.
-        reasoning_tokens: hidden tokens of every inference beside those, >= 0.
+        reasoning_tokens_per_output_token: r, hidden tokens for every visible one, >= 0.
+        reasoning_tokens: h, hidden tokens of every inference beside those, >= 0.
         long_context: prices of longer prompts, any number of `LongContext`; the longest that is exceeded holds.
         batch_discount: share taken off the whole bill where requests may wait (a batch API), in [0, 1].
+        n_max: the largest n of a request, for ``n``, >= 1; default no limit.
+        usd_per_request: USD for every request beside its tokens, >= 0.
+        max_tokens: the most output tokens that an inference is billed for, reasoning included, > 0. In a profile it
+            is that of the inference model, where that has one.
+        min_cacheable_tokens: prompts with fewer tokens are neither written to a cache nor read from one, >= 0; default
+            1024, as with OpenAI, and where writes have a price of their own 512, the least of Anthropic's.
+        cached_input_share: share of the tokens of every prompt that a cache already holds (the system prompt of all
+            queries), in [0, 1]. A log with ``cached_input_tokens`` says it for every sample, and counts instead.
 
     Raises:
-        MooInferError: for ``cached`` without a price of cached input.
+        MooInferError: for ``cached`` or a `cached_input_share` without a price of cached input, and for `n_max` with
+            another shape than ``n``.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> gpt_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
@@ -85,71 +82,168 @@ class ApiCost(CostModel):
 
     usd_per_input_token: NonNegative
     usd_per_output_token: NonNegative
-    calls: Literal["n", "parallel", "cached", "sequential"] = "parallel"
+    calls: Literal["n", "parallel", "parallel-writes", "cached", "sequential"] = "parallel"
     usd_per_cached_input_token: NonNegative | None = None
     usd_per_cache_write_token: NonNegative | None = None
     reasoning_tokens_per_output_token: NonNegative = 0.0
     reasoning_tokens: NonNegative = 0.0
     long_context: tuple[LongContext, ...] = ()
     batch_discount: Share = 0.0
+    n_max: AtLeastOne | None = None
+    usd_per_request: NonNegative = 0.0
+    max_tokens: Positive | None = None
+    min_cacheable_tokens: NonNegative | None = None
+    cached_input_share: Share = 0.0
 
     def __post_init__(self) -> None:
-        if self.calls == "cached" and self.usd_per_cached_input_token is None:
-            raise MooInferError(
-                "calls: cached needs usd_per_cached_input_token, the price of input read from the cache"
-            )
+        for needs, what in ((self.calls == "cached", "calls: cached"), (self.cached_input_share, "cached_input_share")):
+            if np.any(needs) and self.usd_per_cached_input_token is None:
+                raise MooInferError(f"{what} needs usd_per_cached_input_token, the price of input read from the cache")
+        if self.n_max is not None and self.calls != "n":
+            raise MooInferError(f"n_max is the largest n of a request and belongs to calls: n, got calls: {self.calls}")
         above = [tier.above_input_tokens for tier in self.long_context]
         if len(set(above)) < len(above):
             raise MooInferError(f"long_context: above_input_tokens must differ, got {', '.join(map(str, above))}")
 
     @property
     def per_query(self) -> bool:
-        """Whether all prompts have the same prices; a quadrature over prompts would miss a step between lists."""
-        return not self.long_context
+        """Whether the bill is linear in tokens; a quadrature over queries would miss where it jumps or bends."""
+        bends = self.max_tokens is not None and self._reasons
+        return not (steps(self) or bends)
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of the first k inferences, (M, K)."""
-        K = draws.accuracy.shape[1]
-        prompt = draws.tokens_in[:, :1] if self._shares_prompt else draws.tokens_in
-        prices = self._prices(prompt)
+        n = np.arange(1, draws.accuracy.shape[1] + 1)
+        first = slice(1 if self._shares_prompt else None)
+        prompt = draws.tokens_in[:, first]
+        prices = prices_at(self, prompt, draws[CACHED][:, first] if CACHED in draws else None)
         outputs = np.cumsum(prices[1] * self._billed(draws.tokens_out), axis=1)
-        inputs = prompt * self._per_prompt_token(prices, np.arange(1, K + 1))
+        inputs = prompt * self._per_prompt_token(prices, n)
         kept: FloatArray = (1 - self.batch_discount) * (
-            (inputs if self._shares_prompt else np.cumsum(inputs, axis=1)) + outputs
+            (inputs if self._shares_prompt else np.cumsum(inputs, axis=1))
+            + outputs
+            + self.usd_per_request * self._requests(n)
         )
         return kept
 
     def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact moments where the laws of the token counts are known; quantiles where all of it is normal."""
+        """Exact moments where the laws of the token counts are known; quantiles where all of it is normal.
+
+        Where prices jump between prompts of different queries, the mean alone.
+        """
         if model.logged is not None:
             return self._on_a_log(model.logged, k)
-        tokens_in, tokens_out = model.tokens_in, model.tokens_out
-        if tokens_in is None or tokens_out is None:
+        if self.per_query or (model.tokens_in is not None and model.tokens_out is not None):
+            return self._by_laws(model.tokens_in, model.tokens_out, k)
+        if model.tokens_in is None and steps(self):  # the bill of one inference on any query has the mean
+            moments = self._by_laws(over_queries(model, "tokens_in"), over_queries(model, "tokens_out"), k)
+            return None if moments is None else Moments(moments.mean)
+        # What is cut off is not billed, and of shorter outputs the bill is linear.
+        queries = cut_at(model, self._longest).queries("tokens") if has_lengths(model) else None
+        moments = None if queries is None else self._by_laws(queries.model.tokens_in, queries.model.tokens_out, k)
+        if queries is None or moments is None or moments.std is None:
+            return None
+        each = (len(queries.weights), len(k))
+        return mixed(queries.weights, np.broadcast_to(moments.mean, each), np.broadcast_to(moments.std, each))
+
+    def _by_laws(self, tokens_in: Law | None, tokens_out: Law | None, k: IntArray) -> Moments | None:
+        """Moments where all prompts follow one law and all outputs another."""
+        outputs = None if tokens_out is None else self._billed_of(tokens_out)
+        if tokens_in is None or outputs is None:
             return None
         prices = self._same_for_all(tokens_in)
         if prices is None:
-            return self._over_prompts(tokens_in, tokens_out, k)
+            return self._over_prompts(tokens_in, outputs, k)
         n, kept = k.astype(np.float64), 1 - self.batch_discount
         per_prompt_token = self._per_prompt_token(prices, n)
         times = 1.0 if self._shares_prompt else n  # prompts that differ
-        hidden = 1 + self.reasoning_tokens_per_output_token
+        billed, spread, normal = outputs
         mean = kept * (
-            times * per_prompt_token * tokens_in.mean + n * prices[1] * self._billed(np.asarray(tokens_out.mean))
+            times * per_prompt_token * tokens_in.mean
+            + n * prices[1] * billed
+            + self.usd_per_request * self._requests(n)
         )
-        std = kept * np.hypot(
-            np.sqrt(times) * per_prompt_token * tokens_in.std, np.sqrt(n) * prices[1] * hidden * tokens_out.std
-        )
-        if not (tokens_in.normal and tokens_out.normal):
+        std = kept * np.hypot(np.sqrt(times) * per_prompt_token * tokens_in.std, np.sqrt(n) * prices[1] * spread)
+        if not (tokens_in.normal and normal):
             return Moments(mean, std)
         return Moments(mean, std, _normal(mean, std))
+
+    def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
+        """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
+        said = [self._on_cuts(model)] if self.max_tokens is not None else []
+        if caches(self):
+            said += self._on_lengths(model)
+        queries = model.queries("tokens")
+        samples = None if queries is None else queries.model.logged
+        if samples is not None and CACHED in samples.columns and self.usd_per_cached_input_token is None:
+            read = samples[CACHED].sum() / max(samples["input_tokens"].sum(), 1)
+            if read >= SHOWN:
+                said.append(
+                    f"{percent(read)} of the input tokens of the log were read from a cache; they are billed in full, "
+                    "because usd_per_cached_input_token is not given"
+                )
+        return [sentence for sentence in said if sentence]
+
+    def _on_lengths(self, model: InferenceModel) -> Iterator[str]:
+        """How many prompts are too short to be cached, and how many may be where that is not given."""
+        given, least = self.min_cacheable_tokens is not None, least_cached(self)
+        long = share_above(model, "tokens_in", np.nextafter(least, -np.inf))
+        if 1 - long >= SHOWN:
+            yield (
+                f"{percent(1 - long)} of the prompts have fewer than min_cacheable_tokens = {least:g} tokens"
+                f"{'' if given else ', which is assumed'}: they are not cached and pay the full price"
+            )
+        longer = share_above(model, "tokens_in", np.nextafter(SURELY_CACHED, -np.inf))
+        if not given and long - longer >= SHOWN:
+            yield (
+                f"{percent(long - longer)} of the prompts have {least:g} to {SURELY_CACHED:g} tokens and are taken as "
+                "cached; some models cache longer ones alone: give min_cacheable_tokens"
+            )
+
+    def _on_cuts(self, model: InferenceModel) -> str:
+        """What the limit of output tokens does to answers; nothing where the inference model says it."""
+        assert self.max_tokens is not None  # who calls asks that
+        visible, hidden = self.reasoning_tokens_per_output_token, self.reasoning_tokens
+        cut = share_above(model, "tokens_out", self._longest)
+        if cut < SHOWN or not (self._reasons or getattr(model, "max_tokens", None) is None):
+            return ""
+        queries = model.queries("tokens")
+        samples = None if queries is None else queries.model.logged
+        if queries is not None and samples is not None:
+            longer = samples["output_tokens"] > self._longest
+            right, kept = (
+                float(queries.weights @ total_of_k(worth, samples.question, np.ones(1, dtype=np.int64))[0][:, 0])
+                for worth in (samples.correct, np.where(longer, 0.0, samples.correct))
+            )
+            return (
+                f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs of the log, whose "
+                f"accuracy is that of whole ones: where those that are cut are wrong, one call is worth {kept:.3g}, "
+                f"not {right:.3g}"
+            )
+        if not self._reasons:
+            return (
+                f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs on the bill; the "
+                "accuracy is taken as measured with this cut"
+            )
+        # All of it is reasoning where that alone reaches the limit.
+        if visible:
+            blank = share_above(model, "tokens_out", np.nextafter((self.max_tokens - hidden) / visible, -np.inf))
+        else:
+            blank = float(hidden >= self.max_tokens)
+        return (
+            f"with reasoning tokens, which count towards it and come first, max_tokens = {self.max_tokens:g} cuts "
+            f"{percent(cut)} of the answers; {percent(blank)} have no visible token. The accuracy is taken as measured "
+            "with these cuts" + (f": no more than {percent(1 - blank)} of single answers can be right" if blank else "")
+        )
 
     def _on_a_log(self, samples: Samples, k: IntArray) -> Moments | None:
         """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
         tokens_in, tokens_out = tokens_of(samples)
-        prices, kept = self._prices(tokens_in), 1 - self.batch_discount
+        prices, kept = prices_at(self, tokens_in, samples.columns.get(CACHED)), 1 - self.batch_discount
         outputs = prices[1] * self._billed(tokens_out)
+        own = tokens_in * self._per_prompt_token(prices, np.ones(1))
         if not self._shares_prompt:
-            mean, std = total_of_k(tokens_in * prices[0] + outputs, samples.question, k)
+            mean, std = total_of_k(own + outputs + self.usd_per_request, samples.question, k)
             return Moments(kept * mean, kept * std)
         one = np.ones(1, dtype=np.int64)
         lists = [total_of_k(price * np.ones(len(samples)), samples.question, one) for price in prices]
@@ -157,134 +251,82 @@ class ApiCost(CostModel):
             return None  # the list that holds is that of the first prompt
         mean, std = total_of_k(outputs, samples.question, k)
         # The prompt is the first inference's, which is any of the samples.
-        first, rest = (
-            total_of_k(tokens_in * self._per_prompt_token(prices, n), samples.question, one) for n in (1.0, 2.0)
-        )
-        mean = kept * (mean + first[0] + (k - 1) * (rest[0] - first[0]))
-        return Moments(mean, None if first[1].any() else kept * std)
+        first, spread = total_of_k(own, samples.question, one)
+        again, _ = total_of_k(tokens_in * (prices[3] if self.calls == "cached" else prices[0]), samples.question, one)
+        requests = self._requests(k)
+        times = k if self.calls == "cached" else requests
+        mean = kept * (mean + first + (times - 1) * again + self.usd_per_request * requests)
+        return Moments(mean, None if (spread > 1e-9 * first).any() else kept * std)
 
     @property
     def _shares_prompt(self) -> bool:
         return self.calls in ("n", "cached")
 
+    @property
+    def _reasons(self) -> bool:
+        return bool(np.any(self.reasoning_tokens_per_output_token) or np.any(self.reasoning_tokens))
+
+    @property
+    def _longest(self) -> Any:
+        """The visible tokens of the longest output that is not cut; negative where reasoning alone is too long."""
+        cap = np.inf if self.max_tokens is None else self.max_tokens
+        return (cap - self.reasoning_tokens) / (1 + self.reasoning_tokens_per_output_token)
+
+    def _requests(self, k: Any) -> Any:
+        """How many requests bring k inferences."""
+        if self.calls != "n":
+            return k
+        return np.ones_like(k) if self.n_max is None else np.ceil(k / self.n_max)
+
     def _billed(self, tokens_out: FloatArray) -> FloatArray:
-        return (1 + self.reasoning_tokens_per_output_token) * tokens_out + self.reasoning_tokens
+        """Output tokens on the bill, by visible ones."""
+        tokens: FloatArray = (1 + self.reasoning_tokens_per_output_token) * tokens_out + self.reasoning_tokens
+        return tokens if self.max_tokens is None else np.minimum(tokens, self.max_tokens)
+
+    def _billed_of(self, tokens_out: Law) -> tuple[Any, Any, bool] | None:
+        """Mean and standard deviation of the output tokens on the bill, and whether their law is normal."""
+        each = 1 + self.reasoning_tokens_per_output_token
+        linear = each * tokens_out.mean + self.reasoning_tokens, each * tokens_out.std, tokens_out.normal
+        if self.max_tokens is None:
+            return linear
+        if np.all(tokens_out.cdf(np.asarray(self._longest)) > 1 - 1e-15):
+            return linear
+        if not self._reasons:
+            return None  # this may be one node of a quadrature over queries, which would miss the bend
+        mean, std = moments_of(self._billed, tokens_out, [self._longest])
+        return mean, std, bool(np.all(std <= 1e-9 * mean))
 
     def _per_prompt_token(self, prices: Prices, k: Any) -> Any:
         """USD for a token of a prompt: of the one that k share, or of each one's own."""
         if self.calls == "cached":
             return prices[2] + prices[3] * (k - 1)
-        return prices[0]
-
-    def _lists(self) -> list[tuple[float, Prices]]:
-        """The price lists, each with the prompt length above which it holds, ascending."""
-        lists: list[tuple[float, Any]] = [(-1.0, self)]
-        lists += [(t.above_input_tokens, t) for t in sorted(self.long_context, key=lambda t: t.above_input_tokens)]
-
-        def prices(of: Any) -> Prices:
-            usd = of.usd_per_input_token
-            write, read = of.usd_per_cache_write_token, of.usd_per_cached_input_token
-            return usd, of.usd_per_output_token, usd if write is None else write, usd if read is None else read
-
-        return [(above, prices(of)) for above, of in lists]
-
-    def _prices(self, prompt: FloatArray) -> Prices:
-        """Prices of requests by the tokens of their prompt."""
-        (_, found), *longer = self._lists()
-        for above, prices in longer:
-            found = tuple(np.where(prompt > above, p, f) for p, f in zip(prices, found, strict=True))
-        return found
+        if self.calls == "n":
+            return prices[0] * self._requests(k)
+        return prices[2] if self.calls == "parallel-writes" else prices[0]
 
     def _same_for_all(self, tokens_in: Law) -> Prices | None:
         """The prices where all prompts of a law fall under one list, or None."""
-        for above, _ in self._lists()[1:]:
-            shorter = tokens_in.cdf(np.asarray(above, dtype=np.float64))
+        for step in steps(self):
+            shorter = tokens_in.cdf(np.asarray(step, dtype=np.float64))
             if np.any((shorter > 1e-15) & (shorter < 1 - 1e-15)):
                 return None
-        return self._prices(np.asarray(tokens_in.mean, dtype=np.float64))
+        return prices_at(self, np.asarray(tokens_in.mean, dtype=np.float64))
 
-    def _over_prompts(self, tokens_in: Law, tokens_out: Law, k: IntArray) -> Moments:
-        """Moments by a quadrature over the length of the prompt, in panels between the price lists."""
-        edges = [tokens_in.cdf(np.asarray(above, dtype=np.float64)) for above, _ in self._lists()[1:]]
-        edges = [np.zeros_like(edges[0]), *edges, np.ones_like(edges[0])]
-        nodes, weights = _graded(edges)  # (T,) or (B, T)
-        prompt = tokens_in.quantile(np.clip(nodes, 1e-300, 1 - 2**-53))[..., None, :]  # beside the values of k
-        n = k[:, None] if self._shares_prompt else np.ones((1, 1))
+    def _over_prompts(self, tokens_in: Law, outputs: tuple[Any, Any, bool], k: IntArray) -> Moments:
+        """Moments by a quadrature over the length of the prompt, in panels between the jumps of the prices."""
+        values, weights = nodes(tokens_in, steps(self))  # (T,) or (B, T)
+        prompt, weights = values[..., None, :], weights[..., None, :]  # beside the values of k
+        n = k[:, None].astype(np.float64) if self._shares_prompt else np.ones((1, 1))
         own = replace(self, **{f.name: _column(getattr(self, f.name)) for f in fields(self)})
-        prices = own._prices(prompt)
-        spread = prices[1] * (1 + own.reasoning_tokens_per_output_token) * _column(tokens_out.std)
-        given = prompt * own._per_prompt_token(prices, n) + n * prices[1] * own._billed(_column(tokens_out.mean))
-        mean = np.sum(weights[..., None, :] * given, axis=-1)
-        variance = np.sum(weights[..., None, :] * (n * spread**2 + (given - mean[..., None]) ** 2), axis=-1)
+        prices, (billed, spread) = prices_at(own, prompt), map(_column, outputs[:2])
+        given = (
+            prompt * own._per_prompt_token(prices, n) + n * prices[1] * billed + own.usd_per_request * own._requests(n)
+        )
+        mean = np.sum(weights * given, axis=-1)
+        variance = np.sum(weights * (n * (prices[1] * spread) ** 2 + (given - mean[..., None]) ** 2), axis=-1)
         times = 1 if self._shares_prompt else k
         kept = 1 - self.batch_discount
         return Moments(kept * times * mean, kept * np.sqrt(times * variance))
-
-
-@dataclass(frozen=True)
-class GpuCost(CostModel):
-    """Money for GPUs by the hour, shared by all the output tokens they make meanwhile.
-
-    An output token costs ``usd_per_gpu_hour gpus / 3600`` USD over the tokens per second of all the GPUs together, at
-    the batch they are run at: given as measured, or as B / ITL(B) with ITL(B) = alpha + beta B seconds. Hours in which
-    the GPUs idle are paid as well: divide by the share of time in which they are busy.
-
-    Args:
-        usd_per_gpu_hour: USD, >= 0.
-        gpus: how many serve the model together, >= 1.
-        output_tokens_per_second: of all sequences together at the operating batch, > 0; or, instead of it:
-        itl_base_s: alpha, seconds between two tokens of a sequence, > 0.
-        itl_per_sequence_s: beta, seconds for each sequence in the batch, >= 0.
-        batch: B, sequences in the batch at the operating point, > 0.
-
-    Raises:
-        MooInferError: where neither or both ways to give the throughput are used.
-
-    >>> from moo_infer.builtin.inference import Gaussian
-    >>> model = Gaussian(1000, 50, 400, 0, 0.8, 0.1)
-    >>> llama = GpuCost(usd_per_gpu_hour=2.5, itl_base_s=0.0065, itl_per_sequence_s=0.000079, batch=64)  # on one H100
-    >>> llama.exact(model, np.array([1, 16]), parallelism=1).mean.round(7)
-    array([5.020e-05, 8.025e-04])
-    """
-
-    name = "gpu-cost"
-    objective = COST
-    vectorised = True
-
-    usd_per_gpu_hour: NonNegative
-    gpus: AtLeastOne = 1
-    output_tokens_per_second: Positive | None = None
-    itl_base_s: Positive | None = None
-    itl_per_sequence_s: NonNegative | None = None
-    batch: Positive | None = None
-
-    def __post_init__(self) -> None:
-        steps = (self.itl_base_s, self.itl_per_sequence_s, self.batch)
-        measured = self.output_tokens_per_second is not None
-        if measured == all(step is not None for step in steps) or (measured and any(s is not None for s in steps)):
-            raise MooInferError(
-                "the throughput is either output_tokens_per_second, or itl_base_s, itl_per_sequence_s and batch, got "
-                + (", ".join(f for f in _THROUGHPUT if getattr(self, f) is not None) or "none of them")
-            )
-
-    def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
-        """USD of the first k inferences, (M, K)."""
-        return LinearCost(0.0, self._usd_per_output_token).total(draws, parallelism=parallelism)
-
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact moments where the laws of the token counts are known."""
-        return LinearCost(0.0, self._usd_per_output_token).exact(model, k, parallelism=parallelism)
-
-    @property
-    def _usd_per_output_token(self) -> float:
-        throughput = self.output_tokens_per_second
-        if self.itl_base_s is not None and self.itl_per_sequence_s is not None and self.batch is not None:
-            throughput = self.batch / (self.itl_base_s + self.itl_per_sequence_s * self.batch)
-        assert throughput is not None  # one of the two is given
-        return self.usd_per_gpu_hour * self.gpus / 3600 / throughput
-
-
-_THROUGHPUT = ("output_tokens_per_second", "itl_base_s", "itl_per_sequence_s", "batch")
 
 
 def _column(value: Any) -> Any:
@@ -301,20 +343,7 @@ def _normal(mean: FloatArray, std: FloatArray) -> Callable[[float], FloatArray]:
     return quantile
 
 
-def _graded(edges: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights between edges, in panels that shrink towards each of them."""
-    steep = 0.5 ** np.arange(40, 0, -1)
-    panels = np.concatenate([[0.0], steep, 1 - steep[-2::-1], [1.0]])
-    x, w = np.polynomial.legendre.leggauss(8)
-    width = np.diff(panels)[:, None]
-    nodes, weights = (panels[:-1, None] + width * (x + 1) / 2).ravel(), (width * w / 2).ravel()
-    spans = [(low, high - low) for low, high in pairwise(edges)]
-    ends = [np.atleast_1d(low) + np.atleast_1d(span) * nodes for low, span in spans]
-    shares = [np.atleast_1d(span) * weights for _, span in spans]
-    return np.concatenate(ends, axis=-1), np.concatenate(shares, axis=-1)
-
-
 @hookimpl
 def register_cost_models() -> list[type[CostModel]]:
-    """Register the price list and the GPUs."""
-    return [ApiCost, GpuCost]
+    """Register the price list."""
+    return [ApiCost]

@@ -4,6 +4,7 @@ from ..samples import COLUMNS
 from .coverage_laws import BetaBinomial, Chosen, CoverageLaw, ExponentiatedPowerLaw, forward_validated
 from .estimates import Estimated, Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
+from .grading import Grading
 from .load_tests import Measured, read
 from .logs import Log, Source
 from .prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
@@ -22,6 +23,7 @@ __all__ = [
     "Estimates",
     "ExponentiatedPowerLaw",
     "Fitted",
+    "Grading",
     "Log",
     "Measured",
     "Price",

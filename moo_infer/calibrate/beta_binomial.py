@@ -1,14 +1,27 @@
-"""The beta-binomial law: counts of right answers where every question has its own probability, from a beta law."""
+"""Beta-binomial laws: counts of right answers where every question has its own probability, from a beta law.
+
+In the zero-inflated law a share of the questions is never solved, whatever the number of attempts.
+"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import MooInferError
 
-__all__ = ["FEWEST", "LARGEST", "SMALLEST", "FittedBeta", "fit_beta_binomial", "jeffreys"]
+__all__ = [
+    "FEWEST",
+    "LARGEST",
+    "PRIOR_SD",
+    "SMALLEST",
+    "FittedBeta",
+    "fit_beta_binomial",
+    "fit_zero_inflated",
+    "jeffreys",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -16,38 +29,58 @@ IntArray = npt.NDArray[np.int64]
 FEWEST = 3  # questions with two or more samples, so that one can be left out
 LARGEST = 1e6  # concentration: p varies by less than 0.0005 around its mean
 SMALLEST = 1e-3  # all but one in a thousand questions are always or never solved
+PRIOR_SD = 10.0  # of log a and log b: one standard deviation is a factor of 22,000, so that only ridges feel it
+STARTS = (0.05, 0.95)  # shares of the questions without a right sample that are taken as never solved at first
 ONE_SIDED = 1.352771727047702  # half of the 90 % quantile of chi squared with 1 degree of freedom
 
 
 @dataclass(frozen=True)
 class FittedBeta:
-    """A beta law of the probability to solve a question, fitted to counts.
+    """A beta law of the probability to solve a question, and a share of questions that are never solved.
 
     Args:
-        mean, concentration: of the law; a = mean * concentration, b = (1 - mean) * concentration.
+        mean, concentration: of the beta law; a = mean * concentration, b = (1 - mean) * concentration.
         mean_se, concentration_se: standard errors; that of a concentration at an end of its range is 0.
+        unsolvable: share of the questions that are never solved, in [0, 1); the beta law is that of the others.
+        unsolvable_se: its standard error.
+        log_likelihood: of the counts that it was fitted to, weights having the mean 1; NaN where all samples are right,
+            or all wrong.
         about: what to know about it, in words; "" where all is as it should be.
     """
 
     mean: float
     concentration: float
-    mean_se: float
-    concentration_se: float
+    mean_se: float = 0.0
+    concentration_se: float = 0.0
+    unsolvable: float = 0.0
+    unsolvable_se: float = 0.0
+    log_likelihood: float = math.nan
     about: str = ""
 
-    def pass_at(self, K: int, /) -> FloatArray:
-        """(K,) probability that at least one of the first k inferences is right: ``1 - B(a, b + k) / B(a, b)``.
+    @property
+    def shape(self) -> tuple[float, float]:
+        """The numbers a and b."""
+        return self.mean * self.concentration, (1 - self.mean) * self.concentration
 
-        >>> FittedBeta(0.25, 2.0, 0.0, 0.0).pass_at(2)
-        array([0.25 , 0.375])
+    def pass_at(self, k: npt.ArrayLike, /) -> FloatArray:
+        """Probability (m,) that at least one of k (m,) inferences is right: ``(1 - u) (1 - B(a, b + k) / B(a, b))``.
+
+        >>> FittedBeta(0.25, 2.0).pass_at([1, 2]), FittedBeta(0.5, 2.0, unsolvable=0.5).pass_at([1, 2])
+        (array([0.25 , 0.375]), array([0.25      , 0.33333333]))
         """
-        i = np.arange(K, dtype=np.float64)
-        failed = ((1 - self.mean) * self.concentration + i) / (self.concentration + i)
-        return np.asarray(1 - np.cumprod(failed), dtype=np.float64)
+        from scipy.special import betaln
+
+        a, b = self.shape
+        never = np.minimum(betaln(a, b + np.asarray(k, dtype=np.float64)) - betaln(a, b), 0.0)
+        return np.asarray((self.unsolvable - 1) * np.expm1(never), dtype=np.float64)
 
 
 def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> FittedBeta:
-    """Fit mean and concentration to counts by maximum likelihood; errors are robust, with questions as clusters.
+    """Fit mean and concentration to counts, with a weak prior; errors are robust, with questions as clusters.
+
+    It is the maximum of the likelihood times the prior: log a and log b are normal around 0 with the standard deviation
+    `PRIOR_SD`. Where the counts say anything, it changes nothing that could be seen; where the likelihood has a ridge
+    (two samples a question, few questions that differ) it keeps the maximum from running off along it.
 
     The likelihood is written with sums of logarithms of a + i, b + i and a + b + i, which nothing cancels in. Standard
     errors are those of the sandwich H^-1 G H^-1, so that they hold where the law of p is no beta law.
@@ -68,11 +101,9 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.Array
 
     >>> found = fit_beta_binomial([8, 8, 8, 8, 4], [8, 7, 1, 0, 3])
     >>> round(found.mean, 3), round(found.concentration, 2)
-    (0.526, 0.78)
+    (0.526, 0.79)
     """
-    n, right = np.asarray(n, dtype=np.int64), np.asarray(right, dtype=np.int64)
-    given = np.ones(len(n)) if weights is None else np.asarray(weights, dtype=np.float64)
-    n, right, given = n[n > 0], right[n > 0], given[n > 0]
+    n, right, given = _with_samples(n, right, weights)
     if (n > 1).sum() < FEWEST:
         raise MooInferError(
             f"at least {FEWEST} questions with two or more samples are needed, got {(n > 1).sum()}; one sample a "
@@ -85,10 +116,8 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.Array
             f"all samples are {'right' if right.any() else 'wrong'}: the mean is that of Jeffreys' prior over {Q} "
             "questions, the concentration is not known and set to 1"
         )
-        return FittedBeta(mean, 1.0, se, 0.0, about)
-    given = given * (Q / given.sum())
-    pairs, kind = np.unique(np.stack([n, right]), axis=1, return_inverse=True)
-    counts = _Counts(pairs[0], pairs[1], np.bincount(kind, weights=given).astype(np.float64))
+        return FittedBeta(mean, 1.0, se, about=about)
+    counts = _Counts.of(n, right, given)
     pooled = float(given @ right / (given @ n))
     tarone = given @ (right * (right - 1) / pooled + wrong * (wrong - 1) / (1 - pooled) - n * (n - 1))
     if not (right * wrong).any():
@@ -96,6 +125,36 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.Array
     if tarone <= 0:
         return counts.at_end(LARGEST)
     return counts.inside(pooled)
+
+
+def fit_zero_inflated(
+    n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None = None, *, plain: FittedBeta | None = None
+) -> FittedBeta:
+    """Fit the beta-binomial law with a share of questions that are never solved, with the same weak prior.
+
+    The share has a flat prior. What was not solved yet may be unsolvable or hard: the maximum is looked for from both
+    ends. At the edges of `fit_beta_binomial` counts tell nothing of such a share, and the law is that of
+    `fit_beta_binomial`.
+
+    Args:
+        n, right, weights: as in `fit_beta_binomial`.
+        plain: what `fit_beta_binomial` says of them, where that is known.
+
+    Returns:
+        The law, without standard errors.
+
+    Raises:
+        MooInferError: as `fit_beta_binomial`.
+
+    >>> found = fit_zero_inflated([8] * 12, [8, 7, 8, 6, 8, 7, 0, 0, 0, 0, 0, 0])
+    >>> round(found.unsolvable, 3), found.pass_at([1, 100]).round(3)
+    (0.5, array([0.458, 0.5  ]))
+    """
+    plain = plain or fit_beta_binomial(n, right, weights)
+    if plain.about or not (np.asarray(right)[np.asarray(n) > 0] == 0).any():
+        return plain
+    counts = _Counts.of(*_with_samples(n, right, weights))
+    return max((counts.inflated(plain, start) for start in STARTS), key=lambda law: law[1])[0]
 
 
 def jeffreys(Q: int, right: bool, /) -> tuple[float, float]:
@@ -108,6 +167,16 @@ def jeffreys(Q: int, right: bool, /) -> tuple[float, float]:
     return mean, math.sqrt(mean * (1 - mean) / (Q + 2))
 
 
+def _with_samples(
+    n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """The questions that have samples; their weights have the mean 1."""
+    n, right = np.asarray(n, dtype=np.int64), np.asarray(right, dtype=np.int64)
+    given = np.ones(len(n)) if weights is None else np.asarray(weights, dtype=np.float64)
+    n, right, given = n[n > 0], right[n > 0], given[n > 0]
+    return n, right, given * (len(n) / given.sum()) if len(n) else given
+
+
 @dataclass(frozen=True, eq=False)
 class _Counts:
     """Different (n, right) of questions, and how many questions have them, by their weights."""
@@ -116,10 +185,18 @@ class _Counts:
     right: IntArray
     questions: FloatArray
 
-    def log_likelihood(self, mean: float, concentration: float) -> float:
+    @classmethod
+    def of(cls, n: IntArray, right: IntArray, weights: FloatArray) -> Self:
+        pairs, kind = np.unique(np.stack([n, right]), axis=1, return_inverse=True)
+        return cls(pairs[0], pairs[1], np.bincount(kind, weights=weights).astype(np.float64))
+
+    def rows(self, mean: float, concentration: float) -> FloatArray:
+        """(U,) log-likelihood of a question, but for the number of its orders."""
         a, b, both = (np.log(x) for x in self._terms(mean, concentration))
-        rows = _first(a, self.right) + _first(b, self.n - self.right) - _first(both, self.n)
-        return float(self.questions @ rows)
+        return _first(a, self.right) + _first(b, self.n - self.right) - _first(both, self.n)
+
+    def log_likelihood(self, mean: float, concentration: float) -> float:
+        return float(self.questions @ self.rows(mean, concentration))
 
     def scores(self, mean: float, concentration: float) -> FloatArray:
         """(2, U) derivatives of the log-likelihood of a question by mean and concentration."""
@@ -139,29 +216,51 @@ class _Counts:
 
     def inside(self, mean: float) -> FittedBeta:
         """The maximum, away from the ends."""
+        law, _ = self._maximum(mean, 1.0, 0.0, most=0.0)
+        bread = np.linalg.inv(self.hessian(law.mean, law.concentration))
+        mean_se, concentration_se = np.sqrt(np.diag(bread @ self._meat(law.mean, law.concentration) @ bread)).tolist()
+        return replace(law, mean_se=mean_se, concentration_se=concentration_se)
+
+    def inflated(self, plain: FittedBeta, start: float) -> tuple[FittedBeta, float]:
+        """The maximum with a share that is never solved, and its height, from a start (see `STARTS`)."""
+        u = start * float(self.questions[self.right == 0].sum() / self.questions.sum())
+        return self._maximum(min(plain.mean / (1 - u), 0.99), max(plain.concentration, 0.1), u, most=1 - 1e-9)
+
+    def _maximum(self, mean: float, s: float, unsolvable: float, most: float) -> tuple[FittedBeta, float]:
+        """The law with the largest likelihood times prior near a start, and the logarithm of that."""
         from scipy.optimize import minimize
 
-        Q = self.questions.sum()
+        Q, zero = self.questions.sum(), self.right == 0
 
         def loss(at: FloatArray) -> tuple[float, FloatArray]:
-            m, s = 1 / (1 + math.exp(-at[0])), math.exp(at[1])
-            slope = self.scores(m, s) @ self.questions * np.array([m * (1 - m), s])
-            return -self.log_likelihood(m, s) / Q, -slope / Q
+            m, s, u = 1 / (1 + math.exp(-at[0])), math.exp(at[1]), float(at[2])
+            rows, by_law = self.rows(m, s), self.scores(m, s) * np.array([[m * (1 - m)], [s]])
+            never = math.log(u) if u > 0 else -math.inf
+            total = np.where(zero, np.logaddexp(never, math.log1p(-u) + rows), math.log1p(-u) + rows)
+            most_steep = np.minimum(-total, 500)  # exp of it does not overflow where u = 0
+            by_share = np.where(zero, -np.expm1(rows) * np.exp(most_steep), -1 / (1 - u))
+            by_law = by_law * np.exp(math.log1p(-u) + rows - total)
+            log_a, log_b = math.log(m * s), math.log((1 - m) * s)
+            height = self.questions @ total - (log_a**2 + log_b**2) / (2 * PRIOR_SD**2)
+            slope = np.array([*by_law, by_share]) @ self.questions
+            slope -= np.array([(1 - m) * log_a - m * log_b, log_a + log_b, 0.0]) / PRIOR_SD**2
+            return -float(height) / Q, -slope / Q
 
-        start, bounds = math.log(mean / (1 - mean)), [(-30.0, 30.0), (math.log(SMALLEST), math.log(LARGEST))]
         found = minimize(
             loss,
-            np.array([start, 0.0]),
+            np.array([math.log(mean / (1 - mean)), math.log(s), unsolvable]),
             jac=True,
             method="L-BFGS-B",
-            bounds=bounds,
-            options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
+            bounds=[(-30.0, 30.0), (math.log(SMALLEST), math.log(LARGEST)), (0.0, most)],
+            # A memory as long as there are numbers: the larger matrices of a longer one wake the threads of BLAS, which
+            # wait for each other on a busy machine.
+            options={"maxcor": 3, "ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
         )
-        logit, log_s = found.x.tolist()
+        logit, log_s, u = found.x.tolist()
         m, s = 1 / (1 + math.exp(-logit)), math.exp(log_s)
-        bread = np.linalg.inv(self.hessian(m, s))
-        spread = bread @ self._meat(m, s) @ bread
-        return FittedBeta(m, s, *np.sqrt(np.diag(spread)).tolist())
+        rows = self.rows(m, s) + math.log1p(-u)
+        likelihood = float(self.questions @ np.where(zero & (u > 0), np.logaddexp(math.log(u or 1), rows), rows))
+        return FittedBeta(m, s, unsolvable=u, log_likelihood=likelihood), -float(found.fun) * Q
 
     def at_end(self, s: float) -> FittedBeta:
         """The maximum where the concentration is at an end of its range."""
@@ -183,7 +282,7 @@ class _Counts:
         if drop(math.log(other)) > 0:  # otherwise nothing bounds it
             bound = math.exp(brentq(drop, math.log(s), math.log(other)))
             about += f", and with 95 % {'below' if s == SMALLEST else 'above'} {bound:.3g}"
-        return FittedBeta(mean, s, se, 0.0, about)
+        return FittedBeta(mean, s, se, log_likelihood=best, about=about)
 
     def _meat(self, mean: float, concentration: float) -> FloatArray:
         scores, Q = self.scores(mean, concentration), self.questions.sum()

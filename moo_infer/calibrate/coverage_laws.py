@@ -1,5 +1,6 @@
 """Laws of coverage: the mean pass@k as a function of k, fitted to counts and used beyond them."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from ..errors import MooInferError
 from ..resampling import question_weights
 from ..subsets import mean_pass_at_k, pass_at_k
-from .beta_binomial import fit_beta_binomial
+from .beta_binomial import FittedBeta, fit_beta_binomial, fit_zero_inflated
 from .estimates import Estimated
 
 __all__ = ["BetaBinomial", "Chosen", "CoverageLaw", "ExponentiatedPowerLaw", "forward_validated"]
@@ -22,12 +23,13 @@ IntArray = npt.NDArray[np.int64]
 POINTS = 30  # values of k, log-spaced, that a curve is fitted and judged at
 SHOWN = 32  # one of so many attempts is shown in forward validation: to predict far is what a law is for
 LEAST = 2  # attempts that say how questions differ
+VERY_STRONG = 150.0  # a Bayes factor that is very strong evidence (Kass and Raftery, JASA 90, 1995, 773-795)
 
 
 class CoverageLaw(ABC):
     """Mean over questions of the probability that one of k attempts is right, in [0, 1] for every k.
 
-    **Subclassing.** Give `fit` and `predict`, and a `name`.
+    **Subclassing.** Give `fit` and `predict`, and a `name`; a law that stands for several, also `each`.
     """
 
     name: ClassVar[str]
@@ -49,6 +51,10 @@ class CoverageLaw(ABC):
     @abstractmethod
     def predict(self, k: npt.ArrayLike) -> FloatArray:
         """Return pass@k for k (m,), >= 1: (m,), rising, at most 1."""
+
+    def each(self, k: npt.ArrayLike) -> FloatArray:
+        """Return pass@k by each of the laws that this one is the average of, (L, m); their intervals are joined."""
+        return self.predict(k)[None]
 
 
 @dataclass(frozen=True)
@@ -96,43 +102,67 @@ class ExponentiatedPowerLaw(CoverageLaw):
 
 @dataclass(frozen=True)
 class BetaBinomial(CoverageLaw):
-    """pass@k = 1 - B(a, b + k) / B(a, b): questions are solved with probabilities from a beta law.
+    """Average of two laws: questions are solved with probabilities from a beta law, all of them or all but a share.
 
-    Fitted by maximum likelihood of the counts (`fit_beta_binomial`).
+    pass@k = (1 - w) (1 - B(a, b + k) / B(a, b)) + w (1 - u) (1 - B(a', b' + k) / B(a', b')), with a share u of
+    questions that are never solved. Both laws are fitted to the counts with a weak prior (`fit_beta_binomial`,
+    `fit_zero_inflated`). What a few attempts did not solve is hard or hopeless: that decides what coverage becomes, and
+    the counts hardly tell. The first law takes all of it as hard, the second as much as can be as hopeless.
+
+    The weight w of the second is one half, and BF / (BF + 150) where that is more, with the Bayes factor BF of the
+    second against the first by BIC (Schwarz, Ann. Stat. 6, 1978, 461-464): equal weights until the evidence for
+    questions that are never solved is very strong. Weights estimated throughout would carry the noise of a small
+    difference of likelihoods and predict worse, which forecasters know as the combination puzzle (Smith and Wallis,
+    Oxford Bull. Econ. Stat. 71, 2009, 331-355). No number of attempts shows that everything can be solved, so that w
+    does not fall below one half.
 
     Args:
-        a, b: of the beta law, > 0.
+        beta: the law by which all questions can be solved.
+        zero_inflated: the law by which a share cannot.
+        weight: w, of the second, in [0, 1].
 
     >>> law = BetaBinomial.fit([100, 100, 100, 100], [40, 10, 2, 0])
-    >>> law.predict([1, 100, 10_000]).round(2)
-    array([0.12, 0.76, 0.96])
+    >>> law.predict([1, 100, 10_000]).round(2), law.each([10_000]).round(2).tolist(), law.weight
+    (array([0.13, 0.76, 0.93]), [[0.96], [0.89]], 0.5)
     """
 
     name = "beta-binomial"
 
-    a: float
-    b: float
+    beta: FittedBeta
+    zero_inflated: FittedBeta
+    weight: float = 0.5
 
     def __str__(self) -> str:
         """Return the formula."""
-        return f"1 - B({self.a:.4g}, {self.b:.4g} + k) / B({self.a:.4g}, {self.b:.4g})"
+        a, b, inflated = *self.beta.shape, self.zero_inflated
+        first = f"1 - B({a:.4g}, {b:.4g} + k) / B({a:.4g}, {b:.4g})"
+        if not inflated.unsolvable:
+            return first
+        a, b = inflated.shape
+        second = f"{1 - inflated.unsolvable:.4g} (1 - B({a:.4g}, {b:.4g} + k) / B({a:.4g}, {b:.4g}))"
+        return f"{1 - self.weight:.4g} ({first}) + {self.weight:.4g} * {second}"
 
     @classmethod
     def fit(cls, n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Self:
         """Fit the law to counts; see `CoverageLaw.fit`."""
         _counts(n, c, weights)
-        found = fit_beta_binomial(n, c, weights)
-        return cls(found.mean * found.concentration, (1 - found.mean) * found.concentration)
+        beta = fit_beta_binomial(n, c, weights)
+        inflated = fit_zero_inflated(n, c, weights, plain=beta)
+        questions = int(np.count_nonzero(np.asarray(n)))
+        log_factor = inflated.log_likelihood - beta.log_likelihood - math.log(questions) / 2
+        more = 1 / (1 + VERY_STRONG * math.exp(-log_factor)) if inflated.unsolvable else 0.0
+        return cls(beta, inflated, max(more, 0.5))
 
     def predict(self, k: npt.ArrayLike) -> FloatArray:
         """Return pass@k for k (m,)."""
-        from scipy.special import betaln
+        return np.asarray(np.array([1 - self.weight, self.weight]) @ self.each(k))
 
-        k = np.asarray(k, dtype=np.float64)
-        return np.asarray(-np.expm1(np.minimum(betaln(self.a, self.b + k) - betaln(self.a, self.b), 0.0)))
+    def each(self, k: npt.ArrayLike) -> FloatArray:
+        """Return pass@k by both laws (2, m)."""
+        return np.stack([law.pass_at(k) for law in (self.beta, self.zero_inflated)])
 
 
-LAWS: tuple[type[CoverageLaw], ...] = (ExponentiatedPowerLaw, BetaBinomial)
+LAWS: tuple[type[CoverageLaw], ...] = (BetaBinomial, ExponentiatedPowerLaw)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +171,7 @@ class Chosen:
 
     Args:
         law: fitted to all attempts.
+        joined: the laws whose intervals are joined: that one, or all where the attempts are too few to choose by.
         errors: RMSE of pass@k in forward validation, by the name of the law.
         shown: attempts a question that the laws were fitted to in validation.
         largest: k up to which they were judged, the fewest attempts at any question.
@@ -149,6 +180,7 @@ class Chosen:
     """
 
     law: CoverageLaw
+    joined: Sequence[type[CoverageLaw]]
     errors: Mapping[str, float]
     shown: int
     largest: int
@@ -159,16 +191,23 @@ class Chosen:
     def __str__(self) -> str:
         """Return the law and its error, beside those of the others, in words."""
         others = ", ".join(f"{name} {error:.3f}" for name, error in self.errors.items() if name != self.law.name)
+        few = (
+            f"; fewer than {SHOWN * LEAST} attempts do not choose among laws, so the intervals of all are joined"
+            if len(self.joined) > 1
+            else ""
+        )
         return (
             f"{self.law.name} {self.law}: fitted to {self.shown} of {self.largest} attempts it predicts pass@"
-            f"{self.shown + 1} to pass@{self.largest} with an RMSE of {self.errors[self.law.name]:.3f} ({others})"
+            f"{self.shown + 1} to pass@{self.largest} with an RMSE of {self.errors[self.law.name]:.3f} ({others}){few}"
         )
 
     def predict(self, k: npt.ArrayLike, B: int = 200, seed: int = 0, confidence: float = 0.95) -> Estimated:
         """Predict pass@k, with an interval of the Bayesian bootstrap over questions.
 
-        The law is refitted to every draw. As coverage never falls with k, no prediction is below what the counts say of
-        the largest k that they hold. That the law itself may be wrong beyond the data is not in the interval.
+        The laws are refitted to every draw. The interval reaches from the lowest to the highest end of the intervals of
+        the laws in `joined`; of an average, those of each law in it. As coverage never falls with k, no prediction is
+        below what the counts say of the largest k that they hold. That all laws may be wrong beyond the data is not in
+        the interval.
 
         Args:
             k: (m,), >= 1.
@@ -179,7 +218,7 @@ class Chosen:
         >>> chosen = forward_validated(np.full(40, 100), np.arange(40) // 4)
         >>> predicted = chosen.predict([1000])
         >>> predicted.value.round(3), predicted.low.round(3), predicted.high.round(3)
-        (array([1.]), array([0.994]), array([1.]))
+        (array([0.96]), array([0.806]), array([1.]))
         """
         weights = question_weights(self.questions, B, seed)
         known = pass_at_k(self.n, self.c, [self.largest])[:, 0]
@@ -188,11 +227,15 @@ class Chosen:
         def at_least(predicted: FloatArray, least: float) -> FloatArray:
             return np.where(beyond, np.maximum(predicted, least), predicted)
 
-        draws = np.array(
-            [at_least(type(self.law).fit(self.n, self.c, weight).predict(k), weight @ known) for weight in weights]
-        )
-        low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-        return Estimated(at_least(self.law.predict(k), known.mean()), low, high, draws.std(axis=0))
+        each, averages = [], []
+        for weight in weights:
+            laws = {law: law.fit(self.n, self.c, weight) for law in self.joined}
+            least = min(float(weight @ known), 1.0)  # weights have the sum 1, but for rounding
+            each.append(at_least(np.concatenate([law.each(k) for law in laws.values()]), least))
+            averages.append(at_least(laws[type(self.law)].predict(k), least))
+        low, high = np.quantile(each, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+        value = at_least(self.law.predict(k), known.mean())
+        return Estimated(value, low.min(axis=0), high.max(axis=0), np.std(averages, axis=0))
 
 
 def forward_validated(
@@ -209,20 +252,24 @@ def forward_validated(
     says. The laws are fitted to these and predict the unbiased pass@k of all attempts at larger k; the one with the
     smallest root mean square error over draws and log-spaced k is fitted to everything.
 
+    With fewer than 64 attempts, one in 32 is less than two. Two are shown then, but they say little of what lies far
+    ahead, and nothing of questions that are never solved: the errors do not choose. The first law is taken, and the
+    intervals of all are joined.
+
     Args:
         n: (Q,), attempts at a question, >= 3; those at which there is none are left out.
         c: (Q,), how many of them are right, in 0 ... n; not all 0.
         questions: Q names, which key the bootstrap; default their numbers.
         repeats: draws in validation, >= 1.
         seed: of these draws, >= 0.
-        laws: to choose from.
+        laws: to choose from; the first stands where there are too few attempts to choose by.
 
     Raises:
         MooInferError: for counts that no law can be fitted to, and too few to hide some.
 
     >>> chosen = forward_validated(np.full(40, 100), np.arange(40) // 4)
     >>> chosen.law.name, chosen.shown, {name: round(error, 2) for name, error in chosen.errors.items()}
-    ('beta-binomial', 3, {'exponentiated-power-law': 0.25, 'beta-binomial': 0.16})
+    ('beta-binomial', 3, {'beta-binomial': 0.17, 'exponentiated-power-law': 0.25})
     """
     n, c = np.asarray(n, dtype=np.int64), np.asarray(c, dtype=np.int64)
     names = [str(i) for i in range(len(n))] if questions is None else list(questions)
@@ -242,9 +289,10 @@ def forward_validated(
         for law in laws:
             predicted = law.fit(np.full(len(n), shown), right).predict(k) if right.any() else np.zeros(len(k))
             squares[law] += float(np.mean((predicted - seen) ** 2)) / repeats
-    best = min(laws, key=lambda law: squares[law])
+    far = largest >= SHOWN * LEAST
+    best = min(laws, key=lambda law: squares[law]) if far else laws[0]
     errors = {law.name: squares[law] ** 0.5 for law in laws}
-    return Chosen(fitted[best], errors, shown, largest, n, c, names)
+    return Chosen(fitted[best], (best,) if far else tuple(laws), errors, shown, largest, n, c, names)
 
 
 def _counts(n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[IntArray, FloatArray]:

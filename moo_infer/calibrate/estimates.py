@@ -1,6 +1,6 @@
 """What a log says of a model, for every number of calls: unbiased estimates, with intervals over questions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..errors import MooInferError
 from ..resampling import FEW, question_weights, unseen
 from ..samples import Samples
-from ..subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
+from ..subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k, vote_bounds_at_k
 
 __all__ = ["Estimated", "Estimates", "estimate"]
 
@@ -27,7 +27,7 @@ MEANS = {
     "mean_cost_usd": "cost_usd",
     "mean_energy_j": "energy_j",
 }
-CURVES = ("pass_at_k", "all_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
+CURVES = ("pass_at_k", "all_at_k", "best_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +57,17 @@ class Estimates:
         samples, scored, failed: how many there are, are right or wrong, and are neither.
         k: (m,), ascending.
         confidence: of all intervals, in (0, 1).
-        pass_at_k: probability that one of k samples is right.
-        all_at_k: probability that all k samples are right (pass^k).
+        pass_at_k: probability that one of k samples is right, or None where they are graded.
+        all_at_k: probability that all k samples are right (pass^k), or None where they are graded.
+        best_at_k: expected grade of the best of k samples, or None where they are right or wrong.
         vote_at_k: probability that the plurality vote of k is right, or None.
         vote_gain: of the largest k over one sample (pass@1), or None.
-        best_scored_at_k: probability that the sample with the highest score is right, or None.
+        best_scored_at_k: probability that the sample with the highest score is right (or its grade), or None.
         slowest_of_k_s: expected seconds of the slowest of k calls, or None.
         mean_input_tokens, mean_output_tokens, mean_latency_s, mean_cost_usd, mean_energy_j: of a sample, or None.
-        abstentions: which samples take no part in votes and choices by score, in words.
+        respelt: how many questions have several right answers, which may be one in several spellings.
+        unanswered: how many samples that were judged right have a blank answer, and abstain in votes.
+        caveats: of votes, choices by score and judgements, in words.
     """
 
     model: str
@@ -75,8 +78,9 @@ class Estimates:
     failed: int
     k: IntArray
     confidence: float
-    pass_at_k: Estimated
-    all_at_k: Estimated
+    pass_at_k: Estimated | None
+    all_at_k: Estimated | None
+    best_at_k: Estimated | None
     vote_at_k: Estimated | None
     vote_gain: Estimated | None
     best_scored_at_k: Estimated | None
@@ -86,7 +90,9 @@ class Estimates:
     mean_latency_s: Estimated | None
     mean_cost_usd: Estimated | None
     mean_energy_j: Estimated | None
-    abstentions: Sequence[str] = ()
+    respelt: int = 0
+    unanswered: int = 0
+    caveats: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and lists for JSON: every name with its value, and with ``_interval`` [low, high]."""
@@ -113,7 +119,7 @@ class Estimates:
             said.append(f"{self.failed} of {self.samples} samples failed: they count neither as right nor as wrong")
         if self.unscored:
             said.append(f"{self.unscored} of {self.questions + self.unscored} questions have only such samples")
-        said += self.abstentions
+        said += self.caveats
         if self.questions < 2:
             said.append("one question: nothing tells how sure the estimates are")
         else:
@@ -131,6 +137,8 @@ class Estimates:
                 verdict = "whether plurality vote helps cannot be told"
             else:
                 verdict = "plurality vote does not help"
+            if self.respelt or self.unanswered:
+                verdict = f"with answers as they are written, {verdict}"
             range_ = "" if np.isnan(vote.low[-1]) else f" ({vote.low[-1]:.3f} to {vote.high[-1]:.3f})"
             gained = (
                 "" if np.isnan(gain.low) else f": a gain of {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
@@ -141,9 +149,9 @@ class Estimates:
             )
         return said
 
-    def _flat(self, name: str, curve: Estimated, what: str) -> Sequence[str]:
+    def _flat(self, name: str, curve: Estimated | None, what: str) -> Sequence[str]:
         """Say of a curve that ends at 0 or 1 what its interval does not show."""
-        if curve.value[-1] not in (0, 1):
+        if curve is None or curve.value[-1] not in (0, 1):
             return ()
         k, otherwise = self.k[curve.value == curve.value[-1]][0], "not be" if curve.value[-1] else "be"
         return [
@@ -159,9 +167,9 @@ def estimate(
 
     Everything at k is the mean over the questions with at least k samples of the exact mean over all subsets of k of
     them (see `moo_infer.subsets`). Means of tokens, seconds, dollars and joules are over samples. What failed counts
-    nowhere. Intervals are of the Bayesian bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and
-    97.5 % quantiles, for a confidence of 95 %. Votes are None where no question has two answers, and so is the choice
-    by score where none has two scores.
+    nowhere. Where samples are graded, there is the best of k instead of pass@k and votes. Intervals are of the Bayesian
+    bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and 97.5 % quantiles, for a confidence of 95
+    %. Votes are None where no question has two answers, and so is the choice by score where none has two scores.
 
     Args:
         samples: the log of one model.
@@ -172,7 +180,7 @@ def estimate(
         confidence: of the intervals, in (0, 1).
 
     Raises:
-        MooInferError: where no sample is right or wrong, and for a k that no question supports.
+        MooInferError: where no sample is right or wrong or graded, and for a k that no question supports.
 
     >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, 1]))
     >>> estimates = estimate(samples)
@@ -192,8 +200,9 @@ def estimate(
     def curve(table: FloatArray) -> Estimated:
         return _mean(table, weights, confidence)
 
-    # Questions with the same counts are one row, with their weights added up.
-    pairs, kind = np.unique(np.column_stack([log.n, log.right]), axis=0, return_inverse=True)
+    # Questions with the same counts are one row, with their weights added up. Of grades nothing is counted.
+    right = np.zeros_like(log.n) if log.graded else log.right
+    pairs, kind = np.unique(np.column_stack([log.n, right]), axis=0, return_inverse=True)
     order = np.argsort(kind, kind="stable")
     starts = np.searchsorted(kind[order], np.arange(len(pairs)))
     grouped, times = np.add.reduceat(weights[:, order], starts, axis=1), np.bincount(kind)
@@ -206,7 +215,7 @@ def estimate(
         ]
         return Estimated(*(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__))
 
-    votes = vote_at_k(log, asked) if log.comparable("answer") else None
+    votes = vote_at_k(log, asked) if not (log.graded or log.no_choice("answer")) else None
     gain = None
     if votes is not None and asked[-1] > 1:
         gain = curve(votes[:, -1] - log.right / log.n)
@@ -219,18 +228,32 @@ def estimate(
         failed=len(samples) - len(log),
         k=asked,
         confidence=confidence,
-        pass_at_k=counted(pass_at_k),
-        all_at_k=counted(all_at_k),
+        pass_at_k=None if log.graded else counted(pass_at_k),
+        all_at_k=None if log.graded else counted(all_at_k),
+        best_at_k=curve(largest_of_k(log.correct, log.question, asked)[0]) if log.graded else None,
         vote_at_k=None if votes is None else curve(votes),
         vote_gain=gain,
-        best_scored_at_k=curve(best_scored_of_k(log, asked)) if log.comparable("score") else None,
+        best_scored_at_k=curve(best_scored_of_k(log, asked)) if not log.no_choice("score") else None,
         slowest_of_k_s=(
             curve(_same_questions(largest_of_k(log["latency_s"], log.question, asked)[0], log, asked))
             if log.known("latency_s").any()
             else None
         ),
         **{name: _mean_of_samples(log, column, weights, confidence) for name, column in MEANS.items()},
-        abstentions=log.abstentions(),
+        respelt=0 if votes is None else log.answers.several_right,
+        unanswered=0 if votes is None else int((~log.known("answer") & (log.correct == 1)).sum()),
+        caveats=(*log.caveats(), *_bounds(log, int(asked[-1]))),
+    )
+
+
+def _bounds(log: Samples, k: int) -> Iterator[str]:
+    """Say what the vote of k is worth at worst and at best, where answers were judged both right and wrong."""
+    if log.graded or log.no_choice("answer") or not log.answers.judged_both_ways.any():
+        return
+    worst, best = (np.nanmean(bound) for bound in vote_bounds_at_k(log, [k]))
+    yield (
+        f"vote@{k} is {worst:.3f} where answers that were judged both ways are wrong and {best:.3f} where they are "
+        "right; the column target, the right answer of a question, settles which"
     )
 
 

@@ -10,7 +10,7 @@ from ..errors import MooInferError
 from ..laws import Lognormal
 from ..samples import Samples
 from ..subsets import mean_pass_at_k
-from .beta_binomial import FEWEST, fit_beta_binomial, jeffreys
+from .beta_binomial import FEWEST, FittedBeta, fit_beta_binomial, jeffreys
 from .load_tests import Measured
 from .serving import Fitted, fit_slots
 
@@ -25,16 +25,17 @@ QUANTILES = (0.5, 0.95, 0.99)  # of tokens, compared likewise
 GROUPS = 20  # of questions, left out one after the other
 
 
-def fit_beta(samples: Samples, /) -> Fitted:
+def fit_beta(samples: Samples, /, law: FittedBeta | None = None) -> Fitted:
     """Fit ``beta``: how queries differ in difficulty, how wrong answers agree, and token lengths.
 
-    Mean and concentration are those of the beta-binomial law by maximum likelihood (`fit_beta_binomial` says what
-    happens at the edges). The agreement of wrong answers is the share of equal pairs among those of a question,
-    averaged over questions with two or more; it is left out where fewer than two questions have them. Lengths are those
-    of `fit_lognormal_lengths`, left out where tokens were not counted. Samples that failed are left out.
+    Mean and concentration are those of the beta-binomial law (`fit_beta_binomial` says what happens at the edges). The
+    agreement of wrong answers is the share of equal pairs among those of a question, averaged over questions with two
+    or more; it is left out where fewer than two questions have them. Lengths are those of `fit_lognormal_lengths`, left
+    out where tokens were not counted. Samples that failed are left out.
 
     Args:
         samples: of one model; three or more questions with two or more samples each.
+        law: how queries differ in difficulty, where that is known from elsewhere; default as fitted to the samples.
 
     Raises:
         MooInferError: for fewer.
@@ -42,16 +43,18 @@ def fit_beta(samples: Samples, /) -> Fitted:
     >>> right = np.array([1.0, 1, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0])
     >>> fitted = fit_beta(Samples("mine", ["q1", "q2", "q3"], np.repeat([0, 1, 2], 4), right))
     >>> {name: round(value, 2) for name, (value, se) in fitted.parameters.items()}
-    {'mean': 0.5, 'concentration': 0.66}
+    {'mean': 0.5, 'concentration': 0.68}
     """
     scored = _enough(samples.scored, "beta")
-    law = fit_beta_binomial(scored.n, scored.right)
+    law = law or fit_beta_binomial(scored.n, scored.right)
     parameters: Parameters = {
         "mean": (law.mean, law.mean_se),
         "concentration": (law.concentration, law.concentration_se),
     }
+    if law.unsolvable or law.unsolvable_se:
+        parameters["unsolvable"] = (law.unsolvable, law.unsolvable_se)
     pass_at = _pass_at(scored)
-    fitted = law.pass_at(len(pass_at))
+    fitted = law.pass_at(np.arange(1, len(pass_at) + 1))
     said = [law.about, _compared(fitted, pass_at)]
     if "answer" in scored.columns:
         agreement, about = _wrong_agreement(scored)

@@ -1,31 +1,33 @@
-"""Reads what load tests of a server or an API write: vLLM bench, guidellm, aiperf, and a neutral CSV."""
+"""Reads what load tests of a server or an API write: the files of their tools, and a neutral CSV."""
 
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
+from ..bounds import refuse_more
+from ..errors import MooInferError, listed
+from ..files import head, lines
+from ..json_files import entries, json_object
+from .load_formats import FORMATS, runs
+from .load_runs import COLUMNS, NEEDED, Document, Row, Run
 
 __all__ = ["COLUMNS", "Measured", "read"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
-COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
-NEEDED = ("input_tokens", "output_tokens", "latency_s")
-SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0}
-FORMATS = (
-    "vLLM bench (--save-result), guidellm and aiperf JSON, and CSV with the columns "
-    f"{', '.join(COLUMNS)} (concurrency and ttft_s may be missing)"
-)
-
-Row = dict[str, float]
+READ = f"{FORMATS}, and CSV with the columns {', '.join(COLUMNS)} (concurrency and ttft_s may be missing)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,9 @@ class Measured:
         input_tokens, output_tokens: (n,) >= 0.
         ttft_s: (n,) seconds to the first token, >= 0, or NaN.
         latency_s: (n,) seconds to the last token, > 0.
-        means: whether rows are means over many requests.
+        means: (n,) whether rows are means over many requests, or one answer for all.
+        run: (n,) which run of a load test a row is of; None where each row is of its own.
+        remarks: what was left out of files, and what else they do not tell, in sentences.
     """
 
     concurrency: FloatArray
@@ -45,23 +49,55 @@ class Measured:
     output_tokens: FloatArray
     ttft_s: FloatArray
     latency_s: FloatArray
-    means: bool = False
+    means: bool | BoolArray = False
+    run: IntArray | None = None
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return how many rows there are."""
         return len(self.latency_s)
 
+    @property
+    def single(self) -> BoolArray:
+        """(n,) whether rows are single requests."""
+        return np.broadcast_to(~np.asarray(self.means, dtype=bool), len(self))
 
-def read(paths: Sequence[str | Path], /) -> Measured:
+    def where(self, rows: BoolArray, /) -> "Measured":
+        """Return the rows given (n,)."""
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        run = None if self.run is None else self.run[rows]
+        return Measured(**columns, means=~self.single[rows], run=run, remarks=self.remarks)
+
+    def averaged(self, rows: BoolArray, /) -> dict[str, FloatArray]:
+        """Return the means of runs, by column, over the rows given (n,).
+
+        A mean over requests is what the summary of a run has, so that both ways to write a run say the same.
+        """
+        run = np.arange(len(self)) if self.run is None else self.run
+        _, index, count = np.unique(run[rows], return_inverse=True, return_counts=True)
+        return {name: np.bincount(index, weights=getattr(self, name)[rows]) / count for name in COLUMNS}
+
+
+def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> Measured:
     """Read the result files of one or more runs.
 
     Formats are told apart by their keys: the JSON of ``vllm bench serve --save-result`` (with or without
-    ``--save-detailed``, also appended), of ``guidellm benchmark`` (0.5), aiperf's ``profile_export_aiperf.json`` and
-    ``profile_export.jsonl`` (0.5), and CSV with the columns ``concurrency, input_tokens, output_tokens, ttft_s,
-    latency_s`` and perhaps comments (``#``). Requests that failed are left out.
+    ``--save-detailed``, also appended) and of SGLang's ``bench_serving``, of ``guidellm benchmark``, aiperf's
+    ``profile_export_aiperf.json`` and ``profile_export.jsonl``, GenAI-Perf's ``profile_export_genai_perf.json``,
+    llmperf's ``*_individual_responses.json`` and ``*_summary.json``; and CSV with the columns ``concurrency,
+    input_tokens, output_tokens, ttft_s, latency_s`` and perhaps comments (``#``). `load_formats` says where their field
+    names were read. All may be gzips.
+
+    Records that cannot be read are left out, all of a file named in one warning. So are, counted, requests and runs
+    that their tool marks as no part of the measurement: those that failed, were cancelled or did not end, and warm-up.
+
+    Args:
+        paths: files.
+        strict: refuse a file with a record that cannot be read.
 
     Raises:
-        MooInferError: for files that cannot be read or are none of these, and for numbers that cannot be.
+        MooInferError: for files that cannot be read or are none of these, and where more records of a file cannot be
+            read than can.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -70,195 +106,104 @@ def read(paths: Sequence[str | Path], /) -> Measured:
     ...     read([file]).latency_s
     array([1.5])
     """
-    rows, means = [], False
-    for path in paths:
-        name = Path(path).name
-        for where, row, is_mean in _rows(_text(path), name):
-            rows.append(_checked(row, f"{name}: {where}"))
-            means |= is_mean
-    if not rows:
-        raise MooInferError(f"{', '.join(Path(path).name for path in paths) or 'no file'}: no completed request in it")
-    columns = {name: np.array([math.nan if row.get(name) is None else row[name] for row in rows]) for name in COLUMNS}
-    return Measured(**columns, means=means)
+    found: list[Run] = []
+    remarks: list[str] = []
+    refused: list[str] = []
+    for path in map(Path, paths):
+        try:
+            of_file = list(_runs(path))
+            remarks += [f"{path}: {sentence}" for sentence in _left_out(of_file, strict)]
+        except MooInferError as error:
+            refused.append(f"{path}: {error}")
+        else:
+            found += of_file
+    if refused:
+        raise MooInferError("; ".join(refused))
+    numbered = [(i, run, row) for i, run in enumerate(found) for row in run.rows]
+    if not numbered:
+        names = ", ".join(map(str, paths)) or "no file"
+        raise MooInferError("; ".join([f"{names}: no completed request in it", *remarks]))
+    for sentence in remarks:
+        warnings.warn(sentence, stacklevel=2)
+    rows = [row | ({} if run.concurrency is None else {"concurrency": run.concurrency}) for _, run, row in numbered]
+    columns = {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in COLUMNS}
+    means = np.array([run.means for _, run, _ in numbered])
+    return Measured(**columns, means=means, run=np.array([i for i, _, _ in numbered]), remarks=tuple(remarks))
 
 
-def _text(path: str | Path) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise MooInferError(f"{path}: must be a text file; read are {FORMATS}") from None
-    except OSError as error:
-        raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
+def _left_out(found: Sequence[Run], strict: bool) -> Iterator[str]:
+    """What of a file is left out, and why.
+
+    Raises:
+        MooInferError: where that is more than what stays, or nothing may be.
+    """
+    odd = [sentence for run in found for sentence in run.odd]
+    kept = sum(len(run.rows) for run in found)
+    if odd:
+        if strict or len(odd) > kept:
+            raise MooInferError(listed(odd))
+        yield f"{len(odd)} of {len(odd) + kept} records are left out: {listed(odd)}"
+    aside = sum((run.aside for run in found), Counter[tuple[str, str]]())
+    if aside:
+        yield f"not fitted: {', '.join(f'{n} {one if n == 1 else several}' for (one, several), n in aside.items())}"
+    for run in found:
+        yield from run.remarks
 
 
-def _rows(text: str, name: str) -> Iterator[tuple[str, Row, bool]]:
-    """Rows of one file: where each stands, its numbers, and whether they are means."""
-    if not text.strip():
-        raise MooInferError(f"{name}: is empty; read are {FORMATS}")
-    if text.lstrip()[0] not in "{[":
-        yield from _csv(text, name)
+def _runs(path: Path) -> Iterator[Run]:
+    """The runs in a file."""
+    start = head(path)
+    refuse_more(path)
+    if start.lstrip()[:1] not in (b"{", b"["):
+        yield from _csv(path)
         return
-    for i, document in enumerate(_documents(text, name)):
-        if not isinstance(document, Mapping):
-            raise MooInferError(f"{name}: must hold JSON objects, got {document!r:.40}; read are {FORMATS}")
-        found = [(kind, reader) for kind, keys, reader in _READERS if any(key <= document.keys() for key in keys)]
-        if not found:
-            there = ", ".join(list(document)[:6]) or "none"
-            raise MooInferError(f"{name}: is of no known format (its keys: {there}); read are {FORMATS}")
-        kind, reader = found[0]
-        try:
-            yield from reader(document, f"record {i + 1}")
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError) as error:
-            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise MooInferError(f"{name}: record {i + 1}: looks like {kind}, but {what}") from None
+    run = Run()
+    documents: list[Document] = []
+    for where, found in _documents(path):
+        if isinstance(found, MooInferError):
+            run.odd.append(str(found))
+        else:
+            documents.append((where, found))
+    yield run
+    yield from runs(documents)
 
 
-def _documents(text: str, name: str) -> Iterable[Any]:
-    """One JSON document, a list of them, or one a line."""
+def _documents(path: Path) -> Iterable[tuple[str, dict[str, Any] | MooInferError]]:
+    """Where each JSON object of a file stands: one a line, those of a list, or one over many lines."""
+    first, second = ([text for _, text in islice(lines(path), 2)] + [""])[:2]
+    if first.startswith("[") or second.startswith("{"):
+        return entries(path)
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        try:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        except json.JSONDecodeError:
-            raise MooInferError(f"{name}: is no JSON: {error.msg} in line {error.lineno}") from None
-    return found if isinstance(found, list) else [found]
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return [("record 1", json_object(path))]
+    return entries(path)
 
 
-def _csv(text: str, name: str) -> Iterator[tuple[str, Row, bool]]:
-    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if not line.startswith("#")]
-    rows = csv.DictReader((line for _, line in lines), skipinitialspace=True)
+def _csv(path: Path) -> Iterator[Run]:
+    """Rows of a CSV, each a run of its own: a row says itself how many ran."""
+    numbered = [(i, text) for i, text in lines(path) if not text.startswith("#")]
+    rows = csv.DictReader((text for _, text in numbered), skipinitialspace=True)
     header = [column.strip() for column in rows.fieldnames or ()]
     if missing := [column for column in NEEDED if column not in header]:
         raise MooInferError(
-            f"{name}: is no CSV with {', '.join(missing)} (its header: {', '.join(header)!r:.60}); read are {FORMATS}"
+            f"is no CSV with {', '.join(missing)} (its header: {', '.join(header)!r:.60}); read are {READ}"
         )
     rows.fieldnames = header
     for row in rows:
-        given = {column: row[column] for column in COLUMNS if column in header and (row[column] or "").strip()}
-        where = f"line {lines[rows.line_num - 1][0]}"
+        run = Run()
+        run.add(f"line {numbered[rows.line_num - 1][0]}", _csv_row, row)
+        if run.rows:
+            run.concurrency = run.rows[0].get("concurrency")
+        yield run
+
+
+def _csv_row(row: dict[str, str | None]) -> Row:
+    given = {column: text.strip() for column in COLUMNS if (text := row.get(column) or "").strip()}
+    found = {}
+    for column, text in given.items():
         try:
-            numbers = {column: float(value) for column, value in given.items()}
-        except ValueError as error:
-            raise MooInferError(f"{name}: {where}: {error}") from None
-        yield where, numbers, False
-
-
-def _vllm(run: Mapping[str, Any], where: str) -> Iterator[tuple[str, Row, bool]]:
-    concurrency = run.get("max_concurrency")
-    if "ttfts" in run and "itls" in run:
-        answered = zip(run["input_lens"], run["output_lens"], run["ttfts"], run["itls"], strict=True)
-        errors = run.get("errors") or [""] * len(run["ttfts"])
-        rows = [(row, error) for row, error in zip(answered, errors, strict=True)]
-        for i, ((tokens_in, tokens_out, ttft, itl), error) in enumerate(rows):
-            if not error and tokens_out:
-                row = {"input_tokens": tokens_in, "output_tokens": tokens_out, "ttft_s": ttft}
-                known = {} if concurrency is None else {"concurrency": concurrency}
-                yield f"{where}: request {i + 1}", row | known | {"latency_s": ttft + sum(itl)}, False
-        return
-    tokens_in, tokens_out = (run[f"total_{side}_tokens"] / run["completed"] for side in ("input", "output"))
-    ttft = run["mean_ttft_ms"] / 1000
-    step = run["mean_tpot_ms"] if "mean_tpot_ms" in run else run["mean_itl_ms"]
-    seconds = ttft + (tokens_out - 1) * step / 1000
-    if concurrency is None:  # as many as came in a second, times how long they stayed
-        concurrency = run["request_throughput"] * seconds
-    row = {"concurrency": concurrency, "input_tokens": tokens_in, "output_tokens": tokens_out}
-    yield where, row | {"ttft_s": ttft, "latency_s": seconds}, True
-
-
-def _guidellm(report: Mapping[str, Any], where: str) -> Iterator[tuple[str, Row, bool]]:
-    for i, run in enumerate(report["benchmarks"]):
-        here = f"benchmark {i + 1}"
-
-        def mean(metric: str, metrics: Mapping[str, Any] = run["metrics"]) -> float:
-            value: float = metrics[metric]["successful"]["mean"]
-            return value
-
-        concurrency = mean("request_concurrency")
-        requests = (run.get("requests") or {}).get("successful") or []
-        for j, request in enumerate(requests):
-            row = {
-                "concurrency": concurrency,
-                "input_tokens": request["prompt_tokens"],
-                "output_tokens": request["output_tokens"],
-                "latency_s": request["request_latency"],
-            }
-            first = request.get("time_to_first_token_ms")
-            known = {} if first is None else {"ttft_s": first / 1000}
-            yield f"{here}: request {j + 1}", row | known, False
-        if not requests:
-            row = {
-                "concurrency": concurrency,
-                "input_tokens": mean("prompt_token_count"),
-                "output_tokens": mean("output_token_count"),
-                "ttft_s": mean("time_to_first_token_ms") / 1000,
-                "latency_s": mean("request_latency"),
-            }
-            yield here, row, True
-
-
-def _aiperf(run: Mapping[str, Any], where: str) -> Iterator[tuple[str, Row, bool]]:
-    latency = _seconds(run["request_latency"], "avg")
-    concurrency = ((run.get("input_config") or {}).get("loadgen") or {}).get("concurrency")
-    if not isinstance(concurrency, int | float):
-        concurrency = run["request_throughput"]["avg"] * latency
-    row = {
-        "concurrency": concurrency,
-        "input_tokens": run["input_sequence_length"]["avg"],
-        "output_tokens": run["output_sequence_length"]["avg"],
-        "latency_s": latency,
-    }
-    if first := run.get("time_to_first_token"):
-        row["ttft_s"] = _seconds(first, "avg")
-    yield where, row, True
-
-
-def _aiperf_record(record: Mapping[str, Any], where: str) -> Iterator[tuple[str, Row, bool]]:
-    metrics = record["metrics"]
-    if record.get("error") or (record["metadata"] or {}).get("was_cancelled"):
-        return
-    row = {
-        "input_tokens": metrics["input_sequence_length"]["value"],
-        "output_tokens": metrics["output_sequence_length"]["value"],
-        "latency_s": _seconds(metrics["request_latency"], "value"),
-    }
-    if first := metrics.get("time_to_first_token"):
-        row["ttft_s"] = _seconds(first, "value")
-    yield where, row, False
-
-
-def _seconds(metric: Mapping[str, Any], statistic: str) -> float:
-    value: float = metric[statistic] * SECONDS[metric.get("unit", "ms")]
-    return value
-
-
-_READERS = (  # what it is called, one of the sets of keys that it has, and what reads it
-    ("guidellm", ({"benchmarks"},), _guidellm),
-    ("a record of aiperf", ({"metadata", "metrics"},), _aiperf_record),
-    ("vLLM bench", ({"mean_ttft_ms"}, {"ttfts", "itls"}), _vllm),
-    ("aiperf", ({"request_latency", "output_sequence_length"},), _aiperf),
-)
-
-
-def _checked(row: Row, where: str) -> Row:
-    least = {
-        "concurrency": "> 0",
-        "input_tokens": ">= 0",
-        "output_tokens": ">= 1",
-        "ttft_s": ">= 0",
-        "latency_s": "> 0",
-    }
-    for name, rule in least.items():
-        value = row.get(name)
-        if value is None:
-            if name in NEEDED:
-                raise MooInferError(f"{where}: {name} is missing")
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise MooInferError(f"{where}: {name}: must be a finite number, got {value!r:.40}")
-        bound = float(rule.split()[1])
-        if value < bound or (value == bound and not rule.startswith(">=")):
-            raise MooInferError(f"{where}: {name}: must be {rule}, got {value:g}")
-    if row.get("ttft_s", 0.0) > row["latency_s"]:
-        raise MooInferError(f"{where}: ttft_s = {row['ttft_s']:g} is more than latency_s = {row['latency_s']:g}")
-    return row
+            found[column] = float(text)
+        except ValueError:
+            raise MooInferError(f"{column}: must be a number, got {text!r:.40}") from None
+    return found

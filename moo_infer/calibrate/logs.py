@@ -12,17 +12,16 @@ import numpy.typing as npt
 
 from ..errors import MooInferError, unknown
 from ..files import aside
-from ..samples import REQUIRED, Samples
+from ..samples import KEYS, REQUIRED, Samples
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KEYS", "Log", "Source"]
+__all__ = ["Log", "Source"]
 
 IntArray = npt.NDArray[np.int64]
 
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
-KEYS = ("model", "question_id")
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,9 @@ class Log:
 
     Args:
         frame: a polars frame, a row a sample: those columns of `COLUMNS` that say something, checked. Text is String,
-            `correct` Boolean (null where the sample failed), `sample` and token counts Int64, other numbers Float64;
-            unknown is null. Models and their questions stand in the order in which they first appear, samples of a
-            question in that of their numbers.
+            `correct` Boolean (null where the sample failed; Float64 in [0, 1] where scores are grades), `sample` and
+            token counts Int64, other numbers Float64; unknown is null. Models and their questions stand in the order in
+            which they first appear, samples of a question in that of their numbers.
         sources: where the rows come from.
     """
 
@@ -69,12 +68,12 @@ class Log:
         """Return the samples of each model as arrays, models and questions in the order of the frame.
 
         Answers are integer codes within the model, without the white space around them; -1 is blank. Unknown numbers
-        are NaN, and a column of which a model has nothing is left out.
+        are NaN, and a column of which a model has nothing is left out. Targets stay in the table.
         """
         import polars as pl
 
         frame, runs = self.frame, self._runs
-        numbers = [name for name in frame.columns if name not in (*REQUIRED, "answer")]
+        numbers = [name for name in frame.columns if name not in (*REQUIRED, "answer", "target")]
         numbered = [pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan)]
         if "answer" in frame.columns:
             code, which = _codes(frame["answer"])

@@ -1,44 +1,54 @@
-"""Lists of what tokens cost: the genai-prices package, and LiteLLM's file."""
+"""What a price list has of a model: which entry is meant by the name in a log, and what it says."""
 
 import hashlib
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from ..errors import MooInferError
+from .hours import ByLength
 
-__all__ = ["GENAI_PRICES", "PRICES", "PriceList", "genai_prices", "litellm", "same_name"]
+__all__ = [
+    *("CACHED", "INPUT", "OUTPUT", "USD", "WRITE"),
+    *("Entry", "Names", "PriceList", "checksum", "same_name", "served"),
+]
 
-ByLength = dict[int, dict[str, Any]]  # USD per token by field, by the prompt length above which they hold; -1: any
-
-GENAI_PRICES = "genai-prices"
-MODES = ("chat", "responses")  # of LiteLLM's entries: those that answer with text
-FLAG = "--price MODEL=INPUT,OUTPUT in USD per token"
-# What logs call a provider, where lists call it otherwise.
-GENAI_PROVIDERS = {"grok": "x-ai", "zhipu": "zhipuai"}
-LITELLM_PROVIDERS = {
-    "alibaba": "dashscope",
-    "azureai": "azure_ai",
-    "fireworks": "fireworks_ai",
-    "google": "gemini",
-    "grok": "xai",
-    "together": "together_ai",
-    "vertex": "vertex_ai",
-    "zhipu": "zai",
-}
-PRICES = {  # by the field they go to, their names in LiteLLM's list
-    "usd_per_input_token": "input_cost_per_token",
-    "usd_per_output_token": "output_cost_per_token",
-    "usd_per_cached_input_token": "cache_read_input_token_cost",
-}
+USD = (INPUT, OUTPUT, CACHED, WRITE) = (
+    *("usd_per_input_token", "usd_per_output_token"),
+    *("usd_per_cached_input_token", "usd_per_cache_write_token"),
+)
 # Dates and stages at the end of a name: gpt-5-nano-2025-08-07, claude-sonnet-4-20250514, gpt-4-0314, grok-3-beta.
 STAGE = re.compile(r"([-.@](\d{4}-\d\d-\d\d|\d{8}|\d{6}|\d\d-\d\d|\d{3,4}|latest|preview|beta|exp|0))+$")
+TRIAL = re.compile("preview|beta|exp")  # of these stages, those that have prices of their own
+# Who serves a model, where logs put that behind its maker: openai/azure/gpt-4o, anthropic/bedrock/claude-...
+CLOUDS = ("aws", "azure", "azure_ai", "azureai", "bedrock", "foundry", "vertex", "vertex_ai")
+SHOWN = 4  # entries in a message
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a price list.
+
+    Args:
+        name: what the list calls it.
+        lists: USD per token by field, by the prompt length above which they hold; -1: any. At the dearest hours.
+        usd_per_request: USD for every request beside its tokens.
+        min_cacheable_tokens: the least prompt that is cached, where the list says it.
+        remarks: what the list says beside that, in words.
+        foreign: the provider whose entry it is, where the log names another or none.
+        hours: how many hours of the week the prices hold, in words, where they depend on the hour.
+        other_hours: other hours in words, and what holds then.
+    """
+
+    name: str
+    lists: ByLength
+    usd_per_request: float = 0.0
+    min_cacheable_tokens: float | None = None
+    remarks: tuple[str, ...] = ()
+    foreign: str = ""
+    hours: str = ""
+    other_hours: tuple[tuple[str, ByLength], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,149 +58,115 @@ class PriceList:
     Args:
         title: list, version and date, in words.
         names: of its entries.
-        look_up: takes a model's name; gives the entry for it and its prices by prompt length, or None.
+        look_up: takes a model's name; gives the entry for it, or why there is none with a price, or None.
     """
 
     title: str
     names: Sequence[str]
-    look_up: Callable[[str], tuple[str, ByLength] | None]
+    look_up: Callable[[str], Entry | str | None]
 
-    def without(self, models: Sequence[str], /) -> MooInferError:
-        """Build the error for models that it does not have, with the closest names."""
-        close = [get_close_matches(model, self.names, n=3) for model in models]
-        said = [f"{m} (closest: {', '.join(names)})" if names else m for m, names in zip(models, close, strict=True)]
-        return MooInferError(f"no price of {', '.join(said)} in {self.title}; give it by hand: {FLAG}")
+    def without(self, reasons: Mapping[str, str | None], /) -> str:
+        """Say of which models it has no price, and why; with the closest names where the reason is None."""
+        close = {m: get_close_matches(m, self.names, n=3) for m, reason in reasons.items() if reason is None}
+        models = [f"{m} (closest: {', '.join(close[m])})" if close.get(m) else m for m in reasons]
+        told = [f"{m}: {reason}" if len(reasons) > 1 else reason for m, reason in reasons.items() if reason is not None]
+        return f"no price of {', '.join(models)} in {self.title}" + (f": {'; '.join(told)}" if told else "")
 
 
-def genai_prices(on: date, provider: str | None = None, /) -> PriceList:
-    """Return the prices of the package genai-prices that were in force at noon (UTC) of a day.
+@dataclass(frozen=True)
+class Names:
+    """The entries of a list by who serves the model, and by what that provider calls it.
 
     Args:
-        on: the day.
-        provider: of all models; default what stands before the slash in a name, or what the name tells.
-
-    Raises:
-        MooInferError: where the package is not installed.
+        entries: provider and name of the model there, by the name of the entry.
+        providers: what a list calls a provider, by what logs call it; others that sell the same come behind it.
+        alike: whether entries have the same prices.
     """
-    try:
-        from genai_prices import Usage, calc_price
-        from genai_prices.data import providers
-    except ImportError:
-        raise MooInferError(
-            f"prices of {GENAI_PRICES} need that package (>= 0.0.21), which is not installed: "
-            "pip install 'moo-infer[prices]'"
-        ) from None
-    title = f"{GENAI_PRICES} {version(GENAI_PRICES)}, in force on {on:%Y-%m-%d}"
-    noon = datetime(on.year, on.month, on.day, 12, tzinfo=UTC)
 
-    def look_up(model: str) -> tuple[str, ByLength] | None:
-        prefix, _, rest = model.partition("/")
-        asked: list[tuple[str | None, str]] = [(provider, model), (provider, rest)]
-        if provider is None:
-            asked = [(GENAI_PROVIDERS.get(prefix, prefix), rest)] if rest else [(None, model)]
-        for owner, name in asked:
-            try:
-                call = calc_price(
-                    Usage(input_tokens=0, output_tokens=0), name, provider_id=owner, genai_request_timestamp=noon
-                )
-            except LookupError:
-                continue
-            listed = call.model_price
-            usd = dict(zip(PRICES, (listed.input_mtok, listed.output_mtok, listed.cache_read_mtok), strict=True))
-            if listed.input_mtok is not None and listed.output_mtok is not None:
-                return f"{call.provider.id}/{call.model.id}", _from_tiers(usd)
+    entries: Mapping[str, tuple[str, str]]
+    providers: Mapping[str, Sequence[str]]
+    alike: Callable[[Sequence[str]], bool]
+
+    def find(self, model: str, /) -> tuple[str, str] | str | None:
+        """Return the entry for a model of a log and its provider, where the log does not name that; else "".
+
+        Text says why none of several can be meant; None where there is none.
+        """
+        if model in self.entries:
+            return model, ""
+        provider, rest = served(model)
+        maker = model.partition("/")[0]
+        asked = [owner for who in dict.fromkeys((provider, maker)) if who for owner in self._called(who)]
+        for owner in asked if provider else ():
+            own = {name: bare for name, (theirs, bare) in self.entries.items() if theirs == owner}
+            if found := self._matching(own, rest):
+                foreign = "" if owner == asked[0] else owner
+                return (found[0], foreign) if len(found) == 1 or self.alike(found) else _several(found)
+        own = {name: bare for name, (_, bare) in self.entries.items() if "/" not in name}  # those of the makers
+        whole = {name: name.partition("/")[2] for name in self.entries}
+        for names in (own, whole):
+            if found := self._matching(names, model):
+                if len({self.entries[name][0] for name in found}) > 1 or not (len(found) == 1 or self.alike(found)):
+                    return _several(found)
+                return found[0], "" if names is own else self.entries[found[0]][0]
         return None
 
-    return PriceList(title, [f"{owner.id}/{model.id}" for owner in providers for model in owner.models], look_up)
+    def twins(self, entry: str, /) -> list[str]:
+        """Return other entries of the same provider and model that have other prices."""
+        same = [name for name, theirs in self.entries.items() if name != entry and theirs == self.entries[entry]]
+        return [name for name in same if not self.alike([entry, name])]
+
+    def _called(self, provider: str) -> Sequence[str]:
+        return self.providers.get(provider.lower(), (provider.lower(),))
+
+    @staticmethod
+    def _matching(names: Mapping[str, str], model: str) -> list[str]:
+        """Entries with that name of a model, or else with one that differs in date and stage alone."""
+        for plain in (str.lower, _plain):
+            if found := [name for name, bare in names.items() if plain(bare) == plain(model)]:
+                return found
+        return []
 
 
-def litellm(path: Path, document: Mapping[str, Any], /) -> PriceList:
-    """Return LiteLLM's prices, given the file and what it holds; those of entries that answer with text.
+def checksum(path: Path, /) -> str:
+    """Return the beginning of a file's SHA-256, for titles of lists without versions."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
-    Raises:
-        MooInferError: where it has none.
+
+def served(model: str, /) -> tuple[str | None, str]:
+    """Return who serves a model, as a log has it in the name, and what is left of the name.
+
+    >>> served("openai/azure/gpt-4o"), served("acme/small"), served("small")
+    (('azure', 'gpt-4o'), ('acme', 'small'), (None, 'small'))
     """
-    entries = {
-        name: entry
-        for name, entry in document.items()
-        if name != "sample_spec" and isinstance(entry, Mapping) and entry.get("mode") in MODES
-    }
-    if not entries:
-        raise MooInferError(f"{path}: is no price list of LiteLLM: no entry has the mode {' or '.join(MODES)}")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    title = f"LiteLLM's list {path.name} (sha256 {digest}, without dates)"
-
-    def look_up(model: str) -> tuple[str, ByLength] | None:
-        prefix, _, rest = model.partition("/")
-        owner = LITELLM_PROVIDERS.get(prefix, prefix)
-        names = [model, f"{owner}/{rest}"]
-        if rest and str(entries.get(rest, {}).get("litellm_provider", "")).startswith(owner):
-            names.append(rest)
-        ends = [name for name in entries if name.endswith(f"/{model}")]
-        name = next((name for name in [*names, *(ends if len(ends) == 1 else [])] if name in entries), None)
-        if name is None:
-            return None
-        try:
-            lists = _from_keys(entries[name])
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            raise MooInferError(f"{path}: {name}: tiered_pricing is not as LiteLLM writes it") from None
-        if hidden := _reasoning_price(entries[name]):
-            warnings.warn(
-                f"{path}: {name}: reasoning tokens at {hidden} USD are taken at the price of other output", stacklevel=3
-            )
-        return (name, lists) if lists else None
-
-    return PriceList(title, list(entries), look_up)
+    first, *others = model.split("/")
+    if not others:
+        return None, model
+    if len(others) > 1 and (others[0].lower() in CLOUDS or first == "openai-api"):
+        return others[0], "/".join(others[1:])
+    return first, "/".join(others)
 
 
 def same_name(model: str, entry: str, /) -> bool:
-    """Whether two names differ by no more than provider, date and stage.
+    """Whether two names mean one model: they differ by provider, and by a date that one of them has, at most.
 
-    >>> same_name("openai/gpt-4o-2024-08-06", "gpt-4o"), same_name("gemini-1.5-flash-8b", "gemini-1.5-flash")
+    >>> same_name("openai/gpt-4o-2024-08-06", "gpt-4o"), same_name("gpt-4o-2024-08-06", "gpt-4o-2024-05-13")
     (True, False)
+    >>> same_name("gemini-9-preview-05-20", "gemini-9"), same_name("gemini-1.5-flash-8b", "gemini-1.5-flash")
+    (False, False)
     """
-    return _plain(model) == _plain(entry)
-
-
-def _from_tiers(usd_per_million: Mapping[str, Any]) -> ByLength:
-    """Prices per token by the prompt length above which they hold; -1 for the shortest."""
-    tiers = {name: getattr(price, "tiers", ()) for name, price in usd_per_million.items() if price is not None}
-    lists: ByLength = {}
-    for above in sorted({-1, *(tier.start for steps in tiers.values() for tier in steps)}):
-        lists[above] = {}
-        for name, steps in tiers.items():
-            reached = [step.price for step in sorted(steps, key=lambda s: s.start) if step.start <= above]
-            price = usd_per_million[name]
-            lists[above][name] = float((reached[-1] if reached else getattr(price, "base", price)) / 10**6)
-    return lists
-
-
-def _from_keys(entry: Mapping[str, Any]) -> ByLength:
-    """Prices per token by the prompt length above which they hold; none where input or output has no price."""
-    steps = [(-1, entry, "")]
-    for key in entry:
-        if found := re.fullmatch(r"input_cost_per_token(_above_(\d+)k_tokens)", key):
-            steps.append((1000 * int(found[2]), entry, found[1]))
-    for tier in entry.get("tiered_pricing") or ():
-        start = int(tier.get("range", [0])[0])
-        steps.append((start or -1, tier, ""))  # the first list stands in the place of the entry's own
-    lists: ByLength = {}
-    for above, at, suffix in sorted(steps, key=lambda step: step[0]):
-        usd = {name: at.get(key + suffix) for name, key in PRICES.items()}
-        lists.setdefault(above, dict(lists.get(-1, {}))).update(
-            {n: value for n, value in usd.items() if value is not None}
-        )
-    return lists if set(list(PRICES)[:2]) <= lists[-1].keys() else {}
-
-
-def _reasoning_price(entry: Mapping[str, Any]) -> Any:
-    """What reasoning tokens cost where that is not the price of other output."""
-    for at in (entry, *(entry.get("tiered_pricing") or ())):
-        if at.get("output_cost_per_reasoning_token") not in (None, at.get("output_cost_per_token")):
-            return at["output_cost_per_reasoning_token"]
-    return None
+    names = [name.rpartition("/")[2].lower().replace(".", "-") for name in (model, entry)]
+    stages = [found[0] if (found := STAGE.search(name)) else "" for name in names]
+    trials = [TRIAL.findall(stage) for stage in stages]
+    dates = [re.findall(r"\d{3,}(?:-\d\d)*|\d\d-\d\d", stage) for stage in stages]
+    return _plain(names[0]) == _plain(names[1]) and trials[0] == trials[1] and (not all(dates) or dates[0] == dates[1])
 
 
 def _plain(name: str) -> str:
-    """A model's name without provider, dates and stages."""
-    return STAGE.sub("", name.lower().rpartition("/")[2].replace(".", "-"))
+    """A model's name without dates and stages."""
+    return STAGE.sub("", name.lower().replace(".", "-"))
+
+
+def _several(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return f"it may be any of {shown}, whose providers or prices differ; name it as the list does"

@@ -14,12 +14,14 @@ from ..parts import at_least_one
 from ..pipeline import K_MAX
 from ..samples import Samples
 from ..tables import Block
+from .beta_binomial import FittedBeta
 from .beyond import Extrapolated, extrapolated
-from .coverage_laws import BetaBinomial
+from .bills import billed, drawn, fitted_part
 from .estimates import Estimates, estimate
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .logs import Log
-from .prices import Price
+from .oddities import oddities
+from .price import Price
 from .serving import Fitted
 from .words import sentence, tabled
 
@@ -29,6 +31,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 INFERENCE = ("empirical", "beta", "lognormal")
 CALLS = {"at-once": "slowest-of-k", "slots": "slots", "sequential": "sequential"}  # and the part with fitted seconds
+NOT_BEYOND = {
+    "empirical": "no log can be drawn from beyond its samples",
+    "lognormal": "lognormal takes all questions as equally hard, which no law of coverage does",
+}
 GAPS = 0.1  # share of the samples that may lack a number; with more, the number is not used
 TOKENS = ("input_tokens", "output_tokens")
 TAKEN = ("cost_usd", "latency_s", "energy_j")  # what samples took, each an objective
@@ -114,7 +120,8 @@ def calibrated(
             ``lognormal``: inferences are alike but for their lengths.
         calls: how k calls are made: ``at-once``, ``slots`` (P at a time) or ``sequential``.
         parallelism: P, >= 1.
-        extrapolate: allow k beyond the fewest scored samples of any question; not with ``empirical``.
+        extrapolate: go beyond the fewest scored samples of any question, as far as a law of coverage holds; only with
+            ``beta``. Where no law can be had, profiles end where the log does, and say why.
         min_samples: questions with fewer scored samples are left out.
         k_max: the largest k of estimates and profiles; where the log does not support it, that is said. Default
             what it supports, or 128 where k is extrapolated.
@@ -126,14 +133,14 @@ def calibrated(
         MooInferError: for unknown kinds, and where a model has no sample that counts.
 
     Warns:
-        UserWarning: where a log supports no k as large as wanted.
+        UserWarning: where a log supports no k as large as wanted, and where nothing can be extrapolated.
     """
     if inference not in INFERENCE:
         raise unknown("inference model", inference, INFERENCE)
     if calls not in CALLS:
         raise unknown("shape of calls", calls, CALLS)
-    if extrapolate and inference == "empirical":
-        raise MooInferError("no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal")
+    if extrapolate and inference != "beta":
+        raise MooInferError(f"{NOT_BEYOND[inference]}; to extrapolate, fit beta")
     if parallelism != 1 and calls != "slots":
         raise MooInferError(f"parallelism is for calls in slots; {calls} makes no use of it")
     at_least_one(parallelism, "parallelism")
@@ -147,24 +154,30 @@ def calibrated(
         if progress:
             progress(done, len(models), samples.model)
         source = f"{'; '.join(map(str, log.of(samples.model)))}; calibrated on {day}"
+        notes: list[str] = []
         price = (prices or {}).get(samples.model)
         if price is not None:
-            samples = _billed(samples, price)
-        notes: list[str] = []
+            samples = billed(samples, price, notes)
+        notes += oddities(samples)
         samples = _with_enough(samples, min_samples, notes)
         kept = _complete(samples, price is not None, notes)
+        if price is not None:
+            kept = drawn(kept)
         supported = kept.scored.largest_k
-        beyond = extrapolated(samples, k_max or K_MAX, seed=seed) if extrapolate else None
-        if isinstance(beyond, str):
-            notes.append(beyond)
-        k = np.arange(1, min(samples.scored.largest_k, k_max or samples.scored.largest_k) + 1)
-        further = extrapolate and (k_max or K_MAX) > supported
-        parts = _parts(kept, price, inference, calls, notes)
+        K = k_max or (K_MAX if extrapolate else supported)
+        outcome = extrapolated(samples, K, seed=seed) if extrapolate else None
+        beyond = outcome if isinstance(outcome, Extrapolated) else None
+        if isinstance(outcome, str):
+            if supported < K:
+                outcome += f"; k ends at {supported}"
+                source += f"; {outcome}"
+                warnings.warn(f"{samples.model}: {outcome}", stacklevel=2)
+            notes.append(outcome)
+        largest = K if beyond else min(K, supported)
+        k = np.arange(1, min(samples.scored.largest_k, K) + 1)
+        parts = _parts(kept, price, inference, calls, beyond.model if beyond else None, notes)
         if failed := int(np.isnan(samples.correct).sum()):
             source += f"; {failed} of {len(samples)} samples failed"
-        if isinstance(beyond, Extrapolated):
-            notes += _beside(beyond, parts[0])
-        largest = (k_max or K_MAX) if further else min(supported, k_max or supported)
         if parallelism > largest:
             warnings.warn(
                 f"{samples.model}: no multiple of P = {parallelism} is within k = {largest}; choose among all k with "
@@ -181,8 +194,8 @@ def calibrated(
                 source=source if price is None else f"{source}; prices: {price.source}",
                 parallelism=parallelism,
                 wanted=k_max,
-                extrapolate_to=(k_max or K_MAX) if further else None,
-                beyond=beyond if isinstance(beyond, Extrapolated) else None,
+                extrapolate_to=K if beyond else None,
+                beyond=beyond,
                 notes=notes,
             )
         )
@@ -193,14 +206,6 @@ def calibrated(
                 stacklevel=2,
             )
     return _compared(_comparable(found))
-
-
-def _billed(samples: Samples, price: Price) -> Samples:
-    """The samples with what their tokens cost."""
-    if missing := [name for name in TOKENS if name not in samples.columns]:
-        raise MooInferError(f"{samples.model}: has prices, but the log lacks {' and '.join(missing)}")
-    billed = price.usd(*(samples[name] for name in TOKENS))
-    return replace(samples, columns={**samples.columns, "cost_usd": billed})
 
 
 def _with_enough(samples: Samples, least: int, notes: list[str]) -> Samples:
@@ -255,12 +260,12 @@ def _complete(samples: Samples, priced: bool, notes: list[str]) -> Samples:
 
 
 def _parts(
-    kept: Samples, price: Price | None, inference: str, calls: str, notes: list[str]
+    kept: Samples, price: Price | None, inference: str, calls: str, law: FittedBeta | None, notes: list[str]
 ) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]:
     """The mappings of the inference model, and of a cost model for everything that samples took."""
     costs: dict[str, Mapping[str, Any]] = {}
     if price is not None and set(TOKENS) <= kept.columns.keys():
-        costs["cost_usd"] = price.part
+        costs["cost_usd"] = price.part if inference == "empirical" else fitted_part(price, kept)
     elif price is not None:
         notes.append("no dollars in the profile: prices need input_tokens and output_tokens")
     if inference == "empirical":
@@ -276,27 +281,13 @@ def _parts(
         if name in kept.columns and name not in costs:
             cure = "; give prices" if name == "cost_usd" else ""
             notes.append(f"{name} of the log is not in the profile, because a fitted model cannot draw it{cure}")
-    fitted = fit_beta(kept) if inference == "beta" else fit_lognormal(kept)
+    fitted = fit_beta(kept, law) if inference == "beta" else fit_lognormal(kept)
     notes.append(f"{fitted.kind}: {fitted.about}")
     if {"latency_s", *TOKENS} <= kept.columns.keys():
         seconds = replace(fit_seconds(kept), kind=CALLS[calls])
         notes.append(f"{seconds.kind}: {seconds.about}")
         costs["latency_s"] = _mapping(seconds)
     return _mapping(fitted), costs
-
-
-def _beside(beyond: Extrapolated, inference: Mapping[str, Any]) -> list[str]:
-    """Say what the profile makes of the largest k, which is not what the law of coverage does."""
-    K = beyond.k[-1:]
-    if inference["kind"] == "beta":
-        mean, size = (inference[name]["value"] for name in ("mean", "concentration"))
-        fitted = BetaBinomial(mean * size, (1 - mean) * size).predict(K)[0]
-    else:
-        fitted = 1 - (1 - inference["accuracy_mean"]["value"]) ** float(K[0])
-    law = beyond.pass_at_k.value[-1]
-    if f"{fitted:.4g}" == f"{law:.4g}":
-        return []
-    return [f"recommend follows the fitted {inference['kind']} model, whose pass@{K[0]} is {fitted:.4g}, not {law:.4g}"]
 
 
 def _mapping(fitted: Fitted) -> dict[str, Any]:

@@ -1,35 +1,52 @@
 """Reads logs of evaluations, whatever wrote them, into the neutral table."""
 
-import csv
 import hashlib
-import json
+import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ..bounds import refuse_more
 from ..errors import MooInferError
-from ..files import head, lines, records
+from ..files import called_after, head
 from ..interfaces import LogReader
 from ..parts import check
 from ..registry import Registry
 from ..samples import COLUMNS
-from .logs import KEYS, Log, Source
-from .neutral import checked, tabulated
+from .grading import Grading
+from .joining import joined
+from .judgements import merged, settled, several_targets
+from .logs import Log, Source
+from .neutral import checked, meant
+from .recognition import PARQUET, failure, recognised
+from .rows import Raw, framed, tabulated
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["read_log"]
 
+TABLE = "table"  # the reader that takes names of columns
+
 
 def read_log(
-    paths: str | Path | Sequence[str | Path], /, format: str | LogReader | None = None, registry: Registry | None = None
+    paths: str | Path | Sequence[str | Path],
+    /,
+    format: str | LogReader | None = None,
+    registry: Registry | None = None,
+    *,
+    grading: Grading | None = None,
+    columns: Mapping[str, str] | None = None,
+    merge_right: bool = False,
+    max_log_bytes: int | None = None,
+    strict: bool = False,
 ) -> Log:
     """Read the logs of evaluations with repeated samples.
+
+    The samples that several files have of one question of a model are further samples of it, which a warning says; so
+    the task is part of the name of a question in all readers. A record that cannot be read is left out, and all of them
+    are named in a warning.
 
     Args:
         paths: one or more files. ``NAME=FILE`` calls the model in the file so, as one model may be run in several
@@ -37,10 +54,22 @@ def read_log(
         format: the name of a log reader, its parameters behind a colon (``lm-eval:filter=strict-match``), or a
             LogReader; default the one that recognises the file.
         registry: where log readers are looked up; default everything installed.
+        grading: how scores are read that are not right or wrong as they stand.
+        columns: what the columns of tables are called, by the name in the neutral table; a number may multiply or
+            divide them: ``{"question_id": "prompt_id", "latency_s": "latency_ms/1000"}``.
+        merge_right: take the answers to a question that were judged right as one, as where fractions are written in
+            several ways: a vote then counts them together.
+        max_log_bytes: how many bytes a file may have when it is unpacked; default 1 GiB, and for packed ones 40 times
+            their size where that is less. Lines, and members of archives, may have a quarter of it.
+        strict: refuse a file with a record that cannot be read.
 
     Raises:
         MooInferError: naming the file and the place in it: for files that cannot be read or are of no known format (or
-            of several), missing columns, values out of range, and samples that are there twice.
+            of several), missing columns, most records or scores that cannot be read, samples that are there twice, and
+            two files with the same rows.
+
+    Warns:
+        UserWarning: of what is left out or odd.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,8 +79,6 @@ def read_log(
     >>> log.sources[0].rows, log.samples()[0].n.tolist()
     (3, [2, 1])
     """
-    import polars as pl
-
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     if not given:
         raise MooInferError("no log was given")
@@ -59,14 +86,25 @@ def read_log(
     reader = registry.get(LogReader, format) if isinstance(format, str) else format
     if reader is not None:
         check(reader, LogReader, "format")
+    if columns and reader is not None and reader.name != TABLE:
+        raise MooInferError(f"--column names columns of tables, but the format is {reader.name}")
+    named = {"columns": dict(columns)} if columns else {}
+    table = registry.build(LogReader, {"kind": TABLE, **named}, "--column" if columns else "log reader")
+    if columns and reader is not None:
+        reader = table
     frames: list[pl.DataFrame] = []
     sources: list[Source] = []
     for item in given:
         name, path = _named(item)
         try:
             start = head(path)
-            chosen = reader or _recognised(start, path, registry)
-            frame, remarks = checked(_raw(chosen, path))
+            refuse_more(path, max_log_bytes)
+            chosen = reader or recognised(start, path, registry, table, named=bool(columns))
+            if columns and chosen is not table:
+                raise MooInferError(f"--column names columns of tables, but this is {chosen.name}")
+            raw = _raw(chosen, path)
+            _name_model(raw, name, path)
+            frame, remarks = checked(raw, grading or Grading(), strict=strict)
             called = ""
             if name is not None:
                 called, frame = str(frame["model"][0]), _renamed(frame, name)
@@ -74,109 +112,71 @@ def read_log(
             raise MooInferError(f"{path}: {error}") from error
         for remark in remarks:
             warnings.warn(f"{path}: {remark}", stacklevel=2)
+        models = tuple(map(str, frame["model"].unique(maintain_order=True)))
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+        for source in sources:
+            for model in {*models} & {*source.models}:
+                _same_name(model, called, source, path)
+                if digest == source.sha256:
+                    raise MooInferError(f"{path}: is the same as {source.file}: one run twice is no further samples")
         frames.append(frame)
-        models = tuple(map(str, frame["model"].unique(maintain_order=True)))
-        for model in models:
-            others = {source.called or model for source in sources if model in source.models} - {called or model}
-            if others:
-                raise MooInferError(f"{path}: {model!r} is also the name given to {others.pop()!r}; names must differ")
         sources.append(Source(str(path), digest, len(frame), chosen.name, models, called))
-    return _ordered(Log(pl.concat(frames, how="diagonal") if len(frames) > 1 else frames[0], tuple(sources)))
+    log, said = joined(frames, sources, strict=strict)
+    frame, judged = settled(log.frame)
+    if merge_right:
+        frame, together = merged(frame)
+        judged += together
+    for remark in (*said, *several_targets(frame), *judged):
+        warnings.warn(remark, stacklevel=2)
+    return Log(frame, log.sources)
 
 
 def _named(item: str | Path) -> tuple[str | None, Path]:
     """The new name of a model, if there is one, and the path."""
     name, equals, rest = str(item).partition("=")
-    if isinstance(item, str) and equals and not Path(item).exists() and Path(rest).exists():
+    if isinstance(item, str) and equals and not os.path.exists(item) and os.path.exists(rest):
         if not name.strip():
             raise MooInferError(f"{item}: the name before = is blank")
         return name, Path(rest)
     return None, Path(item)
 
 
-def _recognised(start: bytes, path: Path, registry: Registry) -> LogReader:
-    readers = {}
-    for name in registry.names(LogReader):
-        with suppress(MooInferError):  # one whose parameters must be given is never recognised
-            readers[name] = registry.get(LogReader, name)
-    found = []
-    for reader in readers.values():
-        with _named_where_it_fails(reader):
-            found += [reader] if reader.recognises(start, path) else []
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise MooInferError(f"may be {' or '.join(reader.name for reader in found)}; name its format")
-    raise MooInferError(f"is of no known format ({_begin(start)}); formats: {', '.join(registry.names(LogReader))}")
-
-
-def _begin(start: bytes) -> str:
-    """What a file begins with, in words."""
-    line = start.lstrip().split(b"\n")[0]
-    with suppress(ValueError, RecursionError):
-        if isinstance(document := json.loads(line), dict):
-            return f"its keys: {', '.join(map(str, list(document)[:8])) or 'none'}"
-    text = line[:80].decode("utf-8", errors="replace").strip()
-    if not text.replace("\t", " ").isprintable():
-        return "it is no text"
-    columns = "; columns are separated by commas" if "," not in text and ("\t" in text or ";" in text) else ""
-    return f"it begins {text!r}{columns}"
-
-
-def _raw(reader: LogReader, path: Path) -> "pl.DataFrame":
-    """What a reader gives, as a frame; columns that are not neutral stay as names."""
+def _raw(reader: LogReader, path: Path) -> Raw:
+    """What a reader gives; columns that are not neutral stay as names."""
     import polars as pl
 
     try:
-        with _named_where_it_fails(reader):
-            read: Any = reader.read(path)
-            if isinstance(read, pl.LazyFrame):
-                names = read.collect_schema().names()
-                frame = read.select(name for name in names if name in COLUMNS).collect()
-                return frame.with_columns(pl.lit(None).alias(name) for name in names if name not in COLUMNS)
-            if isinstance(read, Iterable) and not isinstance(read, str | bytes):
-                return tabulated(read)
+        read: Any = reader.read(path)
+        if isinstance(read, pl.LazyFrame):
+            names = read.collect_schema().names()
+            frame = read.select(name for name in names if name in COLUMNS).collect()
+            others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
+            return framed(frame.with_columns(others), None if head(path).startswith(PARQUET) else path)
+        if isinstance(read, Iterable) and not isinstance(read, str | bytes):
+            return tabulated(read)
+    except MooInferError:
+        raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        _explain(path)
         reason = next(filter(None, str(error).splitlines()), type(error).__name__)
         raise MooInferError(f"cannot be read: {reason:.200}") from error
+    except Exception as error:  # whatever a part raises
+        raise failure(reader, error) from error
     raise MooInferError(f"log reader {reader.name!r} must return rows or a lazy frame, got {type(read).__name__}")
 
 
-@contextmanager
-def _named_where_it_fails(reader: LogReader) -> Iterator[None]:
-    """Turn what a foreign part raises into a sentence; errors in words, of polars and of the file are for others."""
+def _name_model(raw: Raw, name: str | None, path: Path) -> None:
+    """Where rows do not name the model, it is called as it was named on the command line, or after the file."""
     import polars as pl
 
-    try:
-        yield
-    except (MooInferError, pl.exceptions.PolarsError, OSError):
-        raise
-    except Exception as error:
-        raise MooInferError(f"log reader {reader.name!r} fails: {type(error).__name__}: {error}") from error
-
-
-def _explain(path: Path) -> None:
-    """Look for what a fast parser stumbled over, line by line; raises MooInferError where it is found."""
-    start = head(path)
-    if start.startswith(b"PAR1"):
+    frame = raw.frame
+    if not len(frame) or ("model" in frame.columns and frame["model"].null_count() < len(frame)):
         return
-    if start.lstrip().startswith(b"{"):
-        for _ in records(path, nan=False):
-            pass
-        return
-    for _ in lines(path):  # a file that is damaged says so before its fields are looked at
-        pass
-    rows = csv.reader((text for _, text in lines(path)), strict=True)
-    try:
-        width = len(next(rows))
-        for row in rows:
-            if len(row) > width:
-                raise MooInferError(f"line {rows.line_num}: has {len(row)} fields, but the header names {width}")
-    except csv.Error as error:
-        raise MooInferError(f"line {rows.line_num}: is no CSV: {error}") from None
+    if name is None and (other := meant("model", frame.columns)):
+        raise MooInferError(
+            f"missing model; is {other} meant? --column model={other}; NAME=FILE names the model of a file"
+        )
+    raw.frame = frame.with_columns(pl.lit(name or called_after(path)).alias("model"))
 
 
 def _renamed(frame: "pl.DataFrame", name: str) -> "pl.DataFrame":
@@ -188,44 +188,8 @@ def _renamed(frame: "pl.DataFrame", name: str) -> "pl.DataFrame":
     return frame.with_columns(pl.lit(name).alias("model"))
 
 
-def _ordered(log: Log) -> Log:
-    """Bring rows of a question together, in the order of their numbers; refuse blank names and duplicates."""
-    import polars as pl
-
-    frame, runs = log.frame, log._runs
-    for name in KEYS:
-        blank = runs.filter(pl.col(name).is_null() | (pl.col(name).str.strip_chars() == ""))
-        if len(blank):
-            raise MooInferError(f"{_row(log, blank['start'][0])}: {name} is blank")
-    starts, sample = runs["start"].to_numpy(), frame["sample"].to_numpy()
-    step = np.diff(sample)
-    step[starts[1:] - 1] = 1
-    together = runs.select(KEYS).n_unique() == len(runs) and len(runs["model"].rle()) == runs["model"].n_unique()
-    if together and (step > 0).all():
-        return log
-    questions = runs.select(KEYS).unique(maintain_order=True)
-    models = questions.select("model").unique(maintain_order=True).with_row_index("of_model")
-    questions = questions.join(models, on="model", how="left", maintain_order="left")
-    questions = questions.sort("of_model", maintain_order=True).with_row_index("place")
-    each = runs.join(questions, on=KEYS, how="left", maintain_order="left")["place"].to_numpy().astype(np.int64)
-    place = np.repeat(each, np.diff(np.append(starts, len(frame))))
-    order = np.lexsort((sample, place))
-    place, sample = place[order], sample[order]
-    twice = np.flatnonzero((np.diff(place) == 0) & (np.diff(sample) == 0))
-    if len(twice):
-        first, second = sorted(int(i) for i in order[twice[0] : twice[0] + 2])
-        model, question, number = frame.select(*KEYS, "sample").row(first)
-        raise MooInferError(
-            f"{_row(log, second)}: model {model!r}, question {question!r:.60}, sample {number} stands in "
-            f"{_row(log, first)} already, {len(twice)} such in all; NAME=FILE tells several runs of a model apart"
-        )
-    return Log(frame.select(pl.all().gather(pl.Series(order))), log.sources)
-
-
-def _row(log: Log, row: int) -> str:
-    """The file and the row in it, counted from 1, of a row of all files."""
-    for source in log.sources[:-1]:
-        if row < source.rows:
-            return f"{source.file}: row {row + 1}"
-        row -= source.rows
-    return f"{log.sources[-1].file}: row {row + 1}"
+def _same_name(model: str, called: str, source: Source, path: Path) -> None:
+    """Refuse a name for a model that another file uses for another one."""
+    if bool(called) == bool(source.called) or (called or model) == (source.called or model):
+        return
+    raise MooInferError(f"{path}: {model!r} is also the name given to {source.called or called!r}; names must differ")

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError, unknown
+from ..errors import MooInferError, printable, unknown
 from ..noise import condensed
 from .load_tests import Measured
 
-__all__ = ["KINDS", "Fitted", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
+__all__ = ["KINDS", "Fitted", "comment", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 POINTS = 3  # the fewest that leave something over to judge a fit by
+SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
 HUBER = 1.345  # residuals beyond so many standard deviations count less
 NORMAL_MAD = 0.6745  # median of |z| of a standard normal z
 SLOPES = {"seconds_per_output_token": "output_tokens", "seconds_per_input_token": "input_tokens"}
@@ -64,8 +66,14 @@ class Fitted:
         fields = [f"{name}: {{value: {value:.5g}, se: {se:.2g}}}" for name, (value, se) in self.parameters.items()]
         fields += [f"ratios: [{', '.join(f'{ratio:g}' for ratio in self.ratios)}]"] if self.ratios else []
         head = f"{self.points} points, mean error {100 * self.error:.1f} %; {self.about}"
-        lines = wrap(head, 120, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
-        return "\n".join([*lines, f"- {{{', '.join([f'kind: {self.kind}', *fields])}}}"])
+        return "\n".join([comment(head), f"- {{{', '.join([f'kind: {self.kind}', *fields])}}}"])
+
+
+def comment(sentence: str, /) -> str:
+    """Return a sentence as lines of a comment in YAML."""
+    return "\n".join(
+        wrap(printable(sentence), 120, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
+    )
 
 
 def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float, float], tuple[float, float], float]:
@@ -92,27 +100,53 @@ def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float,
 def fit_batch(measured: Measured, /) -> Fitted:
     """Fit ``batch``: ITL from concurrency, and the time to the first token, by relative least squares.
 
+    Each run counts once, by the means of its requests, so that its summary and its single requests give one answer: ITL
+    is its seconds after the first tokens over its tokens after the first.
+
     Raises:
         MooInferError: for fewer than three different concurrencies with known times to the first token.
     """
-    known = np.isfinite(measured.concurrency) & np.isfinite(measured.ttft_s) & (measured.output_tokens > 1)
-    batch, ttft = measured.concurrency[known], measured.ttft_s[known]
-    different = len(np.unique(batch))
-    if different < POINTS:
+    known = _with_load(measured)
+    runs = measured.averaged(known)
+    longer = runs["output_tokens"] > 1
+    batch, ttft, tokens, seconds = (
+        runs[name][longer] for name in ("concurrency", "ttft_s", "output_tokens", "latency_s")
+    )
+    loads = _loads(batch)
+    if len(loads) < POINTS:
+        there = f" ({', '.join(f'{load:.4g}' for load in loads)})" if len(loads) else ""
         raise MooInferError(
-            f"batch: at least {POINTS} different concurrencies with ttft_s are needed to fit ITL(B), got {different}; "
-            "give the files of several runs, or fit slots to single requests"
+            f"batch: at least {POINTS} different concurrencies with ttft_s are needed to fit ITL(B), got {len(loads)}"
+            f"{there}; give the files of several runs, or fit slots to single requests"
         )
-    itl = (measured.latency_s[known] - ttft) / (measured.output_tokens[known] - 1)
+    itl = (seconds - ttft) / (tokens - 1)
     if (itl <= 0).any() or (ttft <= 0).any():
         raise MooInferError("batch: needs 0 < ttft_s < latency_s; answers that were not streamed show no ITL")
     alpha, beta, error = fit_itl(batch, itl)
     (first,), (first_se,), residual = (found.tolist() for found in _solved((1 / ttft)[:, None], np.ones(len(ttft))))
-    about = (
-        f"ITL at concurrency {batch.min():g} to {batch.max():g}; TTFT off by {100 * np.mean(np.abs(residual)):.0f} %"
-    )
+    said = [
+        f"ITL at concurrency {batch.min():.4g} to {batch.max():.4g}",
+        *([f"{len(batch)} runs, each by the mean of its requests"] if len(batch) < known.sum() else []),
+        f"TTFT off by {100 * np.mean(np.abs(residual)):.0f} %",
+        *([f"{unused} points without concurrency or ttft_s not used"] if (unused := int((~known).sum())) else []),
+    ]
     parameters = {"itl_base_s": alpha, "itl_per_sequence_s": beta, "ttft_seconds": (first, first_se)}
-    return Fitted("batch", parameters, len(batch), error, about)
+    return Fitted("batch", parameters, int(known.sum()), error, "; ".join(said))
+
+
+def _with_load(measured: Measured) -> BoolArray:
+    """(n,) of which the concurrency and the time to the first token are known."""
+    known: BoolArray = np.isfinite(measured.concurrency) & np.isfinite(measured.ttft_s)
+    return known
+
+
+def _loads(concurrency: FloatArray) -> list[float]:
+    """The loads that are further apart than 5 %, ascending, of each the lowest."""
+    loads: list[float] = []
+    for load in np.unique(concurrency[np.isfinite(concurrency)]).tolist():
+        if not loads or load > SAME * loads[-1]:
+            loads.append(load)
+    return loads
 
 
 def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
@@ -126,15 +160,26 @@ def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
     so is a slope whose standard error is as large as itself.
 
     Args:
-        measured: four or more single requests.
+        measured: four or more single requests; means over runs among them are not used.
         groups: (n,) of requests that have something in common. Standard errors are then those of a jackknife that
             leaves out one group after the other, else those of the regression.
 
     Raises:
         MooInferError: for means instead of single requests, and for fewer than four of them.
     """
-    if measured.means:
+    single = measured.single
+    if len(single) and not single.any():
         raise MooInferError("slots: needs single requests, got means over runs; vLLM writes them with --save-detailed")
+    loads = _loads(measured.concurrency[single])
+    said = []
+    if len(loads) > 1:
+        said.append(
+            f"of loads from {loads[0]:.4g} to {loads[-1]:.4g} requests at a time, which this makes no difference of"
+        )
+    if unused := int((~single).sum()):
+        said.append(f"{unused} means over runs not used")
+    measured = measured.where(single)
+    groups = None if groups is None else groups[single]
     y = measured.latency_s
     if len(y) < POINTS + 1:
         raise MooInferError(f"slots: at least {POINTS + 1} requests are needed to fit three numbers, got {len(y)}")
@@ -168,7 +213,7 @@ def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
         typical_s=float(seconds.mean()),
         waited_s=float(y.mean()),
     )
-    return replace(fitted, about="; ".join([fitted.about, *_untold(measured, found), *_waited(fitted)]))
+    return replace(fitted, about="; ".join([fitted.about, *said, *_untold(measured, found), *_waited(fitted)]))
 
 
 def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, tuple[float, float]], FloatArray]:
@@ -254,8 +299,8 @@ def fit_serving(measured: Measured, kind: str | None = None, /) -> Fitted:
     if kind is not None and kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     if kind is None:
-        varied = len(np.unique(measured.concurrency[np.isfinite(measured.concurrency + measured.ttft_s)])) >= POINTS
-        kind = "batch" if varied or measured.means else "slots"
+        varied = len(_loads(measured.concurrency[_with_load(measured)])) >= POINTS
+        kind = "batch" if varied or not measured.single.any() else "slots"
     return KINDS[kind](measured)
 
 

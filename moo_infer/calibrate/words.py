@@ -12,6 +12,7 @@ ABREAST = 4  # curves with their intervals in 80 columns
 CURVES = {  # by the field of the estimates
     "pass_at_k": "pass@k",
     "all_at_k": "all@k",
+    "best_at_k": "best@k",
     "vote_at_k": "vote@k",
     "best_scored_at_k": "by score",
     "slowest_of_k_s": "slowest, s",
@@ -47,7 +48,7 @@ def tabled(estimates: Estimates) -> list[Block]:
 
 def in_a_line(estimates: Estimates) -> str:
     """How much there is, and what the smallest and the largest k are worth."""
-    curves = {"pass": estimates.pass_at_k, "vote": estimates.vote_at_k}
+    curves = {"pass": estimates.pass_at_k, "best": estimates.best_at_k, "vote": estimates.vote_at_k}
     worth = [
         f"{name}@{estimates.k[i]} {' '.join(_figure(curve, i))}"
         for name, curve in curves.items()
@@ -79,4 +80,6 @@ def one_call(estimates: Estimates) -> str:
 def _figure(estimated: Estimated, i: int | tuple[()] = ()) -> tuple[str, ...]:
     """A number, and its interval where there is one."""
     value, low, high = (float(of[i]) for of in (estimated.value, estimated.low, estimated.high))
+    if np.isnan(value):
+        return ("-",)
     return (f"{value:.4g}",) if np.isnan(low) else (f"{value:.4g}", f"[{low:.4g}, {high:.4g}]")

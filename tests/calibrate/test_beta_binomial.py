@@ -3,7 +3,14 @@ import pytest
 from scipy import optimize, special, stats
 
 from moo_infer import MooInferError
-from moo_infer.calibrate.beta_binomial import LARGEST, SMALLEST, fit_beta_binomial
+from moo_infer.calibrate.beta_binomial import (
+    LARGEST,
+    PRIOR_SD,
+    SMALLEST,
+    FittedBeta,
+    fit_beta_binomial,
+    fit_zero_inflated,
+)
 
 
 def drawn(mean, s, Q, n, seed, least=2):
@@ -13,11 +20,12 @@ def drawn(mean, s, Q, n, seed, least=2):
 
 
 def slow(n, right):
-    """The same maximum from scipy's law, one question after the other, by a search without derivatives."""
+    """The same maximum from scipy's laws, one question after the other, by a search without derivatives."""
 
     def loss(at):
         m, s = special.expit(at[0]), np.exp(at[1])
-        return -sum(stats.betabinom.logpmf(c, k, m * s, (1 - m) * s) for k, c in zip(n, right, strict=True))
+        prior = stats.norm(scale=PRIOR_SD).logpdf(np.log([m * s, (1 - m) * s])).sum()
+        return -prior - sum(stats.betabinom.logpmf(c, k, m * s, (1 - m) * s) for k, c in zip(n, right, strict=True))
 
     found = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
     return special.expit(found.x[0]), np.exp(found.x[1]), loss
@@ -65,16 +73,21 @@ def test_two_samples_a_question_have_a_closed_form():
     found = fit_beta_binomial(np.full(100, 2), right)
     mean, mixed = right.mean() / 2, one / 100 / 2  # mixed = mean (1 - mean) s / (1 + s)
     ratio = mixed / (mean * (1 - mean))
-    assert found.mean == pytest.approx(mean, rel=1e-7)
-    assert found.concentration == pytest.approx(ratio / (1 - ratio), rel=1e-6)
-    assert found.mean_se == pytest.approx((right / 2).std(ddof=1) / 10, rel=1e-6)
+    # The prior moves the maximum by less than a hundredth of a standard error.
+    assert found.mean == pytest.approx(mean, abs=0.01 * found.mean_se)
+    assert found.concentration == pytest.approx(ratio / (1 - ratio), abs=0.01 * found.concentration_se)
+    assert found.mean_se == pytest.approx((right / 2).std(ddof=1) / 10, rel=1e-3)
 
 
 def test_pass_at_k_is_the_closed_form():
     law = fit_beta_binomial(*drawn(0.2, 1.5, 100, 12, seed=0))
-    a, b = law.mean * law.concentration, (1 - law.mean) * law.concentration
+    a, b = law.shape
     k = np.arange(1, 1001)
-    np.testing.assert_allclose(law.pass_at(1000), -np.expm1(special.betaln(a, b + k) - special.betaln(a, b)), rtol=1e-9)
+    failed = np.cumprod((b + k - 1) / (a + b + k - 1))  # one attempt after the other
+    np.testing.assert_allclose(law.pass_at(k), 1 - failed, rtol=1e-9)
+    np.testing.assert_allclose(
+        FittedBeta(law.mean, law.concentration, unsolvable=0.3).pass_at(k), 0.7 * (1 - failed), rtol=1e-9
+    )
 
 
 def test_questions_that_are_all_alike_leave_the_concentration_at_its_end():
@@ -113,6 +126,58 @@ def test_one_sample_a_question_says_nothing_about_how_they_differ():
     for n in ([1, 1, 1, 1], [4], [4, 1, 1, 3], []):
         with pytest.raises(MooInferError, match="^at least 3 questions with two or more samples are needed, got "):
             fit_beta_binomial(n, np.zeros(len(n), dtype=int))
+
+
+def inflated(seed, Q=400, n=12, share=0.3):
+    rng = np.random.default_rng(seed)
+    counts, p = rng.integers(3, n + 1, Q), rng.beta(1.5, 1.0, Q) * (rng.random(Q) >= share)
+    return counts, rng.binomial(counts, p)
+
+
+def test_the_zero_inflated_maximum_is_that_of_a_slow_search():
+    n, right = inflated(2)
+    found = fit_zero_inflated(n, right)
+
+    def height(a, b, u):
+        p = (1 - u) * stats.betabinom.pmf(right, n, a, b) + u * (right == 0)
+        return np.log(p).sum() + stats.norm(scale=PRIOR_SD).logpdf(np.log([a, b])).sum()
+
+    slow = optimize.minimize(
+        lambda at: -height(*np.exp(at[:2]), special.expit(at[2])),
+        [0.0, 0.0, -1.0],
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000},
+    )
+    assert height(*found.shape, found.unsolvable) == pytest.approx(-slow.fun, abs=1e-7)
+    assert (*found.shape, found.unsolvable) == pytest.approx((*np.exp(slow.x[:2]), special.expit(slow.x[2])), rel=1e-3)
+
+
+def test_a_share_that_is_never_solved_is_found_again():
+    shares = [fit_zero_inflated(*inflated(seed)).unsolvable for seed in range(20)]
+    assert np.mean(shares) == pytest.approx(0.3, abs=0.02)
+
+
+def test_where_nothing_is_left_unsolved_or_questions_are_alike_both_laws_are_one():
+    for n, right in (
+        (np.full(50, 8), np.full(50, 4)),
+        (np.full(50, 8), np.repeat([8, 0], 25)),
+        (np.full(9, 4), [4] * 9),
+    ):
+        assert fit_zero_inflated(n, right) == fit_beta_binomial(n, right)
+    n, right = drawn(0.8, 2.0, 200, 8, seed=0)
+    solved = right > 0
+    assert fit_zero_inflated(n[solved], right[solved]).unsolvable == 0
+
+
+def test_likelihoods_are_those_of_scipy_and_the_wider_law_is_never_less_likely():
+    for seed in range(5):
+        n, right = inflated(seed, Q=60)
+        plain, wider = fit_beta_binomial(n, right), fit_zero_inflated(n, right)
+        orders = np.log(special.comb(n, right)).sum()
+        assert plain.log_likelihood + orders == pytest.approx(stats.betabinom.logpmf(right, n, *plain.shape).sum())
+        mixed = (1 - wider.unsolvable) * stats.betabinom.pmf(right, n, *wider.shape) + wider.unsolvable * (right == 0)
+        assert wider.log_likelihood + orders == pytest.approx(np.log(mixed).sum())
+        assert wider.log_likelihood >= plain.log_likelihood - 1e-6
 
 
 def test_many_samples_and_order_change_nothing():

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from moo_infer import Samples
+from moo_infer.calibrate.beta_binomial import FittedBeta, jeffreys
 from moo_infer.calibrate.beyond import Extrapolated, extrapolated
+from moo_infer.subsets import mean_pass_at_k
 
 
 def samples(n=8, Q=40, seed=0, solved=None):
@@ -30,12 +32,14 @@ def test_what_was_drawn_from_a_beta_law_lies_within_the_intervals():
 
 def test_it_is_said_by_which_law_and_how_well_that_predicted_what_was_hidden():
     found = extrapolated(samples(), 64)
-    listed, law = found.sentences()
+    listed, law, follows = found.sentences()
     assert listed.startswith("extrapolated: pass@16 0.")
     assert "fitted to 2 of 8 attempts it predicts pass@3 to pass@8 with an RMSE of" in law
+    assert follows.startswith("recommend follows a beta model, whose pass@k is off from that by at most 0.0")
     document = found.to_dict()
     assert set(document["rmse"]) == {"beta-binomial", "exponentiated-power-law"}
-    assert document["law"] == min(document["rmse"], key=document["rmse"].get)
+    assert document["law"] == "beta-binomial"
+    assert set(document["intervals_of"]) == set(document["rmse"])
 
 
 def test_coverage_does_not_fall_below_what_the_log_has():
@@ -54,6 +58,43 @@ def test_intervals_know_of_other_questions_even_where_the_law_stays_below_the_lo
         held.append(found.pass_at_k.low[0] <= 0.5 <= found.pass_at_k.high[0])
         assert found.pass_at_k.low[0] < right.any(axis=1).mean()
     assert np.mean(held) >= 0.8
+
+
+@pytest.mark.parametrize("n", [4, 8, 100])
+def test_the_model_that_profiles_are_made_of_follows_the_samples_and_then_the_law(n):
+    log = samples(n=n, Q=300, seed=2)
+    found = extrapolated(log, 1000)
+    known = mean_pass_at_k(log.n, log.right, np.arange(1, n + 1))
+    assert found.model.pass_at([1, 1000]) == pytest.approx([known[0], found.pass_at_k.value[-1]], abs=5e-5)
+    assert found.model.pass_at(np.arange(1, n + 1)) == pytest.approx(known, abs=0.03)
+    off = np.abs(found.model.pass_at(found.k) - found.pass_at_k.value).max()
+    assert off < 0.02
+    assert f"off from that by at most {off:.4f}" in found.sentences()[-1]
+
+
+def test_the_model_is_as_uncertain_as_the_prediction():
+    found = extrapolated(samples(n=4, Q=80), 128)
+    rng, model = np.random.default_rng(0), found.model
+    drawn = [
+        FittedBeta(
+            np.clip(rng.normal(model.mean, model.mean_se), 0.001, 0.999),
+            max(rng.normal(model.concentration, model.concentration_se), 0.01),
+            unsolvable=np.clip(rng.normal(model.unsolvable, model.unsolvable_se), 0, 0.999),
+        ).pass_at([1, 128])
+        for _ in range(400)
+    ]
+    first, last = np.std(drawn, axis=0)
+    assert first == pytest.approx(samples(n=4, Q=80).right.reshape(-1).std(ddof=1) / 4 / np.sqrt(80), rel=0.5)
+    assert last == pytest.approx((found.pass_at_k.high[-1] - found.pass_at_k.low[-1]) / 3.92, rel=0.3)
+
+
+def test_where_everything_was_solved_the_model_still_doubts_it():
+    always, nearly = (extrapolated(samples(solved=p, Q=50, n=8, seed=0), 64) for p in (1.0, 0.9))
+    assert always.model.mean == pytest.approx(50.5 / 51)
+    # The bootstrap sees only solved questions.
+    assert (nearly.pass_at_k.low[-1], nearly.pass_at_k.high[-1]) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert nearly.pass_at_k.high[-1] <= 1
+    assert nearly.model.unsolvable_se == pytest.approx(jeffreys(50, True)[1])
 
 
 @pytest.mark.parametrize(

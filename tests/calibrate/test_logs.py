@@ -40,7 +40,7 @@ def test_a_table_becomes_samples_of_every_model(file):
     assert b["answer"].dtype == np.int64
     np.testing.assert_array_equal(b["score"], [np.nan, 0.5, 0.25, np.nan])
     np.testing.assert_array_equal(b["latency_s"], [2.5, 1.5, 0.5, np.nan])
-    assert set(b.columns) == set(COLUMNS[4:])
+    assert set(b.columns) == set(COLUMNS[4:]) - {"target"}
     assert (a.model, a.questions, dict(a.columns)) == ("a", ("q1",), {})
     assert np.isnan(a.correct).tolist() == [True]
     (source,) = log.sources
@@ -77,6 +77,17 @@ def test_where_nothing_can_be_written_nothing_is_left(file, tmp_path, monkeypatc
         log.write(tmp_path / "log.csv")
     assert os.listdir(tmp_path) == ["log.csv"]
     assert (tmp_path / "log.csv").read_text() == HEADER + ROWS
+
+
+def test_a_sample_that_is_there_twice_just_the_same_is_counted_once_and_more_are_refused(file):
+    path = file(HEADER + ROWS + "m,q1,1,1\n")
+    with pytest.warns(
+        UserWarning, match="row 3: .* stands in row 1 already, just the same, and is left out; 1 such in all"
+    ):
+        assert read(path).frame["sample"].to_list() == [1, 2]
+    for text, options in ((ROWS + "m,q1,1,1\n", {"strict": True}), (ROWS + ROWS, {})):
+        with pytest.raises(MooInferError, match=r"sample 1 stands in row 1 already, [12] such in all"):
+            read(file(HEADER + text), **options)
 
 
 def test_the_order_of_rows_does_not_matter_within_a_question(file):
@@ -174,10 +185,13 @@ def rows_of(**columns):
         (lambda: "no", "log reader 'marks' must return rows or a lazy frame, got str"),
         (lambda: iter([5]), "row 1: must be a mapping, got 5"),
         (list, "holds no samples"),
-        (lambda: [{"model": "m", "right": 1}], "missing question_id, sample, correct; columns: model, right"),
-        (lambda: rows_of(score=[1, "good"]), "score: must be a finite number, got 'good'"),
-        (lambda: rows_of(correct=[True, 3]), "correct: must be 0, 1, true, false or blank, got '3'"),
-        (lambda: pl.LazyFrame({"model": ["m"]}), "missing question_id, sample, correct; columns: model"),
+        (
+            lambda: [{"model": "m", "right": 1}],
+            "missing question_id, correct; columns: model, right; is right meant? --column correct=right",
+        ),
+        (lambda: rows_of(score=["bad", "good"]), "score: must be a finite number, got 'bad'"),
+        (lambda: rows_of(correct=[7, 3]), "row 1 (question 'q'): correct: the score 7 is neither right nor wrong"),
+        (lambda: pl.LazyFrame({"model": ["m"]}), "missing question_id, correct; columns: model"),
     ],
 )
 def test_what_a_reader_gives_is_checked(file, given, message):

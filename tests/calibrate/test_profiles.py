@@ -1,5 +1,6 @@
 """From a log and prices to profiles that decide."""
 
+import hashlib
 from datetime import date
 
 import numpy as np
@@ -49,7 +50,8 @@ PRICES = {model: Price(1e-6, usd, source="by hand") for model, usd in (("a", 1e-
 def test_a_saved_profile_decides_as_the_log_says(log, tmp_path):
     models = calibrated(log, PRICES, on=TODAY)
     files = save(models, tmp_path / "profiles.yaml")
-    assert sorted(file.name for file in files) == ["profiles.samples.parquet", "profiles.yaml"]
+    digest = hashlib.sha256(files[1].read_bytes()).hexdigest()
+    assert [file.name for file in files] == ["profiles.yaml", f"profiles.samples-{digest[:16]}.parquet"]
     profiles = load_models(tmp_path / "profiles.yaml")
     assert list(profiles) == ["a", "b/c: <d>"]
     report = Pipeline(["plurality-vote", "coverage"], ["max-accuracy"], models=profiles, k_max=5).run(
@@ -98,7 +100,7 @@ def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
     assert profile.parallelism == 2
     assert len(profile.costs[1].ratios) == 20
     assert {"inference.mean", "inference.wrong_agreement", "costs[1].overhead_s"} <= profile.uncertain.keys()
-    assert not (tmp_path / "p.samples.parquet").exists()
+    assert not list(tmp_path.glob("p.samples*"))
     text = (tmp_path / "p.yaml").read_text()
     assert "# beta: pass@1 to pass@5 of the fit are off by at most" in text
 
@@ -110,6 +112,72 @@ def test_a_fitted_profile_goes_no_further_than_its_log_unless_told(log, tmp_path
         report = Pipeline(["coverage"], ["max-accuracy"], models=profiles, k_max=8).run(None, Scenario("any"))
         assert report.candidates.k.max() == largest
         assert ("extrapolated beyond k = 5" in report.to_text()) == extrapolate
+
+
+def half_never_solved(folder, samples, Q=60):
+    """Half of the questions are never solved, the others nine times in ten: pass@100 is 0.5."""
+    rng = np.random.default_rng(0)
+    p = np.where(np.arange(Q) % 2, 0.9, 0.0)
+    rows = [[m, f"q{q}", s, int(rng.random() < p[q])] for m in ("a", "b") for q in range(Q) for s in range(samples)]
+    return written(rows, folder, "model,question_id,sample,correct")
+
+
+def accuracy(folder, k_max):
+    table = Pipeline(["coverage"], models=load_models(folder / "p.yaml"), k_max=k_max).candidates("a")
+    return table.k.max(), table.column("accuracy")[-1]
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (2, "a law of coverage needs at least 3 attempts at every question, got 2"),
+        (5, "a law of coverage needs a right attempt, got none"),
+    ],
+)
+def test_where_the_law_refuses_the_profile_ends_with_the_log_and_says_why(tmp_path, samples, reason):
+    log = half_never_solved(tmp_path, samples)
+    if "right" in reason:
+        log = Log(log.frame.with_columns(correct=log.frame["correct"] & False), log.sources)
+    said = f"pass@k is not extrapolated: {reason}; k ends at {samples}"
+    with pytest.warns(UserWarning, match=f"^[ab]: {said}$"):
+        (a, _) = models = calibrated(log, inference="beta", extrapolate=True, k_max=100, on=TODAY)
+    assert said in a.notes
+    assert a.to_dict()["extrapolated"] is None
+    assert said in a.to_dict()["remarks"]
+    save(models, tmp_path / "p.yaml")
+    profile = load_models(tmp_path / "p.yaml")["a"]
+    assert (profile.largest_k, profile.extrapolate_to) == (samples, None)
+    assert profile.source.endswith(said)
+    assert f"# {said}" in (tmp_path / "p.yaml").read_text()
+    assert accuracy(tmp_path, 100)[0] == samples
+
+
+def test_one_question_with_few_samples_ends_the_profile_unless_it_is_left_out(rows, tmp_path):
+    del rows[2:5]
+    log = written(rows, tmp_path).only(["a"])
+    with pytest.warns(UserWarning, match="not extrapolated: .* got 2; k ends at 2"):
+        (cut,) = calibrated(log, inference="beta", extrapolate=True, on=TODAY)
+    assert cut.extrapolate_to is None
+    (kept,) = calibrated(log, inference="beta", extrapolate=True, min_samples=5, on=TODAY)
+    assert (kept.largest_k, kept.extrapolate_to) == (5, 128)
+
+
+@pytest.mark.parametrize("samples", [3, 4, 8])
+def test_recommend_promises_what_calibrate_predicts(tmp_path, samples):
+    (a, b) = calibrated(half_never_solved(tmp_path, samples), inference="beta", extrapolate=True, k_max=100, on=TODAY)
+    save([a, b], tmp_path / "p.yaml")
+    assert a.beyond.pass_at_k.low[-1] < 0.5 < a.beyond.pass_at_k.high[-1]
+    assert a.beyond.pass_at_k.value[-1] < 0.6
+    assert accuracy(tmp_path, 100) == (100, pytest.approx(a.beyond.pass_at_k.value[-1], abs=1e-4))
+    document = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["a"]
+    assert set(document["inference"]["unsolvable"]) == {"value", "se"}
+    assert "inference.unsolvable" in load_models(tmp_path / "p.yaml")["a"].uncertain
+
+
+def test_nothing_beyond_the_log_is_asked_for_and_nothing_refused(log):
+    (a, _) = calibrated(log, PRICES, inference="beta", extrapolate=True, k_max=4, on=TODAY)
+    assert (a.largest_k, a.extrapolate_to, a.beyond) == (4, None, None)
+    assert "nothing to extrapolate: the log supports k up to 5" in a.notes
 
 
 def test_a_lognormal_profile_ignores_difficulty_and_says_so(log, tmp_path):
@@ -192,7 +260,11 @@ def test_failed_samples_are_counted_aloud(rows, tmp_path):
     [
         ({"inference": "gauss"}, "unknown inference model 'gauss'; available: beta, empirical, lognormal"),
         ({"calls": "parallel"}, "unknown shape of calls 'parallel'; available: at-once, sequential, slots"),
-        ({"extrapolate": True}, "no log can be drawn from beyond its samples; to extrapolate, fit beta or lognormal"),
+        ({"extrapolate": True}, "no log can be drawn from beyond its samples; to extrapolate, fit beta"),
+        (
+            {"extrapolate": True, "inference": "lognormal"},
+            "lognormal takes all questions as equally hard, which no law of coverage does; to extrapolate, fit beta",
+        ),
         ({"parallelism": 4}, "parallelism is for calls in slots; at-once makes no use of it"),
         ({"min_samples": 9}, "a: no question has 9 scored samples, the most that one has is 5"),
     ],
@@ -218,9 +290,6 @@ def test_the_largest_k_that_is_wanted_holds_for_estimates_and_profiles(log, tmp_
     beyond = calibrated(log, PRICES, inference="beta", extrapolate=True, k_max=16, on=TODAY)
     save(beyond, tmp_path / "q.yaml")
     assert Pipeline(["coverage"], models=load_models(tmp_path / "q.yaml")).candidates("a").k.max() == 16
-    assert any(
-        note.startswith("recommend follows the fitted beta model, whose pass@16 is 0.") for note in beyond[0].notes
-    )
 
 
 def test_what_a_fitted_model_cannot_draw_is_said(rows, tmp_path):
@@ -281,7 +350,7 @@ def test_nothing_is_left_behind_where_saving_fails(log, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Log, "write", full)
-    with pytest.raises(MooInferError, match=r"p\.samples\.parquet: cannot be written: No space left"):
+    with pytest.raises(MooInferError, match=r"p\.yaml: cannot be written: No space left"):
         save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
     assert sorted(tmp_path.iterdir()) == before
     with pytest.raises(MooInferError, match=r"must end in \.yaml or \.yml"):
@@ -291,14 +360,13 @@ def test_nothing_is_left_behind_where_saving_fails(log, tmp_path, monkeypatch):
 
 
 def test_samples_that_changed_since_are_refused(log, rows, tmp_path):
-    save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
+    _, samples = save(calibrated(log, on=TODAY), tmp_path / "p.yaml")
     rows[0][3] = 1 - rows[0][3]
-    save(calibrated(written(rows, tmp_path), on=TODAY), tmp_path / "q.yaml")
-    (tmp_path / "q.samples.parquet").rename(tmp_path / "p.samples.parquet")
+    save(calibrated(written(rows, tmp_path), on=TODAY), tmp_path / "q.yaml")[1].rename(samples)
     with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*is another file than it was"):
         load_models(tmp_path / "p.yaml")
-    (tmp_path / "p.samples.parquet").unlink()
-    with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*p\.samples\.parquet: cannot be read"):
+    samples.unlink()
+    with pytest.raises(MooInferError, match=r"p\.yaml: a: inference: .*p\.samples-\w+\.parquet: cannot be read"):
         load_models(tmp_path / "p.yaml")
 
 

@@ -1,0 +1,95 @@
+"""Prices by the length of the prompt: lists for longer ones, and none from a cache for those that are too short."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..parts import NonNegative
+
+if TYPE_CHECKING:
+    from .prices import ApiCost
+
+__all__ = ["SURELY_CACHED", "LongContext", "Prices", "caches", "least_cached", "prices_at", "steps"]
+
+FloatArray = npt.NDArray[np.float64]
+Prices = tuple[Any, Any, Any, Any]  # of input, output, cache writes and cached input, each a number or an array
+
+AUTOMATIC, WRITTEN = 1024.0, 512.0  # the least prompts that are cached: OpenAI's, and the least of Anthropic's
+SURELY_CACHED = 4096.0  # the most that one of Anthropic's models, or of Google's but for one, asks of a prompt
+
+
+@dataclass(frozen=True)
+class LongContext:
+    """Prices of requests with longer prompts: of the whole request, as price lists have it.
+
+    Args:
+        above_input_tokens: prompts with more tokens than this, >= 0.
+        usd_per_input_token, usd_per_output_token: USD per token, >= 0.
+        usd_per_cache_write_token, usd_per_cached_input_token: USD per token, >= 0; default the input price.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    above_input_tokens: NonNegative
+    usd_per_input_token: NonNegative
+    usd_per_output_token: NonNegative
+    usd_per_cache_write_token: NonNegative | None = None
+    usd_per_cached_input_token: NonNegative | None = None
+
+
+def caches(part: "ApiCost") -> bool:
+    """Whether any of the input is written to a cache or read from one."""
+    return part.calls in ("cached", "parallel-writes") or bool(np.any(part.cached_input_share))
+
+
+def least_cached(part: "ApiCost") -> Any:
+    """Return how many tokens a prompt must have to be cached."""
+    if part.min_cacheable_tokens is not None:
+        return part.min_cacheable_tokens
+    return AUTOMATIC if part.usd_per_cache_write_token is None else WRITTEN
+
+
+def prices_at(part: "ApiCost", prompt: FloatArray, cached: FloatArray | None = None) -> Prices:
+    """Return the prices of requests by the tokens of their prompt; what is too short to cache pays for input.
+
+    Where a log says how many of them were read from a cache, that counts in the place of the share of the part.
+    """
+    (_, found), *longer = _lists(part)
+    for above, prices in longer:
+        found = tuple(_where(prompt > above, p, f) for p, f in zip(prices, found, strict=True))
+    if not caches(part) and cached is None:
+        return found
+    usd, output, write, once = found
+    enough = prompt >= least_cached(part)
+    write, read = _where(enough, write, usd), _where(enough, once, usd)
+    held: Any = part.cached_input_share
+    from_cache = read
+    if cached is not None:  # what was read is there, however short the prompt
+        held, from_cache = cached / np.maximum(prompt, 1), once
+    return (1 - held) * usd + held * from_cache, output, (1 - held) * write + held * from_cache, read
+
+
+def steps(part: "ApiCost") -> list[Any]:
+    """Return the longest prompts below each jump of the prices."""
+    above: list[Any] = [above for above, _ in _lists(part)[1:]]
+    least = least_cached(part)
+    return [*above, np.nextafter(least, -np.inf)] if caches(part) and np.any(least) else above
+
+
+def _where(condition: Any, price: Any, other: Any) -> Any:
+    return np.where(condition, price, other)
+
+
+def _lists(part: "ApiCost") -> list[tuple[float, Prices]]:
+    """The price lists, each with the prompt length above which it holds, ascending."""
+    lists: list[tuple[float, Any]] = [(-1.0, part)]
+    lists += [(t.above_input_tokens, t) for t in sorted(part.long_context, key=lambda t: t.above_input_tokens)]
+
+    def prices(of: Any) -> Prices:
+        usd = of.usd_per_input_token
+        write, read = of.usd_per_cache_write_token, of.usd_per_cached_input_token
+        return usd, of.usd_per_output_token, usd if write is None else write, usd if read is None else read
+
+    return [(above, prices(of)) for above, of in lists]
