@@ -32,9 +32,9 @@ from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.selectors import MaxAccuracy
 from moo_infer.calibrate import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, fit_beta, forward_validated
 from moo_infer.calibrate.beta_binomial import FittedBeta, fit_beta_binomial
-from moo_infer.calibrate.beyond import Extrapolated, extrapolated
-from moo_infer.parts import Uncertain
-from moo_infer.subsets import mean_pass_at_k, vote_at_k
+from moo_infer.calibrate.extrapolation import Extrapolated, extrapolated
+from moo_infer.core.parts import Uncertain
+from moo_infer.quantities.subsets import mean_pass_at_k, vote_at_k
 
 SHOWN, HIDDEN = 4, 8
 COSTS, SECONDS = np.geomspace(0.003, 0.1, 4), np.geomspace(30, 1000, 4)

@@ -15,9 +15,9 @@ from collections.abc import Callable
 import numpy as np
 
 from moo_infer.calibrate import estimate, forward_validated
-from moo_infer.resampling import question_weights
-from moo_infer.samples import Samples
-from moo_infer.subsets import mean_pass_at_k, pass_at_k, vote_at_k
+from moo_infer.quantities.bootstrap import question_weights
+from moo_infer.quantities.samples import Samples
+from moo_infer.quantities.subsets import mean_pass_at_k, pass_at_k, vote_at_k
 
 Q, N = 1000, 1000
 

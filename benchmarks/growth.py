@@ -16,8 +16,7 @@ import tracemalloc
 import numpy as np
 import numpy.typing as npt
 
-from moo_infer import Exact, ModelProfile, MonteCarlo, Pipeline, Registry
-from moo_infer.profiles import builtin_models
+from moo_infer import Exact, ModelProfile, MonteCarlo, Pipeline, Registry, builtin_models
 
 MODEL, TRIALS, SIZE, RUNS = "gpt-5", 1000, 40, 5
 K_MAX = (10**3, 10**4, 10**5)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from moo_infer.builtin.latencies import largest, scheduled
-from moo_infer.laws import ClippedNormal
+from moo_infer.quantities.laws import ClippedNormal
 
 M, K, RUNS, TARGET = 10_000, 128, 5, 30
 SIGMA = math.sqrt(math.log1p(0.5**2))

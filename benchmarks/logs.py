@@ -22,7 +22,7 @@ import polars as pl
 
 from moo_infer import Registry
 from moo_infer.calibrate import read_log
-from moo_infer.subsets import mean_pass_at_k
+from moo_infer.quantities.subsets import mean_pass_at_k
 
 MODELS, QUESTIONS, SAMPLES, RUNS, TARGET = 10, 1000, 100, 15, 3
 ROWS = MODELS * QUESTIONS * SAMPLES

@@ -20,7 +20,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from moo_infer import Pipeline
-from moo_infer.explore import PICTURES, Explorer
+from moo_infer.explore.explore import PICTURES, Explorer
 from moo_infer.paper.figures import figures
 from moo_infer.plot import write
 

@@ -24,13 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from moo_infer import CostModel, Draws, Registry
-from moo_infer.calibrate.genai_list import genai_prices
-from moo_infer.calibrate.litellm_list import MODES
-from moo_infer.calibrate.litellm_list import litellm as litellm_list
-from moo_infer.calibrate.price import Price
-from moo_infer.calibrate.price_lists import PriceList
-from moo_infer.calibrate.prices import found_price
-from moo_infer.errors import MooInferError
+from moo_infer.core.errors import MooInferError
+from moo_infer.read.genai_list import genai_prices
+from moo_infer.read.litellm_list import MODES
+from moo_infer.read.litellm_list import litellm as litellm_list
+from moo_infer.read.price import Price
+from moo_infer.read.price_lists import PriceList
+from moo_infer.read.prices import found_price
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -25,11 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from moo_infer import Exact, ModelProfile, MonteCarlo, Pipeline, Registry, Scenario
+from moo_infer import Exact, ModelProfile, MonteCarlo, Pipeline, Registry, Scenario, builtin_models, builtin_scenarios
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.paper import procedure
-from moo_infer.profiles import builtin_models, builtin_scenarios
 
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee")
 TRIALS, SEED, P, K_MAX = 300, 42, 4, 128

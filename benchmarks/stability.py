@@ -15,10 +15,9 @@ Seconds depend on the machine; the ratios depend on it less. It takes about half
 import time
 from dataclasses import replace
 
-from moo_infer import MonteCarlo, Pipeline, Registry
+from moo_infer import MonteCarlo, Pipeline, Registry, builtin_models, builtin_scenarios
+from moo_infer.core.parts import Uncertain
 from moo_infer.paper.procedure import SELECTORS
-from moo_infer.parts import Uncertain
-from moo_infer.profiles import builtin_models, builtin_scenarios
 
 DRAWS = 1000
 ANSWERS = 50

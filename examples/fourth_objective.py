@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from moo_infer import CostModel, Draws, Objective, Pipeline, Scenario
-from moo_infer.profiles import builtin_models
+from moo_infer import CostModel, Draws, Objective, Pipeline, Scenario, builtin_models
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 
-from moo_infer import MonteCarlo, Pipeline
+from moo_infer import MonteCarlo, Pipeline, builtin_models, builtin_scenarios
 from moo_infer.paper import procedure
-from moo_infer.profiles import builtin_models, builtin_scenarios
 
 MODEL, SCENARIO = "gpt-5-nano", "medical-ai"
 SEEDS = [42 + 1000 * i for i in range(1000)]

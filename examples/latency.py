@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from moo_infer import Candidates, CostModel, ModelProfile, Pipeline, Report
+from moo_infer import Candidates, CostModel, ModelProfile, Pipeline, Report, builtin_models
 from moo_infer.builtin.costs import LinearLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK
 from moo_infer.builtin.queueing import Loaded
-from moo_infer.profiles import builtin_models
 
 P = 4
 CHAT = Gaussian(1000, 0, 396, 119, 0.8, 0.1)  # answers of 396 tokens, give or take 30 %

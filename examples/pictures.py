@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from moo_infer import Pipeline
-from moo_infer.decision_map import decision_map
+from moo_infer.decide.map import decision_map
 
 SCENARIO, MODEL = "essay-feedback", "gpt-5"
 

@@ -8,35 +8,37 @@
 
 from importlib import import_module
 
+from .core.version import __version__
+
 TYPE_CHECKING = False  # not from typing, which takes as long to load as all else here
 if TYPE_CHECKING:
-    from .candidates import Candidates
-    from .errors import MissingColumn, MooInferError, NoSelection, SelectionWarning
-    from .estimators import Exact, MonteCarlo
+    from .core.draws import Draws
+    from .core.errors import MissingColumn, MooInferError, NoSelection, SelectionWarning
+    from .core.moments import Moments
+    from .core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit, Objective
+    from .core.parts import AtLeastOne, NonNegative, Positive, Share, Uncertain
+    from .decide.candidates import Candidates
+    from .estimate.estimators import Exact, MonteCarlo
     from .hookspecs import hookimpl
-    from .interfaces import (
-        AccuracyAggregator,
-        CostModel,
-        Draws,
-        InferenceModel,
-        Law,
-        LogReader,
-        Moments,
-        Queries,
-        Selector,
-    )
-    from .objectives import Limit, Objective
+    from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Queries, Selector
     from .pipeline import Pipeline
-    from .profiles import ModelProfile, Scenario, load_models, load_scenarios
+    from .profiles import ModelProfile, Scenario
+    from .quantities.laws import Bernoulli, ClippedNormal, Law, Lognormal
+    from .quantities.samples import Samples
+    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
     from .registry import Registry, plugin_file
-    from .report import Report
-    from .samples import Samples
-
-__version__ = "0.1.0"
+    from .report.report import Report
 
 __all__ = [
+    "ACCURACY",
+    "COST",
+    "ENERGY",
+    "LATENCY",
     "AccuracyAggregator",
+    "AtLeastOne",
+    "Bernoulli",
     "Candidates",
+    "ClippedNormal",
     "CostModel",
     "Draws",
     "Exact",
@@ -44,14 +46,17 @@ __all__ = [
     "Law",
     "Limit",
     "LogReader",
+    "Lognormal",
     "MissingColumn",
     "ModelProfile",
     "Moments",
     "MonteCarlo",
     "MooInferError",
     "NoSelection",
+    "NonNegative",
     "Objective",
     "Pipeline",
+    "Positive",
     "Queries",
     "Registry",
     "Report",
@@ -59,7 +64,11 @@ __all__ = [
     "Scenario",
     "SelectionWarning",
     "Selector",
+    "Share",
+    "Uncertain",
     "__version__",
+    "builtin_models",
+    "builtin_scenarios",
     "hookimpl",
     "load_models",
     "load_scenarios",
@@ -68,14 +77,31 @@ __all__ = [
 
 # Loaded when they are asked for (SPEC 1 of Scientific Python), so that whoever stops the command gets a sentence.
 _MODULES = {
-    "candidates": ("Candidates",),
-    "errors": (
+    "core.draws": ("Draws",),
+    "core.errors": (
         "MissingColumn",
         "MooInferError",
         "NoSelection",
         "SelectionWarning",
     ),
-    "estimators": (
+    "core.moments": ("Moments",),
+    "core.objectives": (
+        "ACCURACY",
+        "COST",
+        "ENERGY",
+        "LATENCY",
+        "Limit",
+        "Objective",
+    ),
+    "core.parts": (
+        "AtLeastOne",
+        "NonNegative",
+        "Positive",
+        "Share",
+        "Uncertain",
+    ),
+    "decide.candidates": ("Candidates",),
+    "estimate.estimators": (
         "Exact",
         "MonteCarlo",
     ),
@@ -83,22 +109,26 @@ _MODULES = {
     "interfaces": (
         "AccuracyAggregator",
         "CostModel",
-        "Draws",
         "InferenceModel",
-        "Law",
         "LogReader",
-        "Moments",
         "Queries",
         "Selector",
-    ),
-    "objectives": (
-        "Limit",
-        "Objective",
     ),
     "pipeline": ("Pipeline",),
     "profiles": (
         "ModelProfile",
         "Scenario",
+    ),
+    "quantities.laws": (
+        "Bernoulli",
+        "ClippedNormal",
+        "Law",
+        "Lognormal",
+    ),
+    "quantities.samples": ("Samples",),
+    "read.profiles": (
+        "builtin_models",
+        "builtin_scenarios",
         "load_models",
         "load_scenarios",
     ),
@@ -106,8 +136,7 @@ _MODULES = {
         "Registry",
         "plugin_file",
     ),
-    "report": ("Report",),
-    "samples": ("Samples",),
+    "report.report": ("Report",),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 

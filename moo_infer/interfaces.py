@@ -1,8 +1,8 @@
 """The extension points: the only file the author of a plugin has to read.
 
-Five interfaces with one abstract method each. Write a final frozen dataclass whose fields are the parameters of
-your part, give it a `name`, and return the class from the hook of its kind (see `moo_infer.hookspecs`). Say the range
-of a field in its annotation (`moo_infer.parts`: NonNegative, Positive, Share, AtLeastOne); it is checked where the part
+Five interfaces with one abstract method each. Write a final frozen dataclass whose fields are the parameters of your
+part, give it a `name`, and return the class from the hook of its kind (see `moo_infer.hookspecs`). Say the range of a
+field in its annotation (`NonNegative`, `Positive`, `Share`, `AtLeastOne` of `moo_infer`); it is checked where the part
 enters.
 
 A part whose exact moments are made of array operations may set `vectorised`: its fields are then (B, 1) arrays where B
@@ -13,32 +13,31 @@ the same query; column k-1 of what a part returns belongs to the first k of them
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MissingColumn, MooInferError
-from .objectives import Objective
-from .samples import Samples
+from .core.draws import Draws
+from .core.errors import MooInferError
+from .core.moments import Moments
+from .core.objectives import Objective
+from .quantities.laws import Law
+from .quantities.samples import Samples
 
 if TYPE_CHECKING:
     import polars
 
-    from .candidates import Candidates
+    from .decide.candidates import Candidates
 
 __all__ = [
     "AccuracyAggregator",
     "CostModel",
-    "Draws",
     "InferenceModel",
-    "Law",
     "LogReader",
-    "Moments",
     "Queries",
     "Selector",
 ]
@@ -47,137 +46,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False, repr=False, init=False)
-class Draws:
-    """M x K simulated inferences: named columns (M, K). The arrays are read-only views of those given.
-
-    They print, pickle and can be replaced; ``Draws(accuracy=x, columns=draws.columns)`` is the same draws with another
-    accuracy.
-
-    Args:
-        tokens_in: (M, K), tokens of the prompt, >= 0; None where they are not known, and asking for them raises
-            MissingColumn.
-        tokens_out: (M, K), generated tokens, >= 0; or None likewise.
-        accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
-            where they are right or wrong. Never a question's solve probability repeated K times.
-        columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
-            ``score``, ``cached_input_tokens`` (of `tokens_in`, those read from a cache), ``latency_s``, ``cost_usd``,
-            ``energy_j``, ``question`` (which one of a log a trial is about). Estimators add ``noise``, uniform in
-            [0, 1), for parts whose totals depend on more than the model knows; a model must not bring it. The three
-            above may stand here too; where both are given, the argument counts. Afterwards `columns` holds all of them.
-
-    Raises:
-        MooInferError: where the arrays are not all (M, K), or there is no accuracy.
-
-    >>> draws = Draws(np.full((2, 3), 100.0), np.full((2, 3), 500.0), np.ones((2, 3)))
-    >>> draws
-    <Draws of (M, K) = (2, 3): tokens_in, tokens_out, accuracy>
-    >>> draws["tokens_out"].shape
-    (2, 3)
-    >>> draws["score"]
-    Traceback (most recent call last):
-    moo_infer.errors.MissingColumn: the draws have no column 'score'; columns: tokens_in, tokens_out, accuracy
-    """
-
-    columns: Mapping[str, Array]
-
-    def __init__(
-        self,
-        tokens_in: FloatArray | None = None,
-        tokens_out: FloatArray | None = None,
-        accuracy: FloatArray | None = None,
-        columns: Mapping[str, Array] = MappingProxyType({}),
-    ) -> None:
-        named = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
-        given = {name: columns.get(name) if array is None else array for name, array in named.items()}
-        given |= {name: array for name, array in columns.items() if name not in named}
-        if given["accuracy"] is None:
-            raise MooInferError("draws: accuracy must be given, (M, K) numbers in [0, 1], got None")
-        shape = np.shape(given["accuracy"])
-        if len(shape) != 2:
-            raise MooInferError(f"draws: accuracy must be (M, K), got {shape}")
-        arrays = {}
-        for name, array in given.items():
-            if array is None:
-                continue
-            if np.shape(array) != shape:
-                raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {np.shape(array)}")
-            arrays[name] = np.asarray(array).view()
-            arrays[name].flags.writeable = False
-        object.__setattr__(self, "columns", MappingProxyType(arrays))
-
-    @property
-    def tokens_in(self) -> FloatArray:
-        """(M, K), tokens of the prompt; raises MissingColumn where they are not known."""
-        return self["tokens_in"]
-
-    @property
-    def tokens_out(self) -> FloatArray:
-        """(M, K), generated tokens; raises MissingColumn where they are not known."""
-        return self["tokens_out"]
-
-    @property
-    def accuracy(self) -> FloatArray:
-        """(M, K), what an inference is worth by itself."""
-        return self["accuracy"]
-
-    def __getitem__(self, column: str) -> Array:
-        """Return a column (M, K) by name; raises MissingColumn, naming those there are."""
-        if column not in self.columns:
-            raise MissingColumn(column, self.columns)
-        return self.columns[column]
-
-    def __contains__(self, column: str) -> bool:
-        """Whether there is such a column."""
-        return column in self.columns
-
-    def __repr__(self) -> str:
-        return f"<Draws of (M, K) = {self.accuracy.shape}: {', '.join(self.columns)}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Draws, (None, None, None, dict(self.columns))  # a MappingProxyType does not pickle
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """What is known exactly of a quantity at n values of k; what is None is simulated where it is asked for.
-
-    Args:
-        mean: (n,), the expectation.
-        std: (n,), the standard deviation over trials, or None.
-        quantile: takes q in (0, 1), gives (n,) quantiles over trials; or None.
-    """
-
-    mean: FloatArray
-    std: FloatArray | None = None
-    quantile: Callable[[float], FloatArray] | None = None
-
-
-class Law(Protocol):
-    """The distribution of one quantity of one inference, independent of the other quantities and inferences.
-
-    Between its ends the cdf is continuous; steps may stand at the two ends alone, as clipping makes them.
-    """
-
-    @property
-    def mean(self) -> float:
-        """The expectation."""
-
-    @property
-    def std(self) -> float:
-        """The standard deviation."""
-
-    @property
-    def normal(self) -> bool:
-        """Whether the law is normal up to a mass of 1e-12, so that sums of such laws are normal too."""
-
-    def cdf(self, x: FloatArray, /) -> FloatArray:
-        """P(X <= x), any shape."""
-
-    def quantile(self, q: FloatArray, /) -> FloatArray:
-        """The smallest x with P(X <= x) >= q, any shape."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +105,7 @@ class InferenceModel(ABC):
         """The samples that inferences are drawn from without replacement, given one of their questions; or None.
 
         Where it is asked for moments of such a model, a part gives (Q, n): over all subsets of k samples of each
-        question. `moo_infer.subsets` has the usual ones.
+        question. `moo_infer.quantities.subsets` has the usual ones.
         """
         return None
 
@@ -270,7 +138,7 @@ class InferenceModel(ABC):
         """Draw M trials of K inferences, using no randomness but `rng`.
 
         Arrays (M, K) drawn from the `rng` of an estimator begin with the same columns whatever K is, so that what is
-        simulated at a k does not depend on the rest of the grid; see `moo_infer.streams`.
+        simulated at a k does not depend on the rest of the grid; see `moo_infer.core.streams`.
         """
 
 

@@ -10,18 +10,19 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from .asking import cost_models, guarded
-from .candidates import Candidates
-from .columns import Estimate
-from .decisions import Held, decide
-from .errors import MissingColumn, MooInferError, NothingPossible, unknown
-from .estimators import Estimator, Exact, MonteCarlo
+from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
+from .core.objectives import ACCURACY, Objective
+from .core.parts import at_least_one, check
+from .decide.candidates import Candidates
+from .decide.choices import Held, decide
+from .estimate.calls import cost_models, guarded
+from .estimate.curves import Estimate
+from .estimate.estimators import Estimator, Exact, MonteCarlo
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
-from .objectives import ACCURACY, Objective
-from .parts import at_least_one, check
-from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios
+from .profiles import ModelProfile, Scenario
+from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
-from .report import Report
+from .report.report import Report
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline"]
 

@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 import pluggy
 
 from . import hookspecs
-from .documents import parse_yaml
-from .errors import MooInferError, unknown
+from .core.documents import parse_yaml
+from .core.errors import MooInferError, unknown
+from .core.objectives import Objective
+from .core.parts import NAME, build, is_number, unfit
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
-from .objectives import Objective
-from .parts import NAME, build, is_number, unfit
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
 
@@ -33,7 +33,7 @@ BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
-        *("costs", "prices", "gpus", "latencies", "limits", "queueing"),
+        *("costs", "prices", "gpus", "latencies", "rate_limits", "queueing"),
         *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
@@ -268,7 +268,7 @@ def plugin_file(path: str | Path, /) -> ModuleType:
 
     >>> plugin_file("my.py")
     Traceback (most recent call last):
-    moo_infer.errors.MooInferError: plugin file 'my.py': must be an existing file whose name ends in .py
+    moo_infer.core.errors.MooInferError: plugin file 'my.py': must be an existing file whose name ends in .py
     """
     name = str(path)  # what it is called where plugins are listed
     spec = spec_from_file_location(name, name)

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from moo_infer import MooInferError
-from moo_infer.bounds import allowed_bytes, refuse_more, zstandard_bound
-from moo_infer.files import limited_text
+from moo_infer.core.files import limited_text
+from moo_infer.read.bounds import allowed_bytes, refuse_more, zstandard_bound
 
 HEADER = b"model,question_id,sample,correct\n"
 MIB = 2**20

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from moo_infer import Candidates, Limit, MooInferError, Objective
-from moo_infer.builtin.costs import COST
-from moo_infer.columns import Column, Estimate
-from moo_infer.interfaces import Moments
-from moo_infer.objectives import ACCURACY
+from moo_infer import COST, Candidates, Limit, MooInferError, Objective
+from moo_infer.core.moments import Moments
+from moo_infer.core.objectives import ACCURACY
+from moo_infer.estimate.curves import Column, Estimate
 
 
 def table(means=((0.1, 0.6), (0.4, 0.95), (0.9, 0.99)), **given):

@@ -26,8 +26,8 @@ from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.builtin.selectors import Knee, MaxAccuracy
 from moo_infer.calibrate import read_log
-from moo_infer.errors import NothingPossible
-from moo_infer.files import head
+from moo_infer.core.errors import NothingPossible
+from moo_infer.core.files import head
 from moo_infer.testing import (
     MODELS,
     AggregatorContract,
@@ -463,7 +463,7 @@ MODEL = """
     import numpy as np, pytest
     from dataclasses import dataclass
     from moo_infer import Draws, InferenceModel
-    from moo_infer.laws import ClippedNormal
+    from moo_infer.quantities.laws import ClippedNormal
     from moo_infer.testing import InferenceModelContract
 
     @dataclass(frozen=True)

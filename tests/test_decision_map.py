@@ -5,12 +5,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from moo_infer import CostModel, ModelProfile, MooInferError, NoSelection, Objective, Pipeline, Scenario, Selector
+from moo_infer import (
+    CostModel,
+    ModelProfile,
+    MooInferError,
+    NoSelection,
+    Objective,
+    Pipeline,
+    Scenario,
+    Selector,
+    builtin_models,
+    builtin_scenarios,
+)
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.decision_map import decision_map
-from moo_infer.parts import Uncertain
-from moo_infer.profiles import builtin_models, builtin_scenarios
+from moo_infer.core.parts import Uncertain
+from moo_infer.decide.map import decision_map
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.difficulty import Beta, DifficultyClasses
 from moo_infer.builtin.lengths import LognormalLengths
-from moo_infer.parts import Uncertain
+from moo_infer.core.parts import Uncertain
 
 LENGTHS = {
     "tokens_in_mean": 500.0,

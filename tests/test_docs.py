@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from moo_infer import hookspecs, interfaces
+from moo_infer import hookspecs
 from moo_infer.cli import run
 from moo_infer.registry import KINDS
 
@@ -129,7 +129,7 @@ def test_the_guide_has_every_hook_and_method_with_its_signature(kind, hook):
     section = PLUGINS.split(f"### `{hook}")[1].split("###")[0]
     (method,) = kind.__abstractmethods__
     written = str(inspect.signature(getattr(kind, method)))
-    written = written.replace(interfaces.__name__ + ".", "").replace("numpy.random._generator", "np.random")
+    written = re.sub(r"moo_infer(\.[a-z_]+)+\.", "", written).replace("numpy.random._generator", "np.random")
     written = written.replace("pathlib.", "")
     written = re.sub(r"numpy\.ndarray\[.*\]\]", "FloatArray", written)
     assert f"`{method}{written}`" in section

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from moo_infer import MooInferError
-from moo_infer.documents import MOST_NODES, parse_yaml
+from moo_infer.core.documents import MOST_NODES, parse_yaml
 
 LEVELS = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9) if i else ', '.join('0' * 9)}]\n" for i in range(9))
 LONG = "t: &t " + 200_000 * "x" + "\nall: [" + ", ".join(["*t"] * 1000) + "]\n"

@@ -24,12 +24,12 @@ from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedEnergy, LoggedLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK
-from moo_infer.builtin.limits import RateLimited
 from moo_infer.builtin.prices import ApiCost, LongContext
-from moo_infer.errors import NothingPossible
+from moo_infer.builtin.rate_limits import RateLimited
+from moo_infer.core.errors import NothingPossible
+from moo_infer.core.parts import Uncertain
 from moo_infer.interfaces import AccuracyAggregator, CostModel
-from moo_infer.parts import Uncertain
-from moo_infer.resampling import question_weights
+from moo_infer.quantities.bootstrap import question_weights
 
 K = np.array([1, 2, 3, 4])
 

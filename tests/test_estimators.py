@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from moo_infer import (
+    COST,
     AccuracyAggregator,
     CostModel,
     Draws,
@@ -18,11 +19,11 @@ from moo_infer import (
     Objective,
     Pipeline,
     Samples,
+    builtin_models,
 )
-from moo_infer.builtin.costs import COST, LinearCost
+from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import DifficultyClasses
 from moo_infer.builtin.empirical import Empirical
-from moo_infer.profiles import builtin_models
 
 GRID = np.arange(4, 129, 4)
 
@@ -92,7 +93,7 @@ def test_exact_lists_what_it_simulates():
 
 
 def test_nothing_is_simulated_that_is_not_asked_for(monkeypatch):
-    monkeypatch.setattr("moo_infer.estimators.simulate", None)
+    monkeypatch.setattr("moo_infer.estimate.estimators.simulate", None)
     table = Pipeline("majority-vote").candidates("gpt-5")
     assert table.column("cost", "low").shape == table.column("accuracy").shape
     with pytest.raises(TypeError, match="not callable"):
@@ -285,7 +286,7 @@ def test_profiles_are_not_touched():
 
 
 def test_blocks_differ_and_none_is_lost(monkeypatch, profile):
-    monkeypatch.setattr("moo_infer.estimators.BLOCK", 64)
+    monkeypatch.setattr("moo_infer.estimate.estimators.BLOCK", 64)
     exact = Pipeline(k=[1, 4]).candidates(profile())
     table = Pipeline(estimator=MonteCarlo(1000), k=[1, 4]).candidates(profile())  # 62 blocks of 16, one of 8
     for objective in ("accuracy", "cost", "latency"):
@@ -370,7 +371,7 @@ def test_moments_of_a_wrong_shape_are_refused_whatever_the_queries(kind, shape, 
 
 
 def test_a_mean_costs_no_simulation(monkeypatch):
-    monkeypatch.setattr("moo_infer.estimators.simulate", None)
+    monkeypatch.setattr("moo_infer.estimate.estimators.simulate", None)
     report = Pipeline("majority-vote").run("gpt-5", "essay-feedback")
     assert report["utopia"].accuracy.mean > 0.9
     assert "essay-feedback: use gpt-5" in report.to_text()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from moo_infer import MooInferError, Pipeline, Scenario
-from moo_infer import explore as module
-from moo_infer.explore import Explorer
+from moo_infer.explore import explore as module
+from moo_infer.explore.explore import Explorer
 from moo_infer.plot import space
-from moo_infer.tables import choices, headline, title, to_html
+from moo_infer.report.wording import choices, headline, title, to_html
 
 ROOT = Path(__file__).parent.parent
 MODELS = """

@@ -50,7 +50,8 @@ def test_k_ends_where_extrapolation_does():
 
 
 def test_extrapolated_regions_of_a_decision_map_are_marked():
-    from moo_infer import decision_map, plot
+    from moo_infer import plot
+    from moo_infer.decide import map as decision_map
 
     found = report(extrapolate=True)
     budgets = Scenario("any", max={"cost": 0.02})

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from moo_infer import MooInferError
-from moo_infer.files import aside, head, limited_text
+from moo_infer.core.files import aside, head, limited_text
 
 ROOT = Path(__file__).parent.parent
 LOG = ROOT / "examples" / "log.csv"

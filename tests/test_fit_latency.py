@@ -11,7 +11,7 @@ from moo_infer import CostModel, Exact, ModelProfile, MooInferError, Registry
 from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.calibrate import Measured, fit_batch, fit_itl, fit_serving, fit_slots, read
-from moo_infer.noise import ratio_at, ratio_moments
+from moo_infer.core.noise import ratio_at, ratio_moments
 
 FIXTURES = Path(__file__).parent / "fixtures"
 AIPERF = [FIXTURES / f"aiperf-0.5-concurrency-{n}.json" for n in (1, 4, 16)]

@@ -15,8 +15,8 @@ from moo_infer import (
     Registry,
     Scenario,
     Selector,
+    builtin_models,
 )
-from moo_infer.profiles import builtin_models
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import pytest
 from moo_infer import ModelProfile, MooInferError, Pipeline, Samples, Scenario
 from moo_infer.builtin.answers import PluralityVote, TopScore
 from moo_infer.builtin.empirical import Empirical
-from moo_infer.errors import NothingPossible
-from moo_infer.subsets import best_scored_of_k, vote_at_k
+from moo_infer.core.errors import NothingPossible
+from moo_infer.quantities.subsets import best_scored_of_k, vote_at_k
 
 
 def log(Q=4, n=5):

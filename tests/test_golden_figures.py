@@ -12,7 +12,7 @@ import pytest
 
 from moo_infer import AccuracyAggregator, CostModel, Exact, MissingColumn, ModelProfile, Registry
 from moo_infer.builtin.difficulty import Beta
-from moo_infer.errors import NothingPossible
+from moo_infer.core.errors import NothingPossible
 from moo_infer.testing import MODELS
 
 FIGURES = Path(__file__).parent / "golden" / "figures.csv"

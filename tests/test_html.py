@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs
 
-from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, __version__
-from moo_infer.html import page, ready, save
-from moo_infer.pictures import pictures
-from moo_infer.profiles import builtin_models, builtin_scenarios
+from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, __version__, builtin_models, builtin_scenarios
+from moo_infer.report.html import page, ready, save
+from moo_infer.report.page_data import pictures
 
 MEBI = 2**20
 

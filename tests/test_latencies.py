@@ -14,7 +14,7 @@ from moo_infer.builtin.costs import LinearLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK, largest, scheduled
 from moo_infer.interfaces import Queries
-from moo_infer.laws import ClippedNormal
+from moo_infer.quantities.laws import ClippedNormal
 
 K = np.array([1, 2, 4, 8, 16, 32, 64])
 CHAT = Gaussian(1000, 0, 400, 100, 0.8, 0.1)

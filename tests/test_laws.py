@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from moo_infer.laws import Bernoulli, ClippedNormal, Lognormal
+from moo_infer.quantities.laws import Bernoulli, ClippedNormal, Lognormal
 
 
 def reference(law):

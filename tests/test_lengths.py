@@ -13,7 +13,7 @@ from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.lengths import LognormalLengths
-from moo_infer.parts import Uncertain
+from moo_infer.core.parts import Uncertain
 
 K = np.array([1, 2, 16])
 PLAIN = LognormalLengths(tokens_in_mean=500, tokens_out_mean=2000, accuracy_mean=0.8, accuracy_std=0.1)

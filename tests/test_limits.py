@@ -5,7 +5,7 @@ import pytest
 
 from moo_infer import CostModel, Draws, MooInferError, Registry
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.builtin.limits import RateLimited
+from moo_infer.builtin.rate_limits import RateLimited
 
 CHAT = Gaussian(100, 0, 400, 100, 0.8, 0.1)  # calls of about 4 s
 CALL = {"seconds_per_input_token": 0.0, "seconds_per_output_token": 0.01}

@@ -8,7 +8,7 @@ import pytest
 from moo_infer import MooInferError, Registry
 from moo_infer.builtin.logs import Table
 from moo_infer.calibrate import read_log
-from moo_infer.files import called_after
+from moo_infer.core.files import called_after
 
 FIXTURES = Path(__file__).parent / "fixtures" / "logs"
 REGISTRY = Registry(entry_points=False)

@@ -7,8 +7,8 @@ from moo_infer import AccuracyAggregator, CostModel, Draws, Exact, InferenceMode
 from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.inference import Gaussian
+from moo_infer.estimate.mixture import rows
 from moo_infer.interfaces import Queries
-from moo_infer.mixing import rows
 
 K = np.array([1, 4])
 ASKED = []  # how many queries a part was asked for, one entry a call
@@ -91,7 +91,7 @@ def test_parts_that_are_not_vectorised_are_asked_query_by_query():
 
 def test_many_queries_are_asked_for_in_parts(monkeypatch):
     whole = moments(Reads("tokens_out"))
-    monkeypatch.setattr("moo_infer.asking.AT_ONCE", 4)  # two queries at two values of k
+    monkeypatch.setattr("moo_infer.estimate.calls.AT_ONCE", 4)  # two queries at two values of k
     parts = moments(Reads("tokens_out"))
     assert ASKED == [2, 1]
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-14)

@@ -5,6 +5,7 @@ import pytest
 from scipy.integrate import quad
 
 from moo_infer import (
+    LATENCY,
     CostModel,
     Draws,
     Exact,
@@ -19,15 +20,14 @@ from moo_infer import (
     Samples,
 )
 from moo_infer.builtin.aggregators import BestOfK, Coverage
-from moo_infer.builtin.costs import LATENCY
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Sequential, Slots, SlowestOfK
 from moo_infer.builtin.lengths import LognormalLengths
-from moo_infer.builtin.limits import RateLimited
-from moo_infer.estimators import simulate
-from moo_infer.noise import condensed, noisy_sum, ratio_at, ratio_moments
-from moo_infer.streams import Streams
+from moo_infer.builtin.rate_limits import RateLimited
+from moo_infer.core.noise import condensed, noisy_sum, ratio_at, ratio_moments
+from moo_infer.core.streams import Streams
+from moo_infer.estimate.estimators import simulate
 
 K = np.array([1, 4, 8])
 RATIOS = (0.5, 0.8, 1.0, 1.2, 3.0)
@@ -205,7 +205,7 @@ class Constant(InferenceModel):
 
 def test_every_model_gets_the_same_noise_from_a_stream_of_its_own(monkeypatch):
     """Uniform in [0, 1), and the same for all models of a seed, whatever they draw."""
-    monkeypatch.setattr("moo_infer.estimators.BLOCK", 500)
+    monkeypatch.setattr("moo_infer.estimate.estimators.BLOCK", 500)
     u = Streams(3, (3, 0), 500).random((500, 8))
     for model in (CHAT, Constant(), Empirical(LOG)):
         found = drawn(model, objectives=["latency"])["latency"]
@@ -214,7 +214,7 @@ def test_every_model_gets_the_same_noise_from_a_stream_of_its_own(monkeypatch):
 
 def test_noise_changes_no_other_draw(monkeypatch):
     """What models draw is what their own generator gives."""
-    monkeypatch.setattr("moo_infer.estimators.BLOCK", 500)
+    monkeypatch.setattr("moo_infer.estimate.estimators.BLOCK", 500)
     tokens = CHAT.sample(Streams(3, (0, 0), 500), 500, 8)
     expected = np.maximum.accumulate(tokens.accuracy, axis=1)[:, K - 1]
     np.testing.assert_array_equal(drawn(CHAT)["accuracy"], expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from moo_infer import Limit, MooInferError, Objective
-from moo_infer.objectives import ACCURACY
+from moo_infer.core.objectives import ACCURACY
 
 COST = Objective("cost", "USD")
 

@@ -5,11 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from moo_infer import ModelProfile, MooInferError, Scenario
+from moo_infer import ModelProfile, MooInferError, Scenario, builtin_models, builtin_scenarios
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.paper import compare, procedure
-from moo_infer.profiles import builtin_models, builtin_scenarios
 
 SOURCES = ("published", "reproduced", "exact")
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from moo_infer import MooInferError, pareto
+from moo_infer import MooInferError
+from moo_infer.decide import front as pareto
 
 
 def slow_front(losses):

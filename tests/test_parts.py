@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from moo_infer import CostModel, MooInferError, Selector
-from moo_infer.builtin.costs import COST, LinearCost
-from moo_infer.parts import AtLeastOne, NonNegative, Positive, Share, Uncertain, at_least_one, bounds, build, check
+from moo_infer import COST, CostModel, MooInferError, Selector
+from moo_infer.builtin.costs import LinearCost
+from moo_infer.core.parts import AtLeastOne, NonNegative, Positive, Share, Uncertain, at_least_one, bounds, build, check
 
 
 @dataclass(frozen=True)

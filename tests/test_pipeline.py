@@ -15,7 +15,7 @@ from moo_infer.builtin.aggregators import BestOfK, MajorityVote
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.preferences import WeightedSum
 from moo_infer.builtin.selectors import Knee, Utopia
-from moo_infer.estimators import Estimator
+from moo_infer.estimate.estimators import Estimator
 
 
 class Counting(Exact):

@@ -14,12 +14,22 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.text import Annotation, Text
 
-from moo_infer import CostModel, MonteCarlo, MooInferError, Objective, Pipeline, Registry, Scenario, Selector
-from moo_infer.decision_map import decision_map
-from moo_infer.parts import Uncertain
+from moo_infer import (
+    CostModel,
+    MonteCarlo,
+    MooInferError,
+    Objective,
+    Pipeline,
+    Registry,
+    Scenario,
+    Selector,
+    builtin_models,
+    builtin_scenarios,
+)
+from moo_infer.core.parts import Uncertain
+from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
 from moo_infer.plot.labels import place
-from moo_infer.profiles import builtin_models, builtin_scenarios
 
 MODELS = ["gpt-5", "gpt-5-nano", "nemotron-nano-9b-v2"]
 

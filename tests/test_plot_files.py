@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 from matplotlib.figure import Figure
 
-from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario
+from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, builtin_models, builtin_scenarios
 from moo_infer.paper import figures
 from moo_infer.plot import FORMATS, save, write
-from moo_infer.profiles import builtin_models, builtin_scenarios
 
 
 @pytest.fixture(scope="module")

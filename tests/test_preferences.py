@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from moo_infer import (
+    COST,
+    LATENCY,
     Candidates,
     ModelProfile,
     MonteCarlo,
@@ -17,12 +19,12 @@ from moo_infer import (
     SelectionWarning,
     Selector,
 )
-from moo_infer.builtin.costs import COST, LATENCY, LinearCost
+from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.preferences import CheapestWithin, FallBack, NetValue, WeightedSum
 from moo_infer.builtin.selectors import Knee, Kneedle, MaxCube, Utopia
-from moo_infer.feasibility import describe, relaxations
-from moo_infer.objectives import ACCURACY
+from moo_infer.core.objectives import ACCURACY
+from moo_infer.decide.infeasible import describe, relaxations
 
 
 def table(cost, accuracy, latency=None, k=None):

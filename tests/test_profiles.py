@@ -1,9 +1,18 @@
 import pytest
 
-from moo_infer import ModelProfile, MooInferError, Pipeline, Registry, Scenario, load_models, load_scenarios
+from moo_infer import (
+    ModelProfile,
+    MooInferError,
+    Pipeline,
+    Registry,
+    Scenario,
+    builtin_models,
+    builtin_scenarios,
+    load_models,
+    load_scenarios,
+)
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.profiles import builtin_models, builtin_scenarios
 
 REGISTRY = Registry(entry_points=False)
 MODEL = """

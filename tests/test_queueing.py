@@ -8,8 +8,8 @@ import pytest
 from moo_infer import Draws
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.queueing import Loaded, _states, _steps
-from moo_infer.laws import ClippedNormal
-from moo_infer.noise import with_noise
+from moo_infer.core.noise import with_noise
+from moo_infer.quantities.laws import ClippedNormal
 
 H100 = {
     "itl_base_s": 0.006958, "itl_per_sequence_s": 4.2e-5, "prefill_base_s": 0.0052, "prefill_per_token_s": 2e-6,

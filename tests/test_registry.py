@@ -15,7 +15,7 @@ from moo_infer import (
     hookimpl,
 )
 from moo_infer import registry as registry_module
-from moo_infer.parts import Share
+from moo_infer.core.parts import Share
 from moo_infer.registry import plugin_file
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario
-from moo_infer.feasibility import infeasible
+from moo_infer.decide.infeasible import infeasible
 
 STATISTICS = {"mean", "std", "low", "high", "stderr", "stderr_simulation"}
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from moo_infer import MooInferError
-from moo_infer.resampling import question_weights
+from moo_infer.quantities.bootstrap import question_weights
 
 
 def test_every_draw_weighs_all_questions_like_a_dirichlet():
@@ -26,7 +26,7 @@ def test_models_with_common_questions_are_resampled_together():
 
 
 def test_the_seed_and_nothing_else_decides():
-    code = "from moo_infer.resampling import question_weights; print(question_weights(['é', 'b'], 2, 7).tolist())"
+    code = "from moo_infer.quantities.bootstrap import question_weights; print(question_weights(['é', 'b'], 2, 7).tolist())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(question_weights(["é", "b"], 2, 7).tolist())
     assert (question_weights(["é", "b"], 2, 8) != question_weights(["é", "b"], 2, 7)).all()

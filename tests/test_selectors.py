@@ -3,12 +3,11 @@ import warnings
 import numpy as np
 import pytest
 
-from moo_infer import Candidates, Limit, NoSelection, Objective, Registry, SelectionWarning, Selector
-from moo_infer.builtin.costs import COST, LATENCY
+from moo_infer import COST, LATENCY, Candidates, Limit, NoSelection, Objective, Registry, SelectionWarning, Selector
 from moo_infer.builtin.scalarisations import AchievementScalarisation, PseudoWeights
 from moo_infer.builtin.selectors import Knee, KneeChord, MaxAccuracy, MaxCube, MinCost, MinLatency, Utopia
-from moo_infer.errors import MooInferError
-from moo_infer.objectives import ACCURACY
+from moo_infer.core.errors import MooInferError
+from moo_infer.core.objectives import ACCURACY
 
 PAPER = ["max-accuracy", "max-cube", "utopia", "knee", "knee-chord"]
 

@@ -7,11 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from moo_infer import CostModel, Exact, ModelProfile, MonteCarlo, MooInferError, Objective, Pipeline, Scenario
+from moo_infer import (
+    CostModel,
+    Exact,
+    ModelProfile,
+    MonteCarlo,
+    MooInferError,
+    Objective,
+    Pipeline,
+    Scenario,
+    load_models,
+)
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.parts import Uncertain
-from moo_infer.profiles import load_models
+from moo_infer.core.parts import Uncertain
 
 SELECTORS = ["max-accuracy", "max-cube", "utopia", "knee", "min-cost"]
 
@@ -93,7 +102,7 @@ def test_stability_of_a_simulation_is_a_bootstrap_of_its_trials():
 
 
 def test_bootstrap_means_are_those_of_resampled_trials():
-    from moo_infer.stability import resample
+    from moo_infer.decide.stability import resample
 
     table = Pipeline(estimator=MonteCarlo(50), k=[4, 8]).candidates(["gpt-5", "qwen3-max"])
     weights = np.random.default_rng([7, 2]).multinomial(50, np.full(50, 1 / 50), size=3)
@@ -268,6 +277,6 @@ def test_draws_in_several_goes_are_the_same_draws(monkeypatch):
     scenario = Scenario("s", {"cost": 0.3}, {"accuracy": {"p20": 0.97}})
     pipeline = Pipeline("coverage", "min-cost", estimator=Exact(trials=100), k=[1, 2, 3])
     once = pipeline.run(MODELS[:1], scenario).stability(30).shares
-    monkeypatch.setattr("moo_infer.estimators.AT_ONCE", 3 * 4)
+    monkeypatch.setattr("moo_infer.estimate.estimators.AT_ONCE", 3 * 4)
     assert pipeline.run(MODELS[:1], scenario).stability(30).shares == once
     assert len(once["s", "min-cost", None, None]) > 1

@@ -22,8 +22,8 @@ from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.preferences import CheapestWithin
-from moo_infer.mixing import between_questions
-from moo_infer.resampling import question_weights
+from moo_infer.estimate.mixture import between_questions
+from moo_infer.quantities.bootstrap import question_weights
 
 K = np.array([1, 3, 6])
 ANY = Scenario("any")

@@ -21,10 +21,10 @@ from moo_infer import (
 from moo_infer.builtin.aggregators import BestOfK
 from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.latencies import Slots
-from moo_infer.builtin.limits import RateLimited
 from moo_infer.builtin.queueing import Loaded
-from moo_infer.estimators import BLOCK, simulate
-from moo_infer.streams import BROADCAST, WHOLE, WITHOUT_SIZE, Streams
+from moo_infer.builtin.rate_limits import RateLimited
+from moo_infer.core.streams import BROADCAST, WHOLE, WITHOUT_SIZE, Streams
+from moo_infer.estimate.estimators import BLOCK, simulate
 from moo_infer.testing import MODELS
 
 REGISTRY = Registry(entry_points=False)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moo_infer import MooInferError
-from moo_infer.errors import MissingColumn
-from moo_infer.samples import Samples
-from moo_infer.subsets import (
+from moo_infer.core.errors import MissingColumn
+from moo_infer.quantities.samples import Samples
+from moo_infer.quantities.subsets import (
     all_at_k,
     best_scored_of_k,
     largest_of_k,

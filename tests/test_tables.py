@@ -4,9 +4,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from moo_infer import Pipeline, Scenario
-from moo_infer.profiles import builtin_models
-from moo_infer.tables import Table, choices, to_html
+from moo_infer import Pipeline, Scenario, builtin_models
+from moo_infer.report.wording import Table, choices, to_html
 
 
 def test_a_table_of_choices_has_a_row_a_curve_and_a_column_a_selector(pipeline):

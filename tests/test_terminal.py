@@ -13,15 +13,15 @@ import yaml
 from matplotlib.text import Text
 from rich.cells import cell_len
 
-from moo_infer import Pipeline, Samples, plot
+from moo_infer import Pipeline, Samples, load_models, load_scenarios, plot
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.cli import run
-from moo_infer.errors import printable
-from moo_infer.html import page
+from moo_infer.core.errors import printable
 from moo_infer.plot.labels import laid_out as drawn
-from moo_infer.profiles import ModelProfile, Scenario, load_models, load_scenarios
-from moo_infer.tables import Table, notebook, to_html
-from moo_infer.text import laid_out
+from moo_infer.profiles import ModelProfile, Scenario
+from moo_infer.report.html import page
+from moo_infer.report.text import laid_out
+from moo_infer.report.wording import Table, notebook, to_html
 
 EVIL = {
     "escape": "m\x1b[2J\x1b]0;owned\x07",
@@ -337,7 +337,7 @@ def test_pages_and_notebooks_show_names_escaped(report):
 
 def test_explorer_shows_names_escaped(report, files):
     pytest.importorskip("ipywidgets")
-    from moo_infer.explore import Explorer
+    from moo_infer.explore.explore import Explorer
 
     explorer = Explorer(files)
     labels = [label for label, _ in explorer.model.options[1:]] + [label for label, _ in explorer.scenario.options]
@@ -351,7 +351,7 @@ def test_explorer_shows_names_escaped(report, files):
 
 
 def test_progress_reaches_a_terminal(monkeypatch):
-    from moo_infer import cli_progress
+    from moo_infer.cli import progress as cli_progress
 
     class Terminal(io.StringIO):
         def isatty(self):

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.draws import Draws
+from ..core.moments import Moments
 from ..hookspecs import hookimpl
-from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
-from ..laws import Bernoulli
-from ..samples import Samples
-from ..subsets import all_at_k, largest_of_k, pass_at_k, vote_at_k
+from ..interfaces import AccuracyAggregator, InferenceModel
+from ..quantities.laws import Bernoulli
+from ..quantities.samples import Samples
+from ..quantities.subsets import all_at_k, largest_of_k, pass_at_k, vote_at_k
 
 __all__ = ["AllOfK", "BestOfK", "Coverage", "MajorityVote"]
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import NothingPossible
+from ..core.draws import Draws
+from ..core.errors import NothingPossible
+from ..core.moments import Moments
 from ..hookspecs import hookimpl
-from ..interfaces import AccuracyAggregator, Draws, InferenceModel, Moments
-from ..subsets import best_scored_of_k, pass_at_k, total_of_k, vote_at_k
+from ..interfaces import AccuracyAggregator, InferenceModel
+from ..quantities.subsets import best_scored_of_k, pass_at_k, total_of_k, vote_at_k
 
 __all__ = ["OneCall", "PluralityVote", "TopScore"]
 

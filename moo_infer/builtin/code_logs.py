@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import MooInferError
-from ..files import called_after
+from ..core.errors import MooInferError
+from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
-from ..json_files import beginnings, document, entries, first_record, json_object
+from ..read.json_files import beginnings, document, entries, first_record, json_object
 from .logs import Row, each
 
 __all__ = ["BigCodeBench", "EvalPlus", "HumanEval", "LiveCodeBench"]

@@ -5,20 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.draws import Draws
+from ..core.moments import Moments
+from ..core.objectives import COST, LATENCY
+from ..core.parts import NonNegative
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, Draws, InferenceModel, Moments
-from ..objectives import Objective
-from ..parts import NonNegative
-from ..samples import Samples
-from ..subsets import total_of_k
+from ..interfaces import CostModel, InferenceModel
+from ..quantities.samples import Samples
+from ..quantities.subsets import total_of_k
 
-__all__ = ["COST", "LATENCY", "LinearCost", "LinearLatency"]
+__all__ = ["LinearCost", "LinearLatency"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-COST = Objective("cost", unit="USD")
-LATENCY = Objective("latency", unit="s")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Gt, Lt
 
-from ..errors import MooInferError
+from ..core.draws import Draws
+from ..core.errors import MooInferError
+from ..core.parts import NonNegative, Positive, Share
 from ..hookspecs import hookimpl
-from ..interfaces import Draws, InferenceModel, Queries
-from ..laws import Bernoulli, Lognormal
-from ..parts import NonNegative, Positive, Share
+from ..interfaces import InferenceModel, Queries
+from ..quantities.laws import Bernoulli, Lognormal
 from .lengths import Lengths
 
 __all__ = ["Beta", "DifficultyClasses"]

@@ -10,14 +10,15 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError, unknown
+from ..core.draws import Draws
+from ..core.errors import MooInferError, unknown
+from ..core.moments import Moments
+from ..core.objectives import COST, ENERGY, LATENCY
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, Draws, InferenceModel, Moments, Queries
-from ..objectives import Objective
-from ..resampling import FEW, question_weights, unseen
-from ..samples import Samples
-from ..subsets import largest_of_k, total_of_k
-from .costs import COST, LATENCY
+from ..interfaces import CostModel, InferenceModel, Queries
+from ..quantities.bootstrap import FEW, question_weights, unseen
+from ..quantities.samples import Samples
+from ..quantities.subsets import largest_of_k, total_of_k
 from .latencies import scheduled
 
 __all__ = ["Empirical", "LoggedCost", "LoggedEnergy", "LoggedLatency"]
@@ -25,7 +26,6 @@ __all__ = ["Empirical", "LoggedCost", "LoggedEnergy", "LoggedLatency"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-ENERGY = Objective("energy", unit="J")
 TOKENS = ("input_tokens", "output_tokens")
 CHOICE: tuple[Literal["answer", "score"], ...] = ("answer", "score")  # what one answer of several is chosen by
 TAKEN = ("latency_s", "cost_usd", "energy_j")  # what samples took
@@ -304,8 +304,8 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
 @lru_cache(maxsize=1024)
 def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], str]:
     """Read a file once; `modified` and `size` tell a file that has changed since."""
-    from ..calibrate.grading import Grading
-    from ..calibrate.reading import read_log
+    from ..read.grading import Grading
+    from ..read.logs import read_log
 
     log = read_log(path, format="table", grading=Grading(scale=(0, 1)))  # it may hold grades
     return {samples.model: samples for samples in log.samples()}, log.sources[0].sha256

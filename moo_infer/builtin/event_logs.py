@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import MooInferError
-from ..files import called_after
+from ..core.errors import MooInferError
+from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
-from ..json_files import beginnings, entries, first_record
+from ..read.json_files import beginnings, entries, first_record
 from .logs import Row, one
 
 __all__ = ["OpenAIEvals"]

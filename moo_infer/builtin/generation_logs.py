@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import MooInferError
-from ..files import called_after
+from ..core.errors import MooInferError
+from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
-from ..json_files import beginnings, entries, first_record
+from ..read.json_files import beginnings, entries, first_record
 from .logs import Row, each, one
 
 __all__ = ["NeMoSkills"]

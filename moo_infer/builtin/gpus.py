@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
+from ..core.draws import Draws
+from ..core.errors import MooInferError
+from ..core.moments import Moments
+from ..core.objectives import COST
+from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, Draws, InferenceModel, Moments
-from ..parts import AtLeastOne, NonNegative, Positive
-from .costs import COST, LinearCost
+from ..interfaces import CostModel, InferenceModel
+from .costs import LinearCost
 
 __all__ = ["GpuCost"]
 

@@ -13,11 +13,11 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from ..errors import MooInferError, by_accident
-from ..files import limited_text
+from ..core.errors import MooInferError, by_accident
+from ..core.files import limited_text
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
-from ..json_files import beginnings, entries, first_record
+from ..read.json_files import beginnings, entries, first_record
 from .logs import Row, each, one
 
 __all__ = ["LMEval"]

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.draws import Draws
+from ..core.parts import NonNegative, Share
 from ..hookspecs import hookimpl
-from ..interfaces import Draws, InferenceModel
-from ..laws import ClippedNormal
-from ..parts import NonNegative, Share
+from ..interfaces import InferenceModel
+from ..quantities.laws import ClippedNormal
 
 __all__ = ["Gaussian"]
 

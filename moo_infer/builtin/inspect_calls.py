@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import MooInferError
+from ..core.errors import MooInferError
 
 __all__ = ["Calls"]
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..bounds import zstandard_bound
-from ..errors import MooInferError
-from ..files import head
+from ..core.errors import MooInferError
+from ..core.files import head
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
-from ..json_files import beginnings, json_object
+from ..read.bounds import zstandard_bound
+from ..read.json_files import beginnings, json_object
 from .inspect_calls import Calls
 from .logs import Row, each, one
 

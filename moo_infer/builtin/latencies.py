@@ -9,13 +9,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..core.draws import Draws
+from ..core.moments import Moments
+from ..core.noise import noisy_sum, ratio_at, ratio_moments
+from ..core.objectives import LATENCY
+from ..core.parts import NonNegative, Positive
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
-from ..laws import ClippedNormal
-from ..noise import noisy_sum, ratio_at, ratio_moments
-from ..parts import NonNegative, Positive
-from ..subsets import largest_of_k, total_of_k
-from .costs import LATENCY, LinearLatency, tokens_of
+from ..interfaces import CostModel, InferenceModel
+from ..quantities.laws import ClippedNormal, Law
+from ..quantities.subsets import largest_of_k, total_of_k
+from .costs import LinearLatency, tokens_of
 
 __all__ = ["Batch", "Calls", "Sequential", "Slots", "SlowestOfK", "largest", "scheduled"]
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..core.draws import Draws
+from ..core.parts import NonNegative, Positive, Share
 from ..hookspecs import hookimpl
-from ..interfaces import Draws, InferenceModel, Law, Queries
-from ..laws import ClippedNormal, Lognormal
-from ..parts import NonNegative, Positive, Share
+from ..interfaces import InferenceModel, Queries
+from ..quantities.laws import ClippedNormal, Law, Lognormal
 
 __all__ = ["Lengths", "LognormalLengths", "cut_at", "has_lengths", "over_queries", "percent", "share_above"]
 

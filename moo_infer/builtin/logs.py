@@ -12,12 +12,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MooInferError, by_accident, listed
-from ..files import HEAD, head, whole_lines
+from ..core.errors import MooInferError, by_accident, listed
+from ..core.files import HEAD, head, whole_lines
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
-from ..json_files import beginnings, entries, first_record
-from ..samples import COLUMNS, REQUIRED
+from ..quantities.samples import COLUMNS, REQUIRED
+from ..read.json_files import beginnings, entries, first_record
 
 if TYPE_CHECKING:
     import polars

@@ -3,18 +3,21 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..candidates import DECIMALS, Candidates, significant
-from ..errors import NoSelection, SelectionWarning
+from ..core.errors import NoSelection, SelectionWarning
+from ..core.objectives import ACCURACY, COST, LATENCY
+from ..core.parts import NonNegative, Positive
+from ..core.rounding import DECIMALS, significant
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
-from ..objectives import ACCURACY
-from ..parts import NonNegative, Positive
-from .costs import COST, LATENCY
 from .scalarisations import objective_weights
 from .selectors import Knee, MaxCube, Utopia, require
+
+if TYPE_CHECKING:
+    from ..decide.candidates import Candidates
 
 __all__ = ["CheapestWithin", "FallBack", "NetValue", "WeightedSum"]
 
@@ -30,6 +33,7 @@ class NetValue(Selector):
         usd_per_right_answer: V, what a right answer is worth, USD, > 0.
         usd_per_second: W, what a second of waiting costs, USD, >= 0.
 
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
     >>> NetValue(usd_per_right_answer=1.0).select(table)
     1
@@ -40,7 +44,7 @@ class NetValue(Selector):
     usd_per_right_answer: Positive = 1.0
     usd_per_second: NonNegative = 0.0
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of largest net value; raises NoSelection where none is above 0."""
         require(candidates, COST.name, *([LATENCY.name] if self.usd_per_second else []))
         worth = self.usd_per_right_answer * candidates.column(ACCURACY.name)
@@ -71,6 +75,7 @@ class CheapestWithin(Selector):
             In a standard error is what is known: that a log might have had other questions, and that a simulation might
             have had other trials. Where nothing is, `within` alone counts, with a warning.
 
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
     >>> CheapestWithin(within=0.01).select(table)
     1
@@ -81,7 +86,7 @@ class CheapestWithin(Selector):
     within: NonNegative = 0.01
     standard_errors: NonNegative = 0.0
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least cost among those that are close; raises NoSelection without a cost."""
         require(candidates, COST.name)
         accuracy = candidates.column(ACCURACY.name)
@@ -108,6 +113,7 @@ class WeightedSum(Selector):
     Args:
         weights: importance of an objective by name, > 0; those not named weigh 1.
 
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
     >>> WeightedSum().select(table), WeightedSum({"accuracy": 20}).select(table)
     (1, 2)
@@ -117,7 +123,7 @@ class WeightedSum(Selector):
 
     weights: Mapping[str, Positive] = field(default_factory=dict)
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the least sum; raises MooInferError for weights of unknown objectives."""
         weights = objective_weights(self.weights, candidates, self.name)
         return int(candidates.front[np.argmin(significant(candidates.losses[candidates.front] @ weights))])
@@ -133,6 +139,7 @@ class FallBack(Selector):
     Args:
         selectors: what to ask, in order, at least one.
 
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95]])
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", SelectionWarning)
@@ -144,7 +151,7 @@ class FallBack(Selector):
 
     selectors: tuple[Selector, ...] = (Knee(), Utopia(), MaxCube())
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the first answer, with a warning where it is not the first selector's; raises NoSelection without."""
         reasons = []
         for selector in self.selectors:

@@ -7,16 +7,20 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
+from ..core.draws import Draws
+from ..core.errors import MooInferError
+from ..core.moments import Moments
+from ..core.objectives import COST
+from ..core.parts import AtLeastOne, NonNegative, Positive, Share
+from ..estimate.mixture import mixed
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
-from ..mixing import mixed
-from ..parts import AtLeastOne, NonNegative, Positive, Share
-from ..samples import Samples
-from ..subsets import total_of_k
-from .costs import COST, tokens_of
+from ..interfaces import CostModel, InferenceModel
+from ..quantities.laws import Law
+from ..quantities.quadrature import moments_of, nodes
+from ..quantities.samples import Samples
+from ..quantities.subsets import total_of_k
+from .costs import tokens_of
 from .lengths import cut_at, has_lengths, over_queries, percent, share_above
-from .quadrature import moments_of, nodes
 from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
 
 __all__ = ["ApiCost", "LongContext"]

@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge
 
+from ..core.draws import Draws
+from ..core.moments import Moments
+from ..core.objectives import LATENCY
+from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
-from ..parts import AtLeastOne, NonNegative, Positive
-from .costs import LATENCY
+from ..interfaces import CostModel, InferenceModel
+from ..quantities.laws import Law
 
 __all__ = ["Loaded"]
 

@@ -3,15 +3,19 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..candidates import DECIMALS, Candidates, significant
-from ..errors import unknown
+from ..core.errors import unknown
+from ..core.parts import Positive
+from ..core.rounding import DECIMALS, significant
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
-from ..parts import Positive
+
+if TYPE_CHECKING:
+    from ..decide.candidates import Candidates
 
 __all__ = ["AchievementScalarisation", "PseudoWeights", "objective_weights"]
 
@@ -28,8 +32,9 @@ class AchievementScalarisation(Selector):
     Args:
         weights: importance of an objective by name, > 0; those not named weigh 1.
 
-    >>> from moo_infer.builtin.costs import COST
-    >>> from moo_infer.objectives import ACCURACY
+    >>> from moo_infer import COST
+    >>> from moo_infer.core.objectives import ACCURACY
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
     >>> AchievementScalarisation().select(table), AchievementScalarisation({"accuracy": 100}).select(table)
     (0, 2)
@@ -39,7 +44,7 @@ class AchievementScalarisation(Selector):
 
     weights: Mapping[str, Positive] = field(default_factory=dict)
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the front with the least scalarised loss; raises MooInferError for unknown weights."""
         from pymoo.decomposition.asf import ASF
 
@@ -60,8 +65,9 @@ class PseudoWeights(Selector):
     Args:
         weights: importance of an objective by name, > 0; those not named weigh 1.
 
-    >>> from moo_infer.builtin.costs import COST
-    >>> from moo_infer.objectives import ACCURACY
+    >>> from moo_infer import COST
+    >>> from moo_infer.core.objectives import ACCURACY
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
     >>> PseudoWeights().select(table), PseudoWeights({"accuracy": 20}).select(table)
     (1, 2)
@@ -71,7 +77,7 @@ class PseudoWeights(Selector):
 
     weights: Mapping[str, Positive] = field(default_factory=dict)
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the front; raises MooInferError for unknown weights."""
         front, weights = candidates.front, objective_weights(self.weights, candidates, self.name)
         losses = candidates.losses[front]
@@ -87,7 +93,7 @@ class PseudoWeights(Selector):
         return int(front[np.argmin(np.round(np.abs(strengths - share).sum(axis=1), DECIMALS))])
 
 
-def objective_weights(weights: Mapping[str, float], candidates: Candidates, selector: str) -> FloatArray:
+def objective_weights(weights: Mapping[str, float], candidates: "Candidates", selector: str) -> FloatArray:
     """Return (m,) weights in the order of the columns, 1 where none is given; refuse those of unknown objectives."""
     names = [objective.name for objective in candidates.objectives]
     for name in weights:

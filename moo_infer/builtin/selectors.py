@@ -2,17 +2,20 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..candidates import DECIMALS, Candidates, significant
-from ..errors import MooInferError, NoSelection, SelectionWarning
+from ..core.errors import MooInferError, NoSelection, SelectionWarning
+from ..core.objectives import ACCURACY, COST, LATENCY
+from ..core.parts import Positive
+from ..core.rounding import DECIMALS, significant
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
-from ..objectives import ACCURACY
-from ..parts import Positive
-from .costs import COST, LATENCY
+
+if TYPE_CHECKING:
+    from ..decide.candidates import Candidates
 
 __all__ = ["Knee", "KneeChord", "Kneedle", "MaxAccuracy", "MaxCube", "MinCost", "MinLatency", "Utopia", "require"]
 
@@ -25,6 +28,7 @@ class MaxAccuracy(Selector):
 
     Adding a model cannot reverse the order of the others.
 
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[1, 0.90], [2, 0.95], [3, 0.95]])
     >>> MaxAccuracy().select(table)
     1
@@ -32,7 +36,7 @@ class MaxAccuracy(Selector):
 
     name = "max-accuracy"
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least accuracy loss."""
         return _least(candidates, ACCURACY.name)
 
@@ -41,13 +45,14 @@ class MaxAccuracy(Selector):
 class MinCost(Selector):
     """The cheapest row within the limits. Adding a model cannot reverse the order of the others.
 
+    >>> from moo_infer import Candidates
     >>> MinCost().select(Candidates.from_means([COST], [[2], [1]]))
     1
     """
 
     name = "min-cost"
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least cost; raises NoSelection where the table has no cost."""
         return _least(candidates, COST.name)
 
@@ -56,13 +61,14 @@ class MinCost(Selector):
 class MinLatency(Selector):
     """The fastest row within the limits. Adding a model cannot reverse the order of the others.
 
+    >>> from moo_infer import Candidates
     >>> MinLatency().select(Candidates.from_means([LATENCY], [[2], [1]]))
     1
     """
 
     name = "min-latency"
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least latency; raises NoSelection where the table has no latency."""
         return _least(candidates, LATENCY.name)
 
@@ -76,6 +82,7 @@ class MaxCube(Selector):
     others where every objective has a limit; without one, the scale is the largest mean of the table.
 
     >>> from moo_infer import Limit
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
     >>> MaxCube().select(table.feasible([Limit("cost", 1.0, "max")]))
     1
@@ -83,7 +90,7 @@ class MaxCube(Selector):
 
     name = "max-cube"
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of largest volume; of equal volumes one that nothing dominates."""
         front, losses = candidates.front, candidates.losses
         sides = np.maximum(1.0 - losses[front][:, np.ptp(losses, axis=0) > 0], 0.0)
@@ -97,6 +104,7 @@ class Utopia(Selector):
     Adding a model cannot reverse the order of the others where every objective has a limit; without one, the scale is
     the largest mean of the table.
 
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.1, 0.6], [0.4, 0.95], [0.9, 0.99]])
     >>> Utopia().select(table)
     0
@@ -104,7 +112,7 @@ class Utopia(Selector):
 
     name = "utopia"
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the front with the smallest Euclidean norm of its losses."""
         front = candidates.front
         return int(front[np.argmin(significant((candidates.losses[front] ** 2).sum(axis=1)))])
@@ -120,6 +128,7 @@ class Knee(Selector):
     and a pool has no curve: there is no answer over several models.
 
     >>> front = [[1, 0.60], [2, 0.90], [3, 0.92], [4, 0.93], [5, 0.935]]
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], front)
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", SelectionWarning)
@@ -129,7 +138,7 @@ class Knee(Selector):
 
     name = "knee"
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the sharpest bend; raises NoSelection without a curve of at least 3 Pareto rows."""
         front, _, steps, slopes = _curve(candidates)
         before, after, back, ahead = steps[:-1], steps[1:], slopes[:-1], slopes[1:]
@@ -159,6 +168,7 @@ class KneeChord(Selector):
     both ends of the feasible range, so it moves with the limits. A second model makes a pool, and a pool has no curve.
 
     >>> front = [[1, 0.60], [2, 0.90], [3, 0.92], [4, 0.93], [5, 0.935]]
+    >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], front)
     >>> int(table.k[KneeChord().select(table)])
     2
@@ -166,7 +176,7 @@ class KneeChord(Selector):
 
     name = "knee-chord"
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the farthest interior row; raises NoSelection without a curve of at least 3 Pareto rows."""
         front, points, *_ = _curve(candidates)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -193,7 +203,7 @@ class Kneedle(Selector):
 
     sensitivity: Positive = 1.0
 
-    def select(self, candidates: Candidates, /) -> int:
+    def select(self, candidates: "Candidates", /) -> int:
         """Return the knee; raises NoSelection where there is none, and MooInferError without the package."""
         front, *_ = _curve(candidates)
         k, accuracy = candidates.k[front], candidates.column(ACCURACY.name)[front]
@@ -211,21 +221,21 @@ class Kneedle(Selector):
         return int(front[np.flatnonzero(k == knee)[0]])
 
 
-def require(candidates: Candidates, *objectives: str) -> None:
+def require(candidates: "Candidates", *objectives: str) -> None:
     """Raise NoSelection where the table lacks one of the objectives a selector is about."""
     for objective in objectives:
         if objective not in [o.name for o in candidates.objectives]:
             raise NoSelection(f"needs the objective {objective}, which the table does not have")
 
 
-def _least(candidates: Candidates, objective: str) -> int:
+def _least(candidates: "Candidates", objective: str) -> int:
     """Of rows that tie in the objective, one that nothing dominates."""
     require(candidates, objective)
     front = candidates.front
     return int(front[np.argmin(candidates.loss(objective)[front])])
 
 
-def _curve(candidates: Candidates) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray, FloatArray]:
+def _curve(candidates: "Candidates") -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray, FloatArray]:
     """Rows and losses of the front of a single curve by k, and between them the steps in k and the slopes."""
     if candidates.curves > 1:
         raise NoSelection(f"needs a single curve, and this pool holds {candidates.curves}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..parts import NonNegative
+from ..core.parts import NonNegative
 
 if TYPE_CHECKING:
     from .prices import ApiCost

@@ -1,17 +1,17 @@
 """From logs to numbers: estimates, profiles, and parameters of parts, fitted to what was measured."""
 
-from ..samples import COLUMNS
+from ..quantities.samples import COLUMNS
+from ..read.grading import Grading
+from ..read.load_tests import Measured, read
+from ..read.log import Log, Source
+from ..read.logs import read_log
+from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
 from .coverage_laws import BetaBinomial, Chosen, CoverageLaw, ExponentiatedPowerLaw, forward_validated
 from .estimates import Estimated, Estimates, estimate
+from .fit_latency import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
-from .grading import Grading
-from .load_tests import Measured, read
-from .logs import Log, Source
-from .prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
 from .profiles import Calibrated, calibrated
-from .reading import read_log
-from .serving import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
-from .writing import save
+from .yaml_out import save
 
 __all__ = [
     "COLUMNS",

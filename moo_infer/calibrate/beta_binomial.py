@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
+from ..core.errors import MooInferError
 
 __all__ = [
     "FEWEST",

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
-from ..samples import Samples
-from .price import Price
-from .words import counted
+from ..core.errors import MooInferError
+from ..quantities.samples import Samples
+from ..read.price import Price
+from .report import counted
 
 __all__ = ["billed", "drawn", "fitted_part"]
 

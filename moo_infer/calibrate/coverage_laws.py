@@ -9,9 +9,9 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
-from ..resampling import question_weights
-from ..subsets import mean_pass_at_k, pass_at_k
+from ..core.errors import MooInferError
+from ..quantities.bootstrap import question_weights
+from ..quantities.subsets import mean_pass_at_k, pass_at_k
 from .beta_binomial import FittedBeta, fit_beta_binomial, fit_zero_inflated
 from .estimates import Estimated
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
-from ..resampling import FEW, question_weights, unseen
-from ..samples import Samples
-from ..subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k, vote_bounds_at_k
+from ..core.errors import MooInferError
+from ..quantities.bootstrap import FEW, question_weights, unseen
+from ..quantities.samples import Samples
+from ..quantities.subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k, vote_bounds_at_k
 
 __all__ = ["Estimated", "Estimates", "estimate"]
 
@@ -166,10 +166,11 @@ def estimate(
     """Estimate from a log what k calls of its model are worth, unbiased, for every k that the log supports.
 
     Everything at k is the mean over the questions with at least k samples of the exact mean over all subsets of k of
-    them (see `moo_infer.subsets`). Means of tokens, seconds, dollars and joules are over samples. What failed counts
-    nowhere. Where samples are graded, there is the best of k instead of pass@k and votes. Intervals are of the Bayesian
-    bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and 97.5 % quantiles, for a confidence of 95
-    %. Votes are None where no question has two answers, and so is the choice by score where none has two scores.
+    them (see `moo_infer.quantities.subsets`). Means of tokens, seconds, dollars and joules are over samples. What
+    failed counts nowhere. Where samples are graded, there is the best of k instead of pass@k and votes. Intervals are
+    of the Bayesian bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and 97.5 % quantiles, for a
+    confidence of 95 %. Votes are None where no question has two answers, and so is the choice by score where none has
+    two scores.
 
     Args:
         samples: the log of one model.

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
-from ..laws import Lognormal
-from ..samples import Samples
-from ..subsets import mean_pass_at_k
+from ..core.errors import MooInferError
+from ..quantities.laws import Lognormal
+from ..quantities.samples import Samples
+from ..quantities.subsets import mean_pass_at_k
+from ..read.load_tests import Measured
 from .beta_binomial import FEWEST, FittedBeta, fit_beta_binomial, jeffreys
-from .load_tests import Measured
-from .serving import Fitted, fit_slots
+from .fit_latency import Fitted, fit_slots
 
 __all__ = ["fit_beta", "fit_lognormal", "fit_lognormal_lengths", "fit_seconds"]
 

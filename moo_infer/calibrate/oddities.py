@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..samples import Samples
+from ..quantities.samples import Samples
 
 __all__ = ["oddities"]
 

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError, unknown
-from ..parts import at_least_one
+from ..core.errors import MooInferError, unknown
+from ..core.parts import at_least_one
 from ..pipeline import K_MAX
-from ..samples import Samples
-from ..tables import Block
+from ..quantities.samples import Samples
+from ..read.log import Log
+from ..read.price import Price
+from ..report.wording import Block
 from .beta_binomial import FittedBeta
-from .beyond import Extrapolated, extrapolated
 from .bills import billed, drawn, fitted_part
 from .estimates import Estimates, estimate
+from .extrapolation import Extrapolated, extrapolated
+from .fit_latency import Fitted
 from .fits import fit_beta, fit_lognormal, fit_seconds
-from .logs import Log
 from .oddities import oddities
-from .price import Price
-from .serving import Fitted
-from .words import sentence, tabled
+from .report import sentence, tabled
 
 __all__ = ["CALLS", "INFERENCE", "Calibrated", "calibrated"]
 

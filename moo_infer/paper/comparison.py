@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from ..profiles import Scenario, builtin_models, builtin_scenarios
+from ..profiles import Scenario
+from ..read.profiles import builtin_models, builtin_scenarios
 from .claims import Claim, claims, knee_savings
 from .heuristics import heuristics
 from .sources import PRINTED_DECIMALS, Choice, Source, exact, published, reproduced

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objectives import Limit
+from ..core.objectives import Limit
 from ..profiles import Scenario
 from .sources import Columns, Source, choice_at
 

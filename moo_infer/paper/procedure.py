@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..builtin.costs import LinearCost, LinearLatency
 from ..builtin.inference import Gaussian
-from ..errors import MooInferError
+from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 
 __all__ = ["SELECTORS", "TRIALS", "Trajectory", "select", "simulate"]

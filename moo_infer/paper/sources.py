@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..candidates import Candidates
+from ..decide.candidates import Candidates
 from ..pipeline import Pipeline
 from ..profiles import ModelProfile, Scenario
 from . import procedure

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ..tables import Block, Table
-from ..text import laid_out
+from ..report.text import laid_out
+from ..report.wording import Block, Table
 from .claims import Claim, Figure
 from .sources import PRINTED_DECIMALS, Choice
 

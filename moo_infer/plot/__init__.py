@@ -10,7 +10,7 @@ are touched. `save` writes all pictures of a report into a folder.
 'cost (USD)'
 """
 
-from ..errors import MooInferError
+from ..core.errors import MooInferError
 
 try:
     import matplotlib as _  # noqa: F401  # asked for first, so that one sentence says what is missing

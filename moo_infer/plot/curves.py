@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ..objectives import ACCURACY
+from ..core.objectives import ACCURACY
 from .style import (
     GREY,
     LIGHT,
@@ -29,7 +29,7 @@ from .style import (
 )
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..report.report import Report
 
 __all__ = ["curve", "page"]
 

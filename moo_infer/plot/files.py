@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..errors import MooInferError, unknown
+from ..core.errors import MooInferError, unknown
 from .curves import page
 from .maps import decisions
 from .pools import front, stability
@@ -19,7 +19,7 @@ from .spaces import space
 from .style import axes_of
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..report.report import Report
 
 __all__ = ["FORMATS", "Picture", "save", "write"]
 

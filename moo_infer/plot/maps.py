@@ -18,7 +18,7 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from scipy.ndimage import distance_transform_edt, minimum_filter
 
-from ..decision_map import DecisionMap, decision_map
+from ..decide.map import DecisionMap, decision_map
 from .labels import laid_out
 from .style import (
     HATCHES,
@@ -36,7 +36,7 @@ from .style import (
 )
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..report.report import Report
 
 __all__ = ["decisions"]
 

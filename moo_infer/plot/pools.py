@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..candidates import Candidates
-from ..decision_map import scenario_of
-from ..errors import MooInferError, unknown
+from ..core.errors import MooInferError, unknown
+from ..decide.candidates import Candidates
+from ..decide.map import scenario_of
 from ..profiles import Scenario
 from .labels import place
 from .style import (
@@ -36,7 +36,7 @@ from .style import (
 )
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..report.report import Report
 
 __all__ = ["front", "stability"]
 

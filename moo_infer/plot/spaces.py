@@ -14,9 +14,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
-from ..candidates import Candidates
-from ..errors import MooInferError
-from ..objectives import Limit, Objective
+from ..core.errors import MooInferError
+from ..core.objectives import Limit, Objective
+from ..decide.candidates import Candidates
 from .style import (
     GREY,
     LIGHT,
@@ -34,7 +34,7 @@ from .style import (
 )
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..report.report import Report
 
 __all__ = ["space"]
 

@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from ..candidates import Candidates
-from ..decision_map import scenario_of
-from ..decisions import Choice
-from ..errors import MooInferError, printable, unknown
-from ..objectives import ACCURACY, Limit, Objective
+from ..core.errors import MooInferError, printable, unknown
+from ..core.objectives import ACCURACY, Limit, Objective
+from ..decide.candidates import Candidates
+from ..decide.choices import Choice
+from ..decide.map import scenario_of
 from ..profiles import Scenario
 
 if TYPE_CHECKING:
-    from ..report import Report
+    from ..report.report import Report
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from moo_infer import Candidates, MooInferError, NoSelection, Selector, hookimpl
+from moo_infer import Candidates, MooInferError, NoSelection, Positive, Selector, Share, hookimpl
 from moo_infer.builtin.scalarisations import objective_weights
-from moo_infer.parts import Positive, Share
 
 __all__ = ["SPOTIS", "TOPSIS", "VIKOR", "PrometheeII"]
 
@@ -31,7 +30,7 @@ class TOPSIS(Selector):
         weights: importance of an objective by name, > 0; those not named weigh 1.
 
     >>> from moo_infer import Objective
-    >>> from moo_infer.objectives import ACCURACY
+    >>> from moo_infer import ACCURACY
     >>> table = Candidates.from_means([Objective("cost"), ACCURACY], [[0.1, 0.6], [0.3, 0.95], [0.9, 0.99]])
     >>> TOPSIS().select(table), TOPSIS({"accuracy": 9}).select(table), TOPSIS({"cost": 9}).select(table)
     (1, 2, 0)
@@ -62,7 +61,7 @@ class VIKOR(Selector):
         v: weight of the sum (the majority) against the largest regret (the veto), in [0, 1].
 
     >>> from moo_infer import Objective
-    >>> from moo_infer.objectives import ACCURACY
+    >>> from moo_infer import ACCURACY
     >>> table = Candidates.from_means([Objective("cost"), ACCURACY], [[0.1, 0.6], [0.3, 0.95], [0.9, 0.99]])
     >>> VIKOR().select(table), VIKOR({"accuracy": 20}).select(table)
     (1, 2)
@@ -109,7 +108,7 @@ class PrometheeII(Selector):
         MooInferError: where `indifference` is not below `preference`.
 
     >>> from moo_infer import Objective
-    >>> from moo_infer.objectives import ACCURACY
+    >>> from moo_infer import ACCURACY
     >>> table = Candidates.from_means([Objective("cost"), ACCURACY], [[0.1, 0.6], [0.3, 0.95], [0.9, 0.99]])
     >>> PrometheeII().select(table), PrometheeII({"accuracy": 20}).select(table)
     (1, 2)
@@ -153,7 +152,7 @@ class SPOTIS(Selector):
         weights: importance of an objective by name, > 0; those not named weigh 1.
 
     >>> from moo_infer import Objective
-    >>> from moo_infer.objectives import ACCURACY
+    >>> from moo_infer import ACCURACY
     >>> table = Candidates.from_means([Objective("cost"), ACCURACY], [[0.1, 0.6], [0.3, 0.95], [0.9, 0.99]])
     >>> SPOTIS().select(table), SPOTIS({"cost": 9}).select(table)
     (1, 0)

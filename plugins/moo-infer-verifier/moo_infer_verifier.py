@@ -12,10 +12,21 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from moo_infer import AccuracyAggregator, CostModel, Draws, InferenceModel, Moments, MooInferError, hookimpl
+from moo_infer import (
+    COST,
+    LATENCY,
+    AccuracyAggregator,
+    CostModel,
+    Draws,
+    InferenceModel,
+    Moments,
+    MooInferError,
+    NonNegative,
+    Share,
+    hookimpl,
+)
 from moo_infer.builtin.aggregators import MajorityVote
-from moo_infer.builtin.costs import COST, LATENCY, LinearCost, LinearLatency
-from moo_infer.parts import NonNegative, Share
+from moo_infer.builtin.costs import LinearCost, LinearLatency
 
 __all__ = ["NoisyScore", "Verification", "Verifier", "VerifierCost", "VerifierLatency"]
 

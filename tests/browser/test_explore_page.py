@@ -12,7 +12,7 @@ import time
 import pytest
 
 from moo_infer import Scenario
-from moo_infer.tables import choices
+from moo_infer.report.wording import choices
 
 ROWS = """
 return [...document.querySelectorAll('.widget-html-content table tbody tr')]

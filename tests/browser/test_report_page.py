@@ -6,8 +6,7 @@ from dataclasses import replace
 import matplotlib.image
 import pytest
 
-from moo_infer import Pipeline, Scenario
-from moo_infer.profiles import builtin_models
+from moo_infer import Pipeline, Scenario, builtin_models
 
 SCRIPT, IMAGE, LINK = (
     "<script>alert(1)</script>",

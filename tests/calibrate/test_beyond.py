@@ -5,8 +5,8 @@ import pytest
 
 from moo_infer import Samples
 from moo_infer.calibrate.beta_binomial import FittedBeta, jeffreys
-from moo_infer.calibrate.beyond import Extrapolated, extrapolated
-from moo_infer.subsets import mean_pass_at_k
+from moo_infer.calibrate.extrapolation import Extrapolated, extrapolated
+from moo_infer.quantities.subsets import mean_pass_at_k
 
 
 def samples(n=8, Q=40, seed=0, solved=None):

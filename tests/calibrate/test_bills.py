@@ -8,7 +8,7 @@ from moo_infer import Exact, load_models
 from moo_infer.builtin.answers import OneCall
 from moo_infer.calibrate import Price, calibrated, read_log, save
 from moo_infer.calibrate.bills import billed
-from moo_infer.samples import Samples
+from moo_infer.quantities.samples import Samples
 
 WHERE = {"cached": 1e-7, "written": None}
 LONGER = {"above_input_tokens": 1500.0, "usd_per_input_token": 2e-6, "usd_per_output_token": 8e-6}

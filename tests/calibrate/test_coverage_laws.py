@@ -8,7 +8,7 @@ import pytest
 from moo_infer import MooInferError
 from moo_infer.calibrate import BetaBinomial, ExponentiatedPowerLaw, forward_validated
 from moo_infer.calibrate.beta_binomial import FittedBeta, fit_beta_binomial, fit_zero_inflated
-from moo_infer.subsets import mean_pass_at_k
+from moo_infer.quantities.subsets import mean_pass_at_k
 
 LAWS = [ExponentiatedPowerLaw, BetaBinomial]
 

@@ -9,10 +9,10 @@ import pytest
 
 from moo_infer import MooInferError
 from moo_infer.calibrate import estimate
-from moo_infer.calibrate.words import tabled
-from moo_infer.samples import Samples
-from moo_infer.subsets import best_scored_of_k, vote_at_k
-from moo_infer.text import laid_out
+from moo_infer.calibrate.report import tabled
+from moo_infer.quantities.samples import Samples
+from moo_infer.quantities.subsets import best_scored_of_k, vote_at_k
+from moo_infer.report.text import laid_out
 
 
 def log(correct, name="mine", **columns):

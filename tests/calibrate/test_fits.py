@@ -7,8 +7,8 @@ from scipy import stats
 from moo_infer import CostModel, InferenceModel, MooInferError, Registry
 from moo_infer.builtin.difficulty import Beta
 from moo_infer.calibrate import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
-from moo_infer.errors import MissingColumn
-from moo_infer.samples import Samples
+from moo_infer.core.errors import MissingColumn
+from moo_infer.quantities.samples import Samples
 
 TRUE = {
     "mean": 0.4,

@@ -11,10 +11,10 @@ from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.answers import OneCall, PluralityVote, TopScore
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.calibrate import estimate, fit_beta, read_log
-from moo_infer.calibrate.beyond import extrapolated
-from moo_infer.calibrate.grading import Grading
+from moo_infer.calibrate.extrapolation import extrapolated
 from moo_infer.cli import run
-from moo_infer.errors import MooInferError, NothingPossible
+from moo_infer.core.errors import MooInferError, NothingPossible
+from moo_infer.read.grading import Grading
 
 REGISTRY = Registry(entry_points=False)
 K = np.array([1, 2, 3, 4])

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from moo_infer.calibrate.hours import dearest, in_words, minutes
+from moo_infer.read.hours import dearest, in_words, minutes
 
 H = 60
 CHEAP, DEAR = ({-1: {"usd_per_input_token": usd, "usd_per_output_token": 4 * usd}} for usd in (1e-6, 2e-6))

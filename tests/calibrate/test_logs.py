@@ -11,7 +11,7 @@ import pytest
 from moo_infer import LogReader, MooInferError, Registry, hookimpl
 from moo_infer.builtin.logs import Table
 from moo_infer.calibrate import COLUMNS, read_log
-from moo_infer.calibrate import logs as module
+from moo_infer.read import log as module
 
 REGISTRY = Registry(entry_points=False)
 HEADER = "model,question_id,sample,correct\n"

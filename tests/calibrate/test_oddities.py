@@ -9,7 +9,7 @@ import pytest
 from moo_infer import MooInferError, Registry
 from moo_infer.calibrate import calibrated, read_log
 from moo_infer.calibrate.oddities import oddities
-from moo_infer.samples import Samples
+from moo_infer.quantities.samples import Samples
 
 REGISTRY = Registry(entry_points=False)
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from moo_infer import CostModel, MooInferError, Registry
-from moo_infer.calibrate.genai_list import genai_prices
-from moo_infer.calibrate.price_lists import CACHED, INPUT, OUTPUT, USD, WRITE
-from moo_infer.calibrate.prices import Price, _priced, by_hand, find_prices, from_genai_prices, from_litellm
+from moo_infer.read.genai_list import genai_prices
+from moo_infer.read.price_lists import CACHED, INPUT, OUTPUT, USD, WRITE
+from moo_infer.read.prices import Price, _priced, by_hand, find_prices, from_genai_prices, from_litellm
 
 DAY = date(2025, 8, 1)
 CHAT = {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}

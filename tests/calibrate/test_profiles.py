@@ -9,8 +9,8 @@ import yaml
 
 from moo_infer import MooInferError, Pipeline, Samples, Scenario, load_models
 from moo_infer.calibrate import Price, calibrated, read_log, save
-from moo_infer.calibrate.logs import Log
-from moo_infer.text import laid_out
+from moo_infer.read.log import Log
+from moo_infer.report.text import laid_out
 
 TODAY = date(2026, 1, 2)
 HEADER = "model,question_id,sample,correct,answer,input_tokens,output_tokens,latency_s,cost_usd"

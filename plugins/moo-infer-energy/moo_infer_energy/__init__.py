@@ -7,19 +7,17 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge
 
-from moo_infer import CostModel, Draws, InferenceModel, Law, Moments, Objective, hookimpl
+from moo_infer import ENERGY, CostModel, Draws, InferenceModel, Law, Moments, NonNegative, Objective, hookimpl
 from moo_infer.builtin.costs import LinearCost
-from moo_infer.parts import NonNegative
-from moo_infer.subsets import largest_of_k
+from moo_infer.quantities.subsets import largest_of_k
 
 from .fits import Fit, fits
 
-__all__ = ["CARBON", "ENERGY", "BatchEnergy", "Carbon", "Fit", "TokenEnergy", "fits"]
+__all__ = ["CARBON", "BatchEnergy", "Carbon", "Fit", "TokenEnergy", "fits"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-ENERGY = Objective("energy", unit="J")
 CARBON = Objective("carbon", unit="gCO2")
 JOULES_PER_KWH = 3.6e6
 

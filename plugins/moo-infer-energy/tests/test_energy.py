@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moo_infer_energy import CARBON, ENERGY, BatchEnergy, Carbon, TokenEnergy, fits
+from moo_infer_energy import CARBON, BatchEnergy, Carbon, TokenEnergy, fits
 from moo_infer_energy.__main__ import main
 from moo_infer_energy.fits import fit, refit, table
 
 from moo_infer import (
+    ENERGY,
     CostModel,
     Draws,
     Exact,
@@ -181,7 +182,7 @@ models:
 
 
 def test_an_uncertain_load_is_drawn_like_any_other_number():
-    from moo_infer.parts import Uncertain
+    from moo_infer import Uncertain
 
     uncertain = {"costs[0].other_sequences": Uncertain(low=5, high=15), "inference.tokens_out_mean": Uncertain(se=20)}
     profile = ModelProfile("m", CHAT, [BatchEnergy(A, B, other_sequences=10)], uncertain=uncertain)

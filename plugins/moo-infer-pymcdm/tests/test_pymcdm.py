@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from moo_infer_pymcdm import SPOTIS, TOPSIS, VIKOR, PrometheeII
 
-from moo_infer import Candidates, Limit, MooInferError, NoSelection, Objective, Pipeline, Registry, Selector
+from moo_infer import ACCURACY, Candidates, Limit, MooInferError, NoSelection, Objective, Pipeline, Registry, Selector
 from moo_infer.builtin.preferences import WeightedSum
-from moo_infer.objectives import ACCURACY
 from moo_infer.testing import SelectorContract
 
 COST, SPEED = Objective("cost", "USD"), Objective("speed", "1/s", "max", ideal=10.0)
@@ -206,8 +205,7 @@ def test_four_objectives_nine_models_every_selector_without_a_trace(energetic, r
 def energetic():
     from dataclasses import dataclass
 
-    from moo_infer import CostModel
-    from moo_infer.profiles import builtin_models
+    from moo_infer import CostModel, builtin_models
 
     @dataclass(frozen=True)
     class Energy(CostModel):

@@ -1,0 +1,130 @@
+"""What is beyond the samples of a log: coverage by a law, and the model of inferences that follows it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError
+from ..quantities.samples import Samples
+from ..quantities.subsets import mean_pass_at_k
+from .beta_binomial import LARGEST, SMALLEST, FittedBeta, fit_beta_binomial, jeffreys
+from .coverage_laws import Chosen, forward_validated
+from .estimates import Estimated
+
+__all__ = ["Extrapolated", "extrapolated"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+POINTS = 30  # values of k, log-spaced, where a model of inferences follows a law
+ENDS = 1000.0  # how much more the first and the last of them count: both are then met to four digits
+WIDTH = 3.92  # standard errors in a 95 % interval
+
+
+@dataclass(frozen=True, eq=False)
+class Extrapolated:
+    """pass@k beyond the samples of a question.
+
+    Args:
+        chosen: the law, and how well it predicted what was hidden from it.
+        k: (m,), powers of two and the largest that is wanted, all beyond the samples.
+        pass_at_k: (m,), with intervals over questions; that all laws may be wrong is not in them.
+        model: the beta law, with a share that is never solved, that follows the samples and then the law up to the
+            largest k: a curve cannot be drawn from, so profiles are made of this. The error of the share is that of
+            pass@k at the largest k; those of mean and concentration are as large, in proportion, as in the fit to the
+            samples.
+    """
+
+    chosen: Chosen
+    k: IntArray
+    pass_at_k: Estimated
+    model: FittedBeta
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        low, high = self.pass_at_k.low.tolist(), self.pass_at_k.high.tolist()
+        return {
+            "law": self.chosen.law.name,
+            "formula": str(self.chosen.law),
+            "intervals_of": [law.name for law in self.chosen.joined],
+            "fitted_to": self.chosen.shown,
+            "validated_to": self.chosen.largest,
+            "rmse": dict(self.chosen.errors),
+            "k": self.k.tolist(),
+            "pass_at_k": self.pass_at_k.value.tolist(),
+            "pass_at_k_interval": [list(ends) for ends in zip(low, high, strict=True)],
+        }
+
+    def sentences(self) -> list[str]:
+        """Say it in words."""
+        figures = zip(self.k, self.pass_at_k.value, self.pass_at_k.low, self.pass_at_k.high, strict=True)
+        listed = ", ".join(f"pass@{k} {value:.4g} [{low:.4g}, {high:.4g}]" for k, value, low, high in figures)
+        off = self.model.pass_at(self.k) - self.pass_at_k.value
+        worst = int(np.argmax(np.abs(off)))
+        follows = (
+            f"recommend follows a beta model, whose pass@k is off from that by at most {abs(off[worst]):.4f} "
+            f"(k = {self.k[worst]})"
+        )
+        return [f"extrapolated: {listed}", str(self.chosen), follows]
+
+
+def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Extrapolated | str:
+    """Predict pass@k up to K, or say why that cannot be done.
+
+    Args:
+        samples: of one model.
+        K: the largest k, >= 1.
+        B, seed: of the bootstrap over questions.
+    """
+    scored = samples.scored
+    n = scored.largest_k
+    if n >= K:
+        return f"nothing to extrapolate: the log supports k up to {n}"
+    try:
+        chosen = forward_validated(scored.n, scored.right, scored.questions, seed=seed)
+    except MooInferError as error:
+        return f"pass@k is not extrapolated: {error}"
+    shown = np.array([*(2**i for i in range(31) if n < 2**i < K), K], dtype=np.int64)
+    k = np.union1d(np.round(np.geomspace(1, K, POINTS)).astype(np.int64), shown)
+    predicted = chosen.predict(k, B, seed)
+    at = np.isin(k, shown)
+    pass_at_k = Estimated(*(getattr(predicted, field)[at] for field in Estimated.__match_args__))
+    fitted = fit_beta_binomial(scored.n, scored.right)
+    if (scored.right == scored.n).all():  # a curve of ones has nothing to follow, and no spread
+        return Extrapolated(chosen, shown, pass_at_k, fitted)
+    known = mean_pass_at_k(scored.n, scored.right, np.minimum(k, n))
+    mean, concentration, unsolvable = _following(k, np.where(k <= n, known, predicted.value))
+    # Where all questions have been solved the interval is a point, which no share among Q questions is known to.
+    _, least = jeffreys(len(scored.questions), True)
+    unsolvable_se = max(float(predicted.high[-1] - predicted.low[-1]) / WIDTH, least)
+    mean_se = fitted.mean_se / (1 - unsolvable)
+    concentration_se = fitted.concentration_se * concentration / fitted.concentration
+    model = FittedBeta(mean, concentration, mean_se, concentration_se, unsolvable, unsolvable_se)
+    return Extrapolated(chosen, shown, pass_at_k, model)
+
+
+def _following(k: IntArray, pass_at_k: FloatArray) -> tuple[float, float, float]:
+    """Mean and concentration of the beta law, and the share never solved, whose pass@k is nearest to a curve."""
+    from scipy.optimize import least_squares
+
+    weight = np.ones(len(k))
+    weight[[0, -1]] = ENDS
+
+    def off(at: FloatArray) -> FloatArray:
+        law = FittedBeta(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
+        return (law.pass_at(k) - pass_at_k) * weight
+
+    first, last = float(pass_at_k[0]), float(pass_at_k[-1])
+    # A mean and a share so far below 1 that they are so in the six digits of a profile.
+    bounds = ([-30.0, math.log(SMALLEST), 0.0], [11.5, math.log(LARGEST), 0.99999])
+    found = []
+    for unsolvable in (0.01, 0.5 * (1 - last) + 1e-6, 0.99 * (1 - last)):
+        mean = min(max(first / (1 - unsolvable), 1e-6), 0.98)
+        start = [math.log(mean / (1 - mean)), 0.0, unsolvable]
+        found.append(least_squares(off, start, bounds=bounds, x_scale=[1.0, 1.0, 0.1]))
+    logit, log_concentration, unsolvable = min(found, key=lambda one: float(one.cost)).x.tolist()
+    # A search that ends beside the bound means the bound.
+    return 1 / (1 + math.exp(-logit)), math.exp(log_concentration), unsolvable if unsolvable > 1e-6 else 0.0

@@ -1,0 +1,319 @@
+"""Fits the seconds of a server or an API to measurements, and writes them as parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, printable, unknown
+from ..core.noise import condensed
+from ..read.load_tests import Measured
+
+__all__ = ["KINDS", "Fitted", "comment", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+POINTS = 3  # the fewest that leave something over to judge a fit by
+SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
+HUBER = 1.345  # residuals beyond so many standard deviations count less
+NORMAL_MAD = 0.6745  # median of |z| of a standard normal z
+SLOPES = {"seconds_per_output_token": "output_tokens", "seconds_per_input_token": "input_tokens"}
+NEGLIGIBLE = 0.01  # share of a call's seconds that a slope may be uncertain by without a word
+FEW = 100  # requests of which fewer than five lie beyond the 95 % quantile
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Parameters of a part, with standard errors.
+
+    Args:
+        kind: the part's name.
+        parameters: (value, standard error) by field.
+        points: how many measurements were used.
+        error: mean absolute error of the fit: relative, of ITL for ``batch``, of a call's seconds for ``slots``, of
+            quantiles of the output tokens for ``lognormal``; for ``beta`` of pass@k itself.
+        about: more about it, in words.
+        ratios: for ``slots``, the quantiles of measured over fitted seconds, the field `ratios` of the part; none where
+            all measured seconds are the fitted ones.
+        typical_s: for ``slots``, the mean seconds of a call by the fit alone, to which rare delays matter little.
+        waited_s: for ``slots``, the mean seconds of a call as measured, rare delays included; that of the part with its
+            ratios.
+    """
+
+    kind: str
+    parameters: Mapping[str, tuple[float, float]]
+    points: int
+    error: float
+    about: str
+    ratios: tuple[float, ...] = ()
+    typical_s: float | None = None
+    waited_s: float | None = None
+
+    @property
+    def part(self) -> dict[str, Any]:
+        """The part of a profile: ``{"kind": ..., field: {"value": ..., "se": ...}, ...}``."""
+        numbers = {name: {"value": v, "se": se} for name, (v, se) in self.parameters.items()}
+        return {"kind": self.kind} | numbers | ({"ratios": [*self.ratios]} if self.ratios else {})
+
+    @property
+    def yaml(self) -> str:
+        """Lines to put under ``costs`` of a model, with where they come from."""
+        fields = [f"{name}: {{value: {value:.5g}, se: {se:.2g}}}" for name, (value, se) in self.parameters.items()]
+        fields += [f"ratios: [{', '.join(f'{ratio:g}' for ratio in self.ratios)}]"] if self.ratios else []
+        head = f"{self.points} points, mean error {100 * self.error:.1f} %; {self.about}"
+        return "\n".join([comment(head), f"- {{{', '.join([f'kind: {self.kind}', *fields])}}}"])
+
+
+def comment(sentence: str, /) -> str:
+    """Return a sentence as lines of a comment in YAML."""
+    return "\n".join(
+        wrap(printable(sentence), 120, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
+    )
+
+
+def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Fit ``ITL(B) = alpha + beta B`` by relative least squares, alpha and beta >= 0.
+
+    Args:
+        batch: (n,) sequences in the batch, > 0, n >= 3.
+        itl_s: (n,) seconds between two tokens of a sequence, > 0.
+
+    Returns:
+        (alpha, its standard error), (beta, its standard error), and the mean absolute relative error.
+
+    >>> B = np.array([1.0, 8.0, 64.0])
+    >>> (alpha, _), (beta, _), error = fit_itl(B, 0.0065 + 7.9e-05 * B)
+    >>> round(alpha, 9), round(beta, 9), round(error, 9)
+    (0.0065, 7.9e-05, 0.0)
+    """
+    B, itl = np.asarray(batch, dtype=np.float64), np.asarray(itl_s, dtype=np.float64)
+    values, errors, residual = _solved(np.stack([1 / itl, B / itl], axis=1), np.ones(len(itl)))
+    alpha, beta = zip(values.tolist(), errors.tolist(), strict=True)
+    return alpha, beta, float(np.abs(residual).mean())
+
+
+def fit_batch(measured: Measured, /) -> Fitted:
+    """Fit ``batch``: ITL from concurrency, and the time to the first token, by relative least squares.
+
+    Each run counts once, by the means of its requests, so that its summary and its single requests give one answer: ITL
+    is its seconds after the first tokens over its tokens after the first.
+
+    Raises:
+        MooInferError: for fewer than three different concurrencies with known times to the first token.
+    """
+    known = _with_load(measured)
+    runs = measured.averaged(known)
+    longer = runs["output_tokens"] > 1
+    batch, ttft, tokens, seconds = (
+        runs[name][longer] for name in ("concurrency", "ttft_s", "output_tokens", "latency_s")
+    )
+    loads = _loads(batch)
+    if len(loads) < POINTS:
+        there = f" ({', '.join(f'{load:.4g}' for load in loads)})" if len(loads) else ""
+        raise MooInferError(
+            f"batch: at least {POINTS} different concurrencies with ttft_s are needed to fit ITL(B), got {len(loads)}"
+            f"{there}; give the files of several runs, or fit slots to single requests"
+        )
+    itl = (seconds - ttft) / (tokens - 1)
+    if (itl <= 0).any() or (ttft <= 0).any():
+        raise MooInferError("batch: needs 0 < ttft_s < latency_s; answers that were not streamed show no ITL")
+    alpha, beta, error = fit_itl(batch, itl)
+    (first,), (first_se,), residual = (found.tolist() for found in _solved((1 / ttft)[:, None], np.ones(len(ttft))))
+    said = [
+        f"ITL at concurrency {batch.min():.4g} to {batch.max():.4g}",
+        *([f"{len(batch)} runs, each by the mean of its requests"] if len(batch) < known.sum() else []),
+        f"TTFT off by {100 * np.mean(np.abs(residual)):.0f} %",
+        *([f"{unused} points without concurrency or ttft_s not used"] if (unused := int((~known).sum())) else []),
+    ]
+    parameters = {"itl_base_s": alpha, "itl_per_sequence_s": beta, "ttft_seconds": (first, first_se)}
+    return Fitted("batch", parameters, int(known.sum()), error, "; ".join(said))
+
+
+def _with_load(measured: Measured) -> BoolArray:
+    """(n,) of which the concurrency and the time to the first token are known."""
+    known: BoolArray = np.isfinite(measured.concurrency) & np.isfinite(measured.ttft_s)
+    return known
+
+
+def _loads(concurrency: FloatArray) -> list[float]:
+    """The loads that are further apart than 5 %, ascending, of each the lowest."""
+    loads: list[float] = []
+    for load in np.unique(concurrency[np.isfinite(concurrency)]).tolist():
+        if not loads or load > SAME * loads[-1]:
+            loads.append(load)
+    return loads
+
+
+def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
+    """Fit ``slots``: the seconds of a call, ``overhead + s_in tokens_in + s_out tokens_out``, none negative.
+
+    Errors are relative to the call, and those far out count less (Huber), so that a few hiccups do not matter to the
+    line. They are in its `ratios`: quantiles of measured over fitted seconds, in which every call counts by its fitted
+    seconds, so that fitted seconds times ratios are on average what was waited.
+
+    Where outputs vary too little to tell the overhead from the seconds of a token, all is left to the tokens, and said;
+    so is a slope whose standard error is as large as itself.
+
+    Args:
+        measured: four or more single requests; means over runs among them are not used.
+        groups: (n,) of requests that have something in common. Standard errors are then those of a jackknife that
+            leaves out one group after the other, else those of the regression.
+
+    Raises:
+        MooInferError: for means instead of single requests, and for fewer than four of them.
+    """
+    single = measured.single
+    if len(single) and not single.any():
+        raise MooInferError("slots: needs single requests, got means over runs; vLLM writes them with --save-detailed")
+    loads = _loads(measured.concurrency[single])
+    said = []
+    if len(loads) > 1:
+        said.append(
+            f"of loads from {loads[0]:.4g} to {loads[-1]:.4g} requests at a time, which this makes no difference of"
+        )
+    if unused := int((~single).sum()):
+        said.append(f"{unused} means over runs not used")
+    measured = measured.where(single)
+    groups = None if groups is None else groups[single]
+    y = measured.latency_s
+    if len(y) < POINTS + 1:
+        raise MooInferError(f"slots: at least {POINTS + 1} requests are needed to fit three numbers, got {len(y)}")
+    columns = _told_apart(
+        {
+            "seconds_per_output_token": measured.output_tokens,
+            "overhead_s": np.ones(len(y)),
+            "seconds_per_input_token": measured.input_tokens,
+        }
+    )
+    found, seconds = _line(columns, y)
+    slope, se = found["seconds_per_output_token"]
+    if _unsure(slope, se) and 2 * se * measured.output_tokens.mean() >= y.mean():  # from nothing to all of the seconds
+        columns.pop("overhead_s", None)
+        found, seconds = _line(columns, y)
+    if groups is not None:
+        kept = [groups != group for group in np.unique(groups)]
+        without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k])[0] for k in kept]
+        for name, (value, _) in found.items():
+            left_out = [parameters.get(name, (0.0, 0.0))[0] for parameters in without]
+            found[name] = value, float(np.sqrt((len(kept) - 1) * np.var(left_out)))
+    parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
+    ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
+    fitted = Fitted(
+        "slots",
+        parameters,
+        points=len(y),
+        error=float(np.abs(seconds / y - 1).mean()),
+        about=f"seconds of a call; {_between(measured.output_tokens)} output tokens",
+        ratios=() if set(ratios) == {1.0} else ratios,
+        typical_s=float(seconds.mean()),
+        waited_s=float(y.mean()),
+    )
+    return replace(fitted, about="; ".join([fitted.about, *said, *_untold(measured, found), *_waited(fitted)]))
+
+
+def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, tuple[float, float]], FloatArray]:
+    """Fit seconds (n,) by a line in the columns: numbers with standard errors by column, and the fitted seconds."""
+    X = np.stack([*columns.values()], axis=1)
+    predicted, weights = y, np.ones(len(y))
+    for _ in range(50):
+        values, errors, _ = _solved(X / predicted[:, None], y / predicted, weights)
+        before, predicted = predicted, np.maximum(X @ values, 1e-6 * y)
+        residual = y / predicted - 1
+        spread = max(float(np.median(np.abs(residual))) / NORMAL_MAD, 1e-9)
+        weights = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-300))
+        if np.allclose(before, predicted, rtol=1e-9):
+            break
+    return {name: (float(v), float(e)) for name, v, e in zip(columns, values, errors, strict=True)}, predicted
+
+
+def _told_apart(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Columns of a regression without those that the ones before say already, as a constant length says what 1 does."""
+    used: dict[str, FloatArray] = {}
+    for name, column in columns.items():
+        scaled = np.stack([c / max(float(np.linalg.norm(c)), 1e-300) for c in [*used.values(), column]], axis=1)
+        if np.linalg.matrix_rank(scaled, tol=1e-6) == len(used) + 1:
+            used[name] = column
+    return used
+
+
+def _unsure(value: float, se: float) -> bool:
+    return 0 < se >= value
+
+
+def _untold(measured: Measured, found: Mapping[str, tuple[float, float]]) -> list[str]:
+    """What the lengths do not tell."""
+    said = []
+    if "overhead_s" not in found:
+        said.append(
+            f"overhead_s and seconds_per_output_token not told apart: outputs of {_between(measured.output_tokens)} "
+            "tokens vary too little, so the tokens are given all seconds, which holds at such lengths only"
+        )
+    if "seconds_per_input_token" not in found:
+        said.append("seconds_per_input_token not told apart: lengths do not vary")
+    for slope, name in SLOPES.items():
+        tokens = getattr(measured, name)
+        value, se = found.get(slope, (0.0, 0.0))
+        if _unsure(value, se) and 2 * se * tokens.mean() > NEGLIGIBLE * measured.latency_s.mean():
+            said.append(
+                f"{slope} = {value:.2g} (se {se:.2g}) not told apart from 0 by {_between(tokens)} {name}, so take it "
+                "for such lengths only"
+            )
+    return said
+
+
+def _waited(fitted: Fitted) -> list[str]:
+    """How long calls took, as a rule and with all delays."""
+    said = (
+        f"mean seconds of a call: typical_s = {fitted.typical_s:.3g} by the fit alone, which makes little of rare "
+        f"delays; waited_s = {fitted.waited_s:.3g} as measured, with all of them"
+    )
+    few = fitted.ratios and fitted.points < FEW
+    return [said, f"{fitted.points} requests say little of rare delays"] if few else [said]
+
+
+def _between(values: FloatArray) -> str:
+    low, high = f"{values.min():g}", f"{values.max():g}"
+    return low if low == high else f"{low} to {high}"
+
+
+KINDS = {"batch": fit_batch, "slots": fit_slots}
+
+
+def fit_serving(measured: Measured, kind: str | None = None, /) -> Fitted:
+    """Fit what the measurements are of: ``batch`` where concurrency varies, else ``slots``; or the kind given.
+
+    Raises:
+        MooInferError: for an unknown kind, and where too little was measured.
+
+    >>> n = np.array([1.0, 4.0, 16.0])
+    >>> itl = 0.01 + 0.001 * n
+    >>> measured = Measured(n, np.full(3, 100.0), np.full(3, 51.0), np.full(3, 0.2), 0.2 + 50 * itl)
+    >>> print({name: round(value, 6) for name, (value, _) in fit_serving(measured).parameters.items()})
+    {'itl_base_s': 0.01, 'itl_per_sequence_s': 0.001, 'ttft_seconds': 0.2}
+    """
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    if kind is None:
+        varied = len(_loads(measured.concurrency[_with_load(measured)])) >= POINTS
+        kind = "batch" if varied or not measured.single.any() else "slots"
+    return KINDS[kind](measured)
+
+
+def _solved(
+    X: FloatArray, y: FloatArray, weights: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Non-negative least squares: values, standard errors (as if there were no bounds), and residuals."""
+    from scipy.optimize import nnls
+
+    root = np.ones(len(y)) if weights is None else np.sqrt(weights)
+    scale = np.linalg.norm(X, axis=0)
+    A, b = X / scale * root[:, None], y * root
+    values = nnls(A, b)[0]
+    variance = float(((A @ values - b) ** 2).sum()) / max(len(y) - X.shape[1], 1)
+    errors = np.sqrt(np.diag(np.linalg.inv(A.T @ A)) * variance)
+    return values / scale, errors / scale, X @ (values / scale) - y

@@ -1,0 +1,85 @@
+"""What a log says of its models, as people read it."""
+
+import numpy as np
+
+from ..report.wording import Block, Cell, Table
+from .estimates import Estimated, Estimates
+
+__all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
+
+ABREAST = 4  # curves with their intervals in 80 columns
+
+CURVES = {  # by the field of the estimates
+    "pass_at_k": "pass@k",
+    "all_at_k": "all@k",
+    "best_at_k": "best@k",
+    "vote_at_k": "vote@k",
+    "best_scored_at_k": "by score",
+    "slowest_of_k_s": "slowest, s",
+}
+MEANS = {
+    "mean_input_tokens": "input tokens",
+    "mean_output_tokens": "output tokens",
+    "mean_latency_s": "s",
+    "mean_cost_usd": "USD",
+    "mean_energy_j": "J",
+}
+
+
+def tabled(estimates: Estimates) -> list[Block]:
+    """A table of the powers of two, and the largest k, with intervals; and what to know about it."""
+    k = estimates.k.tolist()
+    shown = sorted({0, len(k) - 1, *(i for i, value in enumerate(k) if value & (value - 1) == 0)})
+    curves = {
+        name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Estimated)
+    }
+    tables = []
+    for start in range(0, len(curves), ABREAST):
+        names = [*curves][start : start + ABREAST]
+        rows: list[tuple[Cell, ...]] = [(str(k[i]), *(_figure(curves[name], i) for name in names)) for i in shown]
+        tables.append(Table(("k", *names), tuple(rows), 1))
+    title = (
+        f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
+        f"{100 * estimates.confidence:g} % intervals"
+    )
+    said = [one_call(estimates), *estimates.remarks()]
+    return [title, *tables, *(sentence(line) for line in said if line)]
+
+
+def in_a_line(estimates: Estimates) -> str:
+    """How much there is, and what the smallest and the largest k are worth."""
+    curves = {"pass": estimates.pass_at_k, "best": estimates.best_at_k, "vote": estimates.vote_at_k}
+    worth = [
+        f"{name}@{estimates.k[i]} {' '.join(_figure(curve, i))}"
+        for name, curve in curves.items()
+        if curve is not None
+        for i in sorted({0, len(estimates.k) - 1})
+    ]
+    there = f"{counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}"
+    return f"{there}; in brackets {100 * estimates.confidence:g} % intervals: {', '.join(worth)}"
+
+
+def counted(n: int, what: str) -> str:
+    """Return ``1 question``, ``2 questions``."""
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def sentence(note: str) -> str:
+    """Return a note as a sentence; names of columns at its beginning stay as they are."""
+    first = note.split(maxsplit=1)[0]
+    return f"{note}." if "_" in first or "@" in first or first == "k" else f"{note[0].upper()}{note[1:]}."
+
+
+def one_call(estimates: Estimates) -> str:
+    """What a call takes on average; nothing where the log does not say."""
+    means = [(unit, getattr(estimates, field)) for field, unit in MEANS.items()]
+    listed = [f"{' '.join(_figure(mean))} {unit}" for unit, mean in means if mean is not None]
+    return f"one call: {', '.join(listed)}" if listed else ""
+
+
+def _figure(estimated: Estimated, i: int | tuple[()] = ()) -> tuple[str, ...]:
+    """A number, and its interval where there is one."""
+    value, low, high = (float(of[i]) for of in (estimated.value, estimated.low, estimated.high))
+    if np.isnan(value):
+        return ("-",)
+    return (f"{value:.4g}",) if np.isnan(low) else (f"{value:.4g}", f"[{low:.4g}, {high:.4g}]")

@@ -1,0 +1,160 @@
+"""Writes what was calibrated: profiles as YAML, and the samples that they draw from."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ..core.documents import read_yaml
+from ..core.errors import MooInferError, in_one_line, printable
+from ..core.files import aside
+from ..core.version import __version__
+from ..quantities.samples import Samples
+from ..read.log import Log
+from .profiles import Calibrated
+from .report import in_a_line, one_call
+
+__all__ = ["beside", "recommending", "save"]
+
+LONGEST = 500  # characters of a name; YAML ends keys at 1024
+
+
+def recommending(models: Sequence[Calibrated], path: str | Path, /) -> str:
+    """Return the command that decides between profiles; grades have no votes."""
+    several = "best-of-k" if models and all(model.kept.graded for model in models) else "plurality-vote"
+    return f"moo-infer recommend --models {path} --aggregator one-call --aggregator {several}"
+
+
+def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
+    """Write profiles as YAML, and beside it the samples that empirical ones draw from, as Parquet.
+
+    The file of the samples is called after its content and is there before the YAML that names it, so that the old pair
+    or the new one is there at every moment. The samples that the old YAML named go last.
+
+    Returns:
+        The files that were written, the YAML first.
+
+    Raises:
+        MooInferError: where they cannot be written.
+    """
+    path = Path(path)
+    if not models:
+        raise MooInferError(f"--out: {path}: there is no model to write")
+    for model in models:
+        if len(model.kept.model) > LONGEST:
+            name = model.kept.model
+            raise MooInferError(f"{name:.40}: names of models have at most {LONGEST} characters, got {len(name)}")
+    if path.suffix not in (".yaml", ".yml"):
+        raise MooInferError(f"--out: {path}: must end in .yaml or .yml")
+    drawn = [model.kept for model in models if model.inference["kind"] == "empirical"]
+    files, samples, old = [path], dict[str, str](), beside(path)
+    before = old.stat() if old is not None else None
+    with aside(path) as place, ExitStack() as unless_it_goes_well:
+        if drawn:
+            files.append(_written(_log(drawn), path, samples, unless_it_goes_well))
+        decide = recommending(models, printable(path.name))
+        head = f"# Written by moo-infer calibrate {__version__}. To decide: {decide}\nmodels:\n"
+        place.write_text(head + "\n".join(_yaml(model, samples) for model in models), encoding="utf-8")
+        unless_it_goes_well.pop_all()
+    if old is not None and before is not None and old not in files:
+        with suppress(OSError):
+            if os.path.samestat(old.stat(), before):  # else another writer needs it again, and has written it anew
+                old.unlink()
+    return files
+
+
+def _written(log: Log, path: Path, samples: dict[str, str], unless_it_goes_well: ExitStack) -> Path:
+    """Write samples beside the profiles, under a name of their content, and fill in how profiles name them."""
+    with TemporaryDirectory(prefix=".moo-infer-", dir=path.parent) as folder:
+        draft = Path(folder) / "samples.parquet"
+        log.write(draft)
+        digest = hashlib.sha256(draft.read_bytes()).hexdigest()
+        place = path.with_name(f"{path.stem}.samples-{digest[:16]}.parquet")
+        if not os.path.exists(place):
+            unless_it_goes_well.callback(place.unlink, missing_ok=True)
+        draft.replace(place)
+    samples |= {"samples": place.name, "sha256": digest}
+    return place
+
+
+def beside(path: Path) -> Path | None:
+    """Return the file with the samples that a file of profiles which was written here draws from; None without one."""
+    try:
+        document = read_yaml(path, "models")
+    except MooInferError:
+        return None
+    models = document.get("models")
+    for model in models.values() if isinstance(models, Mapping) else ():
+        inference = model.get("inference") if isinstance(model, Mapping) else None
+        name = str(inference.get("samples")) if isinstance(inference, Mapping) else ""
+        if re.fullmatch(rf"{re.escape(path.stem)}\.samples-[0-9a-f]{{16}}\.parquet", name):
+            found = path.with_name(name)
+            return found if os.path.isfile(found) else None
+    return None
+
+
+def _log(samples: Sequence[Samples]) -> Log:
+    """Samples as a neutral table; answers are numbers."""
+    import polars as pl
+
+    frames, graded = [], any(model.graded for model in samples)
+    for model in samples:
+        n = model.n
+        columns: dict[str, Any] = {
+            "model": [model.model] * len(model),
+            "question_id": [model.questions[q] for q in model.question],
+            "sample": np.arange(len(model)) - np.repeat(np.cumsum(n) - n, n) + 1,
+            "correct": [None if np.isnan(value) else value if graded else value == 1 for value in model.correct],
+        }
+        frame = pl.DataFrame(columns | dict(model.columns)).with_columns(
+            pl.when(pl.col(name) >= 0).then(pl.col(name).cast(pl.String))
+            if name == "answer"
+            else pl.col(name).fill_nan(None).cast(pl.Int64 if name.endswith("_tokens") else pl.Float64)
+            for name in model.columns
+        )
+        frames.append(frame)
+    return Log(pl.concat(frames, how="diagonal"))
+
+
+def _yaml(model: Calibrated, samples: Mapping[str, str]) -> str:
+    """A profile, with what the log says of the model as comments."""
+    inference = dict(model.inference)
+    if inference["kind"] == "empirical":
+        inference |= samples
+    beyond = model.beyond.sentences() if model.beyond else []
+    said = [in_a_line(model.estimates), one_call(model.estimates), *model.estimates.remarks(), *beyond, *model.notes]
+    lines = [f"  {_flow(model.kept.model)}:", *(f"    # {in_one_line(line)}" for line in said if line)]
+    lines += [f"    parallelism: {model.parallelism}", f"    source: {_flow(model.source)}"]
+    lines += [f"    largest_k: {model.largest_k}"]
+    lines += [f"    extrapolate_to: {model.extrapolate_to}"] if model.extrapolate_to else []
+    lines += [f"    inference: {_flow(inference)}", "    costs:" if model.costs else "    costs: []"]
+    lines += [f"      - {_flow(part)}" for part in model.costs.values()]
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """YAML in one line."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True
+    )
+    # What is not printable stands in double quotes, where YAML knows the same escapes.
+    return printable(text.removesuffix("\n").removesuffix("\n...").strip())
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, but text that would break a line stands in quotes, in one line."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Represent text."""
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)

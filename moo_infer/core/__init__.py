@@ -1,0 +1,1 @@
+"""What parts are made of: objectives, errors, checks of fields, files."""

@@ -1,0 +1,107 @@
+"""Simulated inferences as named columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MissingColumn, MooInferError
+
+__all__ = ["Draws"]
+
+FloatArray = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Draws:
+    """M x K simulated inferences: named columns (M, K). The arrays are read-only views of those given.
+
+    They print, pickle and can be replaced; ``Draws(accuracy=x, columns=draws.columns)`` is the same draws with another
+    accuracy.
+
+    Args:
+        tokens_in: (M, K), tokens of the prompt, >= 0; None where they are not known, and asking for them raises
+            MissingColumn.
+        tokens_out: (M, K), generated tokens, >= 0; or None likewise.
+        accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
+            where they are right or wrong. Never a question's solve probability repeated K times.
+        columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
+            ``score``, ``cached_input_tokens`` (of `tokens_in`, those read from a cache), ``latency_s``, ``cost_usd``,
+            ``energy_j``, ``question`` (which one of a log a trial is about). Estimators add ``noise``, uniform in
+            [0, 1), for parts whose totals depend on more than the model knows; a model must not bring it. The three
+            above may stand here too; where both are given, the argument counts. Afterwards `columns` holds all of them.
+
+    Raises:
+        MooInferError: where the arrays are not all (M, K), or there is no accuracy.
+
+    >>> draws = Draws(np.full((2, 3), 100.0), np.full((2, 3), 500.0), np.ones((2, 3)))
+    >>> draws
+    <Draws of (M, K) = (2, 3): tokens_in, tokens_out, accuracy>
+    >>> draws["tokens_out"].shape
+    (2, 3)
+    >>> draws["score"]
+    Traceback (most recent call last):
+    moo_infer.core.errors.MissingColumn: the draws have no column 'score'; columns: tokens_in, tokens_out, accuracy
+    """
+
+    columns: Mapping[str, Array]
+
+    def __init__(
+        self,
+        tokens_in: FloatArray | None = None,
+        tokens_out: FloatArray | None = None,
+        accuracy: FloatArray | None = None,
+        columns: Mapping[str, Array] = MappingProxyType({}),
+    ) -> None:
+        named = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
+        given = {name: columns.get(name) if array is None else array for name, array in named.items()}
+        given |= {name: array for name, array in columns.items() if name not in named}
+        if given["accuracy"] is None:
+            raise MooInferError("draws: accuracy must be given, (M, K) numbers in [0, 1], got None")
+        shape = np.shape(given["accuracy"])
+        if len(shape) != 2:
+            raise MooInferError(f"draws: accuracy must be (M, K), got {shape}")
+        arrays = {}
+        for name, array in given.items():
+            if array is None:
+                continue
+            if np.shape(array) != shape:
+                raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {np.shape(array)}")
+            arrays[name] = np.asarray(array).view()
+            arrays[name].flags.writeable = False
+        object.__setattr__(self, "columns", MappingProxyType(arrays))
+
+    @property
+    def tokens_in(self) -> FloatArray:
+        """(M, K), tokens of the prompt; raises MissingColumn where they are not known."""
+        return self["tokens_in"]
+
+    @property
+    def tokens_out(self) -> FloatArray:
+        """(M, K), generated tokens; raises MissingColumn where they are not known."""
+        return self["tokens_out"]
+
+    @property
+    def accuracy(self) -> FloatArray:
+        """(M, K), what an inference is worth by itself."""
+        return self["accuracy"]
+
+    def __getitem__(self, column: str) -> Array:
+        """Return a column (M, K) by name; raises MissingColumn, naming those there are."""
+        if column not in self.columns:
+            raise MissingColumn(column, self.columns)
+        return self.columns[column]
+
+    def __contains__(self, column: str) -> bool:
+        """Whether there is such a column."""
+        return column in self.columns
+
+    def __repr__(self) -> str:
+        return f"<Draws of (M, K) = {self.accuracy.shape}: {', '.join(self.columns)}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Draws, (None, None, None, dict(self.columns))  # a MappingProxyType does not pickle

@@ -1,0 +1,348 @@
+"""Checks a part (inference model, cost model, aggregator, selector) where it enters, from YAML or as an object."""
+
+import dataclasses
+import inspect
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Ge, Gt, Le, Lt
+
+from .errors import MooInferError
+
+if typing.TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = [
+    "NAME",
+    "AtLeastOne",
+    "NonNegative",
+    "Positive",
+    "Share",
+    "Uncertain",
+    "at_least_one",
+    "bounds",
+    "build",
+    "check",
+    "is_number",
+    "uncertain",
+    "unfit",
+]
+
+FloatArray = npt.NDArray[np.float64]
+LARGEST = 2**31 - 1
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
+
+NonNegative = Annotated[float, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+Share = Annotated[float, Ge(0), Le(1)]
+AtLeastOne = Annotated[int, Ge(1)]
+
+Part = TypeVar("Part")
+
+
+@dataclasses.dataclass(frozen=True)
+class Uncertain:
+    """How uncertain a number is: normal with a standard error around it, or anywhere between two bounds.
+
+    Args:
+        se: standard error, in the unit of the number, >= 0; draws are kept within what the field allows.
+        low, high: both or none; uniform between them.
+
+    Raises:
+        MooInferError: for a negative or missing standard error, and for bounds in the wrong order.
+
+    >>> Uncertain(low=1.0, high=3.0).draw(2.0, np.random.default_rng(0), 3).round(2).tolist()
+    [2.27, 1.54, 1.08]
+    """
+
+    se: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        if (self.se is None) != (len(bounds) == 2) or len(bounds) == 1:
+            raise MooInferError(f"uncertainty must be a se, or low and high, got {self!r}")
+        for name in ("se", "low", "high"):
+            if getattr(self, name) is not None:
+                _finite(getattr(self, name), f"uncertainty: {name}")
+        if (self.se or 0) < 0:
+            raise MooInferError(f"uncertainty: se: must be >= 0, got {self.se!r}")
+        if bounds and bounds[0] > bounds[1]:
+            raise MooInferError(f"uncertainty: low must be <= high, got {self.low!r} > {self.high!r}")
+
+    def draw(
+        self, value: float, rng: np.random.Generator, B: int, /, least: float = -math.inf, most: float = math.inf
+    ) -> FloatArray:
+        """Draw B values (B,) around `value`; the normal law is truncated to [least, most]."""
+        if self.se is None:
+            return rng.uniform(self.low or 0.0, self.high or 0.0, B)
+        drawn = rng.normal(value, self.se, B)
+        beyond = (drawn < least) | (drawn > most)
+        if beyond.any():  # drawn anew from the normal law between the bounds
+            from scipy.special import ndtr, ndtri
+
+            low, high = ndtr((np.array([least, most]) - value) / self.se)
+            u = low + (high - low) * rng.random(int(beyond.sum()))
+            drawn[beyond] = np.clip(value + self.se * ndtri(u), least, most)
+        return drawn
+
+
+def uncertain(given: Mapping[str, object]) -> dict[str, Uncertain]:
+    """Return the uncertainties in a mapping of fields that `build` has accepted, by field."""
+    found = {}
+    for key, value in given.items():
+        if isinstance(value, Mapping) and ("se" in value or "low" in value):
+            found[key] = Uncertain(**{name: float(number) for name, number in value.items() if name != "value"})
+    return found
+
+
+def bounds(cls: type, field: str) -> tuple[float, float]:
+    """Return the least and the largest value that the annotation of a numeric field allows.
+
+    Raises:
+        MooInferError: for a field that does not exist or is no number.
+    """
+    hints = _hints(cls)
+    if not is_number(cls, field):
+        raise MooInferError(f"{getattr(cls, 'name', cls.__name__)} has no number called {field!r}")
+    rules = _rules(hints[field])
+    values: dict[type, float] = {type(rule): getattr(rule, type(rule).__name__.lower(), 0.0) for rule in rules}
+    return values.get(Ge, values.get(Gt, -math.inf)), values.get(Le, values.get(Lt, math.inf))
+
+
+def is_number(cls: type, field: str) -> bool:
+    """Whether a class has a field that holds one number."""
+    return field in _hints(cls) and _is_number(_hints(cls)[field])
+
+
+def build(cls: type[Part], given: Mapping[str, object], where: str, folder: Path | None = None) -> Part:
+    """Make a part from a mapping of its fields.
+
+    Args:
+        cls: a dataclass; the annotations of its fields say what is allowed.
+        given: values by field name. A number may also be ``{value, se}`` or ``{low, high}``: its value or its middle
+            is taken.
+        where: where the mapping stands, the beginning of every message.
+        folder: where paths among the fields start from; None for the working directory.
+
+    Raises:
+        MooInferError: for unknown or missing keys, and for values that are not allowed.
+
+    >>> from moo_infer.builtin.costs import LinearCost
+    >>> build(LinearCost, {"usd_per_input_token": "1e-6", "usd_per_output_token": True}, "my.yaml: gpt-5: costs[0]")
+    Traceback (most recent call last):
+    moo_infer.core.errors.MooInferError: my.yaml: gpt-5: costs[0]: usd_per_output_token: must be a number, got True
+    """
+    fields = {f.name: f for f in _fields(cls) if f.init}
+    for key in given:
+        if key not in fields:
+            raise MooInferError(f"{where}: unknown key {key!r}; keys: {', '.join(fields) or 'none'}")
+    required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    if missing := [name for name in required if name not in given]:
+        raise MooInferError(f"{where}: missing {', '.join(missing)}; given: {', '.join(map(str, given)) or 'nothing'}")
+    values = {str(key): _value(cls, str(key), value, where) for key, value in given.items()}
+    if folder is not None:
+        values |= {key: folder / value for key, value in values.items() if isinstance(value, Path)}
+    try:
+        part = cls(**values)
+    except (TypeError, ValueError, AttributeError, MooInferError) as error:
+        raise MooInferError(f"{where}: {error}") from error
+    for name in fields.keys() - given.keys():  # defaults are checked where they are used
+        _accepted(cls, name, getattr(part, name), f"{where}: {name}")
+    return part
+
+
+def unfit(cls: type, kind: type) -> str:
+    """Say what makes a class unfit to be a part, whatever its fields are filled with; nothing where it is fit."""
+    own = [key for key, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
+    if own and not dataclasses.is_dataclass(cls):
+        return f"{cls.__name__} has the fields {', '.join(own)}, but is no dataclass"
+    if taken := [key for key in own if isinstance(getattr(kind, key, None), property)]:
+        return f"{cls.__name__} needs another name for the field {taken[0]}, a property of every {kind.__name__}"
+    try:
+        _hints(cls)
+    except NameError as error:
+        return f"{cls.__name__} has a field whose type is unknown: {error}"
+    return ""
+
+
+def check(part: object, kind: type[Part], where: str) -> Part:
+    """Refuse an object that is no instance of `kind`, or whose fields are out of range; return it.
+
+    Raises:
+        MooInferError: saying which field, what is allowed and what was given.
+
+    >>> from moo_infer import Selector
+    >>> check("knee", Selector, "selectors")
+    Traceback (most recent call last):
+    moo_infer.core.errors.MooInferError: selectors: must be a Selector object, got 'knee'
+    """
+    if isinstance(part, type) or not isinstance(part, kind):
+        hint = f" (a class: write {part.__name__}(...))" if isinstance(part, type) and issubclass(part, kind) else ""
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise MooInferError(f"{where}: must be {article} {kind.__name__} object, got {part!r}{hint}")
+    name = getattr(part, "name", None)
+    if not isinstance(name, str) or not name.strip():
+        raise MooInferError(f"{where}: {type(part).__name__} needs a class attribute name, got {name!r}")
+    cls: Any = type(part)
+    if problem := unfit(cls, kind):
+        raise MooInferError(f"{where}: {problem}")
+    for field in _fields(cls):
+        value, here = getattr(part, field.name), f"{where}: {name}: {field.name}"
+        if _is_number(_hints(cls)[field.name]) and isinstance(value, str | Mapping):
+            raise MooInferError(f"{here}: must be a number, got {value!r}")
+        _accepted(cls, field.name, value, here)
+    return part
+
+
+def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+@cache
+def _adapters(cls: type) -> dict[str, tuple[object, "TypeAdapter[Any]"]]:
+    # pydantic takes longer to import than a run without files, so it waits for the first part to check.
+    from pydantic import ConfigDict, TypeAdapter
+
+    config = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
+    hints = _hints(cls)
+    return {f.name: (hints[f.name], TypeAdapter(hints[f.name], config=config)) for f in _fields(cls)}
+
+
+def _value(cls: type, key: str, value: object, where: str) -> object:
+    hint, _ = _adapters(cls)[key]
+    here = f"{where}: {key}"
+    if _is_number(hint) and isinstance(value, Mapping):
+        return _middle(value, here, lambda entry, place: _accepted(cls, key, entry, place))
+    return _accepted(cls, key, value, here)
+
+
+def _accepted(cls: type, key: str, value: object, here: str) -> object:
+    from pydantic import ValidationError
+
+    hint, adapter = _adapters(cls)[key]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if Path in _named_types(hint) and not isinstance(value, (str, *_classes(hint))):
+        raise MooInferError(f"{here}: must be a path, got {value!r:.80}")
+    if bool not in _named_types(hint) and (found := _first_bool(value)) is not None:
+        raise MooInferError(f"{here}: must be a number, got {found!r}")
+    if _is_number(hint) and isinstance(value, str):
+        with suppress(ValueError):  # YAML takes 1e-6 for text
+            value = float(value)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        details = error.errors()[0]
+        path = ".".join(str(step) for step in details["loc"] if step != "[key]")
+        rule = _RULES.get(details["type"], details["msg"].lower()).format(**details.get("ctx", {}))
+        raise MooInferError(f"{here}{'.' if path else ''}{path}: {rule}, got {details['input']!r:.80}") from None
+
+
+_RULES = {
+    "greater_than_equal": "must be >= {ge:g}",
+    "greater_than": "must be > {gt:g}",
+    "less_than_equal": "must be <= {le:g}",
+    "less_than": "must be < {lt:g}",
+    "finite_number": "must be finite",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "string_type": "must be text",
+    "is_instance_of": "must be a {class} object, which only Python can give",
+    "dict_type": "must be a mapping such as {{NAME: VALUE}}",
+    "mapping_type": "must be a mapping such as {{NAME: VALUE}}",
+    "list_type": "must be a list such as [1, 2]",
+    "tuple_type": "must be a list such as [1, 2]",
+    "literal_error": "must be {expected}",
+}
+
+
+def _is_number(hint: object) -> bool:
+    """Whether a field holds one number, perhaps within a range, perhaps optional."""
+    kinds = _named_types(hint) - {type(None)}
+    return bool(kinds) and kinds <= {float, int}
+
+
+def _named_types(hint: object) -> set[object]:
+    """The plain types in a hint, through Annotated and unions, and one step into containers."""
+    if typing.get_origin(hint) is Annotated:
+        return _named_types(typing.get_args(hint)[0])
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return {kind for part in typing.get_args(hint) for kind in _named_types(part)}
+    arguments = typing.get_args(hint)
+    return {typing.get_origin(hint), *(k for part in arguments for k in _named_types(part))} if arguments else {hint}
+
+
+def _classes(hint: object) -> tuple[type, ...]:
+    return tuple(kind for kind in _named_types(hint) if isinstance(kind, type))
+
+
+def _rules(hint: object) -> list[object]:
+    """The rules of annotated-types in a hint, through unions."""
+    if typing.get_origin(hint) is Annotated:
+        return list(typing.get_args(hint)[1:])
+    return [rule for part in typing.get_args(hint) for rule in _rules(part)]
+
+
+def _first_bool(value: object) -> bool | None:
+    """The first truth value in a value or in what it holds; lax parsing would take it for a number."""
+    if isinstance(value, bool):
+        return value
+    held = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return next((found for item in held if (found := _first_bool(item)) is not None), None)
+
+
+def at_least_one(value: object, where: str) -> int:
+    """Return a whole number from 1 to 2^31 - 1, or raise MooInferError naming the place."""
+    index = None if isinstance(value, bool | np.ndarray) else getattr(value, "__index__", None)
+    if index is None:
+        raise MooInferError(f"{where}: must be a whole number >= 1, got {value!r}")
+    number = int(index())
+    if not 1 <= number <= LARGEST:
+        raise MooInferError(f"{where}: must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}")
+    return number
+
+
+def _middle(given: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:
+    """The value of ``{value, se}`` or the middle of ``{low, high}``; the field must accept every number in it."""
+    keys = set(given)
+    if not ({"value"} <= keys <= {"value", "se"} or keys == {"low", "high"}):
+        allowed = "a number, {value, se} or {low, high}"
+        raise MooInferError(f"{where}: must be {allowed}, got keys {', '.join(map(str, given)) or 'none'}")
+    numbers = {}
+    for key, entry in given.items():
+        here = f"{where}: {key}"
+        numbers[key] = _finite(entry, here) if key == "se" else _finite(accept(entry, here), here)
+    if numbers.get("se", 0) < 0:
+        raise MooInferError(f"{where}: se: must be >= 0, got {given['se']!r}")
+    if numbers.get("low", 0) > numbers.get("high", 0):
+        raise MooInferError(f"{where}: low must be <= high, got {given['low']!r} > {given['high']!r}")
+    return numbers["value"] if "value" in numbers else (numbers["low"] + numbers["high"]) / 2
+
+
+def _finite(given: object, where: str) -> float:
+    try:
+        number = math.nan if isinstance(given, bool) else float(given)  # type: ignore[arg-type]  # may fail
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise MooInferError(f"{where}: must be a finite number, got {given!r:.80}")
+    return number

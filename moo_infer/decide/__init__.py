@@ -1,0 +1,1 @@
+"""From a table to a choice: candidates, front, feasible rows, choices, stability, map."""

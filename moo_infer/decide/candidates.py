@@ -1,0 +1,316 @@
+"""Candidates: the table every selector, report and picture reads."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, unknown
+from ..core.moments import Moments
+from ..core.objectives import TOLERANCE, Limit, Objective, quantile_of
+from ..core.rounding import significant
+from ..estimate.curves import HIGH, LOW, STATISTICS, Column, Estimate, Row, Statistics
+from . import front as pareto
+
+__all__ = ["Candidates"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]
+
+
+class Candidates:
+    """A table: one row a deployment (model, aggregator, k, P), one column an objective.
+
+    Rows are ordered by k, then by the order of the models. Made by a `Pipeline`, or from numbers with `from_means`;
+    `feasible` and `where` give smaller tables that read the same estimates, and whose `rows` are row numbers of the
+    whole table.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], estimates: Sequence[Estimate]) -> None:
+        if not estimates:
+            raise MooInferError("a table of candidates needs at least one estimate")
+        names = [objective.name for objective in objectives]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise MooInferError(f"objectives must have different names, got {', '.join(sorted(twice))} twice")
+        self.objectives = tuple(objectives)
+        self.limits: tuple[Limit, ...] = ()
+        self.rows: Rows = np.arange(sum(len(e.k) for e in estimates))
+        self.estimates = tuple(estimates)
+        curve = np.repeat(np.arange(len(estimates)), [len(e.k) for e in estimates])
+        place = np.concatenate([np.arange(len(e.k)) for e in estimates])
+        k = np.concatenate([e.k for e in estimates])
+        order = np.lexsort((curve, k))
+        possible = [np.ones(len(e.k), dtype=bool) if e.possible is None else e.possible for e in estimates]
+        self._possible = np.concatenate(possible)[order]
+        self._curve, self._place, self.k = curve[order], place[order], k[order]
+        self.means = np.empty((len(k), len(names)))
+        for j, name in enumerate(names):
+            self.means[:, j] = self._gather(lambda column: column.mean, name)
+        if not np.isfinite(self.means).all():
+            i, j = np.argwhere(~np.isfinite(self.means))[0]
+            raise MooInferError(
+                f"{names[j]} of {self.model[i]} at k = {self.k[i]} must be finite, got {self.means[i, j]}"
+            )
+        # The scale of an objective without a limit: its largest mean in the whole table, before limits.
+        shortfall = np.stack([o.shortfall(self.means[:, j]) for j, o in enumerate(self.objectives)], axis=1)
+        if (better := np.argwhere(shortfall < -TOLERANCE * np.maximum(np.abs(self.means), 1.0))).size:
+            i, j = better[0]
+            raise MooInferError(
+                f"{names[j]} of {self.model[i]} at k = {self.k[i]} is {self.means[i, j]:g}, "
+                f"better than its ideal {self.objectives[j].best:g}"
+            )
+        self._scales = np.array(
+            [s if o.scale is None else o.scale for o, s in zip(self.objectives, shortfall.max(axis=0), strict=True)]
+        )
+        self._lock()
+
+    @classmethod
+    def from_means(
+        cls,
+        objectives: Sequence[Objective],
+        means: npt.ArrayLike,
+        *,
+        k: npt.ArrayLike | None = None,
+        model: str = "model",
+        aggregator: str = "aggregator",
+        parallelism: int = 1,
+    ) -> "Candidates":
+        """Make a table of one model from numbers that are known, for example measured ones.
+
+        Args:
+            objectives: m objectives.
+            means: (n, m) values in the units of the objectives, finite.
+            k: (n,) numbers of inferences, >= 1; default 1 to n.
+            model, aggregator, parallelism: the same for every row.
+
+        Raises:
+            MooInferError: where shapes do not fit.
+
+        >>> table = Candidates.from_means([Objective("cost", "USD")], [[0.1], [0.2]])
+        >>> table.column("cost")
+        array([0.1, 0.2])
+        """
+        values = np.array(means, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != len(objectives):
+            raise MooInferError(f"means must be (n, {len(objectives)}), a column an objective, got {values.shape}")
+        given = np.arange(1, len(values) + 1) if k is None else np.asarray(k)
+        if given.shape != (len(values),):
+            raise MooInferError(f"k must be ({len(values)},) like the rows of means, got {given.shape}")
+        ks = given.astype(np.int64)
+        if not len(ks) or (ks != given).any() or (ks < 1).any() or len(np.unique(ks)) < len(ks):
+            raise MooInferError(f"k must be different whole numbers >= 1, at least one, got {given.tolist()}")
+        zeros = np.zeros(len(values))
+        columns = {
+            o.name: Column(Moments(v, zeros, lambda q, v=v: v), lambda v=v: v[None])  # type: ignore[misc]  # v is bound
+            for o, v in zip(objectives, values.T, strict=True)
+        }
+        return cls(objectives, [Estimate(model, aggregator, parallelism, ks, columns)])
+
+    def __len__(self) -> int:
+        return len(self.k)
+
+    def __repr__(self) -> str:
+        names = ", ".join(o.name for o in self.objectives)
+        return f"<Candidates: {len(self)} rows, {self.curves} curves, objectives {names}>"
+
+    @property
+    def model(self) -> npt.NDArray[np.str_]:
+        """(n,) names of the models."""
+        return np.array([e.model for e in self.estimates])[self._curve]
+
+    @property
+    def aggregator(self) -> npt.NDArray[np.str_]:
+        """(n,) names of the aggregators."""
+        return np.array([e.aggregator for e in self.estimates])[self._curve]
+
+    @property
+    def parallelism(self) -> IntArray:
+        """(n,) how many inferences run at a time."""
+        return np.array([e.parallelism for e in self.estimates])[self._curve]
+
+    @property
+    def curves(self) -> int:
+        """How many curves (model, aggregator) the rows belong to."""
+        return len(set(self._curve.tolist()))
+
+    def label(self, i: int, /) -> tuple[str, str]:
+        """Return the (model, aggregator) of a row."""
+        estimate = self.estimates[self._curve[i]]
+        return estimate.model, estimate.aggregator
+
+    def extrapolated(self, i: int, /) -> str:
+        """Say that the k of a row is beyond what its model's source supports; nothing where it is not."""
+        supported, k = self.estimates[self._curve[i]].supported, int(self.k[i])
+        return "" if supported is None or k <= supported else f"extrapolated beyond k = {supported} (to {k})"
+
+    @property
+    def labels(self) -> list[tuple[str, str]]:
+        """The (model, aggregator) of the curves the rows belong to, in the order given."""
+        return [(self.estimates[i].model, self.estimates[i].aggregator) for i in sorted(set(self._curve.tolist()))]
+
+    def index(self, objective: str, /) -> int:
+        """Return the column number of an objective; raises MooInferError, naming those there are."""
+        for j, candidate in enumerate(self.objectives):
+            if candidate.name == objective:
+                return j
+        raise unknown("objective", objective, [o.name for o in self.objectives])
+
+    def column(self, objective: str, /, statistic: str = "mean") -> FloatArray:
+        """Return (n,) values of an objective, in its unit.
+
+        Args:
+            objective: its name.
+            statistic: ``mean``, ``std``, ``low``, ``high`` (2.5 and 97.5 % quantiles over trials), ``stderr`` (of the
+                mean, over the questions of a log), ``stderr_simulation`` (of a simulated mean), both NaN where there
+                is none; or any quantile as a percentage, for example ``p95``.
+        """
+        j = self.index(objective)
+        if statistic == "mean":
+            return self.means[:, j]
+        if statistic in ("low", "high"):
+            return self._gather(lambda column: column.quantile(LOW if statistic == "low" else HIGH), objective)
+        if statistic in STATISTICS:
+            return self._gather(lambda column: getattr(column, statistic), objective)
+        if not isinstance(statistic, str):
+            raise MooInferError(f"statistic: must be a name such as mean or p95, got {statistic!r}")
+        q = quantile_of(statistic)
+        return self._gather(lambda column: column.quantile(q), objective)
+
+    @cached_property
+    def losses(self) -> FloatArray:
+        """(n, m) means in minimisation form, 0 = ideal, 1 = the limit (paper, eq 16).
+
+        The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
+        digits, so that equal is equal however far away the limit is.
+        """
+        ideal = np.array([o.best for o in self.objectives])
+        sign = np.array([o.sign for o in self.objectives])
+        scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
+        losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
+        losses.flags.writeable = False
+        return losses
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """By what the losses of each objective are divided, in its unit."""
+        return {o.name: float(scale) for o, scale in zip(self.objectives, self._scales, strict=True)}
+
+    def loss(self, objective: str, /) -> FloatArray:
+        """(n,) losses of one objective."""
+        return self.losses[:, self.index(objective)]
+
+    @cached_property
+    def front(self) -> Rows:
+        """Row numbers of the Pareto front, in ascending order; of equal rows the first."""
+        front = pareto.front(self.losses)
+        front.flags.writeable = False
+        return front
+
+    @property
+    def trials(self) -> FloatArray | None:
+        """(M, n, m) simulated totals where every mean is simulated, else None."""
+        columns = [e.columns[o.name] for e in self.estimates for o in self.objectives]
+        if any("mean" not in column.simulated for column in columns):
+            return None
+        return np.stack([self._gather(lambda column: column.trials, o.name) for o in self.objectives], axis=2)
+
+    def met(self, limits: Sequence[Limit], /) -> npt.NDArray[np.bool_]:
+        """(n,) whether a row meets all limits (paper, eq 8).
+
+        Raises:
+            MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
+        """
+        met = self._possible.copy()
+        for limit in limits:
+            limit.check(self.objectives[self.index(limit.objective)])
+            met &= limit.excess(self.column(limit.objective, limit.statistic)) <= 0
+        return met
+
+    def feasible(self, limits: Sequence[Limit], /, *, sure: npt.NDArray[np.bool_] | None = None) -> "Candidates":
+        """Keep the rows that meet all limits, and take the limits as scales of the losses (paper, eqs 8 and 16).
+
+        Args:
+            limits: the limits.
+            sure: (n,) of rows to keep at most, for example those that meet the limits with enough confidence.
+
+        Raises:
+            MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
+        """
+        scales = self._scales.copy()
+        for j, objective in enumerate(self.objectives):
+            worst = [abs(limit.worst - objective.best) for limit in limits if limit.objective == objective.name]
+            if worst and objective.scale is None:
+                scales[j] = min(worst)
+        met = self.met(limits)
+        view = self._take(np.flatnonzero(met if sure is None else met & sure))
+        view.__dict__.pop("losses", None)
+        view._scales, view.limits = scales, tuple(limits)
+        return view
+
+    def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
+        """Keep the rows of a model, an aggregator, or both; the scales of the losses stay."""
+        for what, name, known in (
+            ("model", model, [e.model for e in self.estimates]),
+            ("aggregator", aggregator, [e.aggregator for e in self.estimates]),
+        ):
+            if name is not None and name not in known:
+                raise unknown(what, name, set(known))
+        wanted = [model in (None, e.model) and aggregator in (None, e.aggregator) for e in self.estimates]
+        return self._take(np.flatnonzero(np.array(wanted)[self._curve]))
+
+    def row(self, i: int, /) -> Row:
+        """Every figure of one row."""
+        estimate, place = self.estimates[self._curve[i]], int(self._place[i])
+        statistics, simulated, warnings = {}, [], []
+        for objective in self.objectives:
+            column = estimate.columns[objective.name]
+            statistics[objective.name] = s = Statistics(column, place)
+            simulated += [f"{objective.name}.{statistic}" for statistic in column.simulated]
+            saturated = objective.scale is not None and "mean" in column.simulated and s.mean == objective.best
+            if saturated and s.std == 0:
+                warnings.append(
+                    f"{objective.name}: each of the {len(column.trials)} trials gave {s.mean:g}, so the error of the "
+                    f"mean cannot be measured with that many trials"
+                )
+            if objective.scale is not None and s.stderr == 0:
+                warnings.append(
+                    f"{objective.name}: it is the same for all questions of the log, so that what others would change "
+                    "cannot be measured"
+                )
+        return Row(
+            estimate.model,
+            estimate.aggregator,
+            int(estimate.k[place]),
+            estimate.parallelism,
+            statistics,
+            tuple(simulated),
+            tuple(warnings),
+        )
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self.row(i) for i in range(len(self)))
+
+    def _lock(self) -> None:
+        """Make the arrays read-only: the table is shared by all selectors."""
+        for array in (self.means, self.k, self.rows):
+            array.flags.writeable = False
+
+    def _take(self, rows: Rows) -> "Candidates":
+        view = object.__new__(Candidates)
+        view.objectives, view.limits, view.estimates = self.objectives, self.limits, self.estimates
+        view._scales, view.rows = self._scales, self.rows[rows]
+        view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
+        view._possible, view.means = self._possible[rows], self.means[rows]
+        view._lock()
+        if "losses" in self.__dict__:  # the scales stay, so the losses do
+            view.losses = self.losses[rows]
+            view.losses.flags.writeable = False
+        return view
+
+    def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
+        """Collect a statistic (..., n) of the curves into the order of the rows."""
+        parts = [statistic(estimate.columns[objective]) for estimate in self.estimates]
+        starts = np.concatenate([[0], np.cumsum([len(e.k) for e in self.estimates])[:-1]])
+        return np.concatenate(parts, axis=-1)[..., starts[self._curve] + self._place]

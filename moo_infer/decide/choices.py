@@ -1,0 +1,202 @@
+"""Decisions: what every selector chooses in every scenario, or why it chooses nothing."""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, NoSelection, SelectionWarning
+from ..estimate.curves import STATISTICS, Row, Statistics
+from ..interfaces import Selector
+from ..profiles import Scenario
+from .candidates import Candidates
+from .infeasible import infeasible
+
+__all__ = ["Choice", "Held", "choose", "decide"]
+
+NOTHING = "nothing is feasible"
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """In which share of the draws of uncertain parameters the rows of a table meet the limits of a scenario.
+
+    Args:
+        shares: (n,), in [0, 1].
+        confidence: the share that is enough.
+        draws: how many draws those were.
+    """
+
+    shares: npt.NDArray[np.float64]
+    confidence: float
+    draws: int
+
+    @property
+    def enough(self) -> npt.NDArray[np.bool_]:
+        """(n,) whether the limits are met with enough confidence."""
+        return self.shares >= self.confidence - 1e-12
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a selector chose, or why it chose nothing.
+
+    The figures of an objective are attributes too: ``choice.accuracy.mean``.
+
+    Args:
+        scenario, selector: whose choice it is.
+        model, aggregator: of the chosen row; None for a choice over a pool that found none.
+        candidates: the table.
+        row: row number in it, or None.
+        remarks: what the selector warns of.
+        reason: why there is no choice; empty where there is one.
+    """
+
+    scenario: str
+    selector: str
+    model: str | None
+    aggregator: str | None
+    candidates: Candidates = field(repr=False)
+    row: int | None = None
+    remarks: tuple[str, ...] = field(default=(), repr=False)
+    reason: str = ""
+
+    @property
+    def k(self) -> int | None:
+        """Number of inferences, or None where there is no choice."""
+        return None if self.row is None else int(self.candidates.k[self.row])
+
+    @property
+    def parallelism(self) -> int | None:
+        """P of the chosen row, or None."""
+        return None if self.row is None else int(self.candidates.parallelism[self.row])
+
+    @cached_property
+    def figures(self) -> Row | None:
+        """Every figure of the chosen row, or None."""
+        return None if self.row is None else self.candidates.row(self.row)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know about the choice."""
+        return self.remarks + (self.figures.warnings if self.figures else ())
+
+    def __getattr__(self, name: str) -> Statistics:
+        if name.startswith("_") or name not in [o.name for o in self.candidates.objectives]:
+            raise AttributeError(f"a choice has no attribute {name!r}")
+        if self.figures is None:
+            raise AttributeError(f"there is no choice, so no {name}: {self.reason}")
+        return self.figures.objectives[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; unknown figures are None."""
+        found: dict[str, Any] = {
+            "scenario": self.scenario,
+            "model": self.model,
+            "aggregator": self.aggregator,
+            "selector": self.selector,
+            "k": self.k,
+            "parallelism": self.parallelism,
+        }
+        if self.figures is None:
+            return found | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
+        return found | {
+            "objectives": {
+                name: {key: _or_none(getattr(figures, key)) for key in STATISTICS}
+                for name, figures in self.figures.objectives.items()
+            },
+            "simulated": list(self.figures.simulated),
+            "warnings": list(self.warnings),
+        }
+
+
+def decide(
+    table: Candidates,
+    scenarios: Sequence[Scenario],
+    selectors: Sequence[Selector],
+    *,
+    explain: bool = True,
+    held: Mapping[str, Held] | None = None,
+) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+    """Let every selector choose in every scenario: per (model, aggregator), and over the whole pool.
+
+    Args:
+        table: the whole table.
+        scenarios: the limits.
+        selectors: who chooses.
+        explain: whether to look for the reason where nothing is feasible.
+        held: by scenario, how surely each row meets its limits, where that counts.
+    """
+    rows: list[Choice] = []
+    recommended: list[Choice] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SelectionWarning)
+        for scenario in scenarios:
+            try:
+                sure = held[scenario.name] if held else None
+                pool = table.feasible(scenario.limits, sure=sure.enough if sure else None)
+            except MooInferError as error:
+                raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
+            _ = pool.losses  # computed once, for all models
+            for model, aggregator in table.labels:
+                view = pool.where(model=model, aggregator=aggregator)
+                nothing = Choice(scenario.name, "", model, aggregator, table)
+                if not len(view):
+                    curve = table.where(model=model, aggregator=aggregator) if explain else None
+                    nothing = replace(nothing, reason=_why(curve, scenario, sure))
+                rows += [choose(s, view, nothing, caught) for s in selectors]
+            nothing = Choice(scenario.name, "", None, None, table)
+            if not len(pool):
+                nothing = replace(nothing, reason=_why(table if explain else None, scenario, sure))
+            recommended += [choose(s, pool, nothing, caught) for s in selectors]
+    for warning in caught:
+        if not issubclass(warning.category, SelectionWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return tuple(rows), tuple(recommended)
+
+
+def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequence[warnings.WarningMessage]) -> Choice:
+    """Ask one selector; `nothing` says whose choice it is, and why there is none where nothing is feasible."""
+    if nothing.reason:
+        return replace(nothing, selector=selector.name)
+    before = len(caught)
+    try:
+        answer = selector.select(view)
+    except NoSelection as error:
+        return replace(nothing, selector=selector.name, reason=str(error).strip() or "gave no reason")
+    except MooInferError:
+        raise
+    except Exception as error:
+        raise MooInferError(f"selector {selector.name!r} fails: {type(error).__name__}: {error}") from error
+    if isinstance(answer, bool) or not isinstance(answer, int | np.integer) or not 0 <= answer < len(view):
+        raise MooInferError(
+            f"selector {selector.name!r} must answer with a row number from 0 to {len(view) - 1}, got {answer!r}"
+        )
+    row, table = int(view.rows[answer]), nothing.candidates
+    remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
+    if beyond := table.extrapolated(row):
+        remarks += (beyond,)
+    return Choice(nothing.scenario, selector.name, *table.label(row), table, row, remarks)
+
+
+def _why(table: Candidates | None, scenario: Scenario, sure: Held | None) -> str:
+    """Why nothing is feasible; without a table, only that it is so."""
+    if table is None:
+        return NOTHING
+    if sure and table.met(scenario.limits).any():
+        shares = sure.shares[table.rows]
+        best = int(np.argmax(shares))
+        return (
+            f"nothing meets the limits in {100 * sure.confidence:g} % of the draws; the surest row does in "
+            f"{100 * shares[best]:.3g} % ({table.model[best]}, {table.aggregator[best]}, k = {table.k[best]})"
+        )
+    return infeasible(table, scenario.limits)
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,197 @@
+"""Decision maps: which row a selector chooses under every pair of two budgets."""
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, SelectionWarning, unknown
+from ..core.objectives import Limit, Objective
+from ..core.parts import at_least_one
+from ..profiles import Scenario
+from .candidates import Candidates
+from .choices import Choice, choose
+
+if TYPE_CHECKING:
+    from ..report.report import Report
+
+__all__ = ["DecisionMap", "decision_map", "scenario_of"]
+
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+DECADE = 10.0  # budgets that span more than this are spaced evenly in their logarithm
+
+
+@dataclass(frozen=True, eq=False)
+class DecisionMap:
+    """What a selector chooses over the whole pool under nx x ny pairs of budgets.
+
+    Args:
+        x, y: names of the two objectives.
+        x_values, y_values: (nx,) and (ny,) budgets, ascending, in the units of the objectives.
+        rows: (ny, nx) row numbers of `candidates`, -1 where nothing is chosen.
+        feasible: (ny, nx) whether any row meets the limits; where one does and nothing is chosen, the selector found
+            no answer.
+        candidates: the whole table.
+        scenario: whose other limits hold everywhere.
+        selector: who chooses.
+        limits: the limits on `x` and `y` that the budgets stand in for: those of the scenario, else None.
+        statistics: on what of `x` and `y` the budgets are, ``mean`` or a quantile such as ``p95``.
+        reason: what the selector said most often where it found no answer; empty where it always found one.
+    """
+
+    x: str
+    y: str
+    x_values: FloatArray
+    y_values: FloatArray
+    rows: npt.NDArray[np.intp]
+    feasible: Mask
+    candidates: Candidates = field(repr=False)
+    scenario: Scenario
+    selector: str
+    limits: tuple[Limit | None, Limit | None]
+    statistics: tuple[str, str]
+    reason: str = ""
+
+    @property
+    def labels(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """The k that are chosen somewhere, ascending, by (model, aggregator) in the order of the table."""
+        chosen = [int(row) for row in np.unique(self.rows) if row >= 0]
+        found: dict[tuple[str, str], tuple[int, ...]] = {}
+        for label in self.candidates.labels:
+            if ks := sorted(int(self.candidates.k[row]) for row in chosen if self.candidates.label(row) == label):
+                found[label] = tuple(ks)
+        return found
+
+
+def decision_map(
+    report: "Report", x: str, y: str, *, scenario: str | None = None, selector: str | None = None, size: int = 60
+) -> DecisionMap:
+    """Ask a selector under every pair of two budgets.
+
+    The budgets take the place of the scenario's limits on `x` and `y`, and are on what those limit: the mean, unless
+    the scenario limits a quantile (where it limits several statistics of an objective, the first makes room for the
+    budget). Its other limits, and the confidence of the report, stay. Budgets reach from the tightest that admits
+    anything to the worst value of any candidate, and always include the scenario's own limit.
+
+    Args:
+        report: whose pooled table is decided over.
+        x, y: two different objectives of the table.
+        scenario: a scenario of the report; may be left out where there is one.
+        selector: a selector of the report; None for its headline.
+        size: how many budgets of each, >= 2.
+
+    Raises:
+        MooInferError: for names that the report does not have, and a size below 2.
+
+    >>> from moo_infer import Pipeline
+    >>> report = Pipeline(selectors="max-accuracy").run(["gpt-5-nano", "nemotron-nano-9b-v2"], "essay-feedback")
+    >>> found = decision_map(report, "cost", "latency", size=20)
+    >>> found.rows.shape, [model for model, _ in found.labels]
+    ((20, 20), ['gpt-5-nano', 'nemotron-nano-9b-v2'])
+    """
+    table, chosen = report.candidates, scenario_of(report, scenario)
+    asked = {s.name: s for s in report.selectors}
+    name = report.headline if selector is None else selector
+    if name not in asked:
+        raise unknown("selector", name, asked)
+    objectives = [table.objectives[table.index(objective)] for objective in (x, y)]
+    if x == y:
+        raise MooInferError(f"a decision map needs two different objectives, got {x!r} twice")
+    if at_least_one(size, "size") < 2:
+        raise MooInferError(f"size: must be >= 2, got {size}")
+    own = [next((limit for limit in chosen.limits if limit.objective == o.name), None) for o in objectives]
+    others = [limit for limit in chosen.limits if limit not in own]
+    axes = [
+        _budgets(table, objective, limit, table.met(others), size)
+        for objective, limit in zip(objectives, own, strict=True)
+    ]
+    open_to = _admitted(report, chosen, axes, others)
+    feasible: Mask = np.asarray(open_to.any(axis=2))
+    rows = np.full((len(axes[1]), len(axes[0])), -1, dtype=np.intp)
+    reasons: Counter[str] = Counter()
+    nothing = Choice(chosen.name, name, None, None, table)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SelectionWarning)
+        for j, i in np.argwhere(feasible):
+            limits = [axes[0][i], axes[1][j], *others]
+            choice = choose(asked[name], table.feasible(limits, sure=open_to[j, i]), nothing, caught)
+            if choice.row is None:
+                reasons[choice.reason] += 1
+            else:
+                rows[j, i] = choice.row
+    for warning in caught:
+        if not issubclass(warning.category, SelectionWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return DecisionMap(
+        x=x,
+        y=y,
+        x_values=np.array([float(limit.worst) for limit in axes[0]]),
+        y_values=np.array([float(limit.worst) for limit in axes[1]]),
+        rows=rows,
+        feasible=feasible,
+        candidates=table,
+        scenario=chosen,
+        selector=name,
+        limits=(own[0], own[1]),
+        statistics=(axes[0][0].statistic, axes[1][0].statistic),
+        reason=reasons.most_common(1)[0][0] if reasons else "",
+    )
+
+
+def scenario_of(report: "Report", name: str | None) -> Scenario:
+    """Return a scenario of a report; the name may be left out where there is one."""
+    known = {s.name: s for s in report.scenarios}
+    if name is None and len(known) > 1:
+        raise MooInferError(f"the report holds {len(known)} scenarios; name one of them: {', '.join(known)}")
+    if name is not None and name not in known:
+        raise unknown("scenario", name, known)
+    return report.scenarios[0] if name is None else known[name]
+
+
+def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Mask, size: int) -> list[Limit]:
+    """Limits on an objective, from the tightest that admits anything to the worst value there is, ascending."""
+    limit = own or Limit(objective.name, objective.best, "max" if objective.direction == "min" else "min")
+    values = table.column(objective.name, limit.statistic)
+    away = np.maximum(objective.shortfall(values), 0.0)  # what is better than ideal is so by rounding
+    ends = [float(away[met].min() if met.any() else away.min()), float(away.max())]
+    if own:
+        ends += [float(objective.shortfall(float(own.worst)))]
+    near, far = min(ends), max(ends)
+    if near == far:  # a single value: show what twice its distance from the ideal would do
+        far = 2 * near or objective.scale or 1.0
+    if objective.scale is not None:
+        far = min(far, objective.scale)
+    low, high = sorted(objective.best + objective.sign * end for end in (near, far))
+    spaced = np.geomspace if low > 0 and high > DECADE * low else np.linspace
+    worst = spaced(low, high, size)
+    worst[[0, -1]] = low, high
+    if own:  # the budget closest to the scenario's own limit becomes that limit
+        worst[np.argmin(np.abs(worst - own.worst))] = own.worst
+    return [replace(limit, worst=float(value)) for value in worst]
+
+
+def _admitted(report: "Report", scenario: Scenario, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]) -> Mask:
+    """(ny, nx, n) which rows meet the limits, surely enough where the report asks for that."""
+
+    def met(table: Candidates) -> Mask:
+        x, y = (
+            np.stack([limit.excess(table.column(limit.objective, limit.statistic)) <= 0 for limit in axis])
+            for axis in axes
+        )
+        found: Mask = y[:, None] & x[None, :] & table.met(others)
+        return found
+
+    held = report.held[scenario.name] if report.held else None
+    found = met(report.candidates)
+    if held is None or report.redraw is None:
+        return found
+    counts = np.zeros(found.shape, dtype=np.int32)
+    for drawn in report.redraw(held.draws, report.estimator.seed):
+        counts += met(drawn)
+    return found & replace(held, shares=counts / held.draws).enough

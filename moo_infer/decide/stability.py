@@ -1,0 +1,111 @@
+"""How sure a choice is: how often each row would have been chosen, had the dice or the parameters fallen otherwise."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..estimate.curves import Column, Estimate
+from .candidates import Candidates
+
+__all__ = ["Share", "Source", "Stability", "resample", "tally"]
+
+FloatArray = npt.NDArray[np.float64]
+Source = Literal["parameters", "simulation"]
+Key = tuple[str, str, str | None, str | None]  # scenario, selector, model and aggregator (None: the pool)
+
+
+@dataclass(frozen=True)
+class Share:
+    """In which share of the draws a row was chosen; without model and k: that nothing was."""
+
+    model: str | None
+    aggregator: str | None
+    k: int | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How often each row is chosen over draws of what is uncertain.
+
+    Args:
+        source: ``parameters``: numbers of the profiles are uncertain; ``simulation``: so many trials were simulated,
+            and others could have been (bootstrap, Efron 1979).
+        draws: B, how many draws.
+        shares: by (scenario, selector, model, aggregator), the last two None for the pool; largest share first.
+    """
+
+    source: Source
+    draws: int
+    shares: Mapping[Key, tuple[Share, ...]]
+
+    def to_dict(self, key: Key) -> dict[str, Any] | None:
+        """Return the JSON form of one choice's stability."""
+        if key not in self.shares:
+            return None
+        shares = [{"model": s.model, "aggregator": s.aggregator, "k": s.k, "share": s.share} for s in self.shares[key]]
+        return {"source": self.source, "draws": self.draws, "shares": shares}
+
+
+def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates, source: Source) -> Stability:
+    """Count what was chosen.
+
+    Args:
+        choices: for every draw, what each selector chose: a row number of `table`, or None.
+        table: the rows.
+        source: what was drawn.
+    """
+    counts: dict[Key, Counter[int | None]] = defaultdict(Counter)
+    draws = 0
+    for chosen in choices:
+        draws += 1
+        for key, row in chosen:
+            counts[key][row] += 1
+    shares = {
+        key: tuple(
+            _share(table, row, count / draws)
+            for row, count in sorted(counter.items(), key=lambda item: (-item[1], item[0] is None, item[0] or 0))
+        )
+        for key, counter in counts.items()
+    }
+    return Stability(source, draws, shares)
+
+
+def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
+    """Bootstrap the trials of a simulated table: B tables whose means are those of trials drawn with replacement.
+
+    All models share their trials' numbers, because they share their random numbers. Means of all B tables are one
+    matrix product of (B, M) weights and (M, n m) totals; quantiles are computed where a limit asks for them.
+    """
+    columns = [e.columns[o.name] for e in table.estimates for o in table.objectives]
+    simulated = [column for column in columns if "mean" in column.simulated]
+    M = len(simulated[0].trials)
+    weights = np.random.default_rng([seed, 2]).multinomial(M, np.full(M, 1 / M), size=B)
+    means = (weights / M) @ np.concatenate([column.trials for column in simulated], axis=1)
+    splits = np.cumsum([column.trials.shape[1] for column in simulated])[:-1]
+    blocks = {id(column): block for column, block in zip(simulated, np.split(means, splits, axis=1), strict=True)}
+
+    def redrawn(column: Column, b: int) -> Column:
+        if id(column) not in blocks:
+            return column
+        drawn = Column(None, lambda: column.trials[np.repeat(np.arange(M), weights[b])], lambda: column.stderr)
+        drawn.mean = blocks[id(column)][b]  # computed above, for all draws at once
+        return drawn
+
+    for b in range(B):
+        estimates = [
+            Estimate(e.model, e.aggregator, e.parallelism, e.k, {n: redrawn(c, b) for n, c in e.columns.items()})
+            for e in table.estimates
+        ]
+        yield Candidates(table.objectives, estimates)
+
+
+def _share(table: Candidates, row: int | None, share: float) -> Share:
+    if row is None:
+        return Share(None, None, None, share)
+    model, aggregator = table.label(row)
+    return Share(model, aggregator, int(table.k[row]), share)

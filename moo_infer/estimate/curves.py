@@ -1,0 +1,181 @@
+"""What stands in the table: estimated curves, their columns, and the figures of a row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.moments import Moments
+from .mixture import QuestionMoments, between_questions
+
+__all__ = ["HIGH", "LOW", "STATISTICS", "Column", "Estimate", "Row", "Statistics", "Trials"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+LOW, HIGH = (
+    0.025,
+    0.975,
+)  # the quantiles behind `low` and `high`: what one query in twenty leaves (paper, eq 7)
+STATISTICS = ("mean", "std", "low", "high", "stderr", "stderr_simulation")
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """M simulated trials.
+
+    Args:
+        totals: by objective (M, n), at the n values of k.
+        question: (M,), which question of a log each trial is about; None where that is not known.
+        questions: Q, how many the log has; 0 without one.
+    """
+
+    totals: Mapping[str, FloatArray]
+    question: IntArray | None = None
+    questions: int = 0
+
+    def stderr(self, objective: str) -> FloatArray:
+        """(n,) standard errors of a mean over the questions of the log; NaN where these are not known."""
+        totals = self.totals[objective]
+        if self.question is None or not self.questions:
+            return np.full(totals.shape[1], np.nan)
+        return between_questions(totals, self.question, self.questions)
+
+
+class Column:
+    """One objective of one (model, aggregator) at n values of k: exact where known, simulated where not.
+
+    Args:
+        moments: what is known exactly.
+        simulate: gives (M, n) simulated totals; called only when something that is not known is asked for.
+        between: gives (n,) standard errors over the questions of a log of a mean that is simulated; None without a log.
+    """
+
+    def __init__(
+        self,
+        moments: Moments | None,
+        simulate: Callable[[], FloatArray],
+        between: Callable[[], FloatArray] | None = None,
+    ) -> None:
+        self._moments, self._simulate, self._between = moments, simulate, between
+        self._quantiles: dict[float, FloatArray] = {}
+
+    @cached_property
+    def trials(self) -> FloatArray:
+        """(M, n) simulated totals."""
+        return self._simulate()
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """(n,) expectations."""
+        return self._moments.mean if self._moments else np.asarray(self.trials.mean(axis=0))
+
+    @cached_property
+    def std(self) -> FloatArray:
+        """(n,) standard deviations over trials; NaN where one trial cannot tell."""
+        if self._moments and self._moments.std is not None:
+            return self._moments.std
+        if len(self.trials) < 2:
+            return np.full(self.trials.shape[1], np.nan)
+        return np.asarray(self.trials.std(axis=0, ddof=1))
+
+    @cached_property
+    def stderr(self) -> FloatArray:
+        """(n,) standard errors of the mean over the questions of a log: others might have been asked; NaN without."""
+        if isinstance(self._moments, QuestionMoments):
+            return self._moments.stderr
+        return np.full_like(self.mean, np.nan) if self._moments or self._between is None else self._between()
+
+    @cached_property
+    def stderr_simulation(self) -> FloatArray:
+        """(n,) Monte Carlo standard errors of a simulated mean; NaN where it is exact."""
+        return np.full_like(self.mean, np.nan) if self._moments else self.std / np.sqrt(len(self.trials))
+
+    def quantile(self, q: float, /) -> FloatArray:
+        """(n,) quantiles over trials."""
+        if q not in self._quantiles:
+            exact = self._moments.quantile if self._moments else None
+            self._quantiles[q] = np.quantile(self.trials, q, axis=0) if exact is None else exact(q)
+        return self._quantiles[q]
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """The statistics that come from simulation."""
+        if self._moments is None:
+            return ("mean", "std", "low", "high")
+        missing = ("std",) if self._moments.std is None else ()
+        return missing if self._moments.quantile is not None else (*missing, "low", "high")
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One (model, aggregator), estimated once for all its k: one curve of the table."""
+
+    model: str
+    aggregator: str
+    parallelism: int
+    k: IntArray
+    columns: Mapping[str, Column]
+    remarks: tuple[str, ...] = ()
+    possible: npt.NDArray[np.bool_] | None = None  # (n,) which k can be had in a draw of parameters; None for all
+    supported: int | None = None  # the largest k that the model's source supports; beyond it all is extrapolated
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """The figures of one objective in one row, in the objective's unit; NaN where unknown.
+
+    Nothing is simulated before a figure is asked for that needs it.
+    """
+
+    column: Column = field(repr=False)
+    place: int = field(repr=False)
+
+    @property
+    def mean(self) -> float:
+        """The expectation."""
+        return float(self.column.mean[self.place])
+
+    @property
+    def std(self) -> float:
+        """The standard deviation over trials."""
+        return float(self.column.std[self.place])
+
+    @property
+    def low(self) -> float:
+        """The 2.5 % quantile over trials."""
+        return self.quantile(LOW)
+
+    @property
+    def high(self) -> float:
+        """The 97.5 % quantile over trials."""
+        return self.quantile(HIGH)
+
+    @property
+    def stderr(self) -> float:
+        """The standard error of the mean over the questions of a log: others might have been asked; NaN without one."""
+        return float(self.column.stderr[self.place])
+
+    @property
+    def stderr_simulation(self) -> float:
+        """The Monte Carlo standard error of a simulated mean; NaN where the mean is exact."""
+        return float(self.column.stderr_simulation[self.place])
+
+    def quantile(self, q: float, /) -> float:
+        """Any quantile over trials."""
+        return float(self.column.quantile(q)[self.place])
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One deployment of the table, with every figure."""
+
+    model: str
+    aggregator: str
+    k: int
+    parallelism: int
+    objectives: Mapping[str, Statistics]
+    simulated: tuple[str, ...]
+    warnings: tuple[str, ...]

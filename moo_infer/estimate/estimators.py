@@ -1,0 +1,327 @@
+"""Estimators: from a profile and an aggregator to one curve of the table, exactly or by simulation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.draws import Draws
+from ..core.errors import MissingColumn, MooInferError, NothingPossible
+from ..core.moments import Moments
+from ..core.noise import with_noise
+from ..core.objectives import ACCURACY
+from ..core.parts import at_least_one
+from ..core.streams import Streams
+from ..interfaces import AccuracyAggregator, CostModel
+from ..profiles import ModelProfile
+from .calls import AT_ONCE, Given, cost_models, guarded, known, numbers, possible, remarks
+from .curves import Column, Estimate, Trials
+from .mixture import summed_by_question
+
+__all__ = ["Estimator", "Exact", "MonteCarlo"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+Result = TypeVar("Result")
+
+
+# Trials drawn at a time: as many whatever K is, so that the same trials see the same numbers. A prime, because grids do
+# not end there: where K is M, `Streams` cannot tell (M, K) from (K, M).
+BLOCK = 251
+LARGEST = 2**18  # inferences drawn at a time, few enough for a cache; from K = 1045 on trials are fewer
+MOST_TOTALS = 2**29  # trials times values of k: four gigabytes an objective
+MOST_DRAWN = 2**24  # inferences of one trial: a column of them takes 128 MiB
+
+
+@dataclass(frozen=True)
+class Estimator(ABC):
+    """Fills the table; see `Exact` and `MonteCarlo`.
+
+    Args:
+        trials: M, how many trials are simulated, >= 1.
+        seed: of the generator; every model starts one of its own from it, so adding a model changes no other.
+
+    Raises:
+        MooInferError: for fewer than one trial, or a seed that is no whole number >= 0.
+    """
+
+    name: ClassVar[str]
+
+    trials: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trials", at_least_one(self.trials, "trials"))
+        if isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0:
+            raise MooInferError(f"seed: must be a whole number >= 0, got {self.seed!r}")
+        object.__setattr__(self, "seed", int(self.seed))
+
+    @abstractmethod
+    def moments(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+    ) -> dict[str, Moments | None]:
+        """Return what is taken as known of every objective, without simulation."""
+
+    def estimate(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+    ) -> Estimate:
+        """Estimate one curve.
+
+        Args:
+            profile: the model.
+            aggregator: how its inferences are combined.
+            k: (n,) ascending numbers of inferences, >= 1.
+            parallelism: P, how many inferences run at a time, >= 1.
+
+        Raises:
+            NothingPossible: where a cost model says that none of the numbers can be had.
+        """
+        said = remarks(profile, aggregator, k, parallelism)
+        k = k[possible(profile, aggregator, k, parallelism)]
+        if not len(k):
+            why = "; ".join(said) or "its cost models say no more"
+            raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {why}")
+        moments = self.moments(profile, aggregator, k, parallelism)
+        estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
+        return replace(estimate, remarks=said, supported=profile.largest_k)
+
+    def _estimate(
+        self,
+        model: str,
+        profile: Callable[[], ModelProfile],
+        aggregator: AccuracyAggregator,
+        k: IntArray,
+        parallelism: int,
+        moments: dict[str, Moments | None],
+    ) -> Estimate:
+        missing = [name for name, m in moments.items() if m is None or m.std is None or m.quantile is None]
+
+        @cache
+        def trials() -> Trials:
+            return simulate(profile(), aggregator, k, parallelism, self.trials, self.seed, missing)
+
+        def simulated(name: str) -> Callable[[], FloatArray]:
+            return lambda: trials().totals[name]
+
+        def between(name: str) -> Callable[[], FloatArray]:
+            return lambda: trials().stderr(name)
+
+        columns = {name: Column(m, simulated(name), between(name)) for name, m in moments.items()}
+        return Estimate(model, aggregator.name, parallelism, k, columns)
+
+
+@dataclass(frozen=True)
+class Exact(Estimator):
+    """Exact moments where the parts know them; only what is missing is simulated, and listed as such.
+
+    >>> Exact()
+    Exact(trials=10000, seed=0)
+    """
+
+    name = "exact"
+
+    def moments(
+        self,
+        profile: ModelProfile,
+        aggregator: AccuracyAggregator,
+        k: IntArray,
+        parallelism: int,
+        given: Given | None = None,
+        draws: int = 1,
+    ) -> dict[str, Moments | None]:
+        """Ask the parts.
+
+        Args:
+            profile, aggregator, k, parallelism: as in `estimate`.
+            given: keeps what they say of every question of a log, for draws that weigh them anew.
+            draws: B, where the profile holds (B, 1) numbers.
+        """
+        given = given or Given()
+        who = f"aggregator {aggregator.name!r} on {profile.name!r}"
+        moments = {ACCURACY.name: known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given, draws)}
+        for objective, parts in cost_models(profile, aggregator).items():
+            each = []
+            for part in parts:
+                who = f"cost model {part.name!r} on {profile.name!r}"
+                exact = partial(part.exact, parallelism=parallelism)
+                each.append(known(part, exact, profile, k, objective, who, given, draws))
+            moments[objective.name] = summed_by_question(_sum(each), each)
+        return moments
+
+    def redraw(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int, B: int, seed: int
+    ) -> Iterator[Estimate]:
+        """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
+        values, models = profile.draw(B, seed), profile.inference.resampled(B, seed)
+        # As at the given values, so that all tables have the same rows.
+        k = k[possible(profile, aggregator, k, parallelism)]
+
+        def at(b: int) -> ModelProfile:
+            drawn = profile if models is None else profile.of(models[b])
+            return drawn.at({path: float(v[b]) for path, v in values.items()})
+
+        if not values and models is None:
+            estimate = self.estimate(profile, aggregator, k, parallelism)
+            yield from (estimate for _ in range(B))
+            return
+
+        given = Given([aggregator, *profile.costs, *aggregator.costs])
+
+        def one(drawn: ModelProfile) -> Estimate:
+            moments = self.moments(drawn, aggregator, k, parallelism, given)
+            estimate = self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
+            return replace(estimate, possible=possible(drawn, aggregator, k, parallelism))
+
+        costs = (*profile.costs, *aggregator.costs)
+        vectorised = profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)
+        largest = profile.at({path: float(v.max()) for path, v in values.items()}).inference  # a spread may start at 0
+        differ = any(m.queries("tokens") or m.queries("accuracy") for m in (profile.inference, largest))
+        bounded = any(type(cost).possible is not CostModel.possible for cost in costs)
+        if not vectorised or differ or bounded or models:  # where queries differ, (Q, 1) arrays are those already
+            yield from (one(at(b)) for b in range(B))
+            return
+        # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
+        chunk = max(1, AT_ONCE // len(k))
+        for start in range(0, B, chunk):
+            at_once = profile.at({path: v[start : start + chunk, None] for path, v in values.items()})
+            together = min(chunk, B - start)
+            moments = self.moments(at_once, aggregator, k, parallelism, draws=together)
+            for b in range(together):
+                sliced = {name: None if m is None else _slice(m, b) for name, m in moments.items()}
+                yield self._estimate(profile.name, partial(at, start + b), aggregator, k, parallelism, sliced)
+
+
+@dataclass(frozen=True)
+class MonteCarlo(Estimator):
+    """Everything from simulation (the paper's way, eq 7), but one nested draw of (M, K) serves every k.
+
+    >>> MonteCarlo(trials=300, seed=42)
+    MonteCarlo(trials=300, seed=42)
+    """
+
+    name = "monte-carlo"
+
+    def moments(
+        self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
+    ) -> dict[str, Moments | None]:
+        """Know nothing."""
+        queries = profile.inference.queries("accuracy")
+        if queries is not None and queries.model.logged is not None and queries.model.logged.graded:
+            aggregator.exact(queries.model, k)  # it may refuse grades, which draws do not tell from right and wrong
+        objectives = [ACCURACY, *cost_models(profile, aggregator)]
+        return {objective.name: None for objective in objectives}
+
+
+def simulate(
+    profile: ModelProfile,
+    aggregator: AccuracyAggregator,
+    k: IntArray,
+    parallelism: int,
+    trials: int,
+    seed: int,
+    objectives: Sequence[str],
+) -> Trials:
+    """Simulate totals (M, n) of the named objectives at the n values of `k`.
+
+    Randomness of the model, of the aggregator and of the column ``noise`` come from separate streams of the same seed,
+    so that all aggregators see the same inferences, whatever else is drawn. What is simulated at a k does not depend on
+    the other values of `k`, up to 1044: the trials are drawn in the same blocks, and `Streams` give the first columns
+    the same numbers whatever K is. Beyond that memory is bounded by smaller blocks.
+    """
+    K, places = int(k.max()), k - 1
+    costs = {o.name: parts for o, parts in cost_models(profile, aggregator).items()}
+    if trials * len(k) > MOST_TOTALS or K > MOST_DRAWN:
+        raise MooInferError(
+            f"{profile.name}: {trials:,} trials at {len(k):,} values of k up to {K:,} are too many to simulate; trials "
+            f"times values of k may be {MOST_TOTALS:,}, and k {MOST_DRAWN:,}"
+        )
+    # Each k in one piece of memory: a sum over trials is then the same to the last bit, however many others there are.
+    totals = {name: np.zeros((len(k), trials)).T for name in objectives}
+    question: list[IntArray] = []
+    most = min(BLOCK, max(1, LARGEST // K))
+    for block, start in enumerate(range(0, trials, most)):
+        M = min(most, trials - start)
+        rng, aggregator_rng, noise_rng = (Streams(seed, (part, block), M) for part in (0, 1, 3))
+        draws = with_noise(_sampled(profile, rng, M, K), noise_rng)
+        question += [draws["question"][:, 0].copy()] if "question" in draws else []
+        for name in objectives:
+            if name == ACCURACY.name:
+                who = f"aggregator {aggregator.name!r}"
+                values = _values(partial(aggregator.aggregate, draws, aggregator_rng), (M, K), who, profile)
+                if values.min() < -1e-9 or values.max() > 1 + 1e-9:
+                    given = f"{values.min():g} to {values.max():g}"
+                    raise MooInferError(f"{who} must give accuracies in [0, 1], got {given}")
+                totals[name][start : start + M] = np.clip(values[:, places], 0.0, 1.0)
+                continue
+            for part in costs[name]:
+                who = f"cost model {part.name!r}"
+                values = _values(partial(part.total, draws, parallelism=parallelism), (M, K), who, profile)
+                totals[name][start : start + M] += values[:, places]
+        del draws, values  # before the next block is drawn: one block in memory, not two
+    queries = profile.inference.queries("accuracy")
+    questions = len(queries.weights) if queries is not None and queries.model.logged is not None else 0
+    return Trials(totals, np.concatenate(question) if question else None, questions)
+
+
+def _sampled(profile: ModelProfile, rng: np.random.Generator, M: int, K: int) -> Draws:
+    who = f"inference model {profile.inference.name!r} of {profile.name!r}"
+    draws = guarded(partial(profile.inference.sample, rng, M, K), who)
+    if not isinstance(draws, Draws):
+        raise MooInferError(f"{who} must return Draws, got {type(draws).__name__}")
+    if draws.accuracy.shape != (M, K):
+        raise MooInferError(f"{who} must return draws of shape (M, K) = {(M, K)}, got {draws.accuracy.shape}")
+    if "noise" in draws:
+        raise MooInferError(f"{who} must not bring the column 'noise': estimators draw it for every model")
+    for name, high in (("tokens_in", np.inf), ("tokens_out", np.inf), ("accuracy", 1.0)):
+        if name not in draws:
+            continue
+        low, most = draws[name].min(), draws[name].max()
+        if not (low >= 0 and most <= high and most < np.inf):
+            allowed = "in [0, 1]" if high == 1.0 else "finite and >= 0"
+            raise MooInferError(f"{who} must draw {name} {allowed}, got {low:g} to {most:g}")
+    return draws
+
+
+def _values(compute: Callable[[], FloatArray], shape: tuple[int, int], who: str, profile: ModelProfile) -> FloatArray:
+    try:
+        values = guarded(compute, who)
+    except MissingColumn as error:
+        model = f"inference model {profile.inference.name!r} of {profile.name!r}"
+        raise MissingColumn(error.column, error.available, f"{who} from {model}") from None
+    return numbers(values, shape, f"{who} must return (M, K)")
+
+
+def _slice(moments: Moments, b: int) -> Moments:
+    """Return the moments of draw b out of moments (B, n), or (n,) where they are the same for all draws."""
+
+    def of(values: FloatArray) -> FloatArray:
+        return values[b] if np.ndim(values) == 2 and len(values) > 1 else np.ravel(values)
+
+    quantile = moments.quantile
+    return Moments(
+        of(moments.mean),
+        None if moments.std is None else of(moments.std),
+        None if quantile is None else lambda q: of(quantile(q)),
+    )
+
+
+def _sum(moments: Sequence[Moments | None]) -> Moments | None:
+    """Moments of the sum of parts that read the same draws: means add, the rest only where all but one are constant."""
+    known = [m for m in moments if m is not None]
+    if len(known) < len(moments):
+        return None
+    mean = np.sum([m.mean for m in known], axis=0)
+    constant = [m.std is not None and not m.std.any() for m in known]
+    varying = [m for m, fixed in zip(known, constant, strict=True) if not fixed] or known[:1]
+    if len(varying) > 1:
+        return Moments(mean)
+    part = varying[0]
+    if part.quantile is None:
+        return Moments(mean, part.std)
+    shift, quantile = mean - part.mean, part.quantile
+    return Moments(mean, part.std, lambda q: quantile(q) + shift)

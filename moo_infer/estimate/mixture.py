@@ -1,0 +1,116 @@
+"""Moments over queries that differ, from those given the query; and what other questions would have changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.moments import Moments
+from ..interfaces import InferenceModel
+
+__all__ = ["QuestionMoments", "between_questions", "mixed", "over_questions", "rows", "summed_by_question"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class QuestionMoments(Moments):
+    """Moments over the questions of a log, which keep the means of each.
+
+    Args:
+        weights: (Q,), shares of the questions.
+        by_question: (Q, n), expectations given each.
+    """
+
+    weights: FloatArray
+    by_question: FloatArray
+
+    @property
+    def stderr(self) -> FloatArray:
+        """(n,) standard errors of the mean: as many other questions might have been asked; NaN with one question.
+
+        The unbiased variance of the means by question, over Q. Where questions weigh otherwise (in a draw of the
+        bootstrap), it is that of reliability weights.
+        """
+        apart = self.by_question - self.by_question[0]  # exactly 0 where all questions are alike
+        spread = self.weights @ (apart - self.weights @ apart) ** 2
+        freedom = 1.0 - self.weights @ self.weights  # (Q - 1) / Q where all weigh the same
+        several = freedom > 1e-12  # rounding of 1 - 1
+        variance: FloatArray = spread / freedom if several else np.full(spread.shape, np.nan)
+        return np.sqrt(variance / len(self.weights))
+
+
+def mixed(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> Moments:
+    """Return moments over queries.
+
+    Args:
+        weights: (Q,), shares of the queries.
+        mean, std: (Q, n) given the query; `std` may be None.
+
+    >>> moments = mixed(np.array([0.5, 0.5]), np.array([[1.0], [3.0]]), np.array([[0.0], [0.0]]))
+    >>> moments.mean, moments.std
+    (array([2.]), array([1.]))
+    """
+    total = weights @ mean
+    return Moments(total, None if std is None else np.sqrt(weights @ (std**2 + (mean - total) ** 2)))
+
+
+def over_questions(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> QuestionMoments:
+    """Return moments over the questions of a log, from those given each: arguments as in `mixed`.
+
+    >>> over_questions(np.array([0.5, 0.5]), np.array([[1.0], [3.0]]), None).stderr
+    array([1.])
+    """
+    moments = mixed(weights, mean, std)
+    return QuestionMoments(moments.mean, moments.std, weights=weights, by_question=mean)
+
+
+def summed_by_question(total: Moments | None, parts: Sequence[Moments | None]) -> Moments | None:
+    """Return the moments of a sum of parts, with the means by question where all parts have them."""
+    asked = [part for part in parts if isinstance(part, QuestionMoments)]
+    if total is None or len(asked) < len(parts):
+        return total
+    by_question = np.sum([part.by_question for part in asked], axis=0)
+    return QuestionMoments(total.mean, total.std, total.quantile, weights=asked[0].weights, by_question=by_question)
+
+
+def between_questions(trials: FloatArray, question: IntArray, Q: int) -> FloatArray:
+    """Return what `QuestionMoments.stderr` is, where the means by question are only simulated.
+
+    The variance between questions is its component in a one-way analysis of variance (Searle, Casella and McCulloch
+    1992, Variance Components, section 3.6), so that the spread of trials about the same question is not counted.
+
+    Args:
+        trials: (M, n), simulated totals.
+        question: (M,), which question each trial is about.
+        Q: how many questions there are, drawn or not.
+
+    Returns:
+        (n,), above 0; NaN where the trials show no variance between questions, or are too few to tell.
+    """
+    _, group, count = np.unique(question, return_inverse=True, return_counts=True)
+    M, groups = len(trials), len(count)
+    error = np.full(trials.shape[1], np.nan)
+    if groups < 2 or groups == M:
+        return error
+    per_question = (M - count @ count / M) / (groups - 1)  # trials of a question, where all have as many
+    for i, total in enumerate(trials.T):
+        mean = np.bincount(group, total) / count
+        between = count @ (mean - total.mean()) ** 2 / (groups - 1)
+        within = ((total - mean[group]) ** 2).sum() / (M - groups)
+        if between > within:
+            error[i] = np.sqrt((between - within) / per_question / Q)
+    return error
+
+
+def rows(model: InferenceModel, which: slice) -> InferenceModel:
+    """Return the model given some queries out of a model with (Q, 1) fields; plain numbers where it is one."""
+    part: Any = model
+    values = {f.name: getattr(part, f.name) for f in fields(part)} if is_dataclass(part) else {}
+    chosen = {name: value[which] for name, value in values.items() if np.ndim(value) == 2}
+    changes = {name: float(v[0, 0]) if len(v) == 1 else v for name, v in chosen.items()}
+    found: InferenceModel = replace(part, **changes) if changes else model
+    return found

@@ -1,0 +1,1 @@
+"""The explorer: parameters to move, and what they change."""

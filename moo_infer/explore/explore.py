@@ -1,0 +1,309 @@
+"""Widgets over exact tables, in a notebook or on a page of their own: the only importer of ipywidgets."""
+
+import io
+import json
+import math
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, printable
+from ..core.objectives import Objective
+from ..interfaces import AccuracyAggregator, Selector
+from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
+from ..profiles import ModelProfile, Scenario
+from ..read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
+from ..registry import Registry, plugin_file
+from ..report.report import Report
+from ..report.wording import choices, headline, notes, title, to_html
+
+try:
+    import ipywidgets as widgets
+except ImportError:
+    raise MooInferError("the explorer needs ipywidgets: pip install 'moo-infer[notebook]'") from None
+
+from .. import plot
+
+__all__ = ["Explorer", "serve"]
+
+FloatArray = npt.NDArray[np.float64]
+
+EVERY, CUSTOM = "all models", "custom"
+PICTURES: Mapping[str, Callable[..., Any]] = {
+    "space": plot.space,
+    "curves": plot.page,
+    "front": plot.front,
+    "decision map": partial(plot.decisions, size=30),  # a quarter of the cells, so that it follows a slider
+}
+OF_ONE_MODEL = ("space", "curves")
+STEPS = 100  # of a limit, from the least to the largest mean
+DPI = 80
+WIDE: Mapping[str, Any] = {"style": {"description_width": "7em"}, "layout": {"width": "25em"}}
+
+
+class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """Choose models, limits, k_max, estimator, aggregators and selectors; see what is chosen, and a picture of it.
+
+    Moving a limit decides over a table that is there already; the other controls estimate anew.
+
+    Args:
+        models: a YAML file, profiles by name, or None for the nine of the paper. A file's scenarios are used too.
+        plugin_files: Python files with plugins that are not packaged.
+
+    Raises:
+        MooInferError: for files that cannot be read.
+
+    >>> explorer = Explorer()
+    >>> explorer.model.value, explorer.limits["cost"].value = "gpt-5", 0.5
+    >>> explorer.report["max-accuracy"].k
+    20
+    """
+
+    def __init__(
+        self, models: str | Path | Mapping[str, ModelProfile] | None = None, plugin_files: Sequence[str | Path] = ()
+    ) -> None:
+        self._registry = Registry(*(plugin_file(path) for path in plugin_files))
+        self._models, self._scenarios = _known(models, self._registry)
+        self._quiet = False
+        self.limits: dict[str, Any] = {}
+        self._limit_box = widgets.VBox()
+        aggregators = _makeable(self._registry, AccuracyAggregator, AGGREGATORS)
+        selectors = _makeable(self._registry, Selector, SELECTORS)
+        self.model = widgets.Dropdown(options=_labelled([EVERY, *self._models]), description="model", **WIDE)
+        self.scenario = widgets.Dropdown(options=_labelled([*self._scenarios, CUSTOM]), description="scenario", **WIDE)
+        self.k_max = widgets.IntSlider(K_MAX, 1, 512, description="largest k", continuous_update=False, **WIDE)
+        self.parallelism = widgets.BoundedIntText(0, 0, 4096, description="P (0: its own)", **WIDE)
+        self.estimator = widgets.Dropdown(options=list(ESTIMATORS), description="estimator", **WIDE)
+        self.trials = widgets.BoundedIntText(10_000, 1, 10**6, description="trials", **WIDE)
+        self.seed = widgets.BoundedIntText(0, 0, 2**31 - 1, description="seed", **WIDE)
+        self.aggregators = widgets.SelectMultiple(
+            options=_labelled(aggregators),
+            value=AGGREGATORS,
+            rows=min(6, len(aggregators)),
+            description="aggregators",
+            **WIDE,
+        )
+        self.selectors = widgets.SelectMultiple(
+            options=_labelled(selectors), value=SELECTORS, rows=8, description="selectors", **WIDE
+        )
+        self.picture = widgets.ToggleButtons(options=list(PICTURES), style={"button_width": "9em"})
+        self.answer, self.remark, self.tables = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.image = widgets.Image(format="png", layout={"max_width": "100%"})
+
+        table = (self.model, self.k_max, self.parallelism, self.estimator, self.trials, self.seed, self.aggregators)
+        for control in (*table, self.selectors):
+            control.observe(self._estimate, "value")
+        self.scenario.observe(self._take_scenario, "value")
+        self.picture.observe(self._draw, "value")
+        controls = [self.model, self.scenario, self._limit_box, *table[1:], self.selectors]
+        left = widgets.VBox(controls, layout={"flex": "0 0 auto"})
+        right = widgets.VBox(
+            [self.answer, self.picture, self.remark, self.image, self.tables],
+            layout={"flex": "1 1 30em", "min_width": "0"},
+        )
+        super().__init__([widgets.HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "1em"})])
+        self._estimate()
+
+    @property
+    def report(self) -> Report:
+        """The report of what is chosen; raises MooInferError, in the words that are shown, where there is none."""
+        if self.scenario.value != CUSTOM:
+            return self._pipeline.run(self._names, self._scenarios[self.scenario.value])
+        sides: dict[str, dict[str, float]] = {"min": {}, "max": {}}
+        for objective in self._pipeline.candidates(self._names).objectives:
+            value = self.limits[objective.name].value
+            if np.isfinite(value):
+                sides[_side(objective)][objective.name] = value
+        return self._pipeline.run(self._names, Scenario(CUSTOM, sides["max"], sides["min"]))
+
+    @property
+    def _names(self) -> list[str]:
+        return list(self._models) if self.model.value == EVERY else [self.model.value]
+
+    def _estimate(self, _: object = None) -> None:
+        """Fill the table, give every objective a slider over its range, and decide."""
+        with self._told():
+            # The default selectors as such, so that the headline is theirs too.
+            selectors = SELECTORS if set(self.selectors.value) == set(SELECTORS) else self.selectors.value
+            self._pipeline = Pipeline(
+                self.aggregators.value,
+                selectors,
+                ESTIMATORS[self.estimator.value](self.trials.value, self.seed.value),
+                k_max=self.k_max.value,
+                parallelism=self.parallelism.value or None,
+                models=self._models,
+                registry=self._registry,
+            )
+            table = self._pipeline.candidates(self._names)
+            for objective in table.objectives:
+                self._fit(objective, table.column(objective.name))
+            self._limit_box.children = [self.limits[objective.name] for objective in table.objectives]
+            self._decide()
+
+    def _fit(self, objective: Objective, means: FloatArray) -> None:
+        """Give an objective a slider that reaches over its means; what it is set to stays."""
+        if objective.name not in self.limits:
+            own = self._own_limit(objective)
+            name = printable(f"{_side(objective)} {objective.name}")
+            slider = widgets.SelectionSlider(options=[("", own)], description=name, continuous_update=False, **WIDE)
+            slider.observe(self._limit_moved, "value")
+            self.limits[objective.name] = slider
+        self._set(objective, means, self.limits[objective.name].value)
+
+    def _set(self, objective: Objective, means: FloatArray, value: float) -> None:
+        """Set the slider of an objective; an infinite value is no limit."""
+        none = math.inf if _side(objective) == "max" else -math.inf
+        values = sorted({*_steps(means), value, none})
+        slider, self._quiet = self.limits[objective.name], True
+        slider.options = [
+            (printable(f"{v:.10g} {objective.unit}".rstrip()) if v != none else "none", v) for v in values
+        ]
+        slider.value = value
+        self._quiet = False
+
+    def _own_limit(self, objective: Objective) -> float:
+        """The limit of the chosen scenario on a mean, infinite where there is none; a slider shows no others."""
+        limits = self._scenarios[self.scenario.value].limits if self.scenario.value != CUSTOM else ()
+        worst = [limit.worst for limit in limits if (limit.objective, limit.statistic) == (objective.name, "mean")]
+        return float(worst[0]) if worst else math.inf if _side(objective) == "max" else -math.inf
+
+    def _take_scenario(self, _: object) -> None:
+        """Move the sliders to the limits of the scenario, and decide."""
+        if self._quiet or self.scenario.value == CUSTOM:
+            return
+        with self._told():
+            table = self._pipeline.candidates(self._names)
+            for objective in table.objectives:
+                self._set(objective, table.column(objective.name), self._own_limit(objective))
+            self._decide()
+
+    def _limit_moved(self, _: object) -> None:
+        if self._quiet:
+            return
+        with self._told():
+            self._quiet = True
+            self.scenario.value = CUSTOM
+            self._quiet = False
+            self._decide()
+
+    def _decide(self) -> None:
+        report = self.report
+        (scenario,) = report.scenarios
+        self.answer.value = to_html([headline(report, scenario)])
+        self.tables.value = to_html([title(scenario, report.candidates), *choices(report, scenario), *notes(report)])
+        self._draw()
+
+    def _draw(self, _: object = None) -> None:
+        """Draw the picture that is asked for, of the model that is chosen or recommended."""
+        self.remark.value = ""
+        with self._told(self.remark):
+            report = self.report
+            best = report.choice(report.headline)
+            first_model, first_aggregator = report.candidates.labels[0]
+            whose = {"model": best.model or first_model, "aggregator": best.aggregator or first_aggregator}
+            figure = PICTURES[self.picture.value](report, **whose if self.picture.value in OF_ONE_MODEL else {})
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=DPI)
+            self.image.value = drawn.getvalue()
+
+    @contextmanager
+    def _told(self, where: Any = None) -> Iterator[None]:
+        """Show what goes wrong in its own words, in place of the answer."""
+        try:
+            yield
+        except MooInferError as error:
+            (where or self.answer).value = to_html([str(error)])
+            self.image.value = b""
+            if where is None:
+                self.tables.value = ""
+
+
+def serve(
+    models: Path | None = None, plugin_files: Sequence[Path] = (), *, port: int = 8866, browser: bool = True
+) -> int:
+    """Serve an `Explorer` as a page, with Voila, until it is interrupted.
+
+    Args:
+        models: a YAML file, or None for the nine models of the paper.
+        plugin_files: Python files with plugins that are not packaged.
+        port: of this machine alone, 1 to 65535.
+        browser: whether to open a browser.
+
+    Returns:
+        The exit code of the server.
+
+    Raises:
+        MooInferError: for files that cannot be read, a port in use, and where Voila is missing (extra ``notebook``).
+    """
+    if find_spec("voila") is None:
+        raise MooInferError("the page needs voila: pip install 'moo-infer[notebook]'")
+    _known(models, Registry(*(plugin_file(path) for path in plugin_files)))  # better now than on the page
+    with socket.socket() as taken:
+        if taken.connect_ex(("127.0.0.1", port)) == 0:
+            raise MooInferError(f"port {port} is in use; give another one")
+    given = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
+    source = f"from moo_infer.explore.explore import Explorer\nExplorer(**{given!r})"
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "source": source,
+        "metadata": {},
+        "outputs": (),
+        "execution_count": None,
+        "id": "page",
+    }
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder, "moo_infer.ipynb")
+        page.write_text(json.dumps(document), encoding="utf-8")
+        command = [sys.executable, "-m", "voila", str(page), f"--port={port}", "--Voila.ip=127.0.0.1"]
+        return subprocess.call([*command, *([] if browser else ["--no-browser"])])
+
+
+def _known(
+    models: str | Path | Mapping[str, ModelProfile] | None, registry: Registry
+) -> tuple[Mapping[str, ModelProfile], Mapping[str, Scenario]]:
+    """Profiles and scenarios by name."""
+    if models is None:
+        return builtin_models(registry), builtin_scenarios()
+    if isinstance(models, Mapping):
+        return models, builtin_scenarios()
+    return load_models(models, registry), load_scenarios(models) or builtin_scenarios()
+
+
+def _makeable(registry: Registry, kind: type[Any], first: Sequence[str]) -> list[str]:
+    """Return the names of the parts that need no parameters, those named first in front."""
+    found = []
+    for name in [*first, *(name for name in registry.names(kind) if name not in first)]:
+        try:
+            registry.get(kind, name)
+        except MooInferError:
+            continue
+        found.append(name)
+    return found
+
+
+def _labelled(names: Sequence[str]) -> Sequence[str | tuple[str, str]]:
+    """Return names as options; where one is not printable, all are pairs of what is shown and the name."""
+    return names if all(name.isprintable() for name in names) else [(printable(name), name) for name in names]
+
+
+def _side(objective: Objective) -> str:
+    return "max" if objective.direction == "min" else "min"
+
+
+def _steps(means: FloatArray) -> list[float]:
+    """Return round numbers from the least to the largest mean, evenly or by equal factors."""
+    low, high = float(means.min()), float(means.max())
+    spread = np.geomspace if low > 0 and high > 10 * low else np.linspace
+    return sorted({float(f"{value:.4g}") for value in spread(low, high, STEPS)})

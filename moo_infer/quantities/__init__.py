@@ -1,0 +1,1 @@
+"""The mathematics of k: laws, samples, subsets, votes, quadrature, bootstrap weights."""

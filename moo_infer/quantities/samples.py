@@ -1,0 +1,225 @@
+"""What a model answered: the log of an evaluation with repeated samples, as arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MissingColumn, MooInferError, NothingPossible
+
+__all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "Samples"]
+
+# The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
+KEYS = ("model", "question_id")
+REQUIRED = (*KEYS, "sample", "correct")
+TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+FINGERPRINT = "fingerprint"  # what tells questions of one name apart; not kept
+COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j")
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+SHARED = 0.05  # fewer samples whose answer another one of the question has: texts, which no vote can count
+CHOICES = {"answer": "vote", "score": "choice by score"}
+ABSTAIN: Mapping[Literal["answer", "score"], str] = {
+    "answer": "in a vote they abstain",
+    "score": "they are chosen only where no other is there, and then count as wrong",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The A different answers of a model to its questions, and how they were judged; blanks are none.
+
+    Args:
+        question: (A,) which question an answer belongs to, ascending.
+        samples: (A,) how many samples gave it.
+        right: (A,) how many of these were judged right.
+    """
+
+    question: IntArray
+    samples: IntArray
+    right: FloatArray
+
+    @property
+    def judged_both_ways(self) -> BoolArray:
+        """(A,) those judged right and wrong."""
+        both: BoolArray = (self.right > 0) & (self.right < self.samples)
+        return both
+
+    @property
+    def several_right(self) -> int:
+        """How many questions have several answers that were judged right more often than wrong."""
+        return int((np.bincount(self.question[2 * self.right > self.samples]) > 1).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """N samples of one model on Q questions, those of a question beside each other. The arrays are not changed.
+
+    Args:
+        model: its name.
+        questions: (Q,) names of the questions.
+        question: (N,) which question a sample answers, ascending, in 0 ... Q - 1.
+        correct: (N,) 1 right, 0 wrong, NaN neither (the sample failed); or grades in [0, 1].
+        columns: (N,) more arrays by their name in the neutral table: ``answer`` (integer code within the model,
+            -1 = blank), ``score``, ``input_tokens``, ``cached_input_tokens``, ``output_tokens``, ``reasoning_tokens``,
+            ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown.
+
+    Raises:
+        MooInferError: for arrays of other lengths, questions that are not ascending, and grades out of range.
+
+    >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, np.nan]))
+    >>> samples.scored.n, samples.scored.right
+    (array([3, 1]), array([1, 1]))
+    """
+
+    model: str
+    questions: Sequence[str]
+    question: IntArray
+    correct: FloatArray
+    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, array in {"correct": self.correct, **self.columns}.items():
+            if np.shape(array) != np.shape(self.question):
+                raise MooInferError(
+                    f"{self.model}: {name} must have the shape of question, {np.shape(self.question)}, got "
+                    f"{np.shape(array)}"
+                )
+        if len(self.question) and ((self.question[1:] < self.question[:-1]).any() or self.question[0] < 0):
+            raise MooInferError(f"{self.model}: question must be ascending and >= 0")
+        if len(self.question) and self.question[-1] >= len(self.questions):
+            raise MooInferError(f"{self.model}: question must be < {len(self.questions)}, got {self.question[-1]}")
+        if not np.all(((self.correct >= 0) & (self.correct <= 1)) | np.isnan(self.correct)):
+            raise MooInferError(f"{self.model}: correct must be in [0, 1] or NaN; other grades belong to score")
+        object.__setattr__(self, "questions", tuple(self.questions))
+        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+
+    def __repr__(self) -> str:
+        return f"<Samples of {self.model}: {len(self)} on {len(self.questions)} questions>"
+
+    def __len__(self) -> int:
+        """Return how many samples there are."""
+        return len(self.question)
+
+    def __getitem__(self, column: str) -> npt.NDArray[Any]:
+        """Return a column (N,) by name; raises MissingColumn, naming those there are."""
+        if column == "correct":
+            return self.correct
+        if column not in self.columns:
+            raise MissingColumn(column, ("correct", *self.columns), f"the samples of {self.model}")
+        return self.columns[column]
+
+    def where(self, kept: BoolArray, /) -> "Samples":
+        """Return the samples of a mask (N,), with the questions that still have some."""
+        left, question = np.unique(self.question[kept], return_inverse=True)
+        return Samples(
+            self.model,
+            [self.questions[i] for i in left],
+            question.astype(np.int64),
+            self.correct[kept],
+            {name: array[kept] for name, array in self.columns.items()},
+        )
+
+    @cached_property
+    def scored(self) -> "Samples":
+        """The samples that are right or wrong or graded, with the questions that have some."""
+        known = np.isfinite(self.correct)
+        return self if known.all() and self.n.all() else self.where(known)
+
+    @cached_property
+    def n(self) -> IntArray:
+        """(Q,) how many samples a question has."""
+        return np.bincount(self.question, minlength=len(self.questions)).astype(np.int64)
+
+    @cached_property
+    def right(self) -> IntArray:
+        """(Q,) how many of them are right; raises NothingPossible where they are graded."""
+        self.refuse_grades()
+        return np.bincount(self.question, weights=np.nan_to_num(self.correct), minlength=len(self.questions)).astype(
+            np.int64
+        )
+
+    def known(self, column: str, /) -> BoolArray:
+        """(N,) which samples have a value of a column: a number, or an answer that is not blank."""
+        if column not in self.columns:
+            return np.zeros(len(self), dtype=bool)
+        values = self.columns[column]
+        known: BoolArray = values >= 0 if column == "answer" else np.isfinite(values)
+        return known
+
+    def no_choice(self, column: Literal["answer", "score"], /) -> str:
+        """Say why nothing can be chosen among samples by their answers (a vote) or by their scores; "" where it can.
+
+        >>> texts = {"answer": np.arange(4)}
+        >>> Samples("mine", ["q1", "q2"], np.array([0, 0, 1, 1]), np.ones(4), texts).no_choice("answer")
+        'no vote, because nearly all answers to a question differ: 4 different ones among 4'
+        """
+        if not (np.bincount(self.question[self.known(column)]) >= 2).any():
+            return f"no {CHOICES[column]}, because no question has two {column}s"
+        if column != "answer":
+            return ""
+        answers = self.answers
+        of_several = np.bincount(answers.question, answers.samples)[answers.question] > 1
+        different, among = int(of_several.sum()), int(answers.samples[of_several].sum())
+        if answers.samples[answers.samples > 1].sum() >= SHARED * among:
+            return ""
+        return f"no vote, because nearly all answers to a question differ: {different} different ones among {among}"
+
+    def caveats(self) -> list[str]:
+        """Say in words what votes and choices by score leave out, and what is odd in how answers were judged."""
+        said = []
+        for column, abstain in ABSTAIN.items():
+            known = self.known(column)
+            if reason := self.no_choice(column) if known.any() else "":
+                said.append(reason)
+            elif known.any() and not known.all():
+                lacking, of = int((~known).sum()), len(self)
+                said.append(f"{lacking} of {of} samples ({100 * lacking / of:.3g} %) have no {column}: {abstain}")
+        if self.graded or not self.known("answer").any():
+            return said
+        if both := int(self.answers.judged_both_ways.sum()):
+            said.append(f"{both} answers were judged both right and wrong, so that some of these judgements are errors")
+        if (several := self.answers.several_right) and not self.no_choice("answer"):
+            said.append(
+                f"{several} of {len(self.questions)} questions have several right answers: where they mean the same, "
+                "the vote is a lower bound (calibrate --merge-right takes them as one)"
+            )
+        return said
+
+    @cached_property
+    def answers(self) -> "Answers":
+        """The different answers, question by question; raises MissingColumn where there are none."""
+        known = self.known("answer") & np.isfinite(self.correct)
+        question, answer = self.question[known], self["answer"][known].astype(np.int64)
+        of_all = question * (answer.max(initial=0) + 1) + answer
+        different, first, which = np.unique(of_all, return_index=True, return_inverse=True)
+        return Answers(
+            question=question[first],
+            samples=np.bincount(which, minlength=len(different)).astype(np.int64),
+            right=np.bincount(which, self.correct[known], minlength=len(different)).astype(np.float64),
+        )
+
+    @cached_property
+    def graded(self) -> bool:
+        """Whether some samples are neither right nor wrong but graded between."""
+        return bool(((self.correct > 0) & (self.correct < 1)).any())
+
+    def refuse_grades(self) -> None:
+        """Raise NothingPossible where samples are graded: nothing then says which of them are right."""
+        if self.graded:
+            raise NothingPossible(
+                f"{self.model}: its samples are graded, not right or wrong, so that no pass@k, coverage, vote or "
+                "fit is known; best-of-k and one-call are, or a threshold makes grades right or wrong (--right-if)"
+            )
+
+    @property
+    def largest_k(self) -> int:
+        """The largest number of samples that every question has."""
+        return int(self.n.min(initial=2**31 - 1)) if len(self.questions) else 0

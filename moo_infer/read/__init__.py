@@ -1,0 +1,1 @@
+"""Reads what people have: profiles, logs, price lists, load tests."""

@@ -1,0 +1,152 @@
+"""Brings the rows of one or more files together: in order, each sample once, several runs as further samples."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.errors import MooInferError, by_accident
+from ..quantities.samples import FINGERPRINT, KEYS
+from .log import Log, Source
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["joined"]
+
+PLACE = (*KEYS, "sample")
+
+
+def joined(
+    frames: "Sequence[pl.DataFrame]", sources: Sequence[Source], /, *, strict: bool = False
+) -> tuple[Log, list[str]]:
+    """Return the log of all files, and what is to be said of how they belong together.
+
+    Samples of one number that stand in several files are further samples of their question: a run each, with a seed of
+    its own.
+
+    Args:
+        frames: the rows of each file, checked.
+        sources: the files.
+        strict: refuse a file that has some samples twice, though just the same.
+
+    Raises:
+        MooInferError: where a file has a sample twice, two files have the same rows, or what would become further
+            samples are other questions, by their targets.
+    """
+    import polars as pl
+
+    said: list[str] = []
+    logs = [_ordered(Log(frame, (source,)), strict, said) for frame, source in zip(frames, sources, strict=True)]
+    if len(logs) == 1:
+        return _without_fingerprints(logs[0], said)
+    graded = any(log.frame["correct"].dtype == pl.Float64 for log in logs)
+    whole = pl.concat(
+        [
+            (log.frame.cast({"correct": pl.Float64}) if graded else log.frame).with_columns(file=pl.lit(i, pl.Int64))
+            for i, log in enumerate(logs)
+        ],
+        how="diagonal",
+    )
+    files = whole.group_by(PLACE, maintain_order=True).agg(pl.len().alias("files")).filter(pl.col("files") > 1)
+    again = files["model"].unique(maintain_order=True).to_list()
+    for model in again:
+        said.append(_further(whole.filter(pl.col("model") == model), model, sources))
+    if again:
+        first = pl.col("sample").min().over(*KEYS)
+        nth = pl.struct("file", "sample").rank("ordinal").over(*KEYS).cast(pl.Int64) - 1
+        whole = whole.with_columns(
+            pl.when(pl.col("model").is_in(again)).then(first + nth).otherwise("sample").alias("sample")
+        )
+    return _without_fingerprints(_ordered(Log(whole.drop("file"), tuple(sources)), strict, said), said)
+
+
+def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> str:
+    """Say that a model's files are further samples; refuse two with the same rows, or of other questions."""
+    import polars as pl
+
+    parts = rows.partition_by("file", maintain_order=True)
+    for j, later in enumerate(parts):
+        for earlier in parts[:j]:
+            both = later.join(earlier, on=PLACE, how="inner", suffix="_earlier")
+            names = [name for name in later.columns if f"{name}_earlier" in both.columns and name != "file"]
+            same = both.select(pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_earlier")) for name in names))
+            if len(both) and same.to_series().all():
+                first, second = (sources[part["file"][0]].file for part in (earlier, later))
+                raise MooInferError(
+                    f"{second}: the {len(both)} samples of {model!r} that stand in {first} too are the same in both: "
+                    "one run twice is no further samples"
+                )
+    several = rows.group_by(KEYS, maintain_order=True).agg(pl.col("file").n_unique()).filter(pl.col("file") > 1)
+    for mark in (FINGERPRINT, "target"):
+        if mark not in rows.columns:
+            continue
+        known = rows.drop_nulls(mark).unique((*KEYS, mark), maintain_order=True)
+        for (_, question), of in known.group_by(KEYS, maintain_order=True):
+            if of["file"].n_unique() > 1:
+                one, other = (sources[of["file"][i]].file for i in (0, 1))
+                raise MooInferError(
+                    f"{other}: question {question!r:.60} of {model!r} is another one than in {one}: its text, its "
+                    "choices or its target differ; give tasks names of their own, or tell runs apart by NAME=FILE"
+                )
+    return (
+        f"{len(several)} questions of {model} stand in {len(parts)} files: each file has further samples of them, "
+        f"{len(rows)} in all; NAME=FILE tells runs apart that are not further samples"
+    )
+
+
+def _without_fingerprints(log: Log, said: Sequence[str]) -> tuple[Log, list[str]]:
+    """The log without what only tells questions apart; and whether questions of one name differ."""
+    import polars as pl
+
+    frame = log.frame
+    if FINGERPRINT not in frame.columns:
+        return log, [*said]
+    marks = frame.group_by("question_id", maintain_order=True).agg(pl.col(FINGERPRINT).drop_nulls().n_unique())
+    different = marks.filter(pl.col(FINGERPRINT) > 1)["question_id"]
+    remarks = [*said]
+    if len(different):
+        remarks.append(
+            f"{len(different)} questions ({different[0]!r:.60} is one) are not the same everywhere: their text, their "
+            "choices or their targets differ; who compares models compares them on different questions"
+        )
+    return Log(frame.drop(FINGERPRINT), log.sources), remarks
+
+
+def _ordered(log: Log, strict: bool, said: list[str]) -> Log:
+    """Bring rows of a question together, in the order of their numbers; refuse duplicates, or say what is left out."""
+    import polars as pl
+
+    frame, runs = log.frame, log._runs
+    starts, sample = runs["start"].to_numpy(), frame["sample"].to_numpy()
+    step = np.diff(sample)
+    step[starts[1:] - 1] = 1
+    together = runs.select(KEYS).n_unique() == len(runs) and len(runs["model"].rle()) == runs["model"].n_unique()
+    if together and (step > 0).all():
+        return log
+    questions = runs.select(KEYS).unique(maintain_order=True)
+    models = questions.select("model").unique(maintain_order=True).with_row_index("of_model")
+    questions = questions.join(models, on="model", how="left", maintain_order="left")
+    questions = questions.sort("of_model", maintain_order=True).with_row_index("place")
+    each = runs.join(questions, on=KEYS, how="left", maintain_order="left")["place"].to_numpy().astype(np.int64)
+    place = np.repeat(each, np.diff(np.append(starts, len(frame))))
+    order = np.lexsort((sample, place))
+    place, sample = place[order], sample[order]
+    twice = np.flatnonzero((np.diff(place) == 0) & (np.diff(sample) == 0))
+    if not len(twice):
+        return Log(frame.select(pl.all().gather(pl.Series(order))), log.sources)
+    pairs = [sorted(int(i) for i in order[place : place + 2]) for place in twice]
+    first, second = pairs[0]
+    model, question, number = frame.select(*KEYS, "sample").row(first)
+    what = (
+        f"{log.sources[0].file}: row {second + 1}: model {model!r}, question {question!r:.60}, sample {number} stands "
+        f"in row {first + 1} already"
+    )
+    if strict or len(pairs) > by_accident(len(frame)) or any(frame.row(i) != frame.row(j) for i, j in pairs):
+        raise MooInferError(
+            f"{what}, {len(pairs)} such in all; without a column sample, the rows of a question are numbered in their "
+            "order"
+        )
+    said.append(f"{what}, just the same, and is left out; {len(pairs)} such in all")
+    left = np.delete(order, twice + 1)
+    return Log(frame.select(pl.all().gather(pl.Series(left))), log.sources)

@@ -1,0 +1,141 @@
+"""One run of a load test, as a reader of a tool's files gives it, and the numbers in the JSON of such files."""
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.errors import MooInferError
+
+__all__ = ["COLUMNS", "FAILED", "NEEDED", "Document", "Row", "Run", "known", "number", "optional"]
+
+COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
+NEEDED = ("input_tokens", "output_tokens", "latency_s")
+LEAST = {  # of a row, and whether it may be that
+    "concurrency": (0, False),
+    "input_tokens": (0, True),
+    "output_tokens": (1, True),
+    "ttft_s": (0, True),
+    "latency_s": (0, False),
+}
+
+LARGEST = 1e12  # tokens, requests or seconds: more are a mistake, and squares of them would cancel in a fit
+FAILED = ("failed request", "failed requests")
+
+Row = dict[str, float]
+Document = tuple[str, Mapping[str, Any]]  # where it stands in a file, and the JSON object
+
+
+@dataclass
+class Run:
+    """One run of a load test: its single requests, or one row of their means.
+
+    Args:
+        means: whether the row is a mean over the requests of the run.
+        rows: numbers by their columns, those of `NEEDED` and perhaps ttft_s.
+        concurrency: requests that were running at a time, on average; None where the file does not tell.
+        odd: why records cannot be read, each a sentence ``place: reason``.
+        aside: how many requests or runs the tool itself marks as no part of the measurement, by what one and several of
+            them are called.
+        remarks: what else is to be known of the run.
+    """
+
+    means: bool = False
+    rows: list[Row] = field(default_factory=list)
+    concurrency: float | None = None
+    odd: list[str] = field(default_factory=list)
+    aside: Counter[tuple[str, str]] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def mean_s(self) -> float:
+        """The mean seconds of a request."""
+        return math.fsum(row["latency_s"] for row in self.rows) / len(self.rows)
+
+    def add(self, where: str, read: Callable[[Any], Row], record: object, /) -> bool:
+        """Add the row that is read from a record, or why it cannot be; return whether it was added."""
+        try:
+            self.rows.append(_in_range(read(record)))
+        except MooInferError as error:
+            self.odd.append(f"{where}: {error}")
+            return False
+        return True
+
+
+def _in_range(row: Row) -> Row:
+    """The row.
+
+    Raises:
+        MooInferError: for what is missing, is no finite number, or cannot be.
+    """
+    for name, (least, allowed) in LEAST.items():
+        value = row.get(name)
+        if value is None:
+            if name in NEEDED:
+                raise MooInferError(f"{name} is missing")
+            continue
+        if not abs(value) <= LARGEST:
+            what = "a finite number" if not math.isfinite(value) else f"at most {LARGEST:g}"
+            raise MooInferError(f"{name}: must be {what}, got {value:g}")
+        if value < least or (value == least and not allowed):
+            raise MooInferError(f"{name}: must be {'>=' if allowed else '>'} {least}, got {value:g}")
+    if row.get("ttft_s", 0.0) > row["latency_s"]:
+        raise MooInferError(f"ttft_s = {row['ttft_s']:g} is more than latency_s = {row['latency_s']:g}")
+    return row
+
+
+def number(record: object, /, *path: str) -> float:
+    """Return the number at a path of keys.
+
+    Raises:
+        MooInferError: where it is missing, null or no finite number.
+
+    >>> number({"metrics": {"ttft": {"avg": 48.0}}}, "metrics", "ttft", "avg")
+    48.0
+    """
+    found, reason = _looked_up(record, path)
+    if reason:
+        raise MooInferError(reason)
+    return _finite(found, path)
+
+
+def optional(record: object, /, *path: str) -> float | None:
+    """Return the number at a path of keys, or None where it is missing or null.
+
+    Raises:
+        MooInferError: where it is no finite number.
+    """
+    found, reason = _looked_up(record, path)
+    return None if reason else _finite(found, path)
+
+
+def known(record: object, /, *path: str) -> float | None:
+    """Return the number at a path of keys, or None where there is none."""
+    try:
+        return optional(record, *path)
+    except MooInferError:
+        return None
+
+
+def _looked_up(record: object, path: tuple[str, ...]) -> tuple[object, str]:
+    """What stands at a path of keys, or why nothing does."""
+    found = record
+    for i, key in enumerate(path):
+        if not isinstance(found, Mapping):
+            return None, f"{'.'.join(path[:i]) or 'it'}: must be a JSON object, got {found!r:.40}"
+        here = ".".join(path[: i + 1])
+        if key not in found:
+            return None, f"{here} is missing"
+        found = found[key]
+        if found is None:
+            return None, f"{here} is null"
+    return found, ""
+
+
+def _finite(value: object, path: tuple[str, ...]) -> float:
+    # NaN and integers that no float can hold compare as not less
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise MooInferError(f"{'.'.join(path)}: must be a finite number, got {value!r:.40}")
+    return value

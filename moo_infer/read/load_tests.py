@@ -1,0 +1,209 @@
+"""Reads what load tests of a server or an API write: the files of their tools, and a neutral CSV."""
+
+import csv
+import json
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, listed
+from ..core.files import head, lines
+from .bounds import refuse_more
+from .json_files import entries, json_object
+from .load_formats import FORMATS, runs
+from .load_runs import COLUMNS, NEEDED, Document, Row, Run
+
+__all__ = ["COLUMNS", "Measured", "read"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+READ = f"{FORMATS}, and CSV with the columns {', '.join(COLUMNS)} (concurrency and ttft_s may be missing)"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Single requests, or means over the requests of a run: n rows. What was not measured is NaN.
+
+    Args:
+        concurrency: (n,) requests that were running at the time, > 0, or NaN.
+        input_tokens, output_tokens: (n,) >= 0.
+        ttft_s: (n,) seconds to the first token, >= 0, or NaN.
+        latency_s: (n,) seconds to the last token, > 0.
+        means: (n,) whether rows are means over many requests, or one answer for all.
+        run: (n,) which run of a load test a row is of; None where each row is of its own.
+        remarks: what was left out of files, and what else they do not tell, in sentences.
+    """
+
+    concurrency: FloatArray
+    input_tokens: FloatArray
+    output_tokens: FloatArray
+    ttft_s: FloatArray
+    latency_s: FloatArray
+    means: bool | BoolArray = False
+    run: IntArray | None = None
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.latency_s)
+
+    @property
+    def single(self) -> BoolArray:
+        """(n,) whether rows are single requests."""
+        return np.broadcast_to(~np.asarray(self.means, dtype=bool), len(self))
+
+    def where(self, rows: BoolArray, /) -> "Measured":
+        """Return the rows given (n,)."""
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        run = None if self.run is None else self.run[rows]
+        return Measured(**columns, means=~self.single[rows], run=run, remarks=self.remarks)
+
+    def averaged(self, rows: BoolArray, /) -> dict[str, FloatArray]:
+        """Return the means of runs, by column, over the rows given (n,).
+
+        A mean over requests is what the summary of a run has, so that both ways to write a run say the same.
+        """
+        run = np.arange(len(self)) if self.run is None else self.run
+        _, index, count = np.unique(run[rows], return_inverse=True, return_counts=True)
+        return {name: np.bincount(index, weights=getattr(self, name)[rows]) / count for name in COLUMNS}
+
+
+def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> Measured:
+    """Read the result files of one or more runs.
+
+    Formats are told apart by their keys: the JSON of ``vllm bench serve --save-result`` (with or without
+    ``--save-detailed``, also appended) and of SGLang's ``bench_serving``, of ``guidellm benchmark``, aiperf's
+    ``profile_export_aiperf.json`` and ``profile_export.jsonl``, GenAI-Perf's ``profile_export_genai_perf.json``,
+    llmperf's ``*_individual_responses.json`` and ``*_summary.json``; and CSV with the columns ``concurrency,
+    input_tokens, output_tokens, ttft_s, latency_s`` and perhaps comments (``#``). `load_formats` says where their field
+    names were read. All may be gzips.
+
+    Records that cannot be read are left out, all of a file named in one warning. So are, counted, requests and runs
+    that their tool marks as no part of the measurement: those that failed, were cancelled or did not end, and warm-up.
+
+    Args:
+        paths: files.
+        strict: refuse a file with a record that cannot be read.
+
+    Raises:
+        MooInferError: for files that cannot be read or are none of these, and where more records of a file cannot be
+            read than can.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "log.csv"
+    ...     _ = file.write_text("input_tokens,output_tokens,latency_s\\n100,50,1.5\\n")
+    ...     read([file]).latency_s
+    array([1.5])
+    """
+    found: list[Run] = []
+    remarks: list[str] = []
+    refused: list[str] = []
+    for path in map(Path, paths):
+        try:
+            of_file = list(_runs(path))
+            remarks += [f"{path}: {sentence}" for sentence in _left_out(of_file, strict)]
+        except MooInferError as error:
+            refused.append(f"{path}: {error}")
+        else:
+            found += of_file
+    if refused:
+        raise MooInferError("; ".join(refused))
+    numbered = [(i, run, row) for i, run in enumerate(found) for row in run.rows]
+    if not numbered:
+        names = ", ".join(map(str, paths)) or "no file"
+        raise MooInferError("; ".join([f"{names}: no completed request in it", *remarks]))
+    for sentence in remarks:
+        warnings.warn(sentence, stacklevel=2)
+    rows = [row | ({} if run.concurrency is None else {"concurrency": run.concurrency}) for _, run, row in numbered]
+    columns = {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in COLUMNS}
+    means = np.array([run.means for _, run, _ in numbered])
+    return Measured(**columns, means=means, run=np.array([i for i, _, _ in numbered]), remarks=tuple(remarks))
+
+
+def _left_out(found: Sequence[Run], strict: bool) -> Iterator[str]:
+    """What of a file is left out, and why.
+
+    Raises:
+        MooInferError: where that is more than what stays, or nothing may be.
+    """
+    odd = [sentence for run in found for sentence in run.odd]
+    kept = sum(len(run.rows) for run in found)
+    if odd:
+        if strict or len(odd) > kept:
+            raise MooInferError(listed(odd))
+        yield f"{len(odd)} of {len(odd) + kept} records are left out: {listed(odd)}"
+    aside = sum((run.aside for run in found), Counter[tuple[str, str]]())
+    if aside:
+        yield f"not fitted: {', '.join(f'{n} {one if n == 1 else several}' for (one, several), n in aside.items())}"
+    for run in found:
+        yield from run.remarks
+
+
+def _runs(path: Path) -> Iterator[Run]:
+    """The runs in a file."""
+    start = head(path)
+    refuse_more(path)
+    if start.lstrip()[:1] not in (b"{", b"["):
+        yield from _csv(path)
+        return
+    run = Run()
+    documents: list[Document] = []
+    for where, found in _documents(path):
+        if isinstance(found, MooInferError):
+            run.odd.append(str(found))
+        else:
+            documents.append((where, found))
+    yield run
+    yield from runs(documents)
+
+
+def _documents(path: Path) -> Iterable[tuple[str, dict[str, Any] | MooInferError]]:
+    """Where each JSON object of a file stands: one a line, those of a list, or one over many lines."""
+    first, second = ([text for _, text in islice(lines(path), 2)] + [""])[:2]
+    if first.startswith("[") or second.startswith("{"):
+        return entries(path)
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return [("record 1", json_object(path))]
+    return entries(path)
+
+
+def _csv(path: Path) -> Iterator[Run]:
+    """Rows of a CSV, each a run of its own: a row says itself how many ran."""
+    numbered = [(i, text) for i, text in lines(path) if not text.startswith("#")]
+    rows = csv.DictReader((text for _, text in numbered), skipinitialspace=True)
+    header = [column.strip() for column in rows.fieldnames or ()]
+    if missing := [column for column in NEEDED if column not in header]:
+        raise MooInferError(
+            f"is no CSV with {', '.join(missing)} (its header: {', '.join(header)!r:.60}); read are {READ}"
+        )
+    rows.fieldnames = header
+    for row in rows:
+        run = Run()
+        run.add(f"line {numbered[rows.line_num - 1][0]}", _csv_row, row)
+        if run.rows:
+            run.concurrency = run.rows[0].get("concurrency")
+        yield run
+
+
+def _csv_row(row: dict[str, str | None]) -> Row:
+    given = {column: text.strip() for column in COLUMNS if (text := row.get(column) or "").strip()}
+    found = {}
+    for column, text in given.items():
+        try:
+            found[column] = float(text)
+        except ValueError:
+            raise MooInferError(f"{column}: must be a number, got {text!r:.40}") from None
+    return found

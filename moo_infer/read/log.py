@@ -1,0 +1,171 @@
+"""Logs of evaluations as the neutral table, and where its rows come from."""
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, unknown
+from ..core.files import aside
+from ..quantities.samples import KEYS, REQUIRED, Samples
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Log", "Source"]
+
+IntArray = npt.NDArray[np.int64]
+
+SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from.
+
+    Args:
+        file: the path, as it was given.
+        sha256: of the file's bytes, in hexadecimal.
+        rows: how many samples were read from it.
+        format: the name of the log reader that read it.
+        models: those in it, as they are called here.
+        called: what its model is called in the file, where another name was given; otherwise "".
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    format: str
+    models: tuple[str, ...] = ()
+    called: str = ""
+
+    def __str__(self) -> str:
+        """Return the file, the beginning of its checksum, how many rows it has, and its format."""
+        return f"{self.file} (sha256 {self.sha256[:12]}, {self.rows} rows, {self.format})"
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """Samples of one or more models, in the neutral table.
+
+    Args:
+        frame: a polars frame, a row a sample: those columns of `COLUMNS` that say something, checked. Text is String,
+            `correct` Boolean (null where the sample failed; Float64 in [0, 1] where scores are grades), `sample` and
+            token counts Int64, other numbers Float64; unknown is null. Models and their questions stand in the order in
+            which they first appear, samples of a question in that of their numbers.
+        sources: where the rows come from.
+    """
+
+    frame: "pl.DataFrame"
+    sources: tuple[Source, ...] = ()
+
+    def samples(self) -> list[Samples]:
+        """Return the samples of each model as arrays, models and questions in the order of the frame.
+
+        Answers are integer codes within the model, without the white space around them; -1 is blank. Unknown numbers
+        are NaN, and a column of which a model has nothing is left out. Targets stay in the table.
+        """
+        import polars as pl
+
+        frame, runs = self.frame, self._runs
+        numbers = [name for name in frame.columns if name not in (*REQUIRED, "answer", "target")]
+        numbered = [pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan)]
+        if "answer" in frame.columns:
+            code, which = _codes(frame["answer"])
+            numbered.append(which)
+        arrays = frame.select(numbered)
+        correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
+        answers = code[arrays["answer"].to_numpy()] if "answer" in frame.columns else None
+        starts = np.append(runs["start"].to_numpy(), len(frame))
+        found = []
+        for (model,), part in runs.with_row_index("run").group_by("model", maintain_order=True):
+            first, last = part["run"][0], part["run"][-1] + 1
+            rows = slice(int(starts[first]), int(starts[last]))
+            columns: dict[str, Any] = {
+                name: array[rows]
+                for name, array in zip(numbers, others, strict=True)
+                if frame[name][rows].null_count() < rows.stop - rows.start
+            }
+            if answers is not None and (answers[rows] >= 0).any():
+                columns["answer"] = _compact(answers[rows])
+            question = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
+            found.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
+        return found
+
+    def only(self, models: Sequence[str], /) -> "Log":
+        """Return the samples of some models; raises MooInferError for one that is not there."""
+        import polars as pl
+
+        there = self.frame["model"].unique(maintain_order=True).to_list()
+        for model in models:
+            if model not in there:
+                raise unknown("model", model, there)
+        return Log(self.frame.filter(pl.col("model").is_in(list(models))), self.sources)
+
+    def of(self, model: str, /) -> list[Source]:
+        """Return the files that a model's rows come from."""
+        return [source for source in self.sources if model in source.models]
+
+    def write(self, path: str | Path, /) -> None:
+        """Write the table to a file: .csv, .jsonl, either also with .gz, or .parquet.
+
+        It is written beside the file first and then renamed, so that nothing half-written is ever found.
+
+        Raises:
+            MooInferError: for other endings, and where the file cannot be written.
+        """
+        import polars as pl
+
+        path = Path(path)
+        ending = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if ending is None:
+            raise MooInferError(f"{path}: must end in one of {', '.join(SUFFIXES)}")
+        names = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
+        write: Any = getattr(self.frame, names[ending.removesuffix(".gz")])
+        with aside(path) as place, gzip.open(place, "wb") if ending.endswith(".gz") else place.open("wb") as file:
+            try:
+                write(file)
+            except pl.exceptions.PolarsError as error:  # as polars says that a disk is full
+                raise MooInferError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from None
+
+    @cached_property
+    def _runs(self) -> "pl.DataFrame":
+        """Rows beside each other that belong to one question: model, question_id, and the number of the first row."""
+        import polars as pl
+
+        begins = np.zeros(len(self.frame) + 1, dtype=bool)
+        begins[0] = True
+        for name in KEYS:
+            begins[np.cumsum(self.frame[name].rle().struct.field("len").to_numpy(), dtype=np.int64)] = True
+        starts = np.flatnonzero(begins[:-1])
+        return self.frame.select(pl.col(KEYS).gather(pl.Series(starts))).with_columns(start=starts)
+
+
+def _codes(answers: "pl.Series") -> "tuple[IntArray, pl.Expr]":
+    """Codes of the different answers without the white space around them, and which of them each answer is.
+
+    The code is -1 where nothing is left, and at the end for no answer.
+    """
+    import polars as pl
+
+    different = answers.drop_nulls().unique()
+    stripped = different.str.strip_chars()
+    kept = stripped.filter(stripped != "").unique().sort()
+    code = stripped.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    which = pl.col(answers.name).cast(pl.Enum(different)).to_physical().cast(pl.Int64).fill_null(len(different))
+    return np.append(code, -1), which
+
+
+def _compact(codes: IntArray) -> IntArray:
+    """The same codes as 0, 1, ... without gaps; -1 stays."""
+    used = np.bincount(codes + 1) > 0
+    if used[1:].all():
+        return codes
+    used[0] = False
+    compact: IntArray = np.where(codes < 0, -1, (np.cumsum(used) - 1)[codes + 1])
+    return compact

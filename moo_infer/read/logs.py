@@ -1,0 +1,195 @@
+"""Reads logs of evaluations, whatever wrote them, into the neutral table."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import MooInferError
+from ..core.files import called_after, head
+from ..core.parts import check
+from ..interfaces import LogReader
+from ..quantities.samples import COLUMNS
+from ..registry import Registry
+from .bounds import refuse_more
+from .grading import Grading
+from .joining import joined
+from .judgements import merged, settled, several_targets
+from .log import Log, Source
+from .neutral import checked, meant
+from .recognition import PARQUET, failure, recognised
+from .rows import Raw, framed, tabulated
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["read_log"]
+
+TABLE = "table"  # the reader that takes names of columns
+
+
+def read_log(
+    paths: str | Path | Sequence[str | Path],
+    /,
+    format: str | LogReader | None = None,
+    registry: Registry | None = None,
+    *,
+    grading: Grading | None = None,
+    columns: Mapping[str, str] | None = None,
+    merge_right: bool = False,
+    max_log_bytes: int | None = None,
+    strict: bool = False,
+) -> Log:
+    """Read the logs of evaluations with repeated samples.
+
+    The samples that several files have of one question of a model are further samples of it, which a warning says; so
+    the task is part of the name of a question in all readers. A record that cannot be read is left out, and all of them
+    are named in a warning.
+
+    Args:
+        paths: one or more files. ``NAME=FILE`` calls the model in the file so, as one model may be run in several
+            settings.
+        format: the name of a log reader, its parameters behind a colon (``lm-eval:filter=strict-match``), or a
+            LogReader; default the one that recognises the file.
+        registry: where log readers are looked up; default everything installed.
+        grading: how scores are read that are not right or wrong as they stand.
+        columns: what the columns of tables are called, by the name in the neutral table; a number may multiply or
+            divide them: ``{"question_id": "prompt_id", "latency_s": "latency_ms/1000"}``.
+        merge_right: take the answers to a question that were judged right as one, as where fractions are written in
+            several ways: a vote then counts them together.
+        max_log_bytes: how many bytes a file may have when it is unpacked; default 1 GiB, and for packed ones 40 times
+            their size where that is less. Lines, and members of archives, may have a quarter of it.
+        strict: refuse a file with a record that cannot be read.
+
+    Raises:
+        MooInferError: naming the file and the place in it: for files that cannot be read or are of no known format (or
+            of several), missing columns, most records or scores that cannot be read, samples that are there twice, and
+            two files with the same rows.
+
+    Warns:
+        UserWarning: of what is left out or odd.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "log.csv"
+    ...     _ = file.write_text("model,question_id,sample,correct\\nmine,q1,1,1\\nmine,q1,2,0\\nmine,q2,1,\\n")
+    ...     log = read_log(file)
+    >>> log.sources[0].rows, log.samples()[0].n.tolist()
+    (3, [2, 1])
+    """
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not given:
+        raise MooInferError("no log was given")
+    registry = registry or Registry()
+    reader = registry.get(LogReader, format) if isinstance(format, str) else format
+    if reader is not None:
+        check(reader, LogReader, "format")
+    if columns and reader is not None and reader.name != TABLE:
+        raise MooInferError(f"--column names columns of tables, but the format is {reader.name}")
+    named = {"columns": dict(columns)} if columns else {}
+    table = registry.build(LogReader, {"kind": TABLE, **named}, "--column" if columns else "log reader")
+    if columns and reader is not None:
+        reader = table
+    frames: list[pl.DataFrame] = []
+    sources: list[Source] = []
+    for item in given:
+        name, path = _named(item)
+        try:
+            start = head(path)
+            refuse_more(path, max_log_bytes)
+            chosen = reader or recognised(start, path, registry, table, named=bool(columns))
+            if columns and chosen is not table:
+                raise MooInferError(f"--column names columns of tables, but this is {chosen.name}")
+            raw = _raw(chosen, path)
+            _name_model(raw, name, path)
+            frame, remarks = checked(raw, grading or Grading(), strict=strict)
+            called = ""
+            if name is not None:
+                called, frame = str(frame["model"][0]), _renamed(frame, name)
+        except MooInferError as error:
+            raise MooInferError(f"{path}: {error}") from error
+        for remark in remarks:
+            warnings.warn(f"{path}: {remark}", stacklevel=2)
+        models = tuple(map(str, frame["model"].unique(maintain_order=True)))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        for source in sources:
+            for model in {*models} & {*source.models}:
+                _same_name(model, called, source, path)
+                if digest == source.sha256:
+                    raise MooInferError(f"{path}: is the same as {source.file}: one run twice is no further samples")
+        frames.append(frame)
+        sources.append(Source(str(path), digest, len(frame), chosen.name, models, called))
+    log, said = joined(frames, sources, strict=strict)
+    frame, judged = settled(log.frame)
+    if merge_right:
+        frame, together = merged(frame)
+        judged += together
+    for remark in (*said, *several_targets(frame), *judged):
+        warnings.warn(remark, stacklevel=2)
+    return Log(frame, log.sources)
+
+
+def _named(item: str | Path) -> tuple[str | None, Path]:
+    """The new name of a model, if there is one, and the path."""
+    name, equals, rest = str(item).partition("=")
+    if isinstance(item, str) and equals and not os.path.exists(item) and os.path.exists(rest):
+        if not name.strip():
+            raise MooInferError(f"{item}: the name before = is blank")
+        return name, Path(rest)
+    return None, Path(item)
+
+
+def _raw(reader: LogReader, path: Path) -> Raw:
+    """What a reader gives; columns that are not neutral stay as names."""
+    import polars as pl
+
+    try:
+        read: Any = reader.read(path)
+        if isinstance(read, pl.LazyFrame):
+            names = read.collect_schema().names()
+            frame = read.select(name for name in names if name in COLUMNS).collect()
+            others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
+            return framed(frame.with_columns(others), None if head(path).startswith(PARQUET) else path)
+        if isinstance(read, Iterable) and not isinstance(read, str | bytes):
+            return tabulated(read)
+    except MooInferError:
+        raise
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = next(filter(None, str(error).splitlines()), type(error).__name__)
+        raise MooInferError(f"cannot be read: {reason:.200}") from error
+    except Exception as error:  # whatever a part raises
+        raise failure(reader, error) from error
+    raise MooInferError(f"log reader {reader.name!r} must return rows or a lazy frame, got {type(read).__name__}")
+
+
+def _name_model(raw: Raw, name: str | None, path: Path) -> None:
+    """Where rows do not name the model, it is called as it was named on the command line, or after the file."""
+    import polars as pl
+
+    frame = raw.frame
+    if not len(frame) or ("model" in frame.columns and frame["model"].null_count() < len(frame)):
+        return
+    if name is None and (other := meant("model", frame.columns)):
+        raise MooInferError(
+            f"missing model; is {other} meant? --column model={other}; NAME=FILE names the model of a file"
+        )
+    raw.frame = frame.with_columns(pl.lit(name or called_after(path)).alias("model"))
+
+
+def _renamed(frame: "pl.DataFrame", name: str) -> "pl.DataFrame":
+    import polars as pl
+
+    if len(models := frame["model"].unique(maintain_order=True)) > 1:
+        there = ", ".join(map(str, models[:4])) + (", ..." if len(models) > 4 else "")
+        raise MooInferError(f"{name}= names one model, but the file has {len(models)}: {there}")
+    return frame.with_columns(pl.lit(name).alias("model"))
+
+
+def _same_name(model: str, called: str, source: Source, path: Path) -> None:
+    """Refuse a name for a model that another file uses for another one."""
+    if bool(called) == bool(source.called) or (called or model) == (source.called or model):
+        return
+    raise MooInferError(f"{path}: {model!r} is also the name given to {source.called or called!r}; names must differ")

@@ -1,0 +1,255 @@
+"""What must hold for the columns of the neutral table."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, by_accident, listed
+from ..core.files import ends_open
+from ..quantities.samples import COLUMNS, FINGERPRINT, KEYS, TOKENS
+from .grading import Grading, Unreadable, advice, graded
+from .rows import Raw
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["NEEDED", "checked", "meant"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+TEXTS = (*KEYS, "answer", "target", FINGERPRINT)
+WHOLE = ("sample", *TOKENS)
+CACHED = ("cached_input_tokens", "input_tokens")  # those, of all these
+NEEDED = (*KEYS, "correct")  # samples are numbered where they have no numbers
+LARGEST = 2**53  # beyond, whole numbers are not told apart by a float
+LISTED = 30  # names of columns in a message
+SHOWN = 100  # rows whose faults are put into words
+MARKS = 2  # of text, of which one may say what is right
+LOOKED_AT = 10_000  # samples for a median
+LONG_S, SLOW_S = 600.0, 60.0  # seconds of a sample that are questioned, the second where a token takes more than one
+ELSEWHERE = {  # what others call the columns that are needed
+    "model": ("model_name", "model_id", "llm", "engine"),
+    "question_id": ("prompt_id", "problem_id", "task_id", "item_id", "doc_id", "qid", "id", "question"),
+    "correct": ("is_correct", "passed", "right", "success", "accuracy", "grade", "score"),
+}
+
+
+def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl.DataFrame, list[str]]":
+    """Return the columns of the neutral table that say something, with fixed types and in range, and what is odd.
+
+    Text is String, `correct` Boolean (Float64 where scores are grades), token counts and `sample` Int64, other numbers
+    Float64; blanks are null. Records that cannot be are left out, all of them named in one sentence. What is possible
+    but odd is said in sentences.
+
+    Args:
+        raw: what a reader gave.
+        grading: how its `correct` is read.
+        strict: refuse what else would be left out.
+
+    Raises:
+        MooInferError: for columns that are missing, and where more records would be left out than stay, or scores that
+            cannot be read are no accident: naming rows (counted from 1) and columns, what is allowed and what was
+            given.
+    """
+    import polars as pl
+
+    frame, n = raw.frame, len(raw.frame)
+    names = [*frame.columns, *([] if raw.scores is None else ["correct"])]
+    if not n and raw.odd:
+        raise MooInferError(listed(raw.odd))
+    if names:
+        _refuse_missing(names, frame)
+    if not n:
+        raise MooInferError("holds no samples")
+    clean, faults = _typed(frame)
+    grades, unread = graded(raw.scores, n, grading)
+    bad = np.zeros(n, dtype=bool)
+    bad[list(unread)] = True
+    for fault in faults.values():
+        bad |= fault
+    count, kept = len(raw.odd) + int(bad.sum()), n - int(bad.sum())
+    remarks = []
+    if count:
+        no_accident = raw.scores is not None and _no_accident(raw.scores, unread)
+        one_kind = bool(unread) and (no_accident or len(unread) > kept)  # the scores, so that one will do
+        helpful = _advice(unread, one_kind)
+        rows = [*unread][:1] if one_kind else np.flatnonzero(bad)[:SHOWN]
+        odd = [*([] if one_kind else raw.odd), *(_why(int(i), frame, clean, faults, unread) for i in rows)]
+        if strict or no_accident or count > kept:
+            raise MooInferError(listed(odd, count) + helpful)
+        if bad[-1] and raw.text is not None and ends_open(raw.text):
+            raise MooInferError(f"is cut off: {_why(n - 1, frame, clean, faults, unread)}")
+        remarks.append(f"{count} of {count + kept} records are left out: {listed(odd, count)}{helpful}")
+    partly = (grades > 0) & (grades < 1)
+    if partly.any() and grading.scale is None:
+        if 2 * partly.sum() > np.isfinite(grades).sum():
+            what = f"{partly.sum()} of {n} samples have scores between 0 and 1: they are graded, not right or wrong"
+            raise MooInferError(f"{what}; {advice([0.0, 1.0])}")
+        remarks.append(f"{partly.sum()} samples are partly right and count as wrong; {advice([0.0, 1.0])}")
+        grades = np.where(partly, 0.0, grades)
+        partly = np.zeros(n, dtype=bool)
+    correct = pl.Series("correct", grades, nan_to_null=True)
+    clean = clean.with_columns(correct if partly.any() else correct == 1).filter(pl.Series(~bad))
+    if "sample" not in clean.columns:
+        remarks.append("has no column sample: the rows of a question are numbered in their order")
+        clean = clean.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(*KEYS).alias("sample"))
+    there = [name for name in (*COLUMNS, FINGERPRINT) if name in clean.columns]
+    clean = clean.select(name for name in there if name in (*NEEDED, "sample") or clean[name].null_count() < kept)
+    return clean, [*remarks, *_misspelt(names), *_odd(clean)]
+
+
+def _refuse_missing(names: Sequence[str], frame: "pl.DataFrame") -> None:
+    """Say which columns are missing, which there are, and which of them may be meant."""
+    missing = [name for name in NEEDED if name not in names]
+    if not missing:
+        return
+    given = [
+        name
+        for name in names
+        if name == "correct" or name not in (*COLUMNS, FINGERPRINT) or frame[name].null_count() < len(frame)
+    ]
+    advice = "".join(
+        f"; is {close} meant? --column {name}={close}" for name in missing if (close := meant(name, given))
+    )
+    there = ", ".join(given[:LISTED]) + (", ..." if len(given) > LISTED else "")
+    raise MooInferError(f"missing {', '.join(missing)}; columns: {there or 'none'}{advice}")
+
+
+def meant(name: str, given: Sequence[str], /) -> str | None:
+    """Return which of the columns of a file may be meant by a name of the neutral table, or None.
+
+    >>> meant("question_id", ["Prompt ID", "answer"]), meant("correct", ["corect"]), meant("model", ["took"])
+    ('Prompt ID', 'corect', None)
+    """
+    free = {
+        column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in given if column not in COLUMNS
+    }
+    near = [other for other in (name, *ELSEWHERE.get(name, ())) if other in free] or get_close_matches(name, free, n=1)
+    return free[near[0]] if near else None
+
+
+def _typed(frame: "pl.DataFrame") -> "tuple[pl.DataFrame, dict[str, BoolArray]]":
+    """The columns with their types, and by column in which rows they cannot be."""
+    import polars as pl
+
+    kept = [
+        name
+        for name in (*COLUMNS, FINGERPRINT)
+        if name in frame.columns and (name in KEYS or frame[name].null_count() < len(frame))
+    ]
+    values = {name: _value(name, frame.schema[name]) for name in kept}
+    clean = frame.select(value.alias(name) for name, (value, _) in values.items())
+    found = frame.select(fault.alias(name) for name, (_, fault) in values.items())
+    faults = {name: found[name].to_numpy() for name in found.columns}
+    if {*CACHED} <= faults.keys():
+        more = (pl.col(CACHED[0]) > pl.col(CACHED[1])).fill_null(False)
+        faults[CACHED[0]] = faults[CACHED[0]] | clean.select(more).to_series().to_numpy()
+    return clean, {name: fault for name, fault in faults.items() if fault.any()}
+
+
+def _in_words(dtype: Any) -> str:
+    """What a column of Parquet holds."""
+    words = {"List": "lists", "Struct": "mappings", "Binary": "bytes", "Boolean": "true and false", "Date": "dates"}
+    words |= {"Datetime": "dates with times", "Time": "times of day", "Duration": "durations", "Object": "objects"}
+    return words.get(str(dtype.base_type()), "text")
+
+
+def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr]":
+    """The value of a column, and where it is refused."""
+    import polars as pl
+
+    column = pl.col(name)
+    if name in TEXTS:
+        if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
+            raise MooInferError(f"{name}: must be text, got {_in_words(dtype)}")
+        text = column.cast(pl.String)
+        return text, (text.str.strip_chars() == "").fill_null(True) if name in KEYS else pl.lit(False)
+    if dtype == pl.String:
+        column = column.str.strip_chars()
+        column = pl.when(column != "").then(column)
+    if not (dtype.is_numeric() or dtype == pl.String):
+        raise MooInferError(f"{name}: must be numbers, got {_in_words(dtype)}")
+    number = column if dtype.is_integer() else column.cast(pl.Float64, strict=False)
+    refused = number.is_null() if name == "sample" else column.is_not_null() & number.is_null()
+    if name != "score":
+        refused |= number < 0
+    if name in WHOLE:
+        refused |= number > LARGEST
+    if not dtype.is_integer():
+        refused |= ~number.is_finite()
+        if name in WHOLE:
+            refused |= number != number.floor()
+    return number.cast(pl.Int64 if name in WHOLE else pl.Float64, strict=False), refused.fill_null(False)
+
+
+def _no_accident(scores: "Sequence[object] | pl.Series", unread: Mapping[int, Unreadable]) -> bool:
+    """Whether many of the scores that cannot be read are the same, as -1 is where it means wrong."""
+    times = Counter(repr(scores[row]) for row in unread)
+    return bool(times) and max(times.values()) > by_accident(len(scores))
+
+
+def _advice(unread: Mapping[int, Unreadable], one_kind: bool) -> str:
+    """Which options would help with scores that cannot be read; texts that are not of one kind are no marks."""
+    numbers = [error.score for error in unread.values() if error.score is not None]
+    texts = dict.fromkeys(error.advice for error in unread.values() if error.score is None and error.advice)
+    said = [*([advice(numbers)] if numbers else []), *[*texts][: MARKS if one_kind else 0]]
+    return "".join(f"; {text}" for text in said)
+
+
+def _why(
+    row: int,
+    frame: "pl.DataFrame",
+    clean: "pl.DataFrame",
+    faults: Mapping[str, BoolArray],
+    unread: Mapping[int, Unreadable],
+) -> str:
+    """Where a row stands, and what cannot be in it."""
+    question = frame["question_id"][row]
+    place = f"row {row + 1}" + ("" if question is None else f" (question {str(question)!r:.60})")
+    if row in unread:
+        return f"{place}: correct: {unread[row].reason}"
+    name = next(name for name, fault in faults.items() if fault[row])
+    given = frame[name][row]
+    if given is None or not str(given).strip():
+        return f"{place}: {name} is blank"
+    cached, tokens = (clean[column][row] if column in clean.columns else None for column in CACHED)
+    if name == CACHED[0] and cached is not None and tokens is not None and cached > tokens:
+        what = f"{cached} is more than input_tokens = {tokens}, which are all of them, cached ones too"
+        return f"{place}: cached_input_tokens = {what}"
+    allowed = "a whole number from 0 to 2^53" if name in WHOLE else "a finite number" + " >= 0" * (name != "score")
+    return f"{place}: {name}: must be {allowed}, got {given!r:.60}"
+
+
+def _misspelt(names: Sequence[str]) -> Iterator[str]:
+    """Columns whose names are nearly those of columns that are not there."""
+    absent = [name for name in COLUMNS if name not in names]
+    for name in names:
+        plain = name.strip().lower()
+        begun = [column for column in absent if column.startswith(f"{plain}_")]
+        if name not in COLUMNS and (close := begun or get_close_matches(plain, absent, n=1, cutoff=0.8)):
+            yield f"column {name!r} is not read; is {close[0]} meant?"
+
+
+def _odd(frame: "pl.DataFrame") -> Iterator[str]:
+    """Compare columns with each other: say what is odd."""
+    import polars as pl
+
+    if {"reasoning_tokens", "output_tokens"} <= {*frame.columns}:
+        more = frame.select((pl.col("reasoning_tokens") > pl.col("output_tokens")).fill_null(False)).to_series()
+        if more.any():
+            yield (
+                f"{more.sum()} of {len(frame)} samples have more reasoning_tokens than output_tokens, which are all "
+                "that are billed, reasoning too; were they counted apart?"
+            )
+    if "latency_s" in frame.columns:
+        some = frame.gather_every(1 + len(frame) // LOOKED_AT)
+        seconds = pl.col("latency_s")
+        tokens = pl.col("output_tokens") if "output_tokens" in frame.columns else pl.lit(None, dtype=pl.Int64)
+        median, each = some.select(seconds.median(), (seconds / tokens.clip(1)).median().alias("each")).row(0)
+        if median is not None and (median > LONG_S or (median > SLOW_S and (each or 0) > 1)):
+            rate = f", {each:.3g} s per output token" if each is not None else ""
+            yield f"the median of latency_s is {median:.4g} s{rate}: were milliseconds written? Seconds are read."

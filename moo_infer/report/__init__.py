@@ -1,0 +1,1 @@
+"""What a run found: facts, and their writers: text, JSON, pictures' data, a page."""

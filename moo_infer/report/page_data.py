@@ -1,0 +1,255 @@
+"""What the pictures of a page show, as plain data: curves, choices, fronts and maps."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.objectives import Limit
+from ..decide.choices import Choice
+from ..decide.map import DecisionMap, decision_map
+from ..profiles import Scenario
+
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["limit_text", "pictures", "summary"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+FIGURES, LEAST = 80_000, 40  # how many figures all curves have together, and points each at least
+MAP_SIZE, MAP_LEAST, MAP_WORK = 40, 12, 10_000_000  # budgets a side of a map, and rows looked at in one
+SPOT = 0.012  # regions of a map from this share on carry their k
+SHARES = 6
+
+# By selector: plotly's symbol, and the letter that looks like it for tables and 3-D, where plotly lacks the shape.
+SHAPES = {
+    "max-accuracy": ("circle-open", "○"),
+    "max-cube": ("triangle-up-open", "△"),
+    "utopia": ("diamond-open", "◇"),
+    "knee": ("square-open", "□"),
+    "knee-chord": ("pentagon-open", "⬠"),
+}
+OTHER_SHAPES = (
+    ("triangle-down-open", "▽"),
+    ("star-open", "☆"),
+    ("cross-thin-open", "✛"),
+    ("hexagon-open", "⬡"),
+    ("x-thin-open", "✕"),
+    ("triangle-left-open", "◁"),
+    ("triangle-right-open", "▷"),
+)
+
+
+def pictures(report: "Report") -> dict[str, Any]:
+    """Collect what the script of the page draws: numbers and names, ready for JSON.
+
+    Rows are row numbers of the report's table; what is unknown is None. Of long curves a part is drawn, with every
+    choice among it.
+    """
+    shown = _shown(report)
+    several = len({aggregator for _, aggregator in report.candidates.labels}) > 1
+    selectors = [
+        {"name": s.name, "summary": summary(s), "symbol": symbol, "glyph": glyph}
+        for s, (symbol, glyph) in zip(report.selectors, _shapes([s.name for s in report.selectors]), strict=True)
+    ]
+    return {
+        "objectives": [
+            {"name": o.name, "unit": o.unit, "up": o.direction == "max", "ideal": o.best}
+            for o in report.candidates.objectives
+        ],
+        "axes": _axes(len(report.candidates.objectives)),
+        "selectors": selectors,
+        "curves": _curves(report, shown, several),
+        "scenarios": [_scenario(report, scenario, shown) for scenario in report.scenarios],
+        "first": _first(report),
+    }
+
+
+def limit_text(report: "Report", limit: Limit) -> str:
+    """Write a limit with its unit."""
+    unit = report.candidates.objectives[report.candidates.index(limit.objective)].unit
+    return f"{limit} {unit}".rstrip()
+
+
+def summary(part: object) -> str:
+    """Say what a part is: the first line of its docstring."""
+    return (type(part).__doc__ or "").strip().partition("\n")[0].replace("``", "")
+
+
+def _shapes(names: list[str]) -> list[tuple[str, str]]:
+    others = [name for name in names if name not in SHAPES]
+    return [SHAPES.get(name) or OTHER_SHAPES[others.index(name) % len(OTHER_SHAPES)] for name in names]
+
+
+def _axes(m: int) -> list[int]:
+    """Numbers of what is drawn to the right, to the back and upwards; m stands for k.
+
+    The first objective points upwards. What k alone can show of one objective, its curve does.
+    """
+    return [] if m < 2 else [1, 2, 0]
+
+
+def _first(report: "Report") -> int:
+    """The curve that is drawn first: that of the answer."""
+    for scenario in report.scenarios:
+        choice = report.choice(report.headline, scenario=scenario.name)
+        if choice.row is not None:
+            return report.candidates.labels.index(report.candidates.label(choice.row))
+    return 0
+
+
+def _shown(report: "Report") -> list[IntArray]:
+    """By curve the row numbers that are drawn: all of short curves, of long ones few, and every choice."""
+    table = report.candidates
+    figures = 3 * len(table.objectives) + len(report.scenarios)  # of a point: mean, low, high; feasible or not
+    most = max(LEAST, FIGURES // (figures * len(table.labels)))
+    chosen = {c.row for c in (*report.rows, *report.recommended) if c.row is not None}
+    shown = []
+    for model, aggregator in table.labels:
+        rows = table.where(model=model, aggregator=aggregator).rows
+        if len(rows) > most:
+            half = most // 2
+            spaced = [np.linspace(0, len(rows) - 1, half), np.geomspace(1, len(rows), half) - 1]
+            keep = np.zeros(len(rows), dtype=bool)
+            keep[np.concatenate(spaced).round().astype(int)] = True
+            rows = rows[keep | np.isin(rows, list(chosen))]
+        shown.append(rows)
+    return shown
+
+
+def _curves(report: "Report", shown: list[IntArray], several: bool) -> list[dict[str, Any]]:
+    table = report.candidates
+    columns = {
+        statistic: [table.column(o.name, statistic) for o in table.objectives] for statistic in ("mean", "low", "high")
+    }
+    found = []
+    for (model, aggregator), rows in zip(table.labels, shown, strict=True):
+        estimate = next(e for e in table.estimates if (e.model, e.aggregator) == (model, aggregator))
+        found.append(
+            {
+                "label": f"{model}, {aggregator}" if several else model,
+                "parallelism": int(estimate.parallelism),
+                "rows": rows.tolist(),
+                "k": table.k[rows].tolist(),
+                "simulated": [bool(estimate.columns[o.name].simulated) for o in table.objectives],
+            }
+            | {statistic: [_numbers(values[rows]) for values in of] for statistic, of in columns.items()}
+        )
+    return found
+
+
+def _scenario(report: "Report", scenario: Scenario, shown: list[IntArray]) -> dict[str, Any]:
+    table = report.candidates
+    names = [o.name for o in table.objectives]
+    held = report.held[scenario.name] if report.held else None
+    pool = table.feasible(scenario.limits, sure=held.enough if held else None)
+    front = pool.rows[pool.front] if len(pool) else pool.rows
+    drawn = np.concatenate(shown)
+    found = _map(report, scenario)
+    return {
+        "name": scenario.name,
+        "limits": [
+            {
+                "objective": names.index(limit.objective),
+                "worst": float(limit.worst),
+                "statistic": limit.statistic,
+                "text": limit_text(report, limit),
+            }
+            for limit in scenario.limits
+        ],
+        "feasible": [np.isin(rows, pool.rows).astype(int).tolist() for rows in shown],
+        "front": front[np.isin(front, drawn)].tolist(),
+        "choices": [
+            _choice(report, choice, pooled=pooled)
+            for pooled, group in ((False, report.rows), (True, report.recommended))
+            for choice in group
+            if choice.scenario == scenario.name
+        ],
+        "map": _plane(report, found) if found else None,
+    }
+
+
+def _choice(report: "Report", choice: Choice, *, pooled: bool) -> dict[str, Any]:
+    def words(k: int | None, model: str | None) -> str:
+        return "nothing" if k is None else f"{model}, k = {k}" if pooled else f"k = {k}"
+
+    shares = report.shares(choice, pooled=pooled)
+    mine = (choice.model, choice.aggregator, choice.k) if choice.k else (None, None, None)
+    listed = [
+        {"text": words(s.k, s.model), "share": s.share, "same": (s.model, s.aggregator, s.k) == mine}
+        for s in shares[:SHARES]
+    ]
+    if len(shares) > SHARES:
+        rest = shares[SHARES:]
+        listed.append({"text": f"{len(rest)} others", "share": sum(s.share for s in rest), "same": False})
+    labels = report.candidates.labels
+    return {
+        "selector": [s.name for s in report.selectors].index(choice.selector),
+        "curve": None if pooled else labels.index((str(choice.model), str(choice.aggregator))),
+        "row": choice.row,
+        "shares": listed,
+    }
+
+
+def _map(report: "Report", scenario: Scenario) -> DecisionMap | None:
+    """What the headline's selector chooses under other limits on what the axes show; coarser for a long table."""
+    axes = _axes(len(report.candidates.objectives))
+    names = [report.candidates.objectives[j].name for j in axes if j < len(report.candidates.objectives)]
+    if len(names) < 2:
+        return None
+    size = min(MAP_SIZE, max(MAP_LEAST, math.isqrt(MAP_WORK // len(report.candidates))))
+    return decision_map(report, names[0], names[1], scenario=scenario.name, size=size)
+
+
+def _plane(report: "Report", found: DecisionMap) -> dict[str, Any]:
+    """The regions of a map: a (curve, k) each, or nothing."""
+    table = report.candidates
+    codes = np.where((found.rows < 0) & found.feasible, -2, found.rows)
+    cells = np.zeros(codes.shape, dtype=int)
+    regions: list[dict[str, Any]] = []
+    for code in sorted(set(codes.ravel().tolist())):
+        inside = codes == code
+        cells[inside] = len(regions)
+        if code < 0:
+            regions.append({"curve": None, "k": None, "feasible": code == -2, "spot": None, "tone": 0.0})
+            continue
+        label, k = table.label(code), int(table.k[code])
+        ks = found.labels[label]
+        regions.append(
+            {
+                "curve": table.labels.index(label),
+                "k": k,
+                "feasible": True,
+                "spot": _spot(inside),
+                "tone": (ks.index(k) + 1) / len(ks),
+            }
+        )
+    names = [o.name for o in table.objectives]
+    return {
+        "x": names.index(found.x),
+        "y": names.index(found.y),
+        "x_values": _numbers(found.x_values),
+        "y_values": _numbers(found.y_values),
+        "cells": cells.tolist(),
+        "regions": regions,
+        "limits": [None if limit is None else float(limit.worst) for limit in found.limits],
+        "statistics": list(found.statistics),
+        "reason": found.reason,
+    }
+
+
+def _spot(inside: npt.NDArray[np.bool_]) -> list[int] | None:
+    """Where the name of a region goes: its cell (i, j) nearest to its middle; None where it is too small."""
+    where = np.argwhere(inside)
+    if len(where) < SPOT * inside.size:
+        return None
+    middle = where[np.argmin(((where - where.mean(axis=0)) ** 2).sum(axis=1))]
+    return [int(middle[1]), int(middle[0])]
+
+
+def _numbers(values: FloatArray) -> list[float | None]:
+    """Six digits are more than a picture shows; what is unknown is null."""
+    return [float(f"{v:.6g}") if math.isfinite(v) else None for v in values.tolist()]

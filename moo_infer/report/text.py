@@ -1,0 +1,82 @@
+"""Reports as text for people, 80 columns wide."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .wording import Block, Cell, Table, choices, figures, headline, lines_of, notes, title
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from .report import Report
+
+__all__ = ["laid_out", "write"]
+
+WIDTH = 80
+SELECTORS_ABREAST = 5
+SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
+
+
+def write(report: "Report", *, details: bool) -> str:
+    """Write the headline of every scenario, then a table per scenario, then what holds for all."""
+    blocks: list[Block] = [headline(report, scenario) for scenario in report.scenarios]
+    for scenario in report.scenarios:
+        blocks += ["", title(scenario, report.candidates)]
+        if details:
+            blocks += figures(report, scenario)
+        else:
+            width = SURE_ABREAST if report.stable else SELECTORS_ABREAST
+            blocks += [part for block in choices(report, scenario) for part in _abreast(block, width)]
+    remarks = notes(report)
+    blocks += ["", *remarks] if remarks else []
+    if details:
+        blocks += ["", *(f"{profile.name}: {profile.source or 'source not given'}." for profile in report.profiles)]
+    return laid_out(blocks)
+
+
+def laid_out(blocks: Sequence[Block]) -> str:
+    r"""Write paragraphs and tables below each other, 80 columns wide, without colour or trailing blanks.
+
+    What a terminal would act on instead of showing it is escaped.
+
+    >>> laid_out(["a name\x1b[2J", ("a list:", "of one")])
+    'a name\\x1b[2J\na list:\n  of one\n'
+    """
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
+    for block in blocks:
+        console.print(_drawn(block) if isinstance(block, Table) else "\n  ".join(lines_of(block)))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _abreast(block: Block, width: int) -> Iterator[Block]:
+    """Cut a table that is too wide into several with the same labels."""
+    if not isinstance(block, Table):
+        yield block
+        return
+    for start in range(block.labels, len(block.header), width):
+        keep = [*range(block.labels), *range(start, min(start + width, len(block.header)))]
+        header, *rows = (tuple(line[i] for i in keep) for line in (block.header, *block.rows))
+        yield replace(block, header=header, rows=tuple(rows))
+
+
+def _lines(cell: Cell) -> str:
+    return "\n".join(lines_of(cell))
+
+
+def _drawn(given: Table) -> "RenderableType":
+    from rich import box
+    from rich.table import Table as Drawn
+
+    table = Drawn(
+        box=box.SIMPLE_HEAD, title=_lines(given.caption) or None, title_justify="left", pad_edge=False, padding=(0, 1)
+    )
+    for i, name in enumerate(given.header):
+        table.add_column(_lines(name), justify="left" if i < given.labels else "right", overflow="fold")
+    for row in given.rows:
+        table.add_row(*map(_lines, row))
+    return table

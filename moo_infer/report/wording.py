@@ -1,0 +1,347 @@
+"""What people read of a report: sentences and tables as data, and their plain HTML for notebooks and pages."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from ..core.errors import printable
+from ..decide.candidates import Candidates
+from ..decide.choices import Choice
+from ..decide.infeasible import describe
+from ..decide.stability import Share
+from ..profiles import Scenario
+
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = [
+    "Block",
+    "Cell",
+    "Table",
+    "choices",
+    "figures",
+    "headline",
+    "lines_of",
+    "notebook",
+    "notes",
+    "title",
+    "to_html",
+]
+
+
+Cell = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Words in rows and columns.
+
+    Args:
+        header: n names of columns.
+        rows: n cells each; a cell of several lines is a tuple of them.
+        labels: how many of the first columns say what a row is about; the others are figures.
+        caption: what stands above it.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    labels: int = 1
+    caption: str = ""
+
+
+ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what it is
+    "se": ("stderr", "standard error of the mean over questions"),
+    "mc": ("stderr_simulation", "Monte Carlo error of the mean"),
+}
+
+# A paragraph, one with a list of lines below it, or a table; an empty paragraph is a gap. Within a text a line end is
+# data, as it may stand in a name, and shown escaped.
+Block = str | tuple[str, ...] | Table
+
+
+def headline(report: "Report", scenario: Scenario) -> str:
+    """Answer in a sentence: what the selector that opens the report chooses in a scenario, or why nothing."""
+    choice = report.choice(report.headline, scenario=scenario.name)
+    if choice.row is None:
+        return f"{scenario.name}: no recommendation: {choice.reason}."
+    means = zip(report.candidates.objectives, report.candidates.means[choice.row], strict=True)
+    figures = ", ".join(f"{o.name} {mean:.4g} {o.unit}".rstrip() for o, mean in means)
+    models, aggregators = (len(set(names)) for names in zip(*report.candidates.labels, strict=True))
+    pool = [f"{n} {what}" for n, what in ((models, "models"), (aggregators, "aggregators")) if n > 1]
+    beyond = report.candidates.extrapolated(choice.row)
+    among = f" among {' x '.join(pool)}" if pool else ""
+    at_a_time = f" ({choice.parallelism} at a time)" * (choice.parallelism != 1)
+    return (
+        f"{scenario.name}: use {choice.model} with k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
+        f"{at_a_time}: {figures} on average"
+        f" (the {report.headline} choice{among}){beyond and f'; {beyond}'}."
+    )
+
+
+def notes(report: "Report") -> list[str]:
+    """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
+    found = remarks(report)
+    for scenario in report.scenarios:
+        limited = {limit.objective for limit in scenario.limits}
+        free = [o for o in report.candidates.objectives if o.scale is None and o.name not in limited]
+        scales = report.candidates.feasible(scenario.limits).scales
+        listed = ", ".join(f"{o.name} by {scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
+        if free:
+            found.append(f"{scenario.name}: scaled by the largest mean, for want of a limit: {listed}.")
+    if len(set(report.candidates.labels)) > len({model for model, _ in report.candidates.labels}):
+        found.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
+    if different := _different_questions(report):
+        found.append(different)
+    if report.stable:
+        what = {
+            "parameters": "what is uncertain in the profiles" if _logs(report) else "the uncertain parameters",
+            "simulation": "the simulated trials (bootstrap)",
+        }
+        found.append(f"Behind k: share of {report.stable.draws} draws of {what[report.stable.source]} that agree.")
+    if report.held:
+        confidence = next(iter(report.held.values())).confidence
+        drawn = "what is uncertain in the profiles" if _logs(report) else "the parameters"
+        found.append(f"Feasible: where the limits hold in {100 * confidence:g} % of the draws of {drawn}.")
+    if report.estimator.name != "exact":
+        found.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
+    elif any(
+        f"{limit.objective}.low" in report.simulated
+        for s in report.scenarios
+        for limit in s.limits
+        if limit.statistic != "mean"
+    ):
+        found.append(
+            f"Limited quantiles are simulated, {report.estimator.trials} trials, seed {report.estimator.seed}."
+        )
+    return found
+
+
+def _different_questions(report: "Report") -> str:
+    """Say that logs hold different questions, which may be what makes one of them look better."""
+    asked: dict[str, set[str]] = {}
+    for profile in report.profiles:
+        queries = profile.inference.queries("accuracy")
+        if queries is not None and queries.model.logged is not None:
+            asked[profile.name] = set(queries.model.logged.questions)
+    common = set.intersection(*asked.values()) if asked else set()
+    if all(len(questions) == len(common) for questions in asked.values()):
+        return ""
+    most = max(map(len, asked.values()))
+    return (
+        f"The models answered different questions, {len(common)} of which are common to all (a model has up to "
+        f"{most}); what looks like a better model may be easier questions."
+    )
+
+
+def _logs(report: "Report") -> bool:
+    """Whether some of the models draw from a log, whose questions are then uncertain too."""
+    return any(profile.inference.largest_k is not None for profile in report.profiles)
+
+
+def remarks(report: "Report") -> list[str]:
+    """What the parts of the models say, each sentence once, with the models it is about."""
+    whose: dict[str, list[str]] = {}
+    for estimate in report.candidates.estimates:
+        for remark in estimate.remarks:
+            models = whose.setdefault(remark, [])
+            models += [] if estimate.model in models else [estimate.model]
+    return [f"{', '.join(models)}: {remark}." for remark, models in whose.items()]
+
+
+def title(scenario: Scenario, candidates: Candidates) -> str:
+    """Name a scenario and its limits."""
+    units = {o.name: o.unit for o in candidates.objectives}
+    limits = ", ".join(f"{limit} {units.get(limit.objective, '')}".rstrip() for limit in scenario.limits)
+    return f"{scenario.name}: k within {limits}" if limits else f"{scenario.name}: k without limits"
+
+
+def choices(report: "Report", scenario: Scenario) -> list[Block]:
+    """Models down, selectors across, k in the cells; what is marked or missing stands below."""
+    mine = [c for c in report.rows if c.scenario == scenario.name]
+    pooled = [c for c in report.recommended if c.scenario == scenario.name]
+    selectors = tuple(dict.fromkeys(c.selector for c in mine))
+    several = len({c.aggregator for c in mine}) > 1
+    rows = []
+    for model, aggregator in report.candidates.labels:
+        cells = {
+            c.selector: _cell(c, report.shares(c, pooled=False))
+            for c in mine
+            if (c.model, c.aggregator) == (model, aggregator)
+        }
+        rows.append((model, *[aggregator] * several, *(cells[selector] for selector in selectors)))
+    labels = ("model", *["aggregator"] * several)
+    blocks: list[Block] = [Table((*labels, *selectors), tuple(rows), len(labels))]
+    if len(report.candidates.labels) > 1:
+        named = [
+            f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c, pooled=True))}"
+            for c in pooled
+            if c.k
+        ]
+        if named:
+            blocks.append(f"Over all: {'; '.join(named)}.")
+    if scenario.limits:
+        lines = [describe(report.candidates, relaxation) for relaxation in report.relaxations(scenario)]
+        blocks.append(("If one limit were loosened:", *(f"{line}." for line in lines)))
+    return blocks + _footnotes([*mine, *(pooled if len(report.candidates.labels) > 1 else [])])
+
+
+def _cell(choice: Choice, shares: Sequence[Share] = ()) -> str:
+    """The chosen k, marked where there is a remark, and in which share of the draws the same row was chosen."""
+    k = "-" if choice.k is None else f"{choice.k}{'*' * bool(choice.remarks)}"
+    whose = (choice.model, choice.aggregator, choice.k) if choice.k else (None, None, None)
+    same = [s.share for s in shares if (s.model, s.aggregator, s.k) == whose]
+    return f"{k} ({100 * sum(same):.0f} %)" if shares else k
+
+
+def _footnotes(choices: Sequence[Choice]) -> list[Block]:
+    """Remarks and reasons, each once; the figures in parentheses are left to the details."""
+    remarks: dict[tuple[str, str], int] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for choice in choices:
+        for remark in choice.remarks:
+            key = (choice.selector, remark.split(" (")[0])
+            remarks[key] = remarks.get(key, 0) + 1
+        if choice.k is None:
+            who = choice.model or "over all"
+            reasons.setdefault((who, choice.reason), []).append(choice.selector)
+    found: list[Block] = [
+        f"* {selector}: {remark} ({count} cell{'s' * (count > 1)})." for (selector, remark), count in remarks.items()
+    ]
+    for (who, reason), selectors in reasons.items():
+        every = len(set(selectors)) == len({c.selector for c in choices}) > 1
+        found.append(f"- {who}: {reason if every else f'{_and(selectors)}: {reason}'}.")
+    return found
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
+
+
+def figures(report: "Report", scenario: Scenario) -> list[Block]:
+    """Every figure: mean and standard deviation, 95 % range over trials, and the mean per inference."""
+    groups = {
+        f"{model}, {aggregator}": [
+            c for c in report.rows if (c.scenario, c.model, c.aggregator) == (scenario.name, model, aggregator)
+        ]
+        for model, aggregator in report.candidates.labels
+    }
+    if len(groups) > 1:
+        groups["over all"] = [c for c in report.recommended if c.scenario == scenario.name]
+    header = ("selector", "k", *(f"{o.name} {o.unit}".strip() for o in report.candidates.objectives))
+    blocks: list[Block] = []
+    for label, group in groups.items():
+        rows = []
+        for choice in group:
+            if choice.figures:
+                whose = tuple(filter(None, (choice.selector, choice.model, choice.aggregator)))
+                name = whose if label == "over all" else choice.selector
+                rows.append((name, _cell(choice), *(_figures(choice, o.name) for o in report.candidates.objectives)))
+        blocks += ["", Table(header, tuple(rows), caption=label) if rows else label]
+        reasons: dict[str, list[str]] = {}
+        for choice in group:
+            blocks += [f"* {choice.selector}: {warning}." for warning in choice.warnings]
+            if choice.row is None:
+                reasons.setdefault(choice.reason, []).append(choice.selector)
+        blocks += [f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items()]
+        blocks += _per_right(report, group)
+        for choice in group:
+            if shares := report.shares(choice, pooled=label == "over all"):
+                blocks.append(f"{choice.selector}, how sure: {_listed(shares, label == 'over all')}.")
+    legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
+    shown = [row for group in groups.values() for choice in group if (row := choice.figures)]
+    for short, (statistic, what) in ERRORS.items():
+        if any(math.isfinite(getattr(s, statistic)) for row in shown for s in row.objectives.values()):
+            legend += f"; {short}: {what}"
+    blocks += ["", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
+    return [*blocks, "Per right answer: the mean of the k inferences over the mean accuracy."] if shown else blocks
+
+
+def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
+    """Say what a right answer takes, once for the selectors that choose the same."""
+    selectors: dict[str, list[str]] = {}
+    for choice in group:
+        each = report.per_right(choice) or {}
+        units = {o.name: o.unit for o in choice.candidates.objectives}
+        amounts = [
+            f"{name} {f'{value:.4g}' if value < 10_000 else f'{value:.0f}'} {units.get(name, '')}".rstrip()
+            for name, value in each.items()
+            if math.isfinite(value)
+        ]
+        if amounts:
+            selectors.setdefault(", ".join(amounts), []).append(choice.selector)
+    return [f"{_and(names)}, per right answer: {amounts}." for amounts, names in selectors.items()]
+
+
+def _listed(shares: Sequence[Share], named: bool, most: int = 4) -> str:
+    """The largest shares in words: k = 8 (92 %), 12 (8 %)."""
+
+    def one(share: Share) -> str:
+        who = "nothing" if share.k is None else f"{share.model} k = {share.k}" if named else str(share.k)
+        return f"{who} ({100 * share.share:.3g} %)"
+
+    rest = len(shares) - most
+    return ("" if named else "k = ") + ", ".join(one(s) for s in shares[:most]) + (f", {rest} more" if rest > 0 else "")
+
+
+def _figures(choice: Choice, objective: str) -> tuple[str, ...]:
+    assert choice.figures is not None
+    s = choice.figures.objectives[objective]
+
+    def number(statistic: str) -> str:
+        value = float(getattr(s, statistic))
+        tilde = "~" * (f"{objective}.{statistic}" in choice.figures.simulated)  # type: ignore[union-attr]  # checked above
+        return f"{tilde}{value:.4g}" if math.isfinite(value) else "?"
+
+    lines = [f"{number('mean')} ± {number('std')}", f"[{number('low')}, {number('high')}]"]
+    errors = {short: getattr(s, statistic) for short, (statistic, _) in ERRORS.items()}
+    lines += [f"{short} {error:.2g}" for short, error in errors.items() if math.isfinite(error)]
+    if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
+        lines.append(f"{s.mean / choice.figures.k:.4g} each")
+    return tuple(lines)
+
+
+def notebook(report: "Report") -> str:
+    """Write the answer and the compact tables as plain HTML, every name escaped."""
+    parts = [to_html([headline(report, scenario) for scenario in report.scenarios])]
+    for scenario in report.scenarios:
+        parts.append(to_html([title(scenario, report.candidates), *choices(report, scenario)]))
+    return "".join([*parts, to_html(notes(report))])
+
+
+def to_html(blocks: Iterable[Block], /) -> str:
+    """Write blocks as HTML, every word escaped.
+
+    >>> to_html(["<k>", Table(("model", "k"), (("a", "4"),))])  # doctest: +ELLIPSIS
+    '<p>&lt;k&gt;</p><table>...<tbody><tr><th scope="row">a</th><td>4</td></tr></tbody></table>'
+    """
+    return "".join(_table(block) if isinstance(block, Table) else _paragraph(block) for block in blocks if block)
+
+
+def lines_of(cell: Cell) -> tuple[str, ...]:
+    """Return the lines of a cell or a paragraph, each of them printable."""
+    return tuple(map(printable, (cell,) if isinstance(cell, str) else cell))
+
+
+def _paragraph(block: Cell) -> str:
+    first, *rest = map(escape, lines_of(block))
+    return f"<p>{first}</p>" + (f"<ul>{''.join(f'<li>{line}</li>' for line in rest)}</ul>" if rest else "")
+
+
+def _indented(line: str) -> str:
+    """Escape a line of a cell; blanks at its beginning, which HTML drops, stay as one wide blank."""
+    text = line.lstrip(" ")
+    return f"{'&emsp;' * (text != line)}{escape(text)}"
+
+
+def _table(table: Table) -> str:
+    def line(cells: Sequence[Cell], labels: int, scope: str) -> str:
+        written = ["<br>".join(map(_indented, lines_of(cell))) for cell in cells]
+        heads = [f'<th scope="{scope}">{cell}</th>' for cell in written[:labels]]
+        return f"<tr>{''.join(heads)}{''.join(f'<td>{cell}</td>' for cell in written[labels:])}</tr>"
+
+    caption = f"<caption>{escape(printable(table.caption))}</caption>" if table.caption else ""
+    head = line(table.header, len(table.header), "col")
+    body = "".join(line(row, table.labels, "row") for row in table.rows)
+    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,106 @@
+"""Whether what is called exact agrees with simulation, and several draws with one."""
+
+import math
+from typing import Any, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ..core.parts import Uncertain
+from ..estimate.curves import Column
+from ..estimate.estimators import Exact, simulate
+from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
+from ..profiles import ModelProfile
+from .contract import fields_of
+from .models import skipped_without_columns
+
+__all__ = ["CLOSE", "TRIALS", "K", "assert_agreement", "assert_close", "assert_redraws"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+CLOSE = 5.0  # standard errors between what is exact and what is simulated
+
+
+TRIALS = 4000
+
+
+K = np.array([1, 4, 16])  # where exact and simulated moments are compared
+
+
+def assert_close(exact: float, values: FloatArray, what: str) -> None:
+    """Compare an exact mean with that of trials."""
+    error = CLOSE * values.std() / np.sqrt(len(values)) + 1e-9 * abs(exact) + 1e-12
+    if np.isin(values, (0.0, 1.0)).all():  # what happens in one trial of a thousand may not have been seen
+        error = max(error, 3 * CLOSE / len(values))
+    assert abs(values.mean() - exact) <= error, (
+        f"{what}: exact {exact:.9g}, simulated {values.mean():.9g} +- {error:.2g}"
+    )
+
+
+def _error_of_std(values: FloatArray) -> float:
+    """Relative difference to allow between a standard deviation and that of a sample: more where it has long tails."""
+    kurtosis = float((((values - values.mean()) / values.std()) ** 4).mean()) if values.std() > 0 else 0.0
+    return max(0.1, CLOSE * math.sqrt(max(kurtosis - 1, 0.0) / (4 * len(values))))
+
+
+def assert_agreement(
+    profile: ModelProfile, aggregator: AccuracyAggregator, parallelism: int, objectives: list[str]
+) -> None:
+    """Compare what the estimator takes as exact of some objectives with what it simulates."""
+    with skipped_without_columns():
+        exact = Exact().estimate(profile, aggregator, K, parallelism)
+        trials = simulate(profile, aggregator, exact.k, parallelism, TRIALS, 2, objectives).totals
+    for name in objectives:
+        column = exact.columns[name]
+        known = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}
+        for j, values in enumerate(trials[name].T):
+            where = f"{name} at k = {exact.k[j]}, P = {parallelism}"
+            if "mean" in known:
+                assert_close(float(column.mean[j]), values, f"mean of {where}")
+            # Where nearly all trials are equal, the few others are too few to measure a spread.
+            if "std" in known and np.ptp(np.quantile(values, [0.025, 0.975])) > 0:
+                assert column.std[j] == pytest.approx(values.std(), rel=_error_of_std(values), abs=1e-9), (
+                    f"std of {where}"
+                )
+            for q in (0.025, 0.5, 0.975) if "quantile" in known else ():
+                x = float(column.quantile(q)[j])
+                slack = CLOSE * np.sqrt(q * (1 - q) / len(values))
+                tiny = 1e-9 * max(abs(x), 1e-9)
+                assert np.mean(values <= x + tiny) >= q - slack, f"quantile {q} of {where}"
+                assert np.mean(values < x - tiny) <= q + slack, f"quantile {q} of {where}"
+
+
+def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregator: AccuracyAggregator) -> None:
+    """Compare the moments of three draws, asked for as `--stability` does, with those of each draw alone."""
+    owners = {"inference": model} | {f"costs[{i}]": cost for i, cost in enumerate(costs)}
+    uncertain = {
+        f"{owner}.{name}": Uncertain(low=getattr(part, name) / 2, high=getattr(part, name))
+        for owner, part in owners.items()
+        for name in _numbers_of(part)
+    }
+    profile = ModelProfile("contract", model, costs, uncertain=uncertain)
+    with skipped_without_columns():
+        Exact().estimate(profile, aggregator, K, 2)
+    values, models = profile.draw(3, 0), model.resampled(3, 0)
+    for b, together in enumerate(Exact().redraw(profile, aggregator, K, 2, 3, 0)):
+        drawn = (profile if models is None else profile.of(models[b])).at({p: float(v[b]) for p, v in values.items()})
+        alone = Exact().moments(drawn, aggregator, together.k, 2)
+        for name, column in together.columns.items():
+            one = Column(alone[name], lambda: np.empty((0, 0)))
+            # A law that is normal in one draw may not be so in all, so less may be exact of three.
+            assert {*one.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
+            for statistic in ("mean", "std"):
+                if statistic not in column.simulated:
+                    got, expected = getattr(column, statistic), getattr(one, statistic)
+                    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12, err_msg=f"{statistic} of {name}")
+            if "low" not in column.simulated:
+                np.testing.assert_allclose(column.quantile(0.9), one.quantile(0.9), rtol=1e-9, atol=1e-12)
+
+
+def _numbers_of(part: Any) -> list[str]:
+    """The fields that hold one number, which a profile may call uncertain."""
+    hints = get_type_hints(type(part))
+    numbers = [f.name for f in fields_of(type(part)) if hints[f.name] in (float, float | None)]
+    return [name for name in numbers if getattr(part, name) is not None]

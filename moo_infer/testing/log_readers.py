@@ -1,0 +1,73 @@
+"""The contract of log readers."""
+
+from pathlib import Path
+
+import pytest
+
+from ..core.errors import MooInferError
+from ..core.files import HEAD, head
+from ..interfaces import LogReader
+from ..quantities.samples import COLUMNS, FINGERPRINT
+from ..read.logs import read_log
+from .contract import Contract, check_part
+
+__all__ = ["LogReaderContract"]
+
+
+class LogReaderContract(Contract):
+    """What every log reader keeps.
+
+    Attributes:
+        recognising: a file is known by its content, so that nobody has to name the format.
+        truncating: a file of which the second half is missing is noticed.
+    """
+
+    fixture = "reader"
+    recognising = True
+    truncating = True
+
+    @pytest.fixture
+    def reader(self) -> LogReader:
+        """Return the log reader under test."""
+        raise NotImplementedError("list `instances`, or give the fixture 'reader'")
+
+    @pytest.fixture
+    def file(self) -> Path:
+        """Return a file that the reader can read."""
+        raise NotImplementedError("give the fixture 'file'")
+
+    def test_is_a_part(self, reader: LogReader) -> None:
+        """A name that people can type, and fields that nobody changes."""
+        check_part(reader)
+
+    def test_gives_the_neutral_table(self, reader: LogReader, file: Path) -> None:
+        """Columns of the neutral table alone, whose values pass all checks; the same when read again."""
+        first, second = (read_log(file, format=reader) for _ in range(2))
+        assert len(first.frame) > 0
+        assert first.frame.equals(second.frame)
+        rows = reader.read(file)
+        if hasattr(rows, "collect_schema"):
+            names = {*rows.collect_schema().names()}
+        else:
+            names = {str(name) for row in rows if not isinstance(row, MooInferError) for name in row}
+        strange = names - {*COLUMNS, FINGERPRINT}
+        assert not strange, f"no columns of the neutral table: {sorted(strange)}"
+
+    def test_knows_its_files(self, reader: LogReader, file: Path) -> None:
+        """By their first bytes; other files are not taken for its own."""
+        assert not reader.recognises(b"Dear diary,\n\ntoday nothing was measured.\n", file.with_name("diary.txt"))
+        if not self.recognising:
+            pytest.skip("recognising is not promised")
+        start = head(file)
+        assert reader.recognises(start, file)
+        assert len(start) < HEAD or reader.recognises(start[:4096], file), "4096 bytes must do"
+
+    def test_notices_what_is_cut_off(self, reader: LogReader, file: Path, tmp_path: Path) -> None:
+        """Half a file gives an error, not half the samples."""
+        if not self.truncating:
+            pytest.skip("truncating is not promised")
+        whole = file.read_bytes()
+        half = tmp_path / file.name
+        half.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(MooInferError):
+            read_log(half, format=reader)
