@@ -8,6 +8,7 @@ __all__ = [
     "MissingColumn",
     "MooInferError",
     "NoSelection",
+    "NotExact",
     "NothingPossible",
     "SelectionWarning",
     "by_accident",
@@ -52,6 +53,15 @@ class MissingColumn(MooInferError):
         self.column, self.available = column, tuple(available)
         who = f", needed by {wanted_by}" if wanted_by else ""
         super().__init__(f"the draws have no column {column!r}{who}; columns: {', '.join(self.available)}")
+
+
+class NotExact(MooInferError):
+    """A part does not know a moment exactly; what it lacks is simulated, and reports say so.
+
+    >>> raise NotExact("the law of the tokens is not known")
+    Traceback (most recent call last):
+    moo_infer.core.errors.NotExact: the law of the tokens is not known
+    """
 
 
 class SelectionWarning(UserWarning):

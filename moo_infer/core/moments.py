@@ -1,26 +1,114 @@
-"""What is known exactly of a quantity at n values of k."""
+"""What is known exactly of a quantity at n values of k, and how it adds and scales."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Moments"]
+__all__ = ["CONSTANT", "Algebra", "Moments", "is_constant", "normal_quantile"]
 
 FloatArray = npt.NDArray[np.float64]
 
+CONSTANT = 1e-9  # standard deviation per mean that is rounding: of equal floats it may come out as 1e-17
+
+
+class Algebra(ABC):
+    """What adds to others and to numbers, and scales by numbers, from both sides."""
+
+    __array_ufunc__ = None  # else an array on the left makes an array of objects
+
+    @abstractmethod
+    def __add__(self, other: Any) -> Any: ...
+
+    @abstractmethod
+    def __mul__(self, factor: Any) -> Any: ...
+
+    def __radd__(self, other: Any) -> Any:
+        return self + other
+
+    def __rmul__(self, factor: Any) -> Any:
+        return self * factor
+
+    def __neg__(self) -> Any:
+        return self * -1.0
+
+    def __sub__(self, other: Any) -> Any:
+        return self + -other
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __truediv__(self, divisor: Any) -> Any:
+        return self * (1.0 / np.asarray(divisor, dtype=np.float64))
+
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class Moments(Algebra):
     """What is known exactly of a quantity at n values of k; what is None is simulated where it is asked for.
 
+    Moments of parts **that read the same draws** add: the means add; the standard deviation and the quantiles are known
+    where all but one of the parts are constant. A factor scales the standard deviation by its size; quantiles are gone
+    where it is negative.
+
     Args:
-        mean: (n,), the expectation.
-        std: (n,), the standard deviation over trials, or None.
+        mean: (n,), the expectation; or (B, n) for B queries or draws at once.
+        std: likewise, the standard deviation over trials, or None.
         quantile: takes q in (0, 1), gives (n,) quantiles over trials; or None.
+
+    >>> total = 2 * Moments(np.array([1.0, 2.0]), np.array([0.5, 0.5])) + 10
+    >>> total.mean, total.std
+    (array([12., 14.]), array([1., 1.]))
+    >>> print((total + total).std)  # the same draws: not told from mean and standard deviation alone
+    None
     """
 
     mean: FloatArray
     std: FloatArray | None = None
     quantile: Callable[[float], FloatArray] | None = None
+
+    def __add__(self, other: Any) -> "Moments":
+        if not isinstance(other, Moments):
+            return _moved(self, np.asarray(other, dtype=np.float64), self.mean + other)
+        varying = [part for part in (self, other) if not is_constant(part)]
+        mean = self.mean + other.mean
+        if len(varying) > 1:
+            return Moments(mean)
+        part = varying[0] if varying else self
+        return _moved(part, mean - part.mean, mean)
+
+    def __mul__(self, factor: Any) -> "Moments":
+        c = np.asarray(factor, dtype=np.float64)
+        std = None if self.std is None else np.abs(c) * self.std
+        known = self.quantile is not None and not np.any(c < 0)
+        return Moments(c * self.mean, std, partial(_affine, self.quantile, c, 0.0) if known else None)
+
+
+def is_constant(moments: Moments, /) -> bool:
+    """Whether the standard deviation is nothing but rounding; not where it is unknown."""
+    return moments.std is not None and not np.any(moments.std > CONSTANT * np.abs(moments.mean))
+
+
+def normal_quantile(mean: FloatArray, std: FloatArray, q: float, /) -> FloatArray:
+    """Return the quantile of a normal law.
+
+    >>> normal_quantile(np.array([1.0]), np.array([2.0]), 0.5)
+    array([1.])
+    """
+    from scipy.special import ndtri
+
+    return np.asarray(mean + std * float(ndtri(q)))
+
+
+def _moved(moments: Moments, shift: Any, mean: FloatArray) -> Moments:
+    """Return moments shifted to a mean."""
+    quantile = moments.quantile
+    return Moments(mean, moments.std, None if quantile is None else partial(_affine, quantile, 1.0, shift))
+
+
+def _affine(quantile: Any, factor: Any, shift: Any, q: float) -> FloatArray:
+    """Return the quantile of ``factor * X + shift``, factor >= 0: a function by name, so that moments pickle."""
+    return np.asarray(factor * quantile(q) + shift)

@@ -1,0 +1,139 @@
+"""Quantities by laws: inferences are independent of each other, and so are different columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import NotExact
+from ..core.moments import Moments
+from .largest import largest
+from .laws import ClippedNormal, Law
+from .quantity import Factors, Quantity, Query
+
+__all__ = ["LawQuery"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class LawQuery(Query):
+    """A query whose columns follow known laws; or as many as their (B, 1) parameters say, each independent of others.
+
+    Args:
+        laws: by column.
+
+    >>> m = LawQuery({"tokens_out": ClippedNormal(400.0, 100.0)})
+    >>> seconds = 0.3 + 0.01 * m.tokens_out
+    >>> seconds.sum(np.array([1, 4])).std.round(6), seconds.max(np.array([1, 4])).mean.round(6)
+    (array([1., 2.]), array([4.3     , 5.329375]))
+    >>> (seconds + seconds).sum(np.array([4])).std.round(6)  # the same draws: twice as much
+    array([4.])
+    """
+
+    laws: Mapping[str, Law]
+
+    def __getitem__(self, column: str) -> Quantity:
+        if column not in self.laws:
+            raise NotExact(f"the law of {column} is not known")
+        return Quantity(self, {column: 1.0})
+
+    def law(self, quantity: Quantity, /) -> Law:
+        """Return the law of a quantity of one column, or of one whose varying columns are normal."""
+        varying = [name for name, c in quantity.factors.items() if np.any(np.asarray(c) * self.laws[name].std)]
+        names = varying or [*quantity.factors][:1]
+        rest = {name: c for name, c in quantity.factors.items() if name not in names}
+        shift = quantity.shift + sum(c * self.laws[name].mean for name, c in rest.items())
+        if len(names) == 1:
+            (name,) = names
+            law, c = self.laws[name], np.asarray(quantity.factors[name])
+            if np.all(c == 1) and not np.any(shift):
+                return law
+            if np.any(c <= 0):
+                raise NotExact(f"the law of a quantity that falls with {name} is not known")
+            return _Affine(law, c, shift)
+        if not all(self.laws[name].normal for name in names):
+            raise NotExact(f"the law of a sum of {' and '.join(names)} is not known, as they are not normal")
+        mean = sum(quantity.factors[name] * self.laws[name].mean for name in names)
+        std = np.sqrt(sum(np.square(quantity.factors[name] * self.laws[name].std) for name in names))
+        return ClippedNormal(mean + shift, std)
+
+    def total(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> tuple[Any, Any, bool]:
+        """Return mean, variance, and whether all of it is normal."""
+        mean, variance, normal = shift + np.zeros(len(k)), np.zeros(len(k)), True
+        for name in dict.fromkeys([*sums, *firsts]):
+            law, each, once = self.laws[name], np.asarray(sums.get(name, 0.0)), np.asarray(firsts.get(name, 0.0))
+            mean = mean + (k * each + once) * law.mean
+            variance = variance + (k * each**2 + 2 * each * once + once**2) * np.square(law.std)
+            normal = normal and law.normal
+        return mean, variance, normal
+
+    def largest(self, k: IntArray, quantity: Quantity, /) -> Moments:
+        """Return the moments of the largest of k, where the law of one follows from those of its columns."""
+        if self.constant(quantity):
+            return quantity.first(k)
+        law = self.law(quantity)
+        moments = largest(law.of, k) * law.factor + law.shift if isinstance(law, _Affine) else largest(law, k)
+        return cast(Moments, moments)
+
+    def constant(self, quantity: Quantity, /) -> bool:
+        """Whether no column varies that counts."""
+        return not any(np.any(np.asarray(c) * self.laws[name].std) for name, c in quantity.factors.items())
+
+    def any_right(self, k: IntArray, /) -> Moments:
+        """Return the moments of ``1 - prod(1 - A_i)``."""
+        law = self.laws["accuracy"]
+        wrong, std = _product(1.0 - law.mean, law.std, k)
+        return Moments(1.0 - wrong, std)
+
+    def all_right(self, k: IntArray, /) -> Moments:
+        """Return the moments of ``prod(A_i)``."""
+        law = self.laws["accuracy"]
+        return Moments(*_product(law.mean, law.std, k))
+
+    def majority(self, k: IntArray, /) -> Moments:
+        """Return the mean, the regularised incomplete beta function I_p(h, h) with h = ceil(k / 2)."""
+        from scipy.special import betainc
+
+        half = (k + 1) // 2
+        return Moments(np.asarray(betainc(half, half, self.laws["accuracy"].mean)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Affine:
+    """The law of ``factor * X + shift``, factor >= 0."""
+
+    of: Law
+    factor: Any
+    shift: Any
+
+    @property
+    def mean(self) -> Any:
+        return self.factor * self.of.mean + self.shift
+
+    @property
+    def std(self) -> Any:
+        return self.factor * self.of.std
+
+    @property
+    def normal(self) -> bool:
+        return self.of.normal
+
+    def cdf(self, x: FloatArray, /) -> FloatArray:
+        return self.of.cdf((x - self.shift) / self.factor)
+
+    def quantile(self, q: FloatArray, /) -> FloatArray:
+        return np.asarray(self.factor * self.of.quantile(q) + self.shift)
+
+
+def _product(mean: Any, std: Any, k: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of a product of k independent factors that are alike and not negative."""
+    n = k.astype(np.float64)
+    # Var prod = (mean^2 + std^2)^k - mean^2k, so that nothing cancels where the two are close.
+    relative = std / np.where(mean > 0, mean, 1.0)  # always 0: no spread either
+    with np.errstate(over="ignore"):  # nearly always 0: all of the variance is the first term
+        variance = (mean**2 + std**2) ** n * -np.expm1(-n * np.log1p(relative**2))
+    return mean**n, np.sqrt(variance)

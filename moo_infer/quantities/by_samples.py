@@ -1,0 +1,121 @@
+"""Quantities by the samples of questions: k of a question's, without replacement, over all subsets."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MissingColumn, NothingPossible
+from ..core.moments import CONSTANT, Moments
+from .quantity import Factors, Quantity, Query
+from .samples import Samples
+from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
+
+__all__ = ["SampleQuery"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+# What a part calls a column, by its name in the neutral table of logs.
+NAMES = {"tokens_in": "input_tokens", "tokens_out": "output_tokens", "accuracy": "correct"}
+
+
+@dataclass(frozen=True, eq=False)
+class SampleQuery(Query):
+    """The Q questions of a log, at once: what a part says of them is (Q, n).
+
+    Args:
+        samples: all scored, and without gaps in the columns that are asked for.
+
+    >>> log = Samples("mine", ["q"], np.zeros(3, int), np.array([1.0, 0, 0]), {"latency_s": np.array([1.0, 2, 6])})
+    >>> m = SampleQuery(log)
+    >>> m["latency_s"].sum(np.array([1, 3])).mean, m["latency_s"].max(np.array([2])).mean.round(6)
+    (array([[3., 9.]]), array([[4.666667]]))
+    """
+
+    samples: Samples
+
+    def __getitem__(self, column: str) -> Quantity:
+        name = NAMES.get(column, column)
+        if name != "correct" and name not in self.samples.columns:
+            raise MissingColumn(name, ("correct", *self.samples.columns), f"the samples of {self.samples.model}")
+        return Quantity(self, {column: 1.0})
+
+    def values(self, quantity: Quantity, /) -> FloatArray:
+        """Return a quantity (N,) of every sample; its factors must be numbers."""
+        values = np.full(len(self.samples), np.asarray(quantity.shift, dtype=np.float64))
+        for name, factor in quantity.factors.items():
+            values = values + np.asarray(factor, dtype=np.float64) * self._column(name)
+        return values
+
+    def total(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> tuple[Any, Any, bool]:
+        """Return mean and variance (Q, n): of a finite population, whose columns belong together."""
+        n = self.samples.n.astype(np.float64)[:, None]
+        left = np.where(k <= n, (n - k) / np.maximum(n - 1, 1), np.nan)  # what drawing without replacement leaves
+        terms = []
+        mean = shift + np.zeros((len(n), len(k)))
+        for name in dict.fromkeys([*sums, *firsts]):
+            each, once = np.asarray(sums.get(name, 0.0)), np.asarray(firsts.get(name, 0.0))
+            values = self._column(name)
+            own = self._by_question(values)
+            mean = mean + own * (k * each + once)
+            terms.append((values - own[self.samples.question, 0], each, once))
+        variance = np.zeros((len(n), len(k)))
+        for x, a, b in terms:
+            for y, c, d in terms:
+                variance = variance + self._by_question(x * y) * ((a * c * k + a * d + b * c) * left + b * d)
+        return np.where(k <= n, mean, np.nan), np.maximum(variance, 0.0), False
+
+    def largest(self, k: IntArray, quantity: Quantity, /) -> Moments:
+        """Return mean and standard deviation (Q, n) of the largest of k samples."""
+        worth = [*quantity.factors] == ["accuracy"] and not np.any(quantity.shift)
+        if worth and np.all(quantity.factors["accuracy"] == 1) and not self.samples.graded:
+            return self.any_right(k)
+        return Moments(*largest_of_k(self.values(quantity), self.samples.question, k))
+
+    def constant(self, quantity: Quantity, /) -> bool:
+        """Whether the samples of each question are alike."""
+        values = self.values(quantity)
+        own = self._by_question(values)[self.samples.question, 0]
+        return not np.any(np.abs(values - own) > CONSTANT * np.abs(own))
+
+    def any_right(self, k: IntArray, /) -> Moments:
+        """Return pass@k."""
+        return _yes_or_no(pass_at_k(self.samples.n, self.samples.right, k))
+
+    def all_right(self, k: IntArray, /) -> Moments:
+        """Return pass^k."""
+        return _yes_or_no(all_at_k(self.samples.n, self.samples.right, k))
+
+    def majority(self, k: IntArray, /) -> Moments:
+        """Return the vote of two answers, right and wrong."""
+        samples = self.samples
+        samples.refuse_grades()
+        answers = {"answer": np.where(samples.correct == 1, 0, 1)}
+        alike = Samples(samples.model, samples.questions, samples.question, samples.correct, answers)
+        return Moments(vote_at_k(alike, k))
+
+    def plurality(self, k: IntArray, /) -> Moments:
+        """Return the vote of the answers; raises NothingPossible where there is none."""
+        if reason := self.samples.no_choice("answer"):
+            raise NothingPossible(f"{self.samples.model}: {reason}")
+        return Moments(vote_at_k(self.samples, k))
+
+    def top_score(self, k: IntArray, /) -> Moments:
+        """Return the choice by score; raises NothingPossible where there is none."""
+        if reason := self.samples.no_choice("score"):
+            raise NothingPossible(f"{self.samples.model}: {reason}")
+        return Moments(best_scored_of_k(self.samples, k))
+
+    def _column(self, name: str) -> FloatArray:
+        return self.samples[NAMES.get(name, name)].astype(np.float64)
+
+    def _by_question(self, values: FloatArray) -> FloatArray:
+        """(Q, 1) means of values (N,)."""
+        samples = self.samples
+        return (np.bincount(samples.question, values, len(samples.questions)) / samples.n)[:, None]
+
+
+def _yes_or_no(share: FloatArray) -> Moments:
+    return Moments(share, np.sqrt(share * (1 - share)))
