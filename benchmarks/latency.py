@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from moo_infer.builtin.latencies import largest, scheduled
+from moo_infer.builtin.latencies import scheduled
+from moo_infer.quantities.largest import largest
 from moo_infer.quantities.laws import ClippedNormal
 
 M, K, RUNS, TARGET = 10_000, 128, 5, 30

@@ -13,17 +13,19 @@ from .core.version import __version__
 TYPE_CHECKING = False  # not from typing, which takes as long to load as all else here
 if TYPE_CHECKING:
     from .core.draws import Draws
-    from .core.errors import MissingColumn, MooInferError, NoSelection, SelectionWarning
+    from .core.errors import MissingColumn, MooInferError, NoSelection, NotExact, SelectionWarning
     from .core.moments import Moments
     from .core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit, Objective
     from .core.parts import AtLeastOne, NonNegative, Positive, Share, Uncertain
     from .decide.candidates import Candidates
     from .estimate.estimators import Exact, MonteCarlo
     from .hookspecs import hookimpl
-    from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Queries, Selector
+    from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
     from .pipeline import Pipeline
     from .profiles import ModelProfile, Scenario
     from .quantities.laws import Bernoulli, ClippedNormal, Law, Lognormal
+    from .quantities.quantity import Quantity, Query
+    from .quantities.queries import Axis, Note, Queries
     from .quantities.samples import Samples
     from .read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
     from .registry import Registry, plugin_file
@@ -36,6 +38,7 @@ __all__ = [
     "LATENCY",
     "AccuracyAggregator",
     "AtLeastOne",
+    "Axis",
     "Bernoulli",
     "Candidates",
     "ClippedNormal",
@@ -54,10 +57,14 @@ __all__ = [
     "MooInferError",
     "NoSelection",
     "NonNegative",
+    "NotExact",
+    "Note",
     "Objective",
     "Pipeline",
     "Positive",
+    "Quantity",
     "Queries",
+    "Query",
     "Registry",
     "Report",
     "Samples",
@@ -82,6 +89,7 @@ _MODULES = {
         "MissingColumn",
         "MooInferError",
         "NoSelection",
+        "NotExact",
         "SelectionWarning",
     ),
     "core.moments": ("Moments",),
@@ -111,7 +119,6 @@ _MODULES = {
         "CostModel",
         "InferenceModel",
         "LogReader",
-        "Queries",
         "Selector",
     ),
     "pipeline": ("Pipeline",),
@@ -125,6 +132,8 @@ _MODULES = {
         "Law",
         "Lognormal",
     ),
+    "quantities.queries": ("Axis", "Note", "Queries"),
+    "quantities.quantity": ("Quantity", "Query"),
     "quantities.samples": ("Samples",),
     "read.profiles": (
         "builtin_models",

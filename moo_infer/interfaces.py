@@ -5,8 +5,8 @@ part, give it a `name`, and return the class from the hook of its kind (see `moo
 field in its annotation (`NonNegative`, `Positive`, `Share`, `AtLeastOne` of `moo_infer`); it is checked where the part
 enters.
 
-A part whose exact moments are made of array operations may set `vectorised`: its fields are then (B, 1) arrays where B
-draws of uncertain parameters are asked for at once, and `exact` gives (B, n). All others are asked B times.
+Where B draws of uncertain parameters are asked for at once, the fields of a part are (B, 1) arrays, and `exact` gives
+(B, n): array operations do that by themselves. A part that cannot is asked B times.
 
 Shapes are written with M trials, K inferences in a trial, n values of k. The K columns of a trial are K inferences on
 the same query; column k-1 of what a part returns belongs to the first k of them, so one draw serves every k.
@@ -14,19 +14,18 @@ the same query; column k-1 of what a part returns belongs to the first k of them
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .core.draws import Draws
-from .core.errors import MooInferError
+from .core.errors import MooInferError, NotExact
 from .core.moments import Moments
 from .core.objectives import Objective
-from .quantities.laws import Law
-from .quantities.samples import Samples
+from .quantities.quantity import Query
+from .quantities.queries import Note, Queries
 
 if TYPE_CHECKING:
     import polars
@@ -38,7 +37,6 @@ __all__ = [
     "CostModel",
     "InferenceModel",
     "LogReader",
-    "Queries",
     "Selector",
 ]
 
@@ -48,27 +46,11 @@ BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Queries:
-    """Queries that differ: a quadrature over what the inferences of a query share.
-
-    Args:
-        weights: (Q,), shares of the queries, >= 0, with the sum 1.
-        model: the model given the query: numbers that differ from query to query are (Q, 1) arrays. Its laws hold
-            given the query, and inferences are independent given it. Or a model whose `logged` are samples of Q
-            questions.
-    """
-
-    weights: FloatArray
-    model: "InferenceModel"
-
-
 class InferenceModel(ABC):
     """One stochastic inference: tokens in, tokens out, accuracy (paper, eqs 1-2).
 
-    **Subclassing.** Give `sample`. Redefine the properties `tokens_in`, `tokens_out` and `accuracy` where their laws
-    are known; naming them promises that inferences and quantities are independent, and makes moments exact. Where they
-    are so only given the query (some queries are harder, or get longer answers), redefine `queries` instead.
+    **Subclassing.** Give `sample`. Redefine `queries` where the laws of the columns are known, which makes moments
+    exact: given the query, they promise that inferences are independent, and so are the columns.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -83,54 +65,13 @@ class InferenceModel(ABC):
     """
 
     name: ClassVar[str]
-    vectorised: ClassVar[bool] = False
 
-    @property
-    def tokens_in(self) -> Law | None:
-        """The law of the tokens of a prompt, or None."""
-        return None
+    def queries(self) -> Queries:
+        """Return the laws of the columns, and how they differ from query to query; nothing is known by default."""
+        return Queries()
 
-    @property
-    def tokens_out(self) -> Law | None:
-        """The law of the generated tokens of an inference, or None."""
-        return None
-
-    @property
-    def accuracy(self) -> Law | None:
-        """The law of what an inference is worth, or None."""
-        return None
-
-    @property
-    def logged(self) -> Samples | None:
-        """The samples that inferences are drawn from without replacement, given one of their questions; or None.
-
-        Where it is asked for moments of such a model, a part gives (Q, n): over all subsets of k samples of each
-        question. `moo_infer.quantities.subsets` has the usual ones.
-        """
-        return None
-
-    @property
-    def largest_k(self) -> int | None:
-        """The largest number of inferences of one query that can be drawn; None where there is no end."""
-        return None
-
-    def resampled(self, B: int, seed: int, /) -> "Sequence[InferenceModel] | None":
-        """Return B models as other logs of as many questions would give them; None where no log stands behind.
-
-        They differ in the weights of their `queries` alone, so that moments given a query are computed once.
-        """
-        return None
-
-    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
-        """Return queries that differ in that, or None where all are alike.
-
-        Moments are mixed over them: those of an aggregator over queries that differ in accuracy, those of a cost model
-        over queries that differ in tokens.
-        """
-        return None
-
-    def remarks(self) -> Sequence[str]:
-        """Return what to know about the draws, in words; reports say it with the model's name."""
+    def notes(self) -> Sequence[Note]:
+        """Return what to know about the draws; reports say it with the model's name."""
         return ()
 
     @abstractmethod
@@ -148,8 +89,9 @@ class CostModel(ABC):
     Cost models of the same objective in one profile add up; those of money and seconds share the objectives COST and
     LATENCY of `moo_infer.builtin.costs`.
 
-    **Subclassing.** Give `objective` and `total`. Redefine `exact` where mean, std or quantiles follow from the model's
-    laws.
+    **Subclassing.** Give `objective` and `total`. Redefine `exact` where mean, std or quantiles follow from the
+    quantities of the
+    query: of a law, or of the samples of a question.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -164,7 +106,6 @@ class CostModel(ABC):
     """
 
     name: ClassVar[str]
-    vectorised: ClassVar[bool] = False
     objective: ClassVar[Objective]
 
     @abstractmethod
@@ -174,32 +115,23 @@ class CostModel(ABC):
         `parallelism` is how many inferences run at a time, >= 1.
         """
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact moments of the total at the n values of `k`, or None where they must be simulated."""
-        return None
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
+        """Exact moments of the total at the n values of `k`; raises NotExact where they must be simulated."""
+        raise NotExact(f"cost model {self.name!r} does not say its moments")
 
-    @property
-    def per_query(self) -> bool:
-        """Whether moments given a query may be mixed by a quadrature; not where they jump with a query's tokens.
+    def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
+        """Return what to know about the totals at the n values of `k`, and which of them cannot be had at all.
 
-        Where not, `exact` is asked about the model itself, whose laws are then None where queries differ.
+        The latter are no candidates, whatever the limits. Reports name the model with it.
         """
-        return True
-
-    def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
-        """(n,) whether so many inferences can be had at all; the others are no candidates, whatever the limits."""
-        return np.ones(len(k), dtype=bool)
-
-    def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
-        """Return what to know about the totals at the n values of `k`, in words; reports name the model with it."""
         return ()
 
 
 class AccuracyAggregator(ABC):
     """What k inferences are worth together (paper, eq 3): the column ``accuracy`` of the table.
 
-    **Subclassing.** Give `aggregate`. Redefine `exact` where moments follow from the model's laws, and `costs` where
-    the aggregator spends something itself (a verifier's tokens, a judge's seconds).
+    **Subclassing.** Give `aggregate`. Redefine `exact` where moments follow from the quantities of a query, and `costs`
+    where the aggregator spends something itself (a verifier's tokens, a judge's seconds).
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -212,12 +144,6 @@ class AccuracyAggregator(ABC):
     """
 
     name: ClassVar[str]
-    vectorised: ClassVar[bool] = False
-
-    @property
-    def per_query(self) -> bool:
-        """Whether moments given a query may be mixed over queries; not where other queries matter to the answer."""
-        return True
 
     @property
     def costs(self) -> Sequence[CostModel]:
@@ -228,9 +154,9 @@ class AccuracyAggregator(ABC):
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the first k inferences together, for every k: (M, K), in [0, 1]."""
 
-    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
-        """Exact moments of the accuracy at the n values of `k`, or None where they must be simulated."""
-        return None
+    def exact(self, query: Query, k: IntArray, /) -> Moments:
+        """Exact moments of the accuracy at the n values of `k`; raises NotExact where they must be simulated."""
+        raise NotExact(f"aggregator {self.name!r} does not say its moments")
 
 
 class Selector(ABC):

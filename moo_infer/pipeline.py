@@ -176,7 +176,7 @@ class Pipeline:
 
     def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Callable[[int, int], Iterator[Candidates]] | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
-        if not any(profile.uncertain or profile.inference.resampled(1, 0) for profile in profiles):
+        if not any(profile.uncertain or len(profile.inference.queries().questions) > 1 for profile in profiles):
             return None
         estimator = Exact(self.estimator.trials, self.estimator.seed)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from moo_infer import Draws, InferenceModel
+from moo_infer import Draws, InferenceModel, Queries
 from moo_infer.builtin.aggregators import AllOfK, BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.inference import Gaussian
 
@@ -27,9 +27,8 @@ class Law(InferenceModel):
     mean: float
     std: float
 
-    @property
-    def accuracy(self):
-        return self
+    def queries(self):
+        return Queries(accuracy=self)
 
     def sample(self, rng, M, K, /):
         raise NotImplementedError
@@ -46,7 +45,7 @@ def draws(accuracy):
 
 
 def test_best_of_k_of_gpt_5_is_the_golden_figure():
-    moments = BestOfK().exact(GPT_5, np.array([4, 8, 16, 128]))
+    moments = BestOfK().exact(GPT_5.queries().query, np.array([4, 8, 16, 128]))
     golden = [0.9605569671, 0.9684110106, 0.9751981761, 0.9909553948]
     np.testing.assert_allclose(moments.mean, golden, atol=1e-9, rtol=0)
     assert moments.std[1] == pytest.approx(0.0120274209, abs=1e-9)
@@ -55,7 +54,7 @@ def test_best_of_k_of_gpt_5_is_the_golden_figure():
 @pytest.mark.parametrize(("mean", "std"), [(0.94, 0.02), (0.91, 0.07), (0.5, 0.5), (0.02, 0.1), (0.999, 1e-4)])
 def test_best_of_k_is_adaptive_quadrature_at_every_k(mean, std):
     ks = np.array([1, 2, 3, 16, 128, 10_000, 100_000])
-    moments = BestOfK().exact(Gaussian(1, 0, 1, 0, mean, std), ks)
+    moments = BestOfK().exact(Gaussian(1, 0, 1, 0, mean, std).queries().query, ks)
     for k, got_mean, got_std in zip(ks, moments.mean, moments.std, strict=True):
         points = np.clip(stats.norm.ppf([0.5 ** (1 / k), 0.01 ** (1 / k), 0.99 ** (1 / k)]) * std + mean, 0, 1)
 
@@ -72,12 +71,12 @@ def test_best_of_k_is_adaptive_quadrature_at_every_k(mean, std):
 
 def test_best_of_k_quantiles_are_those_of_the_power_of_the_cdf():
     k = np.array([1, 4, 128])
-    x = BestOfK().exact(GPT_5, k).quantile(0.3)
+    x = BestOfK().exact(GPT_5.queries().query, k).quantile(0.3)
     np.testing.assert_allclose(stats.norm.cdf((x - 0.94) / 0.02) ** k, 0.3, rtol=1e-9)
 
 
 def test_best_of_k_without_spread_is_the_mean():
-    moments = BestOfK().exact(sure(0.7), np.array([1, 100]))
+    moments = BestOfK().exact(sure(0.7).queries().query, np.array([1, 100]))
     assert moments.mean.tolist() == [0.7, 0.7]
     assert moments.std.tolist() == [0.0, 0.0]
 
@@ -88,27 +87,27 @@ def test_best_of_k_is_the_running_maximum():
 
 def test_coverage_is_one_minus_the_product_of_failures():
     assert Coverage().aggregate(draws([0.5, 0.5, 1.0]), None).tolist() == [[0.5, 0.75, 1.0]]
-    moments = Coverage().exact(sure(0.4), np.array([1, 8]))
+    moments = Coverage().exact(sure(0.4).queries().query, np.array([1, 8]))
     np.testing.assert_allclose(moments.mean, [0.4, 1 - 0.6**8], rtol=1e-14)
     assert moments.std.tolist() == [0.0, 0.0]
 
 
 def test_coverage_spread_is_that_of_a_product_of_independent_failures():
     model = Gaussian(1, 0, 1, 0, 0.5, 0.1)
-    law, k = model.accuracy, 7
+    law, k = model.queries().law("accuracy"), 7
     failure_squared = (1 - law.mean) ** 2 + law.std**2
     expected = np.sqrt(failure_squared**k - (1 - law.mean) ** (2 * k))
-    assert Coverage().exact(model, np.array([k])).std[0] == pytest.approx(expected, rel=1e-12)
+    assert Coverage().exact(model.queries().query, np.array([k])).std[0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_coverage_of_a_model_that_is_always_right():
-    moments = Coverage().exact(sure(1.0), np.array([1, 5]))
+    moments = Coverage().exact(sure(1.0).queries().query, np.array([1, 5]))
     assert (moments.mean.tolist(), moments.std.tolist()) == ([1.0, 1.0], [0.0, 0.0])
 
 
 def test_all_of_k_is_the_product_of_what_is_right():
     assert AllOfK().aggregate(draws([0.5, 0.5, 1.0, 0.0]), None).tolist() == [[0.5, 0.25, 0.25, 0.0]]
-    moments = AllOfK().exact(sure(0.4), np.array([1, 8]))
+    moments = AllOfK().exact(sure(0.4).queries().query, np.array([1, 8]))
     np.testing.assert_allclose(moments.mean, [0.4, 0.4**8], rtol=1e-14)
     assert moments.std.tolist() == [0.0, 0.0]
 
@@ -117,7 +116,7 @@ def test_all_of_k_is_the_product_of_what_is_right():
 def test_all_of_k_spread_does_not_cancel_and_is_that_of_right_or_wrong(mean):
     """Of inferences that are right or wrong the product is so too, so that p^k says all."""
     k = np.array([1, 2, 7, 100])
-    moments = AllOfK().exact(Certain(mean), k)
+    moments = AllOfK().exact(Certain(mean).queries().query, k)
     p = mean ** k.astype(float)
     np.testing.assert_allclose(moments.mean, p, rtol=1e-13)
     np.testing.assert_allclose(moments.std, np.sqrt(p * -np.expm1(k * np.log(mean))), rtol=1e-9, atol=1e-160)
@@ -125,18 +124,18 @@ def test_all_of_k_spread_does_not_cancel_and_is_that_of_right_or_wrong(mean):
 
 def test_all_of_k_of_a_small_spread_keeps_its_digits():
     """By the delta method, which is exact to 1e-10 here; mean^2k subtracted would leave no digit."""
-    moments = AllOfK().exact(Law(0.7, 1e-9), np.array([5]))
+    moments = AllOfK().exact(Law(0.7, 1e-9).queries().query, np.array([5]))
     assert moments.std[0] == pytest.approx(np.sqrt(5) * 0.7**4 * 1e-9, rel=1e-9)
 
 
 @pytest.mark.parametrize(("mean", "std"), [(1.0, 0.0), (0.0, 0.0)])
 def test_all_of_k_of_a_model_that_is_always_right_or_never(mean, std):
-    moments = AllOfK().exact(sure(mean), np.array([1, 5]))
+    moments = AllOfK().exact(sure(mean).queries().query, np.array([1, 5]))
     assert (moments.mean.tolist(), moments.std.tolist()) == ([mean] * 2, [0.0, 0.0])
 
 
 def test_majority_vote_is_the_golden_figure():
-    mean = MajorityVote().exact(sure(0.6), np.array([3, 5, 11])).mean
+    mean = MajorityVote().exact(sure(0.6).queries().query, np.array([3, 5, 11])).mean
     np.testing.assert_allclose(mean, [0.648, 0.68256, 0.753498], atol=5e-7)
 
 
@@ -159,7 +158,7 @@ def test_majority_vote_counts_every_way_the_inferences_can_turn_out(ps):
 def test_majority_vote_mean_is_the_binomial_tail_with_half_the_ties(p):
     k = np.arange(1, 40)
     expected = stats.binom.sf(k // 2, k, p) + np.where(k % 2 == 0, 0.5 * stats.binom.pmf(k // 2, k, p), 0.0)
-    np.testing.assert_allclose(MajorityVote().exact(sure(p), k).mean, expected, atol=1e-12)
+    np.testing.assert_allclose(MajorityVote().exact(sure(p).queries().query, k).mean, expected, atol=1e-12)
 
 
 def test_zeros_and_ones_vote_as_they_are():
@@ -169,8 +168,8 @@ def test_zeros_and_ones_vote_as_they_are():
 @pytest.mark.parametrize("mean", [0.4, 0.999])
 def test_coverage_at_very_large_k_neither_overflows_nor_loses_its_spread(mean):
     k = np.array([1, 10, 2000, 100_000])
-    moments = Coverage().exact(Gaussian(1, 0, 1, 0, mean, 0.02), k)
-    law = Gaussian(1, 0, 1, 0, mean, 0.02).accuracy
+    moments = Coverage().exact(Gaussian(1, 0, 1, 0, mean, 0.02).queries().query, k)
+    law = Gaussian(1, 0, 1, 0, mean, 0.02).queries().law("accuracy")
     wrong = 1 - law.mean
     assert moments.std[0] == pytest.approx(law.std, rel=1e-12)
     assert moments.std[1] == pytest.approx(np.sqrt((wrong**2 + law.std**2) ** 10 - wrong**20), rel=1e-6)
@@ -182,9 +181,9 @@ def test_moments_of_many_laws_at_once_are_those_one_by_one():
     means, stds = np.array([[0.94], [0.5], [0.7]]), np.array([[0.02], [0.3], [0.0]])
     k = np.array([1, 7, 128])
     for aggregator in (BestOfK(), Coverage(), AllOfK(), MajorityVote()):
-        together = aggregator.exact(Gaussian(1, 0, 1, 0, means, stds), k)
+        together = aggregator.exact(Gaussian(1, 0, 1, 0, means, stds).queries().query, k)
         for b in range(3):
-            alone = aggregator.exact(Gaussian(1, 0, 1, 0, float(means[b, 0]), float(stds[b, 0])), k)
+            alone = aggregator.exact(Gaussian(1, 0, 1, 0, float(means[b, 0]), float(stds[b, 0])).queries().query, k)
             np.testing.assert_allclose(together.mean[b], alone.mean, rtol=0, atol=1e-15)
             if alone.std is not None:
                 np.testing.assert_allclose(together.std[b], alone.std, rtol=0, atol=1e-12)

@@ -393,17 +393,16 @@ def test_a_selector_that_breaks_the_contract_is_found(pytester, body, test):
 AGGREGATOR = """
     import numpy as np, pytest
     from dataclasses import dataclass
-    from moo_infer import AccuracyAggregator, Moments
+    from moo_infer import AccuracyAggregator, Moments, NotExact
     from moo_infer.testing import AggregatorContract
 
     @dataclass{frozen}
     class Broken(AccuracyAggregator):
         name = "{name}"
         share: float = 1.0
-        vectorised = True
         def aggregate(self, draws, rng, /):
             {body}
-        def exact(self, model, k, /):
+        def exact(self, query, k, /):
             {exact}
 
     class TestBroken(AggregatorContract):
@@ -415,9 +414,9 @@ ON_A_LOG = """
     import numpy as np
     import pytest
     from dataclasses import dataclass
-    from moo_infer import CostModel, Moments, Objective
+    from moo_infer import CostModel, Moments, NotExact, Objective
     from moo_infer.builtin.costs import LinearCost
-    from moo_infer.builtin.latencies import largest
+    from moo_infer.quantities.largest import largest
     from moo_infer.testing import CostModelContract
 
     @dataclass(frozen=True)
@@ -428,11 +427,12 @@ ON_A_LOG = """
         def total(self, draws, /, *, parallelism):
             return np.cumsum(draws.tokens_out, axis=1) + 50 * np.maximum.accumulate(draws.tokens_out, axis=1)
 
-        def exact(self, model, k, /, *, parallelism):
-            linear = LinearCost(0.0, 1.0).exact(model, k, parallelism=parallelism)
-            if linear is None or model.tokens_out is None:
+        def exact(self, query, k, /, *, parallelism):
+            linear = LinearCost(0.0, 1.0).exact(query, k, parallelism=parallelism)
+            try:
+                return Moments(linear.mean + 50 * largest(query.tokens_out, k).mean)
+            except NotExact:  # by samples
                 return linear
-            return Moments(linear.mean + 50 * largest(model.tokens_out, k).mean)
 
     class TestLongest(CostModelContract):
         instances = (Longest(),)
@@ -440,7 +440,7 @@ ON_A_LOG = """
 COST_MODEL = """
     import numpy as np, pytest
     from dataclasses import dataclass
-    from moo_infer import CostModel, Moments, Objective
+    from moo_infer import CostModel, Moments, NotExact, Objective
     from moo_infer.testing import CostModelContract
 
     @dataclass(frozen=True)
@@ -448,10 +448,9 @@ COST_MODEL = """
         name = "broken"
         objective = Objective("{objective}")
         each: float = 2.0
-        vectorised = True
         def total(self, draws, /, *, parallelism):
             {body}
-        def exact(self, model, k, /, *, parallelism):
+        def exact(self, query, k, /, *, parallelism):
             {exact}
 
     class TestBroken(CostModelContract):
@@ -462,16 +461,14 @@ COST_MODEL = """
 MODEL = """
     import numpy as np, pytest
     from dataclasses import dataclass
-    from moo_infer import Draws, InferenceModel
-    from moo_infer.quantities.laws import ClippedNormal
+    from moo_infer import ClippedNormal, Draws, InferenceModel, Queries
     from moo_infer.testing import InferenceModelContract
 
     @dataclass(frozen=True)
     class Broken(InferenceModel):
         name = "broken"
-        @property
-        def accuracy(self):
-            return ClippedNormal({law}, 0, 1)
+        def queries(self):
+            return Queries(accuracy=ClippedNormal({law}, 0, 1))
         def sample(self, rng, M, K, /):
             {body}
 
@@ -485,11 +482,11 @@ FLAT = "return np.cumsum(np.full(draws.accuracy.shape, self.each), axis=1)"
 UNIFORM = "return Draws(np.ones((M, K)), np.ones((M, K)), np.clip(rng.normal(0.5, 0.1, (M, K)), 0, 1))"
 
 
-def aggregator(body=FIRST, exact="return None", frozen="(frozen=True)", name="broken"):
+def aggregator(body=FIRST, exact="raise NotExact('unknown')", frozen="(frozen=True)", name="broken"):
     return AGGREGATOR.format(body=body, exact=exact, frozen=frozen, name=name)
 
 
-def cost_model(body=FLAT, exact="return None", objective="cost"):
+def cost_model(body=FLAT, exact="raise NotExact('unknown')", objective="cost"):
     return COST_MODEL.format(body=body, exact=exact, objective=objective)
 
 
@@ -498,7 +495,7 @@ def model(body=UNIFORM, law="0.5, 0.1"):
 
 
 RIGHT = "right = rng.random(draws.accuracy.shape[::-1]).T < draws.accuracy; return np.maximum.accumulate(right, axis=1) * 1.0"
-RARE = "return None if model.accuracy is None else Moments(1 - (1 - model.accuracy.mean) ** k)"
+RARE = "return Moments(1 - (1 - query.accuracy.mean) ** k)"
 
 
 @pytest.mark.parametrize(
@@ -524,10 +521,10 @@ def test_what_keeps_the_contract_passes(pytester, code):
         (aggregator("np.random.random_sample(); " + FIRST), "test_is_reproducible_from_a_generator"),
         (aggregator("import random; random.random(); " + FIRST), "test_is_reproducible_from_a_generator"),
         (model("np.random.random_sample(); " + UNIFORM), "test_is_reproducible_from_a_generator"),
-        (aggregator(exact="return Moments(np.full(len(k), model.accuracy.mean), quantile=lambda q: 0.9)"), "test_exact_agrees_with_simulation"),
+        (aggregator(exact="return Moments(np.full(len(k), query.accuracy.mean), quantile=lambda q: 0.9)"), "test_exact_agrees_with_simulation"),
         (aggregator(exact="return Moments(np.full(len(k), 0.5))"), "test_exact_agrees_with_simulation"),
-        (aggregator(exact="return Moments(np.full(1, model.accuracy.mean))"), "test_exact_agrees_with_simulation"),
-        (aggregator(exact="return Moments(np.full(len(k), np.mean(model.accuracy.mean)))"), "test_draws_of_uncertain_parameters_are_those_of_one_at_a_time"),
+        (aggregator(exact="return Moments(np.full(1, query.accuracy.mean))"), "test_exact_agrees_with_simulation"),
+        (aggregator(exact="return Moments(np.full(len(k), np.mean(query.accuracy.mean)))"), "test_draws_of_uncertain_parameters_are_those_of_one_at_a_time"),
         (aggregator(frozen=""), "test_is_a_part"),
         (aggregator(name="Broken Vote"), "test_is_a_part"),
         (cost_model(objective="accuracy"), "test_has_an_objective"),
@@ -536,7 +533,7 @@ def test_what_keeps_the_contract_passes(pytester, code):
         (cost_model("return np.cumsum(draws.tokens_out.mean(axis=1, keepdims=True) * np.ones(draws.accuracy.shape), axis=1)"), "test_a_total_knows_nothing_of_later_inferences"),
         (cost_model("return np.cumsum(np.random.default_rng().random(draws.accuracy.shape), axis=1)"), "test_leaves_the_draws_alone_and_gives_the_same_again"),
         (cost_model(exact="return Moments(2.0 * k + 1)"), "test_exact_agrees_with_simulation"),
-        (cost_model("return np.cumsum(draws.tokens_out, axis=1)", "return Moments(k * model.tokens_out.mean, k * model.tokens_out.std)"), "test_exact_agrees_with_simulation"),
+        (cost_model("return np.cumsum(draws.tokens_out, axis=1)", "return Moments(k * query.tokens_out.mean, k * query.tokens_out.std)"), "test_exact_agrees_with_simulation"),
         (cost_model(exact="return Moments(np.ravel(self.each)[0] * k)"), "test_draws_of_uncertain_parameters_are_those_of_one_at_a_time"),
         (model("return Draws(np.ones((K, M)), np.ones((K, M)), np.ones((K, M)))"), "test_draws_what_was_asked_for"),
         (model("return Draws(-np.ones((M, K)), np.ones((M, K)), np.ones((M, K)))"), "test_draws_what_was_asked_for"),

@@ -23,22 +23,22 @@ def test_latency_is_k_over_p_times_the_mean_of_the_inferences():
 
 
 def test_exact_moments_of_gpt_5():
-    cost = LinearCost(1.25e-6, 1e-5).exact(GPT_5, K, parallelism=4)
+    cost = LinearCost(1.25e-6, 1e-5).exact(GPT_5.queries().query, K, parallelism=4)
     np.testing.assert_allclose(cost.mean, 0.02176 * K, rtol=1e-14)
     np.testing.assert_allclose(cost.std, np.sqrt(K) * np.hypot(1.25e-6 * 64, 1e-5 * 128), rtol=1e-14)
     np.testing.assert_allclose(cost.quantile(0.975), cost.mean + 1.959963984540054 * cost.std, rtol=1e-12)
-    latency = LinearLatency(0.0005, 0.005).exact(GPT_5, K, parallelism=4)
+    latency = LinearLatency(0.0005, 0.005).exact(GPT_5.queries().query, K, parallelism=4)
     np.testing.assert_allclose(latency.mean, 10.752 * K / 4, rtol=1e-14)
 
 
 def test_quantiles_are_left_to_simulation_where_clipping_bites():
     short = Gaussian(2, 3, 5, 2, 0.9, 0.0)
-    moments = LinearCost(1.0, 1.0).exact(short, K, parallelism=1)
+    moments = LinearCost(1.0, 1.0).exact(short.queries().query, K, parallelism=1)
     assert moments.quantile is None
     assert moments.mean[0] > 7  # clipping at 1 from below raises the mean
 
 
 @pytest.mark.parametrize("part", [LinearCost(0, 0), LinearLatency(0, 0)])
 def test_free_is_a_price(part):
-    moments = part.exact(GPT_5, K, parallelism=1)
+    moments = part.exact(GPT_5.queries().query, K, parallelism=1)
     assert moments.mean.tolist() == moments.std.tolist() == moments.quantile(0.9).tolist() == [0.0, 0.0, 0.0]

@@ -182,7 +182,7 @@ def test_lengths_and_difficulty_are_independent():
         )
         np.testing.assert_allclose(ours.mean, theirs.mean, rtol=1e-13)
         np.testing.assert_allclose(ours.std, theirs.std, rtol=1e-12)
-        assert model.remarks() == lognormal.remarks()
+        assert model.notes() == lognormal.notes()
     plain, long = (accuracy(Beta(a=0.5, b=1.5, **lengths), Coverage(), K).mean for lengths in ({}, LENGTHS))
     np.testing.assert_array_equal(plain, long)
 
@@ -284,8 +284,8 @@ def test_answers_leave_the_other_draws_as_they_are():
     for name in ("tokens_in", "tokens_out", "accuracy"):
         np.testing.assert_array_equal(plain[name], told[name])
     assert "answer" not in plain
-    query = Beta(mean=0.3, concentration=2.0, wrong_agreement=1.0).queries("accuracy")
-    assert set(np.unique(query.model.sample(np.random.default_rng(0), len(query.weights), 5)["answer"])) == {0, 1}
+    agreed = Beta(mean=0.3, concentration=2.0, wrong_agreement=1.0).sample(np.random.default_rng(0), 50, 5)
+    assert set(np.unique(agreed["answer"])) == {0, 1}
 
 
 def test_uncertain_numbers_of_a_beta_law_are_drawn():

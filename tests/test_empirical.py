@@ -206,9 +206,10 @@ def test_logs_that_are_all_right_or_hold_failures_say_what_that_means():
     samples = log(Q=3, n=4)
     ones = np.ones(12)
     ones[0] = np.nan
-    remarks = Empirical(Samples("mine", samples.questions, samples.question, ones)).remarks()
+    remarks = [n.text for n in Empirical(Samples("mine", samples.questions, samples.question, ones)).notes()]
     assert remarks[0] == "1 of 12 samples failed; neither they nor what they took is counted"
-    assert Empirical(answered(samples)).remarks() == ["with only 3 questions, choices look surer than they are"]
+    (note,) = Empirical(answered(samples)).notes()
+    assert note.text == "with only 3 questions, choices look surer than they are"
     assert remarks[1].startswith(
         "all samples are right, so that resampling shows no spread; of other questions up to 63 %"
     )
@@ -246,7 +247,7 @@ def test_failed_samples_and_columns_with_gaps_are_left_out():
     model = Empirical(
         Samples("mine", samples.questions, samples.question, correct, {**samples.columns, "latency_s": seconds})
     )
-    assert model.largest_k == 4
+    assert model.queries().largest_k == 4
     assert "latency_s" not in model.sample(np.random.default_rng(0), 2, 2).columns
     with pytest.raises(MooInferError, match="no column 'latency_s'"):
         Pipeline(["coverage"], k=[1]).run(ModelProfile("mine", model, (LoggedLatency(),)), Scenario("any"))

@@ -327,7 +327,7 @@ def test_what_a_part_raises_names_the_part(profile):
 @pytest.mark.parametrize(
     ("exact", "message"),
     [
-        (lambda s, m, k: (k, k), "must return exact Moments or None, got tuple"),
+        (lambda s, m, k: (k, k), "must return exact Moments, or raise NotExact where they are not known, got tuple"),
         (lambda s, m, k: Moments(0.5 + 0 * k, -1.0 + 0 * k), "must return an exact std >= 0, got -1"),
         (lambda s, m, k: Moments(8.0 + 0 * k), r"must return an exact mean in \[0, 1\], got 8 to 8"),
         (lambda s, m, k: Moments(0.5 + 0j * k), "must return an exact mean of numbers, got complex128"),

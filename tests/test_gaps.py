@@ -71,4 +71,4 @@ def test_reports_name_the_columns_with_gaps():
     for i, name in enumerate(("input_tokens", "output_tokens", "latency_s", "cost_usd", "energy_j"), 1):
         assert f"{name} is not used: {i} of 20 scored samples lack it" in remarks
     assert "energy_j is not used: 5 of 20 scored samples lack it" in report.to_text().replace("\n", " ")
-    assert not [remark for remark in Empirical(samples).remarks() if "not used" in remark or "have no" in remark]
+    assert not [n for n in Empirical(samples).notes() if "not used" in n.text or "have no" in n.text]

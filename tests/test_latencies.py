@@ -9,11 +9,22 @@ from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
-from moo_infer import CostModel, Draws, InferenceModel, ModelProfile, MooInferError, Pipeline, Registry, Scenario
+from moo_infer import (
+    CostModel,
+    Draws,
+    InferenceModel,
+    ModelProfile,
+    MooInferError,
+    NotExact,
+    Pipeline,
+    Queries,
+    Registry,
+    Scenario,
+)
 from moo_infer.builtin.costs import LinearLatency
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK, largest, scheduled
-from moo_infer.interfaces import Queries
+from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK, scheduled
+from moo_infer.quantities.largest import largest
 from moo_infer.quantities.laws import ClippedNormal
 
 K = np.array([1, 2, 4, 8, 16, 32, 64])
@@ -58,16 +69,11 @@ class Lengths(InferenceModel):
     mean: float = 1.0
     cv: float = 0.5
 
-    @property
-    def tokens_in(self):
-        return ClippedNormal(1000.0, 0.0)
-
-    @property
-    def tokens_out(self):
-        return Lognormal(self.mean, self.cv)
+    def queries(self):
+        return Queries(tokens_in=ClippedNormal(1000.0, 0.0), tokens_out=Lognormal(self.mean, self.cv))
 
     def sample(self, rng, M, K, /):
-        law = self.tokens_out
+        law = Lognormal(self.mean, self.cv)
         return Draws(np.full((M, K), 1000.0), rng.lognormal(law.mu, law.sigma, (M, K)), np.ones((M, K)))
 
 
@@ -119,16 +125,17 @@ def test_slots_lie_between_a_full_use_of_all_and_one_after_the_other(calls):
 def test_slots_are_exact_with_one_of_them_where_none_waits_and_where_calls_are_alike():
     slots = Slots(0.001, 0.01, 0.5)
     for parallelism, k, like in ((1, K, Sequential), (64, K, SlowestOfK)):
-        expected = like(0.001, 0.01, 0.5).exact(TIGHT, k, parallelism=1)
-        got = slots.exact(TIGHT, k, parallelism=parallelism)
+        expected = like(0.001, 0.01, 0.5).exact(TIGHT.queries().query, k, parallelism=1)
+        got = slots.exact(TIGHT.queries().query, k, parallelism=parallelism)
         for statistic in ("mean", "std"):
             np.testing.assert_array_equal(getattr(got, statistic), getattr(expected, statistic))
         np.testing.assert_array_equal(got.quantile(0.95), expected.quantile(0.95))
-    fixed = slots.exact(replace(CHAT, tokens_out_std=0), K, parallelism=4)
+    fixed = slots.exact(replace(CHAT, tokens_out_std=0).queries().query, K, parallelism=4)
     np.testing.assert_allclose(fixed.mean, 5.5 * np.array([1, 1, 1, 2, 4, 8, 16]), rtol=1e-13)
     np.testing.assert_allclose(fixed.quantile(0.95), fixed.mean, rtol=1e-13)
     assert not fixed.std.any()
-    assert slots.exact(CHAT, K, parallelism=63) is None
+    with pytest.raises(NotExact):
+        slots.exact(CHAT.queries().query, K, parallelism=63)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +150,14 @@ def test_slots_are_exact_with_one_of_them_where_none_waits_and_where_calls_are_a
 )
 def test_the_slowest_of_k(cv, figures, p95):
     """For k = 2, 4, ..., 64 in units of one call, and the 95 % quantile at k = 16."""
-    moments = SlowestOfK(0, 1).exact(Lengths(1.0, cv), K, parallelism=3)
+    moments = SlowestOfK(0, 1).exact(Lengths(1.0, cv).queries().query, K, parallelism=3)
     assert moments.mean == pytest.approx([1, *figures], abs=0.01)
     assert moments.quantile(0.95)[4] == pytest.approx(p95, abs=0.02)
 
 
 def test_the_slowest_of_k_is_what_is_simulated(calls):
     for cv in (0.24, 1.0):
-        moments = SlowestOfK(0.001, 2, 0.5).exact(Lengths(1.0, cv), K, parallelism=1)
+        moments = SlowestOfK(0.001, 2, 0.5).exact(Lengths(1.0, cv).queries().query, K, parallelism=1)
         total = SlowestOfK(0.001, 2, 0.5).total(calls[cv], parallelism=1)[:, K - 1]
         assert (np.abs(total.mean(axis=0) - moments.mean) < 4 * moments.std / math.sqrt(1e5)).all()
         assert moments.std == pytest.approx(total.std(axis=0), rel=0.05)
@@ -206,16 +213,19 @@ def test_thousands_of_k_at_once_are_those_of_each():
 def test_the_law_of_a_call_is_known_where_one_count_varies_or_both_are_normal():
     k = np.array([1, 9])
     part = SlowestOfK(0.01, 0.1, 2.0)
-    prompts = part.exact(Gaussian(1000, 50, 400, 0, 0.8, 0.1), k, parallelism=1)
+    prompts = part.exact(Gaussian(1000, 50, 400, 0, 0.8, 0.1).queries().query, k, parallelism=1)
     np.testing.assert_allclose(prompts.mean, 2 + 40 + 0.01 * largest(ClippedNormal(1000, 50), k).mean, rtol=1e-12)
-    cut = part.exact(Gaussian(1000, 500, 400, 0, 0.8, 0.1), k, parallelism=1)
+    cut = part.exact(Gaussian(1000, 500, 400, 0, 0.8, 0.1).queries().query, k, parallelism=1)
     np.testing.assert_allclose(cut.mean, 2 + 40 + 0.01 * largest(ClippedNormal(1000, 500, 1), k).mean, rtol=1e-12)
-    both = part.exact(Gaussian(1000, 50, 400, 10, 0.8, 0.1), k, parallelism=1)
+    both = part.exact(Gaussian(1000, 50, 400, 10, 0.8, 0.1).queries().query, k, parallelism=1)
     total = ClippedNormal(10 + 40 + 2, math.hypot(0.5, 1.0))
     np.testing.assert_allclose(both.mean, largest(total, k).mean, rtol=1e-12)
     np.testing.assert_allclose(both.quantile(0.9), total.quantile(0.9 ** (1 / k)), rtol=1e-12)
-    assert part.exact(Gaussian(1000, 500, 400, 10, 0.8, 0.1), k, parallelism=1) is None
-    assert SlowestOfK(0, 0.1).exact(Gaussian(1000, 500, 400, 300, 0.8, 0.1), k, parallelism=1) is not None
+    with pytest.raises(NotExact):
+        part.exact(Gaussian(1000, 500, 400, 10, 0.8, 0.1).queries().query, k, parallelism=1)
+    assert (
+        SlowestOfK(0, 0.1).exact(Gaussian(1000, 500, 400, 300, 0.8, 0.1).queries().query, k, parallelism=1) is not None
+    )
 
 
 @pytest.mark.parametrize("part", [Slots(1, 1), SlowestOfK(1, 1), Sequential(1, 1), Batch(1, 1)], ids=repr)
@@ -224,7 +234,8 @@ def test_nothing_is_exact_without_laws(part):
         def sample(self, rng, M, K, /):
             raise NotImplementedError
 
-    assert part.exact(Unknown(), K, parallelism=1) is None
+    with pytest.raises(NotExact):
+        part.exact(Unknown().queries().query, K, parallelism=1)
 
 
 def test_one_after_the_other_adds_up():
@@ -233,11 +244,11 @@ def test_one_after_the_other_adds_up():
     sequential = Sequential(0.001, 0.01, overhead_s=0.5)
     expected = linear.total(draws, parallelism=1) + 0.5 * np.arange(1, 6)
     np.testing.assert_allclose(sequential.total(draws, parallelism=9), expected)
-    exact, without = (part.exact(CHAT, K, parallelism=1) for part in (sequential, linear))
+    exact, without = (part.exact(CHAT.queries().query, K, parallelism=1) for part in (sequential, linear))
     np.testing.assert_allclose(exact.mean, without.mean + 0.5 * K)
     np.testing.assert_allclose(exact.std, without.std)
     assert exact.quantile is None  # a length of 400 +- 100 is cut at 1 in more than 1e-12 of the draws
-    quantile = sequential.exact(TIGHT, K, parallelism=1).quantile(0.95)
+    quantile = sequential.exact(TIGHT.queries().query, K, parallelism=1).quantile(0.95)
     np.testing.assert_allclose(quantile, 5.5 * K + 1.6448536269514722 * 0.1 * np.sqrt(K), rtol=1e-12)
 
 
@@ -252,7 +263,7 @@ def test_one_after_the_other_adds_up():
 def test_a_batch_of_k(calls, cv, others, figures):
     """For k = 4, 8, ..., 64 relative to one; by quadrature, and on 1e5 trials."""
     batch = Batch(**LLAMA, other_sequences=others)
-    exact = batch.exact(Lengths(396.0, cv), K, parallelism=1).mean
+    exact = batch.exact(Lengths(396.0, cv).queries().query, K, parallelism=1).mean
     assert (exact / exact[0])[2:] == pytest.approx(figures, rel=0.01)
     draws = Draws(calls[cv].tokens_in, 396 * calls[cv].tokens_out, calls[cv].accuracy)
     assert seconds(draws, batch) == pytest.approx(exact, rel=0.006)
@@ -285,7 +296,7 @@ def test_the_mean_of_a_batch_by_another_integral():
         edges = [1e-9, 100, 300, 600, 1200, 5000, 100_000]
         expected = sum(quad(step, a, b, epsabs=1e-11)[0] for a, b in pairwise(edges))
         batch = Batch(**LLAMA, other_sequences=others)
-        exact = batch.exact(Lengths(396.0, 0.7), np.array([k]), parallelism=1).mean
+        exact = batch.exact(Lengths(396.0, 0.7).queries().query, np.array([k]), parallelism=1).mean
         assert exact == pytest.approx(expected, rel=1e-7)
 
 
@@ -297,20 +308,20 @@ def test_a_prompt_is_prefilled_once_or_for_every_sequence():
         added = batch.total(draws, parallelism=1) - bare.total(draws, parallelism=1)
         np.testing.assert_allclose(added, np.broadcast_to(first, (2, 6)))
         k = np.arange(1, 7)
-        means = [part.exact(CHAT, k, parallelism=1).mean for part in (batch, bare)]
+        means = [part.exact(CHAT.queries().query, k, parallelism=1).mean for part in (batch, bare)]
         np.testing.assert_allclose(means[0] - means[1], first)
 
 
 def test_a_batch_is_exact_in_all_where_sequences_do_not_slow_each_other_or_lengths_do_not_vary():
-    alone = Batch(0.01, 0, ttft_seconds=0.5).exact(CHAT, K, parallelism=1)
-    slowest = SlowestOfK(0, 0.01, 0.5).exact(CHAT, K, parallelism=1)
+    alone = Batch(0.01, 0, ttft_seconds=0.5).exact(CHAT.queries().query, K, parallelism=1)
+    slowest = SlowestOfK(0, 0.01, 0.5).exact(CHAT.queries().query, K, parallelism=1)
     np.testing.assert_allclose(alone.quantile(0.95), slowest.quantile(0.95))
     np.testing.assert_allclose(alone.std, slowest.std)
-    fixed = Batch(0.01, 0.001).exact(replace(CHAT, tokens_out_std=0), K, parallelism=1)
+    fixed = Batch(0.01, 0.001).exact(replace(CHAT, tokens_out_std=0).queries().query, K, parallelism=1)
     np.testing.assert_allclose(fixed.mean, 400 * (0.01 + 0.001 * K))
     np.testing.assert_allclose(fixed.quantile(0.95), fixed.mean)
     assert not fixed.std.any()
-    partly = Batch(0.01, 0.001).exact(CHAT, K, parallelism=1)
+    partly = Batch(0.01, 0.001).exact(CHAT.queries().query, K, parallelism=1)
     assert (partly.std, partly.quantile) == (None, None)
 
 
@@ -320,9 +331,9 @@ class ShortOrLong(InferenceModel):
 
     name = "short-or-long"
 
-    def queries(self, of, /):
+    def queries(self):
         mean = np.array([[200.0], [600.0]])
-        return Queries(np.array([0.5, 0.5]), replace(CHAT, tokens_out_mean=mean, tokens_out_std=0.2 * mean))
+        return Queries([0.5, 0.5], tokens_out=ClippedNormal(mean, 0.2 * mean), tokens_in=ClippedNormal(1000.0, 0.0))
 
     def sample(self, rng, M, K, /):
         mean = rng.choice([200.0, 600.0], (M, 1))

@@ -93,15 +93,17 @@ def test_the_inferences_of_a_query_share_its_prompt_and_its_mean_length():
 
 def test_where_queries_are_alike_the_laws_are_plain():
     model = replace(PLAIN, tokens_out_cv_within=0.5, max_tokens=4000.0)
-    assert model.queries("tokens") is None
-    assert model.tokens_in.mean == 500
-    assert model.tokens_out.mean < 2000
-    assert (SPREAD.tokens_in, SPREAD.tokens_out) == (None, None)
-    assert replace(SPREAD, tokens_in_cv=0.0).tokens_in.mean == 500
-    assert SPREAD.queries("accuracy") is None
-    both, outputs = SPREAD.queries("tokens"), replace(SPREAD, tokens_in_cv=0.0).queries("tokens")
+    assert model.queries().axes == ()
+    assert model.queries().law("tokens_in").mean == 500
+    assert model.queries().law("tokens_out").mean < 2000
+    assert (SPREAD.queries().law("tokens_in"), SPREAD.queries().law("tokens_out")) == (None, None)
+    assert replace(SPREAD, tokens_in_cv=0.0).queries().law("tokens_in").mean == 500
+    prompts, outputs = SPREAD.queries().axes
+    assert ([*prompts.laws], [*outputs.laws]) == (["tokens_in"], ["tokens_out"])
+    both = SPREAD.queries().product({"tokens_in", "tokens_out"}, {})
     assert len(both.weights) == 16 * len(outputs.weights)
     assert both.weights.sum() == pytest.approx(1)
+    assert SPREAD.queries().product({"accuracy"}, {}) is None
 
 
 def test_constant_lengths_are_those_of_gaussian_without_spread():
@@ -115,7 +117,7 @@ def test_constant_lengths_are_those_of_gaussian_without_spread():
 def test_queries_may_need_no_tokens():
     free = replace(CUT, tokens_in_mean=0.0, tokens_out_mean=0.0)
     assert column(free).mean.tolist() == column(free).std.tolist() == [0.0] * 3
-    assert free.remarks() == ()
+    assert free.notes() == ()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_queries_may_need_no_tokens():
 )
 def test_the_share_that_is_cut_is_said(model, remark):
     rest = ", not counting reasoning tokens; the accuracy is taken as measured with this cut"
-    assert model.remarks() == ((f"{remark}{rest}",) if remark else ())
+    assert [note.text for note in model.notes()] == ([f"{remark}{rest}"] if remark else [])
     if "less" not in remark and remark:
         drawn = 100 * np.mean(model.sample(np.random.default_rng(1), 40_000, 1).tokens_out == model.max_tokens)
         assert f"{drawn:.0f}" == f"{float(remark.split()[4]):.0f}"

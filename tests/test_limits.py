@@ -84,7 +84,7 @@ def test_a_full_bucket_is_used_up_first():
 
 
 def said(part, parallelism=4):
-    return list(part.remarks(CHAT, K, parallelism=parallelism))
+    return [note.text for note in part.notes(CHAT, K, parallelism=parallelism)]
 
 
 def test_the_report_says_from_which_k_on_a_limit_decides():
@@ -129,9 +129,8 @@ def test_input_and_output_are_counted_apart():
     assert apart.total(draws, parallelism=8)[0, -1] == pytest.approx(60 * 7 / 8 + 10)
     together = RateLimited(**CALL, tokens_per_minute=38_000, burst=1.0)
     assert together.total(draws, parallelism=8)[0, -1] == pytest.approx(60 * 7 / 38 + 10)
-    assert list(apart.remarks(Gaussian(2000, 0, 1000, 0, 0.8, 0.1), np.array([16]), parallelism=8)) == [
-        "from k = 16 on, 8000 output tokens per minute decide, not P = 8"
-    ]
+    notes = apart.notes(Gaussian(2000, 0, 1000, 0, 0.8, 0.1), np.array([16]), parallelism=8)
+    assert [note.text for note in notes] == ["from k = 16 on, 8000 output tokens per minute decide, not P = 8"]
 
 
 def test_cached_input_does_not_count_and_what_is_set_aside_does():

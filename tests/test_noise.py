@@ -15,6 +15,7 @@ from moo_infer import (
     Moments,
     MonteCarlo,
     MooInferError,
+    NotExact,
     Pipeline,
     Registry,
     Samples,
@@ -46,6 +47,10 @@ LOG = Samples(
         "output_tokens": np.random.default_rng(3).lognormal(6, 0.6, 36).round(),
     },
 )
+
+
+def texts(notes):
+    return [note.text for note in notes]
 
 
 def test_ratios_are_quantiles_in_any_order_as_numpy_reads_them():
@@ -123,8 +128,8 @@ def test_mean_and_spread_of_a_sum_of_noisy_calls_are_exact(part, parallelism, k,
 
 def test_a_sum_of_noisy_calls_in_closed_form():
     """E[R X] = E[R] E[X], and E[(R X)^2] = E[R^2] E[X^2] for each of k independent calls."""
-    plain = Sequential(**CALL).exact(CHAT, K, parallelism=1)
-    noisy = Sequential(**CALL, ratios=(0.5, 1.5)).exact(CHAT, K, parallelism=1)
+    plain = Sequential(**CALL).exact(CHAT.queries().query, K, parallelism=1)
+    noisy = Sequential(**CALL, ratios=(0.5, 1.5)).exact(CHAT.queries().query, K, parallelism=1)
     np.testing.assert_allclose(noisy.mean, plain.mean)
     mean, std = plain.mean[0], plain.std[0]
     np.testing.assert_allclose(noisy.std, np.sqrt(K * ((1 + 1 / 12) * (mean**2 + std**2) - mean**2)))
@@ -139,7 +144,8 @@ def test_a_sum_of_unknown_spread_stays_one():
 def test_what_else_is_noisy_is_simulated():
     for part, parallelism in ((SlowestOfK(**CALL, ratios=RATIOS), 1), (Slots(**CALL, ratios=RATIOS), 64)):
         for model in (CHAT, replace(CHAT, tokens_in_std=0, tokens_out_std=0)):
-            assert part.exact(model, K, parallelism=parallelism) is None
+            with pytest.raises(NotExact):
+                part.exact(model.queries().query, K, parallelism=parallelism)
     profile = ModelProfile("mine", CHAT, (Slots(**CALL, ratios=RATIOS),), parallelism=4)
     row = Pipeline("coverage", k=[4], estimator=Exact(100)).candidates(profile).row(0)
     assert {"latency.mean", "latency.std", "latency.low", "latency.high"} <= set(row.simulated)
@@ -149,7 +155,8 @@ def test_what_else_is_noisy_is_simulated():
 def test_one_ratio_makes_all_calls_as_much_longer_and_stays_exact(part):
     for model in (replace(CHAT, tokens_out_std=10), replace(CHAT, tokens_in_std=0)):
         plain, longer = (
-            part(**CALL, ratios=ratios).exact(model, K, parallelism=8) for ratios in ((), (1.25, 1.25, 1.25))
+            part(**CALL, ratios=ratios).exact(model.queries().query, K, parallelism=8)
+            for ratios in ((), (1.25, 1.25, 1.25))
         )
         np.testing.assert_allclose(longer.mean, 1.25 * plain.mean, rtol=1e-14)
         np.testing.assert_allclose(longer.std, 1.25 * plain.std, rtol=1e-14)
@@ -169,10 +176,10 @@ def test_calls_take_the_line_times_their_ratio():
 
 def test_a_limited_service_says_which_limit_decides_with_its_noise():
     model = Gaussian(1000, 0, 100, 0, 0.8, 0.1)
-    said = RateLimited(0, 0.01, requests_per_minute=100).remarks(model, np.arange(1, 20), parallelism=2)
+    said = texts(RateLimited(0, 0.01, requests_per_minute=100).notes(model, np.arange(1, 20), parallelism=2))
     assert said == ["from k = 2 on, 100 requests per minute decide, not P = 2"]
     slow = RateLimited(0, 0.01, ratios=(0.5, 3.5), requests_per_minute=100)  # two at a time, of 2 s on average
-    assert slow.remarks(model, np.arange(1, 20), parallelism=2) == [
+    assert texts(slow.notes(model, np.arange(1, 20), parallelism=2)) == [
         "at k = 2, 100 requests per minute decide, not P = 2"
     ]
 

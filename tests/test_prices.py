@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from moo_infer import CostModel, Draws, Exact, InferenceModel, ModelProfile, MooInferError, Registry
+from moo_infer import CostModel, Draws, Exact, InferenceModel, ModelProfile, MooInferError, NotExact, Queries, Registry
 from moo_infer.builtin.answers import OneCall
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.empirical import Empirical
@@ -89,7 +89,7 @@ def test_a_bill_is_the_sum_of_its_requests(part):
 @pytest.mark.parametrize("part", PARTS, ids=repr)
 def test_exact_moments_are_those_of_many_draws(part):
     total = part.total(GPT_5.sample(np.random.default_rng(1), 40_000, 16), parallelism=4)[:, K - 1]
-    moments = part.exact(GPT_5, K, parallelism=4)
+    moments = part.exact(GPT_5.queries().query, K, parallelism=4)
     np.testing.assert_allclose(moments.mean, total.mean(axis=0), atol=4 * total.std(axis=0).max() / 200)
     np.testing.assert_allclose(moments.std, total.std(axis=0), rtol=0.02)
     if moments.quantile is not None:
@@ -97,13 +97,18 @@ def test_exact_moments_are_those_of_many_draws(part):
 
 
 def test_gpt_5_with_the_prompt_billed_16_times_and_once():
-    mean = {c: api(c).exact(GPT_5, np.array([16]), parallelism=4).mean[0] for c in ("n", "parallel", "sequential")}
+    mean = {
+        c: api(c).exact(GPT_5.queries().query, np.array([16]), parallelism=4).mean[0]
+        for c in ("n", "parallel", "sequential")
+    }
     assert mean["parallel"] == mean["sequential"] == pytest.approx(0.348160, abs=5e-7)
     assert mean["n"] == pytest.approx(0.328960, abs=5e-7)
 
 
 def test_parallel_calls_without_extras_are_the_bill_of_the_paper():
-    linear, mine = (part.exact(GPT_5, K, parallelism=4) for part in (LinearCost(1.25e-6, 1e-5), api("parallel")))
+    linear, mine = (
+        part.exact(GPT_5.queries().query, K, parallelism=4) for part in (LinearCost(1.25e-6, 1e-5), api("parallel"))
+    )
     for statistic in ("mean", "std"):
         np.testing.assert_allclose(getattr(mine, statistic), getattr(linear, statistic), rtol=1e-14)
     np.testing.assert_allclose(mine.quantile(0.975), linear.quantile(0.975), rtol=1e-14)
@@ -111,7 +116,10 @@ def test_parallel_calls_without_extras_are_the_bill_of_the_paper():
 
 def test_a_cache_pays_from_the_second_call_on():
     write = {"usd_per_cache_write_token": 1.25 * 1.25e-6, "min_cacheable_tokens": 0.0}
-    once, again = (api(c, **m).exact(GPT_5, K, parallelism=4).mean for c, m in (("parallel", {}), ("cached", write)))
+    once, again = (
+        api(c, **m).exact(GPT_5.queries().query, K, parallelism=4).mean
+        for c, m in (("parallel", {}), ("cached", write))
+    )
     assert (again < once).tolist() == [False, True, True]
 
 
@@ -130,16 +138,17 @@ def test_long_context_by_closed_form(calls):
 
     short = prompt(part, n) * (1024 - half) + n * 1e-5 * 2048
     long = prompt(tier, n) * (1024 + half) + n * 2e-5 * 2048
-    np.testing.assert_allclose(part.exact(GPT_5, K, parallelism=1).mean, (short + long) / 2, rtol=1e-9)
+    np.testing.assert_allclose(part.exact(GPT_5.queries().query, K, parallelism=1).mean, (short + long) / 2, rtol=1e-9)
 
 
 def test_a_tier_that_no_prompt_reaches_or_all_reach_keeps_the_moments_exact():
     never, always = (api("n", long_context=(LongContext(above, 3e-6, 2e-5),)) for above in (200_000, 10))
-    moments = never.exact(GPT_5, K, parallelism=1)
-    np.testing.assert_allclose(moments.mean, api("n").exact(GPT_5, K, parallelism=1).mean, rtol=1e-14)
+    moments = never.exact(GPT_5.queries().query, K, parallelism=1)
+    np.testing.assert_allclose(moments.mean, api("n").exact(GPT_5.queries().query, K, parallelism=1).mean, rtol=1e-14)
     assert moments.quantile is not None
     np.testing.assert_allclose(
-        always.exact(GPT_5, K, parallelism=1).mean, ApiCost(3e-6, 2e-5, "n").exact(GPT_5, K, parallelism=1).mean
+        always.exact(GPT_5.queries().query, K, parallelism=1).mean,
+        ApiCost(3e-6, 2e-5, "n").exact(GPT_5.queries().query, K, parallelism=1).mean,
     )
 
 
@@ -151,32 +160,32 @@ def row(values, b):
 @pytest.mark.parametrize("part", PARTS, ids=repr)
 def test_many_prices_at_once(part):
     prices = np.array([1e-6, 2e-6, 5e-6])
-    together = replace(part, usd_per_input_token=prices[:, None]).exact(GPT_5, K, parallelism=1)
-    discounts = replace(part, batch_discount=np.array([[0.1], [0.2], [0.3]])).exact(GPT_5, K, parallelism=1)
+    together = replace(part, usd_per_input_token=prices[:, None]).exact(GPT_5.queries().query, K, parallelism=1)
+    discounts = replace(part, batch_discount=np.array([[0.1], [0.2], [0.3]])).exact(
+        GPT_5.queries().query, K, parallelism=1
+    )
     for b, price in enumerate(prices):
-        alone = replace(part, usd_per_input_token=price).exact(GPT_5, K, parallelism=1)
+        alone = replace(part, usd_per_input_token=price).exact(GPT_5.queries().query, K, parallelism=1)
         np.testing.assert_allclose(row(together.mean, b), alone.mean, rtol=1e-12)
         np.testing.assert_allclose(row(together.std, b), alone.std, rtol=1e-12)
-        off = replace(part, batch_discount=(b + 1) / 10).exact(GPT_5, K, parallelism=1)
+        off = replace(part, batch_discount=(b + 1) / 10).exact(GPT_5.queries().query, K, parallelism=1)
         np.testing.assert_allclose(row(discounts.mean, b), off.mean, rtol=1e-12)
 
 
 def test_lengths_that_differ_between_many_models_at_once():
     part = api("n", long_context=(LONG,))
     means = np.array([[900.0], [1000.0], [5000.0]])
-    together = part.exact(Gaussian(means, 64, 2048, 128, 0.9, 0.0), K, parallelism=1)
+    together = part.exact(Gaussian(means, 64, 2048, 128, 0.9, 0.0).queries().query, K, parallelism=1)
     for b in range(3):
-        alone = part.exact(Gaussian(means[b, 0], 64, 2048, 128, 0.9, 0.0), K, parallelism=1)
+        alone = part.exact(Gaussian(means[b, 0], 64, 2048, 128, 0.9, 0.0).queries().query, K, parallelism=1)
         np.testing.assert_allclose(row(together.mean, b), alone.mean, rtol=1e-12)
         np.testing.assert_allclose(row(together.std, b), alone.std, rtol=1e-12)
 
 
 def test_unknown_laws_are_left_to_simulation():
-    class Log:
-        tokens_in = tokens_out = logged = None
-
-    assert api("n").exact(Log(), K, parallelism=1) is None
-    assert GpuCost(1.0, output_tokens_per_second=10.0).exact(Log(), K, parallelism=1) is None
+    for part in (api("n"), GpuCost(1.0, output_tokens_per_second=10.0)):
+        with pytest.raises(NotExact):
+            part.exact(Queries().query, K, parallelism=1)
 
 
 def test_gpus_by_the_hour():
@@ -195,7 +204,9 @@ def test_throughput_of_a_batch():
     fitted = GpuCost(2.5, itl_base_s=0.0065, itl_per_sequence_s=7.9e-5, batch=64)
     measured = GpuCost(2.5, output_tokens_per_second=64 / 0.011556)
     np.testing.assert_allclose(
-        fitted.exact(GPT_5, K, parallelism=1).mean, measured.exact(GPT_5, K, parallelism=1).mean, rtol=1e-12
+        fitted.exact(GPT_5.queries().query, K, parallelism=1).mean,
+        measured.exact(GPT_5.queries().query, K, parallelism=1).mean,
+        rtol=1e-12,
     )
 
 
@@ -250,13 +261,13 @@ def estimated(model, part, k=K, trials=10_000):
 
 
 def test_price_lists_between_prompts_of_different_lengths():
-    """A quadrature over queries would miss the step: the closed form for prompts of 800 tokens, cv 0.5, a list above 2000."""
+    """The closed form for prompts of 800 tokens, cv 0.5, a list above 2000: queries are integrated on both sides of it."""
     model = LognormalLengths(tokens_in_mean=800, tokens_in_cv=0.5, tokens_out_mean=1, accuracy_mean=0.5)
     dear = LongContext(above_input_tokens=2000, usd_per_input_token=20e-6, usd_per_output_token=0.0)
     column, _ = estimated(model, ApiCost(1e-6, 0.0, "n", long_context=(dear,)))
     sigma = np.sqrt(np.log(1.25))
     above = 800 * norm.cdf((np.log(800 / 2000) + sigma**2 / 2) / sigma)  # what longer prompts have of the mean
-    assert column.simulated == ("std", "low", "high")
+    assert column.simulated == ("low", "high")
     assert column.mean == pytest.approx([1e-6 * (800 - above) + 20e-6 * above] * 3, rel=1e-9)
 
 
@@ -303,7 +314,7 @@ def test_bills_that_are_cut_have_the_moments_of_many_draws(more, hidden):
 
 def test_a_hundred_samples_at_twenty_a_request_are_five_prompts():
     part = api("n", n_max=20, usd_per_request=0.01)
-    mean = part.exact(GPT_5, np.array([1, 20, 21, 99, 100, 101]), parallelism=1).mean
+    mean = part.exact(GPT_5.queries().query, np.array([1, 20, 21, 99, 100, 101]), parallelism=1).mean
     prompts = np.array([1, 1, 2, 5, 5, 6])
     expected = prompts * (1024 * 1.25e-6 + 0.01) + np.array([1, 20, 21, 99, 100, 101]) * 2048 * 1e-5
     np.testing.assert_allclose(mean, expected, rtol=1e-12)
@@ -314,7 +325,7 @@ def test_calls_at_once_that_each_write_the_cache_pay_for_every_write():
     calls = {"usd_per_cached_input_token": 3e-7, "usd_per_cache_write_token": 3.75e-6}
     model = Gaussian(1000, 0, 0, 0, 0.8, 0.0)
     once, each = (
-        ApiCost(3e-6, 0.0, shape, **calls).exact(model, np.array([4]), parallelism=1).mean[0]
+        ApiCost(3e-6, 0.0, shape, **calls).exact(model.queries().query, np.array([4]), parallelism=1).mean[0]
         for shape in ("cached", "parallel-writes")
     )
     assert once == pytest.approx(0.00465)

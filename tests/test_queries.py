@@ -12,6 +12,7 @@ from moo_infer import (
     ModelProfile,
     MonteCarlo,
     MooInferError,
+    Note,
     Pipeline,
     Queries,
     Scenario,
@@ -27,30 +28,23 @@ class Hard(InferenceModel):
     """Three in four queries are solved with 0.8, the others never; their answers are of 100 and 300 tokens."""
 
     name = "hard"
-    vectorised = True
 
     p: float | None = None
     tokens: float | None = None
 
-    @property
-    def tokens_in(self):
-        return ClippedNormal(10.0, 0.0)
-
-    @property
-    def tokens_out(self):
-        return None if self.tokens is None else ClippedNormal(self.tokens, 5.0)
-
-    @property
-    def accuracy(self):
-        return None if self.p is None else ClippedNormal(self.p, 0.0)
-
-    def queries(self, of, /):
+    def queries(self):
+        prompt = ClippedNormal(10.0, 0.0)
         if self.p is not None:
-            return None
-        return Queries(np.array([0.75, 0.25]), Hard(np.array([[0.8], [0.0]]), np.array([[100.0], [300.0]])))
+            return Queries(
+                tokens_in=prompt, tokens_out=ClippedNormal(self.tokens, 5.0), accuracy=ClippedNormal(self.p, 0.0)
+            )
+        tokens = ClippedNormal(np.array([[100.0], [300.0]]), 5.0)
+        return Queries(
+            [0.75, 0.25], tokens_in=prompt, tokens_out=tokens, accuracy=ClippedNormal(np.array([[0.8], [0.0]]), 0.0)
+        )
 
-    def remarks(self):
-        return ["one query in four is never solved"]
+    def notes(self):
+        return [Note("one query in four is never solved")]
 
     def sample(self, rng, M, K, /):
         solved = (rng.random((M, 1)) < 0.75) * np.ones((M, K))
@@ -60,17 +54,18 @@ class Hard(InferenceModel):
 
 class OneByOne(Coverage):
     name = "one-by-one"
-    vectorised = False
+
+    def exact(self, query, k, /):
+        float(query.accuracy.mean)  # fails for arrays
+        return super().exact(query, k)
 
 
 class FewOnly(LinearCost):
     name = "few-only"
 
-    def possible(self, model, k, /, *, parallelism):
-        return k <= 6 * parallelism
-
-    def remarks(self, model, k, /, *, parallelism):
-        return [f"no more than {6 * parallelism} at a time"] if k.max() > 6 * parallelism else []
+    def notes(self, model, k, /, *, parallelism):
+        text = f"no more than {6 * parallelism} at a time" if k.max() > 6 * parallelism else ""
+        return [Note(text, k > 6 * parallelism)]
 
 
 def test_moments_are_mixed_over_queries_that_differ():
@@ -120,10 +115,10 @@ def test_an_uncertain_number_of_a_model_with_queries_is_drawn_query_by_query():
     assert shares[2] == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("possible", [np.array([True]), np.array([1, 1]), None])
-def test_what_is_no_answer_to_what_is_possible_is_refused(possible):
-    broken = type("Broken", (FewOnly,), {"possible": lambda *_, **__: possible, "name": "broken"})(0.0, 1.0)
-    with pytest.raises(MooInferError, match="cost model 'broken' on 'm': possible must return"):
+@pytest.mark.parametrize("excludes", [np.array([True]), np.array([1, 1]), "none"])
+def test_what_is_no_answer_to_what_is_excluded_is_refused(excludes):
+    broken = type("Broken", (FewOnly,), {"notes": lambda *_, **__: [Note("", excludes)], "name": "broken"})(0.0, 1.0)
+    with pytest.raises(MooInferError, match="cost model 'broken' on 'm': excludes must be"):
         Pipeline("coverage", k=[1, 2]).run(ModelProfile("m", Hard(0.5, 100.0), [broken]), Scenario("free"))
 
 
@@ -139,12 +134,11 @@ def test_one_model_that_can_serve_nothing_is_left_out_with_a_warning():
 @dataclass(frozen=True)
 class Capacity(LinearCost):
     name = "capacity"
-    vectorised = False
 
     most: NonNegative = 6.0
 
-    def possible(self, model, k, /, *, parallelism):
-        return k <= self.most
+    def notes(self, model, k, /, *, parallelism):
+        return [Note("", k > self.most)]
 
 
 def test_what_a_draw_cannot_serve_is_not_chosen_in_it():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moo_infer import Draws
+from moo_infer import Draws, NotExact, Queries
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.queueing import Loaded, _states, _steps
 from moo_infer.core.noise import with_noise
@@ -19,13 +19,17 @@ MODEL = Gaussian(1024, 0, 512, 0, 0.8, 0.1)
 SMALL = Loaded(1.0, 100, 101, itl_base_s=0.01, itl_per_sequence_s=0.002, max_batch=16, max_queue=200)  # 3.8 a second
 
 
+def texts(notes):
+    return [note.text for note in notes if note.text]
+
+
 def drawn(model, seed, M, K):
     rng = np.random.default_rng(seed)
     return with_noise(model.sample(rng, M, K), rng)
 
 
 def mean(part, model, *k):
-    return part.exact(model, np.array(k), parallelism=1).mean
+    return part.exact(model.queries().query, np.array(k), parallelism=1).mean
 
 
 def events(part, k, spread, queries, rng):
@@ -117,7 +121,7 @@ def test_simulated_trials_have_the_exact_mean():
     part = replace(SMALL, prefill_base_s=0.05, prefill_per_token_s=1e-5, queries_per_second=0.8)
     k = np.array([1, 2, 4])
     total = part.total(drawn(model, 0, 40_000, 4), parallelism=1)[:, k - 1]
-    np.testing.assert_allclose(total.mean(axis=0), part.exact(model, k, parallelism=1).mean, rtol=0.01)
+    np.testing.assert_allclose(total.mean(axis=0), part.exact(model.queries().query, k, parallelism=1).mean, rtol=0.01)
 
 
 def test_an_idle_server_is_a_batch_of_ones_own():
@@ -137,23 +141,23 @@ def test_every_sequence_in_the_batch_adds_to_the_prefill():
 
 def test_more_than_can_be_served_is_not_possible_and_said():
     part, k = Loaded(10, 1024, 512, **H100), np.array([1, 2, 3, 8])
-    assert part.possible(MODEL, k, parallelism=1).tolist() == [True, True, False, False]
-    assert list(part.remarks(MODEL, k, parallelism=1)) == [
+    assert part.notes(MODEL, k, parallelism=1)[0].excludes.tolist() == [False, False, True, True]
+    assert texts(part.notes(MODEL, k, parallelism=1)) == [
         "loaded: from k = 3 on 10 queries a second are too many: 30 sequences arrive in a second, at most 26.72 can be served"
     ]
-    assert list(part.remarks(MODEL, k[:2], parallelism=1)) == []
+    assert texts(part.notes(MODEL, k[:2], parallelism=1)) == []
 
 
 def test_a_query_must_fit_into_the_batch():
     part = Loaded(0.01, 1024, 512, **H100, max_batch=4)
-    assert part.possible(MODEL, np.array([4, 5]), parallelism=1).tolist() == [True, False]
-    (said,) = part.remarks(MODEL, np.array([4, 5]), parallelism=1)
+    assert part.notes(MODEL, np.array([4, 5]), parallelism=1)[0].excludes.tolist() == [False, True]
+    (said,) = texts(part.notes(MODEL, np.array([4, 5]), parallelism=1))
     assert said.endswith("a batch has room for 4 sequences")
 
 
 def test_refused_queries_and_unlike_traffic_are_said():
     part = replace(SMALL, queries_per_second=3.5, max_queue=2)
-    said = list(part.remarks(Gaussian(500, 0, 101, 0, 0.8, 0.1), np.array([1]), parallelism=1))
+    said = texts(part.notes(Gaussian(500, 0, 101, 0, 0.8, 0.1), np.array([1]), parallelism=1))
     assert said[0] == "loaded: at k = 1 a full queue of 2 refuses 5.4 % of the queries"
     assert said[1:] == ["loaded: the traffic has mean_tokens_in = 100, the model's own are 500"]
 
@@ -184,7 +188,5 @@ def test_waiting_means_a_full_batch():
 
 
 def test_what_no_law_is_known_of_is_simulated():
-    class Log:
-        tokens_in = tokens_out = None
-
-    assert SMALL.exact(Log(), np.array([1]), parallelism=1) is None
+    with pytest.raises(NotExact):
+        SMALL.exact(Queries().query, np.array([1]), parallelism=1)

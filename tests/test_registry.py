@@ -91,7 +91,7 @@ def named(label):
 @dataclass(frozen=True)
 class Shadow(InferenceModel):
     name = "shadow"
-    accuracy: float = 0.5
+    queries: float = 0.5
 
     def sample(self, rng, M, K, /):
         raise AssertionError
@@ -151,7 +151,7 @@ def cost_models():
         (SimpleNamespace(__name__="mine"), "plugin 'mine': implements no hook; hooks: register_inference_models"),
         (named("my vote"), "First needs a class attribute name, words joined by hyphens, got 'my vote'"),
         (named("my:vote"), "First needs a class attribute name, words joined by hyphens, got 'my:vote'"),
-        (models(), "plugin 'mine': Shadow needs another name for the field accuracy, a property of every InferenceModel"),
+        (models(), "plugin 'mine': Shadow needs another name for the field queries, a member of every InferenceModel"),
         (selectors(Typo), "plugin 'mine': Typo has a field whose type is unknown: name 'Shre' is not defined"),
         (cost_models(), "plugin 'mine': NoObjective needs a class attribute objective of type Objective"),
     ],

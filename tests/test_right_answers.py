@@ -14,6 +14,7 @@ from moo_infer import (
     MonteCarlo,
     Objective,
     Pipeline,
+    Queries,
     Samples,
     Scenario,
 )
@@ -166,9 +167,8 @@ def test_tokens_without_a_law_are_simulated_for_every_k_and_said_to_be():
 def test_a_report_that_simulates_tokens_alone_says_with_how_many_trials():
     @dataclass(frozen=True)
     class Known(Longer):
-        @property
-        def accuracy(self):
-            return PLAIN.accuracy
+        def queries(self):
+            return Queries(accuracy=PLAIN.queries().law("accuracy"))
 
         def sample(self, rng, M, K, /):
             draws = super().sample(rng, M, K)
@@ -176,8 +176,8 @@ def test_a_report_that_simulates_tokens_alone_says_with_how_many_trials():
 
     @dataclass(frozen=True)
     class Free(Water):
-        def exact(self, model, k, /, *, parallelism):
-            return LinearCost(0.001, 0.0).exact(PLAIN, k, parallelism=parallelism)
+        def exact(self, query, k, /, *, parallelism):
+            return LinearCost(0.001, 0.0).exact(PLAIN.queries().query, k, parallelism=parallelism)
 
     report, row = rows(Known(), Free(), aggregator="best-of-k")
     assert row["simulated"] == ["per_right.tokens"]

@@ -11,6 +11,7 @@ from moo_infer import (
     Exact,
     ModelProfile,
     MonteCarlo,
+    NotExact,
     Pipeline,
     Samples,
     Scenario,
@@ -111,8 +112,8 @@ class Unknown(Coverage):
 
     name = "unknown"
 
-    def exact(self, model, k, /):
-        return None
+    def exact(self, query, k, /):
+        raise NotExact("not known")
 
 
 @pytest.mark.parametrize("simulated", [MonteCarlo(20_000), Exact(20_000)], ids=lambda estimator: estimator.name)

@@ -67,7 +67,7 @@ def figures(model, part, k, trials=2 * BLOCK + 7):
 @pytest.mark.parametrize("part", [*AGGREGATORS, *COSTS], ids=lambda part: part.name)
 @pytest.mark.parametrize("model", [*MODELS.values(), ANSWERS], ids=[*MODELS, "answers"])
 def test_no_built_in_part_gives_another_figure_on_another_grid(model, part):
-    largest = model.largest_k or 130
+    largest = model.queries().largest_k or 130
     try:
         alone = figures(model, part, [4])
     except MissingColumn as error:

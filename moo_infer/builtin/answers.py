@@ -6,11 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.draws import Draws
-from ..core.errors import NothingPossible
 from ..core.moments import Moments
 from ..hookspecs import hookimpl
-from ..interfaces import AccuracyAggregator, InferenceModel
-from ..quantities.subsets import best_scored_of_k, pass_at_k, total_of_k, vote_at_k
+from ..interfaces import AccuracyAggregator
+from ..quantities.quantity import Query
 
 __all__ = ["OneCall", "PluralityVote", "TopScore"]
 
@@ -23,29 +22,19 @@ class OneCall(AccuracyAggregator):
     """The first of k inferences alone, to compare with: more of them cost more and bring nothing.
 
     >>> from moo_infer.builtin.inference import Gaussian
-    >>> OneCall().exact(Gaussian(1024, 64, 2048, 128, 0.94, 0.0), np.array([1, 8])).mean.round(6)
+    >>> OneCall().exact(Gaussian(1024, 64, 2048, 128, 0.94, 0.0).queries().query, np.array([1, 8])).mean.round(6)
     array([0.94, 0.94])
     """
 
     name = "one-call"
-    vectorised = True
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the first inference, (M, K)."""
         return np.repeat(draws.accuracy[:, :1], draws.accuracy.shape[1], axis=1)
 
-    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact moments where the law of the accuracy is known."""
-        law, same = model.accuracy, np.ones(len(k))
-        if model.logged is not None and model.logged.graded:
-            mean, std = total_of_k(model.logged.correct, model.logged.question, np.ones(1, dtype=np.int64))
-            return Moments(mean * same, std * same)
-        if model.logged is not None:
-            right = pass_at_k(model.logged.n, model.logged.right, np.ones(1, dtype=np.int64)) * same
-            return Moments(right, np.sqrt(right * (1 - right)))
-        if law is None:
-            return None
-        return Moments(law.mean * same, law.std * same, lambda q: law.quantile(np.asarray(q)) * same)
+        return query.accuracy.first(k)
 
 
 @dataclass(frozen=True)
@@ -83,14 +72,9 @@ class PluralityVote(AccuracyAggregator):
             result[:, i] = (share * wins).sum(axis=1) / np.maximum(wins.sum(axis=1), 1)
         return result
 
-    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean given a question of a log."""
-        samples = model.logged
-        if samples is None:
-            return None
-        if reason := samples.no_choice("answer"):
-            raise NothingPossible(f"{samples.model}: {reason}")
-        return Moments(vote_at_k(samples, k))
+        return query.accuracy.plurality(k)
 
 
 @dataclass(frozen=True)
@@ -122,14 +106,9 @@ class TopScore(AccuracyAggregator):
             result[:, i] = worth / tied
         return result
 
-    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean given a question of a log."""
-        samples = model.logged
-        if samples is None:
-            return None
-        if reason := samples.no_choice("score"):
-            raise NothingPossible(f"{samples.model}: {reason}")
-        return Moments(best_scored_of_k(samples, k))
+        return query.accuracy.top(k)
 
 
 def _first(codes: IntArray) -> IntArray:

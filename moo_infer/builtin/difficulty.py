@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,9 @@ from ..core.draws import Draws
 from ..core.errors import MooInferError
 from ..core.parts import NonNegative, Positive, Share
 from ..hookspecs import hookimpl
-from ..interfaces import InferenceModel, Queries
-from ..quantities.laws import Bernoulli, Lognormal
+from ..interfaces import InferenceModel
+from ..quantities.laws import Bernoulli
+from ..quantities.queries import Note, Queries
 from .lengths import Lengths
 
 __all__ = ["Beta", "DifficultyClasses"]
@@ -23,25 +24,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 ORDER = 320  # nodes over p: what is a polynomial of degree 639 is exact, and k = 10^4 to nine digits
-
-
-@dataclass(frozen=True)
-class _Given(InferenceModel):
-    """Inferences on queries that are solved with probability p each; a number, or (Q, 1) of them."""
-
-    name = "given-query"
-    vectorised = True
-
-    p: Any
-    lengths: Lengths
-    wrong_agreement: float | None = None
-
-    @property
-    def accuracy(self) -> Bernoulli:
-        return Bernoulli(self.p)
-
-    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
-        return _draws(self.lengths, rng, np.full((M, 1), self.p), K, self.wrong_agreement)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,28 +80,17 @@ class Beta(InferenceModel):
         if given not in (names[:2], names[2:]):
             raise MooInferError(f"beta: give a and b, or mean and concentration, got {', '.join(given) or 'neither'}")
 
-    @property
-    def tokens_in(self) -> Lognormal | None:
-        """The law of the tokens of a prompt, where it is the same for all queries."""
-        return Lengths.of(self).tokens_in
-
-    @property
-    def tokens_out(self) -> Lognormal | None:
-        """The law of the generated tokens, where it is the same for all queries."""
-        return Lengths.of(self).tokens_out
-
-    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
-        """Queries of all difficulties; or of all prompts and mean lengths, where these vary."""
-        if of == "tokens":
-            return Lengths.of(self).queries(self)
+    def queries(self) -> Queries:
+        """Queries of all difficulties, and of all prompts and mean lengths where these vary."""
         weights, p = _jacobi(*self._shape)
         if self.unsolvable:
             weights, p = np.append((1 - self.unsolvable) * weights, self.unsolvable), np.append(p, 0.0)
-        return Queries(weights, _Given(p[:, None], Lengths.of(self), self.wrong_agreement))
+        weights = weights / weights.sum()
+        return Queries(weights, accuracy=Bernoulli(p[:, None])) * Lengths.of(self).queries()
 
-    def remarks(self) -> Sequence[str]:
+    def notes(self) -> Sequence[Note]:
         """Say how many outputs are cut."""
-        return Lengths.of(self).remarks()
+        return Lengths.of(self).notes()
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
@@ -177,25 +148,14 @@ class DifficultyClasses(InferenceModel):
         if abs(sum(self.shares) - 1) > 1e-9:
             raise MooInferError(f"shares: must have the sum 1, got {sum(self.shares):g}")
 
-    @property
-    def tokens_in(self) -> Lognormal | None:
-        """The law of the tokens of a prompt, where it is the same for all queries."""
-        return Lengths.of(self).tokens_in
+    def queries(self) -> Queries:
+        """Queries of all classes, and of all prompts and mean lengths where these vary."""
+        weights, p = np.array(self.shares) / sum(self.shares), np.array(self.p)
+        return Queries(weights, accuracy=Bernoulli(p[:, None])) * Lengths.of(self).queries()
 
-    @property
-    def tokens_out(self) -> Lognormal | None:
-        """The law of the generated tokens, where it is the same for all queries."""
-        return Lengths.of(self).tokens_out
-
-    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
-        """Queries of all classes; or of all prompts and mean lengths, where these vary."""
-        if of == "tokens":
-            return Lengths.of(self).queries(self)
-        return Queries(np.array(self.shares), _Given(np.array(self.p)[:, None], Lengths.of(self)))
-
-    def remarks(self) -> Sequence[str]:
+    def notes(self) -> Sequence[Note]:
         """Say how many outputs are cut."""
-        return Lengths.of(self).remarks()
+        return Lengths.of(self).notes()
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""

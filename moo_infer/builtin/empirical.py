@@ -1,9 +1,8 @@
 """Inferences drawn from the log of an evaluation, and what they took as it was logged."""
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -11,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.draws import Draws
-from ..core.errors import MooInferError, unknown
+from ..core.errors import MooInferError, NotExact, unknown
 from ..core.moments import Moments
 from ..core.objectives import COST, ENERGY, LATENCY
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, InferenceModel, Queries
-from ..quantities.bootstrap import FEW, question_weights, unseen
+from ..interfaces import CostModel, InferenceModel
+from ..quantities.bootstrap import FEW, unseen
+from ..quantities.by_samples import CHOICE, draw_samples
+from ..quantities.quantity import Query
+from ..quantities.queries import Note, Queries
 from ..quantities.samples import Samples
-from ..quantities.subsets import largest_of_k, total_of_k
 from .latencies import scheduled
 
 __all__ = ["Empirical", "LoggedCost", "LoggedEnergy", "LoggedLatency"]
@@ -27,64 +28,17 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 TOKENS = ("input_tokens", "output_tokens")
-CHOICE: tuple[Literal["answer", "score"], ...] = ("answer", "score")  # what one answer of several is chosen by
 TAKEN = ("latency_s", "cost_usd", "energy_j")  # what samples took
 CACHED = "cached_input_tokens"  # of the input, what was read from a cache
-AT_ONCE = 2**22  # random keys in one go; bounds memory
 
 
 @dataclass(frozen=True, eq=False)
-class _Given(InferenceModel):
-    """The samples of Q questions, all with at least `largest_k` of them."""
-
-    name = "given-question"
+class _Kept:
+    """The samples that count, all with at least `largest_k` of them; how many more failed, and what is left out."""
 
     samples: Samples
-    failed: int  # how many more there were
+    failed: int
     unused: tuple[str, ...]  # which columns are left out, and why, in words
-
-    @property
-    def logged(self) -> Samples:
-        return self.samples
-
-    @cached_property
-    def brought(self) -> Sequence[str]:
-        """The columns that draws have: answers and scores only where something can be chosen by them."""
-        there = [name for name in (CACHED, *TAKEN) if name in self.samples.columns]
-        return [*(name for name in CHOICE if not self.samples.no_choice(name)), *there]
-
-    @cached_property
-    def rows(self) -> IntArray:
-        """(Q, S) which samples a question has; -1 beyond its last."""
-        n = self.samples.n
-        places = np.arange(n.max()) < n[:, None]
-        rows = np.full(places.shape, -1)
-        rows[places] = np.arange(len(self.samples))
-        return rows
-
-    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
-        return self.drawn(rng, np.full(self.samples.n.shape, 1 / len(self.samples.n)), M, K)
-
-    def drawn(self, rng: np.random.Generator, weights: FloatArray, M: int, K: int, /) -> Draws:
-        """Draw questions by their weights, then samples of each without replacement."""
-        samples, S = self.samples, self.rows.shape[1]
-        if samples.largest_k < K:
-            raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
-        chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64)
-        step = max(1, AT_ONCE // S)
-        for start in range(0, M, step):
-            question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
-            rows = self.rows[question[start : start + step]]
-            order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
-            chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
-        tokens_in, tokens_out = (
-            samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None for name in TOKENS
-        )
-        brought = {name: samples.columns[name][chosen] for name in self.brought}
-        brought["question"] = np.broadcast_to(question[:, None], (M, K))
-        if "score" in brought:
-            brought["score"] = np.where(np.isnan(brought["score"]), -np.inf, brought["score"])
-        return Draws(tokens_in, tokens_out, samples.correct[chosen], brought)
 
 
 @dataclass(frozen=True)
@@ -122,50 +76,30 @@ class Empirical(InferenceModel):
     samples: Samples | Path
     model: str = ""
     sha256: str = ""
-    _weights: ClassVar[FloatArray | None] = None  # set on what `resampled` gives
 
     def __post_init__(self) -> None:
-        _ = self._given
+        _ = self._kept
 
     @property
-    def largest_k(self) -> int:
-        """The fewest scored samples of any question."""
-        return self._given.samples.largest_k
-
-    @property
-    def _given(self) -> _Given:
+    def _kept(self) -> _Kept:
         if isinstance(self.samples, Samples):
             return _of(self.samples)
         return _of(_from_file(self.samples, self.model, self.sha256))
 
-    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries:
+    def queries(self) -> Queries:
         """The questions of the log."""
-        given = self._given
-        Q = len(given.samples.questions)
-        return Queries(np.full(Q, 1 / Q) if self._weights is None else self._weights, given)
+        return Queries.of_samples(self._kept.samples)
 
-    def resampled(self, B: int, seed: int, /) -> Sequence[InferenceModel] | None:
-        """Return B models whose questions weigh otherwise; None with one question, which says nothing of others."""
-        questions = self._given.samples.questions
-        if len(questions) < 2:
-            return None
-        models = []
-        for weights in question_weights(questions, B, seed):
-            model = copy(self)
-            object.__setattr__(model, "_weights", weights)
-            models.append(model)
-        return models
-
-    def remarks(self) -> Sequence[str]:
+    def notes(self) -> Sequence[Note]:
         """Say where the log is too small to say something, and what it does not know."""
-        samples = self._given.samples
+        samples = self._kept.samples
         said = []
         if len(samples.questions) < 2:
             said.append("one question says nothing of others: no uncertainty can be given")
-        if self._given.failed:
-            of = self._given.failed + len(samples)
-            said.append(f"{self._given.failed} of {of} samples failed; neither they nor what they took is counted")
-        said += [*self._given.unused, *samples.caveats()]
+        if self._kept.failed:
+            of = self._kept.failed + len(samples)
+            said.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
+        said += [*self._kept.unused, *samples.caveats()]
         if np.ptp(samples.correct) == 0:
             what, Q = {1.0: "right", 0.0: "wrong"}.get(samples.correct[0], "graded alike"), len(samples.questions)
             said.append(
@@ -174,12 +108,12 @@ class Empirical(InferenceModel):
             )
         elif 1 < len(samples.questions) < FEW:
             said.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
-        return said
+        return [Note(sentence) for sentence in said]
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
-        """Draw M trials of K inferences, K up to `largest_k`."""
-        queries = self.queries("accuracy")
-        return self._given.drawn(rng, queries.weights, M, K)
+        """Draw M trials of K inferences, K up to the fewest samples of a question."""
+        samples = self._kept.samples
+        return draw_samples(samples, np.full(len(samples.questions), 1 / len(samples.questions)), rng, M, K)
 
 
 @dataclass(frozen=True)
@@ -192,10 +126,9 @@ class _Logged(CostModel):
         """Sum of the first k inferences, (M, K)."""
         return np.cumsum(draws[self.column], axis=1)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact mean and standard deviation given a question of a log."""
-        samples = model.logged
-        return None if samples is None else Moments(*total_of_k(samples[self.column], samples.question, k))
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
+        """Exact mean and standard deviation over the samples of a log."""
+        return query[self.column].sum(k)
 
 
 @dataclass(frozen=True)
@@ -256,21 +189,18 @@ class LoggedLatency(_Logged):
             return np.maximum.accumulate(seconds, axis=1)
         return np.cumsum(seconds, axis=1) if self.calls == "sequential" else scheduled(seconds, parallelism)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact mean and standard deviation given a question; with slots where no call waits, or all do."""
-        samples = model.logged
-        if samples is None:
-            return None
-        seconds = samples[self.column]
+        seconds = query[self.column]
         if self.calls == "sequential" or (self.calls == "slots" and parallelism == 1):
-            return Moments(*total_of_k(seconds, samples.question, k))
+            return seconds.sum(k)
         if self.calls == "at-once" or k.max() <= parallelism:
-            return Moments(*largest_of_k(seconds, samples.question, k))
-        return None
+            return seconds.max(k)
+        raise NotExact("when the calls of more than P are done is not known")
 
 
 @lru_cache(maxsize=256)
-def _of(samples: Samples) -> _Given:
+def _of(samples: Samples) -> _Kept:
     """The samples that count: scored ones, without columns that some of them lack."""
     scored = samples.scored
     if not len(scored):
@@ -283,7 +213,7 @@ def _of(samples: Samples) -> _Given:
         if name in scored.columns and name not in known
     )
     kept = Samples(scored.model, scored.questions, scored.question, scored.correct, known)
-    return _Given(kept, len(samples) - len(scored), unused)
+    return _Kept(kept, len(samples) - len(scored), unused)
 
 
 def _from_file(path: Path, model: str, sha256: str) -> Samples:

@@ -11,8 +11,8 @@ from ..core.moments import Moments
 from ..core.objectives import COST
 from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, InferenceModel
-from .costs import LinearCost
+from ..interfaces import CostModel
+from ..quantities.quantity import Query
 
 __all__ = ["GpuCost"]
 
@@ -42,13 +42,12 @@ class GpuCost(CostModel):
     >>> from moo_infer.builtin.inference import Gaussian
     >>> model = Gaussian(1000, 50, 400, 0, 0.8, 0.1)
     >>> llama = GpuCost(usd_per_gpu_hour=2.5, itl_base_s=0.0065, itl_per_sequence_s=0.000079, batch=64)  # on one H100
-    >>> llama.exact(model, np.array([1, 16]), parallelism=1).mean.round(7)
+    >>> llama.exact(model.queries().query, np.array([1, 16]), parallelism=1).mean.round(7)
     array([5.020e-05, 8.025e-04])
     """
 
     name = "gpu-cost"
     objective = COST
-    vectorised = True
 
     usd_per_gpu_hour: NonNegative
     gpus: AtLeastOne = 1
@@ -68,11 +67,11 @@ class GpuCost(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of the first k inferences, (M, K)."""
-        return LinearCost(0.0, self._usd_per_output_token).total(draws, parallelism=parallelism)
+        return np.cumsum(self._usd_per_output_token * draws.tokens_out, axis=1)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact moments where the laws of the token counts are known."""
-        return LinearCost(0.0, self._usd_per_output_token).exact(model, k, parallelism=parallelism)
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
+        """Exact moments where the law of the output tokens is known."""
+        return (self._usd_per_output_token * query.tokens_out).sum(k)
 
     @property
     def _usd_per_output_token(self) -> float:

@@ -9,6 +9,7 @@ from ..core.parts import NonNegative, Share
 from ..hookspecs import hookimpl
 from ..interfaces import InferenceModel
 from ..quantities.laws import ClippedNormal
+from ..quantities.queries import Queries
 
 __all__ = ["Gaussian"]
 
@@ -31,7 +32,6 @@ class Gaussian(InferenceModel):
     """
 
     name = "gaussian"
-    vectorised = True
 
     tokens_in_mean: NonNegative
     tokens_in_std: NonNegative
@@ -40,20 +40,13 @@ class Gaussian(InferenceModel):
     accuracy_mean: Share
     accuracy_std: Share
 
-    @property
-    def tokens_in(self) -> ClippedNormal:
-        """The law of the tokens of a prompt."""
-        return ClippedNormal(self.tokens_in_mean, self.tokens_in_std, low=1.0)
-
-    @property
-    def tokens_out(self) -> ClippedNormal:
-        """The law of the generated tokens of an inference."""
-        return ClippedNormal(self.tokens_out_mean, self.tokens_out_std, low=1.0)
-
-    @property
-    def accuracy(self) -> ClippedNormal:
-        """The law of the accuracy of an inference."""
-        return ClippedNormal(self.accuracy_mean, self.accuracy_std, low=0.0, high=1.0)
+    def queries(self) -> Queries:
+        """All queries are alike."""
+        return Queries(
+            tokens_in=ClippedNormal(self.tokens_in_mean, self.tokens_in_std, low=1.0),
+            tokens_out=ClippedNormal(self.tokens_out_mean, self.tokens_out_std, low=1.0),
+            accuracy=ClippedNormal(self.accuracy_mean, self.accuracy_std, low=0.0, high=1.0),
+        )
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""

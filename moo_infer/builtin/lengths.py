@@ -1,9 +1,9 @@
 """Token lengths on two levels: a query has its own mean, and its inferences vary around that."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property, reduce
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -12,10 +12,11 @@ import numpy.typing as npt
 from ..core.draws import Draws
 from ..core.parts import NonNegative, Positive, Share
 from ..hookspecs import hookimpl
-from ..interfaces import InferenceModel, Queries
+from ..interfaces import InferenceModel
 from ..quantities.laws import ClippedNormal, Law, Lognormal
+from ..quantities.queries import Axis, Note, Queries
 
-__all__ = ["Lengths", "LognormalLengths", "cut_at", "has_lengths", "over_queries", "percent", "share_above"]
+__all__ = ["Lengths", "LognormalLengths", "SpreadAxis", "percent", "share_above"]
 
 FloatArray = npt.NDArray[np.float64]
 ORDER = 16  # nodes over a lognormal law; 12 to a panel where lengths are cut
@@ -51,32 +52,20 @@ class Lengths:
         """Those of an inference model with the same fields."""
         return cls(*(getattr(model, field.name) for field in fields(cls)))
 
-    @cached_property
-    def tokens_in(self) -> Lognormal | None:
-        """The law of the prompt where all queries have the same, otherwise None."""
-        return None if np.any(self.tokens_in_cv) else Lognormal(self.tokens_in_mean, 0.0)
-
-    @cached_property
-    def tokens_out(self) -> Lognormal | None:
-        """The law of an output where all queries have the same mean, otherwise None."""
-        between = np.any(self.tokens_out_cv_between)
-        return None if between else Lognormal(self.tokens_out_mean, self.tokens_out_cv_within, self._cap)
-
-    def queries(self, model: Any, /) -> Queries | None:
-        """Queries of all prompts and mean outputs of a model with the same fields; None where all are alike."""
-        axes = {}
-        if self.tokens_in is None:
-            axes["tokens_in_mean"] = _quadrature(self.tokens_in_mean, self.tokens_in_cv, 0.0, math.inf)
-        if self.tokens_out is None:
-            between, within = self.tokens_out_cv_between, self.tokens_out_cv_within
-            axes["tokens_out_mean"] = _quadrature(self.tokens_out_mean, between, within, self._cap)
-        if not axes:
-            return None
-        shares, nodes = zip(*axes.values(), strict=True)
-        grid = np.meshgrid(*nodes, indexing="ij")
-        means = {name: tokens.reshape(-1, 1) for name, tokens in zip(axes, grid, strict=True)}
-        weights = reduce(np.multiply.outer, shares).ravel()
-        return Queries(weights, replace(model, tokens_in_cv=0.0, tokens_out_cv_between=0.0, **means))
+    def queries(self, **laws: Law | None) -> Queries:
+        """Queries of all prompts and mean outputs, each where it varies, with the laws of other columns."""
+        axes: list[Axis] = []
+        if np.any(self.tokens_in_cv):
+            axes.append(SpreadAxis.of("tokens_in", self.tokens_in_mean, self.tokens_in_cv))
+        else:
+            laws["tokens_in"] = Lognormal(self.tokens_in_mean, 0.0)
+        within = self.tokens_out_cv_within
+        if np.any(self.tokens_out_cv_between):
+            between = self.tokens_out_cv_between
+            axes.append(SpreadAxis.of("tokens_out", self.tokens_out_mean, between, within, self._cap))
+        else:
+            laws["tokens_out"] = Lognormal(self.tokens_out_mean, within, self._cap)
+        return Queries.along(*axes, **laws)
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> tuple[FloatArray, FloatArray]:
         """Draw prompts and outputs of M queries with K inferences each, both (M, K)."""
@@ -85,23 +74,18 @@ class Lengths:
         outputs = means * _around_one(rng, self.tokens_out_cv_within, (M, K))
         return np.repeat(prompts, K, axis=1), np.minimum(outputs, self._cap)
 
-    def remarks(self) -> Sequence[str]:
+    def notes(self) -> Sequence[Note]:
         """Say how many outputs are cut, and what that means for the accuracy."""
-        share = self.over_queries("tokens_out").cut
-        if share < SHOWN:
-            return ()
-        return (
-            f"max_tokens = {self.max_tokens:g} cuts {percent(share)} of the outputs, not counting reasoning tokens; "
-            "the accuracy is taken as measured with this cut",
-        )
-
-    def over_queries(self, column: Literal["tokens_in", "tokens_out"], /) -> Lognormal:
-        """The law of the tokens of an inference on any query."""
-        if column == "tokens_in":
-            return Lognormal(self.tokens_in_mean, self.tokens_in_cv)
         between, within = self.tokens_out_cv_between, self.tokens_out_cv_within
         cv = math.sqrt((1 + between**2) * (1 + within**2) - 1)  # M W is lognormal too
-        return Lognormal(self.tokens_out_mean, cv, self._cap)
+        share = Lognormal(self.tokens_out_mean, cv, self._cap).cut
+        if share < SHOWN:
+            return ()
+        text = (
+            f"max_tokens = {self.max_tokens:g} cuts {percent(share)} of the outputs, not counting reasoning tokens; "
+            "the accuracy is taken as measured with this cut"
+        )
+        return (Note(text),)
 
     @property
     def _cap(self) -> float:
@@ -130,7 +114,7 @@ class LognormalLengths(InferenceModel):
     >>> model = LognormalLengths(
     ...     tokens_in_mean=500, tokens_out_mean=2000, tokens_out_cv_between=0.8, tokens_out_cv_within=0.24,
     ...     max_tokens=8000, accuracy_mean=0.8)
-    >>> print(model.remarks()[0][:47])
+    >>> print(model.notes()[0].text[:47])
     max_tokens = 8000 cuts 1.3 % of the outputs, no
     >>> model.sample(np.random.default_rng(0), 2, 3).tokens_out.round()
     array([[2099., 2596., 3244.],
@@ -138,7 +122,6 @@ class LognormalLengths(InferenceModel):
     """
 
     name = "lognormal"
-    vectorised = True
 
     tokens_in_mean: NonNegative
     tokens_out_mean: NonNegative
@@ -149,54 +132,19 @@ class LognormalLengths(InferenceModel):
     tokens_out_cv_within: NonNegative = 0.0
     max_tokens: Positive | None = None
 
-    @property
-    def tokens_in(self) -> Lognormal | None:
-        """The law of the tokens of a prompt, where it is the same for all queries."""
-        return Lengths.of(self).tokens_in
-
-    @property
-    def tokens_out(self) -> Lognormal | None:
-        """The law of the generated tokens, where it is the same for all queries."""
-        return Lengths.of(self).tokens_out
-
-    @property
-    def accuracy(self) -> ClippedNormal:
-        """The law of the accuracy of an inference."""
-        return ClippedNormal(self.accuracy_mean, self.accuracy_std, low=0.0, high=1.0)
-
-    def queries(self, of: Literal["tokens", "accuracy"], /) -> Queries | None:
+    def queries(self) -> Queries:
         """Queries of all prompts and mean lengths, where these vary."""
-        return Lengths.of(self).queries(self) if of == "tokens" else None
+        return Lengths.of(self).queries(accuracy=ClippedNormal(self.accuracy_mean, self.accuracy_std, 0.0, 1.0))
 
-    def remarks(self) -> Sequence[str]:
+    def notes(self) -> Sequence[Note]:
         """Say how many outputs are cut."""
-        return Lengths.of(self).remarks()
+        return Lengths.of(self).notes()
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
         tokens_in, tokens_out = Lengths.of(self).sample(rng, M, K)
         accuracy = np.clip(rng.normal(self.accuracy_mean, self.accuracy_std, (M, K)), 0.0, 1.0)
         return Draws(tokens_in, tokens_out, accuracy)
-
-
-def has_lengths(model: InferenceModel, /) -> bool:
-    """Whether an inference model has the fields of `Lengths`."""
-    return all(hasattr(model, field.name) for field in fields(Lengths))
-
-
-def cut_at(model: Any, tokens: float, /) -> InferenceModel:
-    """Return a model with lengths whose outputs are cut at so many tokens, or where they are cut already."""
-    least = math.inf if model.max_tokens is None else model.max_tokens
-    cut: InferenceModel = replace(model, max_tokens=max(min(tokens, least), 1e-9))  # none is as good as next to none
-    return cut
-
-
-def over_queries(model: InferenceModel, column: Literal["tokens_in", "tokens_out"], /) -> Law | None:
-    """Return the law of the tokens of an inference on any query, where it is known, also where queries differ."""
-    law = model.tokens_in if column == "tokens_in" else model.tokens_out
-    if law is None and has_lengths(model):
-        return Lengths.of(model).over_queries(column)
-    return law
 
 
 def share_above(model: InferenceModel, column: Literal["tokens_in", "tokens_out"], tokens: float, /) -> float:
@@ -211,16 +159,18 @@ def share_above(model: InferenceModel, column: Literal["tokens_in", "tokens_out"
     >>> round(share_above(model, "tokens_out", 1000), 4)
     0.4066
     """
-    law = over_queries(model, column)
-    if law is not None:
-        uncut = replace(law, cap=math.inf) if isinstance(law, Lognormal) else law
-        return 1 - float(uncut.cdf(np.asarray(tokens)))
-    queries = model.queries("tokens")
-    if queries is not None and queries.model.logged is not None:
-        samples = queries.model.logged
+    queries = model.queries()
+    if queries.samples is not None:
+        samples = queries.samples
         longer = samples["input_tokens" if column == "tokens_in" else "output_tokens"] > tokens
         return float(queries.weights @ (np.bincount(samples.question, longer, len(samples.questions)) / samples.n))
-    return float(np.mean(model.sample(np.random.default_rng(0), DRAWS, 1)[column] > tokens))
+    axis = queries.product({column}, {column: (tokens,)})
+    law = queries.law(column) if axis is None else axis.laws[column]
+    if law is None:
+        return float(np.mean(model.sample(np.random.default_rng(0), DRAWS, 1)[column] > tokens))
+    uncut = replace(law, cap=math.inf) if isinstance(law, Lognormal) else law
+    weights = np.ones(1) if axis is None else axis.weights
+    return float(weights @ np.ravel(1 - uncut.cdf(np.asarray(tokens))))
 
 
 def percent(share: float, /) -> str:
@@ -230,17 +180,57 @@ def percent(share: float, /) -> str:
     return "less than 0.1 %" if share < 5e-4 else f"{100 * share:.{0 if share >= 0.0995 else 1}f} %"
 
 
+@dataclass(frozen=True, eq=False)
+class SpreadAxis(Axis):
+    """Queries whose means of a column are lognormal, around which their inferences are lognormal, and may be cut.
+
+    Args:
+        column: whose means differ.
+        mean, between, within, cap: of `Lengths`.
+        bends: where functions of the column bend or jump.
+    """
+
+    column: str
+    mean: float
+    between: float
+    within: float
+    cap: float
+    bends: tuple[float, ...]
+
+    @classmethod
+    def of(
+        cls,
+        column: str,
+        mean: float,
+        between: float,
+        within: float = 0.0,
+        cap: float = math.inf,
+        bends: tuple[float, ...] = (),
+    ) -> "SpreadAxis":
+        """Return the axis with its quadrature."""
+        weights, means = _quadrature(mean, between, within, (cap, *bends))
+        laws = {column: Lognormal(means[:, None], within, cap)}
+        return cls(weights, laws, column, mean, between, within, cap, bends)
+
+    def refined(self, bends: Mapping[str, Sequence[Any]], /) -> Axis:
+        """Return the axis with panels that meet where a function of the column bends."""
+        at = tuple(float(bend) for bend in bends.get(self.column, ()))
+        return SpreadAxis.of(self.column, self.mean, self.between, self.within, self.cap, at) if at else self
+
+
 @cache
-def _quadrature(mean: float, cv: float, cv_given: float, cap: float) -> tuple[FloatArray, FloatArray]:
-    """Weights and nodes (Q,) over the lognormal means of queries, around which outputs vary and are cut."""
+def _quadrature(mean: float, cv: float, cv_given: float, bends: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
+    """Weights and nodes (Q,) over the lognormal means of queries, around which inferences vary."""
     sigma = math.sqrt(math.log1p(cv**2))
-    if cap == math.inf or mean == 0:
+    inside = [bend for bend in dict.fromkeys(bends) if 0 < bend < math.inf]
+    if not inside or mean == 0:
         z, weights = np.polynomial.hermite_e.hermegauss(ORDER)
     else:
-        # Panels that meet where the cut begins to matter, and where it has cut all.
+        # Panels that meet where a bend begins to matter, and where it has ceased to.
         low, high = -9.0, 9.0 + 2 * sigma
-        bend, width = (math.log(cap / mean) + sigma**2 / 2) / sigma, math.sqrt(math.log1p(cv_given**2)) / sigma
-        inner = [bend - 4 * width, bend, bend + 4 * width, *np.linspace(low, high, 5)]
+        at = [(math.log(bend / mean) + sigma**2 / 2) / sigma for bend in inside]
+        width = math.sqrt(math.log1p(cv_given**2)) / sigma
+        inner = [*(place + step * width for place in at for step in (-4, 0, 4)), *np.linspace(low, high, 5)]
         edges = np.unique(np.clip(inner, low, high))
         x, dx = np.polynomial.legendre.leggauss(12)
         half = np.diff(edges)[:, None] / 2

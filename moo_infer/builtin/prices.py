@@ -1,26 +1,28 @@
 """What k inferences cost in money: an API's price list and the shape of the call."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.draws import Draws
-from ..core.errors import MooInferError
-from ..core.moments import Moments
+from ..core.errors import MooInferError, NotExact
+from ..core.moments import Moments, normal_quantile
 from ..core.objectives import COST
 from ..core.parts import AtLeastOne, NonNegative, Positive, Share
-from ..estimate.mixture import mixed
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
+from ..quantities.by_samples import SampleQuery
 from ..quantities.laws import Law
 from ..quantities.quadrature import moments_of, nodes
+from ..quantities.quantity import Query
+from ..quantities.queries import Note
 from ..quantities.samples import Samples
 from ..quantities.subsets import total_of_k
-from .costs import tokens_of
-from .lengths import cut_at, has_lengths, over_queries, percent, share_above
+from .lengths import percent, share_above
 from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
 
 __all__ = ["ApiCost", "LongContext"]
@@ -73,7 +75,7 @@ class ApiCost(CostModel):
             another shape than ``n``.
 
     >>> from moo_infer.builtin.inference import Gaussian
-    >>> gpt_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
+    >>> gpt_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02).queries().query
     >>> for calls in ("parallel", "n"):
     ...     print(calls, ApiCost(1.25e-06, 1e-05, calls).exact(gpt_5, np.array([16]), parallelism=4).mean.round(6))
     parallel [0.34816]
@@ -82,7 +84,6 @@ class ApiCost(CostModel):
 
     name = "api-cost"
     objective = COST
-    vectorised = True
 
     usd_per_input_token: NonNegative
     usd_per_output_token: NonNegative
@@ -109,12 +110,6 @@ class ApiCost(CostModel):
         if len(set(above)) < len(above):
             raise MooInferError(f"long_context: above_input_tokens must differ, got {', '.join(map(str, above))}")
 
-    @property
-    def per_query(self) -> bool:
-        """Whether the bill is linear in tokens; a quadrature over queries would miss where it jumps or bends."""
-        bends = self.max_tokens is not None and self._reasons
-        return not (steps(self) or bends)
-
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of the first k inferences, (M, K)."""
         n = np.arange(1, draws.accuracy.shape[1] + 1)
@@ -130,31 +125,19 @@ class ApiCost(CostModel):
         )
         return kept
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact moments where the laws of the token counts are known; quantiles where all of it is normal.
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
+        """Exact moments where the laws of the token counts are known, and on a log; see `_by_laws`, `_on_a_log`."""
+        if isinstance(query, SampleQuery):  # the one part that asks: what it bills of a sample is linear in no column
+            return self._on_a_log(query.samples, k)
+        if above := steps(self):
+            query.bending(tokens_in=above)
+        if self.max_tokens is not None and self._reasons:
+            query.bending(tokens_out=[self._longest])
+        return self._by_laws(query.tokens_in, query.tokens_out, k)
 
-        Where prices jump between prompts of different queries, the mean alone.
-        """
-        if model.logged is not None:
-            return self._on_a_log(model.logged, k)
-        if self.per_query or (model.tokens_in is not None and model.tokens_out is not None):
-            return self._by_laws(model.tokens_in, model.tokens_out, k)
-        if model.tokens_in is None and steps(self):  # the bill of one inference on any query has the mean
-            moments = self._by_laws(over_queries(model, "tokens_in"), over_queries(model, "tokens_out"), k)
-            return None if moments is None else Moments(moments.mean)
-        # What is cut off is not billed, and of shorter outputs the bill is linear.
-        queries = cut_at(model, self._longest).queries("tokens") if has_lengths(model) else None
-        moments = None if queries is None else self._by_laws(queries.model.tokens_in, queries.model.tokens_out, k)
-        if queries is None or moments is None or moments.std is None:
-            return None
-        each = (len(queries.weights), len(k))
-        return mixed(queries.weights, np.broadcast_to(moments.mean, each), np.broadcast_to(moments.std, each))
-
-    def _by_laws(self, tokens_in: Law | None, tokens_out: Law | None, k: IntArray) -> Moments | None:
-        """Moments where all prompts follow one law and all outputs another."""
-        outputs = None if tokens_out is None else self._billed_of(tokens_out)
-        if tokens_in is None or outputs is None:
-            return None
+    def _by_laws(self, tokens_in: Law, tokens_out: Law, k: IntArray) -> Moments:
+        """Moments where the prompts follow one law and the outputs another; quantiles where all of it is normal."""
+        outputs = self._billed_of(tokens_out)
         prices = self._same_for_all(tokens_in)
         if prices is None:
             return self._over_prompts(tokens_in, outputs, k)
@@ -170,15 +153,14 @@ class ApiCost(CostModel):
         std = kept * np.hypot(np.sqrt(times) * per_prompt_token * tokens_in.std, np.sqrt(n) * prices[1] * spread)
         if not (tokens_in.normal and normal):
             return Moments(mean, std)
-        return Moments(mean, std, _normal(mean, std))
+        return Moments(mean, std, partial(normal_quantile, mean, std))
 
-    def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
+    def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
         said = [self._on_cuts(model)] if self.max_tokens is not None else []
         if caches(self):
             said += self._on_lengths(model)
-        queries = model.queries("tokens")
-        samples = None if queries is None else queries.model.logged
+        samples = model.queries().samples
         if samples is not None and CACHED in samples.columns and self.usd_per_cached_input_token is None:
             read = samples[CACHED].sum() / max(samples["input_tokens"].sum(), 1)
             if read >= SHOWN:
@@ -186,7 +168,7 @@ class ApiCost(CostModel):
                     f"{percent(read)} of the input tokens of the log were read from a cache; they are billed in full, "
                     "because usd_per_cached_input_token is not given"
                 )
-        return [sentence for sentence in said if sentence]
+        return [Note(sentence) for sentence in said if sentence]
 
     def _on_lengths(self, model: InferenceModel) -> Iterator[str]:
         """How many prompts are too short to be cached, and how many may be where that is not given."""
@@ -211,9 +193,8 @@ class ApiCost(CostModel):
         cut = share_above(model, "tokens_out", self._longest)
         if cut < SHOWN or not (self._reasons or getattr(model, "max_tokens", None) is None):
             return ""
-        queries = model.queries("tokens")
-        samples = None if queries is None else queries.model.logged
-        if queries is not None and samples is not None:
+        queries, samples = model.queries(), model.queries().samples
+        if samples is not None:
             longer = samples["output_tokens"] > self._longest
             right, kept = (
                 float(queries.weights @ total_of_k(worth, samples.question, np.ones(1, dtype=np.int64))[0][:, 0])
@@ -240,9 +221,9 @@ class ApiCost(CostModel):
             "with these cuts" + (f": no more than {percent(1 - blank)} of single answers can be right" if blank else "")
         )
 
-    def _on_a_log(self, samples: Samples, k: IntArray) -> Moments | None:
+    def _on_a_log(self, samples: Samples, k: IntArray) -> Moments:
         """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
-        tokens_in, tokens_out = tokens_of(samples)
+        tokens_in, tokens_out = (samples[name].astype(np.float64) for name in ("input_tokens", "output_tokens"))
         prices, kept = prices_at(self, tokens_in, samples.columns.get(CACHED)), 1 - self.batch_discount
         outputs = prices[1] * self._billed(tokens_out)
         own = tokens_in * self._per_prompt_token(prices, np.ones(1))
@@ -252,7 +233,7 @@ class ApiCost(CostModel):
         one = np.ones(1, dtype=np.int64)
         lists = [total_of_k(price * np.ones(len(samples)), samples.question, one) for price in prices]
         if any((std > 1e-9 * mean).any() for mean, std in lists):
-            return None  # the list that holds is that of the first prompt
+            raise NotExact("the prices that hold are those of the first prompt")
         mean, std = total_of_k(outputs, samples.question, k)
         # The prompt is the first inference's, which is any of the samples.
         first, spread = total_of_k(own, samples.question, one)
@@ -287,7 +268,7 @@ class ApiCost(CostModel):
         tokens: FloatArray = (1 + self.reasoning_tokens_per_output_token) * tokens_out + self.reasoning_tokens
         return tokens if self.max_tokens is None else np.minimum(tokens, self.max_tokens)
 
-    def _billed_of(self, tokens_out: Law) -> tuple[Any, Any, bool] | None:
+    def _billed_of(self, tokens_out: Law) -> tuple[Any, Any, bool]:
         """Mean and standard deviation of the output tokens on the bill, and whether their law is normal."""
         each = 1 + self.reasoning_tokens_per_output_token
         linear = each * tokens_out.mean + self.reasoning_tokens, each * tokens_out.std, tokens_out.normal
@@ -295,8 +276,6 @@ class ApiCost(CostModel):
             return linear
         if np.all(tokens_out.cdf(np.asarray(self._longest)) > 1 - 1e-15):
             return linear
-        if not self._reasons:
-            return None  # this may be one node of a quadrature over queries, which would miss the bend
         mean, std = moments_of(self._billed, tokens_out, [self._longest])
         return mean, std, bool(np.all(std <= 1e-9 * mean))
 
@@ -336,15 +315,6 @@ class ApiCost(CostModel):
 def _column(value: Any) -> Any:
     """(B, 1) numbers as (B, 1, 1); anything else as it is."""
     return value[..., None] if isinstance(value, np.ndarray) and value.ndim == 2 else value
-
-
-def _normal(mean: FloatArray, std: FloatArray) -> Callable[[float], FloatArray]:
-    def quantile(q: float) -> FloatArray:
-        from scipy.special import ndtri
-
-        return np.asarray(mean + std * float(ndtri(q)))
-
-    return quantile
 
 
 @hookimpl

@@ -16,6 +16,8 @@ from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
 from ..quantities.laws import Law
+from ..quantities.quantity import Query
+from ..quantities.queries import Note
 
 __all__ = ["Loaded"]
 
@@ -63,10 +65,10 @@ class Loaded(CostModel):
     >>> model = Gaussian(1024, 0, 512, 0, 0.8, 0.1)
     >>> h100 = Loaded(10, 1024, 512, itl_base_s=0.006958, itl_per_sequence_s=4.2e-5, prefill_base_s=0.0052,
     ...               prefill_per_token_s=2e-6)
-    >>> h100.exact(model, np.array([1, 2, 4]), parallelism=1).mean.round(2).tolist()
+    >>> h100.exact(model.queries().query, np.array([1, 2, 4]), parallelism=1).mean.round(2).tolist()
     [4.69, 6.8, 46.79]
-    >>> h100.possible(model, np.array([1, 2, 4]), parallelism=1).tolist()
-    [True, True, False]
+    >>> h100.notes(model, np.array([1, 2, 4]), parallelism=1)[0].excludes.tolist()
+    [False, False, True]
     """
 
     name = "loaded"
@@ -92,44 +94,43 @@ class Loaded(CostModel):
         longest, together = np.maximum.accumulate(steps, axis=1), np.cumsum(steps, axis=1)
         return self._seconds(found, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact mean where the laws of the token counts are known."""
-        tokens_in, tokens_out = model.tokens_in, model.tokens_out
-        if tokens_in is None or tokens_out is None:
-            return None
+        tokens_in, tokens_out = query.tokens_in, query.tokens_out
         base, prompt, of_longest, of_each = _per_token(self, tuple(k.tolist()))
         each = k * _steps(tokens_out, np.array([1]))
         return Moments(base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_each * each)
 
-    def possible(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> BoolArray:
-        """(n,) whether less arrives than can be served, and the k sequences fit into the batch."""
-        possible: BoolArray = (self.queries_per_second * k < self._most_served) & (k <= self.max_batch)
-        return possible
-
-    def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
-        """Return from which k on the load is too much, what is refused, and whether the traffic is like the model."""
-        said = []
-        possible = self.possible(model, k, parallelism=parallelism)
-        if not possible.all():
-            first = int(k[~possible].min())
-            arrive = self.queries_per_second * first
-            if arrive >= self._most_served:
-                why = f"{arrive:.4g} sequences arrive in a second, at most {self._most_served:.4g} can be served"
-            else:
-                why = f"a batch has room for {self.max_batch} sequences"
-            said.append(f"loaded: from k = {first} on {self.queries_per_second:g} queries a second are too many: {why}")
+    def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
+        """Exclude where more arrives than can be served; say what is refused, and how the traffic differs."""
+        possible = (self.queries_per_second * k < self._most_served) & (k <= self.max_batch)
+        notes = [Note(self._on_the_load(k, possible), ~possible)]
         if possible.any():
             refused = _states(self, tuple(k[possible].tolist())).refused
             if (refused > NOTABLE).any():
                 first = int(np.argmax(refused > NOTABLE))
                 share, at = f"{100 * refused[first]:.2g} %", int(k[possible][first])
-                said.append(f"loaded: at k = {at} a full queue of {self.max_queue} refuses {share} of the queries")
+                notes.append(
+                    Note(f"loaded: at k = {at} a full queue of {self.max_queue} refuses {share} of the queries")
+                )
         draws = model.sample(np.random.default_rng(0), 1000, 1)
         for name, mean in (("tokens_in", self.mean_tokens_in), ("tokens_out", self.mean_tokens_out)):
             own = float(draws[name].mean())
             if abs(own - mean) > ALIKE * mean:
-                said.append(f"loaded: the traffic has mean_{name} = {mean:g}, the model's own are {own:.4g}")
-        return said
+                notes.append(Note(f"loaded: the traffic has mean_{name} = {mean:g}, the model's own are {own:.4g}"))
+        return notes
+
+    def _on_the_load(self, k: IntArray, possible: BoolArray) -> str:
+        """From which k on the load is too much, and why; nothing where it never is."""
+        if possible.all():
+            return ""
+        first = int(k[~possible].min())
+        arrive = self.queries_per_second * first
+        if arrive >= self._most_served:
+            why = f"{arrive:.4g} sequences arrive in a second, at most {self._most_served:.4g} can be served"
+        else:
+            why = f"a batch has room for {self.max_batch} sequences"
+        return f"loaded: from k = {first} on {self.queries_per_second:g} queries a second are too many: {why}"
 
     @property
     def _most_served(self) -> float:

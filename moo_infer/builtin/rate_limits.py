@@ -13,6 +13,7 @@ from ..core.parts import NonNegative, Positive, Share
 from ..core.streams import Streams
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
+from ..quantities.queries import Note
 from .latencies import Calls, scheduled
 
 __all__ = ["RateLimited"]
@@ -57,7 +58,6 @@ class RateLimited(Calls):
     """
 
     name = "rate-limited"
-    vectorised = False
 
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
@@ -90,7 +90,7 @@ class RateLimited(Calls):
         starts = [self._earliest(unit, draws) for unit in self._limits]
         return scheduled(self.seconds(draws), parallelism, np.maximum.reduce(starts))
 
-    def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
+    def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Return from which k on a limit, not P, decides."""
         rng = Streams(0, (), TRIALS)
         draws = with_noise(model.sample(rng, TRIALS, int(k.max())), rng)
@@ -101,7 +101,7 @@ class RateLimited(Calls):
             unit: scheduled(seconds, int(k.max()), self._earliest(unit, draws)).mean(axis=0)[k - 1] for unit in limits
         }
         slowest = np.max([SLOWER * slots, *alone.values()], axis=0)
-        said = []
+        notes = []
         for unit, waited in alone.items():
             decides = waited >= slowest
             if decides.any():
@@ -109,10 +109,9 @@ class RateLimited(Calls):
                 first = int(np.flatnonzero(~decides[:last])[-1]) + 1 if not decides[:last].all() else 0
                 until = f"from k = {k[first]} to {k[last]}" if first < last else f"at k = {k[first]}"
                 where = f"from k = {k[first]} on" if last == len(k) - 1 else until
-                said.append(
-                    f"{where}, {limits[unit]:.10g} {unit.replace('_', ' ')} per minute decide, not P = {parallelism}"
-                )
-        return said
+                what = f"{limits[unit]:.10g} {unit.replace('_', ' ')} per minute decide"
+                notes.append(Note(f"{where}, {what}, not P = {parallelism}"))
+        return notes
 
     def _earliest(self, unit: str, draws: Draws) -> FloatArray:
         """Seconds before which a limit by itself lets no call start, (M, K)."""

@@ -4,50 +4,51 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["CONSTANT", "Algebra", "Moments", "is_constant", "normal_quantile"]
 
+Result = TypeVar("Result")
 FloatArray = npt.NDArray[np.float64]
 
 CONSTANT = 1e-9  # standard deviation per mean that is rounding: of equal floats it may come out as 1e-17
 
 
-class Algebra(ABC):
+class Algebra(ABC, Generic[Result]):
     """What adds to others and to numbers, and scales by numbers, from both sides."""
 
     __array_ufunc__ = None  # else an array on the left makes an array of objects
 
     @abstractmethod
-    def __add__(self, other: Any) -> Any: ...
+    def __add__(self, other: Any) -> Result: ...
 
     @abstractmethod
-    def __mul__(self, factor: Any) -> Any: ...
+    def __mul__(self, factor: Any) -> Result: ...
 
-    def __radd__(self, other: Any) -> Any:
-        return self + other
+    def __radd__(self, other: Any) -> Result:
+        return self.__add__(other)
 
-    def __rmul__(self, factor: Any) -> Any:
-        return self * factor
+    def __rmul__(self, factor: Any) -> Result:
+        return self.__mul__(factor)
 
-    def __neg__(self) -> Any:
-        return self * -1.0
+    def __neg__(self) -> Result:
+        return self.__mul__(-1.0)
 
-    def __sub__(self, other: Any) -> Any:
-        return self + -other
+    def __sub__(self, other: Any) -> Result:
+        return self.__add__(-other)
 
-    def __rsub__(self, other: Any) -> Any:
-        return -self + other
+    def __rsub__(self, other: Any) -> Result:
+        return cast(Result, self.__neg__() + other)
 
-    def __truediv__(self, divisor: Any) -> Any:
-        return self * (1.0 / np.asarray(divisor, dtype=np.float64))
+    def __truediv__(self, divisor: Any) -> Result:
+        return self.__mul__(1.0 / np.asarray(divisor, dtype=np.float64))
 
 
 @dataclass(frozen=True, eq=False)
-class Moments(Algebra):
+class Moments(Algebra["Moments"]):
     """What is known exactly of a quantity at n values of k; what is None is simulated where it is asked for.
 
     Moments of parts **that read the same draws** add: the means add; the standard deviation and the quantiles are known

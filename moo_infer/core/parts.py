@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -167,8 +168,8 @@ def unfit(cls: type, kind: type) -> str:
     own = [key for key, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
     if own and not dataclasses.is_dataclass(cls):
         return f"{cls.__name__} has the fields {', '.join(own)}, but is no dataclass"
-    if taken := [key for key in own if isinstance(getattr(kind, key, None), property)]:
-        return f"{cls.__name__} needs another name for the field {taken[0]}, a property of every {kind.__name__}"
+    if taken := [key for key in own if isinstance(getattr(kind, key, None), property | FunctionType)]:
+        return f"{cls.__name__} needs another name for the field {taken[0]}, a member of every {kind.__name__}"
     try:
         _hints(cls)
     except NameError as error:

@@ -2,23 +2,28 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, partial, reduce
+from operator import add
 from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.draws import Draws
-from ..core.errors import MissingColumn, MooInferError, NothingPossible
+from ..core.errors import MissingColumn, MooInferError, NotExact, NothingPossible
 from ..core.moments import Moments
 from ..core.noise import with_noise
 from ..core.objectives import ACCURACY
 from ..core.parts import at_least_one
 from ..core.streams import Streams
-from ..interfaces import AccuracyAggregator, CostModel
+from ..interfaces import AccuracyAggregator, InferenceModel
 from ..profiles import ModelProfile
-from .calls import AT_ONCE, Given, cost_models, guarded, known, numbers, possible, remarks
+from ..quantities.bootstrap import question_weights
+from ..quantities.by_samples import draw_samples
+from ..quantities.queries import Note, Queries
+from .calls import AT_ONCE, MomentCache, agree, cost_models, guarded, known, noted, numbers
 from .curves import Column, Estimate, Trials
 from .mixture import summed_by_question
 
@@ -79,16 +84,16 @@ class Estimator(ABC):
             parallelism: P, how many inferences run at a time, >= 1.
 
         Raises:
-            NothingPossible: where a cost model says that none of the numbers can be had.
+            NothingPossible: where the notes of the cost models exclude all of the numbers.
         """
-        said = remarks(profile, aggregator, k, parallelism)
-        k = k[possible(profile, aggregator, k, parallelism)]
+        notes = noted(profile, aggregator, k, parallelism)
+        k = k[notes.possible]
         if not len(k):
-            why = "; ".join(said) or "its cost models say no more"
+            why = "; ".join(notes.texts) or "its cost models say no more"
             raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {why}")
         moments = self.moments(profile, aggregator, k, parallelism)
         estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
-        return replace(estimate, remarks=said, supported=profile.largest_k)
+        return replace(estimate, remarks=notes.texts, supported=profile.largest_k)
 
     def _estimate(
         self,
@@ -131,7 +136,7 @@ class Exact(Estimator):
         aggregator: AccuracyAggregator,
         k: IntArray,
         parallelism: int,
-        given: Given | None = None,
+        given: MomentCache | None = None,
         draws: int = 1,
     ) -> dict[str, Moments | None]:
         """Ask the parts.
@@ -141,7 +146,7 @@ class Exact(Estimator):
             given: keeps what they say of every question of a log, for draws that weigh them anew.
             draws: B, where the profile holds (B, 1) numbers.
         """
-        given = given or Given()
+        given = given or MomentCache()
         who = f"aggregator {aggregator.name!r} on {profile.name!r}"
         moments = {ACCURACY.name: known(aggregator, aggregator.exact, profile, k, ACCURACY, who, given, draws)}
         for objective, parts in cost_models(profile, aggregator).items():
@@ -157,40 +162,48 @@ class Exact(Estimator):
         self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int, B: int, seed: int
     ) -> Iterator[Estimate]:
         """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
-        values, models = profile.draw(B, seed), profile.inference.resampled(B, seed)
-        # As at the given values, so that all tables have the same rows.
-        k = k[possible(profile, aggregator, k, parallelism)]
-
-        def at(b: int) -> ModelProfile:
-            drawn = profile if models is None else profile.of(models[b])
-            return drawn.at({path: float(v[b]) for path, v in values.items()})
-
-        if not values and models is None:
+        values, queries = profile.draw(B, seed), profile.inference.queries()
+        weights = question_weights(queries.questions, B, seed) if len(queries.questions) > 1 else None
+        if not values and weights is None:
             estimate = self.estimate(profile, aggregator, k, parallelism)
             yield from (estimate for _ in range(B))
             return
+        # As at the given values, so that all tables have the same rows.
+        notes = noted(profile, aggregator, k, parallelism)
+        k = k[notes.possible]
 
-        given = Given([aggregator, *profile.costs, *aggregator.costs])
+        def at(b: int) -> ModelProfile:
+            drawn = profile.at({path: float(v[b]) for path, v in values.items()})
+            return drawn if weights is None else drawn.of(Reweighted(drawn.inference, weights[b]))
 
-        def one(drawn: ModelProfile) -> Estimate:
+        given = MomentCache([aggregator, *profile.costs, *aggregator.costs])
+
+        def one(b: int) -> Estimate:
+            drawn = at(b)
             moments = self.moments(drawn, aggregator, k, parallelism, given)
             estimate = self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
-            return replace(estimate, possible=possible(drawn, aggregator, k, parallelism))
+            had = noted(drawn, aggregator, k, parallelism).possible if notes.bounded else np.ones(len(k), dtype=bool)
+            return replace(estimate, possible=had)
 
-        costs = (*profile.costs, *aggregator.costs)
-        vectorised = profile.inference.vectorised and aggregator.vectorised and all(cost.vectorised for cost in costs)
         largest = profile.at({path: float(v.max()) for path, v in values.items()}).inference  # a spread may start at 0
-        differ = any(m.queries("tokens") or m.queries("accuracy") for m in (profile.inference, largest))
-        bounded = any(type(cost).possible is not CostModel.possible for cost in costs)
-        if not vectorised or differ or bounded or models:  # where queries differ, (Q, 1) arrays are those already
-            yield from (one(at(b)) for b in range(B))
+        if queries.differ or largest.queries().differ or notes.bounded:
+            yield from map(one, range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
         chunk = max(1, AT_ONCE // len(k))
         for start in range(0, B, chunk):
-            at_once = profile.at({path: v[start : start + chunk, None] for path, v in values.items()})
             together = min(chunk, B - start)
-            moments = self.moments(at_once, aggregator, k, parallelism, draws=together)
+            drawn = {path: v[start : start + together, None] for path, v in values.items()}
+            try:
+                at_once = guarded(partial(profile.at, drawn), profile.name)
+                moments = self.moments(at_once, aggregator, k, parallelism, draws=together)
+            except MooInferError:  # a part that takes no arrays
+                yield from map(one, range(start, start + together))
+                continue
+            for b in {0, together - 1}:
+                alone = self.moments(at(start + b), aggregator, k, parallelism)
+                for name, m in moments.items():
+                    agree(m, b, together, alone[name], f"{name} of {profile.name!r}")
             for b in range(together):
                 sliced = {name: None if m is None else _slice(m, b) for name, m in moments.items()}
                 yield self._estimate(profile.name, partial(at, start + b), aggregator, k, parallelism, sliced)
@@ -209,10 +222,11 @@ class MonteCarlo(Estimator):
     def moments(
         self, profile: ModelProfile, aggregator: AccuracyAggregator, k: IntArray, parallelism: int
     ) -> dict[str, Moments | None]:
-        """Know nothing."""
-        queries = profile.inference.queries("accuracy")
-        if queries is not None and queries.model.logged is not None and queries.model.logged.graded:
-            aggregator.exact(queries.model, k)  # it may refuse grades, which draws do not tell from right and wrong
+        """No exact moments: everything is simulated."""
+        queries = profile.inference.queries()
+        if queries.samples is not None and queries.samples.graded:
+            with suppress(NotExact):  # it may refuse grades, which draws do not tell from right and wrong
+                aggregator.exact(queries.query, k)
         objectives = [ACCURACY, *cost_models(profile, aggregator)]
         return {objective.name: None for objective in objectives}
 
@@ -263,8 +277,7 @@ def simulate(
                 values = _values(partial(part.total, draws, parallelism=parallelism), (M, K), who, profile)
                 totals[name][start : start + M] += values[:, places]
         del draws, values  # before the next block is drawn: one block in memory, not two
-    queries = profile.inference.queries("accuracy")
-    questions = len(queries.weights) if queries is not None and queries.model.logged is not None else 0
+    questions = len(profile.inference.queries().questions)
     return Trials(totals, np.concatenate(question) if question else None, questions)
 
 
@@ -311,17 +324,35 @@ def _slice(moments: Moments, b: int) -> Moments:
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:
-    """Moments of the sum of parts that read the same draws: means add, the rest only where all but one are constant."""
+    """Moments of the sum of parts that read the same draws; None where one is not known."""
     known = [m for m in moments if m is not None]
-    if len(known) < len(moments):
-        return None
-    mean = np.sum([m.mean for m in known], axis=0)
-    constant = [m.std is not None and not m.std.any() for m in known]
-    varying = [m for m, fixed in zip(known, constant, strict=True) if not fixed] or known[:1]
-    if len(varying) > 1:
-        return Moments(mean)
-    part = varying[0]
-    if part.quantile is None:
-        return Moments(mean, part.std)
-    shift, quantile = mean - part.mean, part.quantile
-    return Moments(mean, part.std, lambda q: quantile(q) + shift)
+    return None if len(known) < len(moments) else reduce(add, known)
+
+
+@dataclass(frozen=True, eq=False)
+class Reweighted(InferenceModel):
+    """A model that draws from a log, whose questions weigh otherwise: as another log of as many would have it.
+
+    Args:
+        model: the model.
+        weights: (Q,), shares of its questions.
+    """
+
+    name = "reweighted"
+
+    model: InferenceModel
+    weights: FloatArray
+
+    def queries(self) -> Queries:
+        """The questions with their weights."""
+        return self.model.queries().reweighted(self.weights)
+
+    def notes(self) -> Sequence[Note]:
+        """What the model has to say."""
+        return self.model.notes()
+
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        """Draw questions by their weights."""
+        samples = self.model.queries().samples
+        assert samples is not None
+        return draw_samples(samples, self.weights, rng, M, K)

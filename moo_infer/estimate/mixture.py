@@ -1,16 +1,14 @@
 """Moments over queries that differ, from those given the query; and what other questions would have changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.moments import Moments
-from ..interfaces import InferenceModel
 
-__all__ = ["QuestionMoments", "between_questions", "mixed", "over_questions", "rows", "summed_by_question"]
+__all__ = ["QuestionMoments", "between_questions", "mixed", "over_questions", "summed_by_question"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -104,13 +102,3 @@ def between_questions(trials: FloatArray, question: IntArray, Q: int) -> FloatAr
         if between > within:
             error[i] = np.sqrt((between - within) / per_question / Q)
     return error
-
-
-def rows(model: InferenceModel, which: slice) -> InferenceModel:
-    """Return the model given some queries out of a model with (Q, 1) fields; plain numbers where it is one."""
-    part: Any = model
-    values = {f.name: getattr(part, f.name) for f in fields(part)} if is_dataclass(part) else {}
-    chosen = {name: value[which] for name, value in values.items() if np.ndim(value) == 2}
-    changes = {name: float(v[0, 0]) if len(v) == 1 else v for name, v in chosen.items()}
-    found: InferenceModel = replace(part, **changes) if changes else model
-    return found

@@ -1,6 +1,6 @@
 """Quantities by laws: inferences are independent of each other, and so are different columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -41,11 +41,20 @@ class LawQuery(Query):
             raise NotExact(f"the law of {column} is not known")
         return Quantity(self, {column: 1.0})
 
+    def varies(self, column: str, /) -> bool:
+        """Whether the law of a column differs from query to query."""
+        return column in getattr(self.laws, "differing", ())
+
+    def bending(self, **bends: Sequence[Any]) -> None:
+        """Remember where a part bends, for whoever asks for its moments over all queries."""
+        if (kept := getattr(self.laws, "bends", None)) is not None:
+            kept.update({name: (*kept.get(name, ()), *at) for name, at in bends.items()})
+
     def law(self, quantity: Quantity, /) -> Law:
         """Return the law of a quantity of one column, or of one whose varying columns are normal."""
-        varying = [name for name, c in quantity.factors.items() if np.any(np.asarray(c) * self.laws[name].std)]
-        names = varying or [*quantity.factors][:1]
-        rest = {name: c for name, c in quantity.factors.items() if name not in names}
+        counting = {name: c for name, c in quantity.factors.items() if np.any(c)} or quantity.factors
+        names = self._varying(quantity) or [*counting][:1]
+        rest = {name: c for name, c in counting.items() if name not in names}
         shift = quantity.shift + sum(c * self.laws[name].mean for name, c in rest.items())
         if len(names) == 1:
             (name,) = names
@@ -65,7 +74,10 @@ class LawQuery(Query):
         """Return mean, variance, and whether all of it is normal."""
         mean, variance, normal = shift + np.zeros(len(k)), np.zeros(len(k)), True
         for name in dict.fromkeys([*sums, *firsts]):
-            law, each, once = self.laws[name], np.asarray(sums.get(name, 0.0)), np.asarray(firsts.get(name, 0.0))
+            each, once = np.asarray(sums.get(name, 0.0)), np.asarray(firsts.get(name, 0.0))
+            if not (np.any(each) or np.any(once)):  # what does not count need not be known
+                continue
+            law = self.laws[name]
             mean = mean + (k * each + once) * law.mean
             variance = variance + (k * each**2 + 2 * each * once + once**2) * np.square(law.std)
             normal = normal and law.normal
@@ -81,7 +93,12 @@ class LawQuery(Query):
 
     def constant(self, quantity: Quantity, /) -> bool:
         """Whether no column varies that counts."""
-        return not any(np.any(np.asarray(c) * self.laws[name].std) for name, c in quantity.factors.items())
+        return not self._varying(quantity)
+
+    def _varying(self, quantity: Quantity) -> list[str]:
+        """The columns that count and vary; of others the law is not read."""
+        factors = {name: np.asarray(c) for name, c in quantity.factors.items()}
+        return [name for name, c in factors.items() if np.any(c) and np.any(c * self.laws[name].std)]
 
     def any_right(self, k: IntArray, /) -> Moments:
         """Return the moments of ``1 - prod(1 - A_i)``."""

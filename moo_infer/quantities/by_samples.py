@@ -1,22 +1,27 @@
 """Quantities by the samples of questions: k of a question's, without replacement, over all subsets."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.errors import MissingColumn, NothingPossible
+from ..core.draws import Draws
+from ..core.errors import MissingColumn, MooInferError, NothingPossible
 from ..core.moments import CONSTANT, Moments
 from .quantity import Factors, Quantity, Query
 from .samples import Samples
 from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
-__all__ = ["SampleQuery"]
+__all__ = ["SampleQuery", "draw_samples"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+BROUGHT = ("cached_input_tokens", "latency_s", "cost_usd", "energy_j")  # columns of draws, where samples have them
+CHOICE: tuple[Literal["answer", "score"], ...] = ("answer", "score")  # what one answer of several is chosen by
+AT_ONCE = 2**22  # random keys in one go; bounds memory
 # What a part calls a column, by its name in the neutral table of logs.
 NAMES = {"tokens_in": "input_tokens", "tokens_out": "output_tokens", "accuracy": "correct"}
 
@@ -119,3 +124,49 @@ class SampleQuery(Query):
 
 def _yes_or_no(share: FloatArray) -> Moments:
     return Moments(share, np.sqrt(share * (1 - share)))
+
+
+def draw_samples(samples: Samples, weights: FloatArray, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+    """Draw questions by their weights, then samples of each without replacement.
+
+    Answers and scores are brought along only where something can be chosen by them.
+
+    Args:
+        samples: of Q questions, all scored.
+        weights: (Q,), >= 0, with the sum 1.
+        rng, M, K: as in `InferenceModel.sample`; K is at most the fewest samples of a question.
+
+    Raises:
+        MooInferError: for a larger K.
+    """
+    rows_of, brought = _rows(samples)
+    S = rows_of.shape[1]
+    if samples.largest_k < K:
+        raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
+    chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64)
+    step = max(1, AT_ONCE // S)
+    for start in range(0, M, step):
+        question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
+        rows = rows_of[question[start : start + step]]
+        order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
+        chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
+    tokens_in, tokens_out = (
+        samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None
+        for name in (NAMES["tokens_in"], NAMES["tokens_out"])
+    )
+    columns = {name: samples.columns[name][chosen] for name in brought}
+    columns["question"] = np.broadcast_to(question[:, None], (M, K))
+    if "score" in columns:
+        columns["score"] = np.where(np.isnan(columns["score"]), -np.inf, columns["score"])
+    return Draws(tokens_in, tokens_out, samples.correct[chosen], columns)
+
+
+@lru_cache(maxsize=256)
+def _rows(samples: Samples) -> tuple[IntArray, tuple[str, ...]]:
+    """(Q, S) which samples a question has, -1 beyond its last; and the columns that draws bring along."""
+    n = samples.n
+    places = np.arange(n.max()) < n[:, None]
+    rows = np.full(places.shape, -1)
+    rows[places] = np.arange(len(samples))
+    choice = (name for name in CHOICE if not samples.no_choice(name))
+    return rows, (*choice, *(name for name in BROUGHT if name in samples.columns))

@@ -65,6 +65,8 @@ def _quantile(law: Law, k: IntArray, q: float) -> Any:
 
 @cache
 def _nodes() -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights on [0, 1]: 200, with which means of long tails are right to 1e-12."""
-    x, weights = np.polynomial.legendre.leggauss(200)
-    return (x + 1) / 2, weights / 2
+    """Gauss-Legendre nodes and weights on [0, 1]: 24 panels of 16, so that steep powers are resolved anywhere."""
+    panels, order = 24, 16
+    x, weights = np.polynomial.legendre.leggauss(order)
+    nodes = (np.arange(panels)[:, None] + (x + 1) / 2) / panels
+    return nodes.ravel(), np.tile(weights / 2 / panels, panels)

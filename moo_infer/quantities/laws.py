@@ -52,8 +52,8 @@ class ClippedNormal:
     0.939992 [0.94]
     """
 
-    loc: float
-    sigma: float
+    loc: Any
+    sigma: Any
     low: float = -math.inf
     high: float = math.inf
 
@@ -102,7 +102,7 @@ class ClippedNormal:
         """The smallest x with P(X <= x) >= q, any shape."""
         from scipy.special import ndtri
 
-        return np.clip(self.loc + self.sigma * ndtri(q), self.low, self.high)
+        return np.asarray(np.clip(self.loc + self.sigma * ndtri(q), self.low, self.high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +119,9 @@ class Lognormal:
     1958.671 866.823 0.044234 [1788.9 4000. ]
     """
 
-    mean_uncut: float
-    cv: float
-    cap: float = math.inf
+    mean_uncut: Any
+    cv: Any
+    cap: Any = math.inf
 
     @cached_property
     def _sigma(self) -> Any:
@@ -194,12 +194,12 @@ class Bernoulli:
     0.2 0.4 [0.8 0.8 1. ] [0. 1.]
     """
 
-    p: float
+    p: Any
 
     @property
     def mean(self) -> float:
         """The expectation, p."""
-        return self.p
+        return self.p  # type: ignore[no-any-return]  # a number, or B of them
 
     @property
     def std(self) -> float:

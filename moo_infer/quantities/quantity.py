@@ -1,8 +1,9 @@
 """Quantities: numbers of one inference on one query, linear in named columns, and what k inferences do with them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -47,6 +48,18 @@ class Query(ABC):
         """What an inference is worth by itself, in [0, 1]."""
         return self["accuracy"]
 
+    def varies(self, column: str, /) -> bool:
+        """Whether the law of a column differs from query to query; who needs all queries together is not exact then."""
+        return False
+
+    def bending(self, **bends: Sequence[Any]) -> None:  # noqa: B027  # by samples there is nothing to be told apart
+        """Say where what a part makes of a column bends or jumps, so that queries are told apart there.
+
+        >>> from moo_infer import ClippedNormal
+        >>> from moo_infer.quantities.by_law import LawQuery
+        >>> LawQuery({"tokens_in": ClippedNormal(1000.0, 100.0)}).bending(tokens_in=[200_000])
+        """
+
     @abstractmethod
     def total(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> "tuple[Any, Any, bool]":
         """Return mean, variance, and whether it is normal, of sums over k inferences and of the first one."""
@@ -85,7 +98,7 @@ class Query(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Quantity(Algebra):
+class Quantity(Algebra["Quantity"]):
     """A number of one inference: a constant, and a factor for every named column, so that ``q + q`` is ``2 * q``.
 
     Args:
@@ -113,7 +126,11 @@ class Quantity(Algebra):
 
     def first(self, k: IntArray, /) -> "Total":
         """Return that of the first inference, whatever k."""
-        return Total.of(self.query, k, {}, self.factors, np.asarray(self.shift) * np.ones(len(k)))
+        total = Total.of(self.query, k, {}, self.factors, np.asarray(self.shift) * np.ones(len(k)))
+        if total.quantile is None:
+            with suppress(NotExact):
+                return replace(total, quantile=partial(_quantile_of_one, self.query.law(self), len(k)))
+        return total
 
     def max(self, k: IntArray, /) -> Moments:
         """Return the moments of the largest of k.
@@ -217,6 +234,10 @@ class Total(Moments):
         assert self.k is not None
         c = np.asarray(factor, dtype=np.float64)
         return Total.of(self.query, self.k, _scaled(self.sums, c), _scaled(self.firsts, c), c * self.shift)
+
+
+def _quantile_of_one(law: Law, n: int, q: float) -> FloatArray:
+    return law.quantile(np.asarray(q)) * np.ones(n)
 
 
 def _added(factors: Factors, more: Factors) -> Factors:

@@ -14,9 +14,9 @@ from ..core.objectives import ACCURACY, Objective
 from ..decide.choices import Choice
 from ..estimate.curves import Column
 from ..estimate.estimators import Exact
-from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
+from ..interfaces import AccuracyAggregator, CostModel
 from ..profiles import ModelProfile
-from ..quantities.subsets import total_of_k
+from ..quantities.quantity import Query
 
 __all__ = ["TOKENS", "MeanTokens", "TokenCount", "per_right"]
 
@@ -36,21 +36,14 @@ class TokenCount(CostModel):
 
     name = "token-count"
     objective = Objective(TOKENS)
-    vectorised = True
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Tokens of the first k inferences, (M, K)."""
         return np.cumsum(draws["tokens_in"] + draws["tokens_out"], axis=1)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
-        """Exact mean where the laws of the token counts are known, and on a log."""
-        samples = model.logged
-        if samples is not None:
-            each = samples["input_tokens"] + samples["output_tokens"]
-            return Moments(total_of_k(each, samples.question, k)[0])
-        if model.tokens_in is None or model.tokens_out is None:
-            return None
-        return Moments(np.asarray(k * (model.tokens_in.mean + model.tokens_out.mean), dtype=np.float64))
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
+        """Exact moments where the laws of the token counts are known, and on a log."""
+        return (query.tokens_in + query.tokens_out).sum(k)
 
 
 @dataclass(frozen=True)

@@ -122,9 +122,8 @@ def _different_questions(report: "Report") -> str:
     """Say that logs hold different questions, which may be what makes one of them look better."""
     asked: dict[str, set[str]] = {}
     for profile in report.profiles:
-        queries = profile.inference.queries("accuracy")
-        if queries is not None and queries.model.logged is not None:
-            asked[profile.name] = set(queries.model.logged.questions)
+        if questions := profile.inference.queries().questions:
+            asked[profile.name] = set(questions)
     common = set.intersection(*asked.values()) if asked else set()
     if all(len(questions) == len(common) for questions in asked.values()):
         return ""
@@ -137,7 +136,7 @@ def _different_questions(report: "Report") -> str:
 
 def _logs(report: "Report") -> bool:
     """Whether some of the models draw from a log, whose questions are then uncertain too."""
-    return any(profile.inference.largest_k is not None for profile in report.profiles)
+    return any(profile.inference.queries().largest_k is not None for profile in report.profiles)
 
 
 def remarks(report: "Report") -> list[str]:

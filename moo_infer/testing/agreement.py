@@ -9,9 +9,10 @@ import pytest
 
 from ..core.parts import Uncertain
 from ..estimate.curves import Column
-from ..estimate.estimators import Exact, simulate
+from ..estimate.estimators import Exact, Reweighted, simulate
 from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
+from ..quantities.bootstrap import question_weights
 from .contract import fields_of
 from .models import skipped_without_columns
 
@@ -83,9 +84,12 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
     profile = ModelProfile("contract", model, costs, uncertain=uncertain)
     with skipped_without_columns():
         Exact().estimate(profile, aggregator, K, 2)
-    values, models = profile.draw(3, 0), model.resampled(3, 0)
+    values, questions = profile.draw(3, 0), model.queries().questions
+    weights = question_weights(questions, 3, 0) if len(questions) > 1 else None
     for b, together in enumerate(Exact().redraw(profile, aggregator, K, 2, 3, 0)):
-        drawn = (profile if models is None else profile.of(models[b])).at({p: float(v[b]) for p, v in values.items()})
+        drawn = profile.at({p: float(v[b]) for p, v in values.items()})
+        if weights is not None:
+            drawn = drawn.of(Reweighted(drawn.inference, weights[b]))
         alone = Exact().moments(drawn, aggregator, together.k, 2)
         for name, column in together.columns.items():
             one = Column(alone[name], lambda: np.empty((0, 0)))

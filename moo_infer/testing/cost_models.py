@@ -7,6 +7,7 @@ from ..builtin.answers import OneCall
 from ..core.objectives import ACCURACY, Objective
 from ..interfaces import CostModel, InferenceModel
 from ..profiles import ModelProfile
+from ..quantities.queries import Note
 from .agreement import K, assert_agreement, assert_redraws
 from .contract import Contract, check_part
 from .models import MODELS, draws_of, first_inferences, sampled, skipped_without_columns, unchanged
@@ -77,15 +78,18 @@ class CostModelContract(Contract):
             profile = ModelProfile("contract", model, (cost_model,))
             assert_agreement(profile, OneCall(), parallelism, [cost_model.objective.name])
 
-    def test_says_what_is_possible(self, cost_model: CostModel, model: InferenceModel) -> None:
-        """True or false for every k, and sentences."""
-        k = K if model.largest_k is None else K[model.largest_k >= K]
+    def test_notes_are_sentences_and_exclude_some_k(self, cost_model: CostModel, model: InferenceModel) -> None:
+        """Text, and true or false for every k where some cannot be had."""
+        most = model.queries().largest_k
+        k = K if most is None else K[most >= K]
         with skipped_without_columns():
-            possible = np.asarray(cost_model.possible(model, k, parallelism=2))
-            remarks = cost_model.remarks(model, k, parallelism=2)
-        assert possible.shape == k.shape
-        assert possible.dtype == bool
-        assert all(isinstance(remark, str) for remark in remarks)
+            notes = cost_model.notes(model, k, parallelism=2)
+        for note in notes:
+            assert isinstance(note, Note)
+            assert isinstance(note.text, str)
+            if note.excludes is not None:
+                assert note.excludes.shape == k.shape
+                assert note.excludes.dtype == bool
 
     def test_draws_of_uncertain_parameters_are_those_of_one_at_a_time(
         self, cost_model: CostModel, model: InferenceModel

@@ -67,13 +67,7 @@ class InferenceModelContract(Contract):
     def test_laws_agree_with_draws(self, model: InferenceModel) -> None:
         """Where a law is named, its mean, standard deviation and quantiles are those of the draws."""
         draws = model.sample(np.random.default_rng(1), TRIALS, 2)
-        for name, law in (
-            ("tokens_in", model.tokens_in),
-            ("tokens_out", model.tokens_out),
-            ("accuracy", model.accuracy),
-        ):
-            if law is None:
-                continue
+        for name, law in model.queries().laws.items():
             values = draws[name][:, 0]
             assert_close(law.mean, values, f"mean of {name}")
             assert law.std == pytest.approx(values.std(), rel=0.1, abs=1e-12)
@@ -85,20 +79,13 @@ class InferenceModelContract(Contract):
     def test_queries_agree_with_draws(self, model: InferenceModel) -> None:
         """Where queries differ: mean and standard deviation of one inference, and of the sum of two on one query."""
         draws = model.sample(np.random.default_rng(1), TRIALS, 2)
-        for of, names in (("tokens", ("tokens_in", "tokens_out")), ("accuracy", ("accuracy",))):
-            queries = model.queries(of)  # type: ignore[arg-type]  # one of the two
-            if queries is None:
-                continue
-            weights, given = queries.weights, queries.model
-            assert weights.min() >= 0
-            assert weights.sum() == pytest.approx(1)
-            for name in names:
-                law = getattr(given, name)
-                if law is None:
-                    continue
-                mean, std = (np.broadcast_to(values, (len(weights), 1)) for values in (law.mean, law.std))
+        for axis in model.queries().axes:
+            assert axis.weights.min() >= 0
+            assert axis.weights.sum() == pytest.approx(1)
+            for name, law in axis.laws.items():
+                mean, std = (np.broadcast_to(values, (len(axis.weights), 1)) for values in (law.mean, law.std))
                 for k in (1, 2):
-                    values, exact = draws[name][:, :k].sum(axis=1), mixed(weights, k * mean, np.sqrt(k) * std)
+                    values, exact = draws[name][:, :k].sum(axis=1), mixed(axis.weights, k * mean, np.sqrt(k) * std)
                     assert_close(float(exact.mean[0]), values, f"mean of {name}, sum of {k}")
                     assert exact.std is not None
                     assert exact.std[0] == pytest.approx(values.std(), rel=0.1, abs=1e-9), f"std of {name}, sum of {k}"

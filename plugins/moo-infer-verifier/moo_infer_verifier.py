@@ -18,10 +18,11 @@ from moo_infer import (
     AccuracyAggregator,
     CostModel,
     Draws,
-    InferenceModel,
     Moments,
     MooInferError,
     NonNegative,
+    NotExact,
+    Query,
     Share,
     hookimpl,
 )
@@ -50,7 +51,6 @@ class VerifierCost(CostModel):
 
     name = "verifier-cost"
     objective = COST
-    vectorised = True
 
     usd_per_input_token: NonNegative = 0.0
     usd_per_output_token: NonNegative = 0.0
@@ -62,9 +62,9 @@ class VerifierCost(CostModel):
         k = np.arange(1, draws.accuracy.shape[1] + 1)
         return self._reading.total(draws, parallelism=parallelism) + k * self._each
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact moments where the laws of the token counts are known."""
-        return _shifted(self._reading.exact(model, k, parallelism=parallelism), k * self._each)
+        return self._reading.exact(query, k, parallelism=parallelism) + k * self._each
 
     @property
     def _reading(self) -> LinearCost:
@@ -91,7 +91,6 @@ class VerifierLatency(CostModel):
 
     name = "verifier-latency"
     objective = LATENCY
-    vectorised = True
 
     seconds_per_input_token: NonNegative = 0.0
     seconds_per_output_token: NonNegative = 0.0
@@ -103,9 +102,9 @@ class VerifierLatency(CostModel):
         k = np.arange(1, draws.accuracy.shape[1] + 1)
         return self._reading.total(draws, parallelism=parallelism) + k * self._each / parallelism
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact moments where the laws of the token counts are known."""
-        return _shifted(self._reading.exact(model, k, parallelism=parallelism), k * self._each / parallelism)
+        return self._reading.exact(query, k, parallelism=parallelism) + k * self._each / parallelism
 
     @property
     def _reading(self) -> LinearLatency:
@@ -180,7 +179,6 @@ class Verifier(Verification):
     """
 
     name = "verifier"
-    vectorised = True
 
     tpr: Share
     fpr: Share
@@ -197,13 +195,11 @@ class Verifier(Verification):
             rejected = MajorityVote().aggregate(Draws(accuracy=rejected, columns=draws.columns), rng)
         return np.asarray(np.clip(right + none_yet * rejected, 0.0, 1.0))
 
-    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean where the law of the accuracy is known."""
         from scipy.special import betainc
 
-        if model.accuracy is None:
-            return None
-        p = model.accuracy.mean
+        p = query.accuracy.mean
         accepts, half = self._accepts(p), (k + 1) // 2
         accepted, rejected = 1.0 - (1.0 - accepts) ** k, self._right_though_rejected(p)
         fallback = betainc(half, half, rejected) if self.fallback == "vote" else rejected
@@ -262,7 +258,7 @@ class NoisyScore(Verification):
     >>> from moo_infer.builtin.inference import Gaussian
     >>> gpt_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)
     >>> for rho in (0.0, 0.5, 1.0):
-    ...     print(rho, NoisyScore(rho).exact(gpt_5, np.array([1, 4, 128])).mean.round(6))
+    ...     print(rho, NoisyScore(rho).exact(gpt_5.queries().query, np.array([1, 4, 128])).mean.round(6))
     0.0 [0.939992 0.939992 0.939992]
     0.5 [0.939992 0.95027  0.965751]
     1.0 [0.939992 0.960557 0.990955]
@@ -271,11 +267,6 @@ class NoisyScore(Verification):
     name = "noisy-score"
 
     rho: Share
-
-    @property
-    def per_query(self) -> bool:
-        """No: normal scores are those of all queries together."""
-        return False
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the highest-scored of the first k inferences, (M, K)."""
@@ -291,13 +282,13 @@ class NoisyScore(Verification):
         chosen = np.maximum.accumulate(np.where(highest, np.arange(accuracy.shape[1]), 0), axis=1)
         return np.take_along_axis(accuracy, chosen, axis=1)
 
-    def exact(self, model: InferenceModel, k: IntArray, /) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact moments where the law of the accuracy is known."""
         from scipy.special import ndtr, ndtri
 
-        law = model.accuracy
-        if law is None:
-            return None
+        if query.varies("accuracy"):
+            raise NotExact("normal scores are those of all queries together")
+        law = query.accuracy
         low, high = law.quantile(np.array([1e-18, 1 - 2**-53]))
         x, dx = _panels(0.0, 1.0, 24)
         x, dx = low + (high - low) * x, (high - low) * dx
@@ -338,13 +329,6 @@ def _check_share(accuracy: float) -> None:
 def _share(part: Any, whole: Any) -> Any:
     """Part of a whole, 0 where that is nothing."""
     return part / np.where(whole > 0, whole, 1.0)
-
-
-def _shifted(moments: Moments | None, by: Any) -> Moments | None:
-    if moments is None:
-        return None
-    quantile = moments.quantile
-    return Moments(moments.mean + by, moments.std, None if quantile is None else lambda q: quantile(q) + by)
 
 
 @cache

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge
 
-from moo_infer import ENERGY, CostModel, Draws, InferenceModel, Law, Moments, NonNegative, Objective, hookimpl
+from moo_infer import ENERGY, CostModel, Draws, Law, Moments, NonNegative, Objective, Query, hookimpl
 from moo_infer.builtin.costs import LinearCost
-from moo_infer.quantities.subsets import largest_of_k
 
 from .fits import Fit, fits
 
@@ -32,13 +31,12 @@ class TokenEnergy(CostModel):
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> model = Gaussian(1000, 50, 400, 100, 0.8, 0.1)
-    >>> TokenEnergy(0.01, 0.4).exact(model, np.array([1, 4]), parallelism=1).mean.round(6).tolist()
+    >>> TokenEnergy(0.01, 0.4).exact(model.queries().query, np.array([1, 4]), parallelism=1).mean.round(6).tolist()
     [170.000299, 680.001195]
     """
 
     name = "token-energy"
     objective = ENERGY
-    vectorised = True
 
     joules_per_input_token: NonNegative
     joules_per_output_token: NonNegative
@@ -47,9 +45,9 @@ class TokenEnergy(CostModel):
         """Joules of the first k inferences, (M, K)."""
         return self._linear.total(draws, parallelism=parallelism)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact moments where the laws of the token counts are known."""
-        return self._linear.exact(model, k, parallelism=parallelism)
+        return self._linear.exact(query, k, parallelism=parallelism)
 
     @property
     def _linear(self) -> LinearCost:
@@ -77,13 +75,13 @@ class BatchEnergy(CostModel):
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> energy = BatchEnergy(joules_per_output_token=0.067, joules_per_decode_step=3.16)  # Llama-3.1-8B on one H100
-    >>> energy.exact(Gaussian(1000, 50, 400, 0, 0.8, 0.1), np.array([1, 4, 16]), parallelism=1).mean.round(1)
+    >>> query = Gaussian(1000, 50, 400, 0, 0.8, 0.1).queries().query
+    >>> energy.exact(query, np.array([1, 4, 16]), parallelism=1).mean.round(1)
     array([1290.8, 1371.2, 1692.8])
     """
 
     name = "batch-energy"
     objective = ENERGY
-    vectorised = True
 
     joules_per_output_token: NonNegative
     joules_per_decode_step: NonNegative
@@ -95,18 +93,14 @@ class BatchEnergy(CostModel):
         linear = self._linear.total(draws, parallelism=parallelism)
         return linear + self.joules_per_decode_step * self._steps(draws.tokens_out)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact mean where the law of the output tokens is known, or the samples of a log; everything where b = 0."""
-        linear = self._linear.exact(model, k, parallelism=parallelism)
-        if linear is None or not np.any(self.joules_per_decode_step):
+        linear, b = self._linear.exact(query, k, parallelism=parallelism), self.joules_per_decode_step
+        if not np.any(b):
             return linear
-        if model.tokens_out is not None:
-            steps = _expected_steps(model.tokens_out, k, self)
-        elif model.logged is not None and not np.any(self.other_sequences):
-            steps, _ = largest_of_k(model.logged["output_tokens"].astype(np.float64), model.logged.question, k)
-        else:
-            return None  # the steps are not known, and without them the rest is not the energy
-        return Moments(linear.mean + self.joules_per_decode_step * steps)
+        if not np.any(self.other_sequences):
+            return linear + b * query.tokens_out.max(k)
+        return Moments(linear.mean + b * _expected_steps(query.tokens_out, k, self))
 
     @property
     def _linear(self) -> TokenEnergy:
@@ -136,13 +130,13 @@ class Carbon(CostModel):
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> carbon = Carbon(grid_gco2_per_kwh=400, joules_per_output_token=0.4, pue=1.2)
-    >>> carbon.exact(Gaussian(1000, 50, 400, 0, 0.8, 0.1), np.array([1, 4]), parallelism=1).mean.round(6)
+    >>> query = Gaussian(1000, 50, 400, 0, 0.8, 0.1).queries().query
+    >>> carbon.exact(query, np.array([1, 4]), parallelism=1).mean.round(6)
     array([0.021333, 0.085333])
     """
 
     name = "carbon"
     objective = CARBON
-    vectorised = True
 
     grid_gco2_per_kwh: NonNegative
     joules_per_output_token: NonNegative
@@ -155,17 +149,9 @@ class Carbon(CostModel):
         """GCO2 of the first k inferences, (M, K)."""
         return self._grams_per_joule * self._energy.total(draws, parallelism=parallelism)
 
-    def exact(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Moments | None:
+    def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact what is exact of the energy."""
-        energy, grams = self._energy.exact(model, k, parallelism=parallelism), self._grams_per_joule
-        if energy is None:
-            return None
-        std, quantile = energy.std, energy.quantile
-        return Moments(
-            grams * energy.mean,
-            None if std is None else grams * std,
-            None if quantile is None else lambda q: grams * quantile(q),
-        )
+        return self._grams_per_joule * self._energy.exact(query, k, parallelism=parallelism)
 
     @property
     def _energy(self) -> BatchEnergy:

@@ -93,12 +93,14 @@ def test_they_are_found_where_they_are_installed():
 @pytest.mark.parametrize("others", [0, 3, 250])
 def test_a_token_takes_a_plus_b_over_the_batch(others):
     """All of one length: k samples beside B0 others take k L (a + b / (k + B0)) joules."""
-    mean = BatchEnergy(A, B, other_sequences=others).exact(FIXED, K, parallelism=1).mean
+    mean = BatchEnergy(A, B, other_sequences=others).exact(FIXED.queries().query, K, parallelism=1).mean
     assert mean == pytest.approx(K * 396 * (A + B / (K + others)), rel=1e-12)
 
 
 def test_the_first_sample_pays_b():
-    first, *more = np.diff(BatchEnergy(A, B).exact(FIXED, np.arange(1, 6), parallelism=1).mean, prepend=0)
+    first, *more = np.diff(
+        BatchEnergy(A, B).exact(FIXED.queries().query, np.arange(1, 6), parallelism=1).mean, prepend=0
+    )
     assert first == pytest.approx(396 * (A + B))
     assert more == pytest.approx([396 * A] * 4)
 
@@ -127,11 +129,11 @@ def test_the_exact_mean_is_the_limit_of_many_steps():
 
         def paid(t, others=others, k=k):
             n = np.arange(1, k + 1)
-            runs = 1 - float(CHAT.tokens_out.cdf(np.array([t]))[0])
+            runs = 1 - float(CHAT.queries().law("tokens_out").cdf(np.array([t]))[0])
             return float(binom.pmf(n, k, runs) @ (n / (n + others)))
 
         steps = quad(paid, 0, 396, limit=200, epsabs=1e-9)[0] + quad(paid, 396, 1300, limit=200, epsabs=1e-9)[0]
-        exact = BatchEnergy(0, 1, other_sequences=others).exact(CHAT, np.array([k]), parallelism=1).mean
+        exact = BatchEnergy(0, 1, other_sequences=others).exact(CHAT.queries().query, np.array([k]), parallelism=1).mean
         assert exact == pytest.approx(steps, rel=1e-7)
 
 
@@ -139,21 +141,21 @@ def test_prompts_are_paid_for_every_sample():
     """0.5 J for each of 700 prompt tokens, 2 J for each of 396 output tokens: 1142 J a sample, and b once."""
     fixed = replace(FIXED, tokens_in_std=0)
     energy = BatchEnergy(2.0, 1.0, joules_per_input_token=0.5)
-    assert energy.exact(fixed, np.array([3]), parallelism=1).mean == pytest.approx([3 * 1142 + 396])
+    assert energy.exact(fixed.queries().query, np.array([3]), parallelism=1).mean == pytest.approx([3 * 1142 + 396])
     draws = fixed.sample(np.random.default_rng(0), 1, 3)
     assert energy.total(draws, parallelism=1)[0, 2] == pytest.approx(3 * 1142 + 396)
 
 
 def test_some_draws_without_b_are_draws_like_others():
-    both = BatchEnergy(A, np.array([[0.0], [B]])).exact(CHAT, K, parallelism=1).mean
+    both = BatchEnergy(A, np.array([[0.0], [B]])).exact(CHAT.queries().query, K, parallelism=1).mean
     for row, b in zip(both, (0.0, B), strict=True):
-        assert row == pytest.approx(BatchEnergy(A, b).exact(CHAT, K, parallelism=1).mean)
+        assert row == pytest.approx(BatchEnergy(A, b).exact(CHAT.queries().query, K, parallelism=1).mean)
 
 
 def test_carbon_is_energy_times_intensity_and_pue():
     """1 kWh at 400 gCO2 and a PUE of 1.2 are 480 g."""
     carbon = Carbon(400, joules_per_output_token=3.6e6 / 396, pue=1.2)
-    assert carbon.exact(FIXED, np.array([1]), parallelism=1).mean == pytest.approx(480)
+    assert carbon.exact(FIXED.queries().query, np.array([1]), parallelism=1).mean == pytest.approx(480)
     assert (CARBON.unit, ENERGY.unit) == ("gCO2", "J")
     with pytest.raises(MooInferError, match="pue: must be >= 1, got 0.9"):
         Registry().get(CostModel, "carbon:grid_gco2_per_kwh=400,joules_per_output_token=1,pue=0.9")

@@ -103,7 +103,7 @@ def by_hand(verifier, p, k, trials=40_000):
 def test_samples_accepted_and_right_are_those_of_a_loop(verifier):
     for k in (2, 5):
         right, samples, accepted = by_hand(verifier, 0.4, k)
-        assert verifier.exact(SURE, np.array([k])).mean == pytest.approx([right], abs=0.01)
+        assert verifier.exact(SURE.queries().query, np.array([k])).mean == pytest.approx([right], abs=0.01)
         assert verifier.expected_samples(0.4, np.array([k])) == pytest.approx([samples], abs=0.03)
         assert verifier.accepted(0.4, np.array([k])) == pytest.approx([accepted], abs=0.01)
 
@@ -111,11 +111,15 @@ def test_samples_accepted_and_right_are_those_of_a_loop(verifier):
 @models
 def test_the_ends_of_a_verifier_are_aggregators_we_know(model):
     """A perfect one is coverage; one that rejects all leaves the vote or one sample; one that accepts all, one sample."""
-    one = np.full(len(K), model.accuracy.mean)
-    assert Verifier(1.0, 0.0).exact(model, K).mean == pytest.approx(Coverage().exact(model, K).mean, abs=1e-12)
-    assert Verifier(0.0, 0.0).exact(model, K).mean == pytest.approx(MajorityVote().exact(model, K).mean, abs=1e-12)
-    assert Verifier(0.0, 0.0, "last").exact(model, K).mean == pytest.approx(one, abs=1e-12)
-    assert Verifier(1.0, 1.0).exact(model, K).mean == pytest.approx(one, abs=1e-12)
+    one = np.full(len(K), model.queries().law("accuracy").mean)
+    assert Verifier(1.0, 0.0).exact(model.queries().query, K).mean == pytest.approx(
+        Coverage().exact(model.queries().query, K).mean, abs=1e-12
+    )
+    assert Verifier(0.0, 0.0).exact(model.queries().query, K).mean == pytest.approx(
+        MajorityVote().exact(model.queries().query, K).mean, abs=1e-12
+    )
+    assert Verifier(0.0, 0.0, "last").exact(model.queries().query, K).mean == pytest.approx(one, abs=1e-12)
+    assert Verifier(1.0, 1.0).exact(model.queries().query, K).mean == pytest.approx(one, abs=1e-12)
 
 
 def test_one_that_never_accepts_needs_every_sample():
@@ -128,15 +132,17 @@ def test_one_that_never_accepts_needs_every_sample():
 
 @models
 def test_noisy_score_is_best_of_k_at_one_and_a_single_inference_at_zero(model):
-    best = BestOfK().exact(model, K)
-    ends = NoisyScore(1.0).exact(model, K), NoisyScore(0.0).exact(model, K)
+    best = BestOfK().exact(model.queries().query, K)
+    ends = NoisyScore(1.0).exact(model.queries().query, K), NoisyScore(0.0).exact(model.queries().query, K)
     np.testing.assert_allclose(ends[0].mean, best.mean, atol=1e-9, rtol=0)
     np.testing.assert_allclose(ends[0].std, best.std, atol=1e-7, rtol=0)
-    np.testing.assert_allclose(ends[1].mean, model.accuracy.mean, atol=1e-9, rtol=0)
-    np.testing.assert_allclose(ends[1].std, model.accuracy.std, atol=1e-7, rtol=0)
+    np.testing.assert_allclose(ends[1].mean, model.queries().law("accuracy").mean, atol=1e-9, rtol=0)
+    np.testing.assert_allclose(ends[1].std, model.queries().law("accuracy").std, atol=1e-7, rtol=0)
     for q in (0.025, 0.5, 0.975):
         np.testing.assert_allclose(ends[0].quantile(q), best.quantile(q), atol=1e-9)
-        np.testing.assert_allclose(ends[1].quantile(q), model.accuracy.quantile(np.full(len(K), q)), atol=1e-9)
+        np.testing.assert_allclose(
+            ends[1].quantile(q), model.queries().law("accuracy").quantile(np.full(len(K), q)), atol=1e-9
+        )
 
 
 @pytest.mark.parametrize("k", [2, 16])
@@ -154,13 +160,16 @@ def test_the_mean_is_the_double_integral_of_the_latent_model(rho, k):
 
     expected = dblquad(worth, -8, 8, -8, 8, epsabs=1e-9)[0]
     assert NoisyScore(rho).exact(
-        replace(SURE, accuracy_mean=0.5, accuracy_std=0.05), np.array([k])
+        replace(SURE, accuracy_mean=0.5, accuracy_std=0.05).queries().query, np.array([k])
     ).mean == pytest.approx(expected, abs=1e-7)
 
 
 @models
 def test_both_integrals_agree_where_they_meet(model):
-    low, high = (NoisyScore(rho).exact(model, np.array([1, 7, 1000])) for rho in (0.5**0.5 - 1e-9, 0.5**0.5 + 1e-9))
+    low, high = (
+        NoisyScore(rho).exact(model.queries().query, np.array([1, 7, 1000]))
+        for rho in (0.5**0.5 - 1e-9, 0.5**0.5 + 1e-9)
+    )
     np.testing.assert_allclose(low.mean, high.mean, atol=1e-8)
     np.testing.assert_allclose(low.std, high.std, atol=1e-7)
 
@@ -169,8 +178,10 @@ def test_both_integrals_agree_where_they_meet(model):
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 0.95), st.floats(0.01, 0.4))
 def test_a_better_score_is_worth_more_and_one_sample_is_one_sample(one, other, mean, std):
     model = Gaussian(10, 0, 10, 0, mean, std)
-    worse, better = (NoisyScore(rho).exact(model, np.array([1, 5])).mean for rho in sorted((one, other)))
-    assert worse[0] == pytest.approx(model.accuracy.mean, abs=1e-9)
+    worse, better = (
+        NoisyScore(rho).exact(model.queries().query, np.array([1, 5])).mean for rho in sorted((one, other))
+    )
+    assert worse[0] == pytest.approx(model.queries().law("accuracy").mean, abs=1e-9)
     assert worse[1] <= better[1] + 1e-9
 
 

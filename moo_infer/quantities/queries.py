@@ -1,0 +1,209 @@
+"""Queries that differ: independent axes, each with weights and with the laws of the columns that differ along it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, NotExact
+from .by_law import LawQuery
+from .by_samples import SampleQuery
+from .laws import Law
+from .quantity import Query
+from .samples import Samples
+
+__all__ = ["Axis", "Note", "Queries", "law_rows"]
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MOST_NODES = 2**14  # of axes together: prices that jump over prompts, and cut outputs, take 6,048
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a part has to say about its figures.
+
+    Args:
+        text: one sentence for reports; may be empty where `excludes` says it all.
+        excludes: (n,) which of the n values of k cannot be had at all; None where all can.
+    """
+
+    text: str
+    excludes: BoolArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """What differs from query to query in one way: a quadrature.
+
+    Args:
+        weights: (Q,), shares of the queries, >= 0, with the sum 1.
+        laws: of the columns that differ along it, given the query: with (Q, 1) parameters.
+    """
+
+    weights: FloatArray
+    laws: Mapping[str, Law]
+
+    def refined(self, bends: Mapping[str, Sequence[Any]], /) -> "Axis":
+        """Return an axis whose quadrature is exact for functions that bend or jump there in a column."""
+        return self
+
+
+class Queries:
+    """What the queries of a model are: the laws of their columns, and how these differ from query to query.
+
+    A law with (Q, 1) parameters differs along the Q queries whose shares are the weights. Independent ways in which
+    queries differ are multiplied.
+
+    Args:
+        weights: (Q,), >= 0, with the sum 1; None where all queries are alike.
+        laws: by column: ``tokens_in``, ``tokens_out``, ``accuracy``; absent or None where not known. Given the query
+            they promise that inferences are independent, and so are the columns.
+
+    Raises:
+        MooInferError: for weights that are no shares, and laws that differ along another number of queries.
+
+    >>> from moo_infer import Bernoulli, Lognormal
+    >>> hard = Queries([0.7, 0.3], accuracy=Bernoulli(np.array([[0.9], [0.2]])), tokens_in=Lognormal(500.0, 0.0))
+    >>> lengths = Queries([0.5, 0.5], tokens_out=Lognormal(np.array([[100.0], [900.0]]), 0.3))
+    >>> hard * lengths
+    <Queries: accuracy differs along 2, tokens_out differs along 2, tokens_in alike>
+    """
+
+    def __init__(self, weights: npt.ArrayLike | None = None, /, **laws: Law | None) -> None:
+        known = {name: law for name, law in laws.items() if law is not None}
+        differing = {name: law for name, law in known.items() if weights is not None and np.ndim(law.mean) == 2}
+        self.laws: Mapping[str, Law] = {name: law for name, law in known.items() if name not in differing}
+        self.axes: tuple[Axis, ...] = ()
+        self.samples: Samples | None = None
+        self.weights: FloatArray = np.ones(1)
+        if weights is not None:
+            shares = np.asarray(weights, dtype=np.float64)
+            _check_shares(shares)
+            for name, law in differing.items():
+                shape: tuple[int, ...] = np.shape(law.mean)
+                if shape != (len(shares), 1):
+                    raise MooInferError(f"queries: {name} must differ along the {len(shares)} weights, got {shape}")
+            self.axes = (Axis(shares, differing),)
+
+    @classmethod
+    def along(cls, *axes: Axis, **laws: Law | None) -> "Queries":
+        """Return queries that differ along axes, with the laws of the columns in which all are alike."""
+        queries = cls(**laws)
+        queries.axes = axes
+        return queries
+
+    @classmethod
+    def of_samples(cls, samples: Samples, weights: npt.ArrayLike | None = None, /) -> "Queries":
+        """Return the questions of a log: k inferences are drawn from the samples of one, without replacement."""
+        Q = len(samples.questions)
+        queries = cls()
+        queries.samples = samples
+        queries.weights = np.full(Q, 1 / Q) if weights is None else np.asarray(weights, dtype=np.float64)
+        return queries
+
+    def __mul__(self, other: "Queries") -> "Queries":
+        if self.samples is not None or other.samples is not None:
+            raise MooInferError("queries: those of a log are one axis with all columns, and multiply with no other")
+        return Queries.along(*self.axes, *other.axes, **{**self.laws, **other.laws})
+
+    def __repr__(self) -> str:
+        if self.samples is not None:
+            return f"<Queries: the {len(self.questions)} questions of {self.samples.model}>"
+        apart = [f"{' and '.join(a.laws)} differs along {len(a.weights)}" for a in self.axes]
+        return f"<Queries: {', '.join([*apart, *(f'{name} alike' for name in self.laws)])}>"
+
+    @property
+    def questions(self) -> Sequence[str]:
+        """Names of the questions of a log; none by laws."""
+        return () if self.samples is None else self.samples.questions
+
+    @property
+    def largest_k(self) -> int | None:
+        """The fewest samples of a question, where inferences are drawn from them; None where there is no end."""
+        return None if self.samples is None else self.samples.largest_k
+
+    @property
+    def differ(self) -> bool:
+        """Whether queries differ at all."""
+        return self.samples is not None or bool(self.axes)
+
+    def reweighted(self, weights: FloatArray, /) -> "Queries":
+        """Return the questions of a log with other shares (Q,)."""
+        assert self.samples is not None
+        return Queries.of_samples(self.samples, weights)
+
+    def law(self, column: str, /) -> Law | None:
+        """Return the law of a column in which all queries are alike; None where they differ, or it is not known."""
+        return self.laws.get(column)
+
+    @property
+    def query(self) -> Query:
+        """The one query, where all are alike, or all questions of a log at once; raises NotExact where laws differ."""
+        if self.samples is not None:
+            return SampleQuery(self.samples)
+        if self.axes:
+            raise NotExact(f"queries differ: {self!r}")
+        return LawQuery(self.laws)
+
+    def product(self, columns: "set[str]", bends: Mapping[str, Sequence[Any]], /) -> Axis | None:
+        """Return the axes along which some of the columns differ as one; None where there is none."""
+        read = [axis.refined(bends) for axis in self.axes if columns & {*axis.laws}]
+        if not read:
+            return None
+        sizes = [len(axis.weights) for axis in read]
+        if len(read) > 1 and np.prod(sizes) > MOST_NODES:
+            raise NotExact(
+                f"queries that differ in {len(read)} ways at once are too many: {' x '.join(map(str, sizes))}"
+            )
+        grid = np.meshgrid(*(np.arange(n) for n in sizes), indexing="ij")
+        weights = reduce(np.multiply.outer, [axis.weights for axis in read]).ravel()
+        laws = {
+            name: law_rows(law, rows.ravel())
+            for axis, rows in zip(read, grid, strict=True)
+            for name, law in axis.laws.items()
+        }
+        return Axis(weights, laws)
+
+
+@dataclass(frozen=True, eq=False)
+class Recorder(Mapping[str, Law]):
+    """Laws of a query that remember which were read, and where what is made of them bends."""
+
+    laws: Mapping[str, Law]
+    differing: frozenset[str] = frozenset()
+    read: set[str] = field(default_factory=set)
+    bends: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def __getitem__(self, column: str) -> Law:
+        self.read.add(column)
+        return self.laws[column]
+
+    def __iter__(self) -> Any:
+        return iter(self.laws)
+
+    def __len__(self) -> int:
+        return len(self.laws)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.laws
+
+
+def law_rows(law: Law, rows: Any, /) -> Law:
+    """Return some of the laws of a law with (Q, 1) parameters: as many, or one with plain numbers."""
+    part: Any = law
+    values = {f.name: getattr(part, f.name) for f in fields(part)} if is_dataclass(part) else {}
+    chosen = {name: value[rows] for name, value in values.items() if np.ndim(value) == 2}
+    changes = {name: float(v[0, 0]) if len(v) == 1 else v for name, v in chosen.items()}
+    found: Law = replace(part, **changes) if changes else law
+    return found
+
+
+def _check_shares(weights: FloatArray) -> None:
+    if weights.ndim != 1 or not len(weights) or not (weights >= 0).all() or abs(weights.sum() - 1) > 1e-9:
+        shown = np.array2string(weights, threshold=5)
+        raise MooInferError(f"queries: weights must be shares (Q,), >= 0 with the sum 1, got {shown}")
