@@ -63,8 +63,9 @@ class Draws:
         accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
             where they are right or wrong. Never a question's solve probability repeated K times.
         columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
-            ``score``, ``cached_input_tokens`` (of `tokens_in`, those read from a cache), ``latency_s``, ``cost_usd``,
-            ``energy_j``, ``question`` (which one of a log a trial is about). Estimators add ``noise``, uniform in
+            ``score``, ``cached_input_tokens`` and ``cache_write_tokens`` (of `tokens_in`, those read from a cache and
+            those written to one), ``latency_s``, ``cost_usd``, ``energy_j``, ``question`` (which one of a log a trial
+            is about). Estimators add ``noise``, uniform in
             [0, 1), for parts whose totals depend on more than the model knows; a model must not bring it. The three
             above may stand here too; where both are given, the argument counts. Afterwards `columns` holds all of them.
 
@@ -394,8 +395,9 @@ class LogReader(ABC):
 
     A row is a mapping with the keys ``model``, ``question_id``, ``sample`` and ``correct`` (1, 0, true, false, or None
     for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
-    ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens``, ``output_tokens`` (all that are billed,
-    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
+    ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens`` (of these, read from a cache),
+    ``cache_write_tokens`` (of these, written to one), ``output_tokens`` (all that are billed, reasoning too),
+    ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
     right answer, where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for
     another question; it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number,
     text, mapping or list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``,
