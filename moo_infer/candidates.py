@@ -9,7 +9,7 @@ import numpy.typing as npt
 from . import pareto
 from .columns import HIGH, LOW, STATISTICS, Column, Estimate, Row, Statistics
 from .errors import MooInferError, unknown
-from .interfaces import Moments
+from .interfaces import Doubt, Moments
 from .objectives import TOLERANCE, Limit, Objective, quantile_of
 
 __all__ = ["DECIMALS", "Candidates", "significant"]
@@ -162,6 +162,10 @@ class Candidates:
         supported, k = self.estimates[self._curve[i]].supported, int(self.k[i])
         return "" if supported is None or k <= supported else f"extrapolated beyond k = {supported} (to {k})"
 
+    def doubts(self, i: int, /) -> list[str]:
+        """Return why figures of a row cannot be right, in sentences without their ends, as its parts say."""
+        return [remark for remark in self.estimates[self._curve[i]].remarks if isinstance(remark, Doubt)]
+
     @property
     def labels(self) -> list[tuple[str, str]]:
         """The (model, aggregator) of the curves the rows belong to, in the order given."""
@@ -280,7 +284,7 @@ class Candidates:
     def row(self, i: int, /) -> Row:
         """Every figure of one row."""
         estimate, place = self.estimates[self._curve[i]], int(self._place[i])
-        statistics, simulated, warnings = {}, [], []
+        statistics, simulated, warnings = {}, [], [*self.doubts(i)]
         for objective in self.objectives:
             column = estimate.columns[objective.name]
             statistics[objective.name] = s = Statistics(column, place)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccuracyAggregator",
     "CostModel",
+    "Doubt",
     "Draws",
     "InferenceModel",
     "Law",
@@ -47,6 +48,16 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
+
+
+class Doubt(str):
+    """A remark that a figure of the table cannot be right: it is said beside every choice, not only once below.
+
+    >>> Doubt("the accuracy cannot be: all answers are blank")
+    'the accuracy cannot be: all answers are blank'
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -324,7 +335,10 @@ class CostModel(ABC):
         return np.ones(len(k), dtype=bool)
 
     def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
-        """Return what to know about the totals at the n values of `k`, in words; reports name the model with it."""
+        """Return what to know about the totals at the n values of `k`, in words; reports name the model with it.
+
+        A `Doubt` among them is shown beside every choice.
+        """
         return ()
 
 

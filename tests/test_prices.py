@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -7,11 +7,13 @@ from scipy.stats import norm
 from moo_infer import CostModel, Draws, Exact, InferenceModel, ModelProfile, MooInferError, Registry
 from moo_infer.builtin.answers import OneCall
 from moo_infer.builtin.costs import LinearCost
+from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.gpus import GpuCost
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.lengths import LognormalLengths, percent, share_above
 from moo_infer.builtin.prices import ApiCost, LongContext
+from moo_infer.interfaces import Doubt
 from moo_infer.parts import Uncertain, build
 from moo_infer.samples import Samples
 
@@ -280,7 +282,7 @@ def test_reasoning_counts_towards_the_limit_of_output_tokens():
     sigma = np.sqrt(np.log(1.25 * 1.04))
     d = np.log(250 / 400) / sigma + sigma / 2
     billed = 4 * 400 * norm.cdf(d - sigma) + 1000 * norm.sf(d)
-    column, remarks = estimated(THINKER, THINKING)
+    column, _ = estimated(THINKER, THINKING)
     assert column.simulated == ("low", "high")
     np.testing.assert_allclose(column.mean, K * (500 * 1.25e-6 + billed * 1e-5), rtol=1e-6)
     assert column.mean[0] == pytest.approx(0.01001, abs=5e-6)
@@ -288,10 +290,29 @@ def test_reasoning_counts_towards_the_limit_of_output_tokens():
     totals = replace(THINKING, max_tokens=1000.0).total(draws, parallelism=1)
     assert totals[:, 0].max() == pytest.approx(500 * 1.25e-6 + 0.01)
     np.testing.assert_allclose(column.std, totals[:, K - 1].std(axis=0), rtol=0.02)
-    assert remarks[1] == (
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        replace(THINKER, accuracy_mean=0.5),
+        Beta(a=0.5, b=0.5, **{f.name: getattr(THINKER, f.name) for f in fields(Beta) if hasattr(THINKER, f.name)}),
+    ],
+    ids=repr,
+)
+def test_an_accuracy_above_the_share_of_answers_with_a_visible_token_cannot_be(model):
+    """Of the answers to any query 46 % have one."""
+    said = (
         "with reasoning tokens, which count towards it and come first, max_tokens = 1000 cuts 75 % of the answers; 54 % have "
-        "no visible token. The accuracy is taken as measured with these cuts: no more than 46 % of single answers can be right"
+        "no visible token"
     )
+    most = "no more than 46 % of single answers can be right"
+    assert estimated(model, THINKING)[1][1] == f"accuracy 0.5 of one call cannot be: {said}, so that {most}"
+    assert isinstance(estimated(model, THINKING)[1][1], Doubt)
+    fewer = replace(model, b=1.0) if isinstance(model, Beta) else replace(model, accuracy_mean=0.45)
+    soft = estimated(fewer, THINKING)[1][1]
+    assert soft == f"{said}. The accuracy is taken as measured with these cuts: {most}"
+    assert not isinstance(soft, Doubt)
 
 
 @pytest.mark.parametrize(
@@ -476,6 +497,7 @@ def test_a_limit_below_the_outputs_of_a_log_says_what_whole_answers_were_worth(m
     columns = {"input_tokens": np.full(6, 9.0), "output_tokens": np.array([300.0, 200, 10, 201, 200, 999])}
     log = Empirical(Samples("mine", ["q1", "q2"], question, correct, columns))
     said = " ".join(estimated(log, api("parallel", **more), [1, 2])[1])
+    assert any(isinstance(remark, Doubt) for remark in estimated(log, api("parallel", **more), [1, 2])[1])
     assert "cuts 50 % of the outputs of the log, whose accuracy is that of whole ones" in said
     assert "where those that are cut are wrong, one call is worth 0.25, not 0.625" in said
     assert "cuts" not in " ".join(estimated(log, api("parallel", max_tokens=999.0), [1])[1])
