@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from ..errors import MooInferError
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel, Doubt, Draws, InferenceModel, Law, Moments
+from ..interfaces import CostModel, Draws, InferenceModel, Law, Moments
 from ..mixing import mixed
 from ..parts import AtLeastOne, NonNegative, Positive, Share
 from ..samples import Samples
 from ..subsets import total_of_k
 from .costs import COST, tokens_of
+from .cuts import SHOWN, on_cuts
 from .lengths import cut_at, has_lengths, over_queries, percent, share_above
 from .quadrature import moments_of, nodes
 from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
@@ -26,7 +27,6 @@ IntArray = npt.NDArray[np.int64]
 
 CACHED, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # columns of a log
 ROUNDING = 1e-5  # shares are written with six digits
-SHOWN = 5e-4  # share below which nothing is said, as it would read 0.0 %
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class ApiCost(CostModel):
 
     def remarks(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[str]:
         """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
-        said = [*self._on_cuts(model)] if self.max_tokens is not None else []
+        said = [*on_cuts(self, model)]
         if caches(self):
             said += self._on_lengths(model)
         queries = model.queries("tokens")
@@ -215,51 +215,6 @@ class ApiCost(CostModel):
                 f"{percent(long - longer)} of the prompts have {least:g} to {SURELY_CACHED:g} tokens and are taken as "
                 "cached; some models cache longer ones alone: give min_cacheable_tokens"
             )
-
-    def _on_cuts(self, model: InferenceModel) -> Iterator[str]:
-        """What the limit of output tokens does to answers; nothing where the inference model says it."""
-        assert self.max_tokens is not None  # who calls asks that
-        visible, hidden = self.reasoning_tokens_per_output_token, self.reasoning_tokens
-        cut = share_above(model, "tokens_out", self._longest)
-        if cut < SHOWN or not (self._reasons or getattr(model, "max_tokens", None) is None):
-            return
-        queries = model.queries("tokens")
-        samples = None if queries is None else queries.model.logged
-        if queries is not None and samples is not None:
-            longer = samples["output_tokens"] > self._longest
-            right, kept = (
-                float(queries.weights @ total_of_k(worth, samples.question, np.ones(1, dtype=np.int64))[0][:, 0])
-                for worth in (samples.correct, np.where(longer, 0.0, samples.correct))
-            )
-            yield (Doubt if kept < right - 1e-9 else str)(
-                f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs of the log, whose "
-                f"accuracy is that of whole ones: where those that are cut are wrong, one call is worth {kept:.3g}, "
-                f"not {right:.3g}"
-            )
-            return
-        if not self._reasons:
-            yield (
-                f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs on the bill; the "
-                "accuracy is taken as measured with this cut"
-            )
-            return
-        # All of it is reasoning where that alone reaches the limit.
-        if visible:
-            blank = share_above(model, "tokens_out", np.nextafter((self.max_tokens - hidden) / visible, -np.inf))
-        else:
-            blank = float(hidden >= self.max_tokens)
-        said, claimed = (
-            (
-                f"with reasoning tokens, which count towards it and come first, max_tokens = {self.max_tokens:g} cuts "
-                f"{percent(cut)} of the answers; {percent(blank)} have no visible token"
-            ),
-            _of_one_call(model),
-        )
-        most = f"no more than {percent(1 - blank)} of single answers can be right"
-        if claimed is not None and claimed > 1 - blank + 1e-9:
-            yield Doubt(f"accuracy {claimed:.3g} of one call cannot be: {said}, so that {most}")
-        else:
-            yield f"{said}. The accuracy is taken as measured with these cuts" + (f": {most}" if blank else "")
 
     def _on_a_log(self, samples: Samples, k: IntArray) -> Moments | None:
         """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
@@ -353,15 +308,6 @@ class ApiCost(CostModel):
         times = 1 if self._shares_prompt else k
         kept = 1 - self.batch_discount
         return Moments(kept * times * mean, kept * np.sqrt(times * variance))
-
-
-def _of_one_call(model: InferenceModel) -> float | None:
-    """How often one inference on any query is right, or None where no law says it."""
-    queries = model.queries("accuracy")
-    law = model.accuracy if queries is None else queries.model.accuracy
-    if law is None or queries is None:
-        return None if law is None else float(np.mean(law.mean))
-    return float(queries.weights @ np.broadcast_to(np.ravel(law.mean), queries.weights.shape))
 
 
 def _column(value: Any) -> Any:

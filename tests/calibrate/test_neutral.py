@@ -42,7 +42,7 @@ def test_columns_that_say_nothing_are_left_out(file):
         (HEADER, "holds no samples"),
         ("", "is empty"),
         (" \n\n", "is empty"),
-        (HEADER + "m,q,1,yes\n", r"row 1 \(question 'q'\): correct: the score 'yes' is neither right nor wrong; a mark says what is right: --right-if \"== yes\""),
+        (HEADER + "m,q,1,C\n", r"row 1 \(question 'q'\): correct: the score 'C' is neither right nor wrong; a mark says what is right: --right-if \"== C\""),
         (HEADER + ROWS + "m,q3,1,0.5\nm,q3,2,0.7\nm,q3,3,0.2\n", r"3 of 5 samples have scores between 0 and 1: they are graded, not right or wrong; a threshold"),
         (HEADER + "m,q,,1\nm,q,,1\nm,q,1,1\n", r"row 1 \(question 'q'\), row 2 \(question 'q'\): sample is blank"),
         (HEADER + "m,q,1.5,1\n", r"sample: must be a whole number from 0 to 2.53, got '1.5'"),
