@@ -6,7 +6,7 @@ Needs both packages; nothing is downloaded by the script. Takes a quarter of a m
     python benchmarks/prices.py
 
 Every entry that answers with text is billed for requests on both sides of the prompt lengths at which prices change,
-with input of which none or some was read from a cache or all was written to one, on a Wednesday at 02:00 UTC, when
+with input of which none or some was read from a cache, or some or all written to one, on a Wednesday at 02:00 UTC, when
 those that depend on the hour are the dearest.
 """
 
@@ -35,12 +35,13 @@ from moo_infer.read.prices import found_price
 FloatArray = npt.NDArray[np.float64]
 
 WHEN = datetime(2026, 11, 25, 2, tzinfo=UTC)
-# Tokens of the prompt, of the output, and of the prompt read from a cache, and written to one: all of it or none.
+# Tokens of the prompt, of the output, and of the prompt read from a cache, and written to one.
 REQUESTS = np.array(
     [
         *((1000, 500, 0, 0), (1000, 500, 800, 0), (50_000, 700, 0, 0), (130_000, 1000, 0, 0), (200_000, 1000, 0, 0)),
         *((210_000, 1000, 100_000, 0), (280_000, 900, 0, 0), (600_000, 900, 300_000, 0)),
         *((1000, 500, 0, 1000), (130_000, 700, 0, 130_000), (210_000, 700, 0, 210_000), (600_000, 900, 0, 600_000)),
+        *((2000, 500, 800, 700), (130_000, 700, 50_000, 60_000), (600_000, 900, 100_000, 400_000)),
     ],
     dtype=float,
 ).T
@@ -50,11 +51,12 @@ Theirs = Callable[[str, int, int, int, int], float]
 def billed(price: Price) -> FloatArray:
     """USD of the requests, as logs and as profiles are billed."""
     tokens_in, tokens_out, read, written = REQUESTS
-    usd = price.usd(tokens_in, tokens_out, read)
-    part = Registry().build(CostModel, {**price.part, "calls": "parallel-writes", "min_cacheable_tokens": 0}, "price")
-    writing = Draws(tokens_in[:, None], tokens_out[:, None], np.ones((len(usd), 1)))
-    written_usd = part.total(writing, parallelism=1)[:, 0]
-    return np.where(written > 0, written_usd, usd)
+    usd = price.usd(tokens_in, tokens_out, read, written)
+    part = Registry().build(CostModel, price.part, "price")
+    of_cache = {"cached_input_tokens": read[:, None], "cache_write_tokens": written[:, None]}
+    draws = Draws(tokens_in[:, None], tokens_out[:, None], np.ones((len(usd), 1)), of_cache)
+    np.testing.assert_allclose(part.total(draws, parallelism=1)[:, 0], usd, rtol=1e-12)
+    return usd
 
 
 def compared(title: str, listed: PriceList, names: list[str], theirs: Theirs) -> None:

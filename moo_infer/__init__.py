@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .profiles import ModelProfile, Scenario
     from .quantities.laws import Bernoulli, ClippedNormal, Law, Lognormal
     from .quantities.quantity import Quantity, Query
-    from .quantities.queries import Axis, Note, Queries
+    from .quantities.queries import Axis, Doubt, Note, Queries
     from .quantities.samples import Samples
     from .read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
     from .registry import Registry, plugin_file
@@ -43,6 +43,7 @@ __all__ = [
     "Candidates",
     "ClippedNormal",
     "CostModel",
+    "Doubt",
     "Draws",
     "Exact",
     "InferenceModel",
@@ -132,7 +133,7 @@ _MODULES = {
         "Law",
         "Lognormal",
     ),
-    "quantities.queries": ("Axis", "Note", "Queries"),
+    "quantities.queries": ("Axis", "Doubt", "Note", "Queries"),
     "quantities.quantity": ("Quantity", "Query"),
     "quantities.samples": ("Samples",),
     "read.profiles": (

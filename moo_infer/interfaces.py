@@ -188,8 +188,9 @@ class LogReader(ABC):
 
     A row is a mapping with the keys ``model``, ``question_id``, ``sample`` and ``correct`` (1, 0, true, false, or None
     for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
-    ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens``, ``output_tokens`` (all that are billed,
-    reasoning too), ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
+    ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens`` (of these, read from a cache),
+    ``cache_write_tokens`` (of these, written to one), ``output_tokens`` (all that are billed, reasoning too),
+    ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
     right answer, where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for
     another question; it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number,
     text, mapping or list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``,

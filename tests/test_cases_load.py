@@ -16,6 +16,7 @@ from load_writers import (
     bench,
     genai_perf,
     guidellm,
+    in_one_piece,
     llmperf_requests,
     llmperf_summary,
     simulated,
@@ -218,6 +219,32 @@ def test_incomplete_requests_are_load_all_the_same(tmp_path):
     assert set(read([written(tmp_path / "run.json", {"benchmarks": [run]})]).concurrency) == {12.0}
 
 
+@pytest.mark.parametrize("way", ["vllm", "guidellm", "aiperf"])
+def test_an_answer_in_one_piece_shows_no_time_between_tokens(tmp_path, way):
+    """Its 899 tokens in no time would make a step 1 % to 2 % shorter; its seconds count as those of a call."""
+    runs = simulated()
+    files = [written(tmp_path / f"{i}.json", *in_one_piece(run, way)) for i, run in enumerate(runs)]
+    with pytest.warns(UserWarning, match=f"1 of {REQUESTS + 1} answers came in one piece, though of several tokens"):
+        measured = read(files)
+    assert (measured.latency_s == 2.0).sum() == np.isnan(measured.ttft_s).sum() == len(runs)
+    runs_s = measured.averaged(np.isfinite(measured.ttft_s))
+    itl = (runs_s["latency_s"] - runs_s["ttft_s"]) / (runs_s["output_tokens"] - 1)
+    np.testing.assert_allclose(
+        itl, [(run["latency"] - run["ttft"]).sum() / (run["out"] - 1).sum() for run in runs], rtol=1e-9
+    )
+    assert f"{len(runs)} points without concurrency or ttft_s not used" in fit_serving(measured).about
+
+
+def test_an_answer_of_one_token_is_its_first(tmp_path):
+    """vLLM writes an empty list of steps for it: it says when the first token comes, and nothing of the others."""
+    run = simulated()[2]
+    document = bench(run, True)
+    for name, value in (("input_lens", 9), ("output_lens", 1), ("ttfts", 0.06), ("itls", []), ("errors", "")):
+        document[name].append(value)
+    measured = read([written(tmp_path / "run.json", document)])
+    assert (measured.ttft_s[-1], measured.latency_s[-1], measured.remarks) == (0.06, 0.06, ())
+
+
 # One odd record.
 
 
@@ -228,7 +255,10 @@ def test_one_odd_request_of_a_benchmark_is_left_out_aloud(fitted, name, reason):
     answer, said = fitted(file)
     assert (answer["kind"], answer["points"]) == ("batch", 9)
     assert parameters(answer) == pytest.approx(SERVER)
-    assert "3 of 12 records are left out: benchmark 1 request 1, benchmark 2 request 1, benchmark 3 request 1" in said
+    assert (
+        "3 of 12 records are left out, 1 in each of 3 runs: benchmark 1 request 1, benchmark 2 request 1, benchmark 3 "
+        "request 1"
+    ) in said
     assert f"output_tokens{':' * ('must' in reason)} {reason}" in said
     error, _ = fitted(file, "--strict", code=2)
     assert f"{name}.json: benchmark 1 request 1, benchmark 2 request 1" in error

@@ -168,6 +168,38 @@ def test_two_files_with_the_same_rows_are_refused_however_they_are_saved(calibra
     assert f"{half}: the 9 samples of 'm'" in calibrated(f"m={first}", f"m={case(11)[1]}", f"m={half}", code=2)
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "chance"),
+    [
+        ("", ["1"] * 3, "100 %"),
+        ("", ["1", "0"] * 3, "1.56 %"),
+        ("", ["1", "0"] * 4, None),  # 1 / 256
+        (",answer", ["1,C"] * 9, "100 %"),  # right answers agree
+        (",output_tokens", ["1,1", "1,1", "0,2"], "17.1 %"),  # a letter has one token; (5 / 9)^3
+        (",output_tokens", ["1,120", "1,345", "1,98"], None),
+        (",latency_s", ["1,3.217", "0,4.1"], None),
+        (",latency_s", ["1,3.2", "1,4.1"], "7.62 %"),  # (10 / 32) (10 / 41)
+        (",latency_s", ["1,0.0032", "1,"], "31.2 %"),  # 10 / 32
+        (",input_tokens,cost_usd", ["1,812,0.00123"] * 3, "100 %"),  # the question tells them
+    ],
+)  # fmt: skip
+def test_runs_that_agree_by_chance_are_two(calibrated, tmp_path, columns, rows, chance):
+    """The second file has the rows in another order, so that it is no copy."""
+    files = [tmp_path / "run0.csv", tmp_path / "run1.csv"]
+    lines = [f"m,q{q},1,{row}" for q, row in enumerate(rows)]
+    for file, ordered in zip(files, (lines, lines[::-1]), strict=True):
+        file.write_text("\n".join([f"model,question_id,sample,correct{columns}", *ordered]) + "\n")
+    agree = f"{files[1]}: the {len(rows)} samples of 'm' that stand in {files[0]} too are the same in both"
+    if chance is None:
+        assert f"{agree}: one run twice is no further samples" in calibrated(*files, code=2)
+        return
+    model, said = calibrated(*files)
+    assert model["samples"] == 2 * len(rows)
+    assert (
+        f"{agree}, as two runs are by chance in {chance} of such cases: they are further samples all the same" in said
+    )
+
+
 def test_other_questions_of_the_same_numbers_are_no_further_samples(calibrated, tmp_path):
     def others(records):
         for record in records:

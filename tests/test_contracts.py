@@ -88,6 +88,7 @@ GIVEN = {
                 "calls=cached,min_cacheable_tokens=450",
                 "calls=parallel-writes,usd_per_request=1e-4",
                 "cached_input_share=0.6,min_cacheable_tokens=450",
+                "cached_input_share=0.3,cache_write_share=0.5,min_cacheable_tokens=450",
                 "max_tokens=2500,reasoning_tokens_per_output_token=1.5,reasoning_tokens=100,usd_per_request=1e-4",
                 "max_tokens=2500,calls=n,n_max=3",
             )

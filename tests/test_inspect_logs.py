@@ -177,7 +177,8 @@ def test_input_holds_cached_tokens_and_output_reasoning(provider, logged, tokens
 
 def test_written_caches_are_input():
     usage = {"input_tokens": 5, "input_tokens_cache_write": 7, "input_tokens_cache_read": 3, "output_tokens": 9}
-    assert usage_of(usage, "anthropic")["input_tokens"] == 15
+    found = usage_of(usage, "anthropic")
+    assert (found["input_tokens"], found["cached_input_tokens"], found["cache_write_tokens"]) == (15, 3, 7)
 
 
 def test_tokens_are_those_of_the_evaluated_model(changed):

@@ -1,12 +1,24 @@
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from moo_infer import CostModel, Draws, Exact, InferenceModel, ModelProfile, MooInferError, NotExact, Queries, Registry
+from moo_infer import (
+    CostModel,
+    Doubt,
+    Draws,
+    Exact,
+    InferenceModel,
+    ModelProfile,
+    MooInferError,
+    NotExact,
+    Queries,
+    Registry,
+)
 from moo_infer.builtin.answers import OneCall
 from moo_infer.builtin.costs import LinearCost
+from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.gpus import GpuCost
 from moo_infer.builtin.inference import Gaussian
@@ -41,13 +53,13 @@ def bill(part, tokens_in, tokens_out):
             getattr(prices, f"usd_per_{what}_token") for what in ("input", "cache_write", "cached_input")
         )
         write, read = (usd if price is None or prompt < least else price for price in (write, read))
-        held = part.cached_input_share
+        held, made = part.cached_input_share, part.cache_write_share
         new = part.calls != "n" or i % (part.n_max or k) == 0  # whether the answer comes with a request of its own
         if part.calls == "cached" and i > 0:
-            held = 1.0
+            held, made = 1.0, 0.0
         elif part.calls in ("cached", "parallel-writes"):
             usd = write
-        total += new * (prompt * ((1 - held) * usd + held * read) + part.usd_per_request)
+        total += new * (prompt * ((1 - held - made) * usd + held * read + made * write) + part.usd_per_request)
         billed = out + part.reasoning_tokens + part.reasoning_tokens_per_output_token * out
         total += min(billed, part.max_tokens or np.inf) * prices.usd_per_output_token
     return total * (1 - part.batch_discount)
@@ -65,6 +77,9 @@ PARTS = [
     api("parallel-writes", **WRITTEN),
     api("parallel-writes", min_cacheable_tokens=1000.0, cached_input_share=0.25, **WRITTEN),
     api("parallel", cached_input_share=0.75, batch_discount=0.5, **WRITTEN),
+    api("parallel", cached_input_share=0.5, cache_write_share=0.25, **WRITTEN),
+    api("n", n_max=4, cache_write_share=0.5, min_cacheable_tokens=1050.0, **WRITTEN),
+    api("parallel-writes", cache_write_share=0.5, **WRITTEN),
     api("n", n_max=4, cached_input_share=0.75, min_cacheable_tokens=1050.0, **WRITTEN),
     api("cached", cached_input_share=0.75, min_cacheable_tokens=950.0, **WRITTEN),
     api("cached", long_context=(LongContext(1000, 3e-6, 2e-5, 4e-6, 3e-7), LongContext(1100, 5e-6, 4e-5))),
@@ -217,6 +232,11 @@ def test_throughput_of_a_batch():
          "here: calls: cached needs usd_per_cached_input_token, the price of input read from the cache"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "cached_input_share": 0.5},
          "here: cached_input_share needs usd_per_cached_input_token, the price of input read from the cache"),
+        ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "cache_write_share": 0.5},
+         "here: cache_write_share needs usd_per_cache_write_token, the price of input written to a cache"),
+        ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "cache_write_share": 0.5,
+          "usd_per_cache_write_token": 1, "usd_per_cached_input_token": 1, "cached_input_share": 0.75},
+         "here: cached_input_share and cache_write_share: must be <= 1 together, got 1.25"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "n_max": 8},
          "here: n_max is the largest n of a request and belongs to calls: n, got calls: parallel"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "calls": "twice"},
@@ -283,7 +303,7 @@ def test_reasoning_counts_towards_the_limit_of_output_tokens():
     sigma = np.sqrt(np.log(1.25 * 1.04))
     d = np.log(250 / 400) / sigma + sigma / 2
     billed = 4 * 400 * norm.cdf(d - sigma) + 1000 * norm.sf(d)
-    column, remarks = estimated(THINKER, THINKING)
+    column, _ = estimated(THINKER, THINKING)
     assert column.simulated == ("low", "high")
     np.testing.assert_allclose(column.mean, K * (500 * 1.25e-6 + billed * 1e-5), rtol=1e-6)
     assert column.mean[0] == pytest.approx(0.01001, abs=5e-6)
@@ -291,10 +311,29 @@ def test_reasoning_counts_towards_the_limit_of_output_tokens():
     totals = replace(THINKING, max_tokens=1000.0).total(draws, parallelism=1)
     assert totals[:, 0].max() == pytest.approx(500 * 1.25e-6 + 0.01)
     np.testing.assert_allclose(column.std, totals[:, K - 1].std(axis=0), rtol=0.02)
-    assert remarks[1] == (
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        replace(THINKER, accuracy_mean=0.5),
+        Beta(a=0.5, b=0.5, **{f.name: getattr(THINKER, f.name) for f in fields(Beta) if hasattr(THINKER, f.name)}),
+    ],
+    ids=repr,
+)
+def test_an_accuracy_above_the_share_of_answers_with_a_visible_token_cannot_be(model):
+    """Of the answers to any query 46 % have one."""
+    said = (
         "with reasoning tokens, which count towards it and come first, max_tokens = 1000 cuts 75 % of the answers; 54 % have "
-        "no visible token. The accuracy is taken as measured with these cuts: no more than 46 % of single answers can be right"
+        "no visible token"
     )
+    most = "no more than 46 % of single answers can be right"
+    assert estimated(model, THINKING)[1][1] == f"accuracy 0.5 of one call cannot be: {said}, so that {most}"
+    assert isinstance(estimated(model, THINKING)[1][1], Doubt)
+    fewer = replace(model, b=1.0) if isinstance(model, Beta) else replace(model, accuracy_mean=0.45)
+    soft = estimated(fewer, THINKING)[1][1]
+    assert soft == f"{said}. The accuracy is taken as measured with these cuts: {most}"
+    assert not isinstance(soft, Doubt)
 
 
 @pytest.mark.parametrize(
@@ -376,6 +415,7 @@ def agents():
         "cached_input_tokens": np.floor(rng.random(16) * tokens_in),
         "output_tokens": rng.integers(50, 500, 16).astype(float),
     }
+    columns["cache_write_tokens"] = np.floor(rng.random(16) * (tokens_in - columns["cached_input_tokens"]))
     return Samples("agents", ["q1", "q2"], np.repeat([0, 1], 8), np.tile([1.0, 0.0], 8), columns)
 
 
@@ -392,12 +432,18 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
     for _ in range(4000):
         own = np.flatnonzero(log.question == rng.integers(2))
         chosen = rng.permutation(own)
-        tokens_in, tokens_out, cached = (
-            log[name][chosen] for name in ("input_tokens", "output_tokens", "cached_input_tokens")
+        tokens_in, tokens_out, cached, made = (
+            log[name][chosen] for name in ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
         )
-        draws = Draws(tokens_in[None], tokens_out[None], np.ones((1, 8)), {"cached_input_tokens": cached[None]})
+        of_cache = {"cached_input_tokens": cached[None], "cache_write_tokens": made[None]}
+        draws = Draws(tokens_in[None], tokens_out[None], np.ones((1, 8)), of_cache)
         for k in totals:
-            first = replace(part, cached_input_share=cached[0] / tokens_in[0], min_cacheable_tokens=0.0)
+            first = replace(
+                part,
+                cached_input_share=cached[0] / tokens_in[0],
+                cache_write_share=made[0] / tokens_in[0] if part.calls != "cached" else 0.0,
+                min_cacheable_tokens=0.0,
+            )
             if part.calls in ("n", "cached"):  # the prompt is that of the first
                 least = tokens_in[0] >= part.min_cacheable_tokens if part.min_cacheable_tokens else True
                 expected = bill(
@@ -407,9 +453,10 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
                     expected += (k - 1) * tokens_in[0] * part.usd_per_input_token
             else:
                 expected = sum(
-                    bill(replace(part, cached_input_share=c / i, min_cacheable_tokens=0.0,
+                    bill(replace(part, cached_input_share=c / i, cache_write_share=w / i * (part.calls != "parallel-writes"),
+                                 min_cacheable_tokens=0.0,
                                  calls="parallel" if part.calls == "parallel-writes" and i < 1000 else part.calls), [i], [o])
-                    for i, o, c in zip(tokens_in[:k], tokens_out[:k], cached[:k], strict=True)
+                    for i, o, c, w in zip(tokens_in[:k], tokens_out[:k], cached[:k], made[:k], strict=True)
                 )  # fmt: skip
             assert part.total(draws, parallelism=1)[0, k - 1] == pytest.approx(expected)
             totals[k].append(expected)
@@ -425,11 +472,14 @@ def test_cached_input_without_a_price_is_said():
     share = percent(log["cached_input_tokens"].sum() / log["input_tokens"].sum())
     column, remarks = estimated(Empirical(log), api("parallel"), [1])
     assert column.mean[0] == pytest.approx(np.mean(log["input_tokens"] * 1.25e-6 + log["output_tokens"] * 1e-5))
-    assert (
-        f"{share} of the input tokens of the log were read from a cache; they are billed in full, because"
-        in remarks[-1]
+    made = percent(log["cache_write_tokens"].sum() / log["input_tokens"].sum())
+    assert remarks[-2:] == (
+        f"{share} of the input tokens of the log were read from a cache; they are billed in full, because "
+        "usd_per_cached_input_token is not given",
+        f"{made} of the input tokens of the log were written to a cache; they are billed as other input, because "
+        "usd_per_cache_write_token is not given",
     )
-    assert not any("read from a cache" in r for r in estimated(Empirical(log), api("parallel", **WRITTEN), [1])[1])
+    assert not any("a cache" in r for r in estimated(Empirical(log), api("parallel", **WRITTEN), [1])[1])
 
 
 def test_a_request_has_one_limit_of_output_tokens():
@@ -468,6 +518,7 @@ def test_a_limit_below_the_outputs_of_a_log_says_what_whole_answers_were_worth(m
     columns = {"input_tokens": np.full(6, 9.0), "output_tokens": np.array([300.0, 200, 10, 201, 200, 999])}
     log = Empirical(Samples("mine", ["q1", "q2"], question, correct, columns))
     said = " ".join(estimated(log, api("parallel", **more), [1, 2])[1])
+    assert any(isinstance(remark, Doubt) for remark in estimated(log, api("parallel", **more), [1, 2])[1])
     assert "cuts 50 % of the outputs of the log, whose accuracy is that of whole ones" in said
     assert "where those that are cut are wrong, one call is worth 0.25, not 0.625" in said
     assert "cuts" not in " ".join(estimated(log, api("parallel", max_tokens=999.0), [1])[1])

@@ -29,7 +29,7 @@ IntArray = npt.NDArray[np.int64]
 
 TOKENS = ("input_tokens", "output_tokens")
 TAKEN = ("latency_s", "cost_usd", "energy_j")  # what samples took
-CACHED = "cached_input_tokens"  # of the input, what was read from a cache
+CACHE = ("cached_input_tokens", "cache_write_tokens")  # of the input, what was read from a cache and written to one
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +48,9 @@ class Empirical(InferenceModel):
     Means are therefore unbiased estimates over all subsets of k of a question's samples (pass@k of Chen et al., arXiv
     2107.03374, is one), exact at every k up to the fewest scored samples of any question; beyond that there are no
     candidates. Draws bring along which ``question`` they are about, and what the log has: ``answer``, ``score``,
-    ``cached_input_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``. Samples that failed (neither right nor wrong)
-    are left out, and so are tokens, seconds, dollars and joules that some of the others lack. Samples without an answer
-    or a score stay, and abstain. Reports say all of that.
+    ``cached_input_tokens``, ``cache_write_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``. Samples that failed
+    (neither right nor wrong) are left out, and so are tokens, seconds, dollars and joules that some of the others lack.
+    Samples without an answer or a score stay, and abstain. Reports say all of that.
 
     How sure a decision is follows from the questions: other logs of as many would have held others (Bayesian bootstrap
     over questions, Rubin 1981; models that answered the same questions are resampled together).
@@ -209,7 +209,7 @@ def _of(samples: Samples) -> _Kept:
     known = {name: column for name, column in scored.columns.items() if name in CHOICE or not lacking[name]}
     unused = tuple(
         f"{name} is not used: {lacking[name]} of {len(scored)} scored samples lack it"
-        for name in (*TOKENS, CACHED, *TAKEN)
+        for name in (*TOKENS, *CACHE, *TAKEN)
         if name in scored.columns and name not in known
     )
     kept = Samples(scored.model, scored.questions, scored.question, scored.correct, known)

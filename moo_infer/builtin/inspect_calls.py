@@ -9,6 +9,7 @@ from ..core.errors import MooInferError
 
 __all__ = ["Calls"]
 
+PARTS = ("cached_input_tokens", "cache_write_tokens", "reasoning_tokens")  # of other tokens; where not named, none
 APART = ("google", "vertex", "grok", "xai")  # providers whose reasoning was logged beside the output
 
 
@@ -84,7 +85,7 @@ class Calls:
         for name in names:
             values = [part.get(name) for part in parts]
             known: list[Any] = [value for value in values if value is not None]
-            whole = len(known) == len(values) or (known and name in ("cached_input_tokens", "reasoning_tokens"))
+            whole = len(known) == len(values) or (known and name in PARTS)
             total[name] = sum(known) if whole else None
         return total
 
@@ -118,8 +119,8 @@ def usage_of(usage: Mapping[str, Any] | None, provider: str, /) -> dict[str, obj
     if not isinstance(usage, Mapping) or not {"input_tokens", "output_tokens"} <= usage.keys():
         raise MooInferError(f"its usage lacks input_tokens or output_tokens: {usage!r:.80}")
     tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
-    read, reasoning = usage.get("input_tokens_cache_read"), usage.get("reasoning_tokens")
-    cached = (read or 0) + (usage.get("input_tokens_cache_write") or 0)
+    read, written = (usage.get(f"input_tokens_cache_{way}") for way in ("read", "write"))
+    reasoning, cached = usage.get("reasoning_tokens"), (read or 0) + (written or 0)
     readings = [(cached, 0), (0, 0)]
     if provider in APART and reasoning:
         readings = [(cached, reasoning), (cached, 0), (0, reasoning)]
@@ -129,6 +130,7 @@ def usage_of(usage: Mapping[str, Any] | None, provider: str, /) -> dict[str, obj
     return {
         "input_tokens": tokens_in + more_in,
         "cached_input_tokens": read,
+        "cache_write_tokens": written,
         "output_tokens": tokens_out + more_out,
         "reasoning_tokens": reasoning,
         "cost_usd": usage.get("total_cost"),

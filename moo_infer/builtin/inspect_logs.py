@@ -26,7 +26,7 @@ __all__ = ["InspectAI"]
 
 ZIP = b"PK\x03\x04"
 ZSTANDARD = 93  # the compression of newer logs, which zipfile knows since Python 3.14 only
-MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}
 SLACK = 2**24  # bytes by which the bound may be above the true size: blocks may be flushed before they are full
 MEMBER = "samples/"
 PIECE = re.compile(r"_epoch_\d+/(?!sample\.json$)")  # of a sample that is stored in several members
@@ -262,7 +262,7 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 
 
 def _marked(given: object) -> object:
-    """A score with letters and words as inspect_ai takes them; other values as they are."""
+    """A score with letters as inspect_ai takes them; other values as they are."""
     if isinstance(given, str):
         return MARKS.get(given.strip().lower(), given)
     if isinstance(given, dict):

@@ -186,7 +186,8 @@ class Batch(CostModel):
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> llama = Batch(itl_base_s=0.0065, itl_per_sequence_s=0.000079)  # Llama-3.1-8B on one H100
-    >>> llama.exact(Gaussian(1000, 50, 396, 119, 0.8, 0.1), np.array([1, 4, 16]), parallelism=1).mean.round(3).tolist()
+    >>> chat = Gaussian(1000, 50, 396, 119, 0.8, 0.1).queries().query
+    >>> llama.exact(chat, np.array([1, 4, 16]), parallelism=1).mean.round(3).tolist()
     [2.605, 3.495, 4.441]
     """
 

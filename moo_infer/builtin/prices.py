@@ -22,6 +22,7 @@ from ..quantities.quantity import Query
 from ..quantities.queries import Note
 from ..quantities.samples import Samples
 from ..quantities.subsets import total_of_k
+from .cuts import SHOWN, on_cuts
 from .lengths import percent, share_above
 from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
 
@@ -30,8 +31,8 @@ __all__ = ["ApiCost", "LongContext"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-CACHED = "cached_input_tokens"  # the column of a log
-SHOWN = 5e-4  # share below which nothing is said, as it would read 0.0 %
+CACHED, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # columns of a log
+ROUNDING = 1e-5  # shares are written with six digits
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,12 @@ class ApiCost(CostModel):
             1024, as with OpenAI, and where writes have a price of their own 512, the least of Anthropic's.
         cached_input_share: share of the tokens of every prompt that a cache already holds (the system prompt of all
             queries), in [0, 1]. A log with ``cached_input_tokens`` says it for every sample, and counts instead.
+        cache_write_share: share of the tokens of every prompt that is written to a cache, in [0, 1]; ``cached`` and
+            ``parallel-writes`` write all that is not read. A log with ``cache_write_tokens`` counts instead.
 
     Raises:
-        MooInferError: for ``cached`` or a `cached_input_share` without a price of cached input, and for `n_max` with
-            another shape than ``n``.
+        MooInferError: for ``cached`` or a share without its price, for shares of more than 1 together, and for `n_max`
+            with another shape than ``n``.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> gpt_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02).queries().query
@@ -99,11 +102,19 @@ class ApiCost(CostModel):
     max_tokens: Positive | None = None
     min_cacheable_tokens: NonNegative | None = None
     cached_input_share: Share = 0.0
+    cache_write_share: Share = 0.0
 
     def __post_init__(self) -> None:
         for needs, what in ((self.calls == "cached", "calls: cached"), (self.cached_input_share, "cached_input_share")):
             if np.any(needs) and self.usd_per_cached_input_token is None:
                 raise MooInferError(f"{what} needs usd_per_cached_input_token, the price of input read from the cache")
+        if np.any(self.cache_write_share) and self.usd_per_cache_write_token is None:
+            raise MooInferError(
+                "cache_write_share needs usd_per_cache_write_token, the price of input written to a cache"
+            )
+        if np.any((both := self.cached_input_share + self.cache_write_share) > 1 + ROUNDING):
+            what = "cached_input_share and cache_write_share: must be <= 1 together"
+            raise MooInferError(f"{what}, got {np.max(both):g}")
         if self.n_max is not None and self.calls != "n":
             raise MooInferError(f"n_max is the largest n of a request and belongs to calls: n, got calls: {self.calls}")
         above = [tier.above_input_tokens for tier in self.long_context]
@@ -115,7 +126,9 @@ class ApiCost(CostModel):
         n = np.arange(1, draws.accuracy.shape[1] + 1)
         first = slice(1 if self._shares_prompt else None)
         prompt = draws.tokens_in[:, first]
-        prices = prices_at(self, prompt, draws[CACHED][:, first] if CACHED in draws else None)
+        prices = prices_at(
+            self, prompt, *(draws[name][:, first] if name in draws else None for name in (CACHED, WRITTEN))
+        )
         outputs = np.cumsum(prices[1] * self._billed(draws.tokens_out), axis=1)
         inputs = prompt * self._per_prompt_token(prices, n)
         kept: FloatArray = (1 - self.batch_discount) * (
@@ -157,18 +170,21 @@ class ApiCost(CostModel):
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
-        said = [self._on_cuts(model)] if self.max_tokens is not None else []
+        said = [*on_cuts(self, model)]
         if caches(self):
             said += self._on_lengths(model)
         samples = model.queries().samples
-        if samples is not None and CACHED in samples.columns and self.usd_per_cached_input_token is None:
-            read = samples[CACHED].sum() / max(samples["input_tokens"].sum(), 1)
-            if read >= SHOWN:
-                said.append(
-                    f"{percent(read)} of the input tokens of the log were read from a cache; they are billed in full, "
-                    "because usd_per_cached_input_token is not given"
-                )
-        return [Note(sentence) for sentence in said if sentence]
+        for name, done, price in (
+            (CACHED, "read from a cache; they are billed in full", "usd_per_cached_input_token"),
+            (WRITTEN, "written to a cache; they are billed as other input", "usd_per_cache_write_token"),
+        ):
+            if samples is not None and name in samples.columns and getattr(self, price) is None:
+                share = samples[name].sum() / max(samples["input_tokens"].sum(), 1)
+                if share >= SHOWN:
+                    said.append(
+                        f"{percent(share)} of the input tokens of the log were {done}, because {price} is not given"
+                    )
+        return [Note(sentence) for sentence in said]
 
     def _on_lengths(self, model: InferenceModel) -> Iterator[str]:
         """How many prompts are too short to be cached, and how many may be where that is not given."""
@@ -186,45 +202,11 @@ class ApiCost(CostModel):
                 "cached; some models cache longer ones alone: give min_cacheable_tokens"
             )
 
-    def _on_cuts(self, model: InferenceModel) -> str:
-        """What the limit of output tokens does to answers; nothing where the inference model says it."""
-        assert self.max_tokens is not None  # who calls asks that
-        visible, hidden = self.reasoning_tokens_per_output_token, self.reasoning_tokens
-        cut = share_above(model, "tokens_out", self._longest)
-        if cut < SHOWN or not (self._reasons or getattr(model, "max_tokens", None) is None):
-            return ""
-        queries, samples = model.queries(), model.queries().samples
-        if samples is not None:
-            longer = samples["output_tokens"] > self._longest
-            right, kept = (
-                float(queries.weights @ total_of_k(worth, samples.question, np.ones(1, dtype=np.int64))[0][:, 0])
-                for worth in (samples.correct, np.where(longer, 0.0, samples.correct))
-            )
-            return (
-                f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs of the log, whose "
-                f"accuracy is that of whole ones: where those that are cut are wrong, one call is worth {kept:.3g}, "
-                f"not {right:.3g}"
-            )
-        if not self._reasons:
-            return (
-                f"max_tokens = {self.max_tokens:g} of {self.name} cuts {percent(cut)} of the outputs on the bill; the "
-                "accuracy is taken as measured with this cut"
-            )
-        # All of it is reasoning where that alone reaches the limit.
-        if visible:
-            blank = share_above(model, "tokens_out", np.nextafter((self.max_tokens - hidden) / visible, -np.inf))
-        else:
-            blank = float(hidden >= self.max_tokens)
-        return (
-            f"with reasoning tokens, which count towards it and come first, max_tokens = {self.max_tokens:g} cuts "
-            f"{percent(cut)} of the answers; {percent(blank)} have no visible token. The accuracy is taken as measured "
-            "with these cuts" + (f": no more than {percent(1 - blank)} of single answers can be right" if blank else "")
-        )
-
     def _on_a_log(self, samples: Samples, k: IntArray) -> Moments:
         """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
         tokens_in, tokens_out = (samples[name].astype(np.float64) for name in ("input_tokens", "output_tokens"))
-        prices, kept = prices_at(self, tokens_in, samples.columns.get(CACHED)), 1 - self.batch_discount
+        prices = prices_at(self, tokens_in, samples.columns.get(CACHED), samples.columns.get(WRITTEN))
+        kept = 1 - self.batch_discount
         outputs = prices[1] * self._billed(tokens_out)
         own = tokens_in * self._per_prompt_token(prices, np.ones(1))
         if not self._shares_prompt:

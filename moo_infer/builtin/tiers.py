@@ -41,7 +41,8 @@ class LongContext:
 
 def caches(part: "ApiCost") -> bool:
     """Whether any of the input is written to a cache or read from one."""
-    return part.calls in ("cached", "parallel-writes") or bool(np.any(part.cached_input_share))
+    shares = np.any(part.cached_input_share) or np.any(part.cache_write_share)
+    return part.calls in ("cached", "parallel-writes") or bool(shares)
 
 
 def least_cached(part: "ApiCost") -> Any:
@@ -51,24 +52,32 @@ def least_cached(part: "ApiCost") -> Any:
     return AUTOMATIC if part.usd_per_cache_write_token is None else WRITTEN
 
 
-def prices_at(part: "ApiCost", prompt: FloatArray, cached: FloatArray | None = None) -> Prices:
+def prices_at(
+    part: "ApiCost", prompt: FloatArray, cached: FloatArray | None = None, written: FloatArray | None = None
+) -> Prices:
     """Return the prices of requests by the tokens of their prompt; what is too short to cache pays for input.
 
-    Where a log says how many of them were read from a cache, that counts in the place of the share of the part.
+    Where a log says how many of them were read from a cache, or written to one, that counts in the place of the share
+    of the part.
     """
     (_, found), *longer = _lists(part)
     for above, prices in longer:
         found = tuple(_where(prompt > above, p, f) for p, f in zip(prices, found, strict=True))
-    if not caches(part) and cached is None:
+    if not caches(part) and cached is None and written is None:
         return found
     usd, output, write, once = found
-    enough = prompt >= least_cached(part)
+    enough, made = prompt >= least_cached(part), write
     write, read = _where(enough, write, usd), _where(enough, once, usd)
     held: Any = part.cached_input_share
-    from_cache = read
+    new: Any = part.cache_write_share
+    from_cache, to_cache = read, write
     if cached is not None:  # what was read is there, however short the prompt
         held, from_cache = cached / np.maximum(prompt, 1), once
-    return (1 - held) * usd + held * from_cache, output, (1 - held) * write + held * from_cache, read
+    if written is not None:
+        new, to_cache = written / np.maximum(prompt, 1), made
+    new = np.minimum(new, 1 - held)
+    mixed = (1 - held - new) * usd + held * from_cache + new * to_cache
+    return mixed, output, (1 - held) * write + held * from_cache, read
 
 
 def steps(part: "ApiCost") -> list[Any]:

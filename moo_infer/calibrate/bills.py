@@ -17,12 +17,13 @@ __all__ = ["billed", "drawn", "fitted_part"]
 FloatArray = npt.NDArray[np.float64]
 
 TOKENS = ("input_tokens", "output_tokens")
+READ, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # of the input
 
 
 def billed(samples: Samples, price: Price, notes: list[str], /) -> Samples:
     """Return the samples with what their tokens cost; what the log or the price does not know is said in the notes.
 
-    Input that was read from a cache has its own price, where log and price know it.
+    Input that was read from a cache, or written to one, has its own price, where log and price know it.
 
     Raises:
         MooInferError: where the log has no tokens.
@@ -36,14 +37,15 @@ def billed(samples: Samples, price: Price, notes: list[str], /) -> Samples:
     if missing := [name for name in TOKENS if name not in samples.columns]:
         raise MooInferError(f"{samples.model}: has prices, but the log lacks {' and '.join(missing)}")
     tokens_in, tokens_out = (samples[name].astype(np.float64) for name in TOKENS)
-    cached = _cached(samples)
-    usd = price.usd(tokens_in, tokens_out, np.nan_to_num(cached))
+    read, written = _of_input(samples, READ), _of_input(samples, WRITTEN)
+    usd = price.usd(tokens_in, tokens_out, np.nan_to_num(read), np.nan_to_num(written))
     counts = np.isfinite(samples.correct) & np.isfinite(usd)
     if counts.any():
-        tokens = (tokens_in[counts], tokens_out[counts], cached[counts])
-        notes += [*_on_cache(price, "cached_input_tokens" in samples.columns, *tokens), *price.remarks]
+        tokens = (tokens_in[counts], tokens_out[counts], read[counts], written[counts])
+        notes += [*_on_reads(price, READ in samples.columns, *tokens)]
+        notes += [*_on_writes(price, WRITTEN in samples.columns, *tokens), *price.remarks]
         for hours, other in price.other_hours:
-            mean = float(np.mean(other.usd(*tokens[:2], np.nan_to_num(tokens[2]))))
+            mean = float(np.mean(other.usd(*map(np.nan_to_num, tokens))))
             notes.append(
                 f"prices depend on the hour: cost_usd, {usd[counts].mean():.4g} USD a call, is at the dearest "
                 f"({price.hours}); it is {mean:.4g} USD at {hours}"
@@ -52,40 +54,42 @@ def billed(samples: Samples, price: Price, notes: list[str], /) -> Samples:
 
 
 def drawn(kept: Samples, /) -> Samples:
-    """Return samples to draw from that are billed alike: what is not known to come from a cache is billed in full."""
-    if "cached_input_tokens" not in kept.columns:
-        return kept
-    return replace(kept, columns={**kept.columns, "cached_input_tokens": np.nan_to_num(_cached(kept))})
+    """Return samples to draw from that are billed alike: what is not known of a cache is billed as other input."""
+    there = [name for name in (READ, WRITTEN) if name in kept.columns]
+    return replace(kept, columns={**kept.columns, **{name: np.nan_to_num(_of_input(kept, name)) for name in there}})
 
 
 def fitted_part(price: Price, kept: Samples, /) -> Mapping[str, Any]:
-    """Return the cost model of a fitted profile: the price, and the share of the input that was read from a cache."""
-    cached = np.nan_to_num(_cached(kept))
-    if price.usd_per_cached_input_token is None or not cached.any():
-        return price.part
-    scored = np.isfinite(kept.correct)
-    share = float(cached[scored].sum() / max(kept["input_tokens"][scored].sum(), 1.0))
+    """Return the cost model of a fitted profile: the price, and which shares of the input a cache had or got."""
+    scored, shares = np.isfinite(kept.correct), dict[str, float]()
+    for name, field, usd in (
+        (READ, "cached_input_share", price.usd_per_cached_input_token),
+        (WRITTEN, "cache_write_share", price.usd_per_cache_write_token),
+    ):
+        tokens = np.nan_to_num(_of_input(kept, name))[scored].sum()
+        if usd is not None and tokens:
+            shares[field] = float(f"{tokens / max(kept['input_tokens'][scored].sum(), 1.0):.6g}")
     # The log shows that its prompts are cached, however short they are.
-    return {**price.part, "cached_input_share": float(f"{share:.6g}"), "min_cacheable_tokens": 0.0}
+    return {**price.part, **shares, "min_cacheable_tokens": 0.0} if shares else price.part
 
 
-def _cached(samples: Samples) -> FloatArray:
-    """(N,) input tokens that were read from a cache; NaN where it is not known."""
-    if "cached_input_tokens" not in samples.columns:
+def _of_input(samples: Samples, name: str) -> FloatArray:
+    """(N,) input tokens that were read from a cache, or written to one; NaN where it is not known."""
+    if name not in samples.columns:
         return np.full(len(samples), np.nan)
-    return samples["cached_input_tokens"].astype(np.float64)
+    return samples[name].astype(np.float64)
 
 
-def _on_cache(
-    price: Price, logged: bool, tokens_in: FloatArray, tokens_out: FloatArray, cached: FloatArray
+def _on_reads(
+    price: Price, logged: bool, tokens_in: FloatArray, tokens_out: FloatArray, cached: FloatArray, written: FloatArray
 ) -> list[str]:
-    """What is to be known about the cache: of samples that count, with their tokens."""
-    unknown, read = np.isnan(cached), np.nan_to_num(cached)
+    """What is to be known about reads from the cache: of samples that count, with their tokens."""
+    unknown, read, written = np.isnan(cached), np.nan_to_num(cached), np.nan_to_num(written)
     known = price.usd_per_cached_input_token is not None
-    full = price.usd(tokens_in, tokens_out).mean()
+    full = price.usd(tokens_in, tokens_out, np.zeros_like(read), written).mean()
     said = []
     if read.any() and known:
-        mean = price.usd(tokens_in, tokens_out, read).mean()
+        mean = price.usd(tokens_in, tokens_out, read, written).mean()
         said.append(
             f"{100 * read.sum() / tokens_in.sum():.3g} % of the input tokens were read from a cache and are billed as "
             f"such: {mean:.4g} USD a call, not {full:.4g}"
@@ -97,7 +101,7 @@ def _on_cache(
             f"billed in full, which is at most {saved:.3g} of {full:.3g} USD a call too much; a price file may have "
             "usd_per_cached_input_token"
         )
-    could = np.where(unknown, tokens_in, 0.0)
+    could = np.where(unknown, tokens_in - written, 0.0)
     saved = price.at_most_saved(could, tokens_in).mean() if known else 0.0
     if saved > 1e-9 * full and not logged:
         said.append(
@@ -109,11 +113,32 @@ def _on_cache(
             f"{unknown.sum()} of {counted(len(unknown), 'sample')} lack cached_input_tokens: their input is billed in "
             f"full, which is at most {saved:.3g} of {full:.3g} USD a call too much"
         )
-    write = price.usd_per_cache_write_token
-    if read.any() and write is not None and write > price.usd_per_input_token:
-        more = (write - price.usd_per_input_token) * (tokens_in - read).mean()
+    return said
+
+
+def _on_writes(
+    price: Price, logged: bool, tokens_in: FloatArray, tokens_out: FloatArray, cached: FloatArray, written: FloatArray
+) -> list[str]:
+    """What is to be known about writes to the cache: of samples that count, with their tokens."""
+    unknown, read, made = np.isnan(written), np.nan_to_num(cached), np.nan_to_num(written)
+    mean = price.usd(tokens_in, tokens_out, read, made).mean()
+    said = []
+    if made.any() and price.usd_per_cache_write_token is not None:
+        other = price.usd(tokens_in, tokens_out, read).mean()
         said.append(
-            "what input was written to the cache is not read from logs, so it is billed as other input: at "
-            f"{write:g} USD a token it is at most {more:.3g} USD a call more"
+            f"{100 * made.sum() / tokens_in.sum():.3g} % of the input tokens were written to a cache and are billed as "
+            f"such: {mean:.4g} USD a call, not {other:.4g}"
+        )
+    elif made.any():
+        said.append(
+            f"{made.mean():.4g} input tokens a call were written to a cache, at a price that is not known: they are "
+            "billed as other input; a price file may have usd_per_cache_write_token"
+        )
+    most = price.usd(tokens_in, tokens_out, read, np.where(unknown, tokens_in - read, made)).mean()
+    if (read.any() or made.any()) and most - mean > 1e-9 * mean:
+        lack = f"{unknown.sum()} of {counted(len(unknown), 'sample')} lack" if logged else "the log has no"
+        said.append(
+            f"{lack} cache_write_tokens: input that was written to the cache is billed as other input, which may be up "
+            f"to {most - mean:.3g} of {mean:.3g} USD a call too little"
         )
     return said

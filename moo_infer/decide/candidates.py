@@ -11,6 +11,7 @@ from ..core.moments import Moments
 from ..core.objectives import TOLERANCE, Limit, Objective, quantile_of
 from ..core.rounding import significant
 from ..estimate.curves import HIGH, LOW, STATISTICS, Column, Estimate, Row, Statistics
+from ..quantities.queries import Doubt
 from . import front as pareto
 
 __all__ = ["Candidates"]
@@ -145,6 +146,10 @@ class Candidates:
         supported, k = self.estimates[self._curve[i]].supported, int(self.k[i])
         return "" if supported is None or k <= supported else f"extrapolated beyond k = {supported} (to {k})"
 
+    def doubts(self, i: int, /) -> list[str]:
+        """Return why figures of a row cannot be right, in sentences without their ends, as its parts say."""
+        return [remark for remark in self.estimates[self._curve[i]].remarks if isinstance(remark, Doubt)]
+
     @property
     def labels(self) -> list[tuple[str, str]]:
         """The (model, aggregator) of the curves the rows belong to, in the order given."""
@@ -263,7 +268,7 @@ class Candidates:
     def row(self, i: int, /) -> Row:
         """Every figure of one row."""
         estimate, place = self.estimates[self._curve[i]], int(self._place[i])
-        statistics, simulated, warnings = {}, [], []
+        statistics, simulated, warnings = {}, [], [*self.doubts(i)]
         for objective in self.objectives:
             column = estimate.columns[objective.name]
             statistics[objective.name] = s = Statistics(column, place)

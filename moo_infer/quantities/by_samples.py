@@ -19,7 +19,8 @@ __all__ = ["SampleQuery", "draw_samples"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-BROUGHT = ("cached_input_tokens", "latency_s", "cost_usd", "energy_j")  # columns of draws, where samples have them
+# Columns that draws bring along, where samples have them.
+BROUGHT = ("cached_input_tokens", "cache_write_tokens", "latency_s", "cost_usd", "energy_j")
 CHOICE: tuple[Literal["answer", "score"], ...] = ("answer", "score")  # what one answer of several is chosen by
 AT_ONCE = 2**22  # random keys in one go; bounds memory
 # What a part calls a column, by its name in the neutral table of logs.

@@ -15,12 +15,22 @@ from .laws import Law
 from .quantity import Query
 from .samples import Samples
 
-__all__ = ["Axis", "Note", "Queries", "law_rows"]
+__all__ = ["Axis", "Doubt", "Note", "Queries", "law_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MOST_NODES = 2**14  # of axes together: prices that jump over prompts, and cut outputs, take 6,048
+
+
+class Doubt(str):
+    """The text of a note that a figure of the table cannot be right: said beside every choice, not only once below.
+
+    >>> Doubt("the accuracy cannot be: all answers are blank")
+    'the accuracy cannot be: all answers are blank'
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ __all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "Sa
 # The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
 KEYS = ("model", "question_id")
 REQUIRED = (*KEYS, "sample", "correct")
-TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 FINGERPRINT = "fingerprint"  # what tells questions of one name apart; not kept
 COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j")
 
@@ -68,8 +68,8 @@ class Samples:
         question: (N,) which question a sample answers, ascending, in 0 ... Q - 1.
         correct: (N,) 1 right, 0 wrong, NaN neither (the sample failed); or grades in [0, 1].
         columns: (N,) more arrays by their name in the neutral table: ``answer`` (integer code within the model,
-            -1 = blank), ``score``, ``input_tokens``, ``cached_input_tokens``, ``output_tokens``, ``reasoning_tokens``,
-            ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown.
+            -1 = blank), ``score``, ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
+            ``output_tokens``, ``reasoning_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown.
 
     Raises:
         MooInferError: for arrays of other lengths, questions that are not ascending, and grades out of range.

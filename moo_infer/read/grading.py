@@ -21,7 +21,11 @@ __all__ = ["Grading", "Unreadable", "advice", "graded", "number"]
 
 FloatArray = npt.NDArray[np.float64]
 
-WORDS = {"true": 1.0, "false": 0.0}
+RIGHT = ("true", "yes", "pass", "passed", "correct", "right")
+WRONG = ("false", "no", "fail", "failed", "incorrect", "wrong")
+WORDS = dict.fromkeys(RIGHT, 1.0) | dict.fromkeys(WRONG, 0.0)  # no letters: "C" may be the choice that is right
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|[-+]?inf(inity)?", re.ASCII)
+SHARE = re.compile(r"(\d+\.?\d*|\.\d+)\s*(%|/\s*(\d+\.?\d*|\.\d+))", re.ASCII)  # 85 %, 7/10
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -52,6 +56,9 @@ class Unreadable(MooInferError):
 @dataclass(frozen=True)
 class Grading:
     """How scores are read. Without arguments: 1 and true are right, 0 and false wrong, what is between is partly right.
+
+    So are pass and fail, passed and failed, yes and no, correct and incorrect, right and wrong, in any case; ``85%``
+    and ``7/10`` are the numbers 0.85 and 0.7.
 
     Args:
         key: which entry of scores that are mappings or lists; a dot leads into an entry: ``quality.overall``, ``0``.
@@ -84,6 +91,12 @@ class Grading:
             object.__setattr__(self, "scale", (float(ends[0]), float(ends[1])))
 
     @property
+    def _compares_with(self) -> str:
+        """What stands behind the sign of the comparison."""
+        found = RULE.fullmatch(self.right_if)
+        return "" if found is None else found[2]
+
+    @property
     def _rule(self) -> tuple[str, float | str]:
         found = RULE.fullmatch(self.right_if)
         if found is None:
@@ -107,13 +120,10 @@ class Grading:
         value = number(score)
         if value is not None and math.isnan(value):
             return None
+        if isinstance(score, str) and SHARE.fullmatch(score.strip()):
+            self._refuse_units(score)
         if self.right_if:
-            sign, bound = self._rule
-            given = value if isinstance(bound, float) else score.strip() if isinstance(score, str) else None
-            if given is None:
-                kind = "number" if isinstance(bound, float) else "text"
-                raise Unreadable(f"the score {score!r:.40} is no {kind}, but --right-if compares with {bound!r}")
-            return float(COMPARISONS[sign](given, bound))
+            return self._compared(score, value)
         if value is None:
             mark = f'a mark says what is right: --right-if "== {score:.20}"' if isinstance(score, str) else ""
             shown = f"{score!r:.40}" if isinstance(score, str) else f"{score!s:.40}"
@@ -128,6 +138,26 @@ class Grading:
             what = f"the score {value:g} is neither right nor wrong, not from 0 to 1"
             raise Unreadable(what, advice([value]), value)
         return value
+
+    def _compared(self, score: object, value: float | None) -> float:
+        """Whether a score meets the comparison, 1 or 0; texts are compared as texts, whatever a word means."""
+        sign, bound = self._rule
+        word, text = self._compares_with.lower(), score.strip().lower() if isinstance(score, str) else ""
+        if sign == "==" and word in WORDS and text and (value is None or text in WORDS):
+            return float(text == word)
+        given = value if isinstance(bound, float) else score.strip() if isinstance(score, str) else None
+        if given is None:
+            kind = "number" if isinstance(bound, float) else "text"
+            raise Unreadable(f"the score {score!r:.40} is no {kind}, but --right-if compares with {bound!r}")
+        return float(COMPARISONS[sign](given, bound))
+
+    def _refuse_units(self, score: str) -> None:
+        """Refuse to take 85% and 7/10, which are shares of 1, for 85 and 7 of a scale or a threshold."""
+        bound = self._rule[1] if self.right_if else 0.0
+        if (isinstance(bound, float) and abs(bound) > 1) or {*(self.scale or (0.0, 1.0))} != {0.0, 1.0}:
+            option = f'--right-if "{self.right_if}"' if self.right_if else "--scale {:g},{:g}".format(*self.scale or ())
+            what = f"the score {score!r:.40} is a share of 1, {number(score):.4g}, but {option} is not of shares"
+            raise Unreadable(what, 'a threshold is written so: --right-if ">= 70%"; the scale so: --scale 0,1')
 
     def _picked(self, score: object) -> object:
         """The entry of a score that the key names."""
@@ -201,12 +231,19 @@ def advice(scores: Sequence[float], /) -> str:
 
 
 def number(value: object, /) -> float | None:
-    """Return a number, or the one a text is; None for what is none. Numbers too large for a float are infinite."""
+    """Return a number, or the one a text is; None for what is none. Numbers too large for a float are infinite.
+
+    >>> number("1e3"), number("85 %"), number("7/10"), number("Pass"), number("great")
+    (1000.0, 0.85, 0.7, 1.0, None)
+    """
     if isinstance(value, str):
         text = value.strip().lower()
         if text in WORDS:
             return WORDS[text]
-        if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|[-+]?inf(inity)?", text, re.ASCII):
+        if share := SHARE.fullmatch(text):
+            of = float(share[3] or 100)
+            return float(share[1]) / of if of else None
+        if not NUMBER.fullmatch(text):
             return None
         value = text
     elif not isinstance(value, int | float):

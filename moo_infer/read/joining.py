@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["joined"]
 
 PLACE = (*KEYS, "sample")
+MEASURED = ("latency_s", "energy_j", "output_tokens", "reasoning_tokens")  # of an answer, not told by its question
+SPREAD = 0.1  # by which they vary between two runs, at least: within a prompt lengths have a coefficient of 0.24
+CHANCE = 0.01  # below it two runs do not agree by chance
 
 
 def joined(
@@ -51,7 +54,7 @@ def joined(
     files = whole.group_by(PLACE, maintain_order=True).agg(pl.len().alias("files")).filter(pl.col("files") > 1)
     again = files["model"].unique(maintain_order=True).to_list()
     for model in again:
-        said.append(_further(whole.filter(pl.col("model") == model), model, sources))
+        said += _further(whole.filter(pl.col("model") == model), model, sources)
     if again:
         first = pl.col("sample").min().over(*KEYS)
         nth = pl.struct("file", "sample").rank("ordinal").over(*KEYS).cast(pl.Int64) - 1
@@ -61,10 +64,11 @@ def joined(
     return _without_fingerprints(_ordered(Log(whole.drop("file"), tuple(sources)), strict, said), said)
 
 
-def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> str:
+def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> list[str]:
     """Say that a model's files are further samples; refuse two with the same rows, or of other questions."""
     import polars as pl
 
+    said = []
     parts = rows.partition_by("file", maintain_order=True)
     for j, later in enumerate(parts):
         for earlier in parts[:j]:
@@ -73,9 +77,13 @@ def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> str
             same = both.select(pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_earlier")) for name in names))
             if len(both) and same.to_series().all():
                 first, second = (sources[part["file"][0]].file for part in (earlier, later))
-                raise MooInferError(
-                    f"{second}: the {len(both)} samples of {model!r} that stand in {first} too are the same in both: "
-                    "one run twice is no further samples"
+                agree = f"{second}: the {len(both)} samples of {model!r} that stand in {first} too are the same in both"
+                chance = _chance(both, rows)
+                if chance < CHANCE:
+                    raise MooInferError(f"{agree}: one run twice is no further samples")
+                said.append(
+                    f"{agree}, as two runs are by chance in {100 * chance:.3g} % of such cases: they are further "
+                    "samples all the same; was one run saved twice?"
                 )
     several = rows.group_by(KEYS, maintain_order=True).agg(pl.col("file").n_unique()).filter(pl.col("file") > 1)
     for mark in (FINGERPRINT, "target"):
@@ -89,10 +97,35 @@ def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> str
                     f"{other}: question {question!r:.60} of {model!r} is another one than in {one}: its text, its "
                     "choices or its target differ; give tasks names of their own, or tell runs apart by NAME=FILE"
                 )
-    return (
+    further = (
         f"{len(several)} questions of {model} stand in {len(parts)} files: each file has further samples of them, "
         f"{len(rows)} in all; NAME=FILE tells runs apart that are not further samples"
     )
+    return [*said, further]
+
+
+def _chance(same: "pl.DataFrame", rows: "pl.DataFrame") -> float:
+    """The probability that two runs agree in some samples by chance, at most.
+
+    Two samples are judged alike as often as any two of the model are, and a number that varies by a tenth agrees in
+    one of as many cases as a tenth of it has steps, where it is written with so many digits.
+    """
+    judged = rows["correct"].value_counts()["count"].to_numpy() / len(rows)
+    chance = np.full(len(same), float((judged**2).sum()))
+    for name in MEASURED:
+        if name in same.columns:
+            steps = np.array([_steps(x) for x in same[name].fill_null(0)])
+            chance = np.minimum(chance, 1 / np.maximum(SPREAD * steps, 1))
+    return float(np.prod(chance))
+
+
+def _steps(value: float) -> int:
+    """How many steps of its last written digit a number has: 3.217 is 3217 of them.
+
+    >>> [_steps(value) for value in (3.217, 0.5, 120)]
+    [3217, 5, 120]
+    """
+    return value if isinstance(value, int) else int(f"{value:.15e}".partition("e")[0].replace(".", "").rstrip("0") or 0)
 
 
 def _without_fingerprints(log: Log, said: Sequence[str]) -> tuple[Log, list[str]]:

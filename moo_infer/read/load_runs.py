@@ -22,6 +22,7 @@ LEAST = {  # of a row, and whether it may be that
 }
 
 LARGEST = 1e12  # tokens, requests or seconds: more are a mistake, and squares of them would cancel in a fit
+ROUNDING = 1e-9  # seconds of a request are a difference of clock readings in one place and written in another
 FAILED = ("failed request", "failed requests")
 
 Row = dict[str, float]
@@ -40,6 +41,8 @@ class Run:
         aside: how many requests or runs the tool itself marks as no part of the measurement, by what one and several of
             them are called.
         remarks: what else is to be known of the run.
+        one_piece: how many answers of several tokens came in one piece, so that their last token came with their first:
+            nothing is known of their first one, nor of the time between tokens. Their seconds count.
     """
 
     means: bool = False
@@ -48,6 +51,7 @@ class Run:
     odd: list[str] = field(default_factory=list)
     aside: Counter[tuple[str, str]] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
+    one_piece: int = 0
 
     @property
     def mean_s(self) -> float:
@@ -57,10 +61,14 @@ class Run:
     def add(self, where: str, read: Callable[[Any], Row], record: object, /) -> bool:
         """Add the row that is read from a record, or why it cannot be; return whether it was added."""
         try:
-            self.rows.append(_in_range(read(record)))
+            row = _in_range(read(record))
         except MooInferError as error:
             self.odd.append(f"{where}: {error}")
             return False
+        if row["output_tokens"] > 1 and row.get("ttft_s", 0.0) >= (1 - ROUNDING) * row["latency_s"]:
+            del row["ttft_s"]
+            self.one_piece += 1
+        self.rows.append(row)
         return True
 
 

@@ -142,10 +142,18 @@ def _left_out(found: Sequence[Run], strict: bool) -> Iterator[str]:
     if odd:
         if strict or len(odd) > kept:
             raise MooInferError(listed(odd))
-        yield f"{len(odd)} of {len(odd) + kept} records are left out: {listed(odd)}"
+        in_each = {len(run.odd) for run in found if run.odd and run.rows}
+        several = sum(bool(run.odd) for run in found)
+        each = f", {in_each.pop()} in each of {several} runs" if len(in_each) == 1 and several > 1 else ""
+        yield f"{len(odd)} of {len(odd) + kept} records are left out{each}: {listed(odd)}"
     aside = sum((run.aside for run in found), Counter[tuple[str, str]]())
     if aside:
         yield f"not fitted: {', '.join(f'{n} {one if n == 1 else several}' for (one, several), n in aside.items())}"
+    if pieces := sum(run.one_piece for run in found):
+        yield (
+            f"{pieces} of {kept} answers came in one piece, though of several tokens: their seconds count, but when "
+            "their first token came and how long one takes after the other is not known"
+        )
     for run in found:
         yield from run.remarks
 

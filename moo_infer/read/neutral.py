@@ -23,7 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 TEXTS = (*KEYS, "answer", "target", FINGERPRINT)
 WHOLE = ("sample", *TOKENS)
-CACHED = ("cached_input_tokens", "input_tokens")  # those, of all these
+ALL, CACHED = "input_tokens", ("cached_input_tokens", "cache_write_tokens")  # of all, read from a cache and written
 NEEDED = (*KEYS, "correct")  # samples are numbered where they have no numbers
 LARGEST = 2**53  # beyond, whole numbers are not told apart by a float
 LISTED = 30  # names of columns in a message
@@ -145,9 +145,10 @@ def _typed(frame: "pl.DataFrame") -> "tuple[pl.DataFrame, dict[str, BoolArray]]"
     clean = frame.select(value.alias(name) for name, (value, _) in values.items())
     found = frame.select(fault.alias(name) for name, (_, fault) in values.items())
     faults = {name: found[name].to_numpy() for name in found.columns}
-    if {*CACHED} <= faults.keys():
-        more = (pl.col(CACHED[0]) > pl.col(CACHED[1])).fill_null(False)
-        faults[CACHED[0]] = faults[CACHED[0]] | clean.select(more).to_series().to_numpy()
+    cached = [name for name in CACHED if name in faults]
+    if ALL in faults and cached:
+        more = (pl.sum_horizontal(cached) > pl.col(ALL)).fill_null(False)
+        faults[cached[0]] = faults[cached[0]] | clean.select(more).to_series().to_numpy()
     return clean, {name: fault for name, fault in faults.items() if fault.any()}
 
 
@@ -216,10 +217,12 @@ def _why(
     given = frame[name][row]
     if given is None or not str(given).strip():
         return f"{place}: {name} is blank"
-    cached, tokens = (clean[column][row] if column in clean.columns else None for column in CACHED)
-    if name == CACHED[0] and cached is not None and tokens is not None and cached > tokens:
-        what = f"{cached} is more than input_tokens = {tokens}, which are all of them, cached ones too"
-        return f"{place}: cached_input_tokens = {what}"
+    parts = {column: tokens for column in CACHED if column in clean.columns and (tokens := clean[column][row])}
+    tokens = clean[ALL][row] if ALL in clean.columns else None
+    if name in CACHED and tokens is not None and sum(parts.values()) > tokens:
+        what = " and ".join(f"{column} = {of}" for column, of in parts.items())
+        are = "is" if len(parts) == 1 else "are together"
+        return f"{place}: {what} {are} more than input_tokens = {tokens}, which are all of them, cached ones too"
     allowed = "a whole number from 0 to 2^53" if name in WHOLE else "a finite number" + " >= 0" * (name != "score")
     return f"{place}: {name}: must be {allowed}, got {given!r:.60}"
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError
-from .price_lists import CACHED, INPUT, OUTPUT, USD
+from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE
 
 __all__ = ["Price"]
 
@@ -85,9 +85,14 @@ class Price:
         return {"kind": "api-cost", **known, **request, **least, **tiers}
 
     def usd(
-        self, input_tokens: FloatArray, output_tokens: FloatArray, cached_tokens: FloatArray | None = None, /
+        self,
+        input_tokens: FloatArray,
+        output_tokens: FloatArray,
+        cached_tokens: FloatArray | None = None,
+        written_tokens: FloatArray | None = None,
+        /,
     ) -> FloatArray:
-        """USD of single requests of so many tokens (N,), of which some (N,) were read from a cache.
+        """USD of single requests of so many tokens (N,), of which some (N,) were read from a cache or written to one.
 
         Those cost as much as other input where their price is not known.
 
@@ -96,20 +101,28 @@ class Price:
         >>> price.usd(np.array([500.0, 1000]), np.array([10.0, 10]), np.array([400.0, 0])).round(5)
         array([0.00016, 0.00204])
         """
-        cached = np.zeros_like(input_tokens) if cached_tokens is None else cached_tokens
+        zero = np.zeros_like(input_tokens)
+        cached, written = (zero if tokens is None else tokens for tokens in (cached_tokens, written_tokens))
         usd = np.full(np.shape(input_tokens), self.usd_per_request)
         lists = [{"above_input_tokens": -1.0, **{name: getattr(self, name) for name in USD}}, *self.long_context]
-        per_input, per_output, per_cached = (np.zeros_like(usd) for _ in range(3))
+        per_input, per_output, per_cached, per_written = (np.zeros_like(usd) for _ in range(4))
         for prices in sorted(lists, key=lambda tier: tier["above_input_tokens"]):
             longer = input_tokens > prices["above_input_tokens"]
-            read = prices.get(CACHED)
+            read, write = prices.get(CACHED), prices.get(WRITE)
             for of, price in (
                 (per_input, prices[INPUT]),
                 (per_output, prices[OUTPUT]),
                 (per_cached, prices[INPUT] if read is None else read),
+                (per_written, prices[INPUT] if write is None else write),
             ):
                 of[longer] = price
-        return usd + per_input * (input_tokens - cached) + per_cached * cached + per_output * output_tokens
+        return (
+            usd
+            + per_input * (input_tokens - cached - written)
+            + per_cached * cached
+            + per_written * written
+            + per_output * output_tokens
+        )
 
     def at_most_saved(self, cached_tokens: FloatArray, input_tokens: FloatArray, /) -> FloatArray:
         """USD (N,) by which requests would be cheaper, were so many of their tokens read from a cache.

@@ -72,11 +72,12 @@ def headline(report: "Report", scenario: Scenario) -> str:
     pool = [f"{n} {what}" for n, what in ((models, "models"), (aggregators, "aggregators")) if n > 1]
     beyond = report.candidates.extrapolated(choice.row)
     among = f" among {' x '.join(pool)}" if pool else ""
+    doubts = "".join(f" But {doubt}." for doubt in report.candidates.doubts(choice.row))
     at_a_time = f" ({choice.parallelism} at a time)" * (choice.parallelism != 1)
     return (
         f"{scenario.name}: use {choice.model} with k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
         f"{at_a_time}: {figures} on average"
-        f" (the {report.headline} choice{among}){beyond and f'; {beyond}'}."
+        f" (the {report.headline} choice{among}){beyond and f'; {beyond}'}.{doubts}"
     )
 
 

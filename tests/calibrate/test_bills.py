@@ -14,23 +14,18 @@ WHERE = {"cached": 1e-7, "written": None}
 LONGER = {"above_input_tokens": 1500.0, "usd_per_input_token": 2e-6, "usd_per_output_token": 8e-6}
 
 
-def bill(price, tokens_in, tokens_out, cached):
+def bill(price, tokens_in, tokens_out, cached, written):
     """One request after the other, written out."""
     total = []
-    for n, out, read in zip(tokens_in, tokens_out, cached, strict=True):
-        usd, output, from_cache = (
-            price.usd_per_input_token,
-            price.usd_per_output_token,
-            price.usd_per_cached_input_token,
-        )
+    for n, out, read, made in zip(tokens_in, tokens_out, np.nan_to_num(cached), np.nan_to_num(written), strict=True):
+        prices = vars(price)
         for tier in price.long_context:
-            if n > tier["above_input_tokens"]:
-                usd, output = tier["usd_per_input_token"], tier["usd_per_output_token"]
-                from_cache = tier.get("usd_per_cached_input_token")
-        read = 0 if np.isnan(read) else read
-        total.append(
-            (n - read) * usd + read * (usd if from_cache is None else from_cache) + out * output + price.usd_per_request
-        )
+            prices = tier if n > tier["above_input_tokens"] else prices
+        usd = prices["usd_per_input_token"]
+        from_cache, to_cache = (prices.get(f"usd_per_{what}_token") for what in ("cached_input", "cache_write"))
+        input_usd = (n - read - made) * usd
+        input_usd += read * (usd if from_cache is None else from_cache) + made * (usd if to_cache is None else to_cache)
+        total.append(input_usd + out * prices["usd_per_output_token"] + price.usd_per_request)
     return np.array(total)
 
 
@@ -39,6 +34,8 @@ PRICES = [
     Price(1e-6, 4e-6, 1e-7, usd_per_request=0.01),
     Price(1e-6, 4e-6, 1e-7, (LONGER,)),
     Price(1e-6, 4e-6, 1e-7, ({**LONGER, "usd_per_cached_input_token": 2e-7},)),
+    Price(1e-6, 4e-6, 1e-7, usd_per_cache_write_token=1.25e-6),
+    Price(1e-6, 4e-6, None, ({**LONGER, "usd_per_cache_write_token": 2.5e-6},), usd_per_cache_write_token=1.25e-6),
 ]
 
 
@@ -47,18 +44,22 @@ def test_a_bill_is_the_sum_of_its_tokens(price):
     rng = np.random.default_rng(0)
     tokens_in = rng.integers(0, 3000, 200).astype(float)
     tokens_out, cached = rng.integers(0, 500, 200).astype(float), np.floor(tokens_in * rng.random(200))
+    written = np.floor((tokens_in - cached) * rng.random(200))
     cached[::7] = np.nan
     np.testing.assert_allclose(
-        price.usd(tokens_in, tokens_out, np.nan_to_num(cached)), bill(price, tokens_in, tokens_out, cached), rtol=1e-12
+        price.usd(tokens_in, tokens_out, np.nan_to_num(cached), written),
+        bill(price, tokens_in, tokens_out, cached, written),
+        rtol=1e-12,
     )
-    without = bill(price, tokens_in, tokens_out, np.zeros(200))
+    without = bill(price, tokens_in, tokens_out, np.zeros(200), np.zeros(200))
     np.testing.assert_allclose(price.usd(tokens_in, tokens_out), without, rtol=1e-12)
 
 
-def samples(tokens_in, cached=None, correct=None, tokens_out=0.0):
+def samples(tokens_in, cached=None, correct=None, tokens_out=0.0, written=None):
     n = len(tokens_in)
     columns = {"input_tokens": np.array(tokens_in, float), "output_tokens": np.full(n, tokens_out)}
     columns |= {} if cached is None else {"cached_input_tokens": np.array(cached, float)}
+    columns |= {} if written is None else {"cache_write_tokens": np.array(written, float)}
     return Samples("m", ["q"], np.zeros(n, int), np.ones(n) if correct is None else np.array(correct, float), columns)
 
 
@@ -81,8 +82,19 @@ def samples(tokens_in, cached=None, correct=None, tokens_out=0.0):
           "too much"]),
         (samples([1000, 3000], [500, 2500]), Price(1e-6, 4e-6, 1e-7, usd_per_cache_write_token=1.25e-6),
          ["75 % of the input tokens were read from a cache and are billed as such: 0.00065 USD a call, not 0.002",
-          "what input was written to the cache is not read from logs, so it is billed as other input: at 1.25e-06 USD a token "
-          "it is at most 0.000125 USD a call more"]),
+          "the log has no cache_write_tokens: input that was written to the cache is billed as other input, which may be up to "
+          "0.000125 of 0.00065 USD a call too little"]),
+        (samples([1000, 3000], [500, 2500], written=[400, 500]), Price(1e-6, 4e-6, 1e-7, usd_per_cache_write_token=1.25e-6),
+         ["75 % of the input tokens were read from a cache and are billed as such: 0.0007625 USD a call, not 0.002112",
+          "22.5 % of the input tokens were written to a cache and are billed as such: 0.0007625 USD a call, not 0.00065"]),
+        (samples([1000, 3000], [500, 2500], written=[400, np.nan]), Price(1e-6, 4e-6, 1e-7, usd_per_cache_write_token=1.25e-6),
+         ["75 % of the input tokens were read from a cache and are billed as such: 0.0007 USD a call, not 0.00205",
+          "10 % of the input tokens were written to a cache and are billed as such: 0.0007 USD a call, not 0.00065",
+          "1 of 2 samples lack cache_write_tokens: input that was written to the cache is billed as other input, which may be up "
+          "to 6.25e-05 of 0.0007 USD a call too little"]),
+        (samples([1000, 3000], [0, 0], written=[500, 1500]), Price(1e-6, 4e-6, 1e-7),
+         ["1000 input tokens a call were written to a cache, at a price that is not known: they are billed as other input; a "
+          "price file may have usd_per_cache_write_token"]),
         (samples([1000, 3000, 9e9], [500, 2500, 0], [1, 0, np.nan]), Price(1e-6, 4e-6, 1e-7),  # failed samples count nowhere
          ["75 % of the input tokens were read from a cache and are billed as such: 0.00065 USD a call, not 0.002"]),
         (samples([1000], tokens_out=100.0), Price(2e-6, 4e-6, remarks=("odd",), hours="9 of 168 hours a week",
@@ -99,22 +111,24 @@ def test_what_is_not_known_of_the_cache_is_said_with_its_dollars(log, price, sai
     read = log.columns.get("cached_input_tokens", np.full(len(log), np.nan))
     if price.usd_per_cached_input_token is None:
         read = np.zeros(len(log))
-    expected = bill(price, log["input_tokens"], log["output_tokens"], read)
+    written = log.columns.get("cache_write_tokens", np.zeros(len(log)))
+    expected = bill(price, log["input_tokens"], log["output_tokens"], read, written)
     np.testing.assert_allclose(found["cost_usd"][scored], expected[scored])
 
 
 @pytest.fixture
 def log(tmp_path):
-    """Twelve questions with eight samples each, most of whose input was cached, and more or less of it at each call."""
+    """Twelve questions with eight samples each, most of whose input was read from a cache or written to one."""
     rng = np.random.default_rng(1)
-    rows = ["model,question_id,sample,correct,input_tokens,cached_input_tokens,output_tokens,latency_s"]
+    rows = [
+        "model,question_id,sample,correct,input_tokens,cached_input_tokens,cache_write_tokens,output_tokens,latency_s"
+    ]
     for q in range(12):
         p, tokens = rng.beta(2, 2), rng.integers(500, 4000)
         for s in range(8):
             cached = rng.integers(0, tokens)
-            rows.append(
-                f"m,q{q},{s},{int(rng.random() < p)},{tokens},{cached},{rng.integers(100, 400)},{rng.gamma(2, 2):.3f}"
-            )
+            made, out = rng.integers(0, tokens - cached), rng.integers(100, 400)
+            rows.append(f"m,q{q},{s},{int(rng.random() < p)},{tokens},{cached},{made},{out},{rng.gamma(2, 2):.3f}")
     (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")
     return read_log(tmp_path / "log.csv")
 
@@ -132,14 +146,17 @@ def test_a_profile_of_the_log_bills_what_calibrate_says_at_every_k(log, tmp_path
 
 
 @pytest.mark.parametrize("inference", ["beta", "lognormal"])
-def test_a_fitted_profile_has_the_share_of_the_input_that_was_cached(log, tmp_path, inference):
-    price = PRICES[1]
+@pytest.mark.parametrize("price", [PRICES[1], PRICES[4]], ids=repr)
+def test_a_fitted_profile_has_the_shares_of_the_input_that_a_cache_had_or_got(log, tmp_path, inference, price):
     (model,) = calibrated(log, {"m": price}, inference=inference, B=20)
     save([model], tmp_path / "p.yaml")
     part = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["m"]["costs"][0]
     (samples,) = log.samples()
     share = samples["cached_input_tokens"].sum() / samples["input_tokens"].sum()
     assert part["cached_input_share"] == pytest.approx(share, rel=1e-5)
+    made = samples["cache_write_tokens"].sum() / samples["input_tokens"].sum()
+    known = {} if price.usd_per_cache_write_token is None else {"cache_write_share": pytest.approx(made, rel=1e-5)}
+    assert {name: part[name] for name in part if name == "cache_write_share"} == known
     assert part["min_cacheable_tokens"] == 0  # the log shows that they are cached, however short
     (profile,) = load_models(tmp_path / "p.yaml").values()
     column = Exact().estimate(profile, OneCall(), np.array([1, 4]), 1).columns["cost"]

@@ -157,6 +157,24 @@ def test_models_with_grades_and_models_without_are_written_together(capsys, tmp_
         (Grading(scale=(0, 1)), 1 + 1e-12, 1.0),
         (Grading(right_if="== pass"), "pass", 1.0),
         (Grading(right_if="== pass"), "fail", 0.0),
+        (Grading(right_if="== pass"), "Timeout", 0.0),
+        (Grading(right_if="== pass"), "wrong", 0.0),
+        (Grading(right_if="== no"), "No", 1.0),
+        (Grading(right_if="== no"), "fail", 0.0),  # both are wrong by themselves
+        (Grading(right_if="== true"), True, 1.0),
+        (Grading(right_if="== true"), "1", 1.0),
+        (Grading(), "Yes", 1.0),
+        (Grading(), " PASSED ", 1.0),
+        (Grading(), "incorrect", 0.0),
+        (Grading(), "Wrong", 0.0),
+        (Grading(), "100%", 1.0),
+        (Grading(), "85 %", 0.85),
+        (Grading(), "0/3", 0.0),
+        (Grading(), "7 / 10", 0.7),
+        (Grading(right_if=">= 70%"), "7/10", 1.0),
+        (Grading(right_if=">= 7/10"), "69.9%", 0.0),
+        (Grading(right_if=">= 0.7"), "70%", 1.0),
+        (Grading(scale=(0, 1)), "62.5%", 0.625),
         (Grading(right_if="<= 0.5"), "0.5", 1.0),
         (Grading(key="a"), '{"a": 1, "b": 0}', 1.0),
         (Grading(key="a.b"), {"a.b": 0, "a": {"b": 1}}, 0.0),
@@ -175,6 +193,44 @@ def test_scores_that_cannot_be_read_are_refused_in_a_sentence(score):
     for grading in (Grading(), Grading(scale=(0, 10)), Grading(key="b")):
         with pytest.raises(MooInferError, match="the score"):
             grading(score)
+
+
+@pytest.mark.parametrize(
+    ("grading", "score", "said"),
+    [
+        (Grading(right_if=">= 70"), "85%", r"the score '85%' is a share of 1, 0.85, but --right-if \">= 70\" is not of shares"),
+        (Grading(scale=(0, 10)), "7/10", "the score '7/10' is a share of 1, 0.7, but --scale 0,10 is not of shares"),
+        (Grading(scale=(-1, 1)), "0%", "a share of 1, 0, but --scale -1,1 is not"),
+        (Grading(), "7/0", "the score '7/0' is neither right nor wrong"),
+        (Grading(), "110%", "the score 1.1 is neither right nor wrong, not from 0 to 1"),
+        (Grading(), "C", "the score 'C' is neither right nor wrong"),  # the choice that is right?
+        (Grading(), "yes, mostly", "the score 'yes, mostly' is neither right nor wrong"),
+        (Grading(right_if=">= 0.5"), "great", "the score 'great' is no number"),
+    ],
+)  # fmt: skip
+def test_scores_of_which_it_is_not_clear_what_they_say_are_refused(grading, score, said):
+    with pytest.raises(MooInferError, match=said):
+        grading(score)
+
+
+@pytest.mark.parametrize(
+    "marks", [("yes", "no"), ("Pass", "Fail"), ("correct", "incorrect"), ("100%", "0%"), ("1/1", "0/1")]
+)
+def test_tables_with_words_for_right_and_wrong_are_read(capsys, file, marks):
+    rows = "".join(f"q{i % 4},{marks[i % 3 > 0]}\n" for i in range(12))
+    assert run(["calibrate", str(file("question_id,correct\n" + rows)), "--json", "--bootstrap", "2"]) == 0
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert model["pass_at_k"] == pytest.approx([1 / 3, 2 / 3, 1])
+
+
+def test_shares_are_grades(capsys, file):
+    path = str(file("question_id,correct\n" + "".join(f"q{i % 4},{i % 11}/10\n" for i in range(12))))
+    assert run(["calibrate", path]) == 2
+    assert '--right-if ">= 0.5"' in capsys.readouterr().err
+    for option, value in ((["--scale", "0,1"], 5.5 / 12), (["--right-if", ">= 50%"], 6 / 12)):
+        assert run(["calibrate", path, *option, "--json", "--bootstrap", "2"]) == 0
+        (model,) = json.loads(capsys.readouterr().out)["models"]
+        assert (model["best_at_k"] or model["pass_at_k"])[0] == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +274,7 @@ def test_a_key_that_leads_to_several_parts_is_named_with_what_comes_before(capsy
 
 
 def test_marks_are_named_where_all_scores_are_text_and_not_where_one_is_odd(capsys, file):
-    rows = [{"question_id": f"q{i}", "correct": f"{i % 7}/10"} for i in range(20)]
+    rows = [{"question_id": f"q{i}", "correct": f"{i % 7} stars"} for i in range(20)]
     assert run(["calibrate", str(file("\n".join(map(json.dumps, rows)), "log.jsonl"))]) == 2
     assert capsys.readouterr().err.count("a mark says what is right") == 2
     rows = [{"question_id": f"q{i}", "correct": "?" if i == 3 else i % 2} for i in range(20)]

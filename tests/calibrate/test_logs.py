@@ -16,7 +16,7 @@ from moo_infer.read import log as module
 REGISTRY = Registry(entry_points=False)
 HEADER = "model,question_id,sample,correct\n"
 ROWS = "m,q1,1,1\nm,q1,2,0\n"
-ALL = "model,question_id,sample,correct,answer,score,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,latency_s,cost_usd,energy_j\n"
+ALL = "model,question_id,sample,correct,answer,score,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,latency_s,cost_usd,energy_j,cache_write_tokens\n"
 
 
 def read(*paths, **options):
@@ -26,7 +26,7 @@ def read(*paths, **options):
 def test_a_table_becomes_samples_of_every_model(file):
     path = file(
         ALL
-        + "b,q2,2,True,B,0.5,10,2,20,5,1.5,0.001,3\n"
+        + "b,q2,2,True,B,0.5,10,2,20,5,1.5,0.001,3,4\n"
         + "b,q2,1,0, A ,,10,,20,,2.5,0.002,\n"
         + "a,q1,1,,,,,,,,,,\n"
         + "b,q1,1,false,B ,0.25,10,,30,,0.5,,\n"

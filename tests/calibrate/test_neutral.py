@@ -12,7 +12,7 @@ from moo_infer.calibrate import COLUMNS, Log, read_log
 REGISTRY = Registry(entry_points=False)
 HEADER = "model,question_id,sample,correct\n"
 ROWS = "m,q1,1,1\nm,q1,2,0\n"
-ALL = "model,question_id,sample,correct,answer,score,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,latency_s,cost_usd,energy_j\n"
+ALL = "model,question_id,sample,correct,answer,score,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,latency_s,cost_usd,energy_j,cache_write_tokens\n"
 
 
 def read(*paths, **options):
@@ -20,10 +20,10 @@ def read(*paths, **options):
 
 
 def test_the_types_are_fixed(file):
-    frame = read(file(ALL + "1,2,3.0,1.0,4,5,6,0,7,1,8,9,10\n")).frame
+    frame = read(file(ALL + "1,2,3.0,1.0,4,5,6,0,7,1,8,9,10,2\n")).frame
     assert frame.columns == [name for name in COLUMNS if name != "target"]
     text, whole, number = (pl.String, pl.String), pl.Int64, pl.Float64
-    assert frame.dtypes == [*text, whole, pl.Boolean, pl.String, number, *[whole] * 4, *[number] * 3]
+    assert frame.dtypes == [*text, whole, pl.Boolean, pl.String, number, *[whole] * 5, *[number] * 3]
     assert frame.row(0)[:5] == ("1", "2", 3, True, "4")
 
 
@@ -42,7 +42,7 @@ def test_columns_that_say_nothing_are_left_out(file):
         (HEADER, "holds no samples"),
         ("", "is empty"),
         (" \n\n", "is empty"),
-        (HEADER + "m,q,1,yes\n", r"row 1 \(question 'q'\): correct: the score 'yes' is neither right nor wrong; a mark says what is right: --right-if \"== yes\""),
+        (HEADER + "m,q,1,C\n", r"row 1 \(question 'q'\): correct: the score 'C' is neither right nor wrong; a mark says what is right: --right-if \"== C\""),
         (HEADER + ROWS + "m,q3,1,0.5\nm,q3,2,0.7\nm,q3,3,0.2\n", r"3 of 5 samples have scores between 0 and 1: they are graded, not right or wrong; a threshold"),
         (HEADER + "m,q,,1\nm,q,,1\nm,q,1,1\n", r"row 1 \(question 'q'\), row 2 \(question 'q'\): sample is blank"),
         (HEADER + "m,q,1.5,1\n", r"sample: must be a whole number from 0 to 2.53, got '1.5'"),
@@ -59,6 +59,9 @@ def test_columns_that_say_nothing_are_left_out(file):
         (ALL + "m,q,1,1,,,,,,,,,nan\n", r"energy_j: must be a finite number >= 0, got 'nan'"),
         (ALL + "m,q,1,1,,inf,,,,,,,\n", r"score: must be a finite number, got 'inf'"),
         (ALL + "m,q,1,1,,,10,11,,,,,\n", r"cached_input_tokens = 11 is more than input_tokens = 10, which are all"),
+        (ALL + "m,q,1,1,,,10,,,,,,,11\n", r"cache_write_tokens = 11 is more than input_tokens = 10, which are all"),
+        (ALL + "m,q,1,1,,,10,6,,,,,,5\n",
+         r"cached_input_tokens = 6 and cache_write_tokens = 5 are together more than input_tokens = 10, which are all"),
         ("model,sample,question_id,correct,model\nm,1,q,1,n\n", "the header has model twice"),
         ("a;b;c\n1;2;3\n", r"is of no known format \(it begins 'a;b;c'; columns are separated by commas\); where it is one of these, --format NAME \(format=\) reads it: bigcodebench, .*, table; of a table"),
         ('{"id": 1, "text": "x"}\n', r"is of no known format \(its keys: id, text\)"),
