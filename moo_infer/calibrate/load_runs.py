@@ -22,6 +22,7 @@ LEAST = {  # of a row, and whether it may be that
 }
 
 LARGEST = 1e12  # tokens, requests or seconds: more are a mistake, and squares of them would cancel in a fit
+READABLE = sys.float_info.max / 2**30  # so that sums of a billion numbers and their differences are finite, too
 FAILED = ("failed request", "failed requests")
 
 Row = dict[str, float]
@@ -136,6 +137,6 @@ def _looked_up(record: object, path: tuple[str, ...]) -> tuple[object, str]:
 
 def _finite(value: object, path: tuple[str, ...]) -> float:
     # NaN and integers that no float can hold compare as not less
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= READABLE:
         raise MooInferError(f"{'.'.join(path)}: must be a finite number, got {value!r:.40}")
     return value
