@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import MooInferError
 
-__all__ = ["COLUMNS", "FAILED", "NEEDED", "Document", "Row", "Run", "known", "number", "optional"]
+__all__ = ["COLUMNS", "FAILED", "LARGEST", "NEEDED", "Document", "Row", "Run", "known", "number", "optional"]
 
 COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
 NEEDED = ("input_tokens", "output_tokens", "latency_s")
