@@ -88,3 +88,30 @@ def test_an_anchor_that_stands_twice_is_named():
 def test_an_unknown_alias_is_named():
     with pytest.raises(MooInferError, match="here: line 1: found undefined alias"):
         parse_yaml("[*nobody]", "here")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("2025-02-30", "must be a date, got '2025-02-30'"),
+        ("2025-01-01T25:00:00Z", "must be a date, got "),
+        ("!!timestamp soon", "must be a date, got 'soon'"),
+        ("!!int ten", "must be a whole number of at most 308 digits, got 'ten'"),
+        ("!!float ten", "must be a number, got 'ten'"),
+        ("!!bool 5", "must be true or false, got '5'"),
+        ("9" * 400, "must be a whole number of at most 308 digits, got '99999"),
+        ("-" + "9" * 5000, "must be a whole number of at most 308 digits, got '-9999"),
+        ("0x" + "f" * 5000, "must be a whole number of at most 308 digits, got '0xffff"),
+        ("{[1]: 2}", "a key must be a name or a number, got a list"),
+        ("{{a: 1}: 2}", "a key must be a name or a number, got a mapping"),
+    ],
+)
+def test_values_that_are_not_of_their_type_are_refused_in_words(value, message):
+    with pytest.raises(MooInferError, match="here: line 2: ") as refused:
+        parse_yaml(f"a: 1\nb: {value}", "here")
+    assert message in str(refused.value)
+    assert len(str(refused.value)) < 110
+
+
+def test_whole_numbers_that_a_float_can_hold_are_read():
+    assert parse_yaml("[" + "9" * 308 + ", 0x10]", "here") == [10**308 - 1, 16]

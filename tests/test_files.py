@@ -1,18 +1,22 @@
 """Files are read once they are files, and written whole or not at all, whatever happens meanwhile."""
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
 from moo_infer import MooInferError
-from moo_infer.core.files import aside, head, limited_text
+from moo_infer.calibrate import read_log
+from moo_infer.core.files import aside, csv_rows, head, limited_text, panics_as_errors
 
 ROOT = Path(__file__).parent.parent
 LOG = ROOT / "examples" / "log.csv"
@@ -157,3 +161,61 @@ def test_who_has_closed_standard_output_or_error_gets_the_right_exit_code():
             check=False,
         )
         assert (call.returncode, call.stdout, call.stderr) == (code, "", said)
+
+
+def test_a_panic_is_an_error_of_polars_and_its_report_does_not_reach_standard_error(capfd):
+    def panic():
+        with panics_as_errors():
+            os.write(2, b"thread 'async-executor-1' panicked at crates/polars:\n")
+            raise pl.exceptions.PanicException("called `Option::unwrap()` on a `None` value")
+
+    with pytest.raises(pl.exceptions.ComputeError, match="it is damaged"):
+        panic()
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+@pytest.mark.parametrize("error", [None, pl.exceptions.ComputeError("no"), KeyboardInterrupt()], ids=repr)
+def test_what_else_is_written_while_polars_reads_reaches_standard_error(capfd, error):
+    with contextlib.suppress(pl.exceptions.ComputeError, KeyboardInterrupt), panics_as_errors(), panics_as_errors():
+        os.write(2, b"meanwhile, ")
+        if error is not None:
+            raise error
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "meanwhile, after"
+
+
+def test_polars_reads_where_standard_error_is_closed():
+    words = "import os; os.close(2); from moo_infer.calibrate import read_log; import sys; read_log(sys.argv[1])"
+    assert subprocess.run([sys.executable, "-c", words, LOG], check=False).returncode == 0
+
+
+def test_damaged_parquet_is_read_or_refused_in_one_sentence(tmp_path, capfd):
+    path = tmp_path / "log.parquet"
+    pl.read_csv(LOG).head(40).write_parquet(path)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    places = {**dict.fromkeys(range(98, footer, 14), 0xFF), **dict.fromkeys(range(footer + 1, len(whole), 18), 1)}
+    refused = 0
+    for place, mask in places.items():  # polars 2.1 panics at three pages and at two schemas
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                read_log(path)
+            except MooInferError as error:
+                refused += 1
+                assert "\n" not in str(error)
+    assert refused > 50
+    assert capfd.readouterr().err == ""
+
+
+def test_rows_of_a_csv_know_the_lines_they_end_at():
+    rows = list(csv_rows([(2, 'a,"b\n'), (3, 'c"\n'), (7, "d,e\rf\n"), (8, " , x\n")]))
+    assert [(number, row if isinstance(row, list) else str(row)) for number, row in rows] == [
+        (3, ["a", "b\nc"]),
+        (7, "is no CSV: a line ends within a field"),
+        (8, [" ", " x"]),
+    ]
+    with pytest.raises(MooInferError, match="line 9: is no CSV: a quote does not end"):
+        list(csv_rows([(8, "a,b\n"), (9, '"a,b')]))

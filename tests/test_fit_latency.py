@@ -340,3 +340,16 @@ def test_what_else_is_refused(tmp_path, cli):
     )
     with pytest.raises(MooInferError, match="batch: needs 0 < ttft_s < latency_s"):
         fit_batch(unstreamed)
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        Measured(np.array([1.0, 4, 16]), np.full(3, 512.0), np.array([100, 1e12, 100]), np.full(3, 0.2), np.full(3, 1.5)),
+        Measured(np.array([1.0, 4, 16]), np.full(3, 512.0), np.full(3, 1e12), np.full(3, 1e-320), np.full(3, 1e-310)),
+    ],
+    ids=["of one run nothing is left", "no float"],
+)  # fmt: skip
+def test_measurements_too_far_apart_for_one_fit_are_refused(measured):
+    with pytest.raises(MooInferError, match="the measurements cannot be fitted together: their lengths or times are"):
+        fit_batch(measured)

@@ -235,3 +235,34 @@ def test_another_zip_is_refused(tmp_path):
         read(path)
     with pytest.raises(MooInferError, match=r"x\.zip: is a ZIP without header\.json, no log of inspect_ai"):
         read(path, "inspect-ai")
+
+
+@pytest.mark.parametrize("how", ["damaged", "encrypted"])
+def test_a_member_that_cannot_be_unpacked_is_left_out_aloud(tmp_path, how):
+    path = packed(tmp_path / "x.eval", members())
+    whole = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        infos = {info.filename: info for info in archive.infolist()}
+        directory = archive.start_dir
+    info = infos["samples/q2_epoch_1.json"]
+    if how == "encrypted":
+        entry = whole.index(info.filename.encode(), directory) - 46
+        whole[info.header_offset + 6] |= 1
+        whole[entry + 8] |= 1
+    else:
+        begin = info.header_offset + 30 + len(info.filename)
+        whole[begin : begin + 30] = b"\xff" * 30
+    path.write_bytes(whole)
+    said = r"x\.eval: 1 of 9 records are left out: samples/q2_epoch_1\.json: is damaged: it cannot be unpacked$"
+    with pytest.warns(UserWarning, match=said):
+        assert read(path).n.sum() == 8
+
+
+def test_seconds_that_no_float_holds_are_not_known(changed):
+    usage = {"input_tokens": 1, "output_tokens": 2}
+    event = {"event": "model", "model": "mockllm/model", "cache": "read", "working_time": 10**400}
+    path = changed({"events": [event | {"output": {"time": 10**400, "usage": usage}}]})
+    with pytest.warns(UserWarning, match="came from the cache of inspect_ai"):
+        samples = read(path)
+    assert "latency_s" not in samples.columns
+    assert samples.n.sum() == len(samples["input_tokens"])

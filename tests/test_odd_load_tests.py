@@ -144,7 +144,7 @@ def test_a_file_that_breaks_off_is_refused_and_one_broken_line_is_not(tmp_path):
 
 
 def test_a_load_that_cannot_be_is_not_known(tmp_path):
-    with pytest.warns(UserWarning, match="how many requests ran must be > 0, got -"):
+    with pytest.warns(UserWarning, match=r"how many requests ran must be > 0 and at most 1e\+12, got -"):
         measured = read([written(tmp_path / "a.json", bench(simulated()[0], False) | {"request_throughput": -1})])
     assert np.isnan(measured.concurrency).all()
 
@@ -174,3 +174,51 @@ def test_a_gzip_is_read(tmp_path):
     with gzip.open(tmp_path / "runs.jsonl.gz", "wt") as file:
         file.write(text)
     assert len(read([tmp_path / "runs.jsonl.gz"])) == 5
+
+
+HEADER = "input_tokens,output_tokens,latency_s\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("100,5\r0,1.5", "is no CSV: a line ends within a field"),
+        ('100,"5"0,1.5', "is no CSV: ',' expected after '\"'"),
+        ("100,50,1,5", "has 4 fields, but the header names 3"),
+    ],
+)
+def test_a_line_of_a_csv_that_cannot_be_is_left_out_aloud(tmp_path, line, said):
+    rows = ["100,50,1.5"] * 4
+    (tmp_path / "log.csv").write_bytes(f"# of one GPU\n{HEADER}{line}\n".encode() + "\n".join(rows).encode())
+    with pytest.warns(UserWarning, match=f"log.csv: 1 of 5 records are left out: line 3: {said}"):
+        assert read([tmp_path / "log.csv"]).latency_s.tolist() == [1.5] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + '\n# idle\n100,50,1.5\n100,"50,1.5', "line 5: is no CSV: a quote does not end"),
+        (HEADER.replace(",", ",\r", 1), "is no CSV with input_tokens, output_tokens, latency_s"),
+    ],
+)
+def test_a_csv_whose_quotes_or_header_break_is_refused(tmp_path, text, message):
+    (tmp_path / "log.csv").write_bytes(text.encode())
+    with pytest.raises(MooInferError, match=f"log.csv: {message}"):
+        read([tmp_path / "log.csv"])
+
+
+@pytest.mark.parametrize("number", [10**400, 10**308, 1.7e308, -1.7e308], ids=lambda number: f"{number!s:.8}")
+@pytest.mark.parametrize("name", ["itls", "ttfts", "output_lens"])
+def test_a_number_near_the_largest_or_beyond_it_is_left_out(tmp_path, name, number):
+    document = bench(simulated()[1], True)
+    document[name][4] = [number, number] if name == "itls" else number
+    file = written(tmp_path / "run.json", document)
+    with pytest.warns(UserWarning, match=f"1 of 60 records are left out: line 1 request 5: {name}: must be a finite"):
+        assert len(read([file])) == REQUESTS - 1
+
+
+def test_times_whose_difference_no_float_holds_are_no_times(tmp_path):
+    records = aiperf_records(simulated()[0])
+    for i, record in enumerate(records):
+        record["metadata"]["request_start_ns"] = -(10**308) if i else 10**308
+    assert np.isnan(read([written(tmp_path / "profile_export.jsonl", *records)]).concurrency).all()

@@ -230,3 +230,26 @@ def test_what_is_wrong_in_a_scenario_is_named(tmp_path, text, message):
 def test_objects_are_checked_as_files_are(make, message):
     with pytest.raises(MooInferError, match=message):
         make()
+
+
+EXTREME = """
+models:
+  a:
+    inference: {{kind: {kind}, tokens_in_mean: 1, tokens_out_mean: 10, {fields}}}
+    costs: [{{kind: linear-cost, usd_per_input_token: 1, usd_per_output_token: 1}},
+            {{kind: linear-latency, seconds_per_input_token: 1, seconds_per_output_token: 1}}]
+"""
+
+
+def test_minus_zero_is_zero(tmp_path, cli):
+    fields = "tokens_in_std: -0.0, tokens_out_std: -0.0, accuracy_mean: 0.9, accuracy_std: -0.0"
+    (tmp_path / "my.yaml").write_text(EXTREME.format(kind="gaussian", fields=fields))
+    assert cli("recommend", "--models", tmp_path / "my.yaml", "--k", "1", "--estimator", "monte-carlo")[0] == 0
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")  # errors here, on a command line they are not
+def test_numbers_that_a_part_cannot_compute_with_are_refused_in_words(tmp_path, cli):
+    (tmp_path / "my.yaml").write_text(EXTREME.format(kind="beta", fields="mean: 0.6, concentration: 1e300"))
+    code, _, err = cli("recommend", "--models", tmp_path / "my.yaml", "--k", "1,2")
+    assert code == 2
+    assert "inference model 'beta' of 'a' fails: its numbers are too large or too small to be computed with" in err

@@ -1,6 +1,6 @@
 """What the calls of a sample of inspect_ai took: tokens, seconds and dollars, also of those from its own cache."""
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -103,8 +103,8 @@ def _output(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _seconds(value: object) -> float | None:
     """Finite seconds >= 0, or None."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
-        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= sys.float_info.max:
+        return None  # NaN is not within any bounds
     return float(value)
 
 

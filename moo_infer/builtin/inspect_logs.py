@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import MooInferError
-from ..core.files import head
+from ..core.files import head, panics_as_errors
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..read.bounds import zstandard_bound
@@ -155,7 +155,8 @@ def _zipped(path: Path) -> _Log:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise MooInferError(f"is damaged or cut off: {error}") from None
+        reason = f": {error}" if isinstance(error, zipfile.BadZipFile) else ""
+        raise MooInferError(f"is damaged or cut off{reason}") from None
     with archive:
         names = list(dict.fromkeys(archive.namelist()))
         start = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
@@ -239,10 +240,13 @@ def _parsed(archive: zipfile.ZipFile, name: str) -> Any:
         else:
             text = archive.read(info)
         return json.loads(text)
-    except (ValueError, RecursionError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise MooInferError(f"{name}: is damaged: {error}") from None
+    except (ValueError, RecursionError) as error:
+        reason = f": {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+        raise MooInferError(f"{name}: is damaged: it is no JSON{reason}") from None
     except NotImplementedError as error:
         raise MooInferError(f"{name}: {error}; write the log anew with `inspect log convert --to json`") from None
+    except (EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error):  # RuntimeError: encrypted
+        raise MooInferError(f"{name}: is damaged: it cannot be unpacked") from None
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
@@ -258,7 +262,11 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
         raise MooInferError(
             f"{info.filename:.60}: is damaged: up to {most:,} bytes, its directory has {info.file_size:,}"
         )
-    return "\n".join(pl.read_lines(packed).to_series().to_list())
+    try:
+        with panics_as_errors():
+            return "\n".join(pl.read_lines(packed).to_series().to_list())
+    except pl.exceptions.PolarsError:
+        raise MooInferError(f"{info.filename:.60}: is damaged: it cannot be unpacked") from None
 
 
 def _marked(given: object) -> object:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError, by_accident, listed
-from ..core.files import HEAD, head, whole_lines
+from ..core.files import HEAD, csv_rows, head, panics_as_errors, whole_lines
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..quantities.samples import COLUMNS, REQUIRED
@@ -84,8 +84,9 @@ class Table(LogReader):
 
         start = head(path)
         if start.startswith(PARQUET):
-            frame = pl.scan_parquet(path, glob=False)
-            return self._selected(frame, frame.collect_schema().names())
+            with panics_as_errors():
+                frame = pl.scan_parquet(path, glob=False)
+                return self._selected(frame, frame.collect_schema().names())
         if start.lstrip().startswith(b"["):
             return self._rows(entries(path))
         of_json = start.lstrip().startswith(b"{")
@@ -102,8 +103,9 @@ class Table(LogReader):
                 _refuse_a_short_end(path, len(names))
                 if twice := [name for name, n in Counter(names).items() if n > 1 and name in COLUMNS]:
                     raise MooInferError(f"the header has {twice[0]} twice")
-            return self._selected(frame, names)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+            with panics_as_errors():
+                return self._selected(frame, names)
+        except (pl.exceptions.PolarsError, OSError):
             return self._rows(entries(path) if of_json else _csv(path))
 
     def _selected(self, frame: "polars.LazyFrame", names: list[str]) -> "polars.LazyFrame":
@@ -194,7 +196,9 @@ def _columns(start: bytes, path: Path) -> Iterator[list[str]]:
 
     if start.startswith(PARQUET):
         try:
-            yield pl.scan_parquet(path, glob=False).collect_schema().names()
+            with panics_as_errors():
+                names = pl.scan_parquet(path, glob=False).collect_schema().names()
+            yield names
         except (pl.exceptions.PolarsError, OSError):  # cut off, but nothing else
             yield list(REQUIRED)
         return
@@ -215,37 +219,25 @@ def _refuse_a_short_end(path: Path, width: int) -> None:
         line = file.read().rpartition(b"\n")[2]
     if not line or path.name.endswith(".gz") or line.count(b'"') % 2 or b"\0" in line:
         return
-    fields = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
-    if len(fields) < width:
+    _, fields = next(csv_rows([(1, line.decode("utf-8", errors="replace"))]), (0, []))
+    if not isinstance(fields, MooInferError) and len(fields) < width:
         raise MooInferError(f"is cut off: the last line has {len(fields)} fields, but the header names {width}")
 
 
 def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any] | MooInferError]]:
     """The records of a CSV, and what is wrong with those that are none; raises MooInferError where it is cut off."""
-    csv.field_size_limit(2**31 - 1)  # answers may be long; the module's own limit is 128 KiB
-    rows = csv.reader((text for _, text in whole_lines(path)), strict=True)
-    try:
-        header = [name.strip() for name in next(rows)]
-    except csv.Error as error:
-        raise MooInferError(f"line {rows.line_num}: is no CSV: {error}") from None
-    while True:
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            where = f"line {rows.line_num}"
-            odd = MooInferError(f"{where}: is no CSV: {error}")
-            if "unexpected end of data" in str(error):
-                raise odd from None
-            yield where, odd
-            continue
-        if row is None:
-            return
-        if not row:
-            continue
-        where = f"line {rows.line_num}"
-        if len(row) > len(header):
+    rows = csv_rows(whole_lines(path))
+    number, names = next(rows)
+    if isinstance(names, MooInferError):
+        raise MooInferError(f"line {number}: {names}")
+    header = [name.strip() for name in names]
+    for number, row in rows:
+        where = f"line {number}"
+        if isinstance(row, MooInferError):
+            yield where, MooInferError(f"{where}: {row}")
+        elif len(row) > len(header):
             yield where, MooInferError(f"{where}: has {len(row)} fields, but the header names {len(header)}")
-        else:
+        elif row:
             yield where, dict(zip(header, row, strict=False))
 
 

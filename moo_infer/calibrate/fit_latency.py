@@ -92,7 +92,9 @@ def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float,
     (0.0065, 7.9e-05, 0.0)
     """
     B, itl = np.asarray(batch, dtype=np.float64), np.asarray(itl_s, dtype=np.float64)
-    values, errors, residual = _solved(np.stack([1 / itl, B / itl], axis=1), np.ones(len(itl)))
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        X = np.stack([1 / itl, B / itl], axis=1)
+    values, errors, residual = _solved(X, np.ones(len(itl)))
     alpha, beta = zip(values.tolist(), errors.tolist(), strict=True)
     return alpha, beta, float(np.abs(residual).mean())
 
@@ -307,13 +309,24 @@ def fit_serving(measured: Measured, kind: str | None = None, /) -> Fitted:
 def _solved(
     X: FloatArray, y: FloatArray, weights: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Non-negative least squares: values, standard errors (as if there were no bounds), and residuals."""
+    """Non-negative least squares: values, standard errors (as if there were no bounds), and residuals.
+
+    Raises:
+        MooInferError: where rounding leaves nothing of some values.
+    """
     from scipy.optimize import nnls
 
     root = np.ones(len(y)) if weights is None else np.sqrt(weights)
     scale = np.linalg.norm(X, axis=0)
-    A, b = X / scale * root[:, None], y * root
-    values = nnls(A, b)[0]
+    with np.errstate(invalid="ignore"):
+        A, b = X / scale * root[:, None], y * root
+    try:
+        values = nnls(A, b)[0]
+        spread = np.diag(np.linalg.inv(A.T @ A))
+    except (RuntimeError, ValueError):  # no solution after many steps, or one without information; or no numbers
+        spread = np.full(X.shape[1], np.nan)
+    if not (spread > 0).all():
+        raise MooInferError("the measurements cannot be fitted together: their lengths or times are too far apart")
     variance = float(((A @ values - b) ** 2).sum()) / max(len(y) - X.shape[1], 1)
-    errors = np.sqrt(np.diag(np.linalg.inv(A.T @ A)) * variance)
+    errors = np.sqrt(spread * variance)
     return values / scale, errors / scale, X @ (values / scale) - y

@@ -14,6 +14,13 @@ __all__ = ["parse_yaml", "read_yaml"]
 DEPTH = 20  # levels of nesting; the deepest file that makes sense has eight
 MOST_BYTES = 2**23  # of a file; LiteLLM's whole list of prices has a fifth of it
 MOST_NODES = 1_000_000  # of a document whose aliases are filled in; LiteLLM's whole list of prices has 60,000
+DIGITS = 308  # of integers: the largest float has one more
+TYPES = {  # what a scalar must be, by its tag
+    "bool": "true or false",
+    "float": "a number",
+    "int": f"a whole number of at most {DIGITS} digits",
+    "timestamp": "a date",
+}
 MOST_COPIED = 10_000_000  # characters that its aliases may add: long texts make few nodes large
 
 
@@ -66,18 +73,36 @@ def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # either is one
-    """The safe loader, but a key that stands twice is an error."""
+    """The safe loader, but a key that stands twice is an error, and so is a number that is too large for a float."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Refuse values that are not of their type, such as the 30th of February, and integers no float can hold."""
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, int) and abs(value) >= 10**DIGITS:
+                raise ValueError
+        except (ArithmeticError, AttributeError, LookupError, ValueError):
+            what = TYPES.get(node.tag.rpartition(":")[2], "of its type")
+            raise _refused(f"must be {what}, got {node.value!r:.40}", node) from None
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse duplicate keys, which YAML parsers let the last one win."""
+        """Refuse duplicate keys, which YAML parsers let the last one win, and keys that are lists or mappings."""
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                what = "mapping" if isinstance(key, yaml.MappingNode) else "list"
+                raise _refused(f"a key must be a name or a number, got a {what}", key)
             name = getattr(key, "value", None)
             if isinstance(name, str) and name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {name!r}", key.start_mark)
+                raise _refused(f"duplicate key {name!r}", key)
             seen.add(name if isinstance(name, str) else id(key))
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
+
+
+def _refused(reason: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
 
 
 def _refuse_bombs(text: str, where: str) -> None:

@@ -3,15 +3,17 @@
 Errors of reading say where, not in which file.
 """
 
+import csv
 import gzip
 import os
 import re
 import stat
+import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from .errors import MooInferError
 
@@ -20,10 +22,12 @@ __all__ = [
     "HEAD",
     "aside",
     "called_after",
+    "csv_rows",
     "ends_open",
     "head",
     "limited_text",
     "lines",
+    "panics_as_errors",
     "refuse_other_than_files",
     "whole_lines",
 ]
@@ -31,6 +35,8 @@ __all__ = [
 HEAD = 65_536  # bytes by which a format is recognised
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 GZIP = b"\x1f\x8b"
+PANIC = b" panicked at "  # in what Rust reports of a panic
+REPORTS = threading.RLock()  # standard error is one for all threads
 # What the tools whose results are read add to the name of a model, or call a file that is named after nothing.
 ADDED = re.compile(
     r"(^|[._-])(csv|parquet|jsonl|json|gz|eval_results|eval_all|results|samples)$"
@@ -126,6 +132,42 @@ def whole_lines(path: Path, /) -> Iterator[tuple[int, str]]:
         raise MooInferError(f"the gzip is damaged after line {number}") from None
 
 
+def csv_rows(
+    numbered: Iterable[tuple[int, str]], /, *, blank_first: bool = False
+) -> Iterator[tuple[int, list[str] | MooInferError]]:
+    """Yield the number of the line at which each row of a CSV ends, and its fields, or why it has none.
+
+    Args:
+        numbered: lines with their numbers, as `lines` gives them.
+        blank_first: whether blanks before a field are none of it, so that a quote may stand behind them.
+
+    Raises:
+        MooInferError: for a quote that does not end, as where a file is cut off.
+    """
+    csv.field_size_limit(2**31 - 1)  # answers may be long; the module's own limit is 128 KiB
+    number = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal number
+        for place, text in numbered:
+            number = place
+            yield text
+
+    rows = csv.reader(texts(), strict=True, skipinitialspace=blank_first)
+    while True:
+        try:
+            fields = next(rows, None)
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise MooInferError(f"line {number}: is no CSV: a quote does not end") from None
+            reason = "a line ends within a field" if "new-line" in str(error) else error
+            yield number, MooInferError(f"is no CSV: {reason}")
+        else:
+            if fields is None:
+                return
+            yield number, fields
+
+
 def ends_open(path: Path, /) -> bool:
     """Whether the last line of a file, or of a gzip of it, does not end, as where it is cut off."""
     with path.open("rb") as file:
@@ -148,6 +190,43 @@ def called_after(path: Path, /) -> str:
         before = name
         name = ADDED.sub("", name)
     return name or Path(os.path.realpath(path)).parent.name
+
+
+@contextmanager
+def panics_as_errors() -> Iterator[None]:
+    """Let polars read a file that may be damaged: where it panics, its ComputeError is raised.
+
+    A panic is no Exception, and Rust reports it on the standard error of the process before anybody can catch it. So
+    what is written there meanwhile is held back: it appears afterwards, or not at all where a panic is reported in it.
+    """
+    import polars as pl
+
+    with REPORTS, _standard_error_held_back():
+        try:
+            yield
+        except pl.exceptions.PanicException:
+            raise pl.exceptions.ComputeError("it is damaged") from None
+
+
+@contextmanager
+def _standard_error_held_back() -> Iterator[None]:
+    with ExitStack() as opened:
+        held = None
+        with suppress(OSError):  # it is closed, or nothing can be written elsewhere
+            own = os.dup(2)
+            opened.callback(os.close, own)
+            held = opened.enter_context(TemporaryFile())
+            os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            if held is not None:
+                os.dup2(own, 2)
+                held.seek(0)
+                written = held.read()
+                if PANIC not in written:
+                    with suppress(OSError), open(2, "wb", closefd=False) as standard_error:
+                        standard_error.write(written)
 
 
 @contextmanager

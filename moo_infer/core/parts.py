@@ -246,6 +246,7 @@ def _accepted(cls: type, key: str, value: object, here: str) -> object:
     if _is_number(hint) and isinstance(value, str):
         with suppress(ValueError):  # YAML takes 1e-6 for text
             value = float(value)
+    value = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0, which numpy does not take for negative
     try:
         return adapter.validate_python(value)
     except ValidationError as error:

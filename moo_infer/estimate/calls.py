@@ -307,5 +307,7 @@ def guarded(call: Callable[[], Result], who: str) -> Result:
         return call()
     except (MooInferError, MemoryError):
         raise
+    except OverflowError as error:
+        raise MooInferError(f"{who} fails: its numbers are too large or too small to be computed with") from error
     except Exception as error:
         raise MooInferError(f"{who} fails: {type(error).__name__}: {error}") from error

@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 
 from ..core.errors import MooInferError
+from ..core.files import panics_as_errors
 
 __all__ = ["MAX_LOG_BYTES", "PART", "allowed_bytes", "refuse_more", "zstandard_bound"]
 
@@ -82,8 +83,9 @@ def _refuse_many_rows(path: Path, allowed: int) -> None:
     import polars as pl
 
     try:
-        rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        with panics_as_errors():
+            rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, OSError):
         return  # whoever reads it says so
     if rows * ROW > allowed:
         raise _too_large(f"has {rows:,} rows, of which {allowed // ROW:,} are allowed")

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from ..core.errors import MooInferError
@@ -100,5 +100,5 @@ def _per_token(given: Any) -> Any:
     """USD per token of USD per million; what is no number is left for the check of the price."""
     try:
         return given if isinstance(given, bool) else float(Decimal(str(given)) / 10**6)  # 0.05 as 5e-08
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one whose power of ten has six digits and more
         return given

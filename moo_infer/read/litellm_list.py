@@ -33,7 +33,7 @@ BILLED = (
     "off_peak_pricing",
 )
 ALIKE = re.compile(r"(in|out)put_dbu_cost_per_token")  # the same price in units of Databricks
-UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # by prices of another form
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # by prices of another form
 # What logs call a provider, where the list calls it otherwise, or has the same models of the same cloud twice.
 PROVIDERS = {
     "alibaba": ("dashscope",),

@@ -5,13 +5,12 @@ Little's law, requests a second times the mean seconds of a request. So the summ
 the same.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import MooInferError
 from .load_bench import bench_runs
-from .load_runs import FAILED, Document, Row, Run, known, number, optional
+from .load_runs import FAILED, LARGEST, Document, Row, Run, known, number, optional
 
 __all__ = ["FORMATS", "runs"]
 
@@ -63,8 +62,9 @@ def runs(documents: Iterable[Document], /) -> Iterator[Run]:
         for run in reader(given):
             if run.means:
                 run.odd = [sentence.replace(": ", f" ({name}): ", 1) for sentence in run.odd]
-            if run.concurrency is not None and not 0 < run.concurrency < math.inf:
-                run.remarks.append(f"how many requests ran must be > 0, got {run.concurrency:g}: it is not known")
+            if run.concurrency is not None and not 0 < run.concurrency <= LARGEST:
+                bounds = f"> 0 and at most {LARGEST:g}"
+                run.remarks.append(f"how many requests ran must be {bounds}, got {run.concurrency:g}: it is not known")
                 run.concurrency = None
             yield run
     if unknown.odd:

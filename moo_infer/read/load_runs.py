@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import MooInferError
 
-__all__ = ["COLUMNS", "FAILED", "NEEDED", "Document", "Row", "Run", "known", "number", "optional"]
+__all__ = ["COLUMNS", "FAILED", "LARGEST", "NEEDED", "Document", "Row", "Run", "known", "number", "optional"]
 
 COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
 NEEDED = ("input_tokens", "output_tokens", "latency_s")
@@ -23,6 +23,7 @@ LEAST = {  # of a row, and whether it may be that
 
 LARGEST = 1e12  # tokens, requests or seconds: more are a mistake, and squares of them would cancel in a fit
 ROUNDING = 1e-9  # seconds of a request are a difference of clock readings in one place and written in another
+READABLE = sys.float_info.max / 2**30  # so that sums of a billion numbers and their differences are finite, too
 FAILED = ("failed request", "failed requests")
 
 Row = dict[str, float]
@@ -144,6 +145,6 @@ def _looked_up(record: object, path: tuple[str, ...]) -> tuple[object, str]:
 
 def _finite(value: object, path: tuple[str, ...]) -> float:
     # NaN and integers that no float can hold compare as not less
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= READABLE:
         raise MooInferError(f"{'.'.join(path)}: must be a finite number, got {value!r:.40}")
     return value

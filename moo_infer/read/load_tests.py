@@ -1,6 +1,5 @@
 """Reads what load tests of a server or an API write: the files of their tools, and a neutral CSV."""
 
-import csv
 import json
 import math
 import warnings
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, listed
-from ..core.files import head, lines
+from ..core.files import csv_rows, head, lines
 from .bounds import refuse_more
 from .json_files import entries, json_object
 from .load_formats import FORMATS, runs
@@ -190,24 +189,28 @@ def _documents(path: Path) -> Iterable[tuple[str, dict[str, Any] | MooInferError
 
 def _csv(path: Path) -> Iterator[Run]:
     """Rows of a CSV, each a run of its own: a row says itself how many ran."""
-    numbered = [(i, text) for i, text in lines(path) if not text.startswith("#")]
-    rows = csv.DictReader((text for _, text in numbered), skipinitialspace=True)
-    header = [column.strip() for column in rows.fieldnames or ()]
+    rows = csv_rows(((i, text) for i, text in lines(path) if not text.startswith("#")), blank_first=True)
+    _, names = next(rows, (0, []))
+    header = [] if isinstance(names, MooInferError) else [column.strip() for column in names]
     if missing := [column for column in NEEDED if column not in header]:
         raise MooInferError(
             f"is no CSV with {', '.join(missing)} (its header: {', '.join(header)!r:.60}); read are {READ}"
         )
-    rows.fieldnames = header
-    for row in rows:
-        run = Run()
-        run.add(f"line {numbered[rows.line_num - 1][0]}", _csv_row, row)
+    for i, row in rows:
+        run, where = Run(), f"line {i}"
+        if isinstance(row, MooInferError):
+            run.odd.append(f"{where}: {row}")
+        elif len(row) > len(header):
+            run.odd.append(f"{where}: has {len(row)} fields, but the header names {len(header)}")
+        else:
+            run.add(where, _csv_row, dict(zip(header, row, strict=False)))
         if run.rows:
             run.concurrency = run.rows[0].get("concurrency")
         yield run
 
 
-def _csv_row(row: dict[str, str | None]) -> Row:
-    given = {column: text.strip() for column in COLUMNS if (text := row.get(column) or "").strip()}
+def _csv_row(row: dict[str, str]) -> Row:
+    given = {column: text.strip() for column in COLUMNS if (text := row.get(column, "")).strip()}
     found = {}
     for column, text in given.items():
         try:

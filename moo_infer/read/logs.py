@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError
-from ..core.files import called_after, head
+from ..core.files import called_after, head, panics_as_errors
 from ..core.parts import check
 from ..interfaces import LogReader
 from ..quantities.samples import COLUMNS
@@ -149,8 +149,9 @@ def _raw(reader: LogReader, path: Path) -> Raw:
     try:
         read: Any = reader.read(path)
         if isinstance(read, pl.LazyFrame):
-            names = read.collect_schema().names()
-            frame = read.select(name for name in names if name in COLUMNS).collect()
+            with panics_as_errors():
+                names = read.collect_schema().names()
+                frame = read.select(name for name in names if name in COLUMNS).collect()
             others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
             return framed(frame.with_columns(others), None if head(path).startswith(PARQUET) else path)
         if isinstance(read, Iterable) and not isinstance(read, str | bytes):

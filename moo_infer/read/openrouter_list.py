@@ -42,7 +42,7 @@ def openrouter(path: Path, document: Mapping[str, Any], /) -> PriceList:
             return found
         try:
             return _entry(found[0], models[found[0]].get("pricing") or {}, found[1])
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             raise MooInferError(f"{path}: {found[0]}: pricing is not as OpenRouter writes it") from None
 
     return PriceList(f"OpenRouter's list {path.name} (sha256 {checksum(path)}, without dates)", list(models), look_up)

@@ -203,7 +203,7 @@ def _priced(entry: Entry, title: str) -> Price:
         remarks.append("the list says 0 USD for cached input, which is taken as not known")
     if base[INPUT] and not base.get(WRITE, 1):
         remarks.append("the list says 0 USD for input written to a cache, which is taken as the price of other input")
-    tiers = [{"above_input_tokens": float(a), **usd} for a, usd in zip(sorted(entry.lists)[1:], longer, strict=True)]
+    tiers = [{"above_input_tokens": a, **usd} for a, usd in zip(sorted(entry.lists)[1:], longer, strict=True)]
     source = f"{title}, entry {entry.name}"
     return Price(
         **first,

@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import MooInferError
+from ..core.files import panics_as_errors
 from ..interfaces import LogReader
 from ..registry import Registry
 from .json_files import beginnings, first_record
@@ -79,7 +80,7 @@ def _names(start: bytes, path: Path) -> list[str]:
     import polars as pl
 
     if start.startswith(PARQUET):
-        with suppress(pl.exceptions.PolarsError, OSError):
+        with suppress(pl.exceptions.PolarsError, OSError), panics_as_errors():
             return pl.scan_parquet(path, glob=False).collect_schema().names()
     for begun in beginnings(start, path):
         if keys := list(map(str, first_record(begun))):

@@ -762,3 +762,48 @@ def test_a_list_has_its_own_unit(litellm):
     given = by_hand(["plain-4=1,2"], per_million=True)
     found = find_prices(["acme/small", "plain-4"], litellm, DAY, given, per_million=True)
     assert [per_million(price) for price in found.values()] == [(1, 2), (1, 2)]
+
+
+HUGE = "9" * 400
+LITELLM_HUGE = {
+    "a price": {"input_cost_per_token": int(HUGE)},
+    "a price of longer prompts": {"input_cost_per_token_above_128k_tokens": int(HUGE)},
+    "a request": {"input_cost_per_request": -int(HUGE)},
+    "a prompt that is cached": {"prompt_cache_min_tokens": int(HUGE)},
+    "a tier": {"tiered_pricing": [{"range": [0, 1], "input_cost_per_token": int(HUGE)}]},
+    "a range": {"tiered_pricing": [{"range": [float("inf"), 1], "input_cost_per_token": 1e-6}]},
+}
+
+
+@pytest.mark.parametrize("odd", LITELLM_HUGE.values(), ids=LITELLM_HUGE)
+def test_numbers_of_litellm_that_no_float_holds_are_refused(tmp_path, odd):
+    with pytest.raises(MooInferError, match="list.json: acme/m: prices are not as LiteLLM writes them"):
+        only(tmp_path, CHAT | odd)
+
+
+def test_lengths_of_litellm_that_no_float_holds_are_refused(tmp_path):
+    with pytest.raises(MooInferError, match="above_input_tokens: must be a finite number >= 0, got 9999"):
+        only(tmp_path, CHAT | {f"input_cost_per_token_above_{HUGE}_tokens": 1e-6})
+
+
+OPENROUTER_HUGE = {
+    "a price": {"prompt": int(HUGE)},
+    "a request": {"request": int(HUGE)},
+    "images": {"image": int(HUGE)},
+    "a length": {"overrides": [{"min_prompt_tokens": float("inf"), "prompt": "2e-6"}]},
+}
+
+
+@pytest.mark.parametrize("odd", OPENROUTER_HUGE.values(), ids=OPENROUTER_HUGE)
+def test_numbers_of_openrouter_that_no_float_holds_are_refused(tmp_path, odd):
+    pricing = {"prompt": "1e-6", "completion": "2e-6"} | odd
+    file = written(tmp_path, json.dumps({"data": [{"id": "acme/m", "pricing": pricing}]}), "list.json")
+    with pytest.raises(MooInferError, match="list.json: acme/m: pricing is not as OpenRouter writes it"):
+        find_prices(["acme/m"], file, DAY)
+
+
+@pytest.mark.parametrize("number", [HUGE, "1e400", "1e1000000", "1e99999999999999999999"], ids=lambda n: n[:12])
+def test_prices_by_hand_that_no_float_holds_are_refused(number):
+    for per_million in (False, True):
+        with pytest.raises(MooInferError, match="usd_per_input_token: must be a finite number >= 0, got"):
+            by_hand({"m": {"usd_per_input_token": number, "usd_per_output_token": "1"}}, per_million=per_million)
