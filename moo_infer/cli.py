@@ -18,7 +18,7 @@ from . import __version__
 from .cli_calibrate import calibrate, fit_latency
 from .cli_files import keep_apart
 from .cli_progress import progress_bar
-from .errors import MooInferError, in_one_line, printable, unknown
+from .errors import MooInferError, in_short, printable, unknown
 from .pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from .profiles import ModelProfile, Scenario, builtin_models, builtin_scenarios, load_models, load_scenarios
 from .registry import Registry, plugin_file
@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = lambda message, *_, **__: typer.echo(
-            f"moo-infer: warning: {in_one_line(message)}", err=True
+            f"moo-infer: warning: {in_short(message)}", err=True
         )
         if not asks_for_help:
             stack.enter_context(redirect_stdout(sys.stderr))
@@ -360,7 +360,7 @@ def list_scenarios(models: Models = None, as_json: Json = False) -> str:
 
 
 def _fail(message: str, code: int = 2) -> int:
-    typer.echo(f"moo-infer: {in_one_line(message)}", err=True)
+    typer.echo(f"moo-infer: {in_short(message)}", err=True)
     return code
 
 

@@ -12,12 +12,13 @@ __all__ = [
     "SelectionWarning",
     "by_accident",
     "in_one_line",
+    "in_short",
     "listed",
     "printable",
     "unknown",
 ]
 
-LONGEST = 400  # characters of a message: five lines of a terminal
+LONGEST = 380  # characters of a message: with what the command writes before it, five lines of a terminal
 END = 100  # of these, what is kept of the end of a longer one, where the reason stands
 LISTED = 30  # records in a message
 OVERSIGHTS = 0.02  # share of records that may be odd in the same way: more are no accident
@@ -27,8 +28,7 @@ class MooInferError(Exception):
     """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
 
     def __str__(self) -> str:
-        text = in_one_line(super().__str__())  # a sentence, whatever was quoted in it
-        return text if len(text) <= LONGEST else f"{text[: LONGEST - END - 5]} ... {text[-END:]}"
+        return in_short(super().__str__())  # a sentence, whatever was quoted in it
 
 
 class NoSelection(MooInferError):
@@ -76,6 +76,16 @@ def in_one_line(text: object) -> str:
     'first second\\x1b[2J'
     """
     return printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
+
+
+def in_short(text: object) -> str:
+    """Write text `in_one_line`, and of what is longer than 380 characters the beginning and the end.
+
+    >>> len(in_short("a name of many letters " * 100))
+    380
+    """
+    line = in_one_line(text)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - END - 5]} ... {line[-END:]}"
 
 
 def by_accident(n: int, /) -> float:

@@ -25,7 +25,7 @@ TEXTS = (*KEYS, "answer", "target", FINGERPRINT)
 WHOLE = ("sample", *TOKENS)
 CACHED = ("cached_input_tokens", "input_tokens")  # those, of all these
 NEEDED = (*KEYS, "correct")  # samples are numbered where they have no numbers
-LARGEST = 2**53  # beyond, whole numbers are not told apart by a float
+LARGEST = 2**53  # beyond, whole numbers are not told apart by a float, and squares of others may overflow
 LISTED = 30  # names of columns in a message
 SHOWN = 100  # rows whose faults are put into words
 MARKS = 2  # of text, of which one may say what is right
@@ -177,8 +177,7 @@ def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr]":
     refused = number.is_null() if name == "sample" else column.is_not_null() & number.is_null()
     if name != "score":
         refused |= number < 0
-    if name in WHOLE:
-        refused |= number > LARGEST
+    refused |= (number > LARGEST) | (number < -LARGEST)
     if not dtype.is_integer():
         refused |= ~number.is_finite()
         if name in WHOLE:
@@ -220,7 +219,10 @@ def _why(
     if name == CACHED[0] and cached is not None and tokens is not None and cached > tokens:
         what = f"{cached} is more than input_tokens = {tokens}, which are all of them, cached ones too"
         return f"{place}: cached_input_tokens = {what}"
+    value = clean[name][row] if name not in TEXTS else None
     allowed = "a whole number from 0 to 2^53" if name in WHOLE else "a finite number" + " >= 0" * (name != "score")
+    if name not in WHOLE and value is not None and LARGEST < abs(value) < np.inf:
+        allowed = "a number of at most 2^53"
     return f"{place}: {name}: must be {allowed}, got {given!r:.60}"
 
 

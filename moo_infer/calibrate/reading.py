@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..bounds import refuse_more
+from ..bounds import refuse_long_texts, refuse_more
 from ..errors import MooInferError
 from ..files import called_after, head
 from ..interfaces import LogReader
@@ -102,7 +102,7 @@ def read_log(
             chosen = reader or recognised(start, path, registry, table, named=bool(columns))
             if columns and chosen is not table:
                 raise MooInferError(f"--column names columns of tables, but this is {chosen.name}")
-            raw = _raw(chosen, path)
+            raw = _raw(chosen, path, max_log_bytes)
             _name_model(raw, name, path)
             frame, remarks = checked(raw, grading or Grading(), strict=strict)
             called = ""
@@ -142,7 +142,7 @@ def _named(item: str | Path) -> tuple[str | None, Path]:
     return None, Path(item)
 
 
-def _raw(reader: LogReader, path: Path) -> Raw:
+def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
     """What a reader gives; columns that are not neutral stay as names."""
     import polars as pl
 
@@ -150,9 +150,12 @@ def _raw(reader: LogReader, path: Path) -> Raw:
         read: Any = reader.read(path)
         if isinstance(read, pl.LazyFrame):
             names = read.collect_schema().names()
-            frame = read.select(name for name in names if name in COLUMNS).collect()
+            known = read.select(name for name in names if name in COLUMNS)
+            packed = head(path).startswith(PARQUET)
+            if packed:
+                refuse_long_texts(known, most)
             others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
-            return framed(frame.with_columns(others), None if head(path).startswith(PARQUET) else path)
+            return framed(known.collect().with_columns(others), None if packed else path)
         if isinstance(read, Iterable) and not isinstance(read, str | bytes):
             return tabulated(read)
     except MooInferError:

@@ -58,6 +58,8 @@ def test_columns_that_say_nothing_are_left_out(file):
         (ALL + "m,q,1,1,,,,,,,,-1e-9,\n", r"cost_usd: must be a finite number >= 0, got '-1e-9'"),
         (ALL + "m,q,1,1,,,,,,,,,nan\n", r"energy_j: must be a finite number >= 0, got 'nan'"),
         (ALL + "m,q,1,1,,inf,,,,,,,\n", r"score: must be a finite number, got 'inf'"),
+        (ALL + "m,q,1,1,,-1e300,,,,,,,\n", r"score: must be a number of at most 2.53, got '-1e300'"),
+        (ALL + "m,q,1,1,,,,,,,1e300,,\n", r"latency_s: must be a number of at most 2.53, got '1e300'"),
         (ALL + "m,q,1,1,,,10,11,,,,,\n", r"cached_input_tokens = 11 is more than input_tokens = 10, which are all"),
         ("model,sample,question_id,correct,model\nm,1,q,1,n\n", "the header has model twice"),
         ("a;b;c\n1;2;3\n", r"is of no known format \(it begins 'a;b;c'; columns are separated by commas\); where it is one of these, --format NAME \(format=\) reads it: bigcodebench, .*, table; of a table"),
