@@ -174,3 +174,21 @@ def test_a_gzip_is_read(tmp_path):
     with gzip.open(tmp_path / "runs.jsonl.gz", "wt") as file:
         file.write(text)
     assert len(read([tmp_path / "runs.jsonl.gz"])) == 5
+
+
+@pytest.mark.parametrize("column", ["concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s"])
+@pytest.mark.parametrize("number", ["1e308", "1e-320", "1e13", "1e-13"])
+def test_numbers_that_are_no_measurements_are_refused_in_words(column, number, cli, tmp_path):
+    rows = [
+        {"concurrency": c, "input_tokens": 100, "output_tokens": n, "ttft_s": 0.1, "latency_s": 0.1 + n * c / 100}
+        for c in (1, 4, 16)
+        for n in (50, 100, 150)
+    ]
+    path = tmp_path / "runs.csv"
+    path.write_text(
+        "\n".join([",".join(rows[0]), *(",".join(map(str, (row | {column: number}).values())) for row in rows)])
+    )
+    for kind in ([], ["--kind", "batch"], ["--kind", "slots"]):
+        code, out, err = cli("fit-latency", path, *kind)
+        assert (code, out) == (2, "")
+        assert f"{column}: must be" in err

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import MooInferError
+from ..errors import MooInferError, out_of_reach
 from .price_lists import CACHED, INPUT, OUTPUT, USD
 
 __all__ = ["Price"]
@@ -141,4 +141,6 @@ def _number(given: Any, where: str) -> float:
         number = math.nan
     if not 0 <= number < math.inf:
         raise MooInferError(f"{where}: must be a finite number >= 0, got {given!r:.60}")
+    if problem := out_of_reach(number):
+        raise MooInferError(f"{where}: {problem}")
     return number
