@@ -13,6 +13,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
+
 LOG = str(Path(__file__).parent.parent / "examples" / "log.csv")
 MIB = 2**20
 LEVELS = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 9))
@@ -40,6 +42,17 @@ def archive(path: Path, size: int) -> Path:
     return path
 
 
+def parquet_bombs() -> dict[str, dict[str, pl.Expr]]:
+    """Columns of 20,000 rows with texts of 1.2 GB."""
+    i, text = pl.int_range(20_000), pl.lit("x" * 60_000)
+    usual = {"model": pl.lit("m"), "question_id": (i // 4).cast(pl.String), "sample": i % 4 + 1, "correct": i % 2}
+    return {
+        "one answer": usual | {"answer": text},
+        "one question": usual | {"question_id": text, "sample": i},
+        "many answers": usual | {"answer": i.cast(pl.String) + text},
+    }
+
+
 def bombs(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Names and command lines."""
     for name, text in YAML.items():
@@ -62,6 +75,10 @@ def bombs(folder: Path) -> Iterator[tuple[str, list[str]]]:
             str(folder / "log.jsonl.gz"),
         ],
     )
+    for name, columns in parquet_bombs().items():
+        path = folder / f"{name}.parquet"
+        pl.select(i=pl.int_range(20_000)).select(**columns).write_parquet(path)
+        yield f".parquet, {name} ({path.stat().st_size / 1e6:.2f} MB)", ["calibrate", str(path)]
     for name, begins in (("csv", b"model,question_id,sample,correct\n"), ("jsonl", b'{"model": "')):
         with (folder / f"line.{name}").open("wb") as file:
             file.write(begins)

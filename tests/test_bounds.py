@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import zipfile
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from moo_infer import MooInferError
 from moo_infer.core.files import limited_text
 from moo_infer.read.bounds import allowed_bytes, refuse_more, zstandard_bound
+from moo_infer.read.parquet import page_sizes, unpacked_bytes
 
 HEADER = b"model,question_id,sample,correct\n"
 MIB = 2**20
@@ -177,3 +179,74 @@ def test_a_table_of_few_bytes_and_many_rows_is_refused(cli, tmp_path):
     rows = {"model": "m", "question_id": "q", "sample": 1, "correct": 1}
     pl.select(pl.repeat(value, 20_000_000).alias(name) for name, value in rows.items()).write_parquet(path)
     assert "has 20,000,000 rows, of which 16,777,216 are allowed" in refused(cli, path)
+
+
+ROWS = 20_000
+LONG = 60_000  # characters of a text that stands in every row
+
+
+def table(path, rows=ROWS, **columns):
+    """Write a table as Parquet, its columns as expressions over row numbers."""
+    i = pl.int_range(rows)
+    usual = {"model": pl.lit("m"), "question_id": (i // 4).cast(pl.String), "sample": i % 4 + 1, "correct": i % 2}
+    pl.select(i.alias("i")).select(**usual | columns).drop("i", strict=False).write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"answer": pl.lit("x" * LONG)},
+        {"answer": pl.lit("x" * LONG).cast(pl.Categorical)},
+        {"model": pl.lit("x" * LONG)},
+        {"question_id": pl.lit("x" * LONG), "sample": pl.int_range(ROWS)},
+        {"correct": pl.struct(right=pl.lit("x" * LONG))},
+        {"correct": pl.concat_list(pl.lit("x" * LONG))},
+    ],
+    ids=["answer", "categories", "model", "question", "mapping", "list"],
+)
+def test_texts_of_parquet_count_as_often_as_they_stand_there(columns, cli, tmp_path):
+    path = table(tmp_path / "log.parquet", **columns)
+    assert path.stat().st_size < 600_000
+    said = refused(cli, path)
+    assert "unpacks to texts and lists of 1,200," in said or "has pages that unpack to more than" in said
+
+
+def test_pages_of_parquet_are_not_unpacked_where_their_headers_promise_too_much(cli, tmp_path):
+    one = table(tmp_path / "one.parquet", 20, answer=pl.int_range(20).cast(pl.String) + "x" * (20 * MIB))
+    assert "has a page that unpacks to 419," in refused(cli, one)
+    many = table(tmp_path / "many.parquet", 2000, answer=pl.int_range(2000).cast(pl.String) + "x" * 10_000)
+    assert "has pages that unpack to more than the 16,777,216" in refused(cli, many, "--max-log-bytes", 2**24)
+    assert cli("calibrate", many, "--bootstrap", 2)[0] == 0
+
+
+def test_columns_of_parquet_that_are_not_read_do_not_count_as_texts(cli, tmp_path):
+    assert cli("calibrate", table(tmp_path / "log.parquet", transcript=pl.lit("x" * LONG)), "--bootstrap", 2)[0] == 0
+
+
+def test_sizes_of_pages_and_of_texts_are_what_polars_writes_and_reads(tmp_path):
+    path = table(tmp_path / "log.parquet", 1000, answer=pl.int_range(1000).cast(pl.String).str.pad_start(100, "x"))
+    assert 100_000 < sum(page_sizes(path)) < 150_000
+    frame = pl.LazyFrame(
+        {
+            "text": ["ab", None, "c"],
+            "list": [["a", "bc"], [], None],
+            "number": [1, 2, None],
+            "bytes": [b"12", b"", None],
+        }
+    )
+    assert unpacked_bytes(frame) == 3 + (3 + 2 * 8) + 2 * 8 + 2
+    assert unpacked_bytes(frame.select(pl.struct("text", "number"))) == 3 + 2 * 8 + 3 * 8
+    assert unpacked_bytes(pl.LazyFrame()) == 0
+
+
+def test_headers_of_parquet_that_are_damaged_end_the_count(tmp_path):
+    path = table(tmp_path / "log.parquet", 100)
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(rng.randint(1, 8)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        path.write_bytes(damaged[: rng.choice([len(damaged), rng.randrange(len(damaged))])])
+        assert len(list(page_sizes(path))) < 1000

@@ -334,3 +334,13 @@ def test_two_settings_of_one_part_are_told_apart(cli):
     ]
     code, _, err = cli("recommend", "--selector", "knee", "--selector", "knee")
     assert (code, err) == (2, "moo-infer: selector 'knee' is given 2 times; names must differ\n")
+
+
+def test_no_line_on_standard_error_is_longer_than_five_of_a_terminal(cli, tmp_path):
+    log = tmp_path / "log.csv"
+    rows = [f"{'m' * 900},q{q},{i},{i % 2}\n" for q in range(3) for i in (1, 2)]
+    log.write_text("model,question_id,sample,correct,laten\n" + "".join(row.replace("\n", ",1\n") for row in rows))
+    for words in (("calibrate", log, "--k-max", "9", "--bootstrap", "2"), ("calibrate", log, "--model", "x" * 900)):
+        _, _, err = cli(*words)
+        assert err
+        assert max(map(len, err.splitlines())) <= 400

@@ -20,6 +20,9 @@ from moo_infer.core.files import aside, csv_rows, head, limited_text, panics_as_
 
 ROOT = Path(__file__).parent.parent
 LOG = ROOT / "examples" / "log.csv"
+RUNS = "concurrency,input_tokens,output_tokens,ttft_s,latency_s\n" + "".join(
+    f"{c},100,{50 + 7 * i},0.1,{0.1 + 0.01 * (50 + 7 * i) * (1 + c / 50)}\n" for c in (1, 4, 16) for i in range(9)
+)
 COMMAND = [sys.executable, "-m", "moo_infer"]
 
 
@@ -74,17 +77,39 @@ def test_commands_say_in_one_sentence_what_is_no_file(words, no_file, cli):
     [
         ["calibrate", LOG, "--out", "FILE.yaml"],
         ["recommend", "--html", "FILE.html"],
+        ["recommend", "--plot", "FILE"],
         ["calibrate", LOG, "--table", "FILE.csv"],
+        ["fit-latency", "RUNS", "--out", "FILE.yaml"],
     ],
+    ids=lambda words: " ".join(map(str, words)).replace(str(LOG), "LOG"),
 )
 def test_commands_say_in_one_sentence_where_nothing_can_be_written(words, tmp_path, cli):
     (tmp_path / "file").write_text("")
-    (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    for place in ("x" * 300, "nowhere/x", "file/x", "loop/x"):
-        code, out, err = cli(*(str(word).replace("FILE", str(tmp_path / place)) for word in words))
-        assert (code, out) == (2, "")
+    places = ["x" * 300, "file/x", "loop/x", "loop", *([] if "--plot" in words else ["nowhere/x", "folder"])]
+    for ending in ("", ".yaml", ".html", ".csv"):
+        (tmp_path / f"loop{ending}").symlink_to(tmp_path / f"loop{ending}")
+        (tmp_path / f"folder{ending}").mkdir()
+    (tmp_path / "runs.csv").write_text(RUNS)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    for place in places:
+        given = (str(word).replace("RUNS", str(tmp_path / "runs.csv")) for word in words)
+        code, out, err = cli(*(word.replace("FILE", str(tmp_path / place)) for word in given))
+        assert (code, out) == (2, ""), place
         assert len(err.splitlines()) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop"]
+        assert ".moo-infer-" not in err, "the place that was named, and not the draft beside it"
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert (tmp_path / "loop.yaml").is_symlink()
+
+
+def test_the_ending_of_a_table_is_asked_for_before_the_work(cli, tmp_path):
+    code, out, err = cli("calibrate", tmp_path / "missing.csv", "--table", tmp_path / "table")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"moo-infer: {tmp_path / 'table'}: must end in one of .csv, ")
+
+
+def test_prices_that_are_named_blank_are_not_left_out(cli):
+    code, out, err = cli("calibrate", LOG, "--bootstrap", "2", "--prices", "")
+    assert (code, out, err) == (2, "", "moo-infer: .: must be a file, is a folder\n")
 
 
 def test_a_link_that_is_written_to_stays_one(tmp_path):
@@ -109,34 +134,17 @@ def test_the_samples_that_an_old_profile_drew_from_go_with_it(cli, tmp_path):
     assert "would overwrite what is read" in err
 
 
-def pair(out):
-    """What profiles say and the samples they draw from."""
-    text = out.read_text()
-    (name,) = {model["inference"]["samples"] for model in yaml.safe_load(text)["models"].values()}
-    return text, (out.parent / name).read_bytes()
-
-
-def test_who_is_killed_while_writing_leaves_the_old_profiles_or_the_new_ones(cli, tmp_path):
-    out, words = (
-        tmp_path / "p.yaml",
-        ("calibrate", LOG, "--bootstrap", "2", "--k-max", "2", "--out", tmp_path / "p.yaml"),
-    )
-    assert cli(*words)[0] == 0
-    new = pair(out)
-    assert cli(*words, "--model", "acme/small")[0] == 0
-    old = pair(out)
-    start = time.perf_counter()
-    first = started(*words, stdout=subprocess.DEVNULL)
-    first.communicate()
-    assert first.returncode == 0
-    took, rng = time.perf_counter() - start, random.Random(0)
-    for _ in range(6):
-        assert cli(*words, "--model", "acme/small")[0] == 0
-        process = started(*words, stdout=subprocess.DEVNULL)
-        time.sleep(took * rng.uniform(0.6, 1.1))
-        process.kill()
-        process.communicate()
-        assert pair(out) in (old, new)
+@pytest.mark.parametrize("what", ["calibrate --out", "recommend --html", "recommend --plot", "fit-latency --out"])
+def test_who_is_killed_while_writing_leaves_the_old_result_or_the_new_one(what, tmp_path):
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import kills
+    finally:
+        sys.path.pop(0)
+    old, new, place = kills.commands(tmp_path)[what]
+    rng = random.Random(0)
+    left = kills.killed(old, new, place, [rng.uniform(0.7, 1.1) for _ in range(4)])
+    assert left["old"] + left["new"] == 4
 
 
 @pytest.mark.parametrize("after_s", [0.1, 0.3, 0.8])

@@ -222,3 +222,21 @@ def test_times_whose_difference_no_float_holds_are_no_times(tmp_path):
     for i, record in enumerate(records):
         record["metadata"]["request_start_ns"] = -(10**308) if i else 10**308
     assert np.isnan(read([written(tmp_path / "profile_export.jsonl", *records)]).concurrency).all()
+
+
+@pytest.mark.parametrize("column", ["concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s"])
+@pytest.mark.parametrize("number", ["1e308", "1e-320", "1e13", "1e-13"])
+def test_numbers_that_are_no_measurements_are_refused_in_words(column, number, cli, tmp_path):
+    rows = [
+        {"concurrency": c, "input_tokens": 100, "output_tokens": n, "ttft_s": 0.1, "latency_s": 0.1 + n * c / 100}
+        for c in (1, 4, 16)
+        for n in (50, 100, 150)
+    ]
+    path = tmp_path / "runs.csv"
+    path.write_text(
+        "\n".join([",".join(rows[0]), *(",".join(map(str, (row | {column: number}).values())) for row in rows)])
+    )
+    for kind in ([], ["--kind", "batch"], ["--kind", "slots"]):
+        code, out, err = cli("fit-latency", path, *kind)
+        assert (code, out) == (2, "")
+        assert f"{column}: must be" in err

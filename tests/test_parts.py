@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from moo_infer import COST, CostModel, MooInferError, Selector
+from moo_infer import COST, CostModel, Limit, MooInferError, Scenario, Selector
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.core.parts import AtLeastOne, NonNegative, Positive, Share, Uncertain, at_least_one, bounds, build, check
+from moo_infer.read.by_hand import by_hand
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,26 @@ def test_draws_stay_within_what_is_allowed():
     uniform = Uncertain(low=2.0, high=3.0).draw(2.5, rng, 1000)
     assert 2.0 <= uniform.min() < 2.1
     assert 2.9 < uniform.max() <= 3.0
+
+
+@pytest.mark.parametrize("number", [1e308, -1e308, pytest.param(10**400, id="10^400"), 2.0**63, 1e-320, -1e-320])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: build(Many, {"optional": x}, "here"),
+        lambda x: build(Many, {"weights": {"a": x}}, "here"),
+        lambda x: build(Many, {"pair": [1, x]}, "here"),
+        lambda x: build(Many, {"share": {"value": 0.5, "se": x}}, "here"),
+        lambda x: check(Many(optional=x), CostModel, "here"),
+        lambda x: Limit("cost", x, "max"),
+        lambda x: Scenario("s", {"cost": x}),
+        lambda x: Uncertain(se=x),
+        lambda x: by_hand({"m": {"usd_per_input_token": x, "usd_per_output_token": 1}}),
+    ],
+    ids=["field", "mapping", "list", "spread", "object", "limit", "scenario", "se", "price"],
+)
+def test_numbers_that_cannot_be_reckoned_with_are_refused_in_words(number, made):
+    """Their products and squares would overflow, or vanish, somewhere inside."""
+    words = r"must be at most 1e\+15, got|must be 0 or at least 1e-30, got|must be > 0|must be >= 0|must be .*finite|must be a number, got"
+    with pytest.raises(MooInferError, match=words):
+        made(number)

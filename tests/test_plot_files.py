@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, builtin_models, builtin_scenarios
+from moo_infer.core.files import exchanged as exchange
 from moo_infer.paper import figures
 from moo_infer.plot import FORMATS, save, write
 
@@ -85,6 +86,53 @@ def test_files_of_the_same_name_are_replaced_and_others_left(report, tmp_path):
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
+def identity(folder):
+    return folder.stat().st_ino
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="no other system can exchange two folders")
+def test_a_folder_of_nothing_but_pictures_changes_in_one_step(tmp_path, monkeypatch):
+    folder = tmp_path / "p"
+    pictures = [(("a",), Figure), (("b",), Figure)]
+    write(pictures, folder)
+    assert names(tmp_path) == ["p"]
+    folder.chmod(0o750)
+    (folder / "a.png").write_text("old")
+    (folder / "b.png").write_text("old")
+    (tmp_path / "link").symlink_to(folder)
+    before = identity(folder)
+    exchanged = []
+    monkeypatch.setattr(
+        "moo_infer.plot.files.exchanged",
+        lambda new, place: (
+            exchanged.append({path.read_bytes()[:4] for path in new.iterdir()}),
+            exchange(new, place),
+            (new / "arrives.txt").write_text("meanwhile"),
+        )[1],
+    )
+    write(pictures, tmp_path / "link")
+    assert exchanged == [{b"\x89PNG"}]
+    assert identity(folder) != before
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "link").is_symlink()
+    assert names(folder) == ["a.png", "arrives.txt", "b.png"]
+    assert names(tmp_path) == ["link", "p"]
+    before = identity(folder)
+    write(pictures, folder)
+    assert identity(folder) == before, "it holds a file of somebody else's"
+    assert len(exchanged) == 1
+
+
+def test_where_folders_cannot_be_exchanged_pictures_are_moved(tmp_path, monkeypatch):
+    monkeypatch.setattr("moo_infer.plot.files.exchanged", lambda new, place: False)
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a.png").write_text("old")
+    write([(("a",), Figure), (("b",), Figure)], tmp_path / "p")
+    assert names(tmp_path / "p") == ["a.png", "b.png"]
+    assert (tmp_path / "p" / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert names(tmp_path) == ["p"]
+
+
 def broken():
     raise RuntimeError("out of ink")
 
@@ -105,7 +153,7 @@ def test_places_that_cannot_be_written_are_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MooInferError, match=r"cannot write pictures to .*file: it must be a folder"):
         write([(("a",), Figure)], tmp_path / "file")
-    with pytest.raises(MooInferError, match=r"cannot write pictures to .*file/below: Not a directory"):
+    with pytest.raises(MooInferError, match=r"cannot write pictures to .*file/below: .*file must be a folder"):
         write([(("a",), Figure)], tmp_path / "file" / "below")
     (tmp_path / "b.png").mkdir()
     with pytest.raises(MooInferError, match=r"cannot write .*b.png: it is a folder"):

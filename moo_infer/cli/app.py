@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.errors import MooInferError, in_one_line, printable, unknown
+from ..core.errors import MooInferError, in_short, printable, unknown
 from ..core.version import __version__
 from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from ..profiles import ModelProfile, Scenario
@@ -86,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = lambda message, *_, **__: typer.echo(
-            f"moo-infer: warning: {in_one_line(message)}", err=True
+            f"moo-infer: warning: {in_short(message)}", err=True
         )
         if not asks_for_help:
             stack.enter_context(redirect_stdout(sys.stderr))
@@ -361,7 +361,7 @@ def list_scenarios(models: Models = None, as_json: Json = False) -> str:
 
 
 def _fail(message: str, code: int = 2) -> int:
-    typer.echo(f"moo-infer: {in_one_line(message)}", err=True)
+    typer.echo(f"moo-infer: {in_short(message)}", err=True)
     return code
 
 

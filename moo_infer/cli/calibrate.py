@@ -167,17 +167,20 @@ def calibrate(
     from ..calibrate.profiles import calibrated
     from ..calibrate.yaml_out import beside, recommending, save
     from ..read.grading import Grading
+    from ..read.log import ending_of_table
     from ..read.logs import read_log
     from ..read.prices import by_hand, find_prices
 
-    if (per_million or free) and not (prices or price):
+    if table is not None:
+        ending_of_table(table)
+    if (per_million or free) and prices is None and not price:
         raise MooInferError(f"{'--per-million' if per_million else '--free'} is about prices; give --prices or --price")
     if day is not None and prices is None:
         raise MooInferError("--date is the day whose prices hold; give --prices as well")
     if (calls == "slots") != (parallelism is not None):
         raise MooInferError(f"--calls slots and --parallelism belong together, got --calls {calls}")
     on = _day(day)
-    read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log] + ([Path(prices)] if prices else [])
+    read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log] + ([] if prices is None else [Path(prices)])
     keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, {"--out": beside(out) if out else None})
     log = read_log(
         logs,
@@ -191,7 +194,7 @@ def calibrate(
     )
     log = log.only(model) if model else log
     priced = None
-    if prices or price:
+    if prices is not None or price:
         given = by_hand(price or [], "--price", per_million)
         # A renamed model has its price under its own name, unless the new one was given a price by hand.
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
@@ -214,9 +217,8 @@ def calibrate(
             seed=seed,
             progress=progress,
         )
-    with nullcontext() if table is None else aside(table) as place:
-        if place is not None:
-            log.write(place)  # it appears only when the profiles are there, so that it is all or nothing
+    # The table appears only when the profiles are there, so that it is all or nothing.
+    with nullcontext() if table is None else log.written(table):
         files = [] if out is None else save(found, out)
     files = files if table is None else [table, *files]
     if as_json:

@@ -1,5 +1,6 @@
 """What can go wrong, in words. Every message is one sentence a user can act on."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -13,13 +14,17 @@ __all__ = [
     "SelectionWarning",
     "by_accident",
     "in_one_line",
+    "in_short",
     "listed",
+    "out_of_reach",
     "printable",
     "unknown",
 ]
 
-LONGEST = 400  # characters of a message: five lines of a terminal
+LONGEST = 380  # characters of a message: with what the command writes before it, five lines of a terminal
 END = 100  # of these, what is kept of the end of a longer one, where the reason stands
+# Products and squares of numbers between these neither overflow nor vanish; nothing that is measured lies beyond.
+LARGEST_NUMBER, SMALLEST_NUMBER = 1e15, 1e-30
 LISTED = 30  # records in a message
 OVERSIGHTS = 0.02  # share of records that may be odd in the same way: more are no accident
 
@@ -28,8 +33,7 @@ class MooInferError(Exception):
     """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
 
     def __str__(self) -> str:
-        text = in_one_line(super().__str__())  # a sentence, whatever was quoted in it
-        return text if len(text) <= LONGEST else f"{text[: LONGEST - END - 5]} ... {text[-END:]}"
+        return in_short(super().__str__())  # a sentence, whatever was quoted in it
 
 
 class NoSelection(MooInferError):
@@ -86,6 +90,29 @@ def in_one_line(text: object) -> str:
     'first second\\x1b[2J'
     """
     return printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
+
+
+def in_short(text: object) -> str:
+    """Write text `in_one_line`, and of what is longer than 380 characters the beginning and the end.
+
+    >>> len(in_short("a name of many letters " * 100))
+    380
+    """
+    line = in_one_line(text)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - END - 5]} ... {line[-END:]}"
+
+
+def out_of_reach(number: float, /) -> str:
+    """Say that a finite number is too large or too small to be reckoned with, or "" where it is not.
+
+    >>> out_of_reach(1e308), out_of_reach(-1e-320), out_of_reach(0.0)
+    ('must be at most 1e+15, got 1e+308', 'must be 0 or at least 1e-30, got -1e-320', '')
+    """
+    if LARGEST_NUMBER < abs(number) < math.inf:
+        return f"must be at most {LARGEST_NUMBER:g}, got {number!r:.40}"
+    if 0 < abs(number) < SMALLEST_NUMBER:
+        return f"must be 0 or at least {SMALLEST_NUMBER:g}, got {number!r:.40}"
+    return ""
 
 
 def by_accident(n: int, /) -> float:

@@ -8,6 +8,7 @@ import gzip
 import os
 import re
 import stat
+import sys
 import threading
 import zlib
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ __all__ = [
     "called_after",
     "csv_rows",
     "ends_open",
+    "exchanged",
     "head",
     "limited_text",
     "lines",
@@ -237,7 +239,7 @@ def aside(place: Path, /) -> Iterator[Path]:
         MooInferError: where nothing can be written there.
     """
     target = Path(os.path.realpath(place))  # a link stays one
-    if os.path.exists(target) and not os.path.isfile(target):
+    if os.path.lexists(target) and not os.path.isfile(target):  # a link is left there only by a loop
         raise MooInferError(f"{place}: cannot be written: is {'a folder' if os.path.isdir(target) else 'no file'}")
     try:
         with TemporaryDirectory(prefix=".moo-infer-", dir=target.parent) as folder:
@@ -245,3 +247,22 @@ def aside(place: Path, /) -> Iterator[Path]:
             (Path(folder) / target.name).replace(target)
     except OSError as error:
         raise MooInferError(f"{place}: cannot be written: {error.strerror or error}") from None
+
+
+def exchanged(one: Path, other: Path, /) -> bool:
+    """Let two folders change places in one step; False, and all as before, where the system cannot.
+
+    Python has no name for it: ``renameat2(2)`` of Linux, ``renamex_np(2)`` of macOS. Some file systems lack it.
+    """
+    import ctypes
+
+    swap, here = 2, -100  # RENAME_EXCHANGE and RENAME_SWAP are both 2; AT_FDCWD of Linux: paths as they are
+    names = os.fsencode(one), os.fsencode(other)
+    try:
+        if sys.platform == "linux":
+            return bool(ctypes.CDLL(None).renameat2(here, names[0], here, names[1], ctypes.c_uint(swap)) == 0)
+        if sys.platform == "darwin":
+            return bool(ctypes.CDLL(None).renamex_np(*names, ctypes.c_uint(swap)) == 0)
+    except AttributeError:  # an older C library
+        pass
+    return False

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MooInferError
+from .errors import MooInferError, out_of_reach
 
 __all__ = ["ACCURACY", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
 
@@ -112,6 +112,8 @@ class Limit:
             raise MooInferError(f"limit on {self.objective}: must be a number, got {self.worst!r}")
         if not abs(self.worst) <= sys.float_info.max:
             raise MooInferError(f"limit on {self.objective}: must be finite, got {self.worst!r:.40}")
+        if problem := out_of_reach(float(self.worst)):
+            raise MooInferError(f"limit on {self.objective}: {problem}")
         if self.statistic != "mean":
             quantile_of(self.statistic, f"limit on {self.objective}")
 

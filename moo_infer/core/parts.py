@@ -6,7 +6,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Gt, Le, Lt
 
-from .errors import MooInferError
+from .errors import MooInferError, out_of_reach
 
 if typing.TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -248,12 +248,25 @@ def _accepted(cls: type, key: str, value: object, here: str) -> object:
             value = float(value)
     value = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0, which numpy does not take for negative
     try:
-        return adapter.validate_python(value)
+        accepted = adapter.validate_python(value)
+        if problem := next(filter(None, map(out_of_reach, _numbers(accepted))), None):
+            raise MooInferError(f"{here}: {problem}")
+        return accepted
     except ValidationError as error:
         details = error.errors()[0]
         path = ".".join(str(step) for step in details["loc"] if step != "[key]")
         rule = _RULES.get(details["type"], details["msg"].lower()).format(**details.get("ctx", {}))
         raise MooInferError(f"{here}{'.' if path else ''}{path}: {rule}, got {details['input']!r:.80}") from None
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """The numbers in a value, however deep in lists and mappings of it; arrays hold draws of numbers."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (number for entry in value.values() for number in _numbers(entry))
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from (number for entry in value for number in _numbers(entry))
 
 
 _RULES = {
@@ -347,4 +360,6 @@ def _finite(given: object, where: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise MooInferError(f"{where}: must be a finite number, got {given!r:.80}")
+    if problem := out_of_reach(number):
+        raise MooInferError(f"{where}: {problem}")
     return number

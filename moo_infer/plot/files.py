@@ -1,10 +1,12 @@
 """Writing all pictures of a report into a folder, or none."""
 
+import os
 import re
 import shutil
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..core.errors import MooInferError, unknown
+from ..core.files import exchanged
 from .curves import page
 from .maps import decisions
 from .pools import front, stability
@@ -40,6 +43,10 @@ def save(
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Path]:
     """Write all pictures of a report into a folder: either all of them, or none.
+
+    A folder that is new, empty, or holds nothing but these pictures changes in one step, so that not even a process
+    that is killed leaves old and new ones together. Where the folder holds other files, which stay, or the system
+    cannot exchange two folders (Linux and macOS can), pictures are renamed one directly after the other.
 
     By scenario: the front, the decisions (where there are two objectives), the stability (where it was asked for); by
     scenario, model and aggregator: the space (where there are three objectives) and the page. Files of the same name
@@ -87,23 +94,26 @@ def write(
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     target = Path(folder)
-    if target.exists() and not target.is_dir():
-        raise MooInferError(f"cannot write pictures to {target}: it must be a folder")
-    made = [path for path in (target, *target.parents) if not path.exists()]
+    made = [path for path in (target, *target.parents) if not os.path.lexists(path)]
+    there = next(path for path in (target, *target.parents) if path not in made)
+    if not os.path.isdir(there):
+        what = "it" if there == target else there
+        raise MooInferError(f"cannot write pictures to {target}: {what} must be a folder")
     names = _names([words for words, _ in pictures], format)
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         # Pictures are drawn beside their places and moved there when all are done.
-        with tempfile.TemporaryDirectory(dir=target, prefix=".moo-infer-") as beside:
+        with tempfile.TemporaryDirectory(dir=_beside(target), prefix=".moo-infer-") as beside:
+            drawn = Path(beside) / "pictures"  # with the mode that folders have here, which a temporary one has not
+            drawn.mkdir()
             for done, (name, (words, draw)) in enumerate(zip(names, pictures, strict=True)):
                 if progress:
                     progress(done, len(pictures), f"drawing {', '.join(words)}")
                 with rc_context({"svg.hashsalt": "moo_infer"}):  # numbers the parts of an SVG alike in every run
-                    draw().savefig(Path(beside) / name, dpi=DPI, metadata=DATES.get(format))
+                    draw().savefig(drawn / name, dpi=DPI, metadata=DATES.get(format))
             if taken := next((name for name in names if (target / name).is_dir()), None):
                 raise MooInferError(f"cannot write {target / taken}: it is a folder")
-            for name in names:
-                shutil.move(Path(beside) / name, target / name)
+            _put(drawn, target, names)
     except OSError as error:
         _remove(made)
         raise MooInferError(f"cannot write pictures to {target}: {error.strerror or error}") from None
@@ -111,6 +121,30 @@ def write(
         _remove(made)
         raise
     return [target / name for name in names]
+
+
+def _beside(target: Path) -> Path:
+    """The folder in which a temporary one is made: the one around the target, or the target where that is read-only."""
+    around = Path(os.path.realpath(target)).parent
+    return around if os.access(around, os.W_OK) or not target.exists() else target
+
+
+def _put(drawn: Path, target: Path, names: Sequence[str]) -> None:
+    """Put the pictures of a folder into their places: the folder itself where nothing else is there, in one step."""
+    place = Path(os.path.realpath(target))
+    if not place.exists():
+        drawn.rename(place)
+        return
+    before = place.stat()
+    drawn.chmod(before.st_mode & 0o7777)
+    now = drawn.stat()
+    alike = (now.st_mode, now.st_uid, now.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    if alike and os.access(place, os.W_OK) and {*os.listdir(place)} <= {*names} and exchanged(drawn, place):
+        for name in {*os.listdir(drawn)} - {*names}:  # somebody has just put it there
+            shutil.move(drawn / name, place / name)
+        return
+    for name in names:
+        (drawn / name).replace(place / name)
 
 
 def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]:
@@ -152,7 +186,5 @@ def _safe(word: str) -> str:
 def _remove(made: Sequence[Path]) -> None:
     """Remove the folders that were made, if they are empty."""
     for path in made:
-        try:
+        with suppress(OSError):
             path.rmdir()
-        except OSError:
-            return

@@ -3,11 +3,16 @@
 import zipfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.errors import MooInferError
 from ..core.files import panics_as_errors
+from .parquet import page_sizes, unpacked_bytes
 
-__all__ = ["MAX_LOG_BYTES", "PART", "allowed_bytes", "refuse_more", "zstandard_bound"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["MAX_LOG_BYTES", "PART", "allowed_bytes", "refuse_long_texts", "refuse_more", "zstandard_bound"]
 
 MAX_LOG_BYTES = 2**30  # of a log, unpacked: some ten million samples, or the transcripts of a long evaluation
 PART = 4  # a line, or a member of an archive, is held at once, with several copies: at most this part of it all
@@ -36,8 +41,8 @@ def refuse_more(path: Path, most: int | None = None, /) -> None:
     """Refuse a log that would take more memory than a log should, before any of it is kept.
 
     The bytes of a gzip are counted as they are unpacked, those of a ZIP as its directory has them (no more are unpacked
-    later). A line, or a member of a ZIP, has at most a quarter of 1 GiB, or of `most`. Of
-    Parquet the rows are counted, at 64 bytes each, and not how long its texts are unpacked.
+    later). A line, a member of a ZIP, or a page of Parquet has at most a quarter of 1 GiB, or of `most`. Of Parquet
+    the rows are counted, at 64 bytes each, and its pages as their headers have them; its texts by `refuse_long_texts`.
 
     Args:
         path: a file that is there.
@@ -57,6 +62,8 @@ def refuse_more(path: Path, most: int | None = None, /) -> None:
     elif size > whole:
         raise _too_large(f"has {size:,} bytes, of which {whole:,} are allowed")
     elif begins == PARQUET:
+        usual = 0 if most is not None else RATIO * size  # transcripts, in columns that are not read
+        _refuse_large_pages(path, max(whole, usual), max(longest, min(whole, usual)))
         _refuse_many_rows(path, whole)
     elif size > longest:
         _refuse_long_lines(path, longest)
@@ -77,6 +84,28 @@ def _refuse_large_members(path: Path, size: int, allowed: int, longest: int) -> 
     for name, length in members:
         if length > longest:
             raise _too_large(f"{name:.60} in it unpacks to {length:,} bytes, of which {longest:,} are allowed")
+
+
+def refuse_long_texts(frame: "pl.LazyFrame", most: int | None = None, /) -> None:
+    """Refuse what is read of a Parquet file where its texts are longer than allowed, every repetition counted.
+
+    Args:
+        frame: the columns that are read, lazily.
+        most: bytes, as in `allowed_bytes`.
+    """
+    allowed = MAX_LOG_BYTES if most is None else most
+    if (total := unpacked_bytes(frame)) > allowed:
+        raise _too_large(f"unpacks to texts and lists of {total:,.0f} bytes, of which {allowed:,} are allowed")
+
+
+def _refuse_large_pages(path: Path, allowed: int, longest: int) -> None:
+    total = 0
+    for size in page_sizes(path):
+        total += size
+        if size > longest:
+            raise _too_large(f"has a page that unpacks to {size:,} bytes, of which {longest:,} are allowed")
+        if total > allowed:
+            raise _too_large(f"has pages that unpack to more than the {allowed:,} bytes that are allowed")
 
 
 def _refuse_many_rows(path: Path, allowed: int) -> None:

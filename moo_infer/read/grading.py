@@ -85,6 +85,8 @@ class Grading:
             sign, bound = self._rule
             if isinstance(bound, str) and sign != "==":
                 raise MooInferError(f"--right-if: {sign} compares with a number, got {self.right_if!r}")
+            if isinstance(bound, float) and not math.isfinite(bound):
+                raise MooInferError(f"--right-if: must compare with a finite number, got {self.right_if!r}")
         if self.scale is not None:
             ends = tuple(self.scale)
             if len(ends) != 2 or not all(_finite(end) for end in ends) or ends[0] == ends[1]:

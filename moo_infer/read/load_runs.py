@@ -21,6 +21,7 @@ LEAST = {  # of a row, and whether it may be that
     "latency_s": (0, False),
 }
 
+SMALLEST = 1e-12  # of the same: less is no measurement, and the inverse of its square would overflow
 LARGEST = 1e12  # tokens, requests or seconds: more are a mistake, and squares of them would cancel in a fit
 ROUNDING = 1e-9  # seconds of a request are a difference of clock readings in one place and written in another
 READABLE = sys.float_info.max / 2**30  # so that sums of a billion numbers and their differences are finite, too
@@ -88,6 +89,8 @@ def _in_range(row: Row) -> Row:
         if not abs(value) <= LARGEST:
             what = "a finite number" if not math.isfinite(value) else f"at most {LARGEST:g}"
             raise MooInferError(f"{name}: must be {what}, got {value:g}")
+        if 0 < abs(value) < SMALLEST:
+            raise MooInferError(f"{name}: must be {'0 or ' * allowed}at least {SMALLEST:g}, got {value:.3g}")
         if value < least or (value == least and not allowed):
             raise MooInferError(f"{name}: must be {'>=' if allowed else '>'} {least}, got {value:g}")
     if row.get("ttft_s", 0.0) > row["latency_s"]:

@@ -1,7 +1,8 @@
 """Logs of evaluations as the neutral table, and where its rows come from."""
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..quantities.samples import KEYS, REQUIRED, Samples
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Log", "Source"]
+__all__ = ["Log", "Source", "ending_of_table"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -119,19 +120,25 @@ class Log:
         Raises:
             MooInferError: for other endings, and where the file cannot be written.
         """
+        with self.written(path):
+            pass
+
+    @contextmanager
+    def written(self, path: str | Path, /) -> Iterator[None]:
+        """Do what `write` does, but let the file appear at the end of the block, where nothing fails in it."""
         import polars as pl
 
         path = Path(path)
-        ending = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
-        if ending is None:
-            raise MooInferError(f"{path}: must end in one of {', '.join(SUFFIXES)}")
+        ending = ending_of_table(path)
         names = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
         write: Any = getattr(self.frame, names[ending.removesuffix(".gz")])
-        with aside(path) as place, gzip.open(place, "wb") if ending.endswith(".gz") else place.open("wb") as file:
-            try:
-                write(file)
-            except pl.exceptions.PolarsError as error:  # as polars says that a disk is full
-                raise MooInferError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from None
+        with aside(path) as place:
+            with gzip.open(place, "wb") if ending.endswith(".gz") else place.open("wb") as file:
+                try:
+                    write(file)
+                except pl.exceptions.PolarsError as error:  # as polars says that a disk is full
+                    raise MooInferError(f"{path}: cannot be written: {str(error).splitlines()[0]:.200}") from None
+            yield
 
     @cached_property
     def _runs(self) -> "pl.DataFrame":
@@ -144,6 +151,21 @@ class Log:
             begins[np.cumsum(self.frame[name].rle().struct.field("len").to_numpy(), dtype=np.int64)] = True
         starts = np.flatnonzero(begins[:-1])
         return self.frame.select(pl.col(KEYS).gather(pl.Series(starts))).with_columns(start=starts)
+
+
+def ending_of_table(path: Path, /) -> str:
+    """Return how a file is called in which a neutral table is written.
+
+    Raises:
+        MooInferError: for other endings.
+
+    >>> ending_of_table(Path("log.csv.gz"))
+    '.csv.gz'
+    """
+    ending = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+    if ending is None:
+        raise MooInferError(f"{path}: must end in one of {', '.join(SUFFIXES)}")
+    return ending
 
 
 def _codes(answers: "pl.Series") -> "tuple[IntArray, pl.Expr]":

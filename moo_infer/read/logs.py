@@ -13,7 +13,7 @@ from ..core.parts import check
 from ..interfaces import LogReader
 from ..quantities.samples import COLUMNS
 from ..registry import Registry
-from .bounds import refuse_more
+from .bounds import refuse_long_texts, refuse_more
 from .grading import Grading
 from .joining import joined
 from .judgements import merged, settled, several_targets
@@ -102,7 +102,7 @@ def read_log(
             chosen = reader or recognised(start, path, registry, table, named=bool(columns))
             if columns and chosen is not table:
                 raise MooInferError(f"--column names columns of tables, but this is {chosen.name}")
-            raw = _raw(chosen, path)
+            raw = _raw(chosen, path, max_log_bytes)
             _name_model(raw, name, path)
             frame, remarks = checked(raw, grading or Grading(), strict=strict)
             called = ""
@@ -142,7 +142,7 @@ def _named(item: str | Path) -> tuple[str | None, Path]:
     return None, Path(item)
 
 
-def _raw(reader: LogReader, path: Path) -> Raw:
+def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
     """What a reader gives; columns that are not neutral stay as names."""
     import polars as pl
 
@@ -151,9 +151,13 @@ def _raw(reader: LogReader, path: Path) -> Raw:
         if isinstance(read, pl.LazyFrame):
             with panics_as_errors():
                 names = read.collect_schema().names()
-                frame = read.select(name for name in names if name in COLUMNS).collect()
+                known = read.select(name for name in names if name in COLUMNS)
+                packed = head(path).startswith(PARQUET)
+                if packed:
+                    refuse_long_texts(known, most)
+                frame = known.collect()
             others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
-            return framed(frame.with_columns(others), None if head(path).startswith(PARQUET) else path)
+            return framed(frame.with_columns(others), None if packed else path)
         if isinstance(read, Iterable) and not isinstance(read, str | bytes):
             return tabulated(read)
     except MooInferError:

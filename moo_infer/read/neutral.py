@@ -25,7 +25,7 @@ TEXTS = (*KEYS, "answer", "target", FINGERPRINT)
 WHOLE = ("sample", *TOKENS)
 ALL, CACHED = "input_tokens", ("cached_input_tokens", "cache_write_tokens")  # of all, read from a cache and written
 NEEDED = (*KEYS, "correct")  # samples are numbered where they have no numbers
-LARGEST = 2**53  # beyond, whole numbers are not told apart by a float
+LARGEST = 2**53  # beyond, whole numbers are not told apart by a float, and squares of others may overflow
 LISTED = 30  # names of columns in a message
 SHOWN = 100  # rows whose faults are put into words
 MARKS = 2  # of text, of which one may say what is right
@@ -178,8 +178,7 @@ def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr]":
     refused = number.is_null() if name == "sample" else column.is_not_null() & number.is_null()
     if name != "score":
         refused |= number < 0
-    if name in WHOLE:
-        refused |= number > LARGEST
+    refused |= (number > LARGEST) | (number < -LARGEST)
     if not dtype.is_integer():
         refused |= ~number.is_finite()
         if name in WHOLE:
@@ -223,7 +222,10 @@ def _why(
         what = " and ".join(f"{column} = {of}" for column, of in parts.items())
         are = "is" if len(parts) == 1 else "are together"
         return f"{place}: {what} {are} more than input_tokens = {tokens}, which are all of them, cached ones too"
+    value = clean[name][row] if name not in TEXTS else None
     allowed = "a whole number from 0 to 2^53" if name in WHOLE else "a finite number" + " >= 0" * (name != "score")
+    if name not in WHOLE and value is not None and LARGEST < abs(value) < np.inf:
+        allowed = "a number of at most 2^53"
     return f"{place}: {name}: must be {allowed}, got {given!r:.60}"
 
 

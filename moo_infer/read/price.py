@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.errors import MooInferError
+from ..core.errors import MooInferError, out_of_reach
 from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE
 
 __all__ = ["Price"]
@@ -154,4 +154,6 @@ def _number(given: Any, where: str) -> float:
         number = math.nan
     if not 0 <= number < math.inf:
         raise MooInferError(f"{where}: must be a finite number >= 0, got {given!r:.60}")
+    if problem := out_of_reach(number):
+        raise MooInferError(f"{where}: {problem}")
     return number

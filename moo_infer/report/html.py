@@ -99,7 +99,8 @@ def ready(path: Path) -> None:
     _installed()
     if os.path.isdir(path):  # these answer where those of Path raise, for example for a name that is too long
         raise MooInferError(f"{path}: must be a file to write, is a folder")
-    if os.path.exists(path) and not os.path.isfile(path):
+    target = os.path.realpath(path)  # a link still, where links go round in a loop
+    if os.path.lexists(target) and not os.path.isfile(target):
         raise MooInferError(f"{path}: must be a file to write")
     if not os.path.isdir(path.parent):
         raise MooInferError(f"{path}: there is no folder {str(path.parent)!r}")

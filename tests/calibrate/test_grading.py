@@ -282,3 +282,9 @@ def test_marks_are_named_where_all_scores_are_text_and_not_where_one_is_odd(caps
     said = capsys.readouterr().err
     assert "the score '?' is neither right nor wrong" in said
     assert "a mark" not in said
+
+
+@pytest.mark.parametrize("rule", [">= nan", "== nan", "<= inf", "> 1e999", "< -inf"])
+def test_scores_are_compared_with_numbers_that_are_finite(rule):
+    with pytest.raises(MooInferError, match="--right-if: must compare with a finite number, got"):
+        Grading(right_if=rule)

@@ -58,6 +58,8 @@ def test_columns_that_say_nothing_are_left_out(file):
         (ALL + "m,q,1,1,,,,,,,,-1e-9,\n", r"cost_usd: must be a finite number >= 0, got '-1e-9'"),
         (ALL + "m,q,1,1,,,,,,,,,nan\n", r"energy_j: must be a finite number >= 0, got 'nan'"),
         (ALL + "m,q,1,1,,inf,,,,,,,\n", r"score: must be a finite number, got 'inf'"),
+        (ALL + "m,q,1,1,,-1e300,,,,,,,\n", r"score: must be a number of at most 2.53, got '-1e300'"),
+        (ALL + "m,q,1,1,,,,,,,1e300,,\n", r"latency_s: must be a number of at most 2.53, got '1e300'"),
         (ALL + "m,q,1,1,,,10,11,,,,,\n", r"cached_input_tokens = 11 is more than input_tokens = 10, which are all"),
         (ALL + "m,q,1,1,,,10,,,,,,,11\n", r"cache_write_tokens = 11 is more than input_tokens = 10, which are all"),
         (ALL + "m,q,1,1,,,10,6,,,,,,5\n",
