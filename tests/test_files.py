@@ -149,11 +149,37 @@ def test_who_is_killed_while_writing_leaves_the_old_result_or_the_new_one(what, 
 
 @pytest.mark.parametrize("after_s", [0.1, 0.3, 0.8])
 def test_who_stops_a_command_gets_one_sentence_also_while_it_is_loading(after_s):
-    process = started("recommend", "--trials", "300000", "--estimator", "monte-carlo", stdout=subprocess.PIPE)
+    words = ["recommend", "--trials", "300000", "--estimator", "monte-carlo"]
+    begin = "import signal, contextlib; print('begun', flush=True); from moo_infer.__main__ import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", begin, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "begun\n"  # before, it is Python that is stopped
     time.sleep(after_s)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "moo-infer: stopped\n")
+
+
+def test_who_is_told_to_end_leaves_no_draft_behind(tmp_path):
+    (tmp_path / "work").mkdir()
+    process = started("paper", "--plot", tmp_path / "work" / "p", stdout=subprocess.PIPE)
+    for _ in range(600):  # until it draws
+        if [*(tmp_path / "work").glob(".moo-infer-*/pictures/*")]:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (143, "", "moo-infer: stopped\n")
+    assert not [*(tmp_path / "work").iterdir()]
+
+
+def test_signals_that_a_shell_has_ignored_stay_ignored():
+    command = f"""trap '' TERM INT; "{sys.executable}" -m moo_infer scenarios & p=$!
+        for i in 1 2 3 4 5 6 7 8 9; do kill -TERM $p; kill -INT $p; sleep 0.02; done; wait $p"""
+    call = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert call.returncode == 0
+    assert "essay-feedback" in call.stdout
 
 
 def test_who_has_closed_standard_output_or_error_gets_the_right_exit_code():
