@@ -1,9 +1,9 @@
 """Estimators: from a profile and an aggregator to one curve of the table, exactly or by simulation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cached_property, partial
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..core.streams import Streams
 from ..interfaces import AccuracyAggregator, CostModel
 from ..profiles import ModelProfile
 from .calls import AT_ONCE, Given, cost_models, guarded, known, numbers, possible, remarks
-from .curves import Column, Estimate, Trials
+from .curves import Column, Estimate, MomentSource, Trials
 from .mixture import summed_by_question
 
 __all__ = ["Estimator", "Exact", "MonteCarlo"]
@@ -86,33 +86,24 @@ class Estimator(ABC):
         if not len(k):
             why = "; ".join(said) or "its cost models say no more"
             raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {why}")
-        moments = self.moments(profile, aggregator, k, parallelism)
-        estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
+        source = MomentSource(partial(self.moments, profile, aggregator, k, parallelism))
+        moments = {name: source.of(name) for name in source.moments}
+        estimate = self._estimate(profile, aggregator, k, parallelism, moments)
         return replace(estimate, remarks=said, supported=profile.largest_k)
 
     def _estimate(
         self,
-        model: str,
-        profile: Callable[[], ModelProfile],
+        profile: ModelProfile,
         aggregator: AccuracyAggregator,
         k: IntArray,
         parallelism: int,
         moments: dict[str, Moments | None],
+        values: Mapping[str, float] | None = None,
     ) -> Estimate:
-        missing = [name for name, m in moments.items() if m is None or m.std is None or m.quantile is None]
-
-        @cache
-        def trials() -> Trials:
-            return simulate(profile(), aggregator, k, parallelism, self.trials, self.seed, missing)
-
-        def simulated(name: str) -> Callable[[], FloatArray]:
-            return lambda: trials().totals[name]
-
-        def between(name: str) -> Callable[[], FloatArray]:
-            return lambda: trials().stderr(name)
-
-        columns = {name: Column(m, simulated(name), between(name)) for name, m in moments.items()}
-        return Estimate(model, aggregator.name, parallelism, k, columns)
+        missing = tuple(name for name, m in moments.items() if m is None or m.std is None or m.quantile is None)
+        simulation = Simulation(profile, aggregator, k, parallelism, self.trials, self.seed, missing, values)
+        columns = {name: Column(m, simulation, name) for name, m in moments.items()}
+        return Estimate(profile.name, aggregator.name, parallelism, k, columns)
 
 
 @dataclass(frozen=True)
@@ -161,9 +152,8 @@ class Exact(Estimator):
         # As at the given values, so that all tables have the same rows.
         k = k[possible(profile, aggregator, k, parallelism)]
 
-        def at(b: int) -> ModelProfile:
-            drawn = profile if models is None else profile.of(models[b])
-            return drawn.at({path: float(v[b]) for path, v in values.items()})
+        def values_of(b: int) -> dict[str, float]:
+            return {path: float(v[b]) for path, v in values.items()}
 
         if not values and models is None:
             estimate = self.estimate(profile, aggregator, k, parallelism)
@@ -172,9 +162,12 @@ class Exact(Estimator):
 
         given = Given([aggregator, *profile.costs, *aggregator.costs])
 
-        def one(drawn: ModelProfile) -> Estimate:
-            moments = self.moments(drawn, aggregator, k, parallelism, given)
-            estimate = self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
+        def one(b: int) -> Estimate:
+            drawn = (profile if models is None else profile.of(models[b])).at(values_of(b))
+            known = self.moments(drawn, aggregator, k, parallelism, given)
+            source = MomentSource(partial(self.moments, drawn, aggregator, k, parallelism), known)
+            moments = {name: source.of(name) for name in known}
+            estimate = self._estimate(drawn, aggregator, k, parallelism, moments)
             return replace(estimate, possible=possible(drawn, aggregator, k, parallelism))
 
         costs = (*profile.costs, *aggregator.costs)
@@ -183,17 +176,17 @@ class Exact(Estimator):
         differ = any(m.queries("tokens") or m.queries("accuracy") for m in (profile.inference, largest))
         bounded = any(type(cost).possible is not CostModel.possible for cost in costs)
         if not vectorised or differ or bounded or models:  # where queries differ, (Q, 1) arrays are those already
-            yield from (one(at(b)) for b in range(B))
+            yield from map(one, range(B))
             return
         # Moments of all draws at once, a few hundred draws at a time so that memory stays bounded.
         chunk = max(1, AT_ONCE // len(k))
         for start in range(0, B, chunk):
             at_once = profile.at({path: v[start : start + chunk, None] for path, v in values.items()})
             together = min(chunk, B - start)
-            moments = self.moments(at_once, aggregator, k, parallelism, draws=together)
+            source = MomentSource(partial(self.moments, at_once, aggregator, k, parallelism, draws=together))
             for b in range(together):
-                sliced = {name: None if m is None else _slice(m, b) for name, m in moments.items()}
-                yield self._estimate(profile.name, partial(at, start + b), aggregator, k, parallelism, sliced)
+                moments = {name: source.of(name, draw=b) for name in source.moments}
+                yield self._estimate(profile, aggregator, k, parallelism, moments, values_of(start + b))
 
 
 @dataclass(frozen=True)
@@ -215,6 +208,38 @@ class MonteCarlo(Estimator):
             aggregator.exact(queries.model, k)  # it may refuse grades, which draws do not tell from right and wrong
         objectives = [ACCURACY, *cost_models(profile, aggregator)]
         return {objective.name: None for objective in objectives}
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """Trials of one curve, simulated when the first of them is asked for; arguments as in `simulate`.
+
+    Args:
+        values: numbers that take the place of the profile's, by path: those of a draw; None for its own.
+    """
+
+    profile: ModelProfile
+    aggregator: AccuracyAggregator
+    k: IntArray
+    parallelism: int
+    trials: int
+    seed: int
+    objectives: Sequence[str]
+    values: Mapping[str, float] | None = None
+
+    @cached_property
+    def simulated(self) -> Trials:
+        """The trials."""
+        profile = self.profile.at(self.values) if self.values else self.profile
+        return simulate(profile, self.aggregator, self.k, self.parallelism, self.trials, self.seed, self.objectives)
+
+    def __getitem__(self, objective: str, /) -> FloatArray:
+        """Return the (M, n) totals of an objective."""
+        return self.simulated[objective]
+
+    def stderr(self, objective: str, /) -> FloatArray:
+        """(n,) standard errors of a mean over the questions of a log; NaN without one."""
+        return self.simulated.stderr(objective)
 
 
 def simulate(
@@ -294,20 +319,6 @@ def _values(compute: Callable[[], FloatArray], shape: tuple[int, int], who: str,
         model = f"inference model {profile.inference.name!r} of {profile.name!r}"
         raise MissingColumn(error.column, error.available, f"{who} from {model}") from None
     return numbers(values, shape, f"{who} must return (M, K)")
-
-
-def _slice(moments: Moments, b: int) -> Moments:
-    """Return the moments of draw b out of moments (B, n), or (n,) where they are the same for all draws."""
-
-    def of(values: FloatArray) -> FloatArray:
-        return values[b] if np.ndim(values) == 2 and len(values) > 1 else np.ravel(values)
-
-    quantile = moments.quantile
-    return Moments(
-        of(moments.mean),
-        None if moments.std is None else of(moments.std),
-        None if quantile is None else lambda q: of(quantile(q)),
-    )
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:
