@@ -56,7 +56,8 @@ class Pipeline:
             parameters, in (0, 1]; None for the limits on the given values alone, as in the paper.
         draws: how many draws that takes, >= 1; they start from the estimator's seed.
         registry: where names of parts are looked up; None for everything installed.
-        progress: told (done, total, what comes next) before every estimation.
+        progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
+            copied or pickled.
 
     Raises:
         MooInferError: for unknown names, parts that are none, and numbers out of range.
@@ -98,8 +99,10 @@ class Pipeline:
             if not isinstance(known, Mapping | None):
                 raise MooInferError(f"{what}: must be a mapping from names, got {known!r:.80}")
         self._models, self._scenarios, self._progress = models, scenarios, progress
-        # Profiles are kept beside their estimates, so that an id stands for the same profile as long as it is a key.
-        self._estimates: dict[tuple[int, str], tuple[ModelProfile, Estimate]] = {}
+        self._estimates: dict[tuple[ModelProfile, str], Estimate] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_progress": None}
 
     @cached_property
     def models(self) -> Mapping[str, ModelProfile]:
@@ -174,33 +177,26 @@ class Pipeline:
             aggregators=self.aggregators,
         )
 
-    def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Callable[[int, int], Iterator[Candidates]] | None:
+    def _redraw(self, profiles: tuple[ModelProfile, ...]) -> "Redraw | None":
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
         if not any(profile.uncertain or len(profile.inference.queries().questions) > 1 for profile in profiles):
             return None
+        curves = [
+            (p, a, self._grid(p, self.parallelism or p.parallelism), self.parallelism or p.parallelism)
+            for p in profiles
+            for a in self.aggregators
+            if (p, a.name) in self._estimates  # the others can serve no k
+        ]
         estimator = Exact(self.estimator.trials, self.estimator.seed)
-
-        def tables(B: int, seed: int) -> Iterator[Candidates]:
-            objectives = _objectives(profiles, self.aggregators)
-            curves = [
-                estimator.redraw(
-                    p, a, self._grid(p, self.parallelism or p.parallelism), self.parallelism or p.parallelism, B, seed
-                )
-                for p in profiles
-                for a in self.aggregators
-                if (id(p), a.name) in self._estimates  # the others can serve no k
-            ]
-            return (Candidates(objectives, estimates) for estimates in zip(*curves, strict=True))
-
-        return tables
+        return Redraw(estimator, _objectives(profiles, self.aggregators), curves)
 
     def _estimate(self, profile: ModelProfile, aggregator: AccuracyAggregator) -> Estimate:
-        key = (id(profile), aggregator.name)
+        key = (profile, aggregator.name)
         if key not in self._estimates:
             parallelism = self.parallelism or profile.parallelism
             k = self._grid(profile, parallelism)
-            self._estimates[key] = profile, self.estimator.estimate(profile, aggregator, k, parallelism)
-        return self._estimates[key][1]
+            self._estimates[key] = self.estimator.estimate(profile, aggregator, k, parallelism)
+        return self._estimates[key]
 
     def _grid(self, profile: ModelProfile, parallelism: int) -> IntArray:
         if self.k is not None:
@@ -227,6 +223,26 @@ class Pipeline:
         for part in parts:
             _check_costs(part, f"{what} {part.name!r}")
         return parts
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Redraw:
+    """Gives tables for draws of uncertain parameters.
+
+    Args:
+        estimator: fills them.
+        objectives: their columns.
+        curves: profile, aggregator, grid of k and parallelism of each curve.
+    """
+
+    estimator: Exact
+    objectives: Sequence[Objective]
+    curves: Sequence[tuple[ModelProfile, AccuracyAggregator, IntArray, int]]
+
+    def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
+        """Return B tables."""
+        curves = [self.estimator.redraw(*curve, B, seed) for curve in self.curves]
+        return (Candidates(self.objectives, estimates) for estimates in zip(*curves, strict=True))
 
 
 def _labelled(part: Part) -> Part:

@@ -97,6 +97,7 @@ class Registry:
                 self._load(entry)
         for plugin in extra:
             self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
+        del self._manager  # nothing is registered later, and it does not pickle
 
     def names(self, kind: type, /) -> list[str]:
         """Sorted names of the classes of a kind."""
@@ -260,6 +261,8 @@ def _normalised(name: str) -> str:
 def plugin_file(path: str | Path, /) -> ModuleType:
     """Load a plugin from one Python file, without packaging; give it to `Registry`.
 
+    Pickles of its parts, and of reports with them, load where the file was loaded before by the same path.
+
     Args:
         path: a file that implements hooks, as the module of a package would.
 
@@ -271,16 +274,18 @@ def plugin_file(path: str | Path, /) -> ModuleType:
     moo_infer.core.errors.MooInferError: plugin file 'my.py': must be an existing file whose name ends in .py
     """
     name = str(path)  # what it is called where plugins are listed
-    spec = spec_from_file_location(name, name)
+    imported = name.replace(".", ":")  # where pickle looks for its classes; a dot would lead into a package
+    spec = spec_from_file_location(imported, name)
     if spec is None or spec.loader is None or not os.path.isfile(path):
         raise MooInferError(f"plugin file {name!r}: must be an existing file whose name ends in .py")
     module = module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look their annotations up
+    sys.modules[imported] = module  # where dataclasses look their annotations up
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # whatever a foreign file raises
-        del sys.modules[name]
+        del sys.modules[imported]
         raise MooInferError(f"plugin file {name!r}: cannot be loaded: {type(error).__name__}: {error}") from error
+    module.__name__ = name
     return module
 
 

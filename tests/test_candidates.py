@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from moo_infer import COST, Candidates, Limit, MooInferError, Objective
-from moo_infer.core.moments import Moments
 from moo_infer.core.objectives import ACCURACY
-from moo_infer.estimate.curves import Column, Estimate
+from moo_infer.estimate.curves import Column, Estimate, Trials
 
 
 def table(means=((0.1, 0.6), (0.4, 0.95), (0.9, 0.99)), **given):
@@ -14,10 +13,7 @@ def table(means=((0.1, 0.6), (0.4, 0.95), (0.9, 0.99)), **given):
 def estimate(model, k, cost, trials=None):
     k = np.array(k)
     columns = {
-        name: Column(
-            None if trials is not None else Moments(v, 0 * v, lambda q, v=v: v),
-            lambda v=v: trials if trials is not None else v[None],
-        )
+        name: Column.constant(v) if trials is None else Column(None, Trials({name: trials}), name)
         for name, v in {"cost": np.array(cost), "accuracy": np.full(len(k), 0.5)}.items()
     }
     return Estimate(model, "best-of-k", 2, k, columns)

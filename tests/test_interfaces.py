@@ -1,6 +1,7 @@
 import copy
 import dataclasses
 import pickle
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -36,14 +37,40 @@ def test_draws_print_pickle_and_are_replaced_whatever_is_not_known(known):
     arrays = {name: np.full((2, 3), 7.0) for name in known}
     draws = Draws(arrays.get("tokens_in"), arrays.get("tokens_out"), np.ones((2, 3)), {"score": np.zeros((2, 3))})
     assert repr(draws) == f"<Draws of (M, K) = (2, 3): {', '.join((*known, 'accuracy', 'score'))}>"
-    changed = Draws(accuracy=np.zeros((2, 3)), columns=draws.columns)
+    changed = dataclasses.replace(draws, accuracy=np.zeros((2, 3)))
     assert (changed.accuracy == 0).all()
-    for other in (dataclasses.replace(draws), pickle.loads(pickle.dumps(draws)), copy.deepcopy(draws), changed):
-        assert tuple(other.columns) == (*known, "accuracy", "score")
+    assert (draws.accuracy == 1).all()
+    for other in (Draws(columns=draws), pickle.loads(pickle.dumps(draws)), copy.deepcopy(draws), changed):
+        assert tuple(other) == (*known, "accuracy", "score")
+        with pytest.raises(ValueError, match="read-only"):
+            other.accuracy[0, 0] = 5
         for name in {"tokens_in", "tokens_out"} - {*known}:
             assert name not in other
             with pytest.raises(MissingColumn, match=f"no column '{name}'; columns: {', '.join((*known, 'accuracy'))}"):
                 getattr(other, name)
+
+
+def test_draws_are_a_mapping_of_their_columns():
+    draws = Draws(None, np.full((2, 3), 500.0), np.ones((2, 3)), {"score": np.zeros((2, 3), dtype=int)})
+    assert isinstance(draws, Mapping)
+    assert list(draws) == list(draws.keys()) == ["tokens_out", "accuracy", "score"]
+    assert len(draws) == 3
+    assert "score" in draws
+    assert "tokens_in" not in draws
+    assert draws.get("tokens_in") is None
+    assert all(column is draws[name] for name, column in draws.items())
+    more = Draws(columns={**draws, "noise": np.full((2, 3), 0.5)})
+    assert list(more) == [*draws, "noise"]
+    assert more["score"].dtype == int
+    assert draws == draws  # by identity, as nobody says whether arrays are equal
+    assert draws != Draws(columns=draws)
+    assert len({draws, more}) == 2
+
+
+def test_a_missing_column_is_a_key_error_and_still_a_plain_sentence():
+    with pytest.raises(KeyError) as caught:
+        Draws(accuracy=np.ones((1, 1)))["score"]
+    assert str(caught.value) == "the draws have no column 'score'; columns: accuracy"
 
 
 def test_draws_without_accuracy_are_refused():

@@ -267,7 +267,7 @@ def test_a_file_that_is_no_plugin_is_an_error_in_words(tmp_path, name, text, mes
     with pytest.raises(MooInferError, match=message):
         Registry(plugin_file(tmp_path / name), entry_points=False)
     if "cannot be loaded" in message:
-        assert str(tmp_path / name) not in sys.modules
+        assert not [module for module in sys.modules if module.startswith(str(tmp_path))]
 
 
 def test_a_hook_that_fails_is_named_and_skipped():

@@ -1,5 +1,9 @@
 """The samples of one model as arrays."""
 
+import copy
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +70,45 @@ def test_samples_that_abstain_are_counted_and_one_question_with_two_values_is_en
     assert [not samples.no_choice(name) for name in columns] == [
         f"no {what}" not in str(said) for what in ("vote", "cho")
     ]
+
+
+def test_samples_are_read_by_column_as_data_frames_are(samples):
+    assert list(samples) == list(samples.keys()) == ["correct", "answer"]
+    assert len(samples) == 6
+    assert "answer" in samples
+    assert "score" not in samples
+    assert list(dict(samples)) == list({**samples}) == ["correct", "answer"]
+    assert all(column is samples[name] for name, column in samples.items())
+
+
+def test_samples_are_read_only_views_and_leave_what_was_given_alone():
+    question, correct, answer = np.array([0, 0]), np.array([1.0, 0.0]), np.array([3, 4])
+    columns = {"answer": answer}
+    samples = Samples("mine", ["a"], question, correct, columns)
+    for array in (samples.question, samples.correct, samples["answer"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    question[1] = correct[1] = answer[1] = 0
+    columns.clear()
+    assert samples["answer"].tolist() == [3, 0]
+    assert samples.correct.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("twin", [lambda s: pickle.loads(pickle.dumps(s)), copy.deepcopy], ids=["pickle", "deep copy"])
+def test_samples_are_pickled_copied_and_replaced(samples, twin):
+    _ = samples.scored, samples.answers, samples.n
+    other = twin(samples)
+    assert repr(other) == repr(samples)
+    assert other.questions == samples.questions
+    for name, column in {"question": samples.question, **samples}.items():
+        array = getattr(other, name) if name == "question" else other[name]
+        np.testing.assert_array_equal(array, column)
+        assert array.dtype == column.dtype
+        assert not array.flags.writeable
+    assert other.scored["answer"].tolist() == [0, 1, 0, 0]
+    changed = replace(samples, columns={**samples.columns, "score": np.arange(6.0)})
+    assert list(changed) == ["correct", "answer", "score"]
+    assert "score" not in samples
 
 
 def test_columns_are_got_by_name(samples):

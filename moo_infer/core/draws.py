@@ -1,6 +1,6 @@
 """Simulated inferences as named columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,11 +17,11 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Draws:
-    """M x K simulated inferences: named columns (M, K). The arrays are read-only views of those given.
+class Draws(Mapping[str, Array]):
+    """M x K simulated inferences: a mapping of named columns (M, K). The arrays are read-only views of those given.
 
-    They print, pickle and can be replaced; ``Draws(accuracy=x, columns=draws.columns)`` is the same draws with another
-    accuracy.
+    They print, pickle and can be replaced: ``dataclasses.replace(draws, accuracy=x)`` is the same draws with another
+    accuracy, and ``Draws(columns={**draws, "score": x})`` with one more column.
 
     Args:
         tokens_in: (M, K), tokens of the prompt, >= 0; None where they are not known, and asking for them raises
@@ -42,8 +42,8 @@ class Draws:
     >>> draws = Draws(np.full((2, 3), 100.0), np.full((2, 3), 500.0), np.ones((2, 3)))
     >>> draws
     <Draws of (M, K) = (2, 3): tokens_in, tokens_out, accuracy>
-    >>> draws["tokens_out"].shape
-    (2, 3)
+    >>> draws["tokens_out"].shape, "score" in draws, len(draws)
+    ((2, 3), False, 3)
     >>> draws["score"]
     Traceback (most recent call last):
     moo_infer.core.errors.MissingColumn: the draws have no column 'score'; columns: tokens_in, tokens_out, accuracy
@@ -58,23 +58,19 @@ class Draws:
         accuracy: FloatArray | None = None,
         columns: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
-        named = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
-        given = {name: columns.get(name) if array is None else array for name, array in named.items()}
-        given |= {name: array for name, array in columns.items() if name not in named}
+        given: dict[str, Any] = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
+        given |= {name: array for name, array in columns.items() if given.get(name) is None}
         if given["accuracy"] is None:
             raise MooInferError("draws: accuracy must be given, (M, K) numbers in [0, 1], got None")
         shape = np.shape(given["accuracy"])
         if len(shape) != 2:
             raise MooInferError(f"draws: accuracy must be (M, K), got {shape}")
-        arrays = {}
-        for name, array in given.items():
-            if array is None:
-                continue
-            if np.shape(array) != shape:
-                raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {np.shape(array)}")
-            arrays[name] = np.asarray(array).view()
-            arrays[name].flags.writeable = False
-        object.__setattr__(self, "columns", MappingProxyType(arrays))
+        views = {name: np.asarray(array).view() for name, array in given.items() if array is not None}
+        for name, view in views.items():
+            if view.shape != shape:
+                raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {view.shape}")
+            view.flags.writeable = False
+        object.__setattr__(self, "columns", MappingProxyType(views))
 
     @property
     def tokens_in(self) -> FloatArray:
@@ -97,12 +93,17 @@ class Draws:
             raise MissingColumn(column, self.columns)
         return self.columns[column]
 
-    def __contains__(self, column: str) -> bool:
-        """Whether there is such a column."""
-        return column in self.columns
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        """Return how many columns there are."""
+        return len(self.columns)
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # two arrays are not simply equal or not
 
     def __repr__(self) -> str:
-        return f"<Draws of (M, K) = {self.accuracy.shape}: {', '.join(self.columns)}>"
+        return f"<Draws of (M, K) = {self.accuracy.shape}: {', '.join(self)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Draws, (None, None, None, dict(self.columns))  # a MappingProxyType does not pickle
+        return Draws, (None, None, None, dict(self))  # a MappingProxyType does not pickle

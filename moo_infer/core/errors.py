@@ -33,7 +33,7 @@ class MooInferError(Exception):
     """Bad input or a part that misbehaves: what was given, what is allowed, where it stands."""
 
     def __str__(self) -> str:
-        return in_short(super().__str__())  # a sentence, whatever was quoted in it
+        return in_short(Exception.__str__(self))  # a sentence, whatever was quoted in it; KeyError would quote it
 
 
 class NoSelection(MooInferError):
@@ -44,8 +44,8 @@ class NothingPossible(MooInferError):
     """A model can serve none of the numbers of inferences that were asked for."""
 
 
-class MissingColumn(MooInferError):
-    """A part asked the draws for a column that the inference model does not bring.
+class MissingColumn(MooInferError, KeyError):
+    """A part asked the draws for a column that the inference model does not bring; a KeyError, as mappings raise it.
 
     Args:
         column: the column that was asked for.
@@ -54,9 +54,12 @@ class MissingColumn(MooInferError):
     """
 
     def __init__(self, column: str, available: Iterable[str], wanted_by: str = "") -> None:
-        self.column, self.available = column, tuple(available)
+        self.column, self.available, self.wanted_by = column, tuple(available), wanted_by
         who = f", needed by {wanted_by}" if wanted_by else ""
         super().__init__(f"the draws have no column {column!r}{who}; columns: {', '.join(self.available)}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...], str]]:
+        return MissingColumn, (self.column, self.available, self.wanted_by)  # by default: of the message alone
 
 
 class NotExact(MooInferError):

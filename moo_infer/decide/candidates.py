@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, unknown
-from ..core.moments import Moments
 from ..core.objectives import TOLERANCE, Limit, Objective, quantile_of
 from ..core.rounding import significant
 from ..estimate.curves import HIGH, LOW, STATISTICS, Column, Estimate, Row, Statistics
@@ -102,11 +102,7 @@ class Candidates:
         ks = given.astype(np.int64)
         if not len(ks) or (ks != given).any() or (ks < 1).any() or len(np.unique(ks)) < len(ks):
             raise MooInferError(f"k must be different whole numbers >= 1, at least one, got {given.tolist()}")
-        zeros = np.zeros(len(values))
-        columns = {
-            o.name: Column(Moments(v, zeros, lambda q, v=v: v), lambda v=v: v[None])  # type: ignore[misc]  # v is bound
-            for o, v in zip(objectives, values.T, strict=True)
-        }
+        columns = {o.name: Column.constant(v) for o, v in zip(objectives, values.T, strict=True)}
         return cls(objectives, [Estimate(model, aggregator, parallelism, ks, columns)])
 
     def __len__(self) -> int:
@@ -213,6 +209,10 @@ class Candidates:
         front.flags.writeable = False
         return front
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock()  # arrays forget it where they are pickled
+
     @property
     def trials(self) -> FloatArray | None:
         """(M, n, m) simulated totals where every mean is simulated, else None."""
@@ -299,7 +299,8 @@ class Candidates:
 
     def _lock(self) -> None:
         """Make the arrays read-only: the table is shared by all selectors."""
-        for array in (self.means, self.k, self.rows):
+        computed = [self.__dict__[name] for name in ("losses", "front") if name in self.__dict__]
+        for array in (self.means, self.k, self.rows, *computed):
             array.flags.writeable = False
 
     def _take(self, rows: Rows) -> "Candidates":

@@ -14,6 +14,7 @@ from .candidates import Candidates
 __all__ = ["Share", "Source", "Stability", "resample", "tally"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 Source = Literal["parameters", "simulation"]
 Key = tuple[str, str, str | None, str | None]  # scenario, selector, model and aggregator (None: the pool)
 
@@ -75,6 +76,27 @@ def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates
     return Stability(source, draws, shares)
 
 
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """The trials of a column drawn anew.
+
+    Args:
+        column: whose trials.
+        weights: (M,) how often each was drawn.
+    """
+
+    column: Column
+    weights: IntArray
+
+    def __getitem__(self, objective: str, /) -> FloatArray:
+        """Return the (M, n) totals."""
+        return self.column.trials[np.repeat(np.arange(len(self.weights)), self.weights)]
+
+    def stderr(self, objective: str, /) -> FloatArray:
+        """(n,) standard errors of the mean over the questions of a log: those of the column."""
+        return self.column.stderr
+
+
 def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
     """Bootstrap the trials of a simulated table: B tables whose means are those of trials drawn with replacement.
 
@@ -92,7 +114,7 @@ def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
     def redrawn(column: Column, b: int) -> Column:
         if id(column) not in blocks:
             return column
-        drawn = Column(None, lambda: column.trials[np.repeat(np.arange(M), weights[b])], lambda: column.stderr)
+        drawn = Column(None, Resampled(column, weights[b]))
         drawn.mean = blocks[id(column)][b]  # computed above, for all draws at once
         return drawn
 

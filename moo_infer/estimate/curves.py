@@ -1,16 +1,29 @@
 """What stands in the table: estimated curves, their columns, and the figures of a row."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import MooInferError
 from ..core.moments import Moments
 from .mixture import QuestionMoments, between_questions
 
-__all__ = ["HIGH", "LOW", "STATISTICS", "Column", "Estimate", "Row", "Statistics", "Trials"]
+__all__ = [
+    "HIGH",
+    "LOW",
+    "STATISTICS",
+    "Column",
+    "Estimate",
+    "MomentSource",
+    "Row",
+    "Statistics",
+    "TrialSource",
+    "Trials",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -36,6 +49,10 @@ class Trials:
     question: IntArray | None = None
     questions: int = 0
 
+    def __getitem__(self, objective: str) -> FloatArray:
+        """Return the (M, n) totals of an objective."""
+        return self.totals[objective]
+
     def stderr(self, objective: str) -> FloatArray:
         """(n,) standard errors of a mean over the questions of the log; NaN where these are not known."""
         totals = self.totals[objective]
@@ -44,28 +61,111 @@ class Trials:
         return between_questions(totals, self.question, self.questions)
 
 
+class TrialSource(Protocol):
+    """Where a column gets simulated totals from: `Trials`, or what simulates them when it is asked."""
+
+    def __getitem__(self, objective: str, /) -> FloatArray:
+        """Return the (M, n) totals of an objective."""
+        ...
+
+    def stderr(self, objective: str, /) -> FloatArray:
+        """Return (n,) standard errors of a mean over the questions of a log; NaN without one."""
+        ...
+
+
+class MomentSource:
+    """The exact moments of a curve by objective. Where it was pickled, the parts are asked for them again.
+
+    A part may answer with a function that does not pickle, such as a lambda; the part itself does.
+
+    Args:
+        ask: asks the parts; gives the same every time.
+        moments: what it gives, where that is known already.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Mapping[str, Moments | None]],
+        moments: Mapping[str, Moments | None] | None = None,
+    ) -> None:
+        self._ask = ask
+        if moments is not None:
+            self.moments = moments
+
+    @cached_property
+    def moments(self) -> Mapping[str, Moments | None]:
+        """What the parts answered."""
+        return self._ask()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_ask": self._ask}
+
+    def of(self, objective: str, draw: int | None = None) -> Moments | None:
+        """Return the moments of an objective; of one draw where they are (B, n), for all draws at once."""
+        moments = self.moments[objective]
+        if moments is None:
+            return None
+        quantile = None if moments.quantile is None else ExactQuantile(self, objective, draw)
+        if draw is None:
+            return replace(moments, quantile=quantile)
+        return Moments(_drawn(moments.mean, draw), None if moments.std is None else _drawn(moments.std, draw), quantile)
+
+
+@dataclass(frozen=True, eq=False)
+class ExactQuantile:
+    """Exact quantiles (n,) of an objective; arguments as in `MomentSource.of`."""
+
+    source: MomentSource
+    objective: str
+    draw: int | None
+
+    def __call__(self, q: float) -> FloatArray:
+        moments = self.source.moments[self.objective]
+        assert moments is not None
+        assert moments.quantile is not None
+        values = moments.quantile(q)
+        return values if self.draw is None else _drawn(values, self.draw)
+
+
+def _drawn(values: FloatArray, draw: int) -> FloatArray:
+    """Return (n,) values of one draw out of (B, n), or of (n,) where they are the same for all draws."""
+    return values[draw] if np.ndim(values) == 2 and len(values) > 1 else np.ravel(values)
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantQuantile:
+    """Quantiles (n,) of what does not vary over trials."""
+
+    values: FloatArray
+
+    def __call__(self, q: float) -> FloatArray:
+        return self.values
+
+
 class Column:
     """One objective of one (model, aggregator) at n values of k: exact where known, simulated where not.
 
     Args:
         moments: what is known exactly.
-        simulate: gives (M, n) simulated totals; called only when something that is not known is asked for.
-        between: gives (n,) standard errors over the questions of a log of a mean that is simulated; None without a log.
+        source: gives trials; asked only for what is not known exactly. None where everything is.
+        objective: what it calls this one.
     """
 
-    def __init__(
-        self,
-        moments: Moments | None,
-        simulate: Callable[[], FloatArray],
-        between: Callable[[], FloatArray] | None = None,
-    ) -> None:
-        self._moments, self._simulate, self._between = moments, simulate, between
+    def __init__(self, moments: Moments | None, source: TrialSource | None = None, objective: str = "") -> None:
+        self._moments, self._source, self._objective = moments, source, objective
         self._quantiles: dict[float, FloatArray] = {}
+
+    @classmethod
+    def constant(cls, values: FloatArray) -> "Column":
+        """Return the column of (n,) numbers that are known and do not vary over trials."""
+        return cls(Moments(values, np.zeros(len(values)), ConstantQuantile(values)))
 
     @cached_property
     def trials(self) -> FloatArray:
         """(M, n) simulated totals."""
-        return self._simulate()
+        if self._source is None:
+            raise MooInferError("numbers that are given have no trials, only what is known of them")
+        return self._source[self._objective]
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -86,7 +186,9 @@ class Column:
         """(n,) standard errors of the mean over the questions of a log: others might have been asked; NaN without."""
         if isinstance(self._moments, QuestionMoments):
             return self._moments.stderr
-        return np.full_like(self.mean, np.nan) if self._moments or self._between is None else self._between()
+        if self._moments or self._source is None:
+            return np.full_like(self.mean, np.nan)
+        return self._source.stderr(self._objective)
 
     @cached_property
     def stderr_simulation(self) -> FloatArray:

@@ -1,10 +1,10 @@
 """Estimators: from a profile and an aggregator to one curve of the table, exactly or by simulation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial, reduce
+from functools import cached_property, partial, reduce
 from operator import add
 from typing import ClassVar, TypeVar
 
@@ -24,7 +24,7 @@ from ..quantities.bootstrap import question_weights
 from ..quantities.by_samples import draw_samples
 from ..quantities.queries import Note, Queries
 from .calls import AT_ONCE, MomentCache, agree, cost_models, guarded, known, noted, numbers
-from .curves import Column, Estimate, Trials
+from .curves import Column, Estimate, MomentSource, Trials
 from .mixture import summed_by_question
 
 __all__ = ["Estimator", "Exact", "MonteCarlo"]
@@ -91,33 +91,24 @@ class Estimator(ABC):
         if not len(k):
             why = "; ".join(notes.texts) or "its cost models say no more"
             raise NothingPossible(f"{profile.name}: none of the numbers of inferences can be had: {why}")
-        moments = self.moments(profile, aggregator, k, parallelism)
-        estimate = self._estimate(profile.name, lambda: profile, aggregator, k, parallelism, moments)
+        source = MomentSource(partial(self.moments, profile, aggregator, k, parallelism))
+        moments = {name: source.of(name) for name in source.moments}
+        estimate = self._estimate(profile, aggregator, k, parallelism, moments)
         return replace(estimate, remarks=notes.texts, supported=profile.largest_k)
 
     def _estimate(
         self,
-        model: str,
-        profile: Callable[[], ModelProfile],
+        profile: ModelProfile,
         aggregator: AccuracyAggregator,
         k: IntArray,
         parallelism: int,
         moments: dict[str, Moments | None],
+        values: Mapping[str, float] | None = None,
     ) -> Estimate:
-        missing = [name for name, m in moments.items() if m is None or m.std is None or m.quantile is None]
-
-        @cache
-        def trials() -> Trials:
-            return simulate(profile(), aggregator, k, parallelism, self.trials, self.seed, missing)
-
-        def simulated(name: str) -> Callable[[], FloatArray]:
-            return lambda: trials().totals[name]
-
-        def between(name: str) -> Callable[[], FloatArray]:
-            return lambda: trials().stderr(name)
-
-        columns = {name: Column(m, simulated(name), between(name)) for name, m in moments.items()}
-        return Estimate(model, aggregator.name, parallelism, k, columns)
+        missing = tuple(name for name, m in moments.items() if m is None or m.std is None or m.quantile is None)
+        simulation = Simulation(profile, aggregator, k, parallelism, self.trials, self.seed, missing, values)
+        columns = {name: Column(m, simulation, name) for name, m in moments.items()}
+        return Estimate(profile.name, aggregator.name, parallelism, k, columns)
 
 
 @dataclass(frozen=True)
@@ -164,6 +155,10 @@ class Exact(Estimator):
         """Estimate one curve for B draws of the profile's uncertain numbers, all at once where the parts allow it."""
         values, queries = profile.draw(B, seed), profile.inference.queries()
         weights = question_weights(queries.questions, B, seed) if len(queries.questions) > 1 else None
+
+        def values_of(b: int) -> dict[str, float]:
+            return {path: float(v[b]) for path, v in values.items()}
+
         if not values and weights is None:
             estimate = self.estimate(profile, aggregator, k, parallelism)
             yield from (estimate for _ in range(B))
@@ -173,15 +168,17 @@ class Exact(Estimator):
         k = k[notes.possible]
 
         def at(b: int) -> ModelProfile:
-            drawn = profile.at({path: float(v[b]) for path, v in values.items()})
+            drawn = profile.at(values_of(b))
             return drawn if weights is None else drawn.of(Reweighted(drawn.inference, weights[b]))
 
         given = MomentCache([aggregator, *profile.costs, *aggregator.costs])
 
         def one(b: int) -> Estimate:
             drawn = at(b)
-            moments = self.moments(drawn, aggregator, k, parallelism, given)
-            estimate = self._estimate(profile.name, lambda: drawn, aggregator, k, parallelism, moments)
+            known = self.moments(drawn, aggregator, k, parallelism, given)
+            source = MomentSource(partial(self.moments, drawn, aggregator, k, parallelism), known)
+            moments = {name: source.of(name) for name in known}
+            estimate = self._estimate(drawn, aggregator, k, parallelism, moments)
             had = noted(drawn, aggregator, k, parallelism).possible if notes.bounded else np.ones(len(k), dtype=bool)
             return replace(estimate, possible=had)
 
@@ -196,17 +193,18 @@ class Exact(Estimator):
             drawn = {path: v[start : start + together, None] for path, v in values.items()}
             try:
                 at_once = guarded(partial(profile.at, drawn), profile.name)
-                moments = self.moments(at_once, aggregator, k, parallelism, draws=together)
+                source = MomentSource(partial(self.moments, at_once, aggregator, k, parallelism, draws=together))
+                known = source.moments
             except MooInferError:  # a part that takes no arrays
                 yield from map(one, range(start, start + together))
                 continue
             for b in {0, together - 1}:
                 alone = self.moments(at(start + b), aggregator, k, parallelism)
-                for name, m in moments.items():
+                for name, m in known.items():
                     agree(m, b, together, alone[name], f"{name} of {profile.name!r}")
             for b in range(together):
-                sliced = {name: None if m is None else _slice(m, b) for name, m in moments.items()}
-                yield self._estimate(profile.name, partial(at, start + b), aggregator, k, parallelism, sliced)
+                moments = {name: source.of(name, draw=b) for name in known}
+                yield self._estimate(profile, aggregator, k, parallelism, moments, values_of(start + b))
 
 
 @dataclass(frozen=True)
@@ -229,6 +227,38 @@ class MonteCarlo(Estimator):
                 aggregator.exact(queries.query, k)
         objectives = [ACCURACY, *cost_models(profile, aggregator)]
         return {objective.name: None for objective in objectives}
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """Trials of one curve, simulated when the first of them is asked for; arguments as in `simulate`.
+
+    Args:
+        values: numbers that take the place of the profile's, by path: those of a draw; None for its own.
+    """
+
+    profile: ModelProfile
+    aggregator: AccuracyAggregator
+    k: IntArray
+    parallelism: int
+    trials: int
+    seed: int
+    objectives: Sequence[str]
+    values: Mapping[str, float] | None = None
+
+    @cached_property
+    def simulated(self) -> Trials:
+        """The trials."""
+        profile = self.profile.at(self.values) if self.values else self.profile
+        return simulate(profile, self.aggregator, self.k, self.parallelism, self.trials, self.seed, self.objectives)
+
+    def __getitem__(self, objective: str, /) -> FloatArray:
+        """Return the (M, n) totals of an objective."""
+        return self.simulated[objective]
+
+    def stderr(self, objective: str, /) -> FloatArray:
+        """(n,) standard errors of a mean over the questions of a log; NaN without one."""
+        return self.simulated.stderr(objective)
 
 
 def simulate(
@@ -307,20 +337,6 @@ def _values(compute: Callable[[], FloatArray], shape: tuple[int, int], who: str,
         model = f"inference model {profile.inference.name!r} of {profile.name!r}"
         raise MissingColumn(error.column, error.available, f"{who} from {model}") from None
     return numbers(values, shape, f"{who} must return (M, K)")
-
-
-def _slice(moments: Moments, b: int) -> Moments:
-    """Return the moments of draw b out of moments (B, n), or (n,) where they are the same for all draws."""
-
-    def of(values: FloatArray) -> FloatArray:
-        return values[b] if np.ndim(values) == 2 and len(values) > 1 else np.ravel(values)
-
-    quantile = moments.quantile
-    return Moments(
-        of(moments.mean),
-        None if moments.std is None else of(moments.std),
-        None if quantile is None else lambda q: of(quantile(q)),
-    )
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:

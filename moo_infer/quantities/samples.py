@@ -1,6 +1,6 @@
 """What a model answered: the log of an evaluation with repeated samples, as arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -60,7 +60,11 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """N samples of one model on Q questions, those of a question beside each other. The arrays are not changed.
+    """N samples of one model on Q questions, those of a question beside each other. Arrays become read-only views.
+
+    They are read by column as data frames are: ``samples["score"]``, ``"score" in samples``, ``dict(samples)``; `len`
+    is N. They pickle, and ``dataclasses.replace(samples, columns={**samples.columns, "score": x})`` is the same samples
+    with another column.
 
     Args:
         model: its name.
@@ -77,6 +81,8 @@ class Samples:
     >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, np.nan]))
     >>> samples.scored.n, samples.scored.right
     (array([3, 1]), array([1, 1]))
+    >>> list(samples), len(samples)
+    (['correct'], 5)
     """
 
     model: str
@@ -86,11 +92,15 @@ class Samples:
     columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, array in {"correct": self.correct, **self.columns}.items():
-            if np.shape(array) != np.shape(self.question):
+        for name in ("question", "correct"):
+            object.__setattr__(self, name, _read_only(getattr(self, name)))
+        columns = {name: _read_only(array) for name, array in self.columns.items()}
+        object.__setattr__(self, "columns", MappingProxyType(columns))
+        object.__setattr__(self, "questions", tuple(self.questions))
+        for name, array in self.items():
+            if array.shape != self.question.shape:
                 raise MooInferError(
-                    f"{self.model}: {name} must have the shape of question, {np.shape(self.question)}, got "
-                    f"{np.shape(array)}"
+                    f"{self.model}: {name} must have the shape of question, {self.question.shape}, got {array.shape}"
                 )
         if len(self.question) and ((self.question[1:] < self.question[:-1]).any() or self.question[0] < 0):
             raise MooInferError(f"{self.model}: question must be ascending and >= 0")
@@ -98,8 +108,10 @@ class Samples:
             raise MooInferError(f"{self.model}: question must be < {len(self.questions)}, got {self.question[-1]}")
         if not np.all(((self.correct >= 0) & (self.correct <= 1)) | np.isnan(self.correct)):
             raise MooInferError(f"{self.model}: correct must be in [0, 1] or NaN; other grades belong to score")
-        object.__setattr__(self, "questions", tuple(self.questions))
-        object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        columns = dict(self.columns)  # a MappingProxyType does not pickle
+        return Samples, (self.model, self.questions, self.question, self.correct, columns)
 
     def __repr__(self) -> str:
         return f"<Samples of {self.model}: {len(self)} on {len(self.questions)} questions>"
@@ -110,11 +122,29 @@ class Samples:
 
     def __getitem__(self, column: str) -> npt.NDArray[Any]:
         """Return a column (N,) by name; raises MissingColumn, naming those there are."""
-        if column == "correct":
-            return self.correct
-        if column not in self.columns:
-            raise MissingColumn(column, ("correct", *self.columns), f"the samples of {self.model}")
-        return self.columns[column]
+        named = self._named
+        if column not in named:
+            raise MissingColumn(column, named, f"the samples of {self.model}")
+        return named[column]
+
+    def __contains__(self, column: object) -> bool:
+        """Whether there is such a column."""
+        return column in self._named
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named)
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the columns: ``correct``, then those of `columns`."""
+        return self._named.keys()
+
+    def items(self) -> ItemsView[str, npt.NDArray[Any]]:
+        """Return the columns (N,) with their names."""
+        return self._named.items()
+
+    @property
+    def _named(self) -> Mapping[str, npt.NDArray[Any]]:
+        return {"correct": self.correct, **self.columns}
 
     def where(self, kept: BoolArray, /) -> "Samples":
         """Return the samples of a mask (N,), with the questions that still have some."""
@@ -223,3 +253,9 @@ class Samples:
     def largest_k(self) -> int:
         """The largest number of samples that every question has."""
         return int(self.n.min(initial=2**31 - 1)) if len(self.questions) else 0
+
+
+def _read_only(given: npt.ArrayLike) -> npt.NDArray[Any]:
+    view = np.asarray(given).view()
+    view.flags.writeable = False
+    return view

@@ -73,8 +73,7 @@ MODELS: Mapping[str, InferenceModel] = {
 
 def first_inferences(draws: Draws, k: int) -> Draws:
     """Return the draws of the first k inferences."""
-    columns = {name: column[:, :k] for name, column in draws.columns.items()}
-    return Draws(draws.tokens_in[:, :k], draws.tokens_out[:, :k], draws.accuracy[:, :k], columns)
+    return Draws(columns={name: column[:, :k] for name, column in draws.items()})
 
 
 def sampled(model: InferenceModel, seed: int, M: int, K: int) -> Draws:
@@ -93,15 +92,14 @@ def draws_of(model: InferenceModel) -> Iterator[Draws]:
         yield sampled(model, 0, M, K)
     draws = sampled(model, 0, 4, 5)
     for accuracy in (0.0, 0.5, 1.0):
-        same = {name: np.repeat(column[:, :1], 5, axis=1) for name, column in draws.columns.items()}
-        tokens_in, tokens_out = (np.repeat(draws[name][:, :1], 5, axis=1) for name in ("tokens_in", "tokens_out"))
-        yield Draws(tokens_in, tokens_out, np.full((4, 5), accuracy), same)
+        same = {name: np.repeat(column[:, :1], 5, axis=1) for name, column in draws.items()}
+        yield Draws(accuracy=np.full((4, 5), accuracy), columns=same)
 
 
 @contextmanager
 def unchanged(draws: Draws) -> Iterator[None]:
     """Assert that nobody changes the draws meanwhile."""
-    before = {name: draws[name].copy() for name in ("tokens_in", "tokens_out", "accuracy", *draws.columns)}
+    before = {name: column.copy() for name, column in draws.items()}
     yield
     for name, values in before.items():
         np.testing.assert_array_equal(draws[name], values, err_msg=f"{name} was modified")

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import NoSelection, SelectionWarning
-from ..core.moments import Moments
 from ..core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit
 from ..decide.candidates import Candidates
 from ..estimate.curves import Column, Estimate
@@ -73,11 +72,7 @@ def _pool() -> Candidates:
 
     def estimate(model: str, factor: float) -> Estimate:
         columns = {"cost": cost * factor, "latency": cost, "accuracy": accuracy ** (1 / factor)}
-        known = {
-            name: Column(Moments(v, 0 * v, lambda q, v=v: v), lambda v=v: v[None])  # type: ignore[misc]  # v is bound
-            for name, v in columns.items()
-        }
-        return Estimate(model, "aggregator", 1, k, known)
+        return Estimate(model, "aggregator", 1, k, {name: Column.constant(v) for name, v in columns.items()})
 
     return Candidates([COST, LATENCY, ACCURACY], [estimate("small", 1.0), estimate("large", 3.0)])
 
