@@ -21,9 +21,11 @@ from moo_infer import (
     Samples,
     builtin_models,
 )
+from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import DifficultyClasses
 from moo_infer.builtin.empirical import Empirical
+from moo_infer.core.parts import Uncertain
 
 GRID = np.arange(4, 129, 4)
 
@@ -375,3 +377,17 @@ def test_a_mean_costs_no_simulation(monkeypatch):
     report = Pipeline("majority-vote").run("gpt-5", "essay-feedback")
     assert report["utopia"].accuracy.mean > 0.9
     assert "essay-feedback: use gpt-5" in report.to_text()
+
+
+def test_a_draw_is_simulated_with_its_own_numbers_and_has_its_own_quantiles(profile):
+    paths = ("inference.accuracy_mean", "costs[0].usd_per_output_token")
+    mine = replace(profile(), uncertain=dict(zip(paths, (Uncertain(se=0.05), Uncertain(se=1e-6)), strict=True)))
+    k, values = np.array([1, 4]), mine.draw(3, 7)
+    for b, drawn in enumerate(Exact(200).redraw(mine, Coverage(), k, 1, 3, 7)):
+        alone = Exact(200).estimate(mine.at({path: float(v[b]) for path, v in values.items()}), Coverage(), k, 1)
+        assert drawn.columns["accuracy"].simulated == ("low", "high")
+        low, expected = (e.columns["accuracy"].quantile(0.1) for e in (drawn, alone))
+        np.testing.assert_array_equal(low, expected)
+        assert "low" not in drawn.columns["cost"].simulated
+        dearest, expected = (e.columns["cost"].quantile(0.9) for e in (drawn, alone))
+        np.testing.assert_allclose(dearest, expected, rtol=1e-12)
