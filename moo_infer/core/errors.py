@@ -105,14 +105,14 @@ def in_short(text: object) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST - END - 5]} ... {line[-END:]}"
 
 
-def out_of_reach(number: float, /) -> str:
+def out_of_reach(number: float, most: float = LARGEST_NUMBER, /) -> str:
     """Say that a finite number is too large or too small to be reckoned with, or "" where it is not.
 
     >>> out_of_reach(1e308), out_of_reach(-1e-320), out_of_reach(0.0)
     ('must be at most 1e+15, got 1e+308', 'must be 0 or at least 1e-30, got -1e-320', '')
     """
-    if LARGEST_NUMBER < abs(number) < math.inf:
-        return f"must be at most {LARGEST_NUMBER:g}, got {number!r:.40}"
+    if most < abs(number) < math.inf:
+        return f"must be at most {most:g}, got {number!r:.40}"
     if 0 < abs(number) < SMALLEST_NUMBER:
         return f"must be 0 or at least {SMALLEST_NUMBER:g}, got {number!r:.40}"
     return ""

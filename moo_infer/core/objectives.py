@@ -17,6 +17,7 @@ Value = TypeVar("Value", float, FloatArray)
 
 # Rounding noise of sums like 4 * 0.02176: values this close to each other (relative) count as equal.
 TOLERANCE = 1e-12
+LARGEST_LIMIT = 1e300  # people write large numbers for "none"; beyond, losses would overflow
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Limit:
             raise MooInferError(f"limit on {self.objective}: must be a number, got {self.worst!r}")
         if not abs(self.worst) <= sys.float_info.max:
             raise MooInferError(f"limit on {self.objective}: must be finite, got {self.worst!r:.40}")
-        if problem := out_of_reach(float(self.worst)):
+        if problem := out_of_reach(float(self.worst), LARGEST_LIMIT):
             raise MooInferError(f"limit on {self.objective}: {problem}")
         if self.statistic != "mean":
             quantile_of(self.statistic, f"limit on {self.objective}")
