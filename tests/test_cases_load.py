@@ -264,6 +264,18 @@ def test_one_odd_request_of_a_benchmark_is_left_out_aloud(fitted, name, reason):
     assert f"{name}.json: benchmark 1 request 1, benchmark 2 request 1" in error
 
 
+def test_seconds_that_may_be_milliseconds_are_questioned(fitted, tmp_path):
+    rows = [(n, 512, 256, 40 + n, 1700 + 20 * n) for n in (1, 4, 16, 64)]
+    text = "\n".join(
+        ["concurrency,input_tokens,output_tokens,ttft_s,latency_s", *(",".join(map(str, row)) for row in rows)]
+    )
+    (tmp_path / "ms.csv").write_text(text + "\n")
+    answer, said = fitted(tmp_path / "ms.csv")
+    asked = "the median of latency_s is 1900 s, 7.42 s per output token: were milliseconds written? Seconds are read"
+    assert asked in said
+    assert any(asked in remark for remark in answer["remarks"])
+
+
 # Limits of input and of output tokens a minute.
 
 

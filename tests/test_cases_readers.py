@@ -200,6 +200,35 @@ def test_runs_that_agree_by_chance_are_two(calibrated, tmp_path, columns, rows, 
     )
 
 
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize("measured", ["latency_s", "output_tokens"])
+def test_a_run_that_was_written_twice_under_other_numbers_is_said(calibrated, tmp_path, numbered, measured):
+    """As when logs are put behind each other: pass@2 then is pass@1."""
+    header = f"model,question_id,sample,correct,{measured}"
+    once = [f"m,q{i % 4},{i // 4},{int(i % 3 == 0)},{200 + 7 * i}" for i in range(12)]
+    again = [",".join([*row.split(",")[:2], str(3 + int(row.split(",")[2])), *row.split(",")[3:]]) for row in once]
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    if numbered:
+        for file, rows in zip(files, (once, again), strict=True):
+            file.write_text("\n".join([header, *rows]) + "\n")
+    else:
+        files = [tmp_path / "both.csv"]
+        rows = [",".join(part for i, part in enumerate(row.split(",")) if i != 2) for row in (header, *once, *once)]
+        files[0].write_text("\n".join(rows) + "\n")
+    said = f"each sample of m is there twice or more, with the same {measured}"
+    assert said in calibrated(*files)[1]
+    files[-1].write_text(files[-1].read_text().replace(",277\n", ",278\n", 1))
+    assert said not in calibrated(*files)[1]
+
+
+def test_repeats_that_agree_because_their_answers_are_letters_are_samples(calibrated, tmp_path):
+    rows = [f"m,q{i % 4},{i // 4},1,1,B" for i in range(16)]
+    (tmp_path / "log.csv").write_text(
+        "\n".join(["model,question_id,sample,correct,output_tokens,answer", *rows]) + "\n"
+    )
+    assert calibrated(tmp_path / "log.csv")[1] == ""
+
+
 def test_other_questions_of_the_same_numbers_are_no_further_samples(calibrated, tmp_path):
     def others(records):
         for record in records:

@@ -256,6 +256,10 @@ def _complete(samples: Samples, priced: bool, notes: list[str]) -> Samples:
             mean = np.rint(mean) if name in TOKENS else mean
             columns[name] = np.where(lacks, mean[samples.question], column)
             notes.append(f"{lacking} of {of} scored samples lack {name}; the profile takes the mean of their question")
+        elif not column[scored].any():
+            notes.append(
+                f"{name} is 0 in all {of} scored samples and is taken so; was it not known, leave the column out"
+            )
     return replace(samples, columns=columns)
 
 

@@ -18,7 +18,7 @@ from ..core.errors import MooInferError
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Grading", "Unreadable", "advice", "graded", "number"]
+__all__ = ["Grading", "Unreadable", "advice", "graded", "number", "refuse_several"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,6 +35,13 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
 }
 RULE = re.compile(r"\s*(>=|<=|==|>|<)\s*(.*\S)\s*", re.DOTALL)
+# Names of scores that several samples have together: pass@8, pass^k, maj@8, mean_at_8, best_of_n. pass_2 may be one.
+SEVERAL = re.compile(
+    r"(?<![a-z])(?:(?:pass|any|all|mean|avg|worst)(?:@|\^|_at_|_hat_|_of_)"
+    r"|(?:maj|majority|cons|consensus|vote|best|bon)(?:_vote|_of)?(?:@|_at_|_))"
+    r"(?:0*(?:[2-9]|1\d)\d*|[kn](?![a-z]))",
+    re.IGNORECASE,
+)
 ROUNDING = 1e-9  # by which a grade may leave its scale
 LISTED = 8  # keys in a message
 USUAL = ((0, 1, ">= 0.5"), (-1, 1, "> 0"), (0, 10, ">= 7"), (0, 100, ">= 70"))  # scales, and a threshold on each
@@ -79,6 +86,7 @@ class Grading:
     says_nothing: ClassVar[frozenset[str]] = frozenset({"", "nan", "none", "null"})
 
     def __post_init__(self) -> None:
+        refuse_several(self.key, "--score-key")
         if self.right_if and self.scale is not None:
             raise MooInferError("--right-if says what is right, --scale what a grade is; give one of them")
         if self.right_if:
@@ -181,6 +189,18 @@ class Grading:
             else:
                 raise Unreadable(f"the score has no key {self.key!r}; keys: {_keys(score)}")
         return found
+
+
+def refuse_several(name: str, option: str, /) -> None:
+    """Refuse a score that is called after the several samples that it is of, as pass@8.
+
+    >>> refuse_several("pass@1", "--score-key")
+    >>> refuse_several("pass@8", "--score-key")
+    Traceback (most recent call last):
+    moo_infer.errors.MooInferError: --score-key: pass@8 is of several samples together, but a row is one of them
+    """
+    if SEVERAL.search(name):
+        raise MooInferError(f"{option}: {name:.60} is of several samples together, but a row is one of them")
 
 
 def graded(

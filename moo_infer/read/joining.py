@@ -1,6 +1,6 @@
 """Brings the rows of one or more files together: in order, each sample once, several runs as further samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,7 @@ def joined(
     said: list[str] = []
     logs = [_ordered(Log(frame, (source,)), strict, said) for frame, source in zip(frames, sources, strict=True)]
     if len(logs) == 1:
+        said += _repeated(logs[0].frame)
         return _without_fingerprints(logs[0], said)
     graded = any(log.frame["correct"].dtype == pl.Float64 for log in logs)
     whole = pl.concat(
@@ -61,7 +62,9 @@ def joined(
         whole = whole.with_columns(
             pl.when(pl.col("model").is_in(again)).then(first + nth).otherwise("sample").alias("sample")
         )
-    return _without_fingerprints(_ordered(Log(whole.drop("file"), tuple(sources)), strict, said), said)
+    whole = whole.drop("file")
+    said += _repeated(whole)
+    return _without_fingerprints(_ordered(Log(whole, tuple(sources)), strict, said), said)
 
 
 def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> list[str]:
@@ -104,16 +107,34 @@ def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> lis
     return [*said, further]
 
 
-def _chance(same: "pl.DataFrame", rows: "pl.DataFrame") -> float:
-    """The probability that two runs agree in some samples by chance, at most.
+def _repeated(frame: "pl.DataFrame") -> Iterator[str]:
+    """Say of which models each sample is there several times, whatever its number, as independent ones are not."""
+    import polars as pl
+
+    measured = [name for name in MEASURED if name in frame.columns]
+    for (model,), rows in frame.group_by("model", maintain_order=True) if measured else ():
+        what = pl.struct(pl.exclude("model", "sample"))
+        first = rows.filter(pl.col("question_id") == rows["question_id"][0])  # says no most often, and is quick
+        if not all(part.select(what.is_duplicated().all()).item() for part in (first, rows)):
+            continue
+        if _chance(rows.filter(~what.is_first_distinct())) < CHANCE:
+            yield (
+                f"each sample of {model} is there twice or more, with the same {' and '.join(measured)}: where a run "
+                "was written several times, or answers came from a cache, these are no further samples"
+            )
+
+
+def _chance(same: "pl.DataFrame", rows: "pl.DataFrame | None" = None) -> float:
+    """The probability that samples are measured as others are by chance, and judged so among given rows, at most.
 
     Two samples are judged alike as often as any two of the model are, and a number that varies by a tenth agrees in
-    one of as many cases as a tenth of it has steps, where it is written with so many digits.
+    one of as many cases as a tenth of it has steps, where it is written with so many digits. One that is the same in
+    all samples, as outputs of a length that was asked for, does not vary.
     """
-    judged = rows["correct"].value_counts()["count"].to_numpy() / len(rows)
+    judged = np.ones(1) if rows is None else rows["correct"].value_counts()["count"].to_numpy() / len(rows)
     chance = np.full(len(same), float((judged**2).sum()))
     for name in MEASURED:
-        if name in same.columns:
+        if name in same.columns and same[name].n_unique() > 1:
             steps = np.array([_steps(x) for x in same[name].fill_null(0)])
             chance = np.minimum(chance, 1 / np.maximum(SPREAD * steps, 1))
     return float(np.prod(chance))

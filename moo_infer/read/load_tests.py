@@ -19,6 +19,7 @@ from .bounds import refuse_more
 from .json_files import entries, json_object
 from .load_formats import FORMATS, runs
 from .load_runs import COLUMNS, NEEDED, Document, Row, Run
+from .neutral import LONG_S, SLOW_S
 
 __all__ = ["COLUMNS", "Measured", "read"]
 
@@ -155,6 +156,20 @@ def _left_out(found: Sequence[Run], strict: bool) -> Iterator[str]:
         )
     for run in found:
         yield from run.remarks
+    yield from _slow([row for run in found for row in run.rows])
+
+
+def _slow(rows: Sequence[Row]) -> Iterator[str]:
+    """Ask whether seconds are milliseconds, as a log of an evaluation is asked."""
+    if not rows:
+        return
+    seconds = float(np.median([row["latency_s"] for row in rows]))
+    each = float(np.median([row["latency_s"] / row["output_tokens"] for row in rows]))
+    if seconds > LONG_S or (seconds > SLOW_S and each > 1):
+        yield (
+            f"the median of latency_s is {seconds:.4g} s, {each:.3g} s per output token: were milliseconds written? "
+            "Seconds are read"
+        )
 
 
 def _runs(path: Path) -> Iterator[Run]:

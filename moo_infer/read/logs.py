@@ -14,7 +14,7 @@ from ..interfaces import LogReader
 from ..quantities.samples import COLUMNS
 from ..registry import Registry
 from .bounds import refuse_long_texts, refuse_more
-from .grading import Grading
+from .grading import Grading, refuse_several
 from .joining import joined
 from .judgements import merged, settled, several_targets
 from .log import Log, Source
@@ -86,6 +86,7 @@ def read_log(
     reader = registry.get(LogReader, format) if isinstance(format, str) else format
     if reader is not None:
         check(reader, LogReader, "format")
+    refuse_several((columns or {}).get("correct", ""), "--column correct")
     if columns and reader is not None and reader.name != TABLE:
         raise MooInferError(f"--column names columns of tables, but the format is {reader.name}")
     named = {"columns": dict(columns)} if columns else {}

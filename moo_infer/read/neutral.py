@@ -1,5 +1,7 @@
 """What must hold for the columns of the neutral table."""
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -31,6 +33,7 @@ SHOWN = 100  # rows whose faults are put into words
 MARKS = 2  # of text, of which one may say what is right
 LOOKED_AT = 10_000  # samples for a median
 LONG_S, SLOW_S = 600.0, 60.0  # seconds of a sample that are questioned, the second where a token takes more than one
+COUNTED = re.compile(r"(n|num|number|count|total)([ _-]|$)", re.IGNORECASE)  # columns that are no score of one sample
 ELSEWHERE = {  # what others call the columns that are needed
     "model": ("model_name", "model_id", "llm", "engine"),
     "question_id": ("prompt_id", "problem_id", "task_id", "item_id", "doc_id", "qid", "id", "question"),
@@ -122,9 +125,11 @@ def _refuse_missing(names: Sequence[str], frame: "pl.DataFrame") -> None:
 def meant(name: str, given: Sequence[str], /) -> str | None:
     """Return which of the columns of a file may be meant by a name of the neutral table, or None.
 
-    >>> meant("question_id", ["Prompt ID", "answer"]), meant("correct", ["corect"]), meant("model", ["took"])
-    ('Prompt ID', 'corect', None)
+    >>> meant("question_id", ["Prompt ID", "answer"]), meant("correct", ["num_correct", "corect"])
+    ('Prompt ID', 'corect')
     """
+    if name == "correct":
+        given = [column for column in given if not COUNTED.match(column.strip())]
     free = {
         column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in given if column not in COLUMNS
     }
@@ -187,9 +192,13 @@ def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr]":
 
 
 def _no_accident(scores: "Sequence[object] | pl.Series", unread: Mapping[int, Unreadable]) -> bool:
-    """Whether many of the scores that cannot be read are the same, as -1 is where it means wrong."""
+    """Whether many of the scores that cannot be read are the same, as -1 is where it means wrong, or are numbers.
+
+    Numbers differ where they count something, or are of a scale of which few use the other end.
+    """
     times = Counter(repr(scores[row]) for row in unread)
-    return bool(times) and max(times.values()) > by_accident(len(scores))
+    numbers = sum(error.score is not None and math.isfinite(error.score) for error in unread.values())
+    return max(numbers, *times.values(), 0) > by_accident(len(scores))
 
 
 def _advice(unread: Mapping[int, Unreadable], one_kind: bool) -> str:

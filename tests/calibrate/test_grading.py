@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -211,6 +212,36 @@ def test_scores_that_cannot_be_read_are_refused_in_a_sentence(score):
 def test_scores_of_which_it_is_not_clear_what_they_say_are_refused(grading, score, said):
     with pytest.raises(MooInferError, match=said):
         grading(score)
+
+
+@pytest.mark.parametrize(
+    "name", ["pass@8", "Pass@16", "pass^4", "pass_at_10", "maj@5", "majority_vote@3", "best_of_4", "mean@4", "metrics.pass@k", "bon_64"]
+)  # fmt: skip
+def test_scores_of_several_samples_are_none_of_one(name):
+    with pytest.raises(MooInferError, match=rf"--score-key: {re.escape(name)} is of several samples together"):
+        Grading(key=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["pass@1", "pass_2", "recall@5", "compass@4", "best", "any_of", "all", "0", "pass_at_1"]
+)
+def test_other_scores_may_be_of_one(name):
+    assert Grading(key=name).key == name
+
+
+def test_a_column_of_scores_of_several_samples_is_refused(capsys, file):
+    path = str(file("question_id,pass@8\nq1,1\nq2,0\n"))
+    assert run(["calibrate", path, "--column", "correct=pass@8"]) == 2
+    assert "--column correct: pass@8 is of several samples together, but a row is one" in capsys.readouterr().err
+
+
+def test_counts_are_no_scores(capsys, file):
+    counts = [0, 1, 1, 0, 8, 3, 1, 0, 1, 1]
+    path = str(file("question_id,n,num_correct\n" + "".join(f"q{q},8,{c}\n" for q, c in enumerate(counts))))
+    assert run(["calibrate", path]) == 2
+    assert "--column correct" not in capsys.readouterr().err
+    assert run(["calibrate", path, "--column", "correct=num_correct"]) == 2
+    assert "the score 8 is neither right nor wrong" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
