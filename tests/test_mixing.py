@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from moo_infer import (
     ClippedNormal,
@@ -177,3 +178,53 @@ def test_rows_of_a_law():
 def test_queries_that_are_none_are_refused(weights, laws, message):
     with pytest.raises(MooInferError, match=message):
         Queries(weights, **laws)
+
+
+@pytest.mark.parametrize("within", [0.0, 0.3])
+def test_a_cut_of_the_bill_alone_is_integrated_piece_by_piece(within):
+    """The closed form of E[min(V, 1000)] for a lognormal V; the inference model itself cuts nothing."""
+    model = LognormalLengths(
+        tokens_in_mean=500,
+        tokens_out_mean=900,
+        tokens_out_cv_between=0.8,
+        tokens_out_cv_within=within,
+        accuracy_mean=0.8,
+    )
+    column = moments(ApiCost(0.0, 1.0, max_tokens=1000.0), model)
+    sigma = np.sqrt(np.log(1.64 * (1 + within**2)))
+    d = np.log(1000 / 900) / sigma + sigma / 2
+    np.testing.assert_allclose(column.mean, K * (900 * norm.cdf(d - sigma) + 1000 * norm.sf(d)), rtol=1e-7)
+
+
+def test_moments_of_ten_thousandths_of_a_cent_are_compared_too():
+    @dataclass(frozen=True)
+    class Wrong(Reads):
+        def exact(self, query, k, /, *, parallelism):
+            return Moments(1e-12 * k * np.mean(query.tokens_out.mean))
+
+    with pytest.raises(MooInferError, match="gives another mean"):
+        _ = moments(Wrong("tokens_out")).mean
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Queries(accuracy=ClippedNormal(np.array([0.1, 0.2]), 0.0)),
+        lambda: Queries([0.5, 0.5], accuracy=ClippedNormal(np.array([0.1, 0.2]), 0.0)),
+        lambda: Queries(accuracy=ClippedNormal(np.array([[0.1, 0.2]]), 0.0)),
+    ],
+)
+def test_numbers_of_queries_that_could_be_those_of_k_are_refused(make):
+    with pytest.raises(MooInferError, match=r"the law of accuracy must be plain, or \(Q, 1\)"):
+        make()
+
+
+def test_a_law_whose_spread_alone_differs_differs():
+    lengths = Queries([0.5, 0.5], tokens_out=ClippedNormal(100.0, np.array([[0.0], [5.0]])))
+    assert [*lengths.axes[0].laws] == ["tokens_out"]
+
+
+def test_one_column_differs_in_one_way():
+    right = Queries([0.5, 0.5], accuracy=ClippedNormal(np.array([[0.1], [0.2]]), 0.0))
+    with pytest.raises(MooInferError, match="both factors have accuracy"):
+        right * right

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from moo_infer import ClippedNormal, Lognormal, MissingColumn, Moments, Samples
+from moo_infer import ClippedNormal, Lognormal, MissingColumn, Moments, MooInferError, Samples
 from moo_infer.core.errors import NotExact, NothingPossible
 from moo_infer.quantities.by_law import LawQuery
 from moo_infer.quantities.by_samples import SampleQuery
@@ -187,3 +187,23 @@ def test_moments_pickle_with_their_quantiles(of):
     moments = getattr(0.3 + 0.01 * BY_LAW.tokens_out, of)(K) * 2 + 1
     for again in (pickle.loads(pickle.dumps(moments)), copy.deepcopy(moments)):
         np.testing.assert_array_equal(again.quantile(0.9), moments.quantile(0.9))
+
+
+def test_totals_of_other_k_add_as_moments_do():
+    one, every = BY_LAW.tokens_out.sum(np.array([1])), BY_LAW.tokens_out.sum(K)
+    np.testing.assert_allclose((one + every).mean, (K + 1) * BY_LAW.tokens_out.mean)
+    assert (one + every).std is None
+
+
+def test_quantities_of_two_queries_do_not_add():
+    with pytest.raises(MooInferError, match="one query"):
+        BY_LAW.tokens_out + SKEWED.tokens_out
+
+
+@pytest.mark.parametrize("query", [BY_LAW, BY_SAMPLES], ids=["law", "samples"])
+def test_what_depends_on_k_is_no_number_of_one_inference(query):
+    """Two values of k might be taken for the two ends of a law, and as many as there are samples for these."""
+    for k in (np.array([1, 2]), np.arange(1, 12)):
+        q = k * query.tokens_out + 1
+        with pytest.raises(NotExact, match="depend on k"):
+            q.max(k)

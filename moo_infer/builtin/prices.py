@@ -144,7 +144,7 @@ class ApiCost(CostModel):
             return self._on_a_log(query.samples, k)
         if above := steps(self):
             query.bending(tokens_in=above)
-        if self.max_tokens is not None and self._reasons:
+        if self.max_tokens is not None:
             query.bending(tokens_out=[self._longest])
         return self._by_laws(query.tokens_in, query.tokens_out, k)
 

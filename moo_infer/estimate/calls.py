@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, NotExact
-from ..core.moments import Moments
+from ..core.moments import CONSTANT, Moments
 from ..core.objectives import ACCURACY, Objective
 from ..interfaces import AccuracyAggregator, CostModel
 from ..profiles import ModelProfile
@@ -48,7 +48,7 @@ class MomentCache:
 
     def __init__(self, parts: Sequence[AccuracyAggregator | CostModel] = ()) -> None:
         self.parts = parts
-        self.moments: dict[tuple[int, int], Moments | None] = {}
+        self.moments: dict[tuple[Samples, int], Moments | None] = {}
 
     def ask(
         self,
@@ -60,7 +60,7 @@ class MomentCache:
         place = next((i for i, kept in enumerate(self.parts) if kept is part or kept == part), None)
         if place is None:
             return compute()
-        key = id(samples), place  # the samples stay: those that draws give have them in common
+        key = samples, place  # which are kept by that, so that no others take their place
         if key not in self.moments:
             self.moments[key] = compute()
         return self.moments[key]
@@ -228,8 +228,6 @@ def in_arrays(
         count = min(step, rows - start)
         try:
             moments = ask(slice(start, start + count), count)
-        except NotExact:
-            raise
         except MooInferError:
             if count == 1:
                 raise
@@ -245,12 +243,13 @@ def agree(moments: Moments | None, row: int, count: int, alone: Moments | None, 
     """Refuse moments of many rows at once that are others than those of a row alone."""
     if moments is None or alone is None:
         return
+    rounding = CONSTANT * float(np.abs(alone.mean).max())  # of deviations too, where they are none
     for name in ("mean", "std"):
         together, one = getattr(moments, name), getattr(alone, name)
         if together is None or one is None:
             continue
         got = together[row] if np.ndim(together) == 2 and len(together) == count else np.ravel(together)
-        if not np.allclose(got, np.ravel(one), rtol=1e-6, atol=1e-9):
+        if not np.allclose(got, np.ravel(one), rtol=1e-6, atol=rounding):
             raise MooInferError(
                 f"{who} gives another {name} for (B, 1) numbers at once than for each of them: its exact moments must "
                 "be array operations, or raise an error where they are none"
@@ -273,7 +272,6 @@ def _checked(compute: Callable[[], Moments], k: IntArray, objective: Objective, 
     exact = moments.quantile
     if exact is None:
         return Moments(mean, std)
-
     return Moments(mean, std, partial(_quantile, exact, k.shape, who, rows))
 
 

@@ -52,6 +52,8 @@ class LawQuery(Query):
 
     def law(self, quantity: Quantity, /) -> Law:
         """Return the law of a quantity of one column, or of one whose varying columns are normal."""
+        if quantity.depends_on_k:
+            raise NotExact("a quantity whose factors depend on k has no law")
         counting = {name: c for name, c in quantity.factors.items() if np.any(c)} or quantity.factors
         names = self._varying(quantity) or [*counting][:1]
         rest = {name: c for name, c in counting.items() if name not in names}

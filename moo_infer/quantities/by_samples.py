@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.draws import Draws
-from ..core.errors import MissingColumn, MooInferError, NothingPossible
+from ..core.errors import MissingColumn, MooInferError, NotExact, NothingPossible
 from ..core.moments import CONSTANT, Moments
 from .quantity import Factors, Quantity, Query
 from .samples import Samples
@@ -49,7 +49,9 @@ class SampleQuery(Query):
         return Quantity(self, {column: 1.0})
 
     def values(self, quantity: Quantity, /) -> FloatArray:
-        """Return a quantity (N,) of every sample; its factors must be numbers."""
+        """Return a quantity (N,) of every sample; raises NotExact where its factors are no numbers."""
+        if any(np.ndim(c) for c in (quantity.shift, *quantity.factors.values())):
+            raise NotExact("a quantity whose factors depend on k, or on draws, is no number of a sample")
         values = np.full(len(self.samples), np.asarray(quantity.shift, dtype=np.float64))
         for name, factor in quantity.factors.items():
             values = values + np.asarray(factor, dtype=np.float64) * self._column(name)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.errors import NotExact
+from ..core.errors import MooInferError, NotExact
 from ..core.moments import Algebra, Moments, normal_quantile
 from .laws import Law
 
@@ -114,6 +114,8 @@ class Quantity(Algebra["Quantity"]):
     def __add__(self, other: Any) -> "Quantity":
         if not isinstance(other, Quantity):
             return Quantity(self.query, self.factors, self.shift + np.asarray(other, dtype=np.float64))
+        if other.query is not self.query:
+            raise MooInferError("quantities add where they belong to one query, but these belong to two")
         return Quantity(self.query, _added(self.factors, other.factors), self.shift + other.shift)
 
     def __mul__(self, factor: Any) -> "Quantity":
@@ -166,6 +168,11 @@ class Quantity(Algebra["Quantity"]):
     def constant(self) -> bool:
         """Whether it is the same for all inferences of the query."""
         return self.query.constant(self)
+
+    @property
+    def depends_on_k(self) -> bool:
+        """Whether a factor or the constant is another for every k: then it is no number of one inference."""
+        return any(np.ndim(c) == 1 or np.shape(c)[1:] not in ((), (1,)) for c in (self.shift, *self.factors.values()))
 
     @property
     def mean(self) -> Any:
@@ -223,7 +230,7 @@ class Total(Moments):
         assert self.query is not None
         assert self.k is not None
         if isinstance(other, Moments):
-            if not isinstance(other, Total) or other.query is not self.query:
+            if not (isinstance(other, Total) and other.query is self.query and _same(self.k, other.k)):
                 return Moments.__add__(self, other)
             sums, firsts = _added(self.sums, other.sums), _added(self.firsts, other.firsts)
             return Total.of(self.query, self.k, sums, firsts, self.shift + other.shift)
@@ -234,6 +241,10 @@ class Total(Moments):
         assert self.k is not None
         c = np.asarray(factor, dtype=np.float64)
         return Total.of(self.query, self.k, _scaled(self.sums, c), _scaled(self.firsts, c), c * self.shift)
+
+
+def _same(k: IntArray | None, other: IntArray | None) -> bool:
+    return k is other or (k is not None and other is not None and np.array_equal(k, other))
 
 
 def _quantile_of_one(law: Law, n: int, q: float) -> FloatArray:

@@ -86,7 +86,11 @@ class Queries:
 
     def __init__(self, weights: npt.ArrayLike | None = None, /, **laws: Law | None) -> None:
         known = {name: law for name, law in laws.items() if law is not None}
-        differing = {name: law for name, law in known.items() if weights is not None and np.ndim(law.mean) == 2}
+        shapes = {name: np.shape(np.add(law.mean, law.std)) for name, law in known.items()}
+        for name, shape in shapes.items():
+            if shape and shape[1:] != (1,):  # (Q,) numbers would be taken for those at Q values of k
+                raise MooInferError(f"queries: the numbers of the law of {name} must be plain, or (Q, 1), got {shape}")
+        differing = {name: law for name, law in known.items() if weights is not None and shapes[name]}
         self.laws: Mapping[str, Law] = {name: law for name, law in known.items() if name not in differing}
         self.axes: tuple[Axis, ...] = ()
         self.samples: Samples | None = None
@@ -94,10 +98,11 @@ class Queries:
         if weights is not None:
             shares = np.asarray(weights, dtype=np.float64)
             _check_shares(shares)
-            for name, law in differing.items():
-                shape: tuple[int, ...] = np.shape(law.mean)
-                if shape != (len(shares), 1):
-                    raise MooInferError(f"queries: {name} must differ along the {len(shares)} weights, got {shape}")
+            for name in differing:
+                if shapes[name] != (len(shares), 1):
+                    raise MooInferError(
+                        f"queries: {name} must differ along the {len(shares)} weights, got {shapes[name]}"
+                    )
             self.axes = (Axis(shares, differing),)
 
     @classmethod
@@ -119,6 +124,8 @@ class Queries:
     def __mul__(self, other: "Queries") -> "Queries":
         if self.samples is not None or other.samples is not None:
             raise MooInferError("queries: those of a log are one axis with all columns, and multiply with no other")
+        if both := self._columns & other._columns:
+            raise MooInferError(f"queries: both factors have {', '.join(sorted(both))}; ways to differ are independent")
         return Queries.along(*self.axes, *other.axes, **{**self.laws, **other.laws})
 
     def __repr__(self) -> str:
@@ -126,6 +133,10 @@ class Queries:
             return f"<Queries: the {len(self.questions)} questions of {self.samples.model}>"
         apart = [f"{' and '.join(a.laws)} differs along {len(a.weights)}" for a in self.axes]
         return f"<Queries: {', '.join([*apart, *(f'{name} alike' for name in self.laws)])}>"
+
+    @property
+    def _columns(self) -> set[str]:
+        return {*self.laws, *(name for axis in self.axes for name in axis.laws)}
 
     @property
     def questions(self) -> Sequence[str]:
