@@ -185,12 +185,12 @@ def decisions_part(logs: list[Samples]) -> None:
             report = Pipeline(
                 ["one-call", "plurality-vote"], ["max-accuracy"], k_max=16, confidence=0.95, draws=DRAWS
             ).run(profiles(logs, half), scenarios)
-            assert report.held
             for scenario, confidence in product(scenarios, settings):
                 feasible = other.feasible(scenario.limits)
                 if not len(feasible):
                     continue
-                sure = None if confidence is None else report.held[scenario.name].shares >= confidence
+                held = report.outcome(scenario.name).held
+                sure = held.shares >= confidence if held and confidence is not None else None
                 pool = report.candidates.feasible(scenario.limits, sure=sure)
                 if not len(pool):
                     nothing[what, confidence] = nothing.get((what, confidence), 0) + 1

@@ -22,6 +22,7 @@ from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .profiles import ModelProfile, Scenario
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
+from .report.facts import Outcome
 from .report.report import Report
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline"]
@@ -155,24 +156,24 @@ class Pipeline:
         table = self.candidates(profiles)
         chosen = _named(Scenario, self.scenarios, scenarios, "scenario")
         redraw = self._redraw(profiles)
-        held = None
+        held: dict[str, Held] = {}
         if self.confidence is not None and redraw is not None:
             met = np.zeros((len(chosen), len(table)))
             for drawn in redraw(self.draws, self.estimator.seed):
                 met += [drawn.met(scenario.limits) for scenario in chosen]
             shares = met / self.draws
             held = {s.name: Held(share, self.confidence, self.draws) for s, share in zip(chosen, shares, strict=True)}
-        rows, recommended = decide(table, chosen, self.selectors, held=held)
+        outcomes = []
+        for scenario in chosen:
+            sure = held.get(scenario.name)
+            outcomes.append(Outcome(scenario, table, *decide(table, scenario, self.selectors, held=sure), sure))
         return Report(
             candidates=table,
-            scenarios=chosen,
+            outcomes=tuple(outcomes),
             estimator=self.estimator,
-            rows=rows,
-            recommended=recommended,
             headline=self.headline or self.selectors[0].name,
             selectors=self.selectors,
             redraw=redraw,
-            held=held,
             profiles=profiles,
             aggregators=self.aggregators,
         )

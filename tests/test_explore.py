@@ -32,9 +32,9 @@ def explorer():
 
 def shown(explorer, report):
     """Whether the page says what a report says."""
-    (scenario,) = report.scenarios
-    tables = to_html([title(scenario, report.candidates), *choices(report, scenario)])
-    return explorer.answer.value == to_html([headline(report, scenario)]) and explorer.tables.value.startswith(tables)
+    (outcome,) = report.outcomes
+    tables = to_html([title(outcome), *choices(report, outcome)])
+    return explorer.answer.value == to_html([headline(report, outcome)]) and explorer.tables.value.startswith(tables)
 
 
 def drawn(explorer):

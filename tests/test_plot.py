@@ -366,7 +366,7 @@ def test_texts_of_regions_lie_within_them(report):
 def test_bars_are_the_shares(unsure):
     figure = stability(unsure, selector="max-accuracy")
     axes = figure.axes[0]
-    shares = unsure.shares(unsure["max-accuracy"], pooled=True)
+    shares = unsure.shares(unsure["max-accuracy"])
     texts = [t.get_text() for t in axes.get_yticklabels()]
     found = dict(zip(texts, [bar.get_width() for bar in axes.patches], strict=True))
     assert found == {f"{s.model}, k = {s.k}": pytest.approx(100 * s.share) for s in shares}
@@ -390,7 +390,7 @@ def test_rare_rows_share_a_bar():
         builtin_models()["gpt-5"], uncertain={"costs[0].usd_per_output_token": Uncertain(low=1e-6, high=2e-5)}
     )
     report = Pipeline(selectors="max-accuracy", k_step=1).run(dear, Scenario("s", {"cost": 1})).with_stability(99)
-    shares = report.shares(report["max-accuracy"], pooled=True)
+    shares = report.shares(report["max-accuracy"])
     figure = stability(report)
     assert len(shares) > 20
     assert figure.axes[0].get_yticklabels()[-1].get_text() == f"{len(shares) - 20} others"

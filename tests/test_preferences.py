@@ -166,13 +166,12 @@ def test_parameters_behind_a_colon():
 
 def test_what_loosening_a_limit_buys_is_there_when_it_is_loosened(pipeline):
     report = pipeline.run("gpt-5", "essay-feedback")
-    scenario = pipeline.scenarios["essay-feedback"]
-    cost, latency, accuracy = report.relaxations(scenario)
+    cost, latency, accuracy = report.outcome().relaxations
     assert (cost.row, latency.row) == (None, None)  # k = 24 breaks both: neither alone buys anything
     assert describe(report.candidates, cost) == "cost <= 0.5: loosening it alone buys nothing"
     assert accuracy.row is None
     tight = Scenario("s", {"cost": 0.3, "latency": 600}, {"accuracy": 0.95})
-    cost = pipeline.run("gpt-5", tight).relaxations(tight)[0]
+    cost = pipeline.run("gpt-5", tight).outcome().relaxations[0]
     assert describe(report.candidates, cost) == "cost <= 0.3: at 0.3482 it buys accuracy 0.9752 for 0.9725 (k = 16)"
     looser = Scenario("s", {"cost": cost.needs.worst, "latency": 600}, {"accuracy": 0.95})
     assert pipeline.run("gpt-5", looser)["max-accuracy"].k == 16
@@ -181,7 +180,7 @@ def test_what_loosening_a_limit_buys_is_there_when_it_is_loosened(pipeline):
 def test_near_misses_make_something_feasible(pipeline):
     scenario = Scenario("s", {"cost": 0.5, "latency": 1.0})
     report = pipeline.run(["gpt-5", "gpt-5-nano"], scenario)
-    cost, latency = report.relaxations(scenario)
+    cost, latency = report.outcome().relaxations
     assert cost.row is None
     assert describe(report.candidates, latency) == (
         "latency <= 1: at 2.151 something is feasible (gpt-5-nano, best-of-k, k = 4)"

@@ -49,11 +49,9 @@ def brute_force(pipeline, models, scenario, B, seed):
     for b in range(B):
         at = [p.at({path: float(v[b]) for path, v in drawn[p.name].items()}) for p in models]
         report = Pipeline(pipeline.aggregators, pipeline.selectors).run(at, scenario)
-        for pooled, choices in ((False, report.rows), (True, report.recommended)):
-            for c in choices:
-                key = (c.scenario, c.selector, *((None, None) if pooled else (c.model, c.aggregator)))
-                chosen = (c.model, c.aggregator, c.k) if c.k else (None, None, None)
-                counts.setdefault(key, Counter())[chosen] += 1
+        for c in (*report.rows, *report.recommended):
+            chosen = (c.model, c.aggregator, c.k) if c.k else (None, None, None)
+            counts.setdefault(c.key, Counter())[chosen] += 1
     return {key: {row: n / B for row, n in counter.items()} for key, counter in counts.items()}
 
 
@@ -178,7 +176,7 @@ def test_confidence_1_keeps_what_meets_the_limits_in_every_draw():
     ]
     assert np.all(met, axis=0).tolist() == [True, False]
     assert np.mean(met, axis=0)[1] > 0.5  # what a smaller confidence would take
-    assert report.held["s"].shares[choice.row] == 1.0
+    assert report.outcome("s").held.shares[choice.row] == 1.0
 
 
 def test_confidence_changes_nothing_where_nothing_is_uncertain(pipeline):

@@ -10,7 +10,7 @@ from moo_infer.report.wording import Table, choices, to_html
 
 def test_a_table_of_choices_has_a_row_a_curve_and_a_column_a_selector(pipeline):
     report = pipeline.run(["gpt-5", "gpt-5-nano"], "essay-feedback")
-    table = choices(report, report.scenarios[0])[0]
+    table = choices(report, report.outcomes[0])[0]
     assert isinstance(table, Table)
     assert table.header == ("model", "max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
     assert table.rows == (("gpt-5", "20", "4", "4", "8*", "8"), ("gpt-5-nano", "108", "4", "4", "8*", "28"))
@@ -18,7 +18,7 @@ def test_a_table_of_choices_has_a_row_a_curve_and_a_column_a_selector(pipeline):
 
 def test_several_aggregators_are_a_second_label(profile):
     report = Pipeline(aggregators=["best-of-k", "coverage"], selectors="utopia").run(profile(), Scenario("free"))
-    table = choices(report, report.scenarios[0])[0]
+    table = choices(report, report.outcomes[0])[0]
     assert (table.header[:2], table.labels) == (("model", "aggregator"), 2)
     assert [row[:2] for row in table.rows] == [("mine", "best-of-k"), ("mine", "coverage")]
 

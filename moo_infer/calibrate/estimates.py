@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from ..core.errors import MooInferError
 from ..quantities.bootstrap import FEW, question_weights, unseen
 from ..quantities.samples import Samples
 from ..quantities.subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k, vote_bounds_at_k
+
+if TYPE_CHECKING:
+    import polars
 
 __all__ = ["Estimated", "Estimates", "estimate"]
 
@@ -111,6 +114,21 @@ class Estimates:
             result[name] = None if known is None else _plain(known.value)
             result[f"{name}_interval"] = None if known is None else _plain(np.stack([known.low, known.high], axis=-1))
         return result
+
+    def to_frame(self) -> "polars.DataFrame":
+        """Return the estimates as a polars frame, a row a k; what is unknown is null.
+
+        Columns are ``model``, ``k``, and ``value``, ``low``, ``high`` and ``stderr`` of every curve: ``pass_at_k.low``.
+        """
+        import polars
+
+        columns: dict[str, Any] = {"model": [self.model] * len(self.k), "k": self.k}
+        for name in CURVES:
+            curve = getattr(self, name)
+            for statistic in Estimated.__match_args__:
+                unknown = np.full(len(self.k), np.nan)
+                columns[f"{name}.{statistic}"] = unknown if curve is None else getattr(curve, statistic)
+        return polars.DataFrame(columns, nan_to_null=True)
 
     def remarks(self) -> Sequence[str]:
         """Return what to know about the estimates, in words: what failed or is missing, and whether a vote helps."""

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from ..pipeline import K_MAX
 from ..quantities.samples import Samples
 from ..read.log import Log
 from ..read.price import Price
-from ..report.wording import Block
+from ..report.wording import Block, to_html
 from .beta_binomial import FittedBeta
 from .bills import billed, drawn, fitted_part
 from .estimates import Estimates, estimate
@@ -24,6 +24,9 @@ from .fit_latency import Fitted
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .oddities import oddities
 from .report import sentence, tabled
+
+if TYPE_CHECKING:
+    import polars
 
 __all__ = ["CALLS", "INFERENCE", "Calibrated", "calibrated"]
 
@@ -89,6 +92,14 @@ class Calibrated:
         """Return what people read: a table with intervals, and what to know about it."""
         said = [*(self.beyond.sentences() if self.beyond else []), *self.notes]
         return [*tabled(self.estimates), *map(sentence, said), ""]
+
+    def to_frame(self) -> "polars.DataFrame":
+        """Return the estimates as a polars frame, a row a k; see `Estimates.to_frame`."""
+        return self.estimates.to_frame()
+
+    def _repr_html_(self) -> str:
+        """What people read, for notebooks."""
+        return to_html(self.blocks())
 
     @property
     def largest_k(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from ..core.rounding import significant
 from ..estimate.curves import HIGH, LOW, STATISTICS, Column, Estimate, Row, Statistics
 from ..quantities.queries import Doubt
 from . import front as pareto
+
+if TYPE_CHECKING:
+    import polars
 
 __all__ = ["Candidates"]
 
@@ -293,6 +296,34 @@ class Candidates:
             tuple(simulated),
             tuple(warnings),
         )
+
+    def to_frame(self, statistics: Sequence[str] = STATISTICS) -> "polars.DataFrame":
+        """Return the rows as a polars frame; what is unknown is null.
+
+        Columns are ``row`` of the whole table, ``model``, ``aggregator``, ``k``, ``parallelism``; ``cost.mean`` and its
+        like, in the objective's unit; ``simulated``, which of mean, std, low and high are (a quantile is where low is);
+        and ``extrapolated``, whether k is beyond what the model supports. `statistics` are any that `column` takes.
+
+        >>> table = Candidates.from_means([Objective("cost", "USD")], [[0.1], [0.2]])
+        >>> table.to_frame(["mean", "p95"]).select("k", "cost.mean", "cost.p95").rows()
+        [(1, 0.1, 0.1), (2, 0.2, 0.2)]
+        """
+        import polars
+
+        simulated = [
+            ", ".join(f"{name}.{statistic}" for name, column in e.columns.items() for statistic in column.simulated)
+            for e in self.estimates
+        ]
+        names = ("model", "aggregator", "k", "parallelism")
+        cells: dict[str, Any] = {"row": self.rows} | {name: getattr(self, name) for name in names}
+        cells |= {f"{o.name}.{s}": self.column(o.name, s) for o in self.objectives for s in statistics}
+        extrapolated = [bool(self.extrapolated(i)) for i in range(len(self))]
+        cells |= {"simulated": np.array(simulated)[self._curve], "extrapolated": extrapolated}
+        return polars.DataFrame(cells, nan_to_null=True)
+
+    def _repr_html_(self) -> str:
+        """The means, for notebooks."""
+        return self.to_frame(["mean"])._repr_html_()
 
     def __iter__(self) -> Iterator[Row]:
         return (self.row(i) for i in range(len(self)))

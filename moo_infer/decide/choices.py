@@ -2,9 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from ..profiles import Scenario
 from .candidates import Candidates
 from .infeasible import infeasible
 
-__all__ = ["Choice", "Held", "choose", "decide"]
+__all__ = ["Choice", "Held", "Key", "choose", "decide"]
 
+Key = tuple[str, str, str | None, str | None]  # scenario, selector, model and aggregator (None: the pool)
 NOTHING = "nothing is feasible"
 
 
@@ -55,6 +57,7 @@ class Choice:
         row: row number in it, or None.
         remarks: what the selector warns of.
         reason: why there is no choice; empty where there is one.
+        pooled: whether it was made over all models and aggregators, not over one (model, aggregator) alone.
     """
 
     scenario: str
@@ -65,6 +68,13 @@ class Choice:
     row: int | None = None
     remarks: tuple[str, ...] = field(default=(), repr=False)
     reason: str = ""
+    pooled: bool = field(default=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """By what choices of several tables are compared: scenario, selector, and what it was made over."""
+        whose = (None, None) if self.pooled else (self.model, self.aggregator)
+        return self.scenario, self.selector, *whose
 
     @property
     def k(self) -> int | None:
@@ -117,47 +127,54 @@ class Choice:
 
 def decide(
     table: Candidates,
-    scenarios: Sequence[Scenario],
+    scenario: Scenario,
     selectors: Sequence[Selector],
     *,
     explain: bool = True,
-    held: Mapping[str, Held] | None = None,
-) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
-    """Let every selector choose in every scenario: per (model, aggregator), and over the whole pool.
+    held: Held | None = None,
+) -> tuple[Candidates, dict[tuple[str, str], tuple[Choice, ...]], tuple[Choice, ...]]:
+    """Let every selector choose in a scenario: per (model, aggregator), and over the whole pool.
 
     Args:
         table: the whole table.
-        scenarios: the limits.
+        scenario: the limits.
         selectors: who chooses.
         explain: whether to look for the reason where nothing is feasible.
-        held: by scenario, how surely each row meets its limits, where that counts.
+        held: how surely each row meets the limits, where that counts.
+
+    Returns:
+        The pool of feasible rows; by (model, aggregator) a choice a selector; and a choice a selector over the pool.
+
+    Raises:
+        MooInferError: for limits that do not fit the table, and where a selector fails.
     """
-    rows: list[Choice] = []
-    recommended: list[Choice] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SelectionWarning)
-        for scenario in scenarios:
-            try:
-                sure = held[scenario.name] if held else None
-                pool = table.feasible(scenario.limits, sure=sure.enough if sure else None)
-            except MooInferError as error:
-                raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
-            _ = pool.losses  # computed once, for all models
-            for model, aggregator in table.labels:
-                view = pool.where(model=model, aggregator=aggregator)
-                nothing = Choice(scenario.name, "", model, aggregator, table)
-                if not len(view):
-                    curve = table.where(model=model, aggregator=aggregator) if explain else None
-                    nothing = replace(nothing, reason=_why(curve, scenario, sure))
-                rows += [choose(s, view, nothing, caught) for s in selectors]
-            nothing = Choice(scenario.name, "", None, None, table)
-            if not len(pool):
-                nothing = replace(nothing, reason=_why(table if explain else None, scenario, sure))
-            recommended += [choose(s, pool, nothing, caught) for s in selectors]
+        try:
+            pool = table.feasible(scenario.limits, sure=held.enough if held else None)
+        except MooInferError as error:
+            raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
+        _ = pool.losses  # computed once, for all models
+
+        def choices(rows: Callable[[Candidates], Candidates], nothing: Choice) -> tuple[Choice, ...]:
+            view = rows(pool)
+            if not len(view):
+                nothing = replace(nothing, reason=_why(rows(table), scenario, held) if explain else NOTHING)
+            return tuple(choose(s, view, nothing, caught) for s in selectors)
+
+        nothing = Choice(scenario.name, "", None, None, table)
+        by_curve = {
+            (model, aggregator): choices(
+                methodcaller("where", model=model, aggregator=aggregator),
+                replace(nothing, model=model, aggregator=aggregator),
+            )
+            for model, aggregator in table.labels
+        }
+        pooled = choices(lambda whole: whole, replace(nothing, pooled=True))
     for warning in caught:
         if not issubclass(warning.category, SelectionWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    return tuple(rows), tuple(recommended)
+    return pool, by_curve, pooled
 
 
 def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequence[warnings.WarningMessage]) -> Choice:
@@ -181,18 +198,17 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
     remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
     if beyond := table.extrapolated(row):
         remarks += (beyond,)
-    return Choice(nothing.scenario, selector.name, *table.label(row), table, row, remarks)
+    model, aggregator = table.label(row)
+    return replace(nothing, selector=selector.name, model=model, aggregator=aggregator, row=row, remarks=remarks)
 
 
-def _why(table: Candidates | None, scenario: Scenario, sure: Held | None) -> str:
-    """Why nothing is feasible; without a table, only that it is so."""
-    if table is None:
-        return NOTHING
-    if sure and table.met(scenario.limits).any():
-        shares = sure.shares[table.rows]
+def _why(table: Candidates, scenario: Scenario, held: Held | None) -> str:
+    """Why nothing is feasible."""
+    if held and table.met(scenario.limits).any():
+        shares = held.shares[table.rows]
         best = int(np.argmax(shares))
         return (
-            f"nothing meets the limits in {100 * sure.confidence:g} % of the draws; the surest row does in "
+            f"nothing meets the limits in {100 * held.confidence:g} % of the draws; the surest row does in "
             f"{100 * shares[best]:.3g} % ({table.model[best]}, {table.aggregator[best]}, k = {table.k[best]})"
         )
     return infeasible(table, scenario.limits)

@@ -14,12 +14,12 @@ from ..core.objectives import Limit, Objective
 from ..core.parts import at_least_one
 from ..profiles import Scenario
 from .candidates import Candidates
-from .choices import Choice, choose
+from .choices import Choice, Held, choose
 
 if TYPE_CHECKING:
     from ..report.report import Report
 
-__all__ = ["DecisionMap", "decision_map", "scenario_of"]
+__all__ = ["DecisionMap", "decision_map"]
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -95,7 +95,8 @@ def decision_map(
     >>> found.rows.shape, [model for model, _ in found.labels]
     ((20, 20), ['gpt-5-nano', 'nemotron-nano-9b-v2'])
     """
-    table, chosen = report.candidates, scenario_of(report, scenario)
+    table, outcome = report.candidates, report.outcome(scenario)
+    chosen = outcome.scenario
     asked = {s.name: s for s in report.selectors}
     name = report.headline if selector is None else selector
     if name not in asked:
@@ -111,7 +112,7 @@ def decision_map(
         _budgets(table, objective, limit, table.met(others), size)
         for objective, limit in zip(objectives, own, strict=True)
     ]
-    open_to = _admitted(report, chosen, axes, others)
+    open_to = _admitted(report, outcome.held, axes, others)
     feasible: Mask = np.asarray(open_to.any(axis=2))
     rows = np.full((len(axes[1]), len(axes[0])), -1, dtype=np.intp)
     reasons: Counter[str] = Counter()
@@ -144,16 +145,6 @@ def decision_map(
     )
 
 
-def scenario_of(report: "Report", name: str | None) -> Scenario:
-    """Return a scenario of a report; the name may be left out where there is one."""
-    known = {s.name: s for s in report.scenarios}
-    if name is None and len(known) > 1:
-        raise MooInferError(f"the report holds {len(known)} scenarios; name one of them: {', '.join(known)}")
-    if name is not None and name not in known:
-        raise unknown("scenario", name, known)
-    return report.scenarios[0] if name is None else known[name]
-
-
 def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Mask, size: int) -> list[Limit]:
     """Limits on an objective, from the tightest that admits anything to the worst value there is, ascending."""
     limit = own or Limit(objective.name, objective.best, "max" if objective.direction == "min" else "min")
@@ -176,7 +167,7 @@ def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Ma
     return [replace(limit, worst=float(value)) for value in worst]
 
 
-def _admitted(report: "Report", scenario: Scenario, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]) -> Mask:
+def _admitted(report: "Report", held: Held | None, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]) -> Mask:
     """(ny, nx, n) which rows meet the limits, surely enough where the report asks for that."""
 
     def met(table: Candidates) -> Mask:
@@ -187,7 +178,6 @@ def _admitted(report: "Report", scenario: Scenario, axes: Sequence[Sequence[Limi
         found: Mask = y[:, None] & x[None, :] & table.met(others)
         return found
 
-    held = report.held[scenario.name] if report.held else None
     found = met(report.candidates)
     if held is None or report.redraw is None:
         return found

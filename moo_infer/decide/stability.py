@@ -10,19 +10,20 @@ import numpy.typing as npt
 
 from ..estimate.curves import Column, Estimate
 from .candidates import Candidates
+from .choices import Key
 
 __all__ = ["Share", "Source", "Stability", "resample", "tally"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Source = Literal["parameters", "simulation"]
-Key = tuple[str, str, str | None, str | None]  # scenario, selector, model and aggregator (None: the pool)
 
 
 @dataclass(frozen=True)
 class Share:
-    """In which share of the draws a row was chosen; without model and k: that nothing was."""
+    """In which share of the draws a row of the table was chosen; without row, model and k: that nothing was."""
 
+    row: int | None
     model: str | None
     aggregator: str | None
     k: int | None
@@ -128,6 +129,6 @@ def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
 
 def _share(table: Candidates, row: int | None, share: float) -> Share:
     if row is None:
-        return Share(None, None, None, share)
+        return Share(None, None, None, None, share)
     model, aggregator = table.label(row)
-    return Share(model, aggregator, int(table.k[row]), share)
+    return Share(row, model, aggregator, int(table.k[row]), share)

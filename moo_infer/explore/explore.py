@@ -25,7 +25,7 @@ from ..profiles import ModelProfile, Scenario
 from ..read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
 from ..registry import Registry, plugin_file
 from ..report.report import Report
-from ..report.wording import choices, headline, notes, title, to_html
+from ..report.wording import choices, headline, title, to_html
 
 try:
     import ipywidgets as widgets
@@ -198,9 +198,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _decide(self) -> None:
         report = self.report
-        (scenario,) = report.scenarios
-        self.answer.value = to_html([headline(report, scenario)])
-        self.tables.value = to_html([title(scenario, report.candidates), *choices(report, scenario), *notes(report)])
+        (outcome,) = report.outcomes
+        self.answer.value = to_html([headline(report, outcome)])
+        self.tables.value = to_html([title(outcome), *choices(report, outcome), *report.notes])
         self._draw()
 
     def _draw(self, _: object = None) -> None:

@@ -132,8 +132,8 @@ def decisions(
     notes = [f"Everywhere: {', '.join(others)}."] if others else []
     notes += [f"No choice: {found.reason}."] if found.reason else []
     notes += [f"* {said}." for said in _extrapolated(found)]
-    if report.held:
-        notes.append(f"Limits hold in {100 * report.held[found.scenario.name].confidence:g} % of the draws.")
+    if report.confidence is not None:
+        notes.append(f"Limits hold in {100 * report.confidence:g} % of the draws.")
     note(figure, notes)
     _write(figure, axes, found, regions)
     return figure

@@ -1,5 +1,6 @@
 """Pictures of the whole pool: the Pareto front over all models, and how sure a choice is."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..core.errors import MooInferError, unknown
+from ..core.objectives import Limit
 from ..decide.candidates import Candidates
-from ..decide.map import scenario_of
-from ..profiles import Scenario
+from ..decide.choices import Choice
+from ..decide.stability import Share
 from .labels import place
 from .style import (
     COLOURS,
@@ -21,7 +23,6 @@ from .style import (
     SHAPES,
     axes_of,
     choice_handles,
-    feasible_of,
     height,
     limit_text,
     mark,
@@ -64,18 +65,16 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('cost (USD)', 'accuracy')
     """
-    found, table = scenario_of(report, scenario), report.candidates
+    outcome, table = report.outcome(scenario), report.candidates
+    feasible, pool, limits = outcome.feasible, outcome.pool, outcome.scenario.limits
     objectives = axes_of(table, [x, y])
-    feasible = feasible_of(report, found)
-    held = report.held[found.name] if report.held else None
-    pool = table.feasible(found.limits, sure=held.enough if held else None)
     on_front = np.zeros(len(table), dtype=bool)
     on_front[pool.rows[pool.front]] = True
     xs, ys = (table.column(o.name) for o in objectives)
     figure = Figure(figsize=(9.6, 5.8), layout="constrained")
     axes = figure.subplots()
     for axis, objective in ((axes.xaxis, objectives[0]), (axes.yaxis, objectives[1])):
-        ends = [float(limit.worst) for limit in found.limits if limit.objective == objective.name]
+        ends = [float(limit.worst) for limit in limits if limit.objective == objective.name]
         scaled(axis, objective, np.append(table.column(objective.name), ends))
     handles: list[Artist] = []
     for i, label in enumerate(table.labels):
@@ -96,18 +95,17 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
         Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=outside(report)),
         *handles,
     ]
-    handles += _limits(axes, found, table, (objectives[0].name, objectives[1].name))
-    choices = [c for c in report.recommended if c.scenario == found.name]
-    chosen = [c for c in choices if c.row is not None]
+    handles += _limits(axes, limits, table, (objectives[0].name, objectives[1].name))
+    chosen = [c for c in outcome.pooled if c.row is not None]
     spots = [(float(xs[c.row]), float(ys[c.row])) for c in chosen]
     mark(axes, report, chosen, spots)
     figure.suptitle(
-        f"{whose_pool(table)}: {plain(found.name)}\nfeasible rows and their Pareto front", x=0.02, ha="left"
+        f"{whose_pool(table)}: {plain(outcome.scenario.name)}\nfeasible rows and their Pareto front", x=0.02, ha="left"
     )
-    handles = [*choice_handles(report, choices), *handles]
+    handles = [*choice_handles(report, outcome.pooled), *handles]
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
-    note(figure, notes_of(choices))
+    note(figure, notes_of(outcome.pooled))
     texts = {
         spot: f"{name_of(table, *table.label(int(c.row or 0)))}, k = {c.k}"
         for c, spot in zip(chosen, spots, strict=True)
@@ -149,28 +147,11 @@ def stability(
             "the report does not say how sure its choices are; ask for that with Report.with_stability, or on the "
             "command line with --stability (where nothing is uncertain or simulated there is nothing to say)"
         )
-    found, name = scenario_of(report, scenario), report.headline if selector is None else selector
+    found, name = report.outcome(scenario).scenario, report.headline if selector is None else selector
     if name not in (known := [s.name for s in report.selectors]):
         raise unknown("selector", name, known)
-    pooled = model is None and aggregator is None
     choice = report.choice(name, scenario=found.name, model=model, aggregator=aggregator)
-    shares = report.shares(choice, pooled=pooled)
-    order = {label: i for i, label in enumerate(report.candidates.labels)}
-    listed = sorted(
-        shares[:BARS], key=lambda s: (s.k is None, order.get((s.model or "", s.aggregator or ""), -1), s.k or 0)
-    )
-    bars = [
-        (
-            "no choice" if s.k is None else
-            f"{name_of(report.candidates, s.model or '', s.aggregator or '')}, k = {s.k}" if pooled else f"k = {s.k}",
-            100 * s.share,
-            (s.model, s.aggregator, s.k) == (choice.model, choice.aggregator, choice.k)
-            or (s.k is None and choice.k is None),
-        )
-        for s in listed
-    ]  # fmt: skip
-    if rest := shares[BARS:]:
-        bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
+    bars = _bars(report, choice)
     figure = Figure(figsize=(9.6, 1.8 + 0.32 * max(len(bars), 4)), layout="constrained")
     axes = figure.subplots()
     for i, (_, share, ours) in enumerate(bars):
@@ -184,11 +165,11 @@ def stability(
     what = {"parameters": "the uncertain parameters", "simulation": "the simulated trials"}[report.stable.source]
     axes.set_xlabel(f"share of {report.stable.draws} draws of {what} (%)")
     axes.spines[["top", "right"]].set_visible(False)
-    whose = whose_pool(report.candidates) if pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
+    whose = whose_pool(report.candidates) if choice.pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
     figure.suptitle(f"{whose}: {plain(found.name)}\nhow sure is the choice of {plain(name)}?", x=0.02, ha="left")
     who = (
         f"{name_of(report.candidates, *report.candidates.label(choice.row))}, "
-        if pooled and choice.row is not None
+        if choice.pooled and choice.row is not None
         else ""
     )
     given = "no choice" if choice.k is None else f"{who}k = {choice.k}"
@@ -200,9 +181,27 @@ def stability(
     return figure
 
 
-def _limits(axes: Axes, scenario: Scenario, table: Candidates, names: tuple[str, str]) -> list[Artist]:
+def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
+    """By row: what was chosen, in which share of the draws (%), and whether the choice is it; in table order."""
+    table, shares = report.candidates, report.shares(choice)
+    order = {label: i for i, label in enumerate(table.labels)}
+
+    def place(share: Share) -> tuple[bool, int, int]:
+        return share.k is None, order.get((share.model or "", share.aggregator or ""), -1), share.k or 0
+
+    bars = []
+    for share in sorted(shares[:BARS], key=place):
+        whose = f"{name_of(table, share.model or '', share.aggregator or '')}, " if choice.pooled else ""
+        text = "no choice" if share.k is None else f"{whose}k = {share.k}"
+        bars.append((text, 100 * share.share, share.row == choice.row))
+    if rest := shares[BARS:]:
+        bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
+    return bars
+
+
+def _limits(axes: Axes, limits: Sequence[Limit], table: Candidates, names: tuple[str, str]) -> list[Artist]:
     handles: list[Artist] = []
-    for limit in scenario.limits:
+    for limit in limits:
         text = limit_text(limit, table)
         if limit.objective not in names or limit.statistic != "mean":
             why = "no axis" if limit.objective not in names else "on a quantile: not drawn"

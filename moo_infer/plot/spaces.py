@@ -152,7 +152,7 @@ class _Frame:
 
 def _volume(table: Candidates, curve: Curve) -> FloatArray:
     """(n,) products over all objectives of 1 - loss under the limits of the scenario, also of infeasible rows."""
-    scales = curve.report.candidates.feasible(curve.scenario.limits).scales
+    scales = curve.outcome.scales
     left = [
         1.0 - o.shortfall(table.column(o.name)) / (scales[o.name] if scales[o.name] > 0 else 1.0)
         for o in table.objectives

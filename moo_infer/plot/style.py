@@ -18,8 +18,8 @@ from ..core.errors import MooInferError, printable, unknown
 from ..core.objectives import ACCURACY, Limit, Objective
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
-from ..decide.map import scenario_of
 from ..profiles import Scenario
+from ..report.facts import Outcome
 
 if TYPE_CHECKING:
     from ..report.report import Report
@@ -65,17 +65,28 @@ class Curve:
 
     Args:
         report: whose.
-        scenario: whose limits.
+        outcome: what was found in the scenario.
         table: its rows, by k.
-        feasible: (n,) which of them are feasible.
-        choices: one per selector.
     """
 
     report: "Report"
-    scenario: Scenario
+    outcome: Outcome
     table: Candidates
-    feasible: Mask
-    choices: tuple[Choice, ...]
+
+    @property
+    def scenario(self) -> Scenario:
+        """Whose limits."""
+        return self.outcome.scenario
+
+    @property
+    def feasible(self) -> Mask:
+        """(n,) which rows of `table` are feasible."""
+        return self.outcome.feasible[self.table.rows]
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """One per selector."""
+        return self.outcome.choices[self.table.labels[0]]
 
     @property
     def title(self) -> str:
@@ -90,7 +101,7 @@ class Curve:
 
 def curve_of(report: "Report", model: str | None, aggregator: str | None, scenario: str | None) -> Curve:
     """Look up one (model, aggregator) and a scenario; what there is one of may be left out."""
-    found = scenario_of(report, scenario)
+    outcome = report.outcome(scenario)
     given = {"model": model, "aggregator": aggregator}
     names: dict[str, str] = {}
     for i, (what, name) in enumerate(given.items()):
@@ -100,30 +111,14 @@ def curve_of(report: "Report", model: str | None, aggregator: str | None, scenar
         if name is not None and name not in known:
             raise unknown(what, name, known)
         names[what] = name or known[0]
-    table = report.candidates.where(**names)
-    choices = tuple(
-        c
-        for c in report.rows
-        if (c.scenario, c.model, c.aggregator) == (found.name, names["model"], names["aggregator"])
-    )
-    return Curve(report, found, table, feasible_of(report, found)[table.rows], choices)
-
-
-def feasible_of(report: "Report", scenario: Scenario) -> Mask:
-    """(n,) which rows of the whole table are feasible, surely enough where the report asks for that."""
-    found = np.zeros(len(report.candidates), dtype=bool)
-    held = report.held[scenario.name] if report.held else None
-    found[report.candidates.feasible(scenario.limits, sure=held.enough if held else None).rows] = True
-    return found
+    return Curve(report, outcome, report.candidates.where(**names))
 
 
 def outside(report: "Report") -> str:
     """Return what a legend says of rows that are not feasible."""
-    if not report.held:
+    if report.confidence is None:
         return "beyond a limit"
-    return (
-        f"beyond a limit, or within in fewer\nthan {100 * next(iter(report.held.values())).confidence:g} % of the draws"
-    )
+    return f"beyond a limit, or within in fewer\nthan {100 * report.confidence:g} % of the draws"
 
 
 def height(least: float, handles: Sequence[Artist]) -> float:

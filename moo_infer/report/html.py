@@ -13,7 +13,7 @@ from ..core.errors import MooInferError, printable
 from ..core.files import aside
 from ..profiles import ModelProfile
 from .page_data import limit_text, pictures, summary
-from .wording import Table, choices, figures, headline, notes, title, to_html
+from .wording import Table, choices, figures, headline, title, to_html
 
 if TYPE_CHECKING:
     from .report import Report
@@ -65,21 +65,21 @@ def page(report: "Report", command: str | None = None) -> str:
         script=Markup(sources["page.js"]),
         plotly=Markup(plotly),
         data=drawn,
-        answers=Markup(to_html([headline(report, scenario) for scenario in report.scenarios])),
+        answers=Markup(to_html([headline(report, outcome) for outcome in report.outcomes])),
         paid=_paid(report),
         objectives=len(report.candidates.objectives),
         selectors=drawn["selectors"],
         aggregators=[{"name": a.name, "summary": summary(a)} for a in report.aggregators],
         scenarios=[
             {
-                "name": s.name,
-                "title": title(s, report.candidates),
-                "choices": Markup(to_html(choices(report, s))),
-                "figures": Markup(to_html(figures(report, s))),
+                "name": outcome.scenario.name,
+                "title": title(outcome),
+                "choices": Markup(to_html(choices(report, outcome))),
+                "figures": Markup(to_html(figures(report, outcome))),
             }
-            for s in report.scenarios
+            for outcome in report.outcomes
         ],
-        notes=Markup(to_html(notes(report))),
+        notes=Markup(to_html(report.notes)),
         several=len({aggregator for _, aggregator in report.candidates.labels}) > 1,
         mapped=any(s["map"] for s in drawn["scenarios"]),
         thinned=_thinned(report, drawn),

@@ -9,7 +9,9 @@ import numpy.typing as npt
 from ..core.objectives import Limit
 from ..decide.choices import Choice
 from ..decide.map import DecisionMap, decision_map
+from ..decide.stability import Share
 from ..profiles import Scenario
+from .facts import Outcome
 
 if TYPE_CHECKING:
     from .report import Report
@@ -63,7 +65,7 @@ def pictures(report: "Report") -> dict[str, Any]:
         "axes": _axes(len(report.candidates.objectives)),
         "selectors": selectors,
         "curves": _curves(report, shown, several),
-        "scenarios": [_scenario(report, scenario, shown) for scenario in report.scenarios],
+        "scenarios": [_scenario(report, outcome, shown) for outcome in report.outcomes],
         "first": _first(report),
     }
 
@@ -94,8 +96,8 @@ def _axes(m: int) -> list[int]:
 
 def _first(report: "Report") -> int:
     """The curve that is drawn first: that of the answer."""
-    for scenario in report.scenarios:
-        choice = report.choice(report.headline, scenario=scenario.name)
+    for outcome in report.outcomes:
+        choice = next(c for c in outcome.pooled if c.selector == report.headline)
         if choice.row is not None:
             return report.candidates.labels.index(report.candidates.label(choice.row))
     return 0
@@ -141,11 +143,9 @@ def _curves(report: "Report", shown: list[IntArray], several: bool) -> list[dict
     return found
 
 
-def _scenario(report: "Report", scenario: Scenario, shown: list[IntArray]) -> dict[str, Any]:
-    table = report.candidates
-    names = [o.name for o in table.objectives]
-    held = report.held[scenario.name] if report.held else None
-    pool = table.feasible(scenario.limits, sure=held.enough if held else None)
+def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict[str, Any]:
+    names = [o.name for o in report.candidates.objectives]
+    pool, scenario = outcome.pool, outcome.scenario
     front = pool.rows[pool.front] if len(pool) else pool.rows
     drawn = np.concatenate(shown)
     found = _map(report, scenario)
@@ -160,35 +160,26 @@ def _scenario(report: "Report", scenario: Scenario, shown: list[IntArray]) -> di
             }
             for limit in scenario.limits
         ],
-        "feasible": [np.isin(rows, pool.rows).astype(int).tolist() for rows in shown],
+        "feasible": [outcome.feasible[rows].astype(int).tolist() for rows in shown],
         "front": front[np.isin(front, drawn)].tolist(),
-        "choices": [
-            _choice(report, choice, pooled=pooled)
-            for pooled, group in ((False, report.rows), (True, report.recommended))
-            for choice in group
-            if choice.scenario == scenario.name
-        ],
+        "choices": [_choice(report, choice) for choice in (*outcome.of_curves, *outcome.pooled)],
         "map": _plane(report, found) if found else None,
     }
 
 
-def _choice(report: "Report", choice: Choice, *, pooled: bool) -> dict[str, Any]:
-    def words(k: int | None, model: str | None) -> str:
-        return "nothing" if k is None else f"{model}, k = {k}" if pooled else f"k = {k}"
+def _choice(report: "Report", choice: Choice) -> dict[str, Any]:
+    def words(share: Share) -> str:
+        return "nothing" if share.k is None else f"{share.model}, k = {share.k}" if choice.pooled else f"k = {share.k}"
 
-    shares = report.shares(choice, pooled=pooled)
-    mine = (choice.model, choice.aggregator, choice.k) if choice.k else (None, None, None)
-    listed = [
-        {"text": words(s.k, s.model), "share": s.share, "same": (s.model, s.aggregator, s.k) == mine}
-        for s in shares[:SHARES]
-    ]
+    shares = report.shares(choice)
+    listed = [{"text": words(s), "share": s.share, "same": s.row == choice.row} for s in shares[:SHARES]]
     if len(shares) > SHARES:
         rest = shares[SHARES:]
         listed.append({"text": f"{len(rest)} others", "share": sum(s.share for s in rest), "same": False})
     labels = report.candidates.labels
     return {
         "selector": [s.name for s in report.selectors].index(choice.selector),
-        "curve": None if pooled else labels.index((str(choice.model), str(choice.aggregator))),
+        "curve": None if choice.pooled else labels.index((str(choice.model), str(choice.aggregator))),
         "row": choice.row,
         "shares": listed,
     }

@@ -1,31 +1,32 @@
-"""Report: the choices of a run, as objects, text and JSON."""
+"""Report: the choices of a run, as objects, text, JSON, frames and a page."""
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError, unknown
-from ..core.objectives import Limit
 from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
-from ..decide.choices import Choice, Held, decide
-from ..decide.infeasible import Relaxation, relaxations
-from ..decide.stability import Key, Share, Source, Stability, resample, tally
+from ..decide.choices import Choice, Key, decide
+from ..decide.stability import Share, Source, Stability, resample, tally
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
+from .facts import Outcome
+from .frames import choices_frame
+from .json import document
 from .per_right import MeanTokens, per_right
 from .text import write
 from .wording import notebook, notes
 
 if TYPE_CHECKING:
+    import polars
+
     from ..estimate.estimators import Estimator
 
 __all__ = ["Report"]
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,11 @@ class Report:
 
     Args:
         candidates: the whole table, before limits.
-        scenarios: the scenarios, in order.
+        outcomes: what was found in each scenario, in order.
         estimator: what filled the table.
-        rows: a choice per scenario, model, aggregator and selector.
-        recommended: a choice per scenario and selector, over all models and aggregators.
         headline: the selector whose pooled choice opens the text.
         selectors: who chose.
         redraw: gives tables for B draws of uncertain parameters and a seed, or None where no parameter is uncertain.
-        held: by scenario, how surely rows meet its limits, where a confidence was asked for.
         stable: how sure the choices are, or None where that was not asked for.
         profiles: the models, as they were given.
         aggregators: how answers were combined.
@@ -55,17 +53,43 @@ class Report:
     """
 
     candidates: Candidates = field(repr=False)
-    scenarios: tuple[Scenario, ...]
+    outcomes: tuple[Outcome, ...]
     estimator: "Estimator"
-    rows: tuple[Choice, ...] = field(repr=False)
-    recommended: tuple[Choice, ...] = field(repr=False)
     headline: str
     selectors: tuple[Selector, ...] = field(default=(), repr=False)
     redraw: Callable[[int, int], Iterator[Candidates]] | None = field(default=None, repr=False)
-    held: Mapping[str, Held] | None = field(default=None, repr=False)
     stable: Stability | None = field(default=None, repr=False)
     profiles: tuple[ModelProfile, ...] = field(default=(), repr=False)
     aggregators: tuple[AccuracyAggregator, ...] = field(default=(), repr=False)
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """The scenarios, in order."""
+        return tuple(outcome.scenario for outcome in self.outcomes)
+
+    @property
+    def rows(self) -> tuple[Choice, ...]:
+        """A choice per scenario, model, aggregator and selector."""
+        return tuple(choice for outcome in self.outcomes for choice in outcome.of_curves)
+
+    @property
+    def recommended(self) -> tuple[Choice, ...]:
+        """A choice per scenario and selector, over all models and aggregators."""
+        return tuple(choice for outcome in self.outcomes for choice in outcome.pooled)
+
+    @property
+    def confidence(self) -> float | None:
+        """In which share of the draws limits have to hold, or None where the given values alone count."""
+        return next((outcome.held.confidence for outcome in self.outcomes if outcome.held), None)
+
+    def outcome(self, scenario: str | None = None) -> Outcome:
+        """Return what was found in a scenario; its name may be left out where there is one."""
+        outcomes = {outcome.scenario.name: outcome for outcome in self.outcomes}
+        if scenario is None and len(outcomes) > 1:
+            raise MooInferError(f"the report holds {len(outcomes)} scenarios; name one of them: {', '.join(outcomes)}")
+        if scenario is not None and scenario not in outcomes:
+            raise unknown("scenario", scenario, outcomes)
+        return self.outcomes[0] if scenario is None else outcomes[scenario]
 
     def stability(
         self,
@@ -125,8 +149,11 @@ class Report:
         return replace(self, stable=self.stability(B, seed, source, progress))
 
     def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
-        rows, recommended = decide(table, self.scenarios, self.selectors, explain=False, held=self.held)
-        return [(_key(c, pooled=False), c.row) for c in rows] + [(_key(c, pooled=True), c.row) for c in recommended]
+        chosen: list[Choice] = []
+        for outcome in self.outcomes:
+            _, by_curve, pooled = decide(table, outcome.scenario, self.selectors, explain=False, held=outcome.held)
+            chosen += [choice for choices in (*by_curve.values(), pooled) for choice in choices]
+        return [(choice.key, choice.row) for choice in chosen]
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
         """Return one choice: ``[selector]`` over the pool, ``[model, selector]`` of one model.
@@ -149,6 +176,16 @@ class Report:
             wanted[what] = name
         return self.choice(selector, **wanted)
 
+    def _ipython_key_completions_(self) -> list[str | tuple[str, ...]]:
+        """The shortest names of every choice, for the completion of ``report[`` in IPython and notebooks."""
+        several = len(self.outcomes) > 1, len({aggregator for _, aggregator in self.candidates.labels}) > 1
+        keys: list[str | tuple[str, ...]] = []
+        for c in (*self.recommended, *self.rows):
+            whose = () if c.pooled else (c.key[2], *[c.key[3]] * several[1])
+            names = tuple(map(str, (*[c.scenario] * several[0], *whose)))
+            keys.append((*names, c.selector) if names else c.selector)
+        return keys
+
     def choice(
         self,
         selector: str,
@@ -164,13 +201,14 @@ class Report:
         if not choices:
             raise unknown("selector", selector, {c.selector for c in self.rows})
         for what, name in wanted.items():
-            if name is not None and not (pooled and what != "scenario"):
+            if name is not None:
                 known = {getattr(c, what) for c in choices}
                 choices = [c for c in choices if getattr(c, what) == name]
                 if not choices:
                     raise unknown(what, name, known)
         if len(choices) > 1:
-            open_ones = [w for w in wanted if wanted[w] is None and len({getattr(c, w) for c in choices}) > 1]
+            asked = ["scenario"] if pooled else [what for what, name in wanted.items() if name is None]
+            open_ones = [what for what in asked if len({getattr(c, what) for c in choices}) > 1]
             raise MooInferError(
                 f"{selector!r} has {len(choices)} choices here; name the {' and the '.join(open_ones)} as well"
             )
@@ -182,55 +220,22 @@ class Report:
         Args:
             command: the command line that made the report, or None.
         """
-        estimator: dict[str, Any] = {"name": self.estimator.name}
-        if self.estimator.name != "exact":
-            estimator |= {"trials": self.estimator.trials, "seed": self.estimator.seed}
-        simulated = bool(self.simulated) or any(tokens.simulated for tokens in self._tokens.values())
-        return {
-            "schema": SCHEMA,
-            "command": command,
-            "estimator": estimator,
-            "simulation": {"trials": self.estimator.trials, "seed": self.estimator.seed} if simulated else None,
-            "remarks": [
-                {"model": e.model, "aggregator": e.aggregator, "remark": remark}
-                for e in self.candidates.estimates
-                for remark in e.remarks
-            ],
-            "notes": notes(self),
-            "models": [
-                {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
-                for p in self.profiles
-            ],
-            "scenarios": [
-                {
-                    "name": s.name,
-                    "limits": [_limit(limit) for limit in s.limits],
-                    "scales": self.candidates.feasible(s.limits).scales,
-                    "loosened": [self._loosened(relaxation) for relaxation in self.relaxations(s)],
-                }
-                for s in self.scenarios
-            ],
-            "rows": [self._row(choice, pooled=False) for choice in self.rows],
-            "recommended": [self._row(choice, pooled=True) for choice in self.recommended],
-        }
+        return document(self, command)
 
-    def _row(self, choice: Choice, *, pooled: bool) -> dict[str, Any]:
-        """The JSON form of a choice, with its stability and the quantiles that are limited."""
-        each = self.per_right(choice)
-        found = choice.to_dict() | {
-            "per_right": None if each is None else {n: v if math.isfinite(v) else None for n, v in each.items()},
-            "stability": self.stable.to_dict(_key(choice, pooled=pooled)) if self.stable else None,
-        }
-        if choice.model in self._tokens and self._tokens[choice.model].simulated and each:
-            found["simulated"].append("per_right.tokens")
-        limits = next(s.limits for s in self.scenarios if s.name == choice.scenario)
-        for limit in limits if choice.row is not None else ():
-            if limit.statistic != "mean":
-                value = self.candidates.column(limit.objective, limit.statistic)[choice.row]
-                found["objectives"][limit.objective][limit.statistic] = float(value)
-                if f"{limit.objective}.low" in found["simulated"]:
-                    found["simulated"].append(f"{limit.objective}.{limit.statistic}")
-        return found
+    def to_frame(self) -> "polars.DataFrame":
+        """Return a polars frame, a row a choice; what is unknown is null.
+
+        Columns are ``scenario``; ``recommended``, whether the choice is over all models and aggregators; ``selector``,
+        ``model``, ``aggregator``, ``k``; ``row`` of the candidates; ``reason`` why there is none; ``remarks``;
+        ``stability``, the share of draws that agree; ``per_right.cost`` and its like; and what
+        `Candidates.to_frame` has, with every quantile that is limited.
+
+        >>> from moo_infer import Pipeline
+        >>> frame = Pipeline(selectors="utopia").run(["gpt-5", "gpt-5-nano"], "essay-feedback").to_frame()
+        >>> frame.filter("recommended").select("selector", "model", "k").rows()
+        [('utopia', 'gpt-5-nano', 4)]
+        """
+        return choices_frame(self)
 
     def per_right(self, choice: Choice) -> dict[str, float] | None:
         """Return what a right answer takes where a choice is followed, by objective and in ``tokens``; None without.
@@ -244,11 +249,11 @@ class Report:
         """
         if choice.k is None or choice.model is None:
             return None
-        tokens = self._tokens.get(choice.model)
+        tokens = self.tokens.get(choice.model)
         return per_right(choice, math.nan if tokens is None else tokens.of(choice.k))
 
     @cached_property
-    def _tokens(self) -> dict[str, MeanTokens]:
+    def tokens(self) -> dict[str, MeanTokens]:
         """Mean tokens of every model that is chosen, at every k it is chosen with."""
         chosen = {
             p.name: [c.k for c in (*self.rows, *self.recommended) if c.model == p.name and c.k is not None]
@@ -260,26 +265,14 @@ class Report:
             if chosen[p.name]
         }
 
-    def relaxations(self, scenario: Scenario) -> list[Relaxation]:
-        """Return for each limit of a scenario what loosening it alone would do, over the whole table."""
-        return relaxations(self.candidates, scenario.limits)
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What holds for all choices: remarks of the parts, scales, draws, and what is simulated with which seed."""
+        return tuple(notes(self))
 
-    def shares(self, choice: Choice, *, pooled: bool) -> tuple[Share, ...]:
+    def shares(self, choice: Choice) -> tuple[Share, ...]:
         """Return how often each row was chosen in the place of a choice; empty where that was not asked for."""
-        return self.stable.shares.get(_key(choice, pooled=pooled), ()) if self.stable else ()
-
-    def _loosened(self, relaxation: Relaxation) -> dict[str, Any]:
-        found: dict[str, Any] = _limit(relaxation.limit)
-        if relaxation.row is None or relaxation.needs is None:
-            return found | {"needs": None, "model": None, "aggregator": None, "k": None, "buys": {}}
-        model, aggregator = self.candidates.label(relaxation.row)
-        return found | {
-            "needs": float(relaxation.needs.worst),
-            "model": model,
-            "aggregator": aggregator,
-            "k": int(self.candidates.k[relaxation.row]),
-            "buys": {name: {"now": now, "then": then} for name, (now, then) in relaxation.buys.items()},
-        }
+        return self.stable.shares.get(choice.key, ()) if self.stable else ()
 
     def to_json(self, command: str | None = None) -> str:
         """Return the JSON text; NaN never occurs in it."""
@@ -322,13 +315,3 @@ class Report:
             for name, column in estimate.columns.items()
             for statistic in column.simulated
         }
-
-
-def _key(choice: Choice, *, pooled: bool) -> Key:
-    if pooled:
-        return choice.scenario, choice.selector, None, None
-    return choice.scenario, choice.selector, choice.model, choice.aggregator
-
-
-def _limit(limit: Limit) -> dict[str, Any]:
-    return {"objective": limit.objective, "statistic": limit.statistic, "worst": float(limit.worst)}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .wording import Block, Cell, Table, choices, figures, headline, lines_of, notes, title
+from .wording import Block, Cell, Table, choices, figures, headline, lines_of, title
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,16 +21,15 @@ SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 def write(report: "Report", *, details: bool) -> str:
     """Write the headline of every scenario, then a table per scenario, then what holds for all."""
-    blocks: list[Block] = [headline(report, scenario) for scenario in report.scenarios]
-    for scenario in report.scenarios:
-        blocks += ["", title(scenario, report.candidates)]
+    blocks: list[Block] = [headline(report, outcome) for outcome in report.outcomes]
+    for outcome in report.outcomes:
+        blocks += ["", title(outcome)]
         if details:
-            blocks += figures(report, scenario)
+            blocks += figures(report, outcome)
         else:
             width = SURE_ABREAST if report.stable else SELECTORS_ABREAST
-            blocks += [part for block in choices(report, scenario) for part in _abreast(block, width)]
-    remarks = notes(report)
-    blocks += ["", *remarks] if remarks else []
+            blocks += [part for block in choices(report, outcome) for part in _abreast(block, width)]
+    blocks += ["", *report.notes] if report.notes else []
     if details:
         blocks += ["", *(f"{profile.name}: {profile.source or 'source not given'}." for profile in report.profiles)]
     return laid_out(blocks)

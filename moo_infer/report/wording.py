@@ -1,17 +1,16 @@
 """What people read of a report: sentences and tables as data, and their plain HTML for notebooks and pages."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 from ..core.errors import printable
-from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.infeasible import describe
 from ..decide.stability import Share
-from ..profiles import Scenario
+from .facts import Outcome
 
 if TYPE_CHECKING:
     from .report import Report
@@ -61,9 +60,9 @@ ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what i
 Block = str | tuple[str, ...] | Table
 
 
-def headline(report: "Report", scenario: Scenario) -> str:
+def headline(report: "Report", outcome: Outcome) -> str:
     """Answer in a sentence: what the selector that opens the report chooses in a scenario, or why nothing."""
-    choice = report.choice(report.headline, scenario=scenario.name)
+    scenario, choice = outcome.scenario, next(c for c in outcome.pooled if c.selector == report.headline)
     if choice.row is None:
         return f"{scenario.name}: no recommendation: {choice.reason}."
     means = zip(report.candidates.objectives, report.candidates.means[choice.row], strict=True)
@@ -84,13 +83,8 @@ def headline(report: "Report", scenario: Scenario) -> str:
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
     found = remarks(report)
-    for scenario in report.scenarios:
-        limited = {limit.objective for limit in scenario.limits}
-        free = [o for o in report.candidates.objectives if o.scale is None and o.name not in limited]
-        scales = report.candidates.feasible(scenario.limits).scales
-        listed = ", ".join(f"{o.name} by {scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
-        if free:
-            found.append(f"{scenario.name}: scaled by the largest mean, for want of a limit: {listed}.")
+    for outcome in report.outcomes:
+        found += outcome.notes
     if len(set(report.candidates.labels)) > len({model for model, _ in report.candidates.labels}):
         found.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
     if different := _different_questions(report):
@@ -101,10 +95,9 @@ def notes(report: "Report") -> list[str]:
             "simulation": "the simulated trials (bootstrap)",
         }
         found.append(f"Behind k: share of {report.stable.draws} draws of {what[report.stable.source]} that agree.")
-    if report.held:
-        confidence = next(iter(report.held.values())).confidence
+    if report.confidence is not None:
         drawn = "what is uncertain in the profiles" if _logs(report) else "the parameters"
-        found.append(f"Feasible: where the limits hold in {100 * confidence:g} % of the draws of {drawn}.")
+        found.append(f"Feasible: where the limits hold in {100 * report.confidence:g} % of the draws of {drawn}.")
     if report.estimator.name != "exact":
         found.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
     elif any(
@@ -150,49 +143,39 @@ def remarks(report: "Report") -> list[str]:
     return [f"{', '.join(models)}: {remark}." for remark, models in whose.items()]
 
 
-def title(scenario: Scenario, candidates: Candidates) -> str:
+def title(outcome: Outcome) -> str:
     """Name a scenario and its limits."""
-    units = {o.name: o.unit for o in candidates.objectives}
+    scenario, units = outcome.scenario, {o.name: o.unit for o in outcome.candidates.objectives}
     limits = ", ".join(f"{limit} {units.get(limit.objective, '')}".rstrip() for limit in scenario.limits)
     return f"{scenario.name}: k within {limits}" if limits else f"{scenario.name}: k without limits"
 
 
-def choices(report: "Report", scenario: Scenario) -> list[Block]:
+def choices(report: "Report", outcome: Outcome) -> list[Block]:
     """Models down, selectors across, k in the cells; what is marked or missing stands below."""
-    mine = [c for c in report.rows if c.scenario == scenario.name]
-    pooled = [c for c in report.recommended if c.scenario == scenario.name]
-    selectors = tuple(dict.fromkeys(c.selector for c in mine))
-    several = len({c.aggregator for c in mine}) > 1
-    rows = []
-    for model, aggregator in report.candidates.labels:
-        cells = {
-            c.selector: _cell(c, report.shares(c, pooled=False))
-            for c in mine
-            if (c.model, c.aggregator) == (model, aggregator)
-        }
-        rows.append((model, *[aggregator] * several, *(cells[selector] for selector in selectors)))
+    selectors = tuple(dict.fromkeys(c.selector for c in outcome.pooled))
+    several = len({aggregator for _, aggregator in outcome.choices}) > 1
+    rows = tuple(
+        (model, *[aggregator] * several, *(_cell(c, report.shares(c)) for c in mine))
+        for (model, aggregator), mine in outcome.choices.items()
+    )
     labels = ("model", *["aggregator"] * several)
-    blocks: list[Block] = [Table((*labels, *selectors), tuple(rows), len(labels))]
-    if len(report.candidates.labels) > 1:
-        named = [
-            f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c, pooled=True))}"
-            for c in pooled
-            if c.k
-        ]
-        if named:
-            blocks.append(f"Over all: {'; '.join(named)}.")
-    if scenario.limits:
-        lines = [describe(report.candidates, relaxation) for relaxation in report.relaxations(scenario)]
+    blocks: list[Block] = [Table((*labels, *selectors), rows, len(labels))]
+    pooled = outcome.pooled if len(outcome.choices) > 1 else ()
+    named = [
+        f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c))}" for c in pooled if c.k
+    ]
+    if named:
+        blocks.append(f"Over all: {'; '.join(named)}.")
+    if outcome.relaxations:
+        lines = [describe(outcome.candidates, relaxation) for relaxation in outcome.relaxations]
         blocks.append(("If one limit were loosened:", *(f"{line}." for line in lines)))
-    return blocks + _footnotes([*mine, *(pooled if len(report.candidates.labels) > 1 else [])])
+    return blocks + _footnotes([*outcome.of_curves, *pooled])
 
 
 def _cell(choice: Choice, shares: Sequence[Share] = ()) -> str:
     """The chosen k, marked where there is a remark, and in which share of the draws the same row was chosen."""
     k = "-" if choice.k is None else f"{choice.k}{'*' * bool(choice.remarks)}"
-    whose = (choice.model, choice.aggregator, choice.k) if choice.k else (None, None, None)
-    same = [s.share for s in shares if (s.model, s.aggregator, s.k) == whose]
-    return f"{k} ({100 * sum(same):.0f} %)" if shares else k
+    return f"{k} ({100 * sum(s.share for s in shares if s.row == choice.row):.0f} %)" if shares else k
 
 
 def _footnotes(choices: Sequence[Choice]) -> list[Block]:
@@ -219,36 +202,12 @@ def _and(names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def figures(report: "Report", scenario: Scenario) -> list[Block]:
+def figures(report: "Report", outcome: Outcome) -> list[Block]:
     """Every figure: mean and standard deviation, 95 % range over trials, and the mean per inference."""
-    groups = {
-        f"{model}, {aggregator}": [
-            c for c in report.rows if (c.scenario, c.model, c.aggregator) == (scenario.name, model, aggregator)
-        ]
-        for model, aggregator in report.candidates.labels
-    }
+    groups = {f"{model}, {aggregator}": mine for (model, aggregator), mine in outcome.choices.items()}
     if len(groups) > 1:
-        groups["over all"] = [c for c in report.recommended if c.scenario == scenario.name]
-    header = ("selector", "k", *(f"{o.name} {o.unit}".strip() for o in report.candidates.objectives))
-    blocks: list[Block] = []
-    for label, group in groups.items():
-        rows = []
-        for choice in group:
-            if choice.figures:
-                whose = tuple(filter(None, (choice.selector, choice.model, choice.aggregator)))
-                name = whose if label == "over all" else choice.selector
-                rows.append((name, _cell(choice), *(_figures(choice, o.name) for o in report.candidates.objectives)))
-        blocks += ["", Table(header, tuple(rows), caption=label) if rows else label]
-        reasons: dict[str, list[str]] = {}
-        for choice in group:
-            blocks += [f"* {choice.selector}: {warning}." for warning in choice.warnings]
-            if choice.row is None:
-                reasons.setdefault(choice.reason, []).append(choice.selector)
-        blocks += [f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items()]
-        blocks += _per_right(report, group)
-        for choice in group:
-            if shares := report.shares(choice, pooled=label == "over all"):
-                blocks.append(f"{choice.selector}, how sure: {_listed(shares, label == 'over all')}.")
+        groups["over all"] = outcome.pooled
+    blocks = [block for label, group in groups.items() for block in _group(report, label, group)]
     legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
     shown = [row for group in groups.values() for choice in group if (row := choice.figures)]
     for short, (statistic, what) in ERRORS.items():
@@ -256,6 +215,28 @@ def figures(report: "Report", scenario: Scenario) -> list[Block]:
             legend += f"; {short}: {what}"
     blocks += ["", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
     return [*blocks, "Per right answer: the mean of the k inferences over the mean accuracy."] if shown else blocks
+
+
+def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Block]:
+    """The figures of one (model, aggregator), or of the choices over all."""
+    objectives = report.candidates.objectives
+    rows: list[tuple[Cell, ...]] = []
+    reasons: dict[str, list[str]] = {}
+    for choice in group:
+        if choice.row is None:
+            reasons.setdefault(choice.reason, []).append(choice.selector)
+        else:
+            name = (choice.selector, *choice.candidates.label(choice.row)) if choice.pooled else choice.selector
+            rows.append((name, _cell(choice), *(_figures(choice, o.name) for o in objectives)))
+    yield ""
+    header = ("selector", "k", *(f"{o.name} {o.unit}".strip() for o in objectives))
+    yield Table(header, tuple(rows), caption=label) if rows else label
+    yield from (f"* {choice.selector}: {warning}." for choice in group for warning in choice.warnings)
+    yield from (f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items())
+    yield from _per_right(report, group)
+    for choice in group:
+        if shares := report.shares(choice):
+            yield f"{choice.selector}, how sure: {_listed(shares, choice.pooled)}."
 
 
 def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
@@ -304,10 +285,9 @@ def _figures(choice: Choice, objective: str) -> tuple[str, ...]:
 
 def notebook(report: "Report") -> str:
     """Write the answer and the compact tables as plain HTML, every name escaped."""
-    parts = [to_html([headline(report, scenario) for scenario in report.scenarios])]
-    for scenario in report.scenarios:
-        parts.append(to_html([title(scenario, report.candidates), *choices(report, scenario)]))
-    return "".join([*parts, to_html(notes(report))])
+    parts = [to_html([headline(report, outcome) for outcome in report.outcomes])]
+    parts += [to_html([title(outcome), *choices(report, outcome)]) for outcome in report.outcomes]
+    return "".join([*parts, to_html(report.notes)])
 
 
 def to_html(blocks: Iterable[Block], /) -> str:

@@ -86,6 +86,19 @@ def test_without_prices_the_logged_dollars_count(log, tmp_path):
     assert b.estimates.mean_cost_usd.value == pytest.approx(0.02)
 
 
+def test_a_calibration_is_a_frame_and_a_table_in_a_notebook(log):
+    a, b = calibrated(log, PRICES, on=TODAY)
+    frame = a.to_frame()
+    assert frame["model"].unique().to_list() == [a.samples.model]
+    assert frame["k"].to_list() == a.estimates.k.tolist()
+    assert frame["pass_at_k.high"].to_list() == a.estimates.pass_at_k.high.tolist()
+    assert frame.columns == b.to_frame().columns
+    html = a._repr_html_()
+    assert "<table>" in html
+    assert "pass@k" in html
+    assert html.count(f"{a.samples.model}: ") == 1
+
+
 def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
     save(calibrated(log, PRICES, inference="beta", calls="slots", parallelism=2, on=TODAY), tmp_path / "p.yaml")
     document = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["a"]

@@ -1,0 +1,72 @@
+"""What a run found, computed once: every text, page, picture and file of a report reads it from here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..decide.candidates import Candidates
+from ..decide.choices import Choice, Held
+from ..decide.infeasible import Relaxation, relaxations
+from ..profiles import Scenario
+
+__all__ = ["Outcome"]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run found in one scenario.
+
+    Args:
+        scenario: whose limits.
+        candidates: the whole table, before limits.
+        pool: its feasible rows, with the limits as scales of the losses.
+        choices: by (model, aggregator), a choice a selector.
+        pooled: a choice a selector, over all models and aggregators.
+        held: how surely rows meet the limits, where a confidence was asked for.
+
+    >>> from moo_infer import Pipeline
+    >>> (outcome,) = Pipeline(selectors="max-accuracy", k_max=32).run("gpt-5", "essay-feedback").outcomes
+    >>> outcome.pool.k.tolist(), outcome.pooled[0].k, outcome.scales["cost"]
+    ([4, 8, 12, 16, 20], 20, 0.5)
+    """
+
+    scenario: Scenario
+    candidates: Candidates = field(repr=False)
+    pool: Candidates = field(repr=False)
+    choices: Mapping[tuple[str, str], tuple[Choice, ...]] = field(repr=False)
+    pooled: tuple[Choice, ...] = field(repr=False)
+    held: Held | None = field(default=None, repr=False)
+
+    @cached_property
+    def feasible(self) -> npt.NDArray[np.bool_]:
+        """(n,) which rows of the whole table are feasible, surely enough where a confidence was asked for."""
+        feasible = np.zeros(len(self.candidates), dtype=bool)
+        feasible[self.pool.rows] = True
+        feasible.flags.writeable = False
+        return feasible
+
+    @property
+    def of_curves(self) -> tuple[Choice, ...]:
+        """The choices of all curves, one after the other."""
+        return tuple(choice for choices in self.choices.values() for choice in choices)
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """By what the losses of each objective are divided, in its unit."""
+        return self.pool.scales
+
+    @cached_property
+    def relaxations(self) -> tuple[Relaxation, ...]:
+        """For each limit, what loosening it alone would do, over the whole table."""
+        return tuple(relaxations(self.candidates, self.scenario.limits))
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What holds in this scenario alone: by what objectives without a limit are scaled."""
+        limited = {limit.objective for limit in self.scenario.limits}
+        free = [o for o in self.candidates.objectives if o.scale is None and o.name not in limited]
+        listed = ", ".join(f"{o.name} by {self.scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
+        return (f"{self.scenario.name}: scaled by the largest mean, for want of a limit: {listed}.",) if free else ()

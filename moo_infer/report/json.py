@@ -1,0 +1,92 @@
+"""The JSON form of a report (schema 1)."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..core.objectives import Limit
+from ..decide.choices import Choice
+from ..decide.infeasible import Relaxation
+
+if TYPE_CHECKING:
+    from .facts import Outcome
+    from .report import Report
+
+__all__ = ["SCHEMA", "document", "row"]
+
+SCHEMA = 1
+
+
+def document(report: "Report", command: str | None = None) -> dict[str, Any]:
+    """Return the JSON form of a report; unknown figures are None.
+
+    Args:
+        report: the report.
+        command: the command line that made it, or None.
+    """
+    drawn = {"trials": report.estimator.trials, "seed": report.estimator.seed}
+    simulated = bool(report.simulated) or any(tokens.simulated for tokens in report.tokens.values())
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "estimator": {"name": report.estimator.name} | (drawn if report.estimator.name != "exact" else {}),
+        "simulation": drawn if simulated else None,
+        "remarks": [
+            {"model": e.model, "aggregator": e.aggregator, "remark": remark}
+            for e in report.candidates.estimates
+            for remark in e.remarks
+        ],
+        "notes": list(report.notes),
+        "models": [
+            {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
+            for p in report.profiles
+        ],
+        "scenarios": [_scenario(outcome) for outcome in report.outcomes],
+        "rows": [row(report, outcome, c) for outcome in report.outcomes for c in outcome.of_curves],
+        "recommended": [row(report, outcome, c) for outcome in report.outcomes for c in outcome.pooled],
+    }
+
+
+def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
+    """Return the JSON form of a choice, with its stability and the quantiles that are limited."""
+    each = report.per_right(choice)
+    fields = choice.to_dict() | {
+        "per_right": None if each is None else {n: v if math.isfinite(v) else None for n, v in each.items()},
+        "stability": report.stable.to_dict(choice.key) if report.stable else None,
+    }
+    if each and choice.model in report.tokens and report.tokens[choice.model].simulated:
+        fields["simulated"].append("per_right.tokens")
+    for limit in outcome.scenario.limits if choice.row is not None else ():
+        if limit.statistic != "mean":
+            value = outcome.candidates.column(limit.objective, limit.statistic)[choice.row]
+            fields["objectives"][limit.objective][limit.statistic] = float(value)
+            if f"{limit.objective}.low" in fields["simulated"]:
+                fields["simulated"].append(f"{limit.objective}.{limit.statistic}")
+    return fields
+
+
+def _scenario(outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "name": outcome.scenario.name,
+        "limits": [_limit(limit) for limit in outcome.scenario.limits],
+        "scales": outcome.scales,
+        "loosened": [_loosened(outcome, relaxation) for relaxation in outcome.relaxations],
+    }
+
+
+def _loosened(outcome: "Outcome", relaxation: Relaxation) -> Mapping[str, Any]:
+    limit = _limit(relaxation.limit)
+    if relaxation.row is None or relaxation.needs is None:
+        return limit | {"needs": None, "model": None, "aggregator": None, "k": None, "buys": {}}
+    model, aggregator = outcome.candidates.label(relaxation.row)
+    return limit | {
+        "needs": float(relaxation.needs.worst),
+        "model": model,
+        "aggregator": aggregator,
+        "k": int(outcome.candidates.k[relaxation.row]),
+        "buys": {name: {"now": now, "then": then} for name, (now, then) in relaxation.buys.items()},
+    }
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    return {"objective": limit.objective, "statistic": limit.statistic, "worst": float(limit.worst)}
