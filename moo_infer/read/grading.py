@@ -197,7 +197,7 @@ def refuse_several(name: str, option: str, /) -> None:
     >>> refuse_several("pass@1", "--score-key")
     >>> refuse_several("pass@8", "--score-key")
     Traceback (most recent call last):
-    moo_infer.errors.MooInferError: --score-key: pass@8 is of several samples together, but a row is one of them
+    moo_infer.core.errors.MooInferError: --score-key: pass@8 is of several samples together, but a row is one of them
     """
     if SEVERAL.search(name):
         raise MooInferError(f"{option}: {name:.60} is of several samples together, but a row is one of them")
