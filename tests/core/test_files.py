@@ -14,7 +14,7 @@ import yaml
 from moo_infer import MooInferError
 from moo_infer.core.files import aside, head, limited_text
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LOG = ROOT / "examples" / "log.csv"
 COMMAND = [sys.executable, "-m", "moo_infer"]
 
