@@ -6,7 +6,7 @@ import yaml
 
 from moo_infer import Exact, load_models
 from moo_infer.builtin.answers import OneCall
-from moo_infer.calibrate import Price, calibrated, read_log, save
+from moo_infer.calibrate import Price, ProfileOptions, calibrated, read_log, save
 from moo_infer.calibrate.bills import billed
 from moo_infer.quantities.samples import Samples
 
@@ -92,8 +92,7 @@ def samples(tokens_in, cached=None, correct=None, tokens_out=0.0):
     ],
 )  # fmt: skip
 def test_what_is_not_known_of_the_cache_is_said_with_its_dollars(log, price, said):
-    notes = []
-    found = billed(log, price, notes)
+    found, notes = billed(log, price)
     assert notes == said
     scored = np.isfinite(log.correct)
     read = log.columns.get("cached_input_tokens", np.full(len(log), np.nan))
@@ -121,7 +120,7 @@ def log(tmp_path):
 
 @pytest.mark.parametrize("price", PRICES, ids=repr)
 def test_a_profile_of_the_log_bills_what_calibrate_says_at_every_k(log, tmp_path, price):
-    (model,) = calibrated(log, {"m": price}, B=20)
+    (model,) = calibrated(log, {"m": price}, ProfileOptions(B=20))
     save([model], tmp_path / "p.yaml")
     (profile,) = load_models(tmp_path / "p.yaml").values()
     column = Exact().estimate(profile, OneCall(), np.array([1, 4, 8]), 1).columns["cost"]
@@ -134,7 +133,7 @@ def test_a_profile_of_the_log_bills_what_calibrate_says_at_every_k(log, tmp_path
 @pytest.mark.parametrize("inference", ["beta", "lognormal"])
 def test_a_fitted_profile_has_the_share_of_the_input_that_was_cached(log, tmp_path, inference):
     price = PRICES[1]
-    (model,) = calibrated(log, {"m": price}, inference=inference, B=20)
+    (model,) = calibrated(log, {"m": price}, ProfileOptions(inference=inference, B=20))
     save([model], tmp_path / "p.yaml")
     part = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["m"]["costs"][0]
     (samples,) = log.samples()
@@ -149,5 +148,5 @@ def test_a_fitted_profile_has_the_share_of_the_input_that_was_cached(log, tmp_pa
 
 def test_samples_without_tokens_have_no_share_of_a_cache(log):
     price = Price(1e-6, 4e-6)
-    (model,) = calibrated(log, {"m": price}, inference="lognormal", B=20)
+    (model,) = calibrated(log, {"m": price}, ProfileOptions(inference="lognormal", B=20))
     assert model.costs["cost_usd"] == price.part
