@@ -1,8 +1,10 @@
 """Pictures of the whole pool: the Pareto front over all models, and how sure a choice is."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +13,9 @@ from matplotlib.patches import Patch
 
 from ..core.errors import MooInferError, unknown
 from ..decide.candidates import Candidates
+from ..decide.choices import Choice
 from ..decide.map import scenario_of
+from ..decide.stability import Share
 from ..profiles import Scenario
 from .labels import place
 from .style import (
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["front", "stability"]
 
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 BARS = 20  # more rows are summed up in one bar
 NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
@@ -77,34 +83,20 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     for axis, objective in ((axes.xaxis, objectives[0]), (axes.yaxis, objectives[1])):
         ends = [float(limit.worst) for limit in found.limits if limit.objective == objective.name]
         scaled(axis, objective, np.append(table.column(objective.name), ends))
-    handles: list[Artist] = []
-    for i, label in enumerate(table.labels):
-        mine, name = rows_of(table, *label), name_of(table, *label)
-        colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
-        on, off = mine & on_front, mine & feasible & ~on_front
-        text = f"{name}: dominated"
-        axes.plot(xs[mine], ys[mine], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
-        axes.scatter(xs[off], ys[off], 16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, label=text)
-        axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
-        style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
-        handles.append(Line2D([], [], ls="none", marker=shape, mew=0.6, ms=7, label=f"{name} ({on.sum()})", **style))  # type: ignore[arg-type]  # keywords
-    out = ~feasible
-    axes.scatter(xs[out], ys[out], s=9, marker="x", c=LIGHT, lw=0.7, zorder=2, label="infeasible")
-    handles = [
+    choices = [c for c in report.recommended if c.scenario == found.name]
+    handles: list[Artist] = [
+        *choice_handles(report, choices),
         Line2D([], [], ls="none", marker="o", mfc=GREY, mec="black", ms=7, label="on the Pareto front (how many rows)"),
         Line2D([], [], ls="none", marker="o", mfc="white", mec=GREY, ms=5, label="feasible, dominated"),
         Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=outside(report)),
-        *handles,
+        *_curves(axes, table, (xs, ys), feasible, on_front),
+        *_limits(axes, found, table, (objectives[0].name, objectives[1].name)),
     ]
-    handles += _limits(axes, found, table, (objectives[0].name, objectives[1].name))
-    choices = [c for c in report.recommended if c.scenario == found.name]
     chosen = [c for c in choices if c.row is not None]
     spots = [(float(xs[c.row]), float(ys[c.row])) for c in chosen]
     mark(axes, report, chosen, spots)
-    figure.suptitle(
-        f"{whose_pool(table)}: {plain(found.name)}\nfeasible rows and their Pareto front", x=0.02, ha="left"
-    )
-    handles = [*choice_handles(report, choices), *handles]
+    title = f"{whose_pool(table)}: {plain(found.name)}\nfeasible rows and their Pareto front"
+    figure.suptitle(title, x=0.02, ha="left")
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     note(figure, notes_of(choices))
@@ -118,6 +110,27 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
             texts.setdefault((float(xs[row]), float(ys[row])), f"{name_of(table, *label)}, k = {table.k[row]}")
     place(figure, axes, texts, list(zip(xs.tolist(), ys.tolist(), strict=True)))
     return figure
+
+
+def _curves(
+    axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: Mask, on_front: Mask
+) -> list[Artist]:
+    """Draw the rows of every curve, and return what the legend shows of each."""
+    xs, ys = points
+    handles: list[Artist] = []
+    for i, label in enumerate(table.labels):
+        mine, name = rows_of(table, *label), name_of(table, *label)
+        colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
+        on, off = mine & on_front, mine & feasible & ~on_front
+        text = f"{name}: dominated"
+        axes.plot(xs[mine], ys[mine], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
+        axes.scatter(xs[off], ys[off], 16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, label=text)
+        axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
+        style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
+        handles.append(Line2D([], [], ls="none", marker=shape, mew=0.6, ms=7, label=f"{name} ({on.sum()})", **style))  # type: ignore[arg-type]  # keywords
+    out = ~feasible
+    axes.scatter(xs[out], ys[out], s=9, marker="x", c=LIGHT, lw=0.7, zorder=2, label="infeasible")
+    return handles
 
 
 def stability(
@@ -154,23 +167,7 @@ def stability(
         raise unknown("selector", name, known)
     pooled = model is None and aggregator is None
     choice = report.choice(name, scenario=found.name, model=model, aggregator=aggregator)
-    shares = report.shares(choice, pooled=pooled)
-    order = {label: i for i, label in enumerate(report.candidates.labels)}
-    listed = sorted(
-        shares[:BARS], key=lambda s: (s.k is None, order.get((s.model or "", s.aggregator or ""), -1), s.k or 0)
-    )
-    bars = [
-        (
-            "no choice" if s.k is None else
-            f"{name_of(report.candidates, s.model or '', s.aggregator or '')}, k = {s.k}" if pooled else f"k = {s.k}",
-            100 * s.share,
-            (s.model, s.aggregator, s.k) == (choice.model, choice.aggregator, choice.k)
-            or (s.k is None and choice.k is None),
-        )
-        for s in listed
-    ]  # fmt: skip
-    if rest := shares[BARS:]:
-        bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
+    bars = _bars(report.candidates, report.shares(choice, pooled=pooled), choice, pooled)
     figure = Figure(figsize=(9.6, 1.8 + 0.32 * max(len(bars), 4)), layout="constrained")
     axes = figure.subplots()
     for i, (_, share, ours) in enumerate(bars):
@@ -198,6 +195,27 @@ def stability(
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
+
+
+def _bars(table: Candidates, shares: Sequence[Share], choice: Choice, pooled: bool) -> list[tuple[str, float, bool]]:
+    """What stands at each bar, how long it is in per cent, and whether it is the choice on the given values."""
+    order = {label: i for i, label in enumerate(table.labels)}
+    listed = sorted(
+        shares[:BARS], key=lambda s: (s.k is None, order.get((s.model or "", s.aggregator or ""), -1), s.k or 0)
+    )
+    bars = [
+        (
+            "no choice" if s.k is None else
+            f"{name_of(table, s.model or '', s.aggregator or '')}, k = {s.k}" if pooled else f"k = {s.k}",
+            100 * s.share,
+            (s.model, s.aggregator, s.k) == (choice.model, choice.aggregator, choice.k)
+            or (s.k is None and choice.k is None),
+        )
+        for s in listed
+    ]  # fmt: skip
+    if rest := shares[BARS:]:
+        bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
+    return bars
 
 
 def _limits(axes: Axes, scenario: Scenario, table: Candidates, names: tuple[str, str]) -> list[Artist]:
