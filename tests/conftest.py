@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+# Before NumPy is loaded: threads of BLAS in every worker of pytest-xdist would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from moo_infer import ModelProfile, Pipeline
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
