@@ -23,7 +23,7 @@ def main() -> None:
     for selector in ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord"):
         print(f"{selector}: k = {report[MODEL, selector].k}")
     if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
-        # Whoever wants no picture needs no matplotlib.
+        # Whoever wants no picture need not wait for matplotlib.
         from moo_infer.plot import decisions, space
 
         decisions(report).savefig(Path(sys.argv[1]) / "decision-map.png", dpi=100)

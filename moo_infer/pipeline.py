@@ -25,7 +25,7 @@ from .registry import Registry
 from .report.facts import Outcome
 from .report.report import Report
 
-__all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline"]
+__all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline", "estimator_named"]
 
 IntArray = npt.NDArray[np.int64]
 Named = TypeVar("Named", ModelProfile, Scenario)
@@ -89,7 +89,7 @@ class Pipeline:
         self.headline = HEADLINE if selectors is SELECTORS else None
         self.aggregators = self._parts(AccuracyAggregator, aggregators, "aggregator")
         self.selectors = self._parts(Selector, selectors, "selector")
-        self.estimator = _estimator(estimator)
+        self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else _share(confidence, "confidence")
         self.draws = at_least_one(draws, "draws")
         self.k = None if k is None else _grid(_listed(k, "k", "a list of whole numbers"))
@@ -318,12 +318,23 @@ def _share(value: object, where: str) -> float:
     return float(value)
 
 
-def _estimator(given: str | Estimator) -> Estimator:
-    if isinstance(given, Estimator):
-        return given
-    if not isinstance(given, str) or given not in ESTIMATORS:
-        raise unknown("estimator", given, ESTIMATORS)
-    return ESTIMATORS[given]()
+def estimator_named(name: str, /, trials: int = 10_000, seed: int = 0) -> Estimator:
+    """Return an estimator by its name.
+
+    Args:
+        name: a key of ``ESTIMATORS``.
+        trials: M, of what is simulated, >= 1.
+        seed: of what is simulated, >= 0.
+
+    Raises:
+        MooInferError: for an unknown name and numbers out of range.
+
+    >>> estimator_named("exact", 200)
+    Exact(trials=200, seed=0)
+    """
+    if not isinstance(name, str) or name not in ESTIMATORS:
+        raise unknown("estimator", name, ESTIMATORS)
+    return ESTIMATORS[name](trials, seed)
 
 
 def _objectives(profiles: Sequence[ModelProfile], aggregators: Sequence[AccuracyAggregator]) -> tuple[Objective, ...]:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
@@ -189,21 +189,25 @@ class Registry:
         if not any(callable(getattr(plugin, hook, None)) for _, hook in KINDS.values()):
             raise MooInferError(f"{_who(name, package)}: implements no hook; hooks: {hooks}")
         for kind, (what, hook) in KINDS.items():
-            function = getattr(plugin, hook, None)
-            if not callable(function):
-                continue
-            if not self._manager.parse_hookimpl_opts(plugin, hook):
-                raise MooInferError(f"{_who(name, package)}: {hook} is not marked with @hookimpl")
-            try:
-                classes = function()
-            except (Exception, SystemExit) as error:  # whatever a foreign hook raises
-                message = f"{_who(name, package)}: {hook} fails and is skipped: {type(error).__name__}: {error}"
-                warnings.warn(message, stacklevel=4)
-                continue
-            if not isinstance(classes, list | tuple):
-                raise MooInferError(f"{_who(name, package)}: {hook} must return a list of classes, got {classes!r}")
-            for cls in classes:
+            for cls in self._registered(plugin, hook, _who(name, package)):
                 self._add(kind, what, cls, Plugin("", what, name, package, release))
+
+    def _registered(self, plugin: object, hook: str, who: str) -> Sequence[Any]:
+        """What a hook of a plugin returns, which should be classes; nothing where there is none, or where it fails."""
+        function = getattr(plugin, hook, None)
+        if not callable(function):
+            return ()
+        if not self._manager.parse_hookimpl_opts(plugin, hook):
+            raise MooInferError(f"{who}: {hook} is not marked with @hookimpl")
+        try:
+            classes = function()
+        except (Exception, SystemExit) as error:  # whatever a foreign hook raises
+            message = f"{who}: {hook} fails and is skipped: {type(error).__name__}: {error}"
+            warnings.warn(message, stacklevel=5)
+            return ()
+        if not isinstance(classes, list | tuple):
+            raise MooInferError(f"{who}: {hook} must return a list of classes, got {classes!r}")
+        return classes
 
     def _add(self, kind: type, what: str, cls: Any, owner: Plugin) -> None:
         where = _who(owner.plugin, owner.package)

@@ -68,12 +68,7 @@ class OpenAIEvals(LogReader):
                 continue
             samples.setdefault(name, _Sample()).take(str(record["type"]), data)
         names = list(dict.fromkeys(key for sample in samples.values() for key in sample.metrics))
-        matched = any(sample.matches for sample in samples.values())
-        metric = self.metric or (MATCH if matched else one("", names, "metric", self.name))
-        if metric != MATCH:
-            one(metric, [*names, *[MATCH] * matched], "metric", self.name)
-        elif not matched:
-            raise MooInferError(f"has no event of type {MATCH}; metrics: {', '.join(names) or 'none'}")
+        metric = self._metric(names, any(sample.matches for sample in samples.values()))
         for name, sample in samples.items():
             try:
                 row = sample.row(metric, len(models) == 1)
@@ -81,6 +76,15 @@ class OpenAIEvals(LogReader):
                 yield MooInferError(f"sample {name}: {error}")
             else:
                 yield {"model": models[0] if models else called_after(path), "question_id": name, "sample": 0, **row}
+
+    def _metric(self, names: list[str], matched: bool) -> str:
+        """The metric that says what is right: the one asked for, or the events of matches, or the only one."""
+        metric = self.metric or (MATCH if matched else one("", names, "metric", self.name))
+        if metric != MATCH:
+            one(metric, [*names, *[MATCH] * matched], "metric", self.name)
+        elif not matched:
+            raise MooInferError(f"has no event of type {MATCH}; metrics: {', '.join(names) or 'none'}")
+        return metric
 
 
 @dataclass

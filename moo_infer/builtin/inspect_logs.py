@@ -7,7 +7,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,27 +72,13 @@ class InspectAI(LogReader):
         ]
         if not samples:
             raise MooInferError(f"holds no samples (its status: {header.get('status', 'started')})")
-        said = []
-        if log.unread:
-            said.append(f"{log.unread} members of the ZIP under {MEMBER} are no JSON and are not read")
-        if log.claimed > len(samples):
-            said.append(f"the log says that it has {log.claimed} samples, but {len(samples)} are in it")
-        if (status := header.get("status", "started")) != "success":
-            said.append(f"the status of the log is {status!r}: samples may be missing")
         read = [sample for _, sample in samples if isinstance(sample, dict)]
         scorer = (
             one(self.scorer, (name for sample in read for name in sample["scores"]), "scorer", self.name)
             if read
             else ""
         )
-        if others := {name for sample in read for name in sample["models"] if name != model}:
-            said.append(f"tokens of other models are not counted: {', '.join(sorted(others))}")
-        if cached := sum(sample["calls"].cached for sample in read):
-            said.append(
-                f"{cached} samples came from the cache of inspect_ai, all or in part: tokens are those that their "
-                "calls had when they were made, and seconds those of their calls and tools, where the log knows them"
-            )
-        for sentence in said:
+        for sentence in _oddities(log, samples, model):
             warnings.warn(f"{path}: {sentence}", stacklevel=2)
 
         def scored(sample: dict[str, Any]) -> Iterator[Row]:
@@ -110,6 +96,26 @@ class InspectAI(LogReader):
             }
 
         yield from each(samples, scored)
+
+
+def _oddities(log: "_Log", samples: Sequence[tuple[str, dict[str, Any] | MooInferError]], model: str) -> list[str]:
+    """What is to be known of a log: what is missing in it, and what is counted otherwise than one may think."""
+    said = []
+    if log.unread:
+        said.append(f"{log.unread} members of the ZIP under {MEMBER} are no JSON and are not read")
+    if log.claimed > len(samples):
+        said.append(f"the log says that it has {log.claimed} samples, but {len(samples)} are in it")
+    if (status := log.header.get("status", "started")) != "success":
+        said.append(f"the status of the log is {status!r}: samples may be missing")
+    read = [sample for _, sample in samples if isinstance(sample, dict)]
+    if others := {name for sample in read for name in sample["models"] if name != model}:
+        said.append(f"tokens of other models are not counted: {', '.join(sorted(others))}")
+    if cached := sum(sample["calls"].cached for sample in read):
+        said.append(
+            f"{cached} samples came from the cache of inspect_ai, all or in part: tokens are those that their "
+            "calls had when they were made, and seconds those of their calls and tools, where the log knows them"
+        )
+    return said
 
 
 def _is_header(begun: object) -> bool:

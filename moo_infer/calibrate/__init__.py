@@ -10,6 +10,7 @@ from .coverage_laws import BetaBinomial, Chosen, CoverageLaw, ExponentiatedPower
 from .estimates import Estimated, Estimates, estimate
 from .fit_latency import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
+from .options import ProfileOptions
 from .profiles import Calibrated, calibrated
 from .yaml_out import save
 
@@ -27,6 +28,7 @@ __all__ = [
     "Log",
     "Measured",
     "Price",
+    "ProfileOptions",
     "Source",
     "by_hand",
     "calibrated",

@@ -20,8 +20,8 @@ TOKENS = ("input_tokens", "output_tokens")
 READ, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # of the input
 
 
-def billed(samples: Samples, price: Price, notes: list[str], /) -> Samples:
-    """Return the samples with what their tokens cost; what the log or the price does not know is said in the notes.
+def billed(samples: Samples, price: Price, /) -> tuple[Samples, list[str]]:
+    """Return the samples with what their tokens cost, and notes on what the log or the price does not know.
 
     Input that was read from a cache, or written to one, has its own price, where log and price know it.
 
@@ -31,7 +31,8 @@ def billed(samples: Samples, price: Price, notes: list[str], /) -> Samples:
     >>> tokens = {"input_tokens": 1000, "cached_input_tokens": 800, "output_tokens": 0}
     >>> columns = {name: np.array([number]) for name, number in tokens.items()}
     >>> log = Samples("mine", ["q"], np.array([0]), np.array([1.0]), columns)
-    >>> billed(log, Price(1e-06, 2e-06, 1e-07), notes := [])["cost_usd"].round(6), len(notes)
+    >>> with_cost, notes = billed(log, Price(1e-06, 2e-06, 1e-07))
+    >>> with_cost["cost_usd"].round(6), len(notes)
     (array([0.00028]), 1)
     """
     if missing := [name for name in TOKENS if name not in samples.columns]:
@@ -40,6 +41,7 @@ def billed(samples: Samples, price: Price, notes: list[str], /) -> Samples:
     read, written = _of_input(samples, READ), _of_input(samples, WRITTEN)
     usd = price.usd(tokens_in, tokens_out, np.nan_to_num(read), np.nan_to_num(written))
     counts = np.isfinite(samples.correct) & np.isfinite(usd)
+    notes = []
     if counts.any():
         tokens = (tokens_in[counts], tokens_out[counts], read[counts], written[counts])
         notes += [*_on_reads(price, READ in samples.columns, *tokens)]
@@ -50,7 +52,7 @@ def billed(samples: Samples, price: Price, notes: list[str], /) -> Samples:
                 f"prices depend on the hour: cost_usd, {usd[counts].mean():.4g} USD a call, is at the dearest "
                 f"({price.hours}); it is {mean:.4g} USD at {hours}"
             )
-    return replace(samples, columns={**samples.columns, "cost_usd": usd})
+    return replace(samples, columns={**samples.columns, "cost_usd": usd}), notes
 
 
 def drawn(kept: Samples, /) -> Samples:

@@ -219,25 +219,8 @@ def estimate(
     def curve(table: FloatArray) -> Estimated:
         return _mean(table, weights, confidence)
 
-    # Questions with the same counts are one row, with their weights added up. Of grades nothing is counted.
-    right = np.zeros_like(log.n) if log.graded else log.right
-    pairs, kind = np.unique(np.column_stack([log.n, right]), axis=0, return_inverse=True)
-    order = np.argsort(kind, kind="stable")
-    starts = np.searchsorted(kind[order], np.arange(len(pairs)))
-    grouped, times = np.add.reduceat(weights[:, order], starts, axis=1), np.bincount(kind)
-    step = max(BLOCK // len(pairs), 1)
-
-    def counted(chance: Callable[[IntArray, IntArray, IntArray], FloatArray]) -> Estimated:
-        parts = [
-            _mean(chance(pairs[:, 0], pairs[:, 1], asked[i : i + step]), grouped, confidence, times)
-            for i in range(0, len(asked), step)
-        ]
-        return Estimated(*(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__))
-
     votes = vote_at_k(log, asked) if not (log.graded or log.no_choice("answer")) else None
-    gain = None
-    if votes is not None and asked[-1] > 1:
-        gain = curve(votes[:, -1] - log.right / log.n)
+    gain = None if votes is None or asked[-1] == 1 else curve(votes[:, -1] - log.right / log.n)
     return Estimates(
         model=samples.model,
         questions=len(log.questions),
@@ -247,8 +230,8 @@ def estimate(
         failed=len(samples) - len(log),
         k=asked,
         confidence=confidence,
-        pass_at_k=None if log.graded else counted(pass_at_k),
-        all_at_k=None if log.graded else counted(all_at_k),
+        pass_at_k=None if log.graded else _counted(pass_at_k, log, asked, weights, confidence),
+        all_at_k=None if log.graded else _counted(all_at_k, log, asked, weights, confidence),
         best_at_k=curve(largest_of_k(log.correct, log.question, asked)[0]) if log.graded else None,
         vote_at_k=None if votes is None else curve(votes),
         vote_gain=gain,
@@ -263,6 +246,29 @@ def estimate(
         unanswered=0 if votes is None else int((~log.known("answer") & (log.correct == 1)).sum()),
         caveats=(*log.caveats(), *_bounds(log, int(asked[-1]))),
     )
+
+
+def _counted(
+    chance: Callable[[IntArray, IntArray, IntArray], FloatArray],
+    log: Samples,
+    k: IntArray,
+    weights: FloatArray,
+    confidence: float,
+) -> Estimated:
+    """A curve of what depends on the counts of a question alone, its samples and how many of them are right.
+
+    Questions with the same counts are one row, with their weights added up.
+    """
+    pairs, kind = np.unique(np.column_stack([log.n, log.right]), axis=0, return_inverse=True)
+    order = np.argsort(kind, kind="stable")
+    starts = np.searchsorted(kind[order], np.arange(len(pairs)))
+    grouped, times = np.add.reduceat(weights[:, order], starts, axis=1), np.bincount(kind)
+    step = max(BLOCK // len(pairs), 1)
+    parts = [
+        _mean(chance(pairs[:, 0], pairs[:, 1], k[i : i + step]), grouped, confidence, times)
+        for i in range(0, len(k), step)
+    ]
+    return Estimated(*(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__))
 
 
 def _bounds(log: Samples, k: int) -> Iterator[str]:

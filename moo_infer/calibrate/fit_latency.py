@@ -172,14 +172,7 @@ def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
     single = measured.single
     if len(single) and not single.any():
         raise MooInferError("slots: needs single requests, got means over runs; vLLM writes them with --save-detailed")
-    loads = _loads(measured.concurrency[single])
-    said = []
-    if len(loads) > 1:
-        said.append(
-            f"of loads from {loads[0]:.4g} to {loads[-1]:.4g} requests at a time, which this makes no difference of"
-        )
-    if unused := int((~single).sum()):
-        said.append(f"{unused} means over runs not used")
+    said = _not_used(measured, single)
     measured = measured.where(single)
     groups = None if groups is None else groups[single]
     y = measured.latency_s
@@ -198,11 +191,7 @@ def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
         columns.pop("overhead_s", None)
         found, seconds = _line(columns, y)
     if groups is not None:
-        kept = [groups != group for group in np.unique(groups)]
-        without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k])[0] for k in kept]
-        for name, (value, _) in found.items():
-            left_out = [parameters.get(name, (0.0, 0.0))[0] for parameters in without]
-            found[name] = value, float(np.sqrt((len(kept) - 1) * np.var(left_out)))
+        found = _jackknifed(found, columns, y, groups)
     parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
     ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
     fitted = Fitted(
@@ -216,6 +205,32 @@ def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
         waited_s=float(y.mean()),
     )
     return replace(fitted, about="; ".join([fitted.about, *said, *_untold(measured, found), *_waited(fitted)]))
+
+
+def _not_used(measured: Measured, single: BoolArray) -> list[str]:
+    """Say which of what was measured makes no difference to seconds of a call."""
+    said = []
+    loads = _loads(measured.concurrency[single])
+    if len(loads) > 1:
+        said.append(
+            f"of loads from {loads[0]:.4g} to {loads[-1]:.4g} requests at a time, which this makes no difference of"
+        )
+    if unused := int((~single).sum()):
+        said.append(f"{unused} means over runs not used")
+    return said
+
+
+def _jackknifed(
+    line: Mapping[str, tuple[float, float]], columns: Mapping[str, FloatArray], y: FloatArray, groups: IntArray
+) -> dict[str, tuple[float, float]]:
+    """The numbers of a line, with standard errors of a jackknife that leaves out one group after the other."""
+    kept = [groups != group for group in np.unique(groups)]
+    without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k])[0] for k in kept]
+    errors = {
+        name: float(np.sqrt((len(kept) - 1) * np.var([parameters.get(name, (0.0, 0.0))[0] for parameters in without])))
+        for name in line
+    }
+    return {name: (value, errors[name]) for name, (value, _) in line.items()}
 
 
 def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, tuple[float, float]], FloatArray]:

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 
 from ..core.errors import printable
 
-__all__ = ["progress_bar"]
+__all__ = ["Progress", "progress_bar"]
+
+Progress = Callable[[int, int, str], None]  # told (done, total, what comes next)
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
+def progress_bar() -> Iterator[Progress | None]:
     """Show a bar on standard error where somebody is looking at it."""
     if not sys.stderr.isatty():
         yield None

@@ -128,8 +128,7 @@ def _refuse_bombs(text: str, where: str) -> None:
             anchor, size = event.anchor, [1, len(event.value)]
             nodes += 1
         elif isinstance(event, yaml.AliasEvent):
-            if event.anchor in [open_anchor for open_anchor, *_ in within]:
-                raise MooInferError(f"{here}: *{event.anchor} contains itself")
+            _refuse_itself(event, [open_anchor for open_anchor, *_ in within], here)
             anchor, size = None, [*held.get(str(event.anchor), (0, 0))]  # the parser refuses an unknown one
             nodes, copied = nodes + size[0], copied + size[1]
         else:
@@ -144,3 +143,8 @@ def _refuse_bombs(text: str, where: str) -> None:
         if within:
             outer, count, characters = within[-1]
             within[-1] = outer, count + size[0], characters + size[1]
+
+
+def _refuse_itself(alias: yaml.AliasEvent, open_anchors: list[str | None], here: str) -> None:
+    if alias.anchor in open_anchors:
+        raise MooInferError(f"{here}: *{alias.anchor} contains itself")

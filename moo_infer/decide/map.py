@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..core.errors import MooInferError, SelectionWarning, unknown
 from ..core.objectives import Limit, Objective
 from ..core.parts import at_least_one
+from ..interfaces import Selector
 from ..profiles import Scenario
 from .candidates import Candidates
 from .choices import Choice, Held, choose
@@ -114,21 +115,8 @@ def decision_map(
     ]
     open_to = _admitted(report, outcome.held, axes, others)
     feasible: Mask = np.asarray(open_to.any(axis=2))
-    rows = np.full((len(axes[1]), len(axes[0])), -1, dtype=np.intp)
-    reasons: Counter[str] = Counter()
     nothing = Choice(chosen.name, name, None, None, table)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SelectionWarning)
-        for j, i in np.argwhere(feasible):
-            limits = [axes[0][i], axes[1][j], *others]
-            choice = choose(asked[name], table.feasible(limits, sure=open_to[j, i]), nothing, caught)
-            if choice.row is None:
-                reasons[choice.reason] += 1
-            else:
-                rows[j, i] = choice.row
-    for warning in caught:
-        if not issubclass(warning.category, SelectionWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    rows, reason = _chosen(asked[name], nothing, axes, others, open_to)
     return DecisionMap(
         x=x,
         y=y,
@@ -141,8 +129,37 @@ def decision_map(
         selector=name,
         limits=(own[0], own[1]),
         statistics=(axes[0][0].statistic, axes[1][0].statistic),
-        reason=reasons.most_common(1)[0][0] if reasons else "",
+        reason=reason,
     )
+
+
+def _chosen(
+    selector: Selector, nothing: Choice, axes: Sequence[Sequence[Limit]], others: Sequence[Limit], open_to: Mask
+) -> tuple[npt.NDArray[np.intp], str]:
+    """(ny, nx) the row that is chosen under two budgets, -1 for none, and the reason that was given most often.
+
+    Args:
+        selector: who chooses.
+        nothing: what it answers before it was asked.
+        axes: the budgets across and up.
+        others: the limits that hold everywhere.
+        open_to: (ny, nx, n) which rows meet them all.
+    """
+    rows = np.full(open_to.shape[:2], -1, dtype=np.intp)
+    reasons: Counter[str] = Counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SelectionWarning)
+        for j, i in np.argwhere(open_to.any(axis=2)):
+            limits = [axes[0][i], axes[1][j], *others]
+            choice = choose(selector, nothing.candidates.feasible(limits, sure=open_to[j, i]), nothing, caught)
+            if choice.row is None:
+                reasons[choice.reason] += 1
+            else:
+                rows[j, i] = choice.row
+    for warning in caught:
+        if not issubclass(warning.category, SelectionWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return rows, reasons.most_common(1)[0][0] if reasons else ""
 
 
 def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Mask, size: int) -> list[Limit]:

@@ -105,14 +105,19 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             control.observe(self._estimate, "value")
         self.scenario.observe(self._take_scenario, "value")
         self.picture.observe(self._draw, "value")
-        controls = [self.model, self.scenario, self._limit_box, *table[1:], self.selectors]
-        left = widgets.VBox(controls, layout={"flex": "0 0 auto"})
+        super().__init__([self._page(table[1:])])
+        self._estimate()
+
+    def _page(self, controls: Sequence[Any]) -> Any:
+        """Controls on the left, what they lead to on the right."""
+        left = widgets.VBox(
+            [self.model, self.scenario, self._limit_box, *controls, self.selectors], layout={"flex": "0 0 auto"}
+        )
         right = widgets.VBox(
             [self.answer, self.picture, self.remark, self.image, self.tables],
             layout={"flex": "1 1 30em", "min_width": "0"},
         )
-        super().__init__([widgets.HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "1em"})])
-        self._estimate()
+        return widgets.HBox([left, right], layout={"flex_flow": "row wrap", "grid_gap": "1em"})
 
     @property
     def report(self) -> Report:

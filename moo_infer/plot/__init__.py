@@ -1,4 +1,4 @@
-"""Pictures of a report, made with matplotlib (extra ``plot``): the only importer of it.
+"""Pictures of a report, made with matplotlib: the only importer of it.
 
 Every function takes a `Report` and returns a `matplotlib.figure.Figure` of its own: no pyplot, no backend, no settings
 are touched. `save` writes all pictures of a report into a folder.
@@ -9,13 +9,6 @@ are touched. `save` writes all pictures of a report into a folder.
 >>> curve(report, "cost").axes[0].get_ylabel()
 'cost (USD)'
 """
-
-from ..core.errors import MooInferError
-
-try:
-    import matplotlib as _  # noqa: F401  # asked for first, so that one sentence says what is missing
-except ImportError:
-    raise MooInferError("pictures need matplotlib: pip install 'moo-infer[plot]'") from None
 
 from .curves import curve, page
 from .files import FORMATS, save, write

@@ -105,15 +105,7 @@ def decisions(
     axes.tick_params(pad=9)  # a point at the edge hides no number
     axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
     regions = _regions(found)
-    owner = np.full(found.rows.shape, -1)
-    for i, region in enumerate(regions):
-        axes.add_patch(
-            PathPatch(
-                _outline(region.cells, edges), facecolor=region.colour, hatch=region.hatch, edgecolor=HATCHING, lw=0,
-                antialiased=False, label=region.text,
-            )
-        )  # fmt: skip
-        owner[region.cells] = i
+    owner = _filled(axes, edges, regions)
     _borders(axes, edges, found.rows, 0.4)
     _borders(axes, edges, owner, 1.4)
     handles: list[Artist] = [
@@ -137,6 +129,20 @@ def decisions(
     note(figure, notes)
     _write(figure, axes, found, regions)
     return figure
+
+
+def _filled(axes: Axes, edges: tuple[FloatArray, FloatArray], regions: list[_Region]) -> npt.NDArray[np.int_]:
+    """Fill the regions, and return (ny, nx) which one each cell belongs to, -1 for none."""
+    owner = np.full((len(edges[1]) - 1, len(edges[0]) - 1), -1)
+    for i, region in enumerate(regions):
+        axes.add_patch(
+            PathPatch(
+                _outline(region.cells, edges), facecolor=region.colour, hatch=region.hatch, edgecolor=HATCHING, lw=0,
+                antialiased=False, label=region.text,
+            )
+        )  # fmt: skip
+        owner[region.cells] = i
+    return owner
 
 
 def _regions(found: DecisionMap) -> list[_Region]:

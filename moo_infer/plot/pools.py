@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["front", "stability"]
 
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 BARS = 20  # more rows are summed up in one bar
 NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
@@ -76,33 +79,19 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     for axis, objective in ((axes.xaxis, objectives[0]), (axes.yaxis, objectives[1])):
         ends = [float(limit.worst) for limit in limits if limit.objective == objective.name]
         scaled(axis, objective, np.append(table.column(objective.name), ends))
-    handles: list[Artist] = []
-    for i, label in enumerate(table.labels):
-        mine, name = rows_of(table, *label), name_of(table, *label)
-        colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
-        on, off = mine & on_front, mine & feasible & ~on_front
-        text = f"{name}: dominated"
-        axes.plot(xs[mine], ys[mine], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
-        axes.scatter(xs[off], ys[off], 16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, label=text)
-        axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
-        style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
-        handles.append(Line2D([], [], ls="none", marker=shape, mew=0.6, ms=7, label=f"{name} ({on.sum()})", **style))  # type: ignore[arg-type]  # keywords
-    out = ~feasible
-    axes.scatter(xs[out], ys[out], s=9, marker="x", c=LIGHT, lw=0.7, zorder=2, label="infeasible")
-    handles = [
+    handles: list[Artist] = [
+        *choice_handles(report, outcome.pooled),
         Line2D([], [], ls="none", marker="o", mfc=GREY, mec="black", ms=7, label="on the Pareto front (how many rows)"),
         Line2D([], [], ls="none", marker="o", mfc="white", mec=GREY, ms=5, label="feasible, dominated"),
         Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=outside(report)),
-        *handles,
+        *_curves(axes, table, (xs, ys), feasible, on_front),
+        *_limits(axes, limits, table, (objectives[0].name, objectives[1].name)),
     ]
-    handles += _limits(axes, limits, table, (objectives[0].name, objectives[1].name))
     chosen = [c for c in outcome.pooled if c.row is not None]
     spots = [(float(xs[c.row]), float(ys[c.row])) for c in chosen]
     mark(axes, report, chosen, spots)
-    figure.suptitle(
-        f"{whose_pool(table)}: {plain(outcome.scenario.name)}\nfeasible rows and their Pareto front", x=0.02, ha="left"
-    )
-    handles = [*choice_handles(report, outcome.pooled), *handles]
+    title = f"{whose_pool(table)}: {plain(outcome.scenario.name)}\nfeasible rows and their Pareto front"
+    figure.suptitle(title, x=0.02, ha="left")
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     note(figure, notes_of(outcome.pooled))
@@ -116,6 +105,27 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
             texts.setdefault((float(xs[row]), float(ys[row])), f"{name_of(table, *label)}, k = {table.k[row]}")
     place(figure, axes, texts, list(zip(xs.tolist(), ys.tolist(), strict=True)))
     return figure
+
+
+def _curves(
+    axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: Mask, on_front: Mask
+) -> list[Artist]:
+    """Draw the rows of every curve, and return what the legend shows of each."""
+    xs, ys = points
+    handles: list[Artist] = []
+    for i, label in enumerate(table.labels):
+        mine, name = rows_of(table, *label), name_of(table, *label)
+        colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
+        on, off = mine & on_front, mine & feasible & ~on_front
+        text = f"{name}: dominated"
+        axes.plot(xs[mine], ys[mine], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
+        axes.scatter(xs[off], ys[off], 16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, label=text)
+        axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
+        style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
+        handles.append(Line2D([], [], ls="none", marker=shape, mew=0.6, ms=7, label=f"{name} ({on.sum()})", **style))  # type: ignore[arg-type]  # keywords
+    out = ~feasible
+    axes.scatter(xs[out], ys[out], s=9, marker="x", c=LIGHT, lw=0.7, zorder=2, label="infeasible")
+    return handles
 
 
 def stability(

@@ -5,16 +5,14 @@ In all functions k is (m,), integers >= 1; results are (Q, m), a row a question,
 
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Context, Decimal, localcontext
-from functools import lru_cache
 from itertools import pairwise
-from math import factorial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError
+from .hypergeometric import log_none
 from .plurality import vote_shares
 from .samples import Answers, Samples
 
@@ -35,8 +33,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 BLOCK = 2**16  # numbers at a time: half a megabyte
 LARGE_BLOCK = 2**22
-PI = Decimal("3.141592653589793238462643383279502884197")
-SMALL = 16  # from here on Stirling's series, as cut below, is exact to the last digit
 
 
 def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -288,7 +284,7 @@ def _checked(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> tuple[IntA
 
 
 def _log_table(n: IntArray, c: IntArray, k: IntArray) -> FloatArray:
-    """(Q, m), `_log_none` of every question, NaN where n < k; questions with the same n and c are counted once."""
+    """(Q, m), `log_none` of every question, NaN where n < k; questions with the same n and c are counted once."""
     pairs, kind = np.unique(np.column_stack([n, c]), axis=0, return_inverse=True)
     table = np.full((len(pairs), len(k)), np.nan)
     for rows, asked, none in _log_chances(pairs, k):
@@ -297,7 +293,7 @@ def _log_table(n: IntArray, c: IntArray, k: IntArray) -> FloatArray:
 
 
 def _log_chances(pairs: IntArray, k: IntArray) -> Iterator[tuple[slice, BoolArray, FloatArray]]:
-    """`_log_none` of pairs (n, c) in ascending order: rows, which k are <= n, and the values, a block at a time."""
+    """`log_none` of pairs (n, c) in ascending order: rows, which k are <= n, and the values, a block at a time."""
     starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
     for start, end in pairwise([*starts, len(pairs)]):
         n = int(pairs[start, 0])
@@ -305,49 +301,7 @@ def _log_chances(pairs: IntArray, k: IntArray) -> Iterator[tuple[slice, BoolArra
         step = max(BLOCK // max(len(k), 1), 1)
         for i in range(start, end, step):
             rows = slice(i, min(i + step, end))
-            yield rows, asked, _log_none(n, pairs[rows, 1], k[asked])
-
-
-def _log_none(n: int, c: IntArray, k: IntArray) -> FloatArray:
-    """Log of C(n-c, k) / C(n, k), the share of subsets of k <= n without one of c: (P, m).
-
-    Stirling's formula for the four factorials, arranged so that the terms are no larger than twice the result: then
-    its relative error is that of the machine, and so is the absolute error of its exponential.
-    """
-    N, c = n + 1, c[:, None]
-    rest = N - c - k
-    inside = np.maximum(rest, 1)
-    # Where there are as many numbers to look up, what Stirling's formula lacks is computed once for each.
-    lacking = _stirling(np.arange(N + 1))[inside] if rest.size > N else _stirling(inside)
-    log = (c * (k / N)) / inside
-    log = (inside - 0.5) * np.log1p(log, out=log)
-    log += k * _log_rest(c, N) + c * _log_rest(k, N)
-    log += _stirling(N - c) - _stirling(np.array(N)) + (_stirling(N - k) - lacking)
-    return np.where(rest >= 1, np.minimum(log, 0.0, out=log), -np.inf)
-
-
-def _log_rest(x: IntArray, N: int) -> FloatArray:
-    """Log of (N - x) / N to the last digit, for x near 0 and near N alike."""
-    return np.where(x > N // 2, np.log((N - x) / N), np.log1p(-x / N))
-
-
-def _stirling(z: IntArray) -> FloatArray:
-    """What Stirling's formula lacks of log Gamma(z), z >= 1."""
-    r = 1.0 / np.maximum(z, SMALL)
-    s = r * r
-    series = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188 - s * 691 / 360360)))))
-    return np.where(z < SMALL, _small_stirling()[np.minimum(z, SMALL - 1)], series)
-
-
-@lru_cache(maxsize=1)
-def _small_stirling() -> FloatArray:
-    """The same for z = 1 ... SMALL - 1, to the last digit; 0 for z = 0."""
-    with localcontext(Context(prec=40)):
-        lacking = [Decimal(0)]
-        for z in range(1, SMALL):
-            stirling = (z - Decimal("0.5")) * Decimal(z).ln() - z + (2 * PI).ln() / 2
-            lacking.append(Decimal(factorial(z - 1)).ln() - stirling)
-    return np.array(lacking, dtype=np.float64)
+            yield rows, asked, log_none(n, pairs[rows, 1], k[asked])
 
 
 def _largest(n: int, k: IntArray) -> Iterator[tuple[slice, FloatArray]]:
@@ -356,7 +310,7 @@ def _largest(n: int, k: IntArray) -> Iterator[tuple[slice, FloatArray]]:
     for part in (slice(i, i + step) for i in range(0, len(k), step)):
         asked = k[part] <= n
         weights = np.full((n, len(asked)), np.nan)
-        at_most = np.exp(_log_none(n, np.arange(n, -1, -1), k[part][asked]))  # of rank 0 ... n
+        at_most = np.exp(log_none(n, np.arange(n, -1, -1), k[part][asked]))  # of rank 0 ... n
         weights[:, asked] = np.diff(at_most, axis=0)
         yield part, weights
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,46 +84,18 @@ def read_log(
     if not given:
         raise MooInferError("no log was given")
     registry = registry or Registry()
-    reader = registry.get(LogReader, format) if isinstance(format, str) else format
-    if reader is not None:
-        check(reader, LogReader, "format")
-    refuse_several((columns or {}).get("correct", ""), "--column correct")
-    if columns and reader is not None and reader.name != TABLE:
-        raise MooInferError(f"--column names columns of tables, but the format is {reader.name}")
-    named = {"columns": dict(columns)} if columns else {}
-    table = registry.build(LogReader, {"kind": TABLE, **named}, "--column" if columns else "log reader")
-    if columns and reader is not None:
-        reader = table
+    reader, table = _readers(format, columns, registry)
+    files = _Files(reader, table, registry, bool(columns), grading or Grading(), max_log_bytes, strict)
     frames: list[pl.DataFrame] = []
     sources: list[Source] = []
     for item in given:
-        name, path = _named(item)
-        try:
-            start = head(path)
-            refuse_more(path, max_log_bytes)
-            chosen = reader or recognised(start, path, registry, table, named=bool(columns))
-            if columns and chosen is not table:
-                raise MooInferError(f"--column names columns of tables, but this is {chosen.name}")
-            raw = _raw(chosen, path, max_log_bytes)
-            _name_model(raw, name, path)
-            frame, remarks = checked(raw, grading or Grading(), strict=strict)
-            called = ""
-            if name is not None:
-                called, frame = str(frame["model"][0]), _renamed(frame, name)
-        except MooInferError as error:
-            raise MooInferError(f"{path}: {error}") from error
+        frame, source, remarks = files.read(*_named(item))
         for remark in remarks:
-            warnings.warn(f"{path}: {remark}", stacklevel=2)
-        models = tuple(map(str, frame["model"].unique(maintain_order=True)))
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        for source in sources:
-            for model in {*models} & {*source.models}:
-                _same_name(model, called, source, path)
-                if digest == source.sha256:
-                    raise MooInferError(f"{path}: is the same as {source.file}: one run twice is no further samples")
+            warnings.warn(f"{source.file}: {remark}", stacklevel=2)
+        for other in sources:
+            _refuse_same(source, other)
         frames.append(frame)
-        sources.append(Source(str(path), digest, len(frame), chosen.name, models, called))
+        sources.append(source)
     log, said = joined(frames, sources, strict=strict)
     frame, judged = settled(log.frame)
     if merge_right:
@@ -131,6 +104,80 @@ def read_log(
     for remark in (*said, *several_targets(frame), *judged):
         warnings.warn(remark, stacklevel=2)
     return Log(frame, log.sources)
+
+
+def _readers(
+    format: str | LogReader | None, columns: Mapping[str, str] | None, registry: Registry
+) -> tuple[LogReader | None, LogReader]:
+    """The reader of all files, None for the one that recognises each; and that of tables, with their columns."""
+    reader = registry.get(LogReader, format) if isinstance(format, str) else format
+    if reader is not None:
+        check(reader, LogReader, "format")
+    refuse_several((columns or {}).get("correct", ""), "--column correct")
+    if columns and reader is not None and reader.name != TABLE:
+        raise MooInferError(f"--column names columns of tables, but the format is {reader.name}")
+    named = {"columns": dict(columns)} if columns else {}
+    table = registry.build(LogReader, {"kind": TABLE, **named}, "--column" if columns else "log reader")
+    return (table if columns and reader is not None else reader), table
+
+
+@dataclass(frozen=True)
+class _Files:
+    """How files are read.
+
+    Args:
+        reader: of all files; None for the one that recognises each.
+        table: the reader of tables.
+        registry: of the other readers.
+        columns: whether columns of tables were named, so that there must be a table.
+        grading: how scores are read.
+        max_bytes: of a file when it is unpacked; None for the default.
+        strict: refuse a file with a record that cannot be read.
+    """
+
+    reader: LogReader | None
+    table: LogReader
+    registry: Registry
+    columns: bool
+    grading: Grading
+    max_bytes: int | None
+    strict: bool
+
+    def read(self, name: str | None, path: Path) -> "tuple[pl.DataFrame, Source, list[str]]":
+        """Return the neutral table of a file, its model called `name` where one is given, and what is odd."""
+        called = ""
+        try:
+            reader = self._reader(path)
+            raw = _raw(reader, path, self.max_bytes)
+            _name_model(raw, name, path)
+            frame, remarks = checked(raw, self.grading, strict=self.strict)
+            if name is not None:
+                called, frame = str(frame["model"][0]), _renamed(frame, name)
+        except MooInferError as error:
+            raise MooInferError(f"{path}: {error}") from error
+        models = tuple(map(str, frame["model"].unique(maintain_order=True)))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return frame, Source(str(path), digest, len(frame), reader.name, models, called), remarks
+
+    def _reader(self, path: Path) -> LogReader:
+        start = head(path)
+        refuse_more(path, self.max_bytes)
+        reader = self.reader or recognised(start, path, self.registry, self.table, named=self.columns)
+        if self.columns and reader is not self.table:
+            raise MooInferError(f"--column names columns of tables, but this is {reader.name}")
+        return reader
+
+
+def _refuse_same(source: Source, other: Source) -> None:
+    """Refuse a file with the same samples as another one, or with a name that means another model there."""
+    for model in {*source.models} & {*other.models}:
+        renamed = bool(source.called) != bool(other.called)
+        if renamed and (source.called or model) != (other.called or model):
+            name = other.called or source.called
+            raise MooInferError(f"{source.file}: {model!r} is also the name given to {name!r}; names must differ")
+        if source.sha256 == other.sha256:
+            raise MooInferError(f"{source.file}: is the same as {other.file}: one run twice is no further samples")
 
 
 def _named(item: str | Path) -> tuple[str | None, Path]:
@@ -192,10 +239,3 @@ def _renamed(frame: "pl.DataFrame", name: str) -> "pl.DataFrame":
         there = ", ".join(map(str, models[:4])) + (", ..." if len(models) > 4 else "")
         raise MooInferError(f"{name}= names one model, but the file has {len(models)}: {there}")
     return frame.with_columns(pl.lit(name).alias("model"))
-
-
-def _same_name(model: str, called: str, source: Source, path: Path) -> None:
-    """Refuse a name for a model that another file uses for another one."""
-    if bool(called) == bool(source.called) or (called or model) == (source.called or model):
-        return
-    raise MooInferError(f"{path}: {model!r} is also the name given to {source.called or called!r}; names must differ")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NEEDED", "checked", "meant"]
 
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 
 TEXTS = (*KEYS, "answer", "target", FINGERPRINT)
 WHOLE = ("sample", *TOKENS)
@@ -74,35 +75,55 @@ def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl
     bad[list(unread)] = True
     for fault in faults.values():
         bad |= fault
-    count, kept = len(raw.odd) + int(bad.sum()), n - int(bad.sum())
-    remarks = []
-    if count:
-        no_accident = raw.scores is not None and _no_accident(raw.scores, unread)
-        one_kind = bool(unread) and (no_accident or len(unread) > kept)  # the scores, so that one will do
-        helpful = _advice(unread, one_kind)
-        rows = [*unread][:1] if one_kind else np.flatnonzero(bad)[:SHOWN]
-        odd = [*([] if one_kind else raw.odd), *(_why(int(i), frame, clean, faults, unread) for i in rows)]
-        if strict or no_accident or count > kept:
-            raise MooInferError(listed(odd, count) + helpful)
-        if bad[-1] and raw.text is not None and ends_open(raw.text):
-            raise MooInferError(f"is cut off: {_why(n - 1, frame, clean, faults, unread)}")
-        remarks.append(f"{count} of {count + kept} records are left out: {listed(odd, count)}{helpful}")
-    partly = (grades > 0) & (grades < 1)
-    if partly.any() and grading.scale is None:
-        if 2 * partly.sum() > np.isfinite(grades).sum():
-            what = f"{partly.sum()} of {n} samples have scores between 0 and 1: they are graded, not right or wrong"
-            raise MooInferError(f"{what}; {advice([0.0, 1.0])}")
-        remarks.append(f"{partly.sum()} samples are partly right and count as wrong; {advice([0.0, 1.0])}")
-        grades = np.where(partly, 0.0, grades)
-        partly = np.zeros(n, dtype=bool)
+    left_out = _left_out(raw, clean, faults, unread, bad, strict=strict) if raw.odd or bad.any() else []
+    grades, partly_right = _without_few_grades(grades, grading)
     correct = pl.Series("correct", grades, nan_to_null=True)
-    clean = clean.with_columns(correct if partly.any() else correct == 1).filter(pl.Series(~bad))
+    is_graded = ((grades > 0) & (grades < 1)).any()
+    clean = clean.with_columns(correct if is_graded else correct == 1).filter(pl.Series(~bad))
+    remarks = [*left_out, *partly_right]
     if "sample" not in clean.columns:
         remarks.append("has no column sample: the rows of a question are numbered in their order")
         clean = clean.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(*KEYS).alias("sample"))
     there = [name for name in (*COLUMNS, FINGERPRINT) if name in clean.columns]
-    clean = clean.select(name for name in there if name in (*NEEDED, "sample") or clean[name].null_count() < kept)
+    clean = clean.select(name for name in there if name in (*NEEDED, "sample") or clean[name].null_count() < len(clean))
     return clean, [*remarks, *_misspelt(names), *_odd(clean)]
+
+
+def _left_out(
+    raw: Raw,
+    clean: "pl.DataFrame",
+    faults: Mapping[str, BoolArray],
+    unread: Mapping[int, Unreadable],
+    bad: BoolArray,
+    *,
+    strict: bool,
+) -> list[str]:
+    """Say which records are left out, and refuse the file where that is no accident."""
+    count, kept = len(raw.odd) + int(bad.sum()), int((~bad).sum())
+    no_accident = raw.scores is not None and _no_accident(raw.scores, unread)
+    one_kind = bool(unread) and (no_accident or len(unread) > kept)  # the scores, so that one will do
+    helpful = _advice(unread, one_kind)
+    rows = [*unread][:1] if one_kind else np.flatnonzero(bad)[:SHOWN]
+    odd = [*([] if one_kind else raw.odd), *(_why(int(i), raw.frame, clean, faults, unread) for i in rows)]
+    if strict or no_accident or count > kept:
+        raise MooInferError(listed(odd, count) + helpful)
+    if bad[-1] and raw.text is not None and ends_open(raw.text):
+        raise MooInferError(f"is cut off: {_why(len(bad) - 1, raw.frame, clean, faults, unread)}")
+    return [f"{count} of {count + kept} records are left out: {listed(odd, count)}{helpful}"]
+
+
+def _without_few_grades(grades: FloatArray, grading: Grading) -> tuple[FloatArray, list[str]]:
+    """Take few scores between 0 and 1 as wrong, and say so; where there are many a scale is needed, and asked for."""
+    partly = (grades > 0) & (grades < 1)
+    if grading.scale is not None or not partly.any():
+        return grades, []
+    if 2 * partly.sum() > np.isfinite(grades).sum():
+        what = (
+            f"{partly.sum()} of {len(grades)} samples have scores between 0 and 1: they are graded, not right or wrong"
+        )
+        raise MooInferError(f"{what}; {advice([0.0, 1.0])}")
+    remark = f"{partly.sum()} samples are partly right and count as wrong; {advice([0.0, 1.0])}"
+    return np.where(partly, 0.0, grades), [remark]
 
 
 def _refuse_missing(names: Sequence[str], frame: "pl.DataFrame") -> None:

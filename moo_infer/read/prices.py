@@ -56,12 +56,10 @@ def find_prices(
     'given by hand: mine=1e-06,2e-06'
     """
     models, given = list(dict.fromkeys(models)), dict(overrides or {})
-    for model in given:
-        if model not in models:
-            raise unknown("model", model, models, "prices by hand")
-    for model in free:
-        if model not in models:
-            raise unknown("model", model, models, "models that cost nothing")
+    for named, where in ((given, "prices by hand"), (free, "models that cost nothing")):
+        for model in named:
+            if model not in models:
+                raise unknown("model", model, models, where)
     if set(models) - set(given):
         by_file, listed = _opened(source, on, per_million)
         if per_million and not by_file and not given:

@@ -6,7 +6,7 @@ import yaml
 
 from moo_infer import Exact, load_models
 from moo_infer.builtin.answers import OneCall
-from moo_infer.calibrate import Price, calibrated, read_log, save
+from moo_infer.calibrate import Price, ProfileOptions, calibrated, read_log, save
 from moo_infer.calibrate.bills import billed
 from moo_infer.quantities.samples import Samples
 
@@ -104,8 +104,7 @@ def samples(tokens_in, cached=None, correct=None, tokens_out=0.0, written=None):
     ],
 )  # fmt: skip
 def test_what_is_not_known_of_the_cache_is_said_with_its_dollars(log, price, said):
-    notes = []
-    found = billed(log, price, notes)
+    found, notes = billed(log, price)
     assert notes == said
     scored = np.isfinite(log.correct)
     read = log.columns.get("cached_input_tokens", np.full(len(log), np.nan))
@@ -135,7 +134,7 @@ def log(tmp_path):
 
 @pytest.mark.parametrize("price", PRICES, ids=repr)
 def test_a_profile_of_the_log_bills_what_calibrate_says_at_every_k(log, tmp_path, price):
-    (model,) = calibrated(log, {"m": price}, B=20)
+    (model,) = calibrated(log, {"m": price}, ProfileOptions(B=20))
     save([model], tmp_path / "p.yaml")
     (profile,) = load_models(tmp_path / "p.yaml").values()
     column = Exact().estimate(profile, OneCall(), np.array([1, 4, 8]), 1).columns["cost"]
@@ -148,7 +147,7 @@ def test_a_profile_of_the_log_bills_what_calibrate_says_at_every_k(log, tmp_path
 @pytest.mark.parametrize("inference", ["beta", "lognormal"])
 @pytest.mark.parametrize("price", [PRICES[1], PRICES[4]], ids=repr)
 def test_a_fitted_profile_has_the_shares_of_the_input_that_a_cache_had_or_got(log, tmp_path, inference, price):
-    (model,) = calibrated(log, {"m": price}, inference=inference, B=20)
+    (model,) = calibrated(log, {"m": price}, ProfileOptions(inference=inference, B=20))
     save([model], tmp_path / "p.yaml")
     part = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["m"]["costs"][0]
     (samples,) = log.samples()
@@ -166,5 +165,5 @@ def test_a_fitted_profile_has_the_shares_of_the_input_that_a_cache_had_or_got(lo
 
 def test_samples_without_tokens_have_no_share_of_a_cache(log):
     price = Price(1e-6, 4e-6)
-    (model,) = calibrated(log, {"m": price}, inference="lognormal", B=20)
+    (model,) = calibrated(log, {"m": price}, ProfileOptions(inference="lognormal", B=20))
     assert model.costs["cost_usd"] == price.part

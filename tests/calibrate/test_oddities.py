@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from moo_infer import MooInferError, Registry
-from moo_infer.calibrate import calibrated, read_log
+from moo_infer.calibrate import ProfileOptions, calibrated, read_log
 from moo_infer.calibrate.oddities import oddities
 from moo_infer.quantities.samples import Samples
 
@@ -57,7 +57,7 @@ def test_the_neighbours_of_questions_of_their_own_are_not_compared():
 
 def test_blank_answers_that_were_judged_right_are_said(file):
     text = "model,question_id,sample,correct,answer\nm,q,0,1,\nm,q,1,1, \nm,q,2,0,\nm,q,3,1,7\n"
-    (model,) = calibrated(read_log(file(text), registry=REGISTRY), B=2)
+    (model,) = calibrated(read_log(file(text), registry=REGISTRY), options=ProfileOptions(B=2))
     assert any("2 of 3 samples whose answer is blank were judged right" in note for note in model.notes)
 
 

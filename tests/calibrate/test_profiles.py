@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from moo_infer import MooInferError, Pipeline, Samples, Scenario, load_models
-from moo_infer.calibrate import Price, calibrated, read_log, save
+from moo_infer.calibrate import Price, ProfileOptions, calibrated, read_log, save
 from moo_infer.read.log import Log
 from moo_infer.report.text import laid_out
 
@@ -100,7 +100,10 @@ def test_a_calibration_is_a_frame_and_a_table_in_a_notebook(log):
 
 
 def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
-    save(calibrated(log, PRICES, inference="beta", calls="slots", parallelism=2, on=TODAY), tmp_path / "p.yaml")
+    save(
+        calibrated(log, PRICES, ProfileOptions(inference="beta", calls="slots", parallelism=2), on=TODAY),
+        tmp_path / "p.yaml",
+    )
     document = yaml.safe_load((tmp_path / "p.yaml").read_text())["models"]["a"]
     inference, (_, seconds) = document["inference"], document["costs"]
     assert inference["kind"] == "beta"
@@ -120,7 +123,10 @@ def test_fitted_numbers_carry_their_standard_errors(log, tmp_path):
 
 def test_a_fitted_profile_goes_no_further_than_its_log_unless_told(log, tmp_path):
     for extrapolate, largest in ((False, 5), (True, 8)):
-        save(calibrated(log, PRICES, inference="beta", extrapolate=extrapolate, on=TODAY), tmp_path / "p.yaml")
+        save(
+            calibrated(log, PRICES, ProfileOptions(inference="beta", extrapolate=extrapolate), on=TODAY),
+            tmp_path / "p.yaml",
+        )
         profiles = load_models(tmp_path / "p.yaml")
         report = Pipeline(["coverage"], ["max-accuracy"], models=profiles, k_max=8).run(None, Scenario("any"))
         assert report.candidates.k.max() == largest
@@ -153,7 +159,9 @@ def test_where_the_law_refuses_the_profile_ends_with_the_log_and_says_why(tmp_pa
         log = Log(log.frame.with_columns(correct=log.frame["correct"] & False), log.sources)
     said = f"pass@k is not extrapolated: {reason}; k ends at {samples}"
     with pytest.warns(UserWarning, match=f"^[ab]: {said}$"):
-        (a, _) = models = calibrated(log, inference="beta", extrapolate=True, k_max=100, on=TODAY)
+        (a, _) = models = calibrated(
+            log, options=ProfileOptions(inference="beta", extrapolate=True, k_max=100), on=TODAY
+        )
     assert said in a.notes
     assert a.to_dict()["extrapolated"] is None
     assert said in a.to_dict()["remarks"]
@@ -169,15 +177,19 @@ def test_one_question_with_few_samples_ends_the_profile_unless_it_is_left_out(ro
     del rows[2:5]
     log = written(rows, tmp_path).only(["a"])
     with pytest.warns(UserWarning, match="not extrapolated: .* got 2; k ends at 2"):
-        (cut,) = calibrated(log, inference="beta", extrapolate=True, on=TODAY)
+        (cut,) = calibrated(log, options=ProfileOptions(inference="beta", extrapolate=True), on=TODAY)
     assert cut.extrapolate_to is None
-    (kept,) = calibrated(log, inference="beta", extrapolate=True, min_samples=5, on=TODAY)
+    (kept,) = calibrated(log, options=ProfileOptions(inference="beta", extrapolate=True, min_samples=5), on=TODAY)
     assert (kept.largest_k, kept.extrapolate_to) == (5, 128)
 
 
 @pytest.mark.parametrize("samples", [3, 4, 8])
 def test_recommend_promises_what_calibrate_predicts(tmp_path, samples):
-    (a, b) = calibrated(half_never_solved(tmp_path, samples), inference="beta", extrapolate=True, k_max=100, on=TODAY)
+    (a, b) = calibrated(
+        half_never_solved(tmp_path, samples),
+        options=ProfileOptions(inference="beta", extrapolate=True, k_max=100),
+        on=TODAY,
+    )
     save([a, b], tmp_path / "p.yaml")
     assert a.beyond.pass_at_k.low[-1] < 0.5 < a.beyond.pass_at_k.high[-1]
     assert a.beyond.pass_at_k.value[-1] < 0.6
@@ -188,13 +200,13 @@ def test_recommend_promises_what_calibrate_predicts(tmp_path, samples):
 
 
 def test_nothing_beyond_the_log_is_asked_for_and_nothing_refused(log):
-    (a, _) = calibrated(log, PRICES, inference="beta", extrapolate=True, k_max=4, on=TODAY)
+    (a, _) = calibrated(log, PRICES, ProfileOptions(inference="beta", extrapolate=True, k_max=4), on=TODAY)
     assert (a.largest_k, a.extrapolate_to, a.beyond) == (4, None, None)
     assert "nothing to extrapolate: the log supports k up to 5" in a.notes
 
 
 def test_a_lognormal_profile_ignores_difficulty_and_says_so(log, tmp_path):
-    (a, _) = calibrated(log, PRICES, inference="lognormal", on=TODAY)
+    (a, _) = calibrated(log, PRICES, ProfileOptions(inference="lognormal"), on=TODAY)
     assert a.inference["kind"] == "lognormal"
     assert any("ignores how they differ" in note for note in a.notes)
 
@@ -203,7 +215,7 @@ def test_a_wish_for_more_than_the_log_supports_is_answered_with_what_it_supports
     with pytest.warns(
         UserWarning, match=r"a: k up to 64 is wanted, but the log supports k up to 5, the fewest samples of a question"
     ):
-        calibrated(log.only(["a"]), k_max=64)
+        calibrated(log.only(["a"]), options=ProfileOptions(k_max=64))
 
 
 def test_few_gaps_are_filled_with_the_mean_of_their_question_so_that_accuracy_stays(rows, tmp_path):
@@ -256,7 +268,7 @@ def test_questions_with_few_samples_can_be_left_out(rows, tmp_path):
         "k ends at 1 because 1 of 12 questions have fewer than the 5 scored samples that most have; "
         "--min-samples 5 (min_samples=5) leaves these out" in few.notes
     )
-    kept = calibrated(written(rows, tmp_path), on=TODAY, min_samples=5)[0]
+    kept = calibrated(written(rows, tmp_path), options=ProfileOptions(min_samples=5), on=TODAY)[0]
     assert kept.largest_k == kept.estimates.k[-1] == 5
     assert kept.notes == ["1 of 12 questions are left out, with fewer than 5 scored samples"]
 
@@ -284,7 +296,7 @@ def test_failed_samples_are_counted_aloud(rows, tmp_path):
 )
 def test_what_cannot_be_done_is_said(log, settings, message):
     with pytest.raises(MooInferError, match=message):
-        calibrated(log, PRICES, **settings)
+        calibrated(log, PRICES, ProfileOptions(**settings))
 
 
 def test_prices_need_tokens(rows, tmp_path):
@@ -296,17 +308,17 @@ def test_prices_need_tokens(rows, tmp_path):
 
 
 def test_the_largest_k_that_is_wanted_holds_for_estimates_and_profiles(log, tmp_path):
-    (a, _) = models = calibrated(log, PRICES, k_max=3, on=TODAY)
+    (a, _) = models = calibrated(log, PRICES, ProfileOptions(k_max=3), on=TODAY)
     assert a.estimates.k.tolist() == [1, 2, 3]
     save(models, tmp_path / "p.yaml")
     assert Pipeline(["coverage"], models=load_models(tmp_path / "p.yaml")).candidates("a").k.tolist() == [1, 2, 3]
-    beyond = calibrated(log, PRICES, inference="beta", extrapolate=True, k_max=16, on=TODAY)
+    beyond = calibrated(log, PRICES, ProfileOptions(inference="beta", extrapolate=True, k_max=16), on=TODAY)
     save(beyond, tmp_path / "q.yaml")
     assert Pipeline(["coverage"], models=load_models(tmp_path / "q.yaml")).candidates("a").k.max() == 16
 
 
 def test_what_a_fitted_model_cannot_draw_is_said(rows, tmp_path):
-    (a, _) = calibrated(written(rows, tmp_path), inference="beta", on=TODAY)
+    (a, _) = calibrated(written(rows, tmp_path), options=ProfileOptions(inference="beta"), on=TODAY)
     assert "cost_usd of the log is not in the profile, because a fitted model cannot draw it; give prices" in a.notes
     (a, _) = calibrated(
         written([row[:5] for row in rows], tmp_path, "model,question_id,sample,correct,answer"), on=TODAY
@@ -329,7 +341,7 @@ def test_models_that_answered_different_questions_are_not_compared_without_a_wor
 def test_failed_samples_are_remembered_by_the_profile(rows, tmp_path):
     for row in rows[:3]:
         row[3] = ""
-    save(calibrated(written(rows, tmp_path), PRICES, on=TODAY, min_samples=2), tmp_path / "p.yaml")
+    save(calibrated(written(rows, tmp_path), PRICES, ProfileOptions(min_samples=2), on=TODAY), tmp_path / "p.yaml")
     report = Pipeline(["coverage"], k=[1], models=load_models(tmp_path / "p.yaml")).run("a", Scenario("any"))
     assert "3 of 60 samples failed; neither they nor what they took is counted" in " ".join(report.to_text().split())
 

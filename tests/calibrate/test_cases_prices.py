@@ -10,7 +10,7 @@ import yaml
 from moo_infer import CostModel, Draws, Exact, Registry, load_models
 from moo_infer.builtin.answers import OneCall
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 WEEKEND = "00:00-01:00, 04:00-06:00 and 10:00-24:00 UTC on Monday to Friday, all day on Saturday and Sunday"
 
 

@@ -1,5 +1,7 @@
 """Coverage beyond the samples of a log."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -16,8 +18,14 @@ def samples(n=8, Q=40, seed=0, solved=None):
     return Samples("mine", [f"q{i}" for i in range(Q)], np.repeat(np.arange(Q), n), right.ravel() * 1.0)
 
 
+@cache
+def to_100():
+    """An extrapolation takes seconds, so tests share it."""
+    return extrapolated(samples(), 100)
+
+
 def test_powers_of_two_and_the_largest_are_predicted_and_rise():
-    found = extrapolated(samples(), 100)
+    found = to_100()
     assert isinstance(found, Extrapolated)
     assert found.k.tolist() == [16, 32, 64, 100]
     assert (np.diff(found.pass_at_k.value) > 0).all()
@@ -31,7 +39,7 @@ def test_what_was_drawn_from_a_beta_law_lies_within_the_intervals():
 
 
 def test_it_is_said_by_which_law_and_how_well_that_predicted_what_was_hidden():
-    found = extrapolated(samples(), 64)
+    found = to_100()
     listed, law, follows = found.sentences()
     assert listed.startswith("extrapolated: pass@16 0.")
     assert "fitted to 2 of 8 attempts it predicts pass@3 to pass@8 with an RMSE of" in law
@@ -54,7 +62,7 @@ def test_intervals_know_of_other_questions_even_where_the_law_stays_below_the_lo
         rng = np.random.default_rng(seed)
         right = (rng.random((60, 6)) < 0.9) & (rng.random((60, 1)) < 0.5)
         log = Samples("mine", [f"q{seed}-{i}" for i in range(60)], np.repeat(np.arange(60), 6), right.ravel() * 1.0)
-        found = extrapolated(log, 16)
+        found = extrapolated(log, 16, B=100)
         held.append(found.pass_at_k.low[0] <= 0.5 <= found.pass_at_k.high[0])
         assert found.pass_at_k.low[0] < right.any(axis=1).mean()
     assert np.mean(held) >= 0.8

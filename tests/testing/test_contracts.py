@@ -38,7 +38,7 @@ from moo_infer.testing import (
 )
 
 REGISTRY = Registry()
-LOG = Path(__file__).parents[1] / "examples" / "log.csv"
+LOG = Path(__file__).parents[2] / "examples" / "log.csv"
 GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
 CALL = "seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"
 NOISY = {"seconds_per_input_token": 1e-4, "seconds_per_output_token": 1e-3, "ratios": [0.6, 0.9, 1.0, 1.1, 1.8]}
@@ -206,7 +206,7 @@ class TestInferenceModels(InferenceModelContract):
     instances = registered(InferenceModel)
 
 
-EXACT = Path(__file__).parent / "golden" / "exact.csv"
+EXACT = Path(__file__).parents[1] / "golden" / "exact.csv"
 ALIKE = {
     "fixed lengths": Gaussian(1024, 0, 2048, 0, 0.6, 0.1),
     "two levels": LognormalLengths(
@@ -246,7 +246,7 @@ def test_what_is_exact_stays_exact():
     assert what_is_exact().splitlines() == EXACT.read_text(encoding="utf-8").splitlines()
 
 
-LOGS = Path(__file__).parent / "fixtures" / "logs"
+LOGS = Path(__file__).parents[1] / "fixtures" / "logs"
 # A file for every log reader, or who writes one, with parameters for the test.
 FILES = {
     "bigcodebench": [("bigcodebench", "")],

@@ -18,7 +18,7 @@ from moo_infer import MooInferError
 from moo_infer.calibrate import read_log
 from moo_infer.core.files import aside, csv_rows, head, limited_text, panics_as_errors
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LOG = ROOT / "examples" / "log.csv"
 RUNS = "concurrency,input_tokens,output_tokens,ttft_s,latency_s\n" + "".join(
     f"{c},100,{50 + 7 * i},0.1,{0.1 + 0.01 * (50 + 7 * i) * (1 + c / 50)}\n" for c in (1, 4, 16) for i in range(9)

@@ -12,7 +12,7 @@ from moo_infer.explore.explore import Explorer
 from moo_infer.plot import space
 from moo_infer.report.wording import choices, headline, title, to_html
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MODELS = """
 models:
   <b>mine</b>:

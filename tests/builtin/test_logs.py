@@ -10,7 +10,7 @@ from moo_infer.builtin.logs import Table
 from moo_infer.calibrate import read_log
 from moo_infer.core.files import called_after
 
-FIXTURES = Path(__file__).parent / "fixtures" / "logs"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "logs"
 REGISTRY = Registry(entry_points=False)
 PLUS, HUMAN = FIXTURES / "toy_eval_results.json", FIXTURES / "toy_samples.jsonl_results.jsonl"
 

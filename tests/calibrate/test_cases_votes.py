@@ -9,7 +9,7 @@ import pytest
 
 from moo_infer.calibrate import read_log
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 ESSAYS = CASES / "15-vote-on-free-text" / "essays.csv"
 FRACTIONS = CASES / "16-vote-same-answer-written-differently" / "fractions.csv"
 JUDGED = CASES / "17-one-answer-judged-both-ways" / "judge.csv"

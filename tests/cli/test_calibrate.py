@@ -7,7 +7,7 @@ import pytest
 
 from moo_infer.cli import run
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 LOG, PRICES = str(EXAMPLES / "log.csv"), str(EXAMPLES / "prices.yaml")
 
 

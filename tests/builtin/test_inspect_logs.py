@@ -11,7 +11,7 @@ from moo_infer.builtin.inspect_calls import usage_of
 from moo_infer.builtin.inspect_logs import _unpacked
 from moo_infer.calibrate import read_log
 
-FIXTURES = Path(__file__).parent / "fixtures" / "logs"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "logs"
 ARITHMETIC, LETTERS, SCORERS = (FIXTURES / name for name in ("arithmetic.eval", "letters.json", "scorers.json"))
 REGISTRY = Registry(entry_points=False)
 

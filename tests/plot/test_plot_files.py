@@ -215,17 +215,6 @@ def test_wrong_options_leave_one_sentence_and_no_folder(cli, tmp_path, monkeypat
     assert names(tmp_path) == ["file"]
 
 
-def test_without_matplotlib_a_sentence_names_the_extra(cli, tmp_path, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("moo_infer.plot")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("moo_infer.plot", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for command in (SMALL, ("paper",)):
-        code, out, err = cli(*command, "--plot", tmp_path / "p")
-        assert (code, out, err) == (2, "", "moo-infer: pictures need matplotlib: pip install 'moo-infer[plot]'\n")
-    assert names(tmp_path) == []
-
-
 def test_the_papers_figures_are_a_space_and_a_curve_of_every_model_in_every_scenario():
     found = figures.figures()
     words = [words for words, _ in found]

@@ -13,7 +13,7 @@ from moo_infer.builtin.inference import Gaussian
 from moo_infer.calibrate import Measured, fit_batch, fit_itl, fit_serving, fit_slots, read
 from moo_infer.core.noise import ratio_at, ratio_moments
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 AIPERF = [FIXTURES / f"aiperf-0.5-concurrency-{n}.json" for n in (1, 4, 16)]
 BATCH = {"itl_base_s": 0.010, "itl_per_sequence_s": 0.001, "ttft_seconds": 0.2}
 SLOTS = {"overhead_s": 0.3, "seconds_per_input_token": 0.0001, "seconds_per_output_token": 0.01}

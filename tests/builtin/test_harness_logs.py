@@ -7,7 +7,7 @@ import pytest
 from moo_infer import MooInferError, Registry
 from moo_infer.calibrate import read_log
 
-FOLDER = Path(__file__).parent / "fixtures" / "logs" / "lm-eval" / "maker__dummy"
+FOLDER = Path(__file__).parents[1] / "fixtures" / "logs" / "lm-eval" / "maker__dummy"
 (SUMS,), (CHOICES,) = FOLDER.glob("samples_sums_*.jsonl"), FOLDER.glob("samples_choices_*.jsonl")
 REGISTRY = Registry(entry_points=False)
 

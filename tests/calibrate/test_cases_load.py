@@ -25,7 +25,7 @@ from load_writers import (
 
 from moo_infer.calibrate import fit_serving, read
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 SERVER = {"itl_base_s": 0.0065, "itl_per_sequence_s": 8e-5, "ttft_seconds": 0.05}
 
 

@@ -1,0 +1,65 @@
+"""How profiles are made of a log."""
+
+from dataclasses import dataclass
+
+from ..core.errors import MooInferError, unknown
+from ..core.parts import at_least_one
+
+__all__ = ["CALLS", "INFERENCE", "ProfileOptions"]
+
+INFERENCE = ("empirical", "beta", "lognormal")
+CALLS = {"at-once": "slowest-of-k", "slots": "slots", "sequential": "sequential"}  # and the part with fitted seconds
+NOT_BEYOND = {
+    "empirical": "no log can be drawn from beyond its samples",
+    "lognormal": "lognormal takes all questions as equally hard, which no law of coverage does",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileOptions:
+    """How profiles are made of a log.
+
+    Args:
+        inference: ``empirical``: the samples themselves; ``beta``: each question has its own probability to be solved;
+            ``lognormal``: inferences are alike but for their lengths.
+        calls: how k calls are made: ``at-once``, ``slots`` (P at a time) or ``sequential``.
+        parallelism: P, >= 1; other than 1 only for ``slots``.
+        extrapolate: go beyond the fewest scored samples of any question, as far as a law of coverage holds; only with
+            ``beta``. Where no law can be had, profiles end where the log does, and say why.
+        min_samples: questions with fewer scored samples are left out, >= 1.
+        k_max: the largest k of estimates and profiles, >= 1; where the log does not support it, that is said. Default
+            what it supports, or 128 where k is extrapolated.
+        B: resamples of the bootstrap behind the intervals.
+        seed: of that bootstrap.
+
+    Raises:
+        MooInferError: for unknown kinds, numbers out of range, and options that exclude each other.
+
+    >>> ProfileOptions(extrapolate=True)
+    Traceback (most recent call last):
+        ...
+    moo_infer.core.errors.MooInferError: no log can be drawn from beyond its samples; to extrapolate, fit beta
+    """
+
+    inference: str = "empirical"
+    calls: str = "at-once"
+    parallelism: int = 1
+    extrapolate: bool = False
+    min_samples: int = 1
+    k_max: int | None = None
+    B: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.inference not in INFERENCE:
+            raise unknown("inference model", self.inference, INFERENCE)
+        if self.calls not in CALLS:
+            raise unknown("shape of calls", self.calls, CALLS)
+        if self.extrapolate and self.inference != "beta":
+            raise MooInferError(f"{NOT_BEYOND[self.inference]}; to extrapolate, fit beta")
+        if self.parallelism != 1 and self.calls != "slots":
+            raise MooInferError(f"parallelism is for calls in slots; {self.calls} makes no use of it")
+        at_least_one(self.parallelism, "parallelism")
+        at_least_one(self.min_samples, "min_samples")
+        if self.k_max is not None:
+            at_least_one(self.k_max, "k_max")

@@ -1,0 +1,39 @@
+"""The command ``moo-infer paper``: what was published, beside what its procedure gives and what is exact."""
+
+from typing import Annotated
+
+import typer
+
+from .options import Json, PictureOptions, grouped
+from .progress import progress_bar
+
+__all__ = ["paper"]
+
+
+@grouped
+def paper(
+    *,
+    details: Annotated[bool, typer.Option("--details", help="Accuracy, cost and latency of every cell.")] = False,
+    pictures: PictureOptions,
+    as_json: Json = False,
+) -> str:
+    """Compare Tables 4-6 of arXiv 2510.18905 and its claims: published, reproduced by its authors' procedure, exact.
+
+    \b
+    Examples:
+      moo-infer paper
+      moo-infer paper --json
+      moo-infer paper --plot figures
+
+    The pictures are the space and the accuracy of every model in every scenario, on exact values.
+    """
+    from ..paper import compare
+
+    room = pictures.room()
+    comparison = compare()
+    if room and pictures.plot:
+        from ..paper.figures import figures
+
+        with progress_bar() as progress:
+            room.write(figures(), pictures.plot, pictures.picture_format or "png", progress)
+    return comparison.to_json() if as_json else comparison.to_text(details=details)

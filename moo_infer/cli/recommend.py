@@ -1,0 +1,226 @@
+"""The command ``moo-infer recommend``: from models and limits to a decision."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import MooInferError
+from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline, estimator_named
+from ..profiles import ModelProfile, Scenario
+from ..report.report import Report
+from .files import keep_apart
+from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, known, registry_with
+from .progress import Progress, progress_bar
+
+__all__ = ["recommend"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameOptions:
+    """Between which models, and for which scenarios."""
+
+    models: ModelsFile = None
+    model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A scenario; repeatable; default all. Excludes limits."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """Limits of a scenario of one's own."""
+
+    max_cost: Annotated[str | None, typer.Option(metavar="USD", help="Same as --max cost=USD.")] = None
+    max_latency: Annotated[str | None, typer.Option(metavar="S", help="Same as --max latency=S.")] = None
+    min_accuracy: Annotated[str | None, typer.Option(metavar="A", help="Same as --min accuracy=A.")] = None
+    max_: Annotated[
+        list[str] | None,
+        typer.Option("--max", metavar="NAME=VALUE", help="Largest acceptable mean; NAME=p95=VALUE for a quantile."),
+    ] = None
+    min_: Annotated[
+        list[str] | None,
+        typer.Option("--min", metavar="NAME=VALUE", help="Smallest acceptable mean; NAME=p05=VALUE for a quantile."),
+    ] = None
+
+    def scenario(self) -> Scenario | None:
+        """Return the scenario that the limits make, or None where there are none."""
+        largest = _side("--max", {"cost": self.max_cost, "latency": self.max_latency}, self.max_ or [])
+        smallest = _side("--min", {"accuracy": self.min_accuracy}, self.min_ or [])
+        return Scenario("custom", max=largest, min=smallest) if largest or smallest else None
+
+
+def _side(flag: str, own: Mapping[str, str | None], free: list[str]) -> dict[str, dict[str, float]]:
+    """The limits from one side, by objective and statistic: those with an option of their own, and the others."""
+    limits = [(f"{flag}-{name}", name, text) for name, text in own.items() if text is not None]
+    for item in free:
+        name, equals, text = item.partition("=")
+        if not (name and equals):
+            raise MooInferError(f"{flag}: must be NAME=VALUE, got {item!r}")
+        limits.append((f"{flag} {name}", name, text))
+    side: dict[str, dict[str, float]] = {}
+    for where, name, text in limits:
+        statistic, _, value = text.rpartition("=")
+        statistics = side.setdefault(name, {})
+        if (statistic or "mean") in statistics:
+            raise MooInferError(f"{where}: the {statistic or 'mean'} of {name} is limited twice")
+        try:
+            statistics[statistic or "mean"] = float(value)
+        except ValueError:
+            raise MooInferError(f"{where}: must be a number, or a quantile such as p95=2, got {text!r}") from None
+    return side
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartOptions:
+    """Which parts aggregate and select, and how a curve is estimated."""
+
+    aggregator: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(AGGREGATORS)}."),
+    ] = None
+    selector: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
+    ] = None
+    estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact"
+    trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is simulated.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """Which numbers of inferences there are to choose from."""
+
+    parallelism: Annotated[
+        int | None, typer.Option(metavar="P", help="Inferences at a time; default the profile's.")
+    ] = None
+    k_max: Annotated[int | None, typer.Option(metavar="K", help=f"Largest k of the grid; default {K_MAX}.")] = None
+    k_step: Annotated[
+        int | None, typer.Option(metavar="N", help="Step of the grid; default the model's parallelism.")
+    ] = None
+    k: Annotated[str | None, typer.Option(metavar="1,2,4", help="The grid itself; excludes --k-max, --k-step.")] = None
+
+    def refuse_two_grids(self) -> None:
+        """Raise where the grid is given in both ways."""
+        if self.k is not None and (self.k_step is not None or self.k_max is not None):
+            raise MooInferError("--k and --k-max or --k-step exclude each other; give one of them")
+
+    def values(self) -> list[int] | None:
+        """Return the numbers of ``--k``; None without it."""
+        try:
+            return None if self.k is None else [int(item) for item in self.k.split(",")]
+        except ValueError:
+            raise MooInferError(f"--k: must be whole numbers separated by commas, got {self.k!r}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertaintyOptions:
+    """What is said of uncertain numbers, and asked of them."""
+
+    stability: Annotated[
+        int | None, typer.Option(metavar="B", help="Say how sure each choice is, over B draws of what is uncertain.")
+    ] = None
+    confidence: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Feasible: limits hold in that share of draws of uncertain parameters."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceOptions(PictureOptions):
+    """Pictures with spaces whose axes can be named."""
+
+    axes: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Objectives of the pictured space; default two and accuracy.")
+    ] = None
+
+    def save(self, report: Report, progress: Progress | None) -> None:
+        """Write the pictures of a report, where they are wanted."""
+        room = self.room()
+        if room and self.plot:
+            axes = None if self.axes is None else [name.strip() for name in self.axes.split(",")]
+            room.save(report, self.plot, self.picture_format or "png", axes=axes, progress=progress)
+
+
+@grouped
+def recommend(
+    *,
+    context: typer.Context,
+    names: NameOptions,
+    limits: LimitOptions,
+    parts: PartOptions,
+    grid: GridOptions,
+    certainty: CertaintyOptions,
+    details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
+    plugin_files: PluginFiles = None,
+    pictures: SpaceOptions,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a page to share, one file; extra html.")
+    ] = None,
+    as_json: Json = False,
+) -> str:
+    """Recommend a model, a number of samples k and an aggregator within limits.
+
+    \b
+    Examples:
+      moo-infer recommend
+      moo-infer recommend --models my.yaml --max-cost 0.50 --max-latency 60
+      moo-infer recommend --scenario medical-ai --model gpt-5 --details
+      moo-infer recommend --scenario medical-ai --plot pictures --format svg
+      moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
+      moo-infer recommend --html report.html
+
+    What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
+    colon.
+    """
+    registry = registry_with(plugin_files)
+    profiles, scenarios = known(names.models, registry)
+    custom = limits.scenario()
+    if custom and names.scenario:
+        raise MooInferError("--scenario and limits exclude each other; give one of them")
+    grid.refuse_two_grids()
+    estimator = estimator_named(parts.estimator, parts.trials, parts.seed)
+    if pictures.axes is not None and pictures.plot is None:
+        raise MooInferError("--axes is about pictures; give --plot DIR as well")
+    pictures.room()
+    if html:
+        _refuse_unwritable(html, names.models, profiles)
+    with progress_bar() as progress:
+        pipeline = Pipeline(
+            parts.aggregator or AGGREGATORS,
+            parts.selector or SELECTORS,
+            estimator,
+            k=grid.values(),
+            k_max=K_MAX if grid.k_max is None else grid.k_max,
+            k_step=grid.k_step,
+            parallelism=grid.parallelism,
+            models=profiles,
+            scenarios=scenarios,
+            confidence=certainty.confidence,
+            registry=registry,
+            progress=progress,
+        )
+        report = pipeline.run(names.model or None, custom or names.scenario or None)
+        if certainty.stability is not None:
+            report = report.with_stability(certainty.stability, parts.seed, progress=progress)
+        pictures.save(report, progress)
+        command = shlex.join(["moo-infer", *context.find_root().obj])
+        if html:
+            from ..report.html import save
+
+            save(report, html, command)
+        return report.to_json(command) if as_json else report.to_text(details=details)
+
+
+def _refuse_unwritable(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:
+    """Raise before the work starts where the page would overwrite what is read, or cannot be written."""
+    from ..report.html import ready
+
+    logs = [getattr(profile.inference, "samples", None) for profile in profiles.values()]
+    keep_apart([models, *(log for log in logs if isinstance(log, Path))], {"--html": html})
+    ready(html)
