@@ -33,7 +33,7 @@ from moo_infer.builtin.selectors import MaxAccuracy
 from moo_infer.calibrate import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, fit_beta, forward_validated
 from moo_infer.calibrate.beta_binomial import FittedBeta, fit_beta_binomial
 from moo_infer.calibrate.extrapolation import Extrapolated, extrapolated
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.quantities.subsets import mean_pass_at_k, vote_at_k
 
 SHOWN, HIDDEN = 4, 8
@@ -175,7 +175,7 @@ def decisions_part(logs: list[Samples]) -> None:
     for _ in range(SPLITS):
         half = set(rng.permutation(names)[: len(names) // 2])
         other = table(logs, set(names) - half)
-        places = {(*other.label(i), int(other.k[i])): i for i in range(len(other))}
+        places = {(*other.curve(i).label, int(other.k[i])): i for i in range(len(other))}
         on_a_limit = rng.choice(len(whole), 16, replace=False)  # limits that a candidate just meets on all questions
         tight = [
             Scenario(f"tight {i}", max={name: float(whole.column(name)[row]) for name in ("cost", "latency")})
@@ -196,7 +196,7 @@ def decisions_part(logs: list[Samples]) -> None:
                     nothing[what, confidence] = nothing.get((what, confidence), 0) + 1
                     continue
                 row = int(pool.rows[MaxAccuracy().select(pool)])
-                place = places.get((*report.candidates.label(row), int(report.candidates.k[row])))
+                place = places.get((*report.candidates.curve(row).label, int(report.candidates.k[row])))
                 if place is None:  # one half lacks a sample of the other's
                     continue
                 regret = feasible.column("accuracy").max() - other.column("accuracy")[place]

@@ -16,7 +16,7 @@ import time
 from dataclasses import replace
 
 from moo_infer import MonteCarlo, Pipeline, Registry, builtin_models, builtin_scenarios
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.paper.procedure import SELECTORS
 
 DRAWS = 1000

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from .core.errors import MissingColumn, MooInferError, NoSelection, NotExact, SelectionWarning
     from .core.moments import Moments
     from .core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit, Objective
-    from .core.parts import AtLeastOne, NonNegative, Positive, Share, Uncertain
+    from .core.parts import AtLeastOne, NonNegative, Positive, Share
+    from .core.uncertainty import Uncertain
     from .decide.candidates import Candidates
-    from .estimate.estimators import Exact, MonteCarlo
+    from .estimate.exact import Exact
+    from .estimate.monte_carlo import MonteCarlo
     from .hookspecs import hookimpl
     from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
     from .pipeline import Pipeline
@@ -107,13 +109,11 @@ _MODULES = {
         "NonNegative",
         "Positive",
         "Share",
-        "Uncertain",
     ),
+    "core.uncertainty": ("Uncertain",),
     "decide.candidates": ("Candidates",),
-    "estimate.estimators": (
-        "Exact",
-        "MonteCarlo",
-    ),
+    "estimate.exact": ("Exact",),
+    "estimate.monte_carlo": ("MonteCarlo",),
     "hookspecs": ("hookimpl",),
     "interfaces": (
         "AccuracyAggregator",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any, TypeVar
@@ -15,9 +15,12 @@ from .core.objectives import ACCURACY, Objective
 from .core.parts import at_least_one, check
 from .decide.candidates import Candidates
 from .decide.choices import Held, decide
-from .estimate.calls import cost_models, guarded
-from .estimate.curves import Estimate
-from .estimate.estimators import Estimator, Exact, MonteCarlo
+from .decide.stability import Redraw
+from .estimate.calls import guarded
+from .estimate.curves import Curve
+from .estimate.exact import Exact
+from .estimate.monte_carlo import Estimator, MonteCarlo
+from .estimate.setup import Setup
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
 from .profiles import ModelProfile, Scenario
 from .read.profiles import builtin_models, builtin_scenarios
@@ -100,7 +103,7 @@ class Pipeline:
             if not isinstance(known, Mapping | None):
                 raise MooInferError(f"{what}: must be a mapping from names, got {known!r:.80}")
         self._models, self._scenarios, self._progress = models, scenarios, progress
-        self._estimates: dict[tuple[ModelProfile, str], Estimate] = {}
+        self._curves: dict[tuple[ModelProfile, str], Curve] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -118,24 +121,22 @@ class Pipeline:
     def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
         """Return the table of the models (default all) under every aggregator, before limits."""
         profiles = _named(ModelProfile, self.models, models, "model")
-        objectives = _objectives(profiles, self.aggregators)
-        curves = [(profile, aggregator) for profile in profiles for aggregator in self.aggregators]
-        estimates: list[Estimate] = []
+        setups = self._setups(profiles)
+        objectives = _objectives(setups)
+        curves: list[Curve] = []
         impossible: list[MooInferError] = []
-        for done, (profile, aggregator) in enumerate(curves):
+        for done, setup in enumerate(setups):
             if self._progress:
-                self._progress(done, len(curves), f"{profile.name}, {aggregator.name}")
+                self._progress(done, len(setups), f"{setup.profile.name}, {setup.aggregator.name}")
             try:
-                estimate = self._estimate(profile, aggregator)
-                _ = estimate.columns[ACCURACY.name].mean  # simulated here where it has to be
-                estimates.append(estimate)
+                curves.append(self._curve(setup))
             except (NothingPossible, MissingColumn) as error:
                 impossible.append(error)
-        if not estimates:
+        if not curves:
             raise impossible[0]
         for left_out in impossible:
             warnings.warn(f"left out: {left_out}", stacklevel=3)
-        return Candidates(objectives, estimates)
+        return Candidates(objectives, curves)
 
     def run(
         self,
@@ -178,26 +179,26 @@ class Pipeline:
             aggregators=self.aggregators,
         )
 
-    def _redraw(self, profiles: tuple[ModelProfile, ...]) -> "Redraw | None":
+    def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Redraw | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
         if not any(profile.uncertain or len(profile.inference.queries().questions) > 1 for profile in profiles):
             return None
-        curves = [
-            (p, a, self._grid(p, self.parallelism or p.parallelism), self.parallelism or p.parallelism)
-            for p in profiles
-            for a in self.aggregators
-            if (p, a.name) in self._estimates  # the others can serve no k
-        ]
-        estimator = Exact(self.estimator.trials, self.estimator.seed)
-        return Redraw(estimator, _objectives(profiles, self.aggregators), curves)
+        setups = self._setups(profiles)
+        possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
+        return Redraw(Exact(self.estimator.trials, self.estimator.seed), _objectives(setups), possible)
 
-    def _estimate(self, profile: ModelProfile, aggregator: AccuracyAggregator) -> Estimate:
-        key = (profile, aggregator.name)
-        if key not in self._estimates:
-            parallelism = self.parallelism or profile.parallelism
-            k = self._grid(profile, parallelism)
-            self._estimates[key] = self.estimator.estimate(profile, aggregator, k, parallelism)
-        return self._estimates[key]
+    def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
+        """Every model under every aggregator."""
+        grids = [(p, self.parallelism or p.parallelism) for p in profiles]
+        return [Setup(p, a, self._grid(p, P), P) for p, P in grids for a in self.aggregators]
+
+    def _curve(self, setup: Setup) -> Curve:
+        key = (setup.profile, setup.aggregator.name)
+        if key not in self._curves:
+            curve = self.estimator.curve(setup)
+            _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
+            self._curves[key] = curve
+        return self._curves[key]
 
     def _grid(self, profile: ModelProfile, parallelism: int) -> IntArray:
         if self.k is not None:
@@ -224,26 +225,6 @@ class Pipeline:
         for part in parts:
             _check_costs(part, f"{what} {part.name!r}")
         return parts
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Redraw:
-    """Gives tables for draws of uncertain parameters.
-
-    Args:
-        estimator: fills them.
-        objectives: their columns.
-        curves: profile, aggregator, grid of k and parallelism of each curve.
-    """
-
-    estimator: Exact
-    objectives: Sequence[Objective]
-    curves: Sequence[tuple[ModelProfile, AccuracyAggregator, IntArray, int]]
-
-    def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
-        """Return B tables."""
-        curves = [self.estimator.redraw(*curve, B, seed) for curve in self.curves]
-        return (Candidates(self.objectives, estimates) for estimates in zip(*curves, strict=True))
 
 
 def _labelled(part: Part) -> Part:
@@ -337,10 +318,10 @@ def estimator_named(name: str, /, trials: int = 10_000, seed: int = 0) -> Estima
     return ESTIMATORS[name](trials, seed)
 
 
-def _objectives(profiles: Sequence[ModelProfile], aggregators: Sequence[AccuracyAggregator]) -> tuple[Objective, ...]:
+def _objectives(setups: Sequence[Setup]) -> tuple[Objective, ...]:
     """Collect the columns of the table: accuracy, and the objectives that all have cost models for."""
     found: dict[str, tuple[str, Objective]] = {}
-    held = [(f"{p.name} with {a.name}", list(cost_models(p, a))) for p in profiles for a in aggregators]
+    held = [(setup.name, list(setup.costs)) for setup in setups]
     for owner, objectives in held:
         for objective in objectives:
             other, known = found.setdefault(objective.name, (owner, objective))

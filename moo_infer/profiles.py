@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from .core.errors import MooInferError, unknown
 from .core.objectives import Limit, Objective
-from .core.parts import Uncertain, at_least_one, bounds, check
+from .core.parts import at_least_one, bounds, check
+from .core.uncertainty import Uncertain
 from .interfaces import CostModel, InferenceModel
 
 __all__ = ["ModelProfile", "Scenario"]

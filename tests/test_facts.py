@@ -9,7 +9,7 @@ import pytest
 
 from moo_infer import Candidates, MooInferError, Pipeline, Samples, Scenario, builtin_models
 from moo_infer.calibrate import estimate
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide import map as decision_maps
 from moo_infer.report import facts
 
@@ -64,7 +64,7 @@ def test_an_outcome_is_what_the_limits_leave(pipeline):
         pool = report.candidates.feasible(outcome.scenario.limits)
         assert np.flatnonzero(outcome.feasible).tolist() == pool.rows.tolist() == outcome.pool.rows.tolist()
         assert outcome.scales == pool.scales
-        assert list(outcome.choices) == report.candidates.labels
+        assert list(outcome.choices) == [c.label for c in report.candidates.curves]
     assert report.outcome("medical-ai") is report.outcomes[1]
     with pytest.raises(MooInferError, match="holds 2 scenarios; name one of them: essay-feedback, medical-ai"):
         report.outcome()

@@ -23,7 +23,7 @@ from moo_infer import (
     plugin_file,
 )
 from moo_infer.builtin.costs import LinearCost, LinearLatency
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.decide.stability import resample
 from moo_infer.testing import MODELS
@@ -31,7 +31,7 @@ from moo_infer.testing import MODELS
 STATISTICS = ("mean", "std", "low", "high", "stderr", "stderr_simulation", "p37")
 AGGREGATORS = ("best-of-k", "majority-vote", "coverage")
 UNCERTAIN = {"costs[0].usd_per_output_token": Uncertain(se=1e-7)}
-SIMULATE = "moo_infer.estimate.estimators.simulate"
+SIMULATE = "moo_infer.estimate.monte_carlo.simulate"
 
 
 def pickled(thing):

@@ -15,15 +15,15 @@ from moo_infer.builtin.aggregators import BestOfK, MajorityVote
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.preferences import WeightedSum
 from moo_infer.builtin.selectors import Knee, Utopia
-from moo_infer.estimate.estimators import Estimator
+from moo_infer.estimate.monte_carlo import Estimator
 
 
 class Counting(Exact):
     calls: list = []  # noqa: RUF012 - shared on purpose, it counts
 
-    def moments(self, profile, aggregator, k, parallelism):
-        self.calls.append((profile.name, aggregator.name))
-        return super().moments(profile, aggregator, k, parallelism)
+    def moments(self, setup):
+        self.calls.append((setup.profile.name, setup.aggregator.name))
+        return super().moments(setup)
 
 
 def test_each_model_and_aggregator_is_estimated_once():

@@ -237,8 +237,8 @@ def _least(candidates: "Candidates", objective: str) -> int:
 
 def _curve(candidates: "Candidates") -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray, FloatArray]:
     """Rows and losses of the front of a single curve by k, and between them the steps in k and the slopes."""
-    if candidates.curves > 1:
-        raise NoSelection(f"needs a single curve, and this pool holds {candidates.curves}")
+    if (curves := len(candidates.curves)) > 1:
+        raise NoSelection(f"needs a single curve, and this pool holds {curves}")
     front = candidates.front
     if len(front) < 3:
         raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(len(front))}")

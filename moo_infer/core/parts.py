@@ -6,7 +6,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from annotated_types import Ge, Gt, Le, Lt
 
 from .errors import MooInferError, out_of_reach
+from .uncertainty import middle
 
 if typing.TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -28,13 +29,11 @@ __all__ = [
     "NonNegative",
     "Positive",
     "Share",
-    "Uncertain",
     "at_least_one",
     "bounds",
     "build",
     "check",
     "is_number",
-    "uncertain",
     "unfit",
 ]
 
@@ -48,63 +47,6 @@ Share = Annotated[float, Ge(0), Le(1)]
 AtLeastOne = Annotated[int, Ge(1)]
 
 Part = TypeVar("Part")
-
-
-@dataclasses.dataclass(frozen=True)
-class Uncertain:
-    """How uncertain a number is: normal with a standard error around it, or anywhere between two bounds.
-
-    Args:
-        se: standard error, in the unit of the number, >= 0; draws are kept within what the field allows.
-        low, high: both or none; uniform between them.
-
-    Raises:
-        MooInferError: for a negative or missing standard error, and for bounds in the wrong order.
-
-    >>> Uncertain(low=1.0, high=3.0).draw(2.0, np.random.default_rng(0), 3).round(2).tolist()
-    [2.27, 1.54, 1.08]
-    """
-
-    se: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    def __post_init__(self) -> None:
-        bounds = [bound for bound in (self.low, self.high) if bound is not None]
-        if (self.se is None) != (len(bounds) == 2) or len(bounds) == 1:
-            raise MooInferError(f"uncertainty must be a se, or low and high, got {self!r}")
-        for name in ("se", "low", "high"):
-            if getattr(self, name) is not None:
-                _finite(getattr(self, name), f"uncertainty: {name}")
-        if (self.se or 0) < 0:
-            raise MooInferError(f"uncertainty: se: must be >= 0, got {self.se!r}")
-        if bounds and bounds[0] > bounds[1]:
-            raise MooInferError(f"uncertainty: low must be <= high, got {self.low!r} > {self.high!r}")
-
-    def draw(
-        self, value: float, rng: np.random.Generator, B: int, /, least: float = -math.inf, most: float = math.inf
-    ) -> FloatArray:
-        """Draw B values (B,) around `value`; the normal law is truncated to [least, most]."""
-        if self.se is None:
-            return rng.uniform(self.low or 0.0, self.high or 0.0, B)
-        drawn = rng.normal(value, self.se, B)
-        beyond = (drawn < least) | (drawn > most)
-        if beyond.any():  # drawn anew from the normal law between the bounds
-            from scipy.special import ndtr, ndtri
-
-            low, high = ndtr((np.array([least, most]) - value) / self.se)
-            u = low + (high - low) * rng.random(int(beyond.sum()))
-            drawn[beyond] = np.clip(value + self.se * ndtri(u), least, most)
-        return drawn
-
-
-def uncertain(given: Mapping[str, object]) -> dict[str, Uncertain]:
-    """Return the uncertainties in a mapping of fields that `build` has accepted, by field."""
-    found = {}
-    for key, value in given.items():
-        if isinstance(value, Mapping) and ("se" in value or "low" in value):
-            found[key] = Uncertain(**{name: float(number) for name, number in value.items() if name != "value"})
-    return found
 
 
 def bounds(cls: type, field: str) -> tuple[float, float]:
@@ -229,7 +171,7 @@ def _value(cls: type, key: str, value: object, where: str) -> object:
     hint, _ = _adapters(cls)[key]
     here = f"{where}: {key}"
     if _is_number(hint) and isinstance(value, Mapping):
-        return _middle(value, here, lambda entry, place: _accepted(cls, key, entry, place))
+        return middle(value, here, lambda entry, place: _accepted(cls, key, entry, place))
     return _accepted(cls, key, value, here)
 
 
@@ -333,33 +275,4 @@ def at_least_one(value: object, where: str) -> int:
     number = int(index())
     if not 1 <= number <= LARGEST:
         raise MooInferError(f"{where}: must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}")
-    return number
-
-
-def _middle(given: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:
-    """The value of ``{value, se}`` or the middle of ``{low, high}``; the field must accept every number in it."""
-    keys = set(given)
-    if not ({"value"} <= keys <= {"value", "se"} or keys == {"low", "high"}):
-        allowed = "a number, {value, se} or {low, high}"
-        raise MooInferError(f"{where}: must be {allowed}, got keys {', '.join(map(str, given)) or 'none'}")
-    numbers = {}
-    for key, entry in given.items():
-        here = f"{where}: {key}"
-        numbers[key] = _finite(entry, here) if key == "se" else _finite(accept(entry, here), here)
-    if numbers.get("se", 0) < 0:
-        raise MooInferError(f"{where}: se: must be >= 0, got {given['se']!r}")
-    if numbers.get("low", 0) > numbers.get("high", 0):
-        raise MooInferError(f"{where}: low must be <= high, got {given['low']!r} > {given['high']!r}")
-    return numbers["value"] if "value" in numbers else (numbers["low"] + numbers["high"]) / 2
-
-
-def _finite(given: object, where: str) -> float:
-    try:
-        number = math.nan if isinstance(given, bool) else float(given)  # type: ignore[arg-type]  # may fail
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise MooInferError(f"{where}: must be a finite number, got {given!r:.80}")
-    if problem := out_of_reach(number):
-        raise MooInferError(f"{where}: {problem}")
     return number

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, unknown
-from ..core.objectives import TOLERANCE, Limit, Objective, quantile_of
+from ..core.objectives import TOLERANCE, Limit, Objective
 from ..core.rounding import significant
-from ..estimate.curves import HIGH, LOW, STATISTICS, Column, Estimate, Row, Statistics
+from ..estimate.curves import STATISTICS, Column, Curve, Row, Statistics
 from ..quantities.queries import Doubt
 from . import front as pareto
 
@@ -28,30 +29,28 @@ class Candidates:
     """A table: one row a deployment (model, aggregator, k, P), one column an objective.
 
     Rows are ordered by k, then by the order of the models. Made by a `Pipeline`, or from numbers with `from_means`;
-    `feasible` and `where` give smaller tables that read the same estimates, and whose `rows` are row numbers of the
+    `feasible` and `where` give smaller tables that read the same curves, and whose `rows` are row numbers of the
     whole table.
     """
 
-    def __init__(self, objectives: Sequence[Objective], estimates: Sequence[Estimate]) -> None:
-        if not estimates:
-            raise MooInferError("a table of candidates needs at least one estimate")
+    def __init__(self, objectives: Sequence[Objective], curves: Sequence[Curve]) -> None:
+        if not curves:
+            raise MooInferError("a table of candidates needs at least one curve")
         names = [objective.name for objective in objectives]
         if twice := {name for name in names if names.count(name) > 1}:
             raise MooInferError(f"objectives must have different names, got {', '.join(sorted(twice))} twice")
         self.objectives = tuple(objectives)
         self.limits: tuple[Limit, ...] = ()
-        self.rows: Rows = np.arange(sum(len(e.k) for e in estimates))
-        self.estimates = tuple(estimates)
-        curve = np.repeat(np.arange(len(estimates)), [len(e.k) for e in estimates])
-        place = np.concatenate([np.arange(len(e.k)) for e in estimates])
-        k = np.concatenate([e.k for e in estimates])
-        order = np.lexsort((curve, k))
-        possible = [np.ones(len(e.k), dtype=bool) if e.possible is None else e.possible for e in estimates]
+        self.rows: Rows = np.arange(sum(len(curve.k) for curve in curves))
+        self._curves = tuple(curves)
+        number = np.repeat(np.arange(len(curves)), [len(curve.k) for curve in curves])
+        place = np.concatenate([np.arange(len(curve.k)) for curve in curves])
+        k = np.concatenate([curve.k for curve in curves])
+        order = np.lexsort((number, k))
+        possible = [np.ones(len(c.k), dtype=bool) if c.possible is None else c.possible for c in curves]
         self._possible = np.concatenate(possible)[order]
-        self._curve, self._place, self.k = curve[order], place[order], k[order]
-        self.means = np.empty((len(k), len(names)))
-        for j, name in enumerate(names):
-            self.means[:, j] = self._gather(lambda column: column.mean, name)
+        self._curve, self._place, self.k = number[order], place[order], k[order]
+        self.means = np.stack([self._gather(attrgetter("mean"), name) for name in names], axis=1)
         if not np.isfinite(self.means).all():
             i, j = np.argwhere(~np.isfinite(self.means))[0]
             raise MooInferError(
@@ -106,53 +105,60 @@ class Candidates:
         if not len(ks) or (ks != given).any() or (ks < 1).any() or len(np.unique(ks)) < len(ks):
             raise MooInferError(f"k must be different whole numbers >= 1, at least one, got {given.tolist()}")
         columns = {o.name: Column.constant(v) for o, v in zip(objectives, values.T, strict=True)}
-        return cls(objectives, [Estimate(model, aggregator, parallelism, ks, columns)])
+        return cls(objectives, [Curve(model, aggregator, parallelism, ks, columns)])
 
     def __len__(self) -> int:
         return len(self.k)
 
     def __repr__(self) -> str:
         names = ", ".join(o.name for o in self.objectives)
-        return f"<Candidates: {len(self)} rows, {self.curves} curves, objectives {names}>"
+        return f"<Candidates: {len(self)} rows, {len(self.curves)} curves, objectives {names}>"
 
     @property
     def model(self) -> npt.NDArray[np.str_]:
         """(n,) names of the models."""
-        return np.array([e.model for e in self.estimates])[self._curve]
+        return np.array([curve.model for curve in self._curves])[self._curve]
 
     @property
     def aggregator(self) -> npt.NDArray[np.str_]:
         """(n,) names of the aggregators."""
-        return np.array([e.aggregator for e in self.estimates])[self._curve]
+        return np.array([curve.aggregator for curve in self._curves])[self._curve]
 
     @property
     def parallelism(self) -> IntArray:
         """(n,) how many inferences run at a time."""
-        return np.array([e.parallelism for e in self.estimates])[self._curve]
+        return np.array([curve.parallelism for curve in self._curves])[self._curve]
 
     @property
-    def curves(self) -> int:
-        """How many curves (model, aggregator) the rows belong to."""
-        return len(set(self._curve.tolist()))
+    def curves(self) -> tuple[Curve, ...]:
+        """The curves (model, aggregator) that the rows belong to, in the order given."""
+        return tuple(self._curves[i] for i in np.unique(self._curve))
 
-    def label(self, i: int, /) -> tuple[str, str]:
-        """Return the (model, aggregator) of a row."""
-        estimate = self.estimates[self._curve[i]]
-        return estimate.model, estimate.aggregator
+    def curve(self, i: int, /) -> Curve:
+        """Return the curve that a row belongs to."""
+        return self._curves[int(self._curve[i])]
+
+    def on(self, curve: Curve, /) -> npt.NDArray[np.bool_]:
+        """(n,) which rows belong to a curve."""
+        return np.equal(self._curve, self._curves.index(curve))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models of the curves, each once."""
+        return tuple(dict.fromkeys(curve.model for curve in self.curves))
+
+    @property
+    def aggregators(self) -> tuple[str, ...]:
+        """The aggregators of the curves, each once."""
+        return tuple(dict.fromkeys(curve.aggregator for curve in self.curves))
 
     def extrapolated(self, i: int, /) -> str:
         """Say that the k of a row is beyond what its model's source supports; nothing where it is not."""
-        supported, k = self.estimates[self._curve[i]].supported, int(self.k[i])
-        return "" if supported is None or k <= supported else f"extrapolated beyond k = {supported} (to {k})"
+        return self.curve(i).extrapolated(int(self.k[i]))
 
     def doubts(self, i: int, /) -> list[str]:
         """Return why figures of a row cannot be right, in sentences without their ends, as its parts say."""
-        return [remark for remark in self.estimates[self._curve[i]].remarks if isinstance(remark, Doubt)]
-
-    @property
-    def labels(self) -> list[tuple[str, str]]:
-        """The (model, aggregator) of the curves the rows belong to, in the order given."""
-        return [(self.estimates[i].model, self.estimates[i].aggregator) for i in sorted(set(self._curve.tolist()))]
+        return [remark for remark in self.curve(i).remarks if isinstance(remark, Doubt)]
 
     def index(self, objective: str, /) -> int:
         """Return the column number of an objective; raises MooInferError, naming those there are."""
@@ -170,17 +176,8 @@ class Candidates:
                 mean, over the questions of a log), ``stderr_simulation`` (of a simulated mean), both NaN where there
                 is none; or any quantile as a percentage, for example ``p95``.
         """
-        j = self.index(objective)
-        if statistic == "mean":
-            return self.means[:, j]
-        if statistic in ("low", "high"):
-            return self._gather(lambda column: column.quantile(LOW if statistic == "low" else HIGH), objective)
-        if statistic in STATISTICS:
-            return self._gather(lambda column: getattr(column, statistic), objective)
-        if not isinstance(statistic, str):
-            raise MooInferError(f"statistic: must be a name such as mean or p95, got {statistic!r}")
-        q = quantile_of(statistic)
-        return self._gather(lambda column: column.quantile(q), objective)
+        means = self.means[:, self.index(objective)]
+        return means if statistic == "mean" else self._gather(methodcaller("statistic", statistic), objective)
 
     @cached_property
     def losses(self) -> FloatArray:
@@ -219,10 +216,10 @@ class Candidates:
     @property
     def trials(self) -> FloatArray | None:
         """(M, n, m) simulated totals where every mean is simulated, else None."""
-        columns = [e.columns[o.name] for e in self.estimates for o in self.objectives]
+        columns = [curve.columns[o.name] for curve in self._curves for o in self.objectives]
         if any("mean" not in column.simulated for column in columns):
             return None
-        return np.stack([self._gather(lambda column: column.trials, o.name) for o in self.objectives], axis=2)
+        return np.stack([self._gather(attrgetter("trials"), o.name) for o in self.objectives], axis=2)
 
     def met(self, limits: Sequence[Limit], /) -> npt.NDArray[np.bool_]:
         """(n,) whether a row meets all limits (paper, eq 8).
@@ -260,20 +257,20 @@ class Candidates:
     def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
         """Keep the rows of a model, an aggregator, or both; the scales of the losses stay."""
         for what, name, known in (
-            ("model", model, [e.model for e in self.estimates]),
-            ("aggregator", aggregator, [e.aggregator for e in self.estimates]),
+            ("model", model, [curve.model for curve in self._curves]),
+            ("aggregator", aggregator, [curve.aggregator for curve in self._curves]),
         ):
             if name is not None and name not in known:
                 raise unknown(what, name, set(known))
-        wanted = [model in (None, e.model) and aggregator in (None, e.aggregator) for e in self.estimates]
+        wanted = [model in (None, c.model) and aggregator in (None, c.aggregator) for c in self._curves]
         return self._take(np.flatnonzero(np.array(wanted)[self._curve]))
 
     def row(self, i: int, /) -> Row:
         """Every figure of one row."""
-        estimate, place = self.estimates[self._curve[i]], int(self._place[i])
+        curve, place = self.curve(i), int(self._place[i])
         statistics, simulated, warnings = {}, [], [*self.doubts(i)]
         for objective in self.objectives:
-            column = estimate.columns[objective.name]
+            column = curve.columns[objective.name]
             statistics[objective.name] = s = Statistics(column, place)
             simulated += [f"{objective.name}.{statistic}" for statistic in column.simulated]
             saturated = objective.scale is not None and "mean" in column.simulated and s.mean == objective.best
@@ -288,10 +285,10 @@ class Candidates:
                     "cannot be measured"
                 )
         return Row(
-            estimate.model,
-            estimate.aggregator,
-            int(estimate.k[place]),
-            estimate.parallelism,
+            curve.model,
+            curve.aggregator,
+            int(curve.k[place]),
+            curve.parallelism,
             statistics,
             tuple(simulated),
             tuple(warnings),
@@ -311,8 +308,8 @@ class Candidates:
         import polars
 
         simulated = [
-            ", ".join(f"{name}.{statistic}" for name, column in e.columns.items() for statistic in column.simulated)
-            for e in self.estimates
+            ", ".join(f"{name}.{statistic}" for name, column in curve.columns.items() for statistic in column.simulated)
+            for curve in self._curves
         ]
         names = ("model", "aggregator", "k", "parallelism")
         cells: dict[str, Any] = {"row": self.rows} | {name: getattr(self, name) for name in names}
@@ -336,7 +333,7 @@ class Candidates:
 
     def _take(self, rows: Rows) -> "Candidates":
         view = object.__new__(Candidates)
-        view.objectives, view.limits, view.estimates = self.objectives, self.limits, self.estimates
+        view.objectives, view.limits, view._curves = self.objectives, self.limits, self._curves
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view._possible, view.means = self._possible[rows], self.means[rows]
@@ -348,6 +345,6 @@ class Candidates:
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
         """Collect a statistic (..., n) of the curves into the order of the rows."""
-        parts = [statistic(estimate.columns[objective]) for estimate in self.estimates]
-        starts = np.concatenate([[0], np.cumsum([len(e.k) for e in self.estimates])[:-1]])
+        parts = [statistic(curve.columns[objective]) for curve in self._curves]
+        starts = np.concatenate([[0], np.cumsum([len(curve.k) for curve in self._curves])[:-1]])
         return np.concatenate(parts, axis=-1)[..., starts[self._curve] + self._place]

@@ -164,11 +164,11 @@ def decide(
 
         nothing = Choice(scenario.name, "", None, None, table)
         by_curve = {
-            (model, aggregator): choices(
-                methodcaller("where", model=model, aggregator=aggregator),
-                replace(nothing, model=model, aggregator=aggregator),
+            curve.label: choices(
+                methodcaller("where", model=curve.model, aggregator=curve.aggregator),
+                replace(nothing, model=curve.model, aggregator=curve.aggregator),
             )
-            for model, aggregator in table.labels
+            for curve in table.curves
         }
         pooled = choices(lambda whole: whole, replace(nothing, pooled=True))
     for warning in caught:
@@ -198,7 +198,7 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
     remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
     if beyond := table.extrapolated(row):
         remarks += (beyond,)
-    model, aggregator = table.label(row)
+    model, aggregator = table.curve(row).label
     return replace(nothing, selector=selector.name, model=model, aggregator=aggregator, row=row, remarks=remarks)
 
 

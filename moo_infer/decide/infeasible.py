@@ -133,4 +133,4 @@ def _relaxed(limit: Limit, excess: float) -> Limit:
 def _who(candidates: Candidates, row: int) -> str:
     beyond = candidates.extrapolated(row)
     k = f"k = {candidates.k[row]}{f', {beyond}' if beyond else ''}"
-    return k if candidates.curves == 1 else f"{candidates.model[row]}, {candidates.aggregator[row]}, {k}"
+    return k if len(candidates.curves) == 1 else f"{candidates.model[row]}, {candidates.aggregator[row]}, {k}"

@@ -64,9 +64,9 @@ class DecisionMap:
         """The k that are chosen somewhere, ascending, by (model, aggregator) in the order of the table."""
         chosen = [int(row) for row in np.unique(self.rows) if row >= 0]
         found: dict[tuple[str, str], tuple[int, ...]] = {}
-        for label in self.candidates.labels:
-            if ks := sorted(int(self.candidates.k[row]) for row in chosen if self.candidates.label(row) == label):
-                found[label] = tuple(ks)
+        for curve in self.candidates.curves:
+            if ks := sorted(int(self.candidates.k[row]) for row in chosen if self.candidates.curve(row) is curve):
+                found[curve.label] = tuple(ks)
         return found
 
 

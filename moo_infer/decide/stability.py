@@ -2,17 +2,20 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ..estimate.curves import Column, Estimate
+from ..core.objectives import Objective
+from ..estimate.curves import Column
+from ..estimate.exact import Exact
+from ..estimate.setup import Setup
 from .candidates import Candidates
 from .choices import Key
 
-__all__ = ["Share", "Source", "Stability", "resample", "tally"]
+__all__ = ["Redraw", "Share", "Source", "Stability", "resample", "tally"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -98,13 +101,33 @@ class Resampled:
         return self.column.stderr
 
 
+@dataclass(frozen=True, eq=False)
+class Redraw:
+    """Gives tables for draws of uncertain parameters and of log questions.
+
+    Args:
+        estimator: fills them.
+        objectives: their columns.
+        setups: of each curve.
+    """
+
+    estimator: Exact
+    objectives: Sequence[Objective]
+    setups: Sequence[Setup]
+
+    def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
+        """Return B tables."""
+        redrawn = [self.estimator.redraw(setup, B, seed) for setup in self.setups]
+        return (Candidates(self.objectives, curves) for curves in zip(*redrawn, strict=True))
+
+
 def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
     """Bootstrap the trials of a simulated table: B tables whose means are those of trials drawn with replacement.
 
     All models share their trials' numbers, because they share their random numbers. Means of all B tables are one
     matrix product of (B, M) weights and (M, n m) totals; quantiles are computed where a limit asks for them.
     """
-    columns = [e.columns[o.name] for e in table.estimates for o in table.objectives]
+    columns = [curve.columns[o.name] for curve in table.curves for o in table.objectives]
     simulated = [column for column in columns if "mean" in column.simulated]
     M = len(simulated[0].trials)
     weights = np.random.default_rng([seed, 2]).multinomial(M, np.full(M, 1 / M), size=B)
@@ -120,15 +143,12 @@ def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
         return drawn
 
     for b in range(B):
-        estimates = [
-            Estimate(e.model, e.aggregator, e.parallelism, e.k, {n: redrawn(c, b) for n, c in e.columns.items()})
-            for e in table.estimates
-        ]
-        yield Candidates(table.objectives, estimates)
+        curves = [replace(c, columns={name: redrawn(of, b) for name, of in c.columns.items()}) for c in table.curves]
+        yield Candidates(table.objectives, curves)
 
 
 def _share(table: Candidates, row: int | None, share: float) -> Share:
     if row is None:
         return Share(None, None, None, None, share)
-    model, aggregator = table.label(row)
+    model, aggregator = table.curve(row).label
     return Share(row, model, aggregator, int(table.k[row]), share)

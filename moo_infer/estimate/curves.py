@@ -1,4 +1,4 @@
-"""What stands in the table: estimated curves, their columns, and the figures of a row."""
+"""Estimated curves, their columns, and the figures of one row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..core.errors import MooInferError
 from ..core.moments import Moments
+from ..core.objectives import quantile_of
 from .mixture import QuestionMoments, between_questions
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
     "LOW",
     "STATISTICS",
     "Column",
-    "Estimate",
+    "Curve",
     "MomentSource",
     "Row",
     "Statistics",
@@ -28,10 +29,7 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-LOW, HIGH = (
-    0.025,
-    0.975,
-)  # the quantiles behind `low` and `high`: what one query in twenty leaves (paper, eq 7)
+LOW, HIGH = 0.025, 0.975  # the quantiles behind `low` and `high`: the central 95 % over queries (paper, eq 7)
 STATISTICS = ("mean", "std", "low", "high", "stderr", "stderr_simulation")
 
 
@@ -202,6 +200,19 @@ class Column:
             self._quantiles[q] = np.quantile(self.trials, q, axis=0) if exact is None else exact(q)
         return self._quantiles[q]
 
+    def statistic(self, name: str, /) -> FloatArray:
+        """(n,) values of a statistic: one of ``STATISTICS``, or a quantile as a percentage such as ``p95``.
+
+        Raises:
+            MooInferError: for what is no statistic.
+        """
+        if not isinstance(name, str):
+            raise MooInferError(f"statistic: must be a name such as mean or p95, got {name!r}")
+        if name in ("low", "high"):
+            return self.quantile(LOW if name == "low" else HIGH)
+        values: FloatArray = getattr(self, name) if name in STATISTICS else self.quantile(quantile_of(name))
+        return values
+
     @property
     def simulated(self) -> tuple[str, ...]:
         """The statistics that come from simulation."""
@@ -212,8 +223,18 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
-    """One (model, aggregator), estimated once for all its k: one curve of the table."""
+class Curve:
+    """One model under one aggregator, estimated once at all its k.
+
+    Args:
+        model, aggregator: their names.
+        parallelism: P, how many inferences run at a time.
+        k: (n,) ascending numbers of inferences.
+        columns: by objective.
+        remarks: what its parts have to say, in sentences without their ends.
+        possible: (n,) which k can be had in a draw of parameters; None for all.
+        supported: the largest k that the model's source supports, beyond which all is extrapolated; None for no end.
+    """
 
     model: str
     aggregator: str
@@ -221,8 +242,18 @@ class Estimate:
     k: IntArray
     columns: Mapping[str, Column]
     remarks: tuple[str, ...] = ()
-    possible: npt.NDArray[np.bool_] | None = None  # (n,) which k can be had in a draw of parameters; None for all
-    supported: int | None = None  # the largest k that the model's source supports; beyond it all is extrapolated
+    possible: npt.NDArray[np.bool_] | None = None
+    supported: int | None = None
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """The names of model and aggregator."""
+        return self.model, self.aggregator
+
+    def extrapolated(self, k: int, /) -> str:
+        """Say that k is beyond what the model's source supports; nothing where it is not."""
+        beyond = self.supported is not None and k > self.supported
+        return f"extrapolated beyond k = {self.supported} (to {k})" if beyond else ""
 
 
 @dataclass(frozen=True, eq=False)

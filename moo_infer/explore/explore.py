@@ -214,7 +214,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         with self._told(self.remark):
             report = self.report
             best = report.choice(report.headline)
-            first_model, first_aggregator = report.candidates.labels[0]
+            first_model, first_aggregator = report.candidates.curve(0).label
             whose = {"model": best.model or first_model, "aggregator": best.aggregator or first_aggregator}
             figure = PICTURES[self.picture.value](report, **whose if self.picture.value in OF_ONE_MODEL else {})
             drawn = io.BytesIO()

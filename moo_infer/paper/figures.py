@@ -25,6 +25,6 @@ def figures() -> list[Picture]:
     return [
         ((scenario.name, model, name), partial(draw, report, model=model, scenario=scenario.name))
         for scenario in report.scenarios
-        for model, _ in report.candidates.labels
+        for model in report.candidates.models
         for name, draw in (("space", space), ("accuracy", curve))
     ]

@@ -15,9 +15,8 @@ from ..core.objectives import ACCURACY
 from .style import (
     GREY,
     LIGHT,
-    Curve,
+    ScenarioCurve,
     choice_handles,
-    curve_of,
     height,
     label_of,
     limit_text,
@@ -26,6 +25,7 @@ from .style import (
     notes_of,
     outside,
     plain,
+    scenario_curve,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def curve(
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('number of samples k', 'accuracy')
     """
-    shown = curve_of(report, model, aggregator, scenario)
+    shown = scenario_curve(report, model, aggregator, scenario)
     shown.table.index(objective)
     return _figure(report, shown, [objective])
 
@@ -77,11 +77,11 @@ def page(
     >>> [axes.get_ylabel() for axes in page(Pipeline(k_max=16).run("gpt-5", "essay-feedback")).axes]
     ['accuracy', 'cost (USD)', 'latency (s)']
     """
-    shown = curve_of(report, model, aggregator, scenario)
+    shown = scenario_curve(report, model, aggregator, scenario)
     return _figure(report, shown, [o.name for o in shown.table.objectives])
 
 
-def _figure(report: "Report", shown: Curve, objectives: Sequence[str]) -> Figure:
+def _figure(report: "Report", shown: ScenarioCurve, objectives: Sequence[str]) -> Figure:
     figure = Figure(figsize=(9.6, 4.8 if len(objectives) == 1 else 1.2 + 2.3 * len(objectives)), layout="constrained")
     panels = figure.subplots(len(objectives), 1, sharex=True, squeeze=False)[:, 0]
     handles: list[Artist] = []
@@ -99,7 +99,7 @@ def _figure(report: "Report", shown: Curve, objectives: Sequence[str]) -> Figure
     return figure
 
 
-def _panel(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
+def _panel(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
     """Draw one objective against k; return what a legend says of it."""
     table, j = shown.table, shown.table.index(objective)
     k, values = table.k, table.means[:, j]
@@ -107,10 +107,10 @@ def _panel(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
     axes.fill_between(k, low, high, color=COLOUR, alpha=0.2, lw=0, label="band")
     if len(k) == 1:  # a band has no width there
         axes.vlines(k, low, high, color=COLOUR, alpha=0.2, lw=8)
-    estimate = next(e for e in table.estimates if (e.model, e.aggregator) == table.labels[0])
-    known = k <= (estimate.supported or k[-1])
+    curve = table.curve(0)
+    known = k <= (curve.supported or k[-1])
     axes.plot(k[known], values[known], color=COLOUR, lw=1.4, label="mean")
-    simulated = estimate.columns[objective].simulated
+    simulated = curve.columns[objective].simulated
     mean, band = (f" ({objective} simulated)" * (what in simulated) for what in ("mean", "low"))
     handles: list[Artist] = [
         Line2D([], [], color=COLOUR, lw=1.4, marker="o", ms=4, label=plain(f"mean{mean}", 60)),
@@ -119,7 +119,7 @@ def _panel(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
     if not known.all():
         start = max(int(known.sum()) - 1, 0)  # from the last supported point on
         axes.plot(k[start:], values[start:], color=COLOUR, lw=1.4, ls=":", label="extrapolated")
-        text = f"mean, extrapolated beyond k = {estimate.supported}"
+        text = f"mean, extrapolated beyond k = {curve.supported}"
         handles.append(Line2D([], [], color=COLOUR, lw=1.4, ls=":", label=text))
     for inside, face, text in ((shown.feasible, COLOUR, "feasible"), (~shown.feasible, "white", "beyond a limit")):
         axes.scatter(k[inside], values[inside], s=18, facecolors=face, edgecolors=COLOUR, zorder=4, label=text)
@@ -139,7 +139,7 @@ def _panel(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
     return handles
 
 
-def _limits(axes: Axes, shown: Curve, objective: str) -> list[Artist]:
+def _limits(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
     """Draw the limits on an objective, and the quantiles that are limited; far limits are only named."""
     table, handles = shown.table, list[Artist]()
     bottom, top = axes.get_ylim()

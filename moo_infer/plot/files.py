@@ -149,7 +149,7 @@ def _put(drawn: Path, target: Path, names: Sequence[str]) -> None:
 
 def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]:
     objectives = len(report.candidates.objectives)
-    models, aggregators = (list(dict.fromkeys(names)) for names in zip(*report.candidates.labels, strict=True))
+    models, aggregators = report.candidates.models, report.candidates.aggregators
     for scenario in [s.name for s in report.scenarios]:
         if objectives > 1:
             yield (scenario, "front"), lambda s=scenario: front(report, scenario=s)  # type: ignore[misc]  # s is bound

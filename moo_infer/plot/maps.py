@@ -30,7 +30,6 @@ from .style import (
     name_of,
     note,
     plain,
-    rows_of,
     spans_decades,
     whose_pool,
 )
@@ -153,9 +152,9 @@ def _regions(found: DecisionMap) -> list[_Region]:
         pieces[max(groups, key=lambda label: len(groups[label]) / pieces[label])] += 1
     table, regions = found.candidates, []
     for label, ks in groups.items():
-        place = table.labels.index(label)
-        mine = rows_of(table, *label)
-        several = len(table.labels) > 1
+        place = [curve.label for curve in table.curves].index(label)
+        mine = table.on(table.curves[place])
+        several = len(table.curves) > 1
         for i, part in enumerate(np.array_split(np.array(ks), pieces[label])):
             cells = (found.rows >= 0) & (mine & np.isin(table.k, part))[found.rows]
             beyond = table.extrapolated(int(np.flatnonzero(mine & (table.k == part[-1]))[0]))

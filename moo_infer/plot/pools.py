@@ -32,7 +32,6 @@ from .style import (
     notes_of,
     outside,
     plain,
-    rows_of,
     scaled,
     whose_pool,
 )
@@ -96,13 +95,13 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
     note(figure, notes_of(outcome.pooled))
     texts = {
-        spot: f"{name_of(table, *table.label(int(c.row or 0)))}, k = {c.k}"
+        spot: f"{name_of(table, *table.curve(int(c.row or 0)).label)}, k = {c.k}"
         for c, spot in zip(chosen, spots, strict=True)
     }
-    for label in table.labels:  # where the front enters and leaves a curve
-        rows = np.flatnonzero(on_front & rows_of(table, *label)).tolist()
+    for curve in table.curves:  # where the front enters and leaves it
+        rows = np.flatnonzero(on_front & table.on(curve)).tolist()
         for row in rows[:1] + rows[-1:]:
-            texts.setdefault((float(xs[row]), float(ys[row])), f"{name_of(table, *label)}, k = {table.k[row]}")
+            texts.setdefault((float(xs[row]), float(ys[row])), f"{name_of(table, *curve.label)}, k = {table.k[row]}")
     place(figure, axes, texts, list(zip(xs.tolist(), ys.tolist(), strict=True)))
     return figure
 
@@ -113,8 +112,8 @@ def _curves(
     """Draw the rows of every curve, and return what the legend shows of each."""
     xs, ys = points
     handles: list[Artist] = []
-    for i, label in enumerate(table.labels):
-        mine, name = rows_of(table, *label), name_of(table, *label)
+    for i, curve in enumerate(table.curves):
+        mine, name = table.on(curve), name_of(table, *curve.label)
         colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
         on, off = mine & on_front, mine & feasible & ~on_front
         text = f"{name}: dominated"
@@ -178,7 +177,7 @@ def stability(
     whose = whose_pool(report.candidates) if choice.pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
     figure.suptitle(f"{whose}: {plain(found.name)}\nhow sure is the choice of {plain(name)}?", x=0.02, ha="left")
     who = (
-        f"{name_of(report.candidates, *report.candidates.label(choice.row))}, "
+        f"{name_of(report.candidates, *report.candidates.curve(choice.row).label)}, "
         if choice.pooled and choice.row is not None
         else ""
     )
@@ -194,7 +193,7 @@ def stability(
 def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
     """By row: what was chosen, in which share of the draws (%), and whether the choice is it; in table order."""
     table, shares = report.candidates, report.shares(choice)
-    order = {label: i for i, label in enumerate(table.labels)}
+    order = {curve.label: i for i, curve in enumerate(table.curves)}
 
     def place(share: Share) -> tuple[bool, int, int]:
         return share.k is None, order.get((share.model or "", share.aggregator or ""), -1), share.k or 0

@@ -20,10 +20,9 @@ from ..decide.candidates import Candidates
 from .style import (
     GREY,
     LIGHT,
-    Curve,
+    ScenarioCurve,
     axes_of,
     choice_handles,
-    curve_of,
     height,
     label_of,
     limit_text,
@@ -31,6 +30,7 @@ from .style import (
     note,
     notes_of,
     outside,
+    scenario_curve,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def space(
     """
     if axes is not None and (isinstance(axes, str) or len(axes) != 3):
         raise MooInferError(f"axes: must be three objectives, got {axes!r}")
-    shown = curve_of(report, model, aggregator, scenario)
+    shown = scenario_curve(report, model, aggregator, scenario)
     objectives = axes_of(shown.table, [None, None, None] if axes is None else list(axes))
     frame = _Frame(shown, objectives)
     figure = Figure(figsize=(9.6, 6.4))
@@ -109,7 +109,7 @@ def space(
 class _Frame:
     """Three columns of a curve, which rows fit into the picture, and how far each axis reaches."""
 
-    def __init__(self, curve: Curve, objectives: Sequence[Objective]) -> None:
+    def __init__(self, curve: ScenarioCurve, objectives: Sequence[Objective]) -> None:
         table = curve.table
         self.table, self.objectives, self.curve = table, objectives, curve
         self.values = [table.column(o.name) for o in objectives]
@@ -150,7 +150,7 @@ class _Frame:
         ]
 
 
-def _volume(table: Candidates, curve: Curve) -> FloatArray:
+def _volume(table: Candidates, curve: ScenarioCurve) -> FloatArray:
     """(n,) products over all objectives of 1 - loss under the limits of the scenario, also of infeasible rows."""
     scales = curve.outcome.scales
     left = [

@@ -60,7 +60,7 @@ def limit_text(limit: Limit, table: Candidates, prefix: str = "limit: ") -> str:
 
 
 @dataclass(frozen=True)
-class Curve:
+class ScenarioCurve:
     """One (model, aggregator) of a report in one scenario.
 
     Args:
@@ -86,12 +86,12 @@ class Curve:
     @property
     def choices(self) -> tuple[Choice, ...]:
         """One per selector."""
-        return self.outcome.choices[self.table.labels[0]]
+        return self.outcome.choices[self.table.curve(0).label]
 
     @property
     def title(self) -> str:
         """Model, aggregator and scenario."""
-        (model, aggregator) = self.table.labels[0]
+        model, aggregator = self.table.curve(0).label
         return f"{plain(model)}, {plain(aggregator)}: {plain(self.scenario.name)}"
 
     def place(self, choice: Choice) -> int:
@@ -99,19 +99,18 @@ class Curve:
         return int(np.flatnonzero(self.table.rows == choice.row)[0])
 
 
-def curve_of(report: "Report", model: str | None, aggregator: str | None, scenario: str | None) -> Curve:
+def scenario_curve(report: "Report", model: str | None, aggregator: str | None, scenario: str | None) -> ScenarioCurve:
     """Look up one (model, aggregator) and a scenario; what there is one of may be left out."""
     outcome = report.outcome(scenario)
-    given = {"model": model, "aggregator": aggregator}
+    table = report.candidates
     names: dict[str, str] = {}
-    for i, (what, name) in enumerate(given.items()):
-        known = list(dict.fromkeys(label[i] for label in report.candidates.labels))
+    for what, name, known in (("model", model, table.models), ("aggregator", aggregator, table.aggregators)):
         if name is None and len(known) > 1:
             raise MooInferError(f"the report holds {len(known)} {what}s; name one of them: {', '.join(known)}")
         if name is not None and name not in known:
             raise unknown(what, name, known)
         names[what] = name or known[0]
-    return Curve(report, outcome, report.candidates.where(**names))
+    return ScenarioCurve(report, outcome, table.where(**names))
 
 
 def outside(report: "Report") -> str:
@@ -265,21 +264,14 @@ def _set_scale(axis: Axis) -> Callable[..., None]:
     return axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
 
 
-def rows_of(table: Candidates, model: str, aggregator: str) -> Mask:
-    """(n,) which rows belong to a (model, aggregator)."""
-    found: Mask = (table.model == model) & (table.aggregator == aggregator)
-    return found
-
-
 def name_of(table: Candidates, model: str, aggregator: str) -> str:
     """A model, with its aggregator where the table has several."""
-    several = len({a for _, a in table.labels}) > 1
-    return f"{plain(model)}{f', {plain(aggregator)}' * several}"
+    return f"{plain(model)}{f', {plain(aggregator)}' * (len(table.aggregators) > 1)}"
 
 
 def whose_pool(table: Candidates) -> str:
     """Models and aggregators of a pool, in a title."""
-    models, aggregators = (list(dict.fromkeys(names)) for names in zip(*table.labels, strict=True))
+    models, aggregators = table.models, table.aggregators
     who = plain(models[0]) if len(models) == 1 else f"{len(models)} models"
     how = plain(aggregators[0]) if len(aggregators) == 1 else f"{len(aggregators)} aggregators"
     return f"{who}, {how}"

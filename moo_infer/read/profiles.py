@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from ..core.documents import read_yaml
 from ..core.errors import MooInferError
-from ..core.parts import at_least_one, uncertain
+from ..core.parts import at_least_one
+from ..core.uncertainty import uncertain
 from ..interfaces import CostModel, InferenceModel
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry

@@ -80,7 +80,7 @@ def page(report: "Report", command: str | None = None) -> str:
             for outcome in report.outcomes
         ],
         notes=Markup(to_html(report.notes)),
-        several=len({aggregator for _, aggregator in report.candidates.labels}) > 1,
+        several=len(report.candidates.aggregators) > 1,
         mapped=any(s["map"] for s in drawn["scenarios"]),
         thinned=_thinned(report, drawn),
         limits=Markup(to_html([_limits(report)])),

@@ -32,9 +32,9 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "estimator": {"name": report.estimator.name} | (drawn if report.estimator.name != "exact" else {}),
         "simulation": drawn if simulated else None,
         "remarks": [
-            {"model": e.model, "aggregator": e.aggregator, "remark": remark}
-            for e in report.candidates.estimates
-            for remark in e.remarks
+            {"model": curve.model, "aggregator": curve.aggregator, "remark": remark}
+            for curve in report.candidates.curves
+            for remark in curve.remarks
         ],
         "notes": list(report.notes),
         "models": [
@@ -78,7 +78,7 @@ def _loosened(outcome: "Outcome", relaxation: Relaxation) -> Mapping[str, Any]:
     limit = _limit(relaxation.limit)
     if relaxation.row is None or relaxation.needs is None:
         return limit | {"needs": None, "model": None, "aggregator": None, "k": None, "buys": {}}
-    model, aggregator = outcome.candidates.label(relaxation.row)
+    model, aggregator = outcome.candidates.curve(relaxation.row).label
     return limit | {
         "needs": float(relaxation.needs.worst),
         "model": model,

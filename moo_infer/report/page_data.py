@@ -52,7 +52,7 @@ def pictures(report: "Report") -> dict[str, Any]:
     choice among it.
     """
     shown = _shown(report)
-    several = len({aggregator for _, aggregator in report.candidates.labels}) > 1
+    several = len(report.candidates.aggregators) > 1
     selectors = [
         {"name": s.name, "summary": summary(s), "symbol": symbol, "glyph": glyph}
         for s, (symbol, glyph) in zip(report.selectors, _shapes([s.name for s in report.selectors]), strict=True)
@@ -99,7 +99,7 @@ def _first(report: "Report") -> int:
     for outcome in report.outcomes:
         choice = next(c for c in outcome.pooled if c.selector == report.headline)
         if choice.row is not None:
-            return report.candidates.labels.index(report.candidates.label(choice.row))
+            return report.candidates.curves.index(report.candidates.curve(choice.row))
     return 0
 
 
@@ -107,11 +107,11 @@ def _shown(report: "Report") -> list[IntArray]:
     """By curve the row numbers that are drawn: all of short curves, of long ones few, and every choice."""
     table = report.candidates
     figures = 3 * len(table.objectives) + len(report.scenarios)  # of a point: mean, low, high; feasible or not
-    most = max(LEAST, FIGURES // (figures * len(table.labels)))
+    most = max(LEAST, FIGURES // (figures * len(table.curves)))
     chosen = {c.row for c in (*report.rows, *report.recommended) if c.row is not None}
     shown = []
-    for model, aggregator in table.labels:
-        rows = table.where(model=model, aggregator=aggregator).rows
+    for curve in table.curves:
+        rows = np.flatnonzero(table.on(curve))
         if len(rows) > most:
             half = most // 2
             spaced = [np.linspace(0, len(rows) - 1, half), np.geomspace(1, len(rows), half) - 1]
@@ -128,15 +128,14 @@ def _curves(report: "Report", shown: list[IntArray], several: bool) -> list[dict
         statistic: [table.column(o.name, statistic) for o in table.objectives] for statistic in ("mean", "low", "high")
     }
     found = []
-    for (model, aggregator), rows in zip(table.labels, shown, strict=True):
-        estimate = next(e for e in table.estimates if (e.model, e.aggregator) == (model, aggregator))
+    for curve, rows in zip(table.curves, shown, strict=True):
         found.append(
             {
-                "label": f"{model}, {aggregator}" if several else model,
-                "parallelism": int(estimate.parallelism),
+                "label": ", ".join(curve.label) if several else curve.model,
+                "parallelism": int(curve.parallelism),
                 "rows": rows.tolist(),
                 "k": table.k[rows].tolist(),
-                "simulated": [bool(estimate.columns[o.name].simulated) for o in table.objectives],
+                "simulated": [bool(curve.columns[o.name].simulated) for o in table.objectives],
             }
             | {statistic: [_numbers(values[rows]) for values in of] for statistic, of in columns.items()}
         )
@@ -176,7 +175,7 @@ def _choice(report: "Report", choice: Choice) -> dict[str, Any]:
     if len(shares) > SHARES:
         rest = shares[SHARES:]
         listed.append({"text": f"{len(rest)} others", "share": sum(s.share for s in rest), "same": False})
-    labels = report.candidates.labels
+    labels = [curve.label for curve in report.candidates.curves]
     return {
         "selector": [s.name for s in report.selectors].index(choice.selector),
         "curve": None if choice.pooled else labels.index((str(choice.model), str(choice.aggregator))),
@@ -207,11 +206,11 @@ def _plane(report: "Report", found: DecisionMap) -> dict[str, Any]:
         if code < 0:
             regions.append({"curve": None, "k": None, "feasible": code == -2, "spot": None, "tone": 0.0})
             continue
-        label, k = table.label(code), int(table.k[code])
-        ks = found.labels[label]
+        curve, k = table.curve(code), int(table.k[code])
+        ks = found.labels[curve.label]
         regions.append(
             {
-                "curve": table.labels.index(label),
+                "curve": table.curves.index(curve),
                 "k": k,
                 "feasible": True,
                 "spot": _spot(inside),

@@ -13,7 +13,7 @@ from ..core.moments import Moments
 from ..core.objectives import ACCURACY, Objective
 from ..decide.choices import Choice
 from ..estimate.curves import Column
-from ..estimate.estimators import Exact
+from ..estimate.exact import Exact
 from ..interfaces import AccuracyAggregator, CostModel
 from ..profiles import ModelProfile
 from ..quantities.quantity import Query

@@ -24,7 +24,7 @@ from .wording import notebook, notes
 if TYPE_CHECKING:
     import polars
 
-    from ..estimate.estimators import Estimator
+    from ..estimate.monte_carlo import Estimator
 
 __all__ = ["Report"]
 
@@ -121,7 +121,7 @@ class Report:
         """
         at_least_one(B, "draws")
         there: list[Source] = ["parameters"] if self.redraw else []
-        if any("mean" in c.simulated for e in self.candidates.estimates for c in e.columns.values()):
+        if any("mean" in c.simulated for curve in self.candidates.curves for c in curve.columns.values()):
             there.append("simulation")
         if source is not None and source not in there:
             raise unknown("source of uncertainty", source, there)
@@ -178,7 +178,7 @@ class Report:
 
     def _ipython_key_completions_(self) -> list[str | tuple[str, ...]]:
         """The shortest names of every choice, for the completion of ``report[`` in IPython and notebooks."""
-        several = len(self.outcomes) > 1, len({aggregator for _, aggregator in self.candidates.labels}) > 1
+        several = len(self.outcomes) > 1, len(self.candidates.aggregators) > 1
         keys: list[str | tuple[str, ...]] = []
         for c in (*self.recommended, *self.rows):
             whose = () if c.pooled else (c.key[2], *[c.key[3]] * several[1])
@@ -311,7 +311,7 @@ class Report:
         """What comes from simulation anywhere in the table, as ``objective.statistic``."""
         return {
             f"{name}.{statistic}"
-            for estimate in self.candidates.estimates
-            for name, column in estimate.columns.items()
+            for curve in self.candidates.curves
+            for name, column in curve.columns.items()
             for statistic in column.simulated
         }

@@ -67,7 +67,7 @@ def headline(report: "Report", outcome: Outcome) -> str:
         return f"{scenario.name}: no recommendation: {choice.reason}."
     means = zip(report.candidates.objectives, report.candidates.means[choice.row], strict=True)
     figures = ", ".join(f"{o.name} {mean:.4g} {o.unit}".rstrip() for o, mean in means)
-    models, aggregators = (len(set(names)) for names in zip(*report.candidates.labels, strict=True))
+    models, aggregators = len(report.candidates.models), len(report.candidates.aggregators)
     pool = [f"{n} {what}" for n, what in ((models, "models"), (aggregators, "aggregators")) if n > 1]
     beyond = report.candidates.extrapolated(choice.row)
     among = f" among {' x '.join(pool)}" if pool else ""
@@ -85,7 +85,7 @@ def notes(report: "Report") -> list[str]:
     found = remarks(report)
     for outcome in report.outcomes:
         found += outcome.notes
-    if len(set(report.candidates.labels)) > len({model for model, _ in report.candidates.labels}):
+    if len(report.candidates.curves) > len(report.candidates.models):
         found.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
     if different := _different_questions(report):
         found.append(different)
@@ -136,10 +136,10 @@ def _logs(report: "Report") -> bool:
 def remarks(report: "Report") -> list[str]:
     """What the parts of the models say, each sentence once, with the models it is about."""
     whose: dict[str, list[str]] = {}
-    for estimate in report.candidates.estimates:
-        for remark in estimate.remarks:
+    for curve in report.candidates.curves:
+        for remark in curve.remarks:
             models = whose.setdefault(remark, [])
-            models += [] if estimate.model in models else [estimate.model]
+            models += [] if curve.model in models else [curve.model]
     return [f"{', '.join(models)}: {remark}." for remark, models in whose.items()]
 
 
@@ -226,7 +226,7 @@ def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Bl
         if choice.row is None:
             reasons.setdefault(choice.reason, []).append(choice.selector)
         else:
-            name = (choice.selector, *choice.candidates.label(choice.row)) if choice.pooled else choice.selector
+            name = (choice.selector, *choice.candidates.curve(choice.row).label) if choice.pooled else choice.selector
             rows.append((name, _cell(choice), *(_figures(choice, o.name) for o in objectives)))
     yield ""
     header = ("selector", "k", *(f"{o.name} {o.unit}".strip() for o in objectives))

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ..core.parts import Uncertain
+from ..core.uncertainty import Uncertain
 from ..estimate.curves import Column
-from ..estimate.estimators import Exact, Reweighted, simulate
+from ..estimate.exact import Exact
+from ..estimate.monte_carlo import simulate
+from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
 from ..quantities.bootstrap import question_weights
@@ -52,7 +54,7 @@ def assert_agreement(
     """Compare what the estimator takes as exact of some objectives with what it simulates."""
     with skipped_without_columns():
         exact = Exact().estimate(profile, aggregator, K, parallelism)
-        trials = simulate(profile, aggregator, exact.k, parallelism, TRIALS, 2, objectives).totals
+        trials = simulate(Setup(profile, aggregator, exact.k, parallelism), TRIALS, 2, objectives).totals
     for name in objectives:
         column = exact.columns[name]
         known = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}
@@ -86,11 +88,9 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
         Exact().estimate(profile, aggregator, K, 2)
     values, questions = profile.draw(3, 0), model.queries().questions
     weights = question_weights(questions, 3, 0) if len(questions) > 1 else None
-    for b, together in enumerate(Exact().redraw(profile, aggregator, K, 2, 3, 0)):
-        drawn = profile.at({p: float(v[b]) for p, v in values.items()})
-        if weights is not None:
-            drawn = drawn.of(Reweighted(drawn.inference, weights[b]))
-        alone = Exact().moments(drawn, aggregator, together.k, 2)
+    for b, together in enumerate(Exact().redraw(Setup(profile, aggregator, K, 2), 3, 0)):
+        drawn = Setup(profile.at({p: float(v[b]) for p, v in values.items()}), aggregator, together.k, 2)
+        alone = Exact().moments(drawn if weights is None else drawn.with_weights(weights[b]))
         for name, column in together.columns.items():
             one = Column(alone[name])
             # A law that is normal in one draw may not be so in all, so less may be exact of three.

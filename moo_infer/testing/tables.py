@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..core.errors import NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit
 from ..decide.candidates import Candidates
-from ..estimate.curves import Column, Estimate
+from ..estimate.curves import Column, Curve
 from ..interfaces import Selector
 
 __all__ = ["answer_of", "tables"]
@@ -70,11 +70,11 @@ def tables() -> Iterator[tuple[str, Candidates]]:
 def _pool() -> Candidates:
     k, cost, accuracy = _bent(5)
 
-    def estimate(model: str, factor: float) -> Estimate:
+    def curve(model: str, factor: float) -> Curve:
         columns = {"cost": cost * factor, "latency": cost, "accuracy": accuracy ** (1 / factor)}
-        return Estimate(model, "aggregator", 1, k, {name: Column.constant(v) for name, v in columns.items()})
+        return Curve(model, "aggregator", 1, k, {name: Column.constant(v) for name, v in columns.items()})
 
-    return Candidates([COST, LATENCY, ACCURACY], [estimate("small", 1.0), estimate("large", 3.0)])
+    return Candidates([COST, LATENCY, ACCURACY], [curve("small", 1.0), curve("large", 3.0)])
 
 
 def answer_of(selector: Selector, table: Candidates) -> int | str:

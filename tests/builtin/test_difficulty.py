@@ -19,7 +19,8 @@ from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.difficulty import Beta, DifficultyClasses
 from moo_infer.builtin.lengths import LognormalLengths
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
+from moo_infer.estimate.setup import Setup
 
 LENGTHS = {
     "tokens_in_mean": 500.0,
@@ -233,7 +234,7 @@ def test_uncertain_mean_and_concentration_are_drawn():
     uncertain = {"inference.mean": Uncertain(se=0.05), "inference.concentration": Uncertain(low=1.0, high=4.0)}
     mine = profile(Beta(mean=0.25, concentration=2.0), uncertain=uncertain)
     drawn = mine.draw(5, 0)
-    for b, table in enumerate(Exact().redraw(mine, Coverage(), K, 1, 5, 0)):
+    for b, table in enumerate(Exact().redraw(Setup(mine, Coverage(), K, 1), 5, 0)):
         mean, s = (float(drawn[f"inference.{name}"][b]) for name in ("mean", "concentration"))
         alone = accuracy(Beta(a=mean * s, b=(1 - mean) * s), Coverage(), K).mean
         np.testing.assert_allclose(table.columns["accuracy"].mean, alone, rtol=1e-12)
@@ -292,7 +293,7 @@ def test_uncertain_numbers_of_a_beta_law_are_drawn():
     uncertain = {"inference.a": Uncertain(low=0.3, high=0.7)}
     mine = profile(Beta(a=0.5, b=1.5, tokens_out_mean=1000.0), (LinearCost(1e-6, 1e-5),), uncertain)
     (drawn,) = mine.draw(5, 0).values()
-    tables = Exact().redraw(mine, Coverage(), K, 1, 5, 0)
+    tables = Exact().redraw(Setup(mine, Coverage(), K, 1), 5, 0)
     for a, table in zip(drawn, tables, strict=True):
         alone = accuracy(Beta(a=float(a), b=1.5), Coverage(), K).mean
         np.testing.assert_allclose(table.columns["accuracy"].mean, alone, rtol=1e-12)

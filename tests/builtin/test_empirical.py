@@ -27,7 +27,8 @@ from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK
 from moo_infer.builtin.prices import ApiCost, LongContext
 from moo_infer.builtin.rate_limits import RateLimited
 from moo_infer.core.errors import NothingPossible
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
+from moo_infer.estimate.setup import Setup
 from moo_infer.interfaces import AccuracyAggregator, CostModel
 from moo_infer.quantities.bootstrap import question_weights
 
@@ -91,10 +92,12 @@ COSTS = [
 def test_moments_are_those_over_every_subset_of_the_samples(part):
     samples = log(n=4)
     if isinstance(part, AccuracyAggregator):
-        found = Exact().moments(ModelProfile("mine", Empirical(answered(samples)), ()), part, K, 2)["accuracy"]
+        found = Exact().moments(Setup(ModelProfile("mine", Empirical(answered(samples)), ()), part, K, 2))["accuracy"]
         samples = answered(samples)
     else:
-        found = Exact().moments(ModelProfile("mine", Empirical(samples), (part,)), OneCall(), K, 2)[part.objective.name]
+        found = Exact().moments(Setup(ModelProfile("mine", Empirical(samples), (part,)), OneCall(), K, 2))[
+            part.objective.name
+        ]
     expected = np.array([over_all_orders(part, samples, k) for k in K.tolist()])
     assert found.mean == pytest.approx(expected[:, 0], rel=1e-12)
     if found.std is not None:
@@ -195,7 +198,7 @@ def test_an_uncertain_price_beside_a_log_is_drawn_with_its_questions():
     uncertain = {"costs[0].usd_per_output_token": Uncertain(se=1e-6)}
     profile = ModelProfile("mine", Empirical(log()), (LinearCost(0.0, 1e-5),), uncertain=uncertain)
     k = np.array([1, 3])
-    redrawn = list(Exact().redraw(profile, Coverage(), k, 1, 30, 5))
+    redrawn = list(Exact().redraw(Setup(profile, Coverage(), k, 1), 30, 5))
     prices = profile.draw(30, 5)["costs[0].usd_per_output_token"]
     weights = question_weights([f"q{i}" for i in range(4)], 30, 5)
     tokens = np.array([log()["output_tokens"][log().question == q].mean() for q in range(4)])
@@ -265,7 +268,11 @@ def test_models_that_cannot_vote_are_left_out_of_a_comparison_aloud():
     ]
     with pytest.warns(UserWarning, match="left out: b: no vote"):
         report = Pipeline(["one-call", "plurality-vote"], k=[1, 3]).run(profiles, Scenario("any"))
-    assert report.candidates.labels == [("a", "one-call"), ("a", "plurality-vote"), ("b", "one-call")]
+    assert [c.label for c in report.candidates.curves] == [
+        ("a", "one-call"),
+        ("a", "plurality-vote"),
+        ("b", "one-call"),
+    ]
 
 
 def test_a_vote_beside_a_model_without_answers_is_left_out_aloud():
@@ -273,15 +280,15 @@ def test_a_vote_beside_a_model_without_answers_is_left_out_aloud():
     logged = ModelProfile("logged", Empirical(answered(log())), (LoggedCost(),))
     with pytest.warns(UserWarning, match="left out: the draws have no column 'answer'"):
         report = Pipeline(["one-call", "plurality-vote"], k=[1, 3]).run([plain, logged], Scenario("any"))
-    assert ("plain", "plurality-vote") not in report.candidates.labels
-    assert len(report.candidates.labels) == 3
+    assert ("plain", "plurality-vote") not in [c.label for c in report.candidates.curves]
+    assert len([c.label for c in report.candidates.curves]) == 3
 
 
 def test_redraws_weigh_the_questions_as_the_bootstrap_does():
     samples = log()
     profile = ModelProfile("mine", Empirical(samples), (LoggedCost(), LoggedLatency()))
     k = np.array([1, 3, 5])
-    redrawn = list(Exact().redraw(profile, Coverage(), k, 1, 20, 7))
+    redrawn = list(Exact().redraw(Setup(profile, Coverage(), k, 1), 20, 7))
     weights = question_weights(samples.questions, 20, 7)
     per_question = np.stack(
         [

@@ -13,7 +13,8 @@ from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.lengths import LognormalLengths
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
+from moo_infer.estimate.setup import Setup
 
 K = np.array([1, 2, 16])
 PLAIN = LognormalLengths(tokens_in_mean=500, tokens_out_mean=2000, accuracy_mean=0.8, accuracy_std=0.1)
@@ -183,7 +184,7 @@ def test_uncertain_numbers_are_drawn(model, field):
     uncertain = {f"inference.{field}": Uncertain(low=0.5, high=1.5) if "cv" in field else Uncertain(se=300)}
     profile = ModelProfile("m", model, (LinearCost(2.0, 1.0),), uncertain=uncertain)
     (drawn,) = profile.draw(7, 0).values()
-    tables = list(Exact().redraw(profile, Coverage(), K, 1, 7, 0))
+    tables = list(Exact().redraw(Setup(profile, Coverage(), K, 1), 7, 0))
     for value, table in zip(drawn, tables, strict=True):
         alone = column(replace(model, **{field: float(value)}))
         np.testing.assert_allclose(table.columns["cost"].mean, alone.mean, rtol=1e-9)

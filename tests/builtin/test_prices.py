@@ -24,7 +24,8 @@ from moo_infer.builtin.gpus import GpuCost
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.lengths import LognormalLengths, percent, share_above
 from moo_infer.builtin.prices import ApiCost, LongContext
-from moo_infer.core.parts import Uncertain, build
+from moo_infer.core.parts import build
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.quantities.samples import Samples
 
 GPT_5 = Gaussian(1024, 64, 2048, 128, 0.94, 0.02)

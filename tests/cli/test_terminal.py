@@ -344,7 +344,7 @@ def test_explorer_shows_names_escaped(report, files):
     for label in labels:
         clean(label, lines=False)
     explorer.model.value = EVIL["escape"]
-    assert EVIL["escape"] in [model for model, _ in explorer.report.candidates.labels]
+    assert EVIL["escape"] in explorer.report.candidates.models
     for widget in (explorer.answer, explorer.tables):
         clean(widget.value)
     explorer.model.value = NAMES[6]
@@ -383,6 +383,6 @@ def test_a_line_end_within_a_text_is_data():
 def test_samples_of_a_log_say_their_name_escaped():
     log = Samples("m\x1b[2J", ["q"], np.zeros(3, dtype=int), np.array([1.0, 0, 1]))
     report = Pipeline(models={"m": ModelProfile("m\u202e", Empirical(log), ())}, scenarios={}, k=[1, 2]).candidates()
-    assert report.labels[0][0] == "m\u202e"
+    assert report.models[0] == "m\u202e"
     pipeline = Pipeline("coverage", k=[1, 2], models={"m": ModelProfile("m\u202e", Empirical(log), ())})
     clean(pipeline.run("m", Scenario("s", {}, {})).to_text())

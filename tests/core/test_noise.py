@@ -28,7 +28,8 @@ from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.builtin.rate_limits import RateLimited
 from moo_infer.core.noise import condensed, noisy_sum, ratio_at, ratio_moments
 from moo_infer.core.streams import Streams
-from moo_infer.estimate.estimators import simulate
+from moo_infer.estimate.monte_carlo import simulate
+from moo_infer.estimate.setup import Setup
 
 K = np.array([1, 4, 8])
 RATIOS = (0.5, 0.8, 1.0, 1.2, 3.0)
@@ -197,7 +198,7 @@ class Wait(CostModel):
 
 def drawn(model, parts=(), trials=500, objectives=("accuracy",), seed=3):
     profile = ModelProfile("mine", model, (Wait(), *parts))
-    return simulate(profile, BestOfK(), K, 1, trials, seed, objectives).totals
+    return simulate(Setup(profile, BestOfK(), K, 1), trials, seed, objectives).totals
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class Constant(InferenceModel):
 
 def test_every_model_gets_the_same_noise_from_a_stream_of_its_own(monkeypatch):
     """Uniform in [0, 1), and the same for all models of a seed, whatever they draw."""
-    monkeypatch.setattr("moo_infer.estimate.estimators.BLOCK", 500)
+    monkeypatch.setattr("moo_infer.estimate.monte_carlo.BLOCK", 500)
     u = Streams(3, (3, 0), 500).random((500, 8))
     for model in (CHAT, Constant(), Empirical(LOG)):
         found = drawn(model, objectives=["latency"])["latency"]
@@ -221,7 +222,7 @@ def test_every_model_gets_the_same_noise_from_a_stream_of_its_own(monkeypatch):
 
 def test_noise_changes_no_other_draw(monkeypatch):
     """What models draw is what their own generator gives."""
-    monkeypatch.setattr("moo_infer.estimate.estimators.BLOCK", 500)
+    monkeypatch.setattr("moo_infer.estimate.monte_carlo.BLOCK", 500)
     tokens = CHAT.sample(Streams(3, (0, 0), 500), 500, 8)
     expected = np.maximum.accumulate(tokens.accuracy, axis=1)[:, K - 1]
     np.testing.assert_array_equal(drawn(CHAT)["accuracy"], expected)
@@ -245,7 +246,10 @@ def test_noise_does_not_make_unknown_tokens_known():
     log = Samples("mine", ["q1", "q2"], np.repeat([0, 1], 8), np.ones(16), {"latency_s": np.ones(16)})
     with pytest.raises(MissingColumn, match="no column 'tokens_in', needed by cost model 'slots' from inference model"):
         simulate(
-            ModelProfile("mine", Empirical(log), (Slots(**CALL, ratios=RATIOS),)), Coverage(), K, 4, 5, 0, ["latency"]
+            Setup(ModelProfile("mine", Empirical(log), (Slots(**CALL, ratios=RATIOS),)), Coverage(), K, 4),
+            5,
+            0,
+            ["latency"],
         )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from moo_infer import COST, CostModel, Limit, MooInferError, Scenario, Selector
 from moo_infer.builtin.costs import LinearCost
-from moo_infer.core.parts import AtLeastOne, NonNegative, Positive, Share, Uncertain, at_least_one, bounds, build, check
+from moo_infer.core.parts import AtLeastOne, NonNegative, Positive, Share, at_least_one, bounds, build, check
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.read.by_hand import by_hand
 
 

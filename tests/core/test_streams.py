@@ -24,7 +24,8 @@ from moo_infer.builtin.latencies import Slots
 from moo_infer.builtin.queueing import Loaded
 from moo_infer.builtin.rate_limits import RateLimited
 from moo_infer.core.streams import BROADCAST, WHOLE, WITHOUT_SIZE, Streams
-from moo_infer.estimate.estimators import BLOCK, simulate
+from moo_infer.estimate.monte_carlo import BLOCK, simulate
+from moo_infer.estimate.setup import Setup
 from moo_infer.testing import MODELS
 
 REGISTRY = Registry(entry_points=False)
@@ -114,7 +115,9 @@ def test_parts_of_others_need_not_know():
 
 def test_blocks_are_independent_of_each_other():
     """Each has numbers of its own, so that twice as many trials say more."""
-    totals = simulate(ModelProfile("mine", Naive(), ()), BestOfK(), np.array([1]), 1, 4 * BLOCK, 0, ["accuracy"]).totals
+    totals = simulate(
+        Setup(ModelProfile("mine", Naive(), ()), BestOfK(), np.array([1]), 1), 4 * BLOCK, 0, ["accuracy"]
+    ).totals
     blocks = totals["accuracy"].reshape(4, BLOCK)
     assert np.abs(np.corrcoef(blocks)[np.triu_indices(4, 1)]).max() < 0.2
 

@@ -3,7 +3,7 @@ import pytest
 
 from moo_infer import COST, Candidates, Limit, MooInferError, Objective
 from moo_infer.core.objectives import ACCURACY
-from moo_infer.estimate.curves import Column, Estimate, Trials
+from moo_infer.estimate.curves import Column, Curve, Trials
 
 
 def table(means=((0.1, 0.6), (0.4, 0.95), (0.9, 0.99)), **given):
@@ -16,7 +16,7 @@ def estimate(model, k, cost, trials=None):
         name: Column.constant(v) if trials is None else Column(None, Trials({name: trials}), name)
         for name, v in {"cost": np.array(cost), "accuracy": np.full(len(k), 0.5)}.items()
     }
-    return Estimate(model, "best-of-k", 2, k, columns)
+    return Curve(model, "best-of-k", 2, k, columns)
 
 
 def test_rows_are_ordered_by_k_then_model():
@@ -24,7 +24,7 @@ def test_rows_are_ordered_by_k_then_model():
     assert both.k.tolist() == [1, 2, 2, 4]
     assert both.model.tolist() == ["a", "b", "a", "b"]
     assert both.column("cost").tolist() == [3.0, 1.0, 4.0, 2.0]
-    assert both.labels == [("b", "best-of-k"), ("a", "best-of-k")]
+    assert [c.label for c in both.curves] == [("b", "best-of-k"), ("a", "best-of-k")]
 
 
 def test_losses_are_shares_of_the_limit_and_distances_from_ideal():
@@ -96,7 +96,7 @@ def test_limits_on_quantiles_hold_the_quantile():
         (lambda: table(k=[1, 2]), r"k must be \(3,\) like the rows of means, got \(2,\)"),
         (lambda: table([(np.nan, 0.5)]), "cost of model at k = 1 must be finite, got nan"),
         (lambda: Candidates.from_means([COST, COST], [[1, 2]]), "different names, got cost twice"),
-        (lambda: Candidates([COST], []), "needs at least one estimate"),
+        (lambda: Candidates([COST], []), "needs at least one curve"),
     ],
 )
 def test_nonsense_is_refused_in_words(call, message):

@@ -19,7 +19,7 @@ from moo_infer import (
 )
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 
 

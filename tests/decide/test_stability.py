@@ -20,7 +20,7 @@ from moo_infer import (
 )
 from moo_infer.builtin.costs import LinearCost, LinearLatency
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
 
 SELECTORS = ["max-accuracy", "max-cube", "utopia", "knee", "min-cost"]
 
@@ -275,6 +275,6 @@ def test_draws_in_several_goes_are_the_same_draws(monkeypatch):
     scenario = Scenario("s", {"cost": 0.3}, {"accuracy": {"p20": 0.97}})
     pipeline = Pipeline("coverage", "min-cost", estimator=Exact(trials=100), k=[1, 2, 3])
     once = pipeline.run(MODELS[:1], scenario).stability(30).shares
-    monkeypatch.setattr("moo_infer.estimate.estimators.AT_ONCE", 3 * 4)
+    monkeypatch.setattr("moo_infer.estimate.exact.AT_ONCE", 3 * 4)
     assert pipeline.run(MODELS[:1], scenario).stability(30).shares == once
     assert len(once["s", "min-cost", None, None]) > 1

@@ -25,7 +25,8 @@ from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import DifficultyClasses
 from moo_infer.builtin.empirical import Empirical
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
+from moo_infer.estimate.setup import Setup
 
 GRID = np.arange(4, 129, 4)
 
@@ -95,7 +96,7 @@ def test_exact_lists_what_it_simulates():
 
 
 def test_nothing_is_simulated_that_is_not_asked_for(monkeypatch):
-    monkeypatch.setattr("moo_infer.estimate.estimators.simulate", None)
+    monkeypatch.setattr("moo_infer.estimate.monte_carlo.simulate", None)
     table = Pipeline("majority-vote").candidates("gpt-5")
     assert table.column("cost", "low").shape == table.column("accuracy").shape
     with pytest.raises(TypeError, match="not callable"):
@@ -288,7 +289,7 @@ def test_profiles_are_not_touched():
 
 
 def test_blocks_differ_and_none_is_lost(monkeypatch, profile):
-    monkeypatch.setattr("moo_infer.estimate.estimators.BLOCK", 64)
+    monkeypatch.setattr("moo_infer.estimate.monte_carlo.BLOCK", 64)
     exact = Pipeline(k=[1, 4]).candidates(profile())
     table = Pipeline(estimator=MonteCarlo(1000), k=[1, 4]).candidates(profile())  # 62 blocks of 16, one of 8
     for objective in ("accuracy", "cost", "latency"):
@@ -373,7 +374,7 @@ def test_moments_of_a_wrong_shape_are_refused_whatever_the_queries(kind, shape, 
 
 
 def test_a_mean_costs_no_simulation(monkeypatch):
-    monkeypatch.setattr("moo_infer.estimate.estimators.simulate", None)
+    monkeypatch.setattr("moo_infer.estimate.monte_carlo.simulate", None)
     report = Pipeline("majority-vote").run("gpt-5", "essay-feedback")
     assert report["utopia"].accuracy.mean > 0.9
     assert "essay-feedback: use gpt-5" in report.to_text()
@@ -383,7 +384,7 @@ def test_a_draw_is_simulated_with_its_own_numbers_and_has_its_own_quantiles(prof
     paths = ("inference.accuracy_mean", "costs[0].usd_per_output_token")
     mine = replace(profile(), uncertain=dict(zip(paths, (Uncertain(se=0.05), Uncertain(se=1e-6)), strict=True)))
     k, values = np.array([1, 4]), mine.draw(3, 7)
-    for b, drawn in enumerate(Exact(200).redraw(mine, Coverage(), k, 1, 3, 7)):
+    for b, drawn in enumerate(Exact(200).redraw(Setup(mine, Coverage(), k, 1), 3, 7)):
         alone = Exact(200).estimate(mine.at({path: float(v[b]) for path, v in values.items()}), Coverage(), k, 1)
         assert drawn.columns["accuracy"].simulated == ("low", "high")
         low, expected = (e.columns["accuracy"].quantile(0.1) for e in (drawn, alone))

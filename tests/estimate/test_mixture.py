@@ -115,7 +115,7 @@ def test_parts_that_answer_otherwise_with_arrays_are_refused():
 
 def test_many_queries_are_asked_for_in_parts(monkeypatch):
     whole = moments(Reads("tokens_out"))
-    monkeypatch.setattr("moo_infer.estimate.calls.AT_ONCE", 4)  # two queries at two values of k
+    monkeypatch.setattr("moo_infer.estimate.exact.AT_ONCE", 4)  # two queries at two values of k
     parts = moments(Reads("tokens_out"))
     assert ASKED == [1, 2, 1, 1, 1]
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-14)

@@ -19,7 +19,8 @@ from moo_infer import (
 )
 from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.costs import LinearCost
-from moo_infer.core.parts import NonNegative, Uncertain
+from moo_infer.core.parts import NonNegative
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.quantities.laws import ClippedNormal
 
 

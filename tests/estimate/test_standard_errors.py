@@ -24,6 +24,7 @@ from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.preferences import CheapestWithin
 from moo_infer.estimate.mixture import between_questions
+from moo_infer.estimate.setup import Setup
 from moo_infer.quantities.bootstrap import question_weights
 
 K = np.array([1, 3, 6])
@@ -176,7 +177,7 @@ def test_draws_of_the_questions_have_the_errors_of_their_weights():
     samples = log(Q=30)
     by_question = question_by_question(samples, Coverage())
     weights = question_weights(samples.questions, 5, 3)
-    drawn = Exact().redraw(profile(samples), Coverage(), K, 1, 5, 3)
+    drawn = Exact().redraw(Setup(profile(samples), Coverage(), K, 1), 5, 3)
     for w, estimate in zip(weights, drawn, strict=True):
         mean = w @ by_question
         variance = w @ (by_question - mean) ** 2 / (1 - w @ w)

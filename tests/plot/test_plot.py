@@ -26,7 +26,7 @@ from moo_infer import (
     builtin_models,
     builtin_scenarios,
 )
-from moo_infer.core.parts import Uncertain
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
 from moo_infer.plot.labels import place
@@ -417,7 +417,7 @@ def test_stability_that_is_not_there_is_refused(unsure, draws, options, message)
 def every(report):
     """Every kind of picture a report has."""
     scenario = report.scenarios[0].name
-    model, aggregator = report.candidates.labels[0]
+    model, aggregator = report.candidates.curve(0).label
     one = {"model": model, "aggregator": aggregator, "scenario": scenario}
     yield page(report, **one)
     yield curve(report, **one)

@@ -52,7 +52,7 @@ def test_the_page_is_one_file_of_moderate_size(text):
 def test_the_answer_comes_first_and_every_choice_is_in_the_tables(text, report):
     assert body(text).index("use nemotron-nano-9b-v2 with k = 4 samples") < body(text).index("<table>")
     for scenario in report.scenarios:
-        for model, _ in report.candidates.labels:
+        for model in report.candidates.models:
             mine = [c for c in report.rows if (c.scenario, c.model) == (scenario.name, model)]
             cells = "".join(f"<td>{c.k or '-'}{'*' * bool(c.remarks)}</td>" for c in mine)
             assert f'<tr><th scope="row">{model}</th>{cells}</tr>' in text, (scenario.name, model)
@@ -92,7 +92,7 @@ def test_uncertain_numbers_and_simulated_figures_say_so(cli, tmp_path):
 def test_the_pictures_hold_every_figure_and_every_choice(text, report):
     drawn, table = data(text), report.candidates
     assert [o["name"] for o in drawn["objectives"]] == [o.name for o in table.objectives]
-    for curve, (model, _) in zip(drawn["curves"], table.labels, strict=True):
+    for curve, (model, _) in zip(drawn["curves"], [c.label for c in table.curves], strict=True):
         view = table.where(model=model)
         assert curve["k"] == view.k.tolist()
         np.testing.assert_allclose(np.transpose(curve["mean"]), view.means, rtol=1e-5)
@@ -105,7 +105,7 @@ def test_the_pictures_hold_every_figure_and_every_choice(text, report):
         assert [c["row"] for c in found["choices"]] == chosen
         cells = {(r["curve"], r["k"]) for r in found["map"]["regions"]}
         choice = report.choice("utopia", scenario=scenario.name)
-        assert (table.labels.index((choice.model, choice.aggregator)), choice.k) in cells
+        assert ([c.label for c in table.curves].index((choice.model, choice.aggregator)), choice.k) in cells
 
 
 def test_what_is_unknown_is_null_not_nan():

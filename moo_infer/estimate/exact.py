@@ -1,0 +1,235 @@
+"""Exact moments: asks the parts what they know, and simulates the rest."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from itertools import repeat
+from operator import add
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import MooInferError, NotExact
+from ..core.moments import Moments
+from ..core.objectives import ACCURACY, Objective
+from ..quantities.bootstrap import question_weights
+from ..quantities.by_law import LawQuery
+from ..quantities.quantity import Query
+from ..quantities.queries import Axis, Recorder, law_rows
+from ..quantities.samples import Samples
+from .calls import AT_ONCE, agree, checked_moments, guarded, in_arrays
+from .curves import Curve, MomentSource
+from .mixture import mixed, over_questions, summed_by_question
+from .monte_carlo import Estimator
+from .setup import Part, Setup
+
+__all__ = ["Exact", "MomentCache"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Exact(Estimator):
+    """Exact moments where the parts know them; only what is missing is simulated, and listed as such.
+
+    >>> Exact()
+    Exact(trials=10000, seed=0)
+    """
+
+    name = "exact"
+
+    def moments(self, setup: Setup, cache: "MomentCache | None" = None, draws: int = 1) -> dict[str, Moments | None]:
+        """Ask the parts.
+
+        Args:
+            setup: which parts, at which k.
+            cache: keeps what they say of every question of a log, for draws that weigh them anew.
+            draws: B, where the profile holds (B, 1) numbers.
+        """
+        asked = _Asked(setup, cache or MomentCache(), draws)
+        moments = {ACCURACY.name: asked.moments(setup.aggregator, ACCURACY)}
+        for objective, parts in setup.costs.items():
+            each = [asked.moments(part, objective) for part in parts]
+            moments[objective.name] = summed_by_question(_sum(each), each)
+        return moments
+
+    def redraw(self, setup: Setup, B: int, seed: int) -> Iterator[Curve]:
+        """Estimate a curve for B draws of what is uncertain in it, all at once where the parts allow it.
+
+        All curves have the k that can be had at the given values, so that all tables have the same rows.
+        """
+        draws = SetupDraws.of(setup, B, seed)
+        if draws is None:
+            return repeat(self.curve(setup), B)
+        cache = MomentCache(setup.parts)
+        if draws.separate:
+            return (self._drawn(draws, b, cache) for b in range(B))
+        return self._in_chunks(draws, B, cache)
+
+    def _drawn(self, draws: "SetupDraws", b: int, cache: "MomentCache") -> Curve:
+        """The curve of one draw."""
+        setup = draws[b]
+        source = MomentSource(partial(self.moments, setup), self.moments(setup, cache))
+        possible = setup.notes.possible if draws.setup.notes.bounded else np.ones(len(setup.k), dtype=bool)
+        return replace(self._curve(setup, source), possible=possible)
+
+    def _in_chunks(self, draws: "SetupDraws", B: int, cache: "MomentCache") -> Iterator[Curve]:
+        """Curves of draws, a few hundred at once so that memory stays bounded; alone where a part takes no arrays."""
+        step = max(1, AT_ONCE // len(draws.setup.k))
+        for start in range(0, B, step):
+            chunk = range(start, min(start + step, B))
+            try:
+                source = MomentSource(partial(self.moments, draws.together(chunk), draws=len(chunk)))
+                known = source.moments
+            except MooInferError:  # a part that takes no arrays
+                yield from (self._drawn(draws, b, cache) for b in chunk)
+                continue
+            for i in {0, len(chunk) - 1}:
+                alone = self.moments(draws[chunk[i]])
+                for name, moments in known.items():
+                    agree(moments, i, len(chunk), alone[name], f"{name} of {draws.setup.profile.name!r}")
+            yield from (self._curve(draws.setup, source, draws.values_of(b), i) for i, b in enumerate(chunk))
+
+
+@dataclass(frozen=True, eq=False)
+class SetupDraws:
+    """Draws of what is uncertain in a setup: numbers of its profile, and which questions were asked.
+
+    Args:
+        setup: at the given values.
+        values: (B,) by path.
+        weights: (B, Q), shares of the questions of a log; None without one.
+    """
+
+    setup: Setup
+    values: Mapping[str, FloatArray]
+    weights: FloatArray | None
+
+    @classmethod
+    def of(cls, setup: Setup, B: int, seed: int) -> "SetupDraws | None":
+        """Draw; None where nothing is uncertain."""
+        values, questions = setup.profile.draw(B, seed), setup.queries.questions
+        weights = question_weights(questions, B, seed) if len(questions) > 1 else None
+        if not values and weights is None:
+            return None
+        return cls(replace(setup, k=setup.k[setup.notes.possible]), values, weights)
+
+    def values_of(self, b: int) -> dict[str, float]:
+        """Return the numbers of one draw, by path."""
+        return {path: float(values[b]) for path, values in self.values.items()}
+
+    def __getitem__(self, b: int) -> Setup:
+        drawn = self.setup.with_values(self.values_of(b))
+        return drawn if self.weights is None else drawn.with_weights(self.weights[b])
+
+    def together(self, chunk: range) -> Setup:
+        """Return a setup whose profile holds the (B, 1) numbers of B draws."""
+        drawn = {path: values[chunk.start : chunk.stop, None] for path, values in self.values.items()}
+        return guarded(partial(self.setup.with_values, drawn), self.setup.profile.name)
+
+    @property
+    def separate(self) -> bool:
+        """Whether the draws are to be asked for one after the other: queries differ, or notes exclude some k."""
+        largest = {path: float(values.max()) for path, values in self.values.items()}  # a spread may start at 0
+        differ = self.setup.queries.differ or self.setup.with_values(largest).queries.differ
+        return differ or self.setup.notes.bounded
+
+
+class MomentCache:
+    """Moments (Q, n) of the questions of a log, kept for draws that weigh them anew.
+
+    Args:
+        parts: those that are the same in all draws.
+    """
+
+    def __init__(self, parts: Sequence[Part] = ()) -> None:
+        self.parts = parts
+        self.moments: dict[tuple[Samples, int], Moments | None] = {}
+
+    def ask(self, part: Part, samples: Samples, compute: Callable[[], Moments | None]) -> Moments | None:
+        """Return what the part says of the questions of a log."""
+        place = next((i for i, kept in enumerate(self.parts) if kept is part or kept == part), None)
+        if place is None:
+            return compute()
+        key = samples, place  # which are kept by that, so that no others take their place
+        if key not in self.moments:
+            self.moments[key] = compute()
+        return self.moments[key]
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Asks parts of a setup for exact moments over all queries; arguments as in `Exact.moments`."""
+
+    setup: Setup
+    cache: MomentCache
+    draws: int
+
+    def moments(self, part: Part, objective: Objective) -> Moments | None:
+        """Return the moments of a part; None where they must be simulated."""
+        queries, n = self.setup.queries, len(self.setup.k)
+        given = partial(self._given, part, objective)
+        if queries.samples is not None:
+            Q = len(queries.weights)
+            moments = self.cache.ask(part, queries.samples, lambda: given(queries.query, Q))
+            if moments is None:
+                return None
+            std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
+            return over_questions(queries.weights, np.broadcast_to(moments.mean, (Q, n)), std)
+        if not queries.axes:
+            return given(LawQuery(queries.laws), self.draws)
+        try:
+            return self._over_axes(given, self.setup.part_name(part))
+        except NotExact:
+            return None
+
+    def _given(self, part: Part, objective: Objective, query: Query, rows: int) -> Moments | None:
+        """Moments given so many queries or draws at once."""
+        compute, name = partial(self.setup.exact, part, query), self.setup.part_name(part)
+        try:
+            return checked_moments(compute, self.setup.k, objective, name, rows)
+        except NotExact:
+            return None
+
+    def _over_axes(self, given: Callable[[Query, int], Moments | None], name: str) -> Moments | None:
+        """Mix the moments given the query over the axes along which something differs that the part reads."""
+        queries = self.setup.queries
+        differing = frozenset(column for axis in queries.axes for column in axis.laws)
+        first = {column: law_rows(law, slice(0, 1)) for axis in queries.axes for column, law in axis.laws.items()}
+        probe = Recorder({**queries.laws, **first}, differing)
+        moments = given(LawQuery(probe), 1)
+        axis = None if moments is None else queries.product(probe.read, probe.bends)
+        while axis is not None:
+            seen = Recorder({**queries.laws, **first, **axis.laws}, differing, {*probe.read}, {**probe.bends})
+            moments = _along(given, axis, seen, len(self.setup.k), name)
+            if not (seen.read & differing) - probe.read:  # else it reads more of other queries: once more, with all
+                return moments
+            probe = seen
+            axis = queries.product(probe.read, probe.bends)
+        return moments
+
+
+def _along(
+    given: Callable[[Query, int], Moments | None], axis: Axis, laws: Recorder, n: int, name: str
+) -> Moments | None:
+    """Moments given each query of an axis, mixed: many at once where the part takes arrays, else one by one."""
+
+    def of(rows: slice, count: int) -> Moments | None:
+        some = {column: law_rows(law, rows) if column in axis.laws else law for column, law in laws.laws.items()}
+        return given(LawQuery(replace(laws, laws=some)), count)
+
+    Q, means, stds = len(axis.weights), [], []
+    for count, moments in in_arrays(of, Q, max(1, AT_ONCE // n), name):
+        if moments is None:
+            return None
+        means.append(np.broadcast_to(moments.mean, (count, n)))
+        stds.append(None if moments.std is None else np.broadcast_to(moments.std, (count, n)))
+    known_stds = [std for std in stds if std is not None]
+    std = np.concatenate(known_stds) if len(known_stds) == len(stds) else None
+    return mixed(axis.weights, np.concatenate(means), std)
+
+
+def _sum(moments: Sequence[Moments | None]) -> Moments | None:
+    """Moments of the sum of parts that read the same draws; None where one is not known."""
+    known = [m for m in moments if m is not None]
+    return None if len(known) < len(moments) else reduce(add, known)

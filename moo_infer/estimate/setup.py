@@ -1,0 +1,204 @@
+"""What one curve is estimated from, and what its parts have to say of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.draws import Draws
+from ..core.errors import MooInferError, NothingPossible
+from ..core.moments import Moments
+from ..core.objectives import ACCURACY, Objective
+from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
+from ..profiles import ModelProfile
+from ..quantities.by_samples import draw_samples
+from ..quantities.quantity import Query
+from ..quantities.queries import Note, Queries
+from .calls import guarded
+
+__all__ = ["Notes", "Part", "Reweighted", "Setup", "part_name"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Part = AccuracyAggregator | CostModel
+
+
+@dataclass(frozen=True, eq=False)
+class Notes:
+    """What the parts of a setup have to say.
+
+    Args:
+        texts: each sentence once.
+        possible: (n,) which numbers of inferences can be had.
+        bounded: whether that depends on more than how far the model goes.
+    """
+
+    texts: tuple[str, ...]
+    possible: BoolArray
+    bounded: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What one curve is estimated from: a profile and an aggregator at n values of k.
+
+    Args:
+        profile: the model.
+        aggregator: how its inferences are combined.
+        k: (n,) ascending numbers of inferences, >= 1.
+        parallelism: P, how many inferences run at a time, >= 1.
+    """
+
+    profile: ModelProfile
+    aggregator: AccuracyAggregator
+    k: IntArray
+    parallelism: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # what is computed is so again
+
+    @property
+    def name(self) -> str:
+        """Name of the profile and of the aggregator."""
+        return f"{self.profile.name} with {self.aggregator.name}"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The aggregator and all cost models."""
+        return (self.aggregator, *self._cost_models)
+
+    @property
+    def _cost_models(self) -> tuple[CostModel, ...]:
+        return (*self.profile.costs, *self.aggregator.costs)
+
+    @cached_property
+    def costs(self) -> dict[Objective, list[CostModel]]:
+        """Cost models of the profile and of the aggregator, by objective.
+
+        Raises:
+            MooInferError: where a cost model claims the accuracy, or two parts disagree about an objective.
+        """
+        parts: dict[Objective, list[CostModel]] = {}
+        for part in self._cost_models:
+            objective = part.objective
+            for known in (ACCURACY, *parts):
+                if known.name == objective.name and (known is ACCURACY or known != objective):
+                    raise MooInferError(
+                        f"{self.profile.name}: cost model {part.name!r} has the objective {objective!r}, "
+                        f"but {objective.name!r} is already {known!r}"
+                    )
+            parts.setdefault(objective, []).append(part)
+        return parts
+
+    @cached_property
+    def queries(self) -> Queries:
+        """The queries of the model."""
+        return guarded(self.profile.inference.queries, self.model_name)
+
+    @property
+    def model_name(self) -> str:
+        """What errors call the inference model."""
+        return f"inference model {self.profile.inference.name!r} of {self.profile.name!r}"
+
+    def part_name(self, part: Part) -> str:
+        """Return what errors call an aggregator or a cost model."""
+        return f"{part_name(part)} on {self.profile.name!r}"
+
+    def exact(self, part: Part, query: Query) -> Moments:
+        """Ask a part for its exact moments given the query; it may raise what it likes."""
+        if isinstance(part, AccuracyAggregator):
+            return part.exact(query, self.k)
+        return part.exact(query, self.k, parallelism=self.parallelism)
+
+    @cached_property
+    def notes(self) -> Notes:
+        """What the parts have to say, and which k can be had."""
+        notes = [*guarded(self.profile.inference.notes, self.model_name)]
+        largest, supported = self._largest, self.profile.largest_k or self._largest
+        if largest is not None and len(self.k) and self.k.max() > largest:
+            why = "the largest that its source supports" if largest == supported else "as far as it is extrapolated"
+            notes.append(Note(f"no k above {largest}, {why}"))
+        if supported is not None and largest is not None and supported < min(largest, self.k.max(initial=0)):
+            notes.append(Note(f"what is above k = {supported}, the largest that its source supports, is extrapolated"))
+        possible = np.ones(len(self.k), dtype=bool) if largest is None else self.k <= largest
+        k, bounded = self.k[possible], False
+        for part in self._cost_models if len(k) else ():
+            name = self.part_name(part)
+            said = partial(part.notes, self.profile.inference, k, parallelism=self.parallelism)
+            for note in guarded(said, name):
+                notes.append(note)
+                if note.excludes is not None:
+                    bounded = True
+                    possible[np.isin(self.k, k[_mask(note.excludes, k, name)])] = False
+        return Notes(tuple(dict.fromkeys(note.text for note in notes if note.text)), possible, bounded)
+
+    @property
+    def _largest(self) -> int | None:
+        """The largest k that is a candidate, or None where there is no end."""
+        ends = [self.queries.largest_k, self.profile.extrapolate_to or self.profile.largest_k]
+        return min((end for end in ends if end is not None), default=None)
+
+    def possible(self) -> "Setup":
+        """Keep the k that can be had.
+
+        Raises:
+            NothingPossible: where there is none.
+        """
+        k = self.k[self.notes.possible]
+        if not len(k):
+            why = "; ".join(self.notes.texts) or "its cost models say no more"
+            raise NothingPossible(f"{self.profile.name}: none of the numbers of inferences can be had: {why}")
+        return replace(self, k=k)
+
+    def with_values(self, values: Mapping[str, Any]) -> "Setup":
+        """Return the setup with other numbers in its profile, by path; see `ModelProfile.at`."""
+        return replace(self, profile=self.profile.at(values)) if values else self
+
+    def with_weights(self, weights: FloatArray) -> "Setup":
+        """Return the setup with other shares (Q,) of the questions of its log."""
+        return replace(self, profile=self.profile.of(Reweighted(self.profile.inference, weights)))
+
+
+def part_name(part: Part) -> str:
+    """Return the kind and the name of a part."""
+    return f"{'aggregator' if isinstance(part, AccuracyAggregator) else 'cost model'} {part.name!r}"
+
+
+def _mask(given: object, k: IntArray, name: str) -> BoolArray:
+    mask = np.asarray(given)
+    if mask.shape != k.shape or mask.dtype != bool:
+        raise MooInferError(f"{name}: excludes must be {k.shape} of true and false, got {given!r:.80}")
+    return mask
+
+
+@dataclass(frozen=True, eq=False)
+class Reweighted(InferenceModel):
+    """A model that draws from a log, whose questions have other shares: as in another log of as many questions.
+
+    Args:
+        model: the model.
+        weights: (Q,), shares of its questions.
+    """
+
+    name = "reweighted"
+
+    model: InferenceModel
+    weights: FloatArray
+
+    def queries(self) -> Queries:
+        """Return the questions with their weights."""
+        return self.model.queries().reweighted(self.weights)
+
+    def notes(self) -> Sequence[Note]:
+        """Return what the model has to say."""
+        return self.model.notes()
+
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        """Draw questions by their weights."""
+        samples = self.model.queries().samples
+        assert samples is not None
+        return draw_samples(samples, self.weights, rng, M, K)
