@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..estimate.curves import Column, Estimate
 from .candidates import Candidates
 from .choices import Key
 
 __all__ = ["Share", "Source", "Stability", "resample", "tally"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Source = Literal["parameters", "simulation"]
 
 

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import CONSTANT, Moments
 from ..core.objectives import ACCURACY, Objective
@@ -30,10 +30,6 @@ __all__ = [
     "noted",
     "numbers",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 Result = TypeVar("Result")
 AT_ONCE = 2**14  # draws of parameters times values of k in one go

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.moments import Moments
 from .mixture import QuestionMoments, between_questions
@@ -24,9 +25,6 @@ __all__ = [
     "TrialSource",
     "Trials",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 LOW, HIGH = (
     0.025,

@@ -9,8 +9,8 @@ from operator import add
 from typing import ClassVar, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NotExact, NothingPossible
 from ..core.moments import Moments
@@ -28,9 +28,6 @@ from .curves import Column, Estimate, MomentSource, Trials
 from .mixture import summed_by_question
 
 __all__ = ["Estimator", "Exact", "MonteCarlo"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 Result = TypeVar("Result")
 
