@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from .core.arrays import FloatArray, IntArray
 from .core.draws import Draws
 from .core.errors import MooInferError, NotExact
 from .core.moments import Moments
@@ -39,9 +39,6 @@ __all__ = [
     "LogReader",
     "Selector",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 class InferenceModel(ABC):

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from .core.arrays import IntArray
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
 from .core.objectives import ACCURACY, Objective
 from .core.parts import at_least_one, check
@@ -30,7 +30,6 @@ from .report.report import Report
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline", "estimator_named"]
 
-IntArray = npt.NDArray[np.int64]
 Named = TypeVar("Named", ModelProfile, Scenario)
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 

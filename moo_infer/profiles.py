@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from .core.arrays import FloatArray
 from .core.errors import MooInferError, unknown
 from .core.objectives import Limit, Objective
 from .core.parts import at_least_one, bounds, check
@@ -16,7 +16,6 @@ from .interfaces import CostModel, InferenceModel
 
 __all__ = ["ModelProfile", "Scenario"]
 
-FloatArray = npt.NDArray[np.float64]
 CAP = "max_tokens"  # the limit of output tokens of a request: of the lengths, and of the bill
 
 

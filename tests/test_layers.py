@@ -140,6 +140,16 @@ def test_nothing_outside_builtin_and_the_paper_says_cost_or_latency():
         assert not {"cost", "latency", "energy"} & set(said), name
 
 
+def test_one_place_names_the_kinds_of_arrays():
+    aliases = {}
+    for path in PACKAGE.rglob("*.py"):
+        assigned = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Assign | ast.AnnAssign)]
+        if kinds := [kind for value in assigned if value and "NDArray[" in (kind := ast.unparse(value))]:
+            aliases[path.relative_to(PACKAGE).as_posix()] = kinds
+    assert [*aliases] == ["core/arrays.py"]
+    assert len(set(aliases["core/arrays.py"])) == len(aliases["core/arrays.py"]), "two names for one kind"
+
+
 PLUGINS = PACKAGE.parent / "plugins"
 PUBLIC = {"moo_infer", *(f"moo_infer.{name}" for name in moo_infer.__all__)}
 

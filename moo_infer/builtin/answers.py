@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.moments import Moments
 from ..hookspecs import hookimpl
@@ -12,9 +12,6 @@ from ..interfaces import AccuracyAggregator
 from ..quantities.quantity import Query
 
 __all__ = ["OneCall", "PluralityVote", "TopScore"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.moments import Moments
 from ..core.objectives import COST, LATENCY
@@ -14,9 +14,6 @@ from ..interfaces import CostModel
 from ..quantities.quantity import Query
 
 __all__ = ["LinearCost", "LinearLatency"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 from annotated_types import Ge, Gt, Lt
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError
 from ..core.parts import NonNegative, Positive, Share
@@ -20,9 +20,6 @@ from .lengths import Lengths
 
 __all__ = ["Beta", "DifficultyClasses"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 ORDER = 320  # nodes over p: what is a polynomial of degree 639 is exact, and k = 10^4 to nine digits
 
 

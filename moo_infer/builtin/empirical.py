@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact, unknown
 from ..core.moments import Moments
@@ -23,9 +23,6 @@ from ..quantities.samples import Samples
 from .latencies import scheduled
 
 __all__ = ["Empirical", "LoggedCost", "LoggedEnergy", "LoggedLatency"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 TOKENS = ("input_tokens", "output_tokens")
 TAKEN = ("latency_s", "cost_usd", "energy_j")  # what samples took

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError
 from ..core.moments import Moments
@@ -15,9 +15,6 @@ from ..interfaces import CostModel
 from ..quantities.quantity import Query
 
 __all__ = ["GpuCost"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

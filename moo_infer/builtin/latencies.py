@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import NotExact
 from ..core.moments import Moments
@@ -18,9 +18,6 @@ from ..interfaces import CostModel
 from ..quantities.quantity import Quantity, Query
 
 __all__ = ["Batch", "Calls", "Sequential", "Slots", "SlowestOfK", "scheduled"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

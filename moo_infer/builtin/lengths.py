@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.draws import Draws
 from ..core.parts import NonNegative, Positive, Share
 from ..hookspecs import hookimpl
@@ -18,7 +18,6 @@ from ..quantities.queries import Axis, Note, Queries
 
 __all__ = ["Lengths", "LognormalLengths", "SpreadAxis", "percent", "share_above"]
 
-FloatArray = npt.NDArray[np.float64]
 ORDER = 16  # nodes over a lognormal law; 12 to a panel where lengths are cut
 SHOWN = 1e-6  # share of the outputs below which nothing is said
 DRAWS = 100_000  # for a share to half a percent, where no law is known

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments, normal_quantile
@@ -27,9 +27,6 @@ from .lengths import percent, share_above
 from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
 
 __all__ = ["ApiCost", "LongContext"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 CACHED, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # columns of a log
 ROUNDING = 1e-5  # shares are written with six digits

@@ -6,9 +6,9 @@ from functools import cache, lru_cache
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 from annotated_types import Ge
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.moments import Moments
 from ..core.objectives import LATENCY
@@ -20,10 +20,6 @@ from ..quantities.quantity import Query
 from ..quantities.queries import Note
 
 __all__ = ["Loaded"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 FAR = 8.2  # standard deviations, beyond which doubles know no quantile
 NOTABLE = 1e-3  # share of refused queries that is worth a word

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError
 from ..core.noise import with_noise
@@ -17,9 +17,6 @@ from ..quantities.queries import Note
 from .latencies import Calls, scheduled
 
 __all__ = ["RateLimited"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 TRIALS = 200  # enough to tell which limit decides
 SLOWER = 1.01  # a limit decides where it makes at least that much longer

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.errors import unknown
 from ..core.parts import Positive
 from ..core.rounding import DECIMALS, significant
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ..decide.candidates import Candidates
 
 __all__ = ["AchievementScalarisation", "PseudoWeights", "objective_weights"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError, NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import Positive
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ..decide.candidates import Candidates
 
 __all__ = ["Knee", "KneeChord", "Kneedle", "MaxAccuracy", "MaxCube", "MinCost", "MinLatency", "Utopia", "require"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -235,7 +233,7 @@ def _least(candidates: "Candidates", objective: str) -> int:
     return int(front[np.argmin(candidates.loss(objective)[front])])
 
 
-def _curve(candidates: "Candidates") -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray, FloatArray]:
+def _curve(candidates: "Candidates") -> tuple[Rows, FloatArray, FloatArray, FloatArray]:
     """Rows and losses of the front of a single curve by k, and between them the steps in k and the slopes."""
     if (curves := len(candidates.curves)) > 1:
         raise NoSelection(f"needs a single curve, and this pool holds {curves}")

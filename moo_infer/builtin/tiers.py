@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.parts import NonNegative
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SURELY_CACHED", "LongContext", "Prices", "caches", "least_cached", "prices_at", "steps"]
 
-FloatArray = npt.NDArray[np.float64]
 Prices = tuple[Any, Any, Any, Any]  # of input, output, cache writes and cached input, each a number or an array
 
 AUTOMATIC, WRITTEN = 1024.0, 512.0  # the least prompts that are cached: OpenAI's, and the least of Anthropic's

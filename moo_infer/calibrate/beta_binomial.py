@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 
 __all__ = [
@@ -22,9 +23,6 @@ __all__ = [
     "fit_zero_inflated",
     "jeffreys",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 FEWEST = 3  # questions with two or more samples, so that one can be left out
 LARGEST = 1e6  # concentration: p varies by less than 0.0005 around its mean

@@ -5,16 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 from ..quantities.samples import Samples
 from ..read.price import Price
 from .report import counted
 
 __all__ = ["billed", "drawn", "fitted_part"]
-
-FloatArray = npt.NDArray[np.float64]
 
 TOKENS = ("input_tokens", "output_tokens")
 READ, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # of the input

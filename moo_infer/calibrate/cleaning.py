@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray
 from ..core.errors import MooInferError
 from ..quantities.samples import Samples
 
 __all__ = ["TAKEN", "TOKENS", "complete", "with_enough"]
-
-BoolArray = npt.NDArray[np.bool_]
 
 GAPS = 0.1  # share of the samples that may lack a number; with more, the number is not used
 TOKENS = ("input_tokens", "output_tokens")

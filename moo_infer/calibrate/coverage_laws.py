@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
@@ -16,9 +17,6 @@ from .beta_binomial import FittedBeta, fit_beta_binomial, fit_zero_inflated
 from .estimates import Estimated
 
 __all__ = ["BetaBinomial", "Chosen", "CoverageLaw", "ExponentiatedPowerLaw", "forward_validated"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 POINTS = 30  # values of k, log-spaced, that a curve is fitted and judged at
 SHOWN = 32  # one of so many attempts is shown in forward validation: to predict far is what a law is for

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.bootstrap import FEW, question_weights, unseen
 from ..quantities.samples import Samples
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     import polars
 
 __all__ = ["Estimated", "Estimates", "estimate"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-Array = npt.NDArray[Any]
 
 BLOCK = 2**20  # numbers at a time
 NOISE = 1e-12  # what rounding may make of no gain

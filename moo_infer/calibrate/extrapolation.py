@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
@@ -15,9 +15,6 @@ from .coverage_laws import Chosen, forward_validated
 from .estimates import Estimated
 
 __all__ = ["Extrapolated", "extrapolated"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 POINTS = 30  # values of k, log-spaced, where a model of inferences follows a law
 ENDS = 1000.0  # how much more the first and the last of them count: both are then met to four digits

@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, printable, unknown
 from ..core.noise import condensed
 from ..read.load_tests import Measured
 
 __all__ = ["KINDS", "Fitted", "comment", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 POINTS = 3  # the fewest that leave something over to judge a fit by
 SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed

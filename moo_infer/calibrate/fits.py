@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError
 from ..quantities.laws import Lognormal
 from ..quantities.samples import Samples
@@ -16,8 +16,6 @@ from .fit_latency import Fitted, fit_slots
 
 __all__ = ["fit_beta", "fit_lognormal", "fit_lognormal_lengths", "fit_seconds"]
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 Parameters = dict[str, tuple[float, float]]
 
 LARGEST_K = 1024  # pass@k of fit and samples are compared up to it

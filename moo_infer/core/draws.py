@@ -6,14 +6,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Array, FloatArray
 from .errors import MissingColumn, MooInferError
 
 __all__ = ["Draws"]
-
-FloatArray = npt.NDArray[np.float64]
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)

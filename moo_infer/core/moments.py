@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
+
+from .arrays import FloatArray
 
 __all__ = ["CONSTANT", "Algebra", "Moments", "is_constant", "normal_quantile"]
 
 Result = TypeVar("Result")
-FloatArray = npt.NDArray[np.float64]
 
 CONSTANT = 1e-9  # standard deviation per mean that is rounding: of equal floats it may come out as 1e-17
 

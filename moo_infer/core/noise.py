@@ -8,15 +8,12 @@ measured seconds and those that its tokens explain. Parts that read it read the 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray, IntArray
 from .draws import Draws
 from .moments import Moments
 
 __all__ = ["QUANTILES", "condensed", "noisy_sum", "ratio_at", "ratio_moments", "with_noise"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 QUANTILES = 20  # the last but one stands at 18 / 19, beside the 95 % quantile that limits are put on
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
 __all__ = ["ACCURACY", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
 
-FloatArray = npt.NDArray[np.float64]
 Value = TypeVar("Value", float, FloatArray)
 
 # Rounding noise of sums like 4 * 0.02176: values this close to each other (relative) count as equal.

@@ -14,9 +14,9 @@ from types import FunctionType
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from annotated_types import Ge, Gt, Le, Lt
 
+from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 from .uncertainty import middle
 
@@ -37,7 +37,6 @@ __all__ = [
     "unfit",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 LARGEST = 2**31 - 1
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
 

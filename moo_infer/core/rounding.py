@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DECIMALS", "significant"]
+from .arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["DECIMALS", "significant"]
 
 DECIMALS = 12  # values are compared after rounding to this, so that ties are ties: far above the errors of sums
 

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
 __all__ = ["Uncertain", "middle", "uncertain"]
 
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

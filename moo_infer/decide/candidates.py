@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import TOLERANCE, Limit, Objective
 from ..core.rounding import significant
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     import polars
 
 __all__ = ["Candidates"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.intp]
 
 
 class Candidates:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, SelectionWarning, unknown
 from ..core.objectives import Limit, Objective
 from ..core.parts import at_least_one
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from ..report.report import Report
 
 __all__ = ["DecisionMap", "decision_map"]
-
-FloatArray = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 DECADE = 10.0  # budgets that span more than this are spaced evenly in their logarithm
 
@@ -51,7 +49,7 @@ class DecisionMap:
     x_values: FloatArray
     y_values: FloatArray
     rows: npt.NDArray[np.intp]
-    feasible: Mask
+    feasible: BoolArray
     candidates: Candidates = field(repr=False)
     scenario: Scenario
     selector: str
@@ -114,7 +112,7 @@ def decision_map(
         for objective, limit in zip(objectives, own, strict=True)
     ]
     open_to = _admitted(report, outcome.held, axes, others)
-    feasible: Mask = np.asarray(open_to.any(axis=2))
+    feasible: BoolArray = np.asarray(open_to.any(axis=2))
     nothing = Choice(chosen.name, name, None, None, table)
     rows, reason = _chosen(asked[name], nothing, axes, others, open_to)
     return DecisionMap(
@@ -134,7 +132,7 @@ def decision_map(
 
 
 def _chosen(
-    selector: Selector, nothing: Choice, axes: Sequence[Sequence[Limit]], others: Sequence[Limit], open_to: Mask
+    selector: Selector, nothing: Choice, axes: Sequence[Sequence[Limit]], others: Sequence[Limit], open_to: BoolArray
 ) -> tuple[npt.NDArray[np.intp], str]:
     """(ny, nx) the row that is chosen under two budgets, -1 for none, and the reason that was given most often.
 
@@ -162,7 +160,7 @@ def _chosen(
     return rows, reasons.most_common(1)[0][0] if reasons else ""
 
 
-def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Mask, size: int) -> list[Limit]:
+def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: BoolArray, size: int) -> list[Limit]:
     """Limits on an objective, from the tightest that admits anything to the worst value there is, ascending."""
     limit = own or Limit(objective.name, objective.best, "max" if objective.direction == "min" else "min")
     values = table.column(objective.name, limit.statistic)
@@ -184,15 +182,17 @@ def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Ma
     return [replace(limit, worst=float(value)) for value in worst]
 
 
-def _admitted(report: "Report", held: Held | None, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]) -> Mask:
+def _admitted(
+    report: "Report", held: Held | None, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]
+) -> BoolArray:
     """(ny, nx, n) which rows meet the limits, surely enough where the report asks for that."""
 
-    def met(table: Candidates) -> Mask:
+    def met(table: Candidates) -> BoolArray:
         x, y = (
             np.stack([limit.excess(table.column(limit.objective, limit.statistic)) <= 0 for limit in axis])
             for axis in axes
         )
-        found: Mask = y[:, None] & x[None, :] & table.met(others)
+        found: BoolArray = y[:, None] & x[None, :] & table.met(others)
         return found
 
     found = met(report.candidates)

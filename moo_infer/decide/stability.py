@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.objectives import Objective
 from ..estimate.curves import Column
 from ..estimate.exact import Exact
@@ -17,8 +17,6 @@ from .choices import Key
 
 __all__ = ["Redraw", "Share", "Source", "Stability", "resample", "tally"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Source = Literal["parameters", "simulation"]
 
 

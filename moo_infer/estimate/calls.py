@@ -5,16 +5,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.moments import CONSTANT, Moments
 from ..core.objectives import ACCURACY, Objective
 
 __all__ = ["AT_ONCE", "agree", "checked_moments", "guarded", "in_arrays", "numbers"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 Result = TypeVar("Result")
 AT_ONCE = 2**14  # draws of parameters, or queries, times values of k in one go: a few arrays of 128 KiB

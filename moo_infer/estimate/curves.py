@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.moments import Moments
 from ..core.objectives import quantile_of
@@ -26,8 +26,6 @@ __all__ = [
     "Trials",
 ]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 LOW, HIGH = 0.025, 0.975  # the quantiles behind `low` and `high`: the central 95 % over queries (paper, eq 7)
 STATISTICS = ("mean", "std", "low", "high", "stderr", "stderr_simulation")
@@ -242,7 +240,7 @@ class Curve:
     k: IntArray
     columns: Mapping[str, Column]
     remarks: tuple[str, ...] = ()
-    possible: npt.NDArray[np.bool_] | None = None
+    possible: BoolArray | None = None
     supported: int | None = None
 
     @property

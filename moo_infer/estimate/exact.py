@@ -7,8 +7,8 @@ from itertools import repeat
 from operator import add
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments
 from ..core.objectives import ACCURACY, Objective
@@ -25,7 +25,6 @@ from .setup import Part, Setup
 
 __all__ = ["Exact", "MomentCache"]
 
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

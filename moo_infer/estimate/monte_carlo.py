@@ -8,8 +8,8 @@ from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NotExact
 from ..core.moments import Moments
@@ -25,8 +25,6 @@ from .setup import Part, Setup, part_name
 
 __all__ = ["Estimator", "MonteCarlo", "simulate"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 # Trials drawn at a time: as many whatever K is, so that the same trials see the same numbers. A prime, because grids do
 # not end there: where K is M, `Streams` cannot tell (M, K) from (K, M).

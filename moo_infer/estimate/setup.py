@@ -6,8 +6,8 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NothingPossible
 from ..core.moments import Moments
@@ -21,9 +21,6 @@ from .calls import guarded
 
 __all__ = ["Notes", "Part", "Reweighted", "Setup", "part_name"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 Part = AccuracyAggregator | CostModel
 
 

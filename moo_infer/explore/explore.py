@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, printable
 from ..core.objectives import Objective
 from ..interfaces import AccuracyAggregator, Selector
@@ -35,8 +35,6 @@ except ImportError:
 from .. import plot
 
 __all__ = ["Explorer", "serve"]
-
-FloatArray = npt.NDArray[np.float64]
 
 EVERY, CUSTOM = "all models", "custom"
 PICTURES: Mapping[str, Callable[..., Any]] = {

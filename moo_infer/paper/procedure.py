@@ -13,17 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..builtin.costs import LinearCost, LinearLatency
 from ..builtin.inference import Gaussian
+from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 
 __all__ = ["SELECTORS", "TRIALS", "Trajectory", "select", "simulate"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee")
 TRIALS = 300
@@ -97,7 +94,7 @@ def select(trajectory: Trajectory, scenario: Scenario) -> dict[str, int | None]:
     }
 
 
-def _knee(front: npt.NDArray[np.intp], points: FloatArray) -> int | None:
+def _knee(front: Rows, points: FloatArray) -> int | None:
     """Their curvature: three dimensions in the length of p', but only two in the cross product."""
     if len(front) < 3:
         return None

@@ -18,6 +18,7 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from scipy.ndimage import distance_transform_edt, minimum_filter
 
+from ..core.arrays import BoolArray, FloatArray
 from ..decide.map import DecisionMap, decision_map
 from .labels import laid_out
 from .style import (
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["decisions"]
 
-FloatArray = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-
 REGIONS = 8  # the rows that are chosen are grouped into about so many
 FILLS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#555555")
 HATCHING = "#7A7A7A"  # opaque: PDF knows no other hatching
@@ -54,7 +52,7 @@ LIGHTEST, DARKEST = 0.80, 0.35  # shares of white in the colours of a model's sm
 class _Region:
     """(ny, nx) cells that are shown alike, and what to say of them."""
 
-    cells: Mask
+    cells: BoolArray
     text: str
     colour: Any
     hatch: str
@@ -184,7 +182,7 @@ def _edges(values: FloatArray) -> FloatArray:
     return np.concatenate([values[:1], between, values[-1:]])
 
 
-def _outline(cells: Mask, edges: tuple[FloatArray, FloatArray]) -> Path:
+def _outline(cells: BoolArray, edges: tuple[FloatArray, FloatArray]) -> Path:
     """Cells as one path, a rectangle for every run of them in a row."""
     vertices: list[tuple[float, float]] = []
     for j, row in enumerate(cells):

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import Limit
 from ..decide.candidates import Candidates
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from ..report.report import Report
 
 __all__ = ["front", "stability"]
-
-FloatArray = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 BARS = 20  # more rows are summed up in one bar
 NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
@@ -107,7 +104,7 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
 
 
 def _curves(
-    axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: Mask, on_front: Mask
+    axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: BoolArray, on_front: BoolArray
 ) -> list[Artist]:
     """Draw the rows of every curve, and return what the legend shows of each."""
     xs, ys = points

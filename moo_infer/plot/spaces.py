@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -14,6 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 from ..core.objectives import Limit, Objective
 from ..decide.candidates import Candidates
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from ..report.report import Report
 
 __all__ = ["space"]
-
-FloatArray = npt.NDArray[np.float64]
 
 COLOUR_MAP = "viridis"
 PLANES = ("#0072B2", "#E69F00", "#009E73")  # one colour a limited objective

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, printable, unknown
 from ..core.objectives import ACCURACY, Limit, Objective
 from ..decide.candidates import Candidates
@@ -24,8 +24,6 @@ from ..report.facts import Outcome
 if TYPE_CHECKING:
     from ..report.report import Report
 
-FloatArray = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart, without the yellow, too light here.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -79,7 +77,7 @@ class ScenarioCurve:
         return self.outcome.scenario
 
     @property
-    def feasible(self) -> Mask:
+    def feasible(self) -> BoolArray:
         """(n,) which rows of `table` are feasible."""
         return self.outcome.feasible[self.table.rows]
 

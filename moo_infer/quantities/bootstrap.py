@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 
 __all__ = ["FEW", "question_weights", "unseen"]
-
-FloatArray = npt.NDArray[np.float64]
 
 FEW = 20  # questions; with fewer the intervals of a bootstrap over them are too narrow
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import NotExact
 from ..core.moments import Moments
 from .largest import largest
@@ -14,9 +14,6 @@ from .laws import ClippedNormal, Law
 from .quantity import Factors, Quantity, Query
 
 __all__ = ["LawQuery"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

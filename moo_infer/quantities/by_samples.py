@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NotExact, NothingPossible
 from ..core.moments import CONSTANT, Moments
@@ -16,8 +16,6 @@ from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_a
 
 __all__ = ["SampleQuery", "draw_samples"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 # Columns that draws bring along, where samples have them.
 BROUGHT = ("cached_input_tokens", "cache_write_tokens", "latency_s", "cost_usd", "energy_j")

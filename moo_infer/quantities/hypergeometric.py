@@ -5,12 +5,10 @@ from functools import lru_cache
 from math import factorial
 
 import numpy as np
-import numpy.typing as npt
+
+from ..core.arrays import FloatArray, IntArray
 
 __all__ = ["log_none"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 PI = Decimal("3.141592653589793238462643383279502884197")
 SMALL = 16  # from here on Stirling's series, as cut below, is exact to the last digit

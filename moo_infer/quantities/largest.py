@@ -4,15 +4,12 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.moments import Moments
 from .laws import Law
 
 __all__ = ["largest"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 RARE, SURE = 1e-18, 1 - 2**-53  # probabilities that stand for 0 and 1
 AT_ONCE = 1024  # values of k in one go; bounds memory

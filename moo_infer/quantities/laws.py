@@ -6,11 +6,10 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
+
+from ..core.arrays import FloatArray
 
 __all__ = ["Bernoulli", "ClippedNormal", "Law", "Lognormal"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Law(Protocol):

@@ -3,12 +3,10 @@
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
+
+from ..core.arrays import FloatArray, IntArray
 
 __all__ = ["vote_shares"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 CACHED = 2**15  # numbers at a time: 256 kB
 HALVES = 1000  # C(n, k) / 2^n is a normal number for every k as long as n is no larger

@@ -5,13 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from .laws import Law
 
 __all__ = ["moments_of", "nodes"]
-
-FloatArray = npt.NDArray[np.float64]
 
 CLOSE_TO_ONE = 1 - 2**-53  # the largest probability below 1, where quantiles are still finite
 NOTHING = 1e-15  # a probability that rounding makes

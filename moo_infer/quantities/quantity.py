@@ -8,16 +8,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Algebra, Moments, normal_quantile
 from .laws import Law
 
 __all__ = ["Quantity", "Query", "Total"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Factors = Mapping[str, Any]  # of columns: numbers, (n,) or (B, n) arrays
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, NotExact
 from .by_law import LawQuery
 from .by_samples import SampleQuery
@@ -16,9 +17,6 @@ from .quantity import Query
 from .samples import Samples
 
 __all__ = ["Axis", "Doubt", "Note", "Queries", "law_rows"]
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 MOST_NODES = 2**14  # of axes together: prices that jump over prompts, and cut outputs, take 6,048
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 
 __all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "Samples"]
@@ -19,10 +20,6 @@ REQUIRED = (*KEYS, "sample", "correct")
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 FINGERPRINT = "fingerprint"  # what tells questions of one name apart; not kept
 COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j")
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 SHARED = 0.05  # fewer samples whose answer another one of the question has: texts, which no vote can count
 CHOICES = {"answer": "vote", "score": "choice by score"}
@@ -89,7 +86,7 @@ class Samples:
     questions: Sequence[str]
     question: IntArray
     correct: FloatArray
-    columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    columns: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("question", "correct"):
@@ -120,7 +117,7 @@ class Samples:
         """Return how many samples there are."""
         return len(self.question)
 
-    def __getitem__(self, column: str) -> npt.NDArray[Any]:
+    def __getitem__(self, column: str) -> Array:
         """Return a column (N,) by name; raises MissingColumn, naming those there are."""
         named = self._named
         if column not in named:
@@ -138,12 +135,12 @@ class Samples:
         """Return the names of the columns: ``correct``, then those of `columns`."""
         return self._named.keys()
 
-    def items(self) -> ItemsView[str, npt.NDArray[Any]]:
+    def items(self) -> ItemsView[str, Array]:
         """Return the columns (N,) with their names."""
         return self._named.items()
 
     @property
-    def _named(self) -> Mapping[str, npt.NDArray[Any]]:
+    def _named(self) -> Mapping[str, Array]:
         return {"correct": self.correct, **self.columns}
 
     def where(self, kept: BoolArray, /) -> "Samples":
@@ -255,7 +252,7 @@ class Samples:
         return int(self.n.min(initial=2**31 - 1)) if len(self.questions) else 0
 
 
-def _read_only(given: npt.ArrayLike) -> npt.NDArray[Any]:
+def _read_only(given: npt.ArrayLike) -> Array:
     view = np.asarray(given).view()
     view.flags.writeable = False
     return view

@@ -6,11 +6,11 @@ In all functions k is (m,), integers >= 1; results are (Q, m), a row a question,
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
 from .hypergeometric import log_none
 from .plurality import vote_shares
@@ -26,10 +26,6 @@ __all__ = [
     "vote_at_k",
     "vote_bounds_at_k",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 BLOCK = 2**16  # numbers at a time: half a megabyte
 LARGE_BLOCK = 2**22
@@ -209,7 +205,7 @@ def best_scored_of_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     return best
 
 
-def largest_of_k(values: npt.NDArray[Any], question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def largest_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of the largest of k of a question's values: the seconds of the slowest call.
 
     Args:
@@ -239,7 +235,7 @@ def largest_of_k(values: npt.NDArray[Any], question: IntArray, k: npt.ArrayLike)
     return mean, std
 
 
-def total_of_k(values: npt.NDArray[Any], question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+def total_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of the sum of k of a question's values: tokens, dollars, joules.
 
     Args:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Grading", "Unreadable", "advice", "graded", "number", "refuse_several"]
-
-FloatArray = npt.NDArray[np.float64]
 
 RIGHT = ("true", "yes", "pass", "passed", "correct", "right")
 WRONG = ("false", "no", "fail", "failed", "incorrect", "wrong")

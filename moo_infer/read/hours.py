@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from ..core.arrays import BoolArray
 
 __all__ = ["ByLength", "dearest", "in_words", "minutes"]
 
-BoolArray = npt.NDArray[np.bool_]
 ByLength = dict[int, dict[str, Any]]  # USD per token by field, by the prompt length above which they hold; -1: any
 
 DAY = 24 * 60

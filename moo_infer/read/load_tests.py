@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, listed
 from ..core.files import csv_rows, head, lines
 from .bounds import refuse_more
@@ -22,10 +22,6 @@ from .load_runs import COLUMNS, NEEDED, Document, Row, Run
 from .neutral import LONG_S, SLOW_S
 
 __all__ = ["COLUMNS", "Measured", "read"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 READ = f"{FORMATS}, and CSV with the columns {', '.join(COLUMNS)} (concurrency and ttft_s may be missing)"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import IntArray
 from ..core.errors import MooInferError, unknown
 from ..core.files import aside
 from ..quantities.samples import KEYS, REQUIRED, Samples
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Log", "Source", "ending_of_table"]
-
-IntArray = npt.NDArray[np.int64]
 
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 

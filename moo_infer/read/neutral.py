@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, by_accident, listed
 from ..core.files import ends_open
 from ..quantities.samples import COLUMNS, FINGERPRINT, KEYS, TOKENS
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["NEEDED", "checked", "meant"]
-
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
 
 TEXTS = (*KEYS, "answer", "target", FINGERPRINT)
 WHOLE = ("sample", *TOKENS)

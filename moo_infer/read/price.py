@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, out_of_reach
 from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE
 
 __all__ = ["Price"]
-
-FloatArray = npt.NDArray[np.float64]
 
 QUESTIONED = 0.01  # USD per token; the dearest models on any list are below a tenth of it
 LONGER = ("above_input_tokens", *USD)

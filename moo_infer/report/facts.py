@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice, Held
 from ..decide.infeasible import Relaxation, relaxations
@@ -41,7 +41,7 @@ class Outcome:
     held: Held | None = field(default=None, repr=False)
 
     @cached_property
-    def feasible(self) -> npt.NDArray[np.bool_]:
+    def feasible(self) -> BoolArray:
         """(n,) which rows of the whole table are feasible, surely enough where a confidence was asked for."""
         feasible = np.zeros(len(self.candidates), dtype=bool)
         feasible[self.pool.rows] = True

@@ -4,8 +4,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Limit
 from ..decide.choices import Choice
 from ..decide.map import DecisionMap, decision_map
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from .report import Report
 
 __all__ = ["limit_text", "pictures", "summary"]
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 FIGURES, LEAST = 80_000, 40  # how many figures all curves have together, and points each at least
 MAP_SIZE, MAP_LEAST, MAP_WORK = 40, 12, 10_000_000  # budgets a side of a map, and rows looked at in one
@@ -231,7 +228,7 @@ def _plane(report: "Report", found: DecisionMap) -> dict[str, Any]:
     }
 
 
-def _spot(inside: npt.NDArray[np.bool_]) -> list[int] | None:
+def _spot(inside: BoolArray) -> list[int] | None:
     """Where the name of a region goes: its cell (i, j) nearest to its middle; None where it is too small."""
     where = np.argwhere(inside)
     if len(where) < SPOT * inside.size:

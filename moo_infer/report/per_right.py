@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MissingColumn
 from ..core.moments import Moments
@@ -19,9 +19,6 @@ from ..profiles import ModelProfile
 from ..quantities.quantity import Query
 
 __all__ = ["TOKENS", "MeanTokens", "TokenCount", "per_right"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 TOKENS = "tokens"
 

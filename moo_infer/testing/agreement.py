@@ -4,9 +4,9 @@ import math
 from typing import Any, get_type_hints
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from ..core.arrays import FloatArray
 from ..core.uncertainty import Uncertain
 from ..estimate.curves import Column
 from ..estimate.exact import Exact
@@ -19,9 +19,6 @@ from .contract import fields_of
 from .models import skipped_without_columns
 
 __all__ = ["CLOSE", "TRIALS", "K", "assert_agreement", "assert_close", "assert_redraws"]
-
-FloatArray = npt.NDArray[np.float64]
-
 
 CLOSE = 5.0  # standard errors between what is exact and what is simulated
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from ..builtin.difficulty import DifficultyClasses
@@ -29,9 +28,6 @@ __all__ = [
     "skipped_without_columns",
     "unchanged",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-
 
 SHAPES = ((1, 1), (5, 1), (1, 2), (3, 3), (1, 6), (5, 6))  # of draws: (M, K)
 

@@ -4,8 +4,8 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit
 from ..decide.candidates import Candidates
@@ -14,17 +14,15 @@ from ..interfaces import Selector
 
 __all__ = ["answer_of", "tables"]
 
-FloatArray = npt.NDArray[np.float64]
 
-
-def _bent(n: int) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+def _bent(n: int) -> tuple[IntArray, FloatArray, FloatArray]:
     """Return n rows with a bend in the middle: k, cost, accuracy."""
     k = np.arange(1, n + 1, dtype=np.int64)
     cost = k.astype(np.float64)
     return k, cost, 1 - 0.5 * np.exp(-cost / 3.0)
 
 
-def _limited(k: npt.NDArray[np.int64], means: FloatArray, max_cost: float = 20.0) -> Candidates:
+def _limited(k: IntArray, means: FloatArray, max_cost: float = 20.0) -> Candidates:
     table = Candidates.from_means([COST, LATENCY, ACCURACY], means, k=k)
     limits = [Limit("cost", max_cost, "max"), Limit("latency", 20.0, "max"), Limit("accuracy", 0.1, "min")]
     return table.feasible(limits)

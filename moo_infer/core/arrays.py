@@ -1,0 +1,14 @@
+"""The kinds of arrays in annotations, one name each; what their axes are is said where they are used."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Array", "BoolArray", "FloatArray", "IntArray", "Rows"]
+
+Array = npt.NDArray[Any]  # any dtype
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]  # row numbers of a table, which index its columns
