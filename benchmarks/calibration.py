@@ -31,8 +31,8 @@ from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.selectors import MaxAccuracy
 from moo_infer.calibrate import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, fit_beta, forward_validated
-from moo_infer.calibrate.beta_binomial import FittedBeta, fit_beta_binomial
-from moo_infer.calibrate.extrapolation import Extrapolated, extrapolated
+from moo_infer.calibrate.beta_binomial import BetaFit, fit_beta_binomial
+from moo_infer.calibrate.extrapolation import Extrapolation, extrapolated
 from moo_infer.core.uncertainty import Uncertain
 from moo_infer.quantities.subsets import mean_pass_at_k, vote_at_k
 
@@ -49,7 +49,7 @@ class BetaAlone(CoverageLaw):
     """The beta-binomial law alone."""
 
     name = "beta-binomial alone"
-    law: FittedBeta
+    law: BetaFit
 
     @classmethod
     def fit(cls, n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Self:
@@ -107,9 +107,9 @@ def predicted(samples: Samples) -> dict[str, tuple[float, float, float]]:
     uncertain = {f"inference.{name}": Uncertain(se=se) for name, (_, se) in fitted.parameters.items() if se}
     profile = ModelProfile(samples.model, Beta(**values), (), uncertain=uncertain)
     law = extrapolated(samples, HIDDEN)
-    assert isinstance(law, Extrapolated), law
+    assert isinstance(law, Extrapolation), law
     found = {"pass@8, law": tuple(float(of[-1]) for of in (law.pass_at_k.value, law.pass_at_k.low, law.pass_at_k.high))}
-    drawn = [profile.at({p: float(v[b]) for p, v in profile.draw(100).items()}) for b in range(100)]
+    drawn = [profile.with_values({p: float(v[b]) for p, v in profile.draw(100).items()}) for b in range(100)]
 
     def interval(of: Callable[[ModelProfile], float], value: float) -> tuple[float, float, float]:
         low, high = np.quantile([of(one) for one in drawn], [0.025, 0.975])
@@ -189,7 +189,7 @@ def decisions_part(logs: list[Samples]) -> None:
                 feasible = other.feasible(scenario.limits)
                 if not len(feasible):
                     continue
-                held = report.outcome(scenario.name).held
+                held = report.outcome(scenario.name).sure
                 sure = held.shares >= confidence if held and confidence is not None else None
                 pool = report.candidates.feasible(scenario.limits, sure=sure)
                 if not len(pool):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from moo_infer.calibrate import estimate, forward_validated
+from moo_infer.calibrate import forward_validated, summarise
 from moo_infer.quantities.bootstrap import question_weights
 from moo_infer.quantities.samples import Samples
 from moo_infer.quantities.subsets import mean_pass_at_k, pass_at_k, vote_at_k
@@ -65,7 +65,7 @@ def main() -> None:
     small, large = answered(198, 16, 4), answered(1000, 100, 10)
     print(f"{'vote@k for k = 1 ... 16, 198 questions':72}{timed(lambda: vote_at_k(small, np.arange(1, 17))):9.4f}")
     print(f"{'vote@k for k = 1 ... 100, 1000 questions':72}{timed(lambda: vote_at_k(large, np.arange(1, 101))):9.4f}")
-    print(f"{'all estimates of the latter, with 1000 bootstrap draws':72}{timed(lambda: estimate(large)):9.4f}")
+    print(f"{'all estimates of the latter, with 1000 bootstrap draws':72}{timed(lambda: summarise(large)):9.4f}")
     names = [str(i) for i in range(10_000)]
     print(f"{'1000 bootstrap weights of 10,000 questions':72}{timed(lambda: question_weights(names, 1000, 0)):9.4f}")
     seen = rng.hypergeometric(c, n - c, 100)

@@ -19,7 +19,7 @@ def main() -> None:
     prices = find_prices([samples.model for samples in log.samples()], HERE / "prices.yaml", day)
     models = calibrated(log, prices, on=day)
     for model in models:
-        print(f"{model.kept.model}: {model.estimates.remarks()[-1]}")
+        print(f"{model.kept.model}: {model.summary.remarks()[-1]}")
 
     with tempfile.TemporaryDirectory() as folder:
         path, _ = save(models, Path(folder) / "profiles.yaml")

@@ -14,7 +14,7 @@ from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
 from .core.objectives import ACCURACY, Objective
 from .core.parts import at_least_one, check
 from .decide.candidates import Candidates
-from .decide.choices import Held, decide
+from .decide.choices import FeasibleShares, decide
 from .decide.stability import Redraw
 from .estimate.calls import guarded
 from .estimate.curves import Curve
@@ -156,17 +156,20 @@ class Pipeline:
         table = self.candidates(profiles)
         chosen = _named(Scenario, self.scenarios, scenarios, "scenario")
         redraw = self._redraw(profiles)
-        held: dict[str, Held] = {}
+        feasible_shares: dict[str, FeasibleShares] = {}
         if self.confidence is not None and redraw is not None:
             met = np.zeros((len(chosen), len(table)))
             for drawn in redraw(self.draws, self.estimator.seed):
                 met += [drawn.met(scenario.limits) for scenario in chosen]
             shares = met / self.draws
-            held = {s.name: Held(share, self.confidence, self.draws) for s, share in zip(chosen, shares, strict=True)}
+            feasible_shares = {
+                s.name: FeasibleShares(share, self.confidence, self.draws)
+                for s, share in zip(chosen, shares, strict=True)
+            }
         outcomes = []
         for scenario in chosen:
-            sure = held.get(scenario.name)
-            outcomes.append(Outcome(scenario, table, *decide(table, scenario, self.selectors, held=sure), sure))
+            sure = feasible_shares.get(scenario.name)
+            outcomes.append(Outcome(scenario, table, *decide(table, scenario, self.selectors, sure=sure), sure))
         return Report(
             candidates=table,
             outcomes=tuple(outcomes),

@@ -93,7 +93,7 @@ class ModelProfile:
             drawn[path] = uncertainty.draw(getattr(part, name), rng, B, *bounds(type(part), name))
         return drawn
 
-    def at(self, values: Mapping[str, Any]) -> "ModelProfile":
+    def with_values(self, values: Mapping[str, Any]) -> "ModelProfile":
         """Return the profile with other numbers, by path; what `draw` gave is taken as it is, (B, 1) arrays too."""
         changes: list[dict[str, Any]] = [{} for _ in self._parts]
         for path, value in values.items():
@@ -109,7 +109,7 @@ class ModelProfile:
         object.__setattr__(profile, "costs", tuple(replaced[1:]))
         return profile
 
-    def of(self, inference: InferenceModel) -> "ModelProfile":
+    def with_inference(self, inference: InferenceModel) -> "ModelProfile":
         """Return the profile with another inference model, taken as it is."""
         profile = copy(self)
         object.__setattr__(profile, "inference", inference)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from moo_infer import Candidates, MooInferError, Pipeline, Samples, Scenario, builtin_models
-from moo_infer.calibrate import estimate
+from moo_infer.calibrate import summarise
 from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide import map as decision_maps
 from moo_infer.report import facts
@@ -76,7 +76,7 @@ def test_a_pool_under_confidence_is_what_is_sure_enough():
     dear = replace(builtin_models()["gpt-5"], uncertain={"costs[0].usd_per_output_token": Uncertain(se=2e-6)})
     scenario = Scenario("s", {"cost": 0.5})
     outcome = Pipeline(confidence=0.95, draws=50).run(dear, scenario).outcome()
-    assert outcome.pool.rows.tolist() == np.flatnonzero(outcome.held.shares >= 0.95).tolist()
+    assert outcome.pool.rows.tolist() == np.flatnonzero(outcome.sure.shares >= 0.95).tolist()
     assert len(outcome.pool) < len(Pipeline().run(dear, scenario).outcome().pool)
 
 
@@ -153,11 +153,11 @@ def test_a_frame_says_how_sure_a_choice_is():
 
 def test_a_frame_of_estimates_has_a_row_a_k():
     samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, 1]))
-    estimates = estimate(samples)
-    frame = estimates.to_frame()
+    summary = summarise(samples)
+    frame = summary.to_frame()
     assert frame["k"].to_list() == [1, 2]
-    assert frame["pass_at_k.value"].to_list() == estimates.pass_at_k.value.tolist()
-    assert frame["pass_at_k.low"].to_list() == estimates.pass_at_k.low.tolist()
+    assert frame["pass_at_k.value"].to_list() == summary.pass_at_k.value.tolist()
+    assert frame["pass_at_k.low"].to_list() == summary.pass_at_k.low.tolist()
     assert frame["vote_at_k.value"].to_list() == [None, None]
     assert len(pl.concat([frame, frame])) == 4
 

@@ -32,7 +32,7 @@ class Beta(InferenceModel):
     be solved.
 
     The law is given by a and b, or by its mean and concentration: a = mean * concentration and b = (1 - mean) *
-    concentration, so that its variance is mean (1 - mean) / (1 + concentration). Fitted, these two are nearly
+    concentration, so that its variance is mean (1 - mean) / (1 + concentration). Fit, these two are nearly
     uncorrelated; a and b are not.
 
     Args:

@@ -95,7 +95,7 @@ class Lengths:
 class LognormalLengths(InferenceModel):
     """Lognormal token lengths on two levels, and independent normal accuracy as in `gaussian`.
 
-    Measured lengths have long tails, and vary more from query to query than among the answers to one query: the
+    LoadTest lengths have long tails, and vary more from query to query than among the answers to one query: the
     inferences of one query are long together. The sum of k of them has the variance k Var_within + k^2 Var_between. In
     the LRM token economy data (23 reasoning models, 19 prompts, 5 runs each) the coefficient of variation is 0.24
     within a prompt (median; 0.10 to 0.54 for eight of ten) and 0.98 between prompts (median of models; 0.71 to 1.64).

@@ -2,37 +2,36 @@
 
 from ..quantities.samples import COLUMNS
 from ..read.grading import Grading
-from ..read.load_tests import Measured, read
+from ..read.load_tests import LoadTest, read
 from ..read.log import Log, Source
 from ..read.logs import read_log
 from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
-from .coverage_laws import BetaBinomial, Chosen, CoverageLaw, ExponentiatedPowerLaw, forward_validated
-from .estimates import Estimated, Estimates, estimate
-from .fit_latency import Fitted, fit_batch, fit_itl, fit_serving, fit_slots
+from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, LawChoice, forward_validated
+from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
+from .log_summary import Interval, LogSummary, summarise
 from .options import ProfileOptions
-from .profiles import Calibrated, calibrated
+from .profiles import Calibration, calibrated
 from .yaml_out import save
 
 __all__ = [
     "COLUMNS",
     "BetaBinomial",
-    "Calibrated",
-    "Chosen",
+    "Calibration",
     "CoverageLaw",
-    "Estimated",
-    "Estimates",
     "ExponentiatedPowerLaw",
-    "Fitted",
+    "Fit",
     "Grading",
+    "Interval",
+    "LawChoice",
+    "LoadTest",
     "Log",
-    "Measured",
+    "LogSummary",
     "Price",
     "ProfileOptions",
     "Source",
     "by_hand",
     "calibrated",
-    "estimate",
     "find_prices",
     "fit_batch",
     "fit_beta",
@@ -48,4 +47,5 @@ __all__ = [
     "read",
     "read_log",
     "save",
+    "summarise",
 ]

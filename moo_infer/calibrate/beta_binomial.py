@@ -18,7 +18,7 @@ __all__ = [
     "LARGEST",
     "PRIOR_SD",
     "SMALLEST",
-    "FittedBeta",
+    "BetaFit",
     "fit_beta_binomial",
     "fit_zero_inflated",
     "jeffreys",
@@ -33,7 +33,7 @@ ONE_SIDED = 1.352771727047702  # half of the 90 % quantile of chi squared with 1
 
 
 @dataclass(frozen=True)
-class FittedBeta:
+class BetaFit:
     """A beta law of the probability to solve a question, and a share of questions that are never solved.
 
     Args:
@@ -63,7 +63,7 @@ class FittedBeta:
     def pass_at(self, k: npt.ArrayLike, /) -> FloatArray:
         """Probability (m,) that at least one of k (m,) inferences is right: ``(1 - u) (1 - B(a, b + k) / B(a, b))``.
 
-        >>> FittedBeta(0.25, 2.0).pass_at([1, 2]), FittedBeta(0.5, 2.0, unsolvable=0.5).pass_at([1, 2])
+        >>> BetaFit(0.25, 2.0).pass_at([1, 2]), BetaFit(0.5, 2.0, unsolvable=0.5).pass_at([1, 2])
         (array([0.25 , 0.375]), array([0.25      , 0.33333333]))
         """
         from scipy.special import betaln
@@ -73,7 +73,7 @@ class FittedBeta:
         return np.asarray((self.unsolvable - 1) * np.expm1(never), dtype=np.float64)
 
 
-def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> FittedBeta:
+def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> BetaFit:
     """Fit mean and concentration to counts, with a weak prior; errors are robust, with questions as clusters.
 
     It is the maximum of the likelihood times the prior: log a and log b are normal around 0 with the standard deviation
@@ -114,7 +114,7 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.Array
             f"all samples are {'right' if right.any() else 'wrong'}: the mean is that of Jeffreys' prior over {Q} "
             "questions, the concentration is not known and set to 1"
         )
-        return FittedBeta(mean, 1.0, se, about=about)
+        return BetaFit(mean, 1.0, se, about=about)
     counts = _Counts.of(n, right, given)
     pooled = float(given @ right / (given @ n))
     tarone = given @ (right * (right - 1) / pooled + wrong * (wrong - 1) / (1 - pooled) - n * (n - 1))
@@ -126,8 +126,8 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.Array
 
 
 def fit_zero_inflated(
-    n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None = None, *, plain: FittedBeta | None = None
-) -> FittedBeta:
+    n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None = None, *, plain: BetaFit | None = None
+) -> BetaFit:
     """Fit the beta-binomial law with a share of questions that are never solved, with the same weak prior.
 
     The share has a flat prior. What was not solved yet may be unsolvable or hard: the maximum is looked for from both
@@ -212,19 +212,19 @@ class _Counts:
         by_concentration = both - mean**2 * aa - (1 - mean) ** 2 * bb
         return np.array([[-(concentration**2) * (aa + bb), crossed], [crossed, by_concentration]])
 
-    def inside(self, mean: float) -> FittedBeta:
+    def inside(self, mean: float) -> BetaFit:
         """The maximum, away from the ends."""
         law, _ = self._maximum(mean, 1.0, 0.0, most=0.0)
         bread = np.linalg.inv(self.hessian(law.mean, law.concentration))
         mean_se, concentration_se = np.sqrt(np.diag(bread @ self._meat(law.mean, law.concentration) @ bread)).tolist()
         return replace(law, mean_se=mean_se, concentration_se=concentration_se)
 
-    def inflated(self, plain: FittedBeta, start: float) -> tuple[FittedBeta, float]:
+    def inflated(self, plain: BetaFit, start: float) -> tuple[BetaFit, float]:
         """The maximum with a share that is never solved, and its height, from a start (see `STARTS`)."""
         u = start * float(self.questions[self.right == 0].sum() / self.questions.sum())
         return self._maximum(min(plain.mean / (1 - u), 0.99), max(plain.concentration, 0.1), u, most=1 - 1e-9)
 
-    def _maximum(self, mean: float, s: float, unsolvable: float, most: float) -> tuple[FittedBeta, float]:
+    def _maximum(self, mean: float, s: float, unsolvable: float, most: float) -> tuple[BetaFit, float]:
         """The law with the largest likelihood times prior near a start, and the logarithm of that."""
         from scipy.optimize import minimize
 
@@ -258,9 +258,9 @@ class _Counts:
         m, s = 1 / (1 + math.exp(-logit)), math.exp(log_s)
         rows = self.rows(m, s) + math.log1p(-u)
         likelihood = float(self.questions @ np.where(zero & (u > 0), np.logaddexp(math.log(u or 1), rows), rows))
-        return FittedBeta(m, s, unsolvable=u, log_likelihood=likelihood), -float(found.fun) * Q
+        return BetaFit(m, s, unsolvable=u, log_likelihood=likelihood), -float(found.fun) * Q
 
-    def at_end(self, s: float) -> FittedBeta:
+    def at_end(self, s: float) -> BetaFit:
         """The maximum where the concentration is at an end of its range."""
         from scipy.optimize import brentq
 
@@ -280,7 +280,7 @@ class _Counts:
         if drop(math.log(other)) > 0:  # otherwise nothing bounds it
             bound = math.exp(brentq(drop, math.log(s), math.log(other)))
             about += f", and with 95 % {'below' if s == SMALLEST else 'above'} {bound:.3g}"
-        return FittedBeta(mean, s, se, log_likelihood=best, about=about)
+        return BetaFit(mean, s, se, log_likelihood=best, about=about)
 
     def _meat(self, mean: float, concentration: float) -> FloatArray:
         scores, Q = self.scores(mean, concentration), self.questions.sum()

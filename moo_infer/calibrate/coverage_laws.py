@@ -13,10 +13,10 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
-from .beta_binomial import FittedBeta, fit_beta_binomial, fit_zero_inflated
-from .estimates import Estimated
+from .beta_binomial import BetaFit, fit_beta_binomial, fit_zero_inflated
+from .log_summary import Interval
 
-__all__ = ["BetaBinomial", "Chosen", "CoverageLaw", "ExponentiatedPowerLaw", "forward_validated"]
+__all__ = ["BetaBinomial", "CoverageLaw", "ExponentiatedPowerLaw", "LawChoice", "forward_validated"]
 
 POINTS = 30  # values of k, log-spaced, that a curve is fitted and judged at
 SHOWN = 32  # one of so many attempts is shown in forward validation: to predict far is what a law is for
@@ -59,7 +59,7 @@ class CoverageLaw(ABC):
 class ExponentiatedPowerLaw(CoverageLaw):
     """pass@k = exp(-a k^-b) (Brown et al., arXiv 2407.21787).
 
-    Fitted by a straight line through log(-log(pass@k)) over log k, at log-spaced k up to the fewest attempts at any
+    Fit by a straight line through log(-log(pass@k)) over log k, at log-spaced k up to the fewest attempts at any
     question.
 
     Args:
@@ -126,8 +126,8 @@ class BetaBinomial(CoverageLaw):
 
     name = "beta-binomial"
 
-    beta: FittedBeta
-    zero_inflated: FittedBeta
+    beta: BetaFit
+    zero_inflated: BetaFit
     weight: float = 0.5
 
     def __str__(self) -> str:
@@ -164,7 +164,7 @@ LAWS: tuple[type[CoverageLaw], ...] = (BetaBinomial, ExponentiatedPowerLaw)
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class LawChoice:
     """The law that predicted best what was hidden from it, fitted to everything.
 
     Args:
@@ -199,7 +199,7 @@ class Chosen:
             f"{self.shown + 1} to pass@{self.largest} with an RMSE of {self.errors[self.law.name]:.3f} ({others}){few}"
         )
 
-    def predict(self, k: npt.ArrayLike, B: int = 200, seed: int = 0, confidence: float = 0.95) -> Estimated:
+    def predict(self, k: npt.ArrayLike, B: int = 200, seed: int = 0, confidence: float = 0.95) -> Interval:
         """Predict pass@k, with an interval of the Bayesian bootstrap over questions.
 
         The laws are refitted to every draw. The interval reaches from the lowest to the highest end of the intervals of
@@ -233,7 +233,7 @@ class Chosen:
             averages.append(at_least(laws[type(self.law)].predict(k), least))
         low, high = np.quantile(each, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         value = at_least(self.law.predict(k), known.mean())
-        return Estimated(value, low.min(axis=0), high.max(axis=0), np.std(averages, axis=0))
+        return Interval(value, low.min(axis=0), high.max(axis=0), np.std(averages, axis=0))
 
 
 def forward_validated(
@@ -243,7 +243,7 @@ def forward_validated(
     repeats: int = 32,
     seed: int = 0,
     laws: Sequence[type[CoverageLaw]] = LAWS,
-) -> Chosen:
+) -> LawChoice:
     """Choose the law of coverage that predicts many attempts best from few.
 
     Of the attempts at every question one in 32, at least two, are drawn without replacement, as often as `repeats`
@@ -290,7 +290,7 @@ def forward_validated(
     far = largest >= SHOWN * LEAST
     best = min(laws, key=lambda law: squares[law]) if far else laws[0]
     errors = {law.name: squares[law] ** 0.5 for law in laws}
-    return Chosen(fitted[best], (best,) if far else tuple(laws), errors, shown, largest, n, c, names)
+    return LawChoice(fitted[best], (best,) if far else tuple(laws), errors, shown, largest, n, c, names)
 
 
 def _counts(n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[IntArray, FloatArray]:

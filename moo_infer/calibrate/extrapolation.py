@@ -10,11 +10,11 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
-from .beta_binomial import LARGEST, SMALLEST, FittedBeta, fit_beta_binomial, jeffreys
-from .coverage_laws import Chosen, forward_validated
-from .estimates import Estimated
+from .beta_binomial import LARGEST, SMALLEST, BetaFit, fit_beta_binomial, jeffreys
+from .coverage_laws import LawChoice, forward_validated
+from .log_summary import Interval
 
-__all__ = ["Extrapolated", "extrapolated"]
+__all__ = ["Extrapolation", "extrapolated"]
 
 POINTS = 30  # values of k, log-spaced, where a model of inferences follows a law
 ENDS = 1000.0  # how much more the first and the last of them count: both are then met to four digits
@@ -22,7 +22,7 @@ WIDTH = 3.92  # standard errors in a 95 % interval
 
 
 @dataclass(frozen=True, eq=False)
-class Extrapolated:
+class Extrapolation:
     """pass@k beyond the samples of a question.
 
     Args:
@@ -35,10 +35,10 @@ class Extrapolated:
             samples.
     """
 
-    chosen: Chosen
+    chosen: LawChoice
     k: IntArray
-    pass_at_k: Estimated
-    model: FittedBeta
+    pass_at_k: Interval
+    model: BetaFit
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -68,7 +68,7 @@ class Extrapolated:
         return [f"extrapolated: {listed}", str(self.chosen), follows]
 
 
-def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Extrapolated | str:
+def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Extrapolation | str:
     """Predict pass@k up to K, or say why that cannot be done.
 
     Args:
@@ -88,10 +88,10 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
     k = np.union1d(np.round(np.geomspace(1, K, POINTS)).astype(np.int64), shown)
     predicted = chosen.predict(k, B, seed)
     at = np.isin(k, shown)
-    pass_at_k = Estimated(*(getattr(predicted, field)[at] for field in Estimated.__match_args__))
+    pass_at_k = Interval(*(getattr(predicted, field)[at] for field in Interval.__match_args__))
     fitted = fit_beta_binomial(scored.n, scored.right)
     if (scored.right == scored.n).all():  # a curve of ones has nothing to follow, and no spread
-        return Extrapolated(chosen, shown, pass_at_k, fitted)
+        return Extrapolation(chosen, shown, pass_at_k, fitted)
     known = mean_pass_at_k(scored.n, scored.right, np.minimum(k, n))
     mean, concentration, unsolvable = _following(k, np.where(k <= n, known, predicted.value))
     # Where all questions have been solved the interval is a point, which no share among Q questions is known to.
@@ -99,8 +99,8 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
     unsolvable_se = max(float(predicted.high[-1] - predicted.low[-1]) / WIDTH, least)
     mean_se = fitted.mean_se / (1 - unsolvable)
     concentration_se = fitted.concentration_se * concentration / fitted.concentration
-    model = FittedBeta(mean, concentration, mean_se, concentration_se, unsolvable, unsolvable_se)
-    return Extrapolated(chosen, shown, pass_at_k, model)
+    model = BetaFit(mean, concentration, mean_se, concentration_se, unsolvable, unsolvable_se)
+    return Extrapolation(chosen, shown, pass_at_k, model)
 
 
 def _following(k: IntArray, pass_at_k: FloatArray) -> tuple[float, float, float]:
@@ -111,7 +111,7 @@ def _following(k: IntArray, pass_at_k: FloatArray) -> tuple[float, float, float]
     weight[[0, -1]] = ENDS
 
     def off(at: FloatArray) -> FloatArray:
-        law = FittedBeta(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
+        law = BetaFit(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
         return (law.pass_at(k) - pass_at_k) * weight
 
     first, last = float(pass_at_k[0]), float(pass_at_k[-1])

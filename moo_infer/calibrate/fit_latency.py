@@ -11,9 +11,9 @@ import numpy.typing as npt
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, printable, unknown
 from ..core.noise import condensed
-from ..read.load_tests import Measured
+from ..read.load_tests import LoadTest
 
-__all__ = ["KINDS", "Fitted", "comment", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
+__all__ = ["KINDS", "Fit", "comment", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
 POINTS = 3  # the fewest that leave something over to judge a fit by
 SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
@@ -25,7 +25,7 @@ FEW = 100  # requests of which fewer than five lie beyond the 95 % quantile
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Fit:
     """Parameters of a part, with standard errors.
 
     Args:
@@ -96,7 +96,7 @@ def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float,
     return alpha, beta, float(np.abs(residual).mean())
 
 
-def fit_batch(measured: Measured, /) -> Fitted:
+def fit_batch(measured: LoadTest, /) -> Fit:
     """Fit ``batch``: ITL from concurrency, and the time to the first token, by relative least squares.
 
     Each run counts once, by the means of its requests, so that its summary and its single requests give one answer: ITL
@@ -130,10 +130,10 @@ def fit_batch(measured: Measured, /) -> Fitted:
         *([f"{unused} points without concurrency or ttft_s not used"] if (unused := int((~known).sum())) else []),
     ]
     parameters = {"itl_base_s": alpha, "itl_per_sequence_s": beta, "ttft_seconds": (first, first_se)}
-    return Fitted("batch", parameters, int(known.sum()), error, "; ".join(said))
+    return Fit("batch", parameters, int(known.sum()), error, "; ".join(said))
 
 
-def _with_load(measured: Measured) -> BoolArray:
+def _with_load(measured: LoadTest) -> BoolArray:
     """(n,) of which the concurrency and the time to the first token are known."""
     known: BoolArray = np.isfinite(measured.concurrency) & np.isfinite(measured.ttft_s)
     return known
@@ -148,7 +148,7 @@ def _loads(concurrency: FloatArray) -> list[float]:
     return loads
 
 
-def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
+def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
     """Fit ``slots``: the seconds of a call, ``overhead + s_in tokens_in + s_out tokens_out``, none negative.
 
     Errors are relative to the call, and those far out count less (Huber), so that a few hiccups do not matter to the
@@ -191,7 +191,7 @@ def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
         found = _jackknifed(found, columns, y, groups)
     parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
     ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
-    fitted = Fitted(
+    fitted = Fit(
         "slots",
         parameters,
         points=len(y),
@@ -204,7 +204,7 @@ def fit_slots(measured: Measured, groups: IntArray | None = None, /) -> Fitted:
     return replace(fitted, about="; ".join([fitted.about, *said, *_untold(measured, found), *_waited(fitted)]))
 
 
-def _not_used(measured: Measured, single: BoolArray) -> list[str]:
+def _not_used(measured: LoadTest, single: BoolArray) -> list[str]:
     """Say which of what was measured makes no difference to seconds of a call."""
     said = []
     loads = _loads(measured.concurrency[single])
@@ -259,7 +259,7 @@ def _unsure(value: float, se: float) -> bool:
     return 0 < se >= value
 
 
-def _untold(measured: Measured, found: Mapping[str, tuple[float, float]]) -> list[str]:
+def _untold(measured: LoadTest, found: Mapping[str, tuple[float, float]]) -> list[str]:
     """What the lengths do not tell."""
     said = []
     if "overhead_s" not in found:
@@ -280,7 +280,7 @@ def _untold(measured: Measured, found: Mapping[str, tuple[float, float]]) -> lis
     return said
 
 
-def _waited(fitted: Fitted) -> list[str]:
+def _waited(fitted: Fit) -> list[str]:
     """How long calls took, as a rule and with all delays."""
     said = (
         f"mean seconds of a call: typical_s = {fitted.typical_s:.3g} by the fit alone, which makes little of rare "
@@ -298,7 +298,7 @@ def _between(values: FloatArray) -> str:
 KINDS = {"batch": fit_batch, "slots": fit_slots}
 
 
-def fit_serving(measured: Measured, kind: str | None = None, /) -> Fitted:
+def fit_serving(measured: LoadTest, kind: str | None = None, /) -> Fit:
     """Fit what the measurements are of: ``batch`` where concurrency varies, else ``slots``; or the kind given.
 
     Raises:
@@ -306,7 +306,7 @@ def fit_serving(measured: Measured, kind: str | None = None, /) -> Fitted:
 
     >>> n = np.array([1.0, 4.0, 16.0])
     >>> itl = 0.01 + 0.001 * n
-    >>> measured = Measured(n, np.full(3, 100.0), np.full(3, 51.0), np.full(3, 0.2), 0.2 + 50 * itl)
+    >>> measured = LoadTest(n, np.full(3, 100.0), np.full(3, 51.0), np.full(3, 0.2), 0.2 + 50 * itl)
     >>> print({name: round(value, 6) for name, (value, _) in fit_serving(measured).parameters.items()})
     {'itl_base_s': 0.01, 'itl_per_sequence_s': 0.001, 'ttft_seconds': 0.2}
     """

@@ -10,9 +10,9 @@ from ..core.errors import MooInferError
 from ..quantities.laws import Lognormal
 from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
-from ..read.load_tests import Measured
-from .beta_binomial import FEWEST, FittedBeta, fit_beta_binomial, jeffreys
-from .fit_latency import Fitted, fit_slots
+from ..read.load_tests import LoadTest
+from .beta_binomial import FEWEST, BetaFit, fit_beta_binomial, jeffreys
+from .fit_latency import Fit, fit_slots
 
 __all__ = ["fit_beta", "fit_lognormal", "fit_lognormal_lengths", "fit_seconds"]
 
@@ -23,7 +23,7 @@ QUANTILES = (0.5, 0.95, 0.99)  # of tokens, compared likewise
 GROUPS = 20  # of questions, left out one after the other
 
 
-def fit_beta(samples: Samples, /, law: FittedBeta | None = None) -> Fitted:
+def fit_beta(samples: Samples, /, law: BetaFit | None = None) -> Fit:
     """Fit ``beta``: how queries differ in difficulty, how wrong answers agree, and token lengths.
 
     Mean and concentration are those of the beta-binomial law (`fit_beta_binomial` says what happens at the edges). The
@@ -63,10 +63,10 @@ def fit_beta(samples: Samples, /, law: FittedBeta | None = None) -> Fitted:
         parameters |= lengths.parameters
         said.append(lengths.about)
     error = float(np.abs(fitted - pass_at).mean())
-    return Fitted("beta", parameters, len(scored), error, "; ".join(filter(None, said)))
+    return Fit("beta", parameters, len(scored), error, "; ".join(filter(None, said)))
 
 
-def fit_lognormal(samples: Samples, /) -> Fitted:
+def fit_lognormal(samples: Samples, /) -> Fit:
     """Fit ``lognormal``: token lengths, and one probability to be right for all queries.
 
     What `lognormal` calls accuracy is independent from inference to inference. For samples that are right or wrong its
@@ -102,7 +102,7 @@ def fit_lognormal(samples: Samples, /) -> Fitted:
     return replace(lengths, parameters=parameters, about=about)
 
 
-def fit_lognormal_lengths(samples: Samples, /) -> Fitted:
+def fit_lognormal_lengths(samples: Samples, /) -> Fit:
     """Fit the token lengths that ``lognormal`` and ``beta`` have in common.
 
     Variances are those of an analysis of variance of the logarithms with unequal numbers of samples (method of moments;
@@ -152,10 +152,10 @@ def fit_lognormal_lengths(samples: Samples, /) -> Fitted:
     cut = float(np.mean(tokens_out == longest))
     if cut >= 0.01 and np.ptp(tokens_out) and (tokens_out == longest).sum() > FEWEST:
         said.append(f"{100 * cut:.1f} % of the outputs have {longest:.0f} tokens, the most: they look cut")
-    return Fitted("lognormal", parameters, len(scored), error, "; ".join(said))
+    return Fit("lognormal", parameters, len(scored), error, "; ".join(said))
 
 
-def fit_seconds(samples: Samples, /) -> Fitted:
+def fit_seconds(samples: Samples, /) -> Fit:
     """Fit ``slots`` to the seconds and tokens of the samples, as `fit_slots` does.
 
     Seconds of a log are those of calls beside others and through whatever stood between: a model under that load.
@@ -182,7 +182,7 @@ def fit_seconds(samples: Samples, /) -> Fitted:
     unknown = np.full(len(scored), math.nan)
     groups = scored.question % GROUPS if len(scored.questions) >= GROUPS else None
     try:
-        fitted = fit_slots(Measured(unknown, tokens_in, tokens_out, unknown, seconds), groups)
+        fitted = fit_slots(LoadTest(unknown, tokens_in, tokens_out, unknown, seconds), groups)
     except MooInferError as error:
         raise MooInferError(f"{samples.model}: {error}") from None
     about = (

@@ -13,13 +13,13 @@ from ..quantities.samples import Samples
 from ..read.log import Log
 from ..read.price import Price
 from ..report.wording import Block, to_html
-from .beta_binomial import FittedBeta
+from .beta_binomial import BetaFit
 from .bills import billed, drawn, fitted_part
 from .cleaning import TAKEN, TOKENS, complete, with_enough
-from .estimates import Estimates, estimate
-from .extrapolation import Extrapolated, extrapolated
-from .fit_latency import Fitted
+from .extrapolation import Extrapolation, extrapolated
+from .fit_latency import Fit
 from .fits import fit_beta, fit_lognormal, fit_seconds
+from .log_summary import LogSummary, summarise
 from .oddities import oddities
 from .options import CALLS, ProfileOptions
 from .report import sentence, tabled
@@ -27,11 +27,11 @@ from .report import sentence, tabled
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["Calibrated", "calibrated"]
+__all__ = ["Calibration", "calibrated"]
 
 
 @dataclass(frozen=True, eq=False)
-class Calibrated:
+class Calibration:
     """One model as a log and prices describe it.
 
     Args:
@@ -51,7 +51,7 @@ class Calibrated:
 
     samples: Samples
     kept: Samples
-    estimates: Estimates
+    summary: LogSummary
     price: Price | None
     inference: Mapping[str, Any]
     costs: Mapping[str, Mapping[str, Any]]
@@ -59,30 +59,30 @@ class Calibrated:
     parallelism: int
     wanted: int | None
     extrapolate_to: int | None
-    beyond: Extrapolated | None
+    beyond: Extrapolation | None
     notes: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the estimates, and what the profile rests on."""
         price = None if self.price is None else {**self.price.part, "source": self.price.source}
-        return self.estimates.to_dict() | {
+        return self.summary.to_dict() | {
             "largest_k": self.largest_k,
             "price": price,
             "inference": dict(self.inference),
             "costs": [dict(part) for part in self.costs.values()],
             "source": self.source,
             "extrapolated": None if self.beyond is None else self.beyond.to_dict(),
-            "remarks": [*self.estimates.remarks(), *self.notes],
+            "remarks": [*self.summary.remarks(), *self.notes],
         }
 
     def blocks(self) -> list[Block]:
         """Return what people read: a table with intervals, and what to know about it."""
         said = [*(self.beyond.sentences() if self.beyond else []), *self.notes]
-        return [*tabled(self.estimates), *map(sentence, said), ""]
+        return [*tabled(self.summary), *map(sentence, said), ""]
 
     def to_frame(self) -> "polars.DataFrame":
-        """Return the estimates as a polars frame, a row a k; see `Estimates.to_frame`."""
-        return self.estimates.to_frame()
+        """Return the estimates as a polars frame, a row a k; see `LogSummary.to_frame`."""
+        return self.summary.to_frame()
 
     def _repr_html_(self) -> str:
         """What people read, for notebooks."""
@@ -101,7 +101,7 @@ def calibrated(
     *,
     on: date | None = None,
     progress: Callable[[int, int, str], None] | None = None,
-) -> list[Calibrated]:
+) -> list[Calibration]:
     """Describe every model of a log.
 
     Args:
@@ -124,7 +124,7 @@ def calibrated(
     for done, samples in enumerate(models):
         if progress:
             progress(done, len(models), samples.model)
-        source = f"{'; '.join(map(str, log.of(samples.model)))}; calibrated on {day}"
+        source = f"{'; '.join(map(str, log.files_of(samples.model)))}; calibrated on {day}"
         calibration, doubts = _calibration(samples, (prices or {}).get(samples.model), source, options)
         for doubt in doubts:
             warnings.warn(f"{samples.model}: {doubt}", stacklevel=2)
@@ -134,7 +134,7 @@ def calibrated(
 
 def _calibration(
     samples: Samples, price: Price | None, source: str, options: ProfileOptions
-) -> tuple[Calibrated, list[str]]:
+) -> tuple[Calibration, list[str]]:
     """One model, and what to warn of."""
     notes: list[str] = []
     if price is not None:
@@ -151,10 +151,10 @@ def _calibration(
     if failed := int(np.isnan(samples.correct).sum()):
         source += f"; {failed} of {len(samples)} samples failed"
     k = np.arange(1, min(samples.scored.largest_k, reach.K) + 1)
-    calibration = Calibrated(
+    calibration = Calibration(
         samples,
         kept,
-        estimate(samples, k, B=options.B, seed=options.seed),
+        summarise(samples, k, B=options.B, seed=options.seed),
         price,
         inference,
         costs,
@@ -181,7 +181,7 @@ class _Reach:
 
     K: int
     supported: int
-    beyond: Extrapolated | None = None
+    beyond: Extrapolation | None = None
     refusal: str = ""
 
     @property
@@ -212,13 +212,13 @@ def _reach(samples: Samples, supported: int, options: ProfileOptions) -> _Reach:
         return _Reach(options.k_max or supported, supported)
     K = options.k_max or K_MAX
     beyond = extrapolated(samples, K, seed=options.seed)
-    if isinstance(beyond, Extrapolated):
+    if isinstance(beyond, Extrapolation):
         return _Reach(K, supported, beyond)
     return _Reach(K, supported, refusal=f"{beyond}; k ends at {supported}" if supported < K else beyond)
 
 
 def _parts(
-    kept: Samples, price: Price | None, options: ProfileOptions, law: FittedBeta | None
+    kept: Samples, price: Price | None, options: ProfileOptions, law: BetaFit | None
 ) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], list[str]]:
     """The mappings of the inference model and of a cost model for everything that samples took, and notes."""
     costs: dict[str, Mapping[str, Any]] = {}
@@ -250,7 +250,7 @@ def _parts(
     return _mapping(fitted), costs, notes
 
 
-def _mapping(fitted: Fitted) -> dict[str, Any]:
+def _mapping(fitted: Fit) -> dict[str, Any]:
     """The mapping of a fitted part, every number of it with its standard error, and the ratios as they are."""
     numbers = {
         name: {"value": float(f"{value:.6g}"), "se": float(f"{se:.3g}")}
@@ -259,7 +259,7 @@ def _mapping(fitted: Fitted) -> dict[str, Any]:
     return fitted.part | numbers
 
 
-def _comparable(models: list[Calibrated]) -> list[Calibrated]:
+def _comparable(models: list[Calibration]) -> list[Calibration]:
     """Models in the same objectives: what one of them lacks is left out of all, and said."""
     every = {name for model in models for name in model.costs}
     common = {name for name in every if all(name in model.costs for model in models)}
@@ -276,7 +276,7 @@ def _comparable(models: list[Calibrated]) -> list[Calibrated]:
     return found
 
 
-def _compared(models: list[Calibrated]) -> list[Calibrated]:
+def _compared(models: list[Calibration]) -> list[Calibration]:
     """Models that answered different questions are told so: what differs may be the questions."""
     asked = [set(model.kept.scored.questions) for model in models]
     common = set.intersection(*asked) if asked else set()

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..report.wording import Block, Cell, Table
-from .estimates import Estimated, Estimates
+from ..report.wording import Block, Cell, TextTable
+from .log_summary import Interval, LogSummary
 
 __all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
 
@@ -26,18 +26,16 @@ MEANS = {
 }
 
 
-def tabled(estimates: Estimates) -> list[Block]:
+def tabled(estimates: LogSummary) -> list[Block]:
     """A table of the powers of two, and the largest k, with intervals; and what to know about it."""
     k = estimates.k.tolist()
     shown = sorted({0, len(k) - 1, *(i for i, value in enumerate(k) if value & (value - 1) == 0)})
-    curves = {
-        name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Estimated)
-    }
+    curves = {name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Interval)}
     tables = []
     for start in range(0, len(curves), ABREAST):
         names = [*curves][start : start + ABREAST]
         rows: list[tuple[Cell, ...]] = [(str(k[i]), *(_figure(curves[name], i) for name in names)) for i in shown]
-        tables.append(Table(("k", *names), tuple(rows), 1))
+        tables.append(TextTable(("k", *names), tuple(rows), 1))
     title = (
         f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
         f"{100 * estimates.confidence:g} % intervals"
@@ -46,7 +44,7 @@ def tabled(estimates: Estimates) -> list[Block]:
     return [title, *tables, *(sentence(line) for line in said if line)]
 
 
-def in_a_line(estimates: Estimates) -> str:
+def in_a_line(estimates: LogSummary) -> str:
     """How much there is, and what the smallest and the largest k are worth."""
     curves = {"pass": estimates.pass_at_k, "best": estimates.best_at_k, "vote": estimates.vote_at_k}
     worth = [
@@ -70,14 +68,14 @@ def sentence(note: str) -> str:
     return f"{note}." if "_" in first or "@" in first or first == "k" else f"{note[0].upper()}{note[1:]}."
 
 
-def one_call(estimates: Estimates) -> str:
+def one_call(estimates: LogSummary) -> str:
     """What a call takes on average; nothing where the log does not say."""
     means = [(unit, getattr(estimates, field)) for field, unit in MEANS.items()]
     listed = [f"{' '.join(_figure(mean))} {unit}" for unit, mean in means if mean is not None]
     return f"one call: {', '.join(listed)}" if listed else ""
 
 
-def _figure(estimated: Estimated, i: int | tuple[()] = ()) -> tuple[str, ...]:
+def _figure(estimated: Interval, i: int | tuple[()] = ()) -> tuple[str, ...]:
     """A number, and its interval where there is one."""
     value, low, high = (float(of[i]) for of in (estimated.value, estimated.low, estimated.high))
     if np.isnan(value):

@@ -14,11 +14,11 @@ import yaml
 
 from ..core.documents import read_yaml
 from ..core.errors import MooInferError, in_one_line, printable
-from ..core.files import aside
+from ..core.files import atomic_write
 from ..core.version import __version__
 from ..quantities.samples import Samples
 from ..read.log import Log
-from .profiles import Calibrated
+from .profiles import Calibration
 from .report import in_a_line, one_call
 
 __all__ = ["beside", "recommending", "save"]
@@ -26,13 +26,13 @@ __all__ = ["beside", "recommending", "save"]
 LONGEST = 500  # characters of a name; YAML ends keys at 1024
 
 
-def recommending(models: Sequence[Calibrated], path: str | Path, /) -> str:
+def recommending(models: Sequence[Calibration], path: str | Path, /) -> str:
     """Return the command that decides between profiles; grades have no votes."""
     several = "best-of-k" if models and all(model.kept.graded for model in models) else "plurality-vote"
     return f"moo-infer recommend --models {path} --aggregator one-call --aggregator {several}"
 
 
-def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
+def save(models: Sequence[Calibration], path: str | Path) -> list[Path]:
     """Write profiles as YAML, and beside it the samples that empirical ones draw from, as Parquet.
 
     The file of the samples is called after its content and is there before the YAML that names it, so that the old pair
@@ -56,7 +56,7 @@ def save(models: Sequence[Calibrated], path: str | Path) -> list[Path]:
     drawn = [model.kept for model in models if model.inference["kind"] == "empirical"]
     files, samples, old = [path], dict[str, str](), beside(path)
     before = old.stat() if old is not None else None
-    with aside(path) as place, ExitStack() as unless_it_goes_well:
+    with atomic_write(path) as place, ExitStack() as unless_it_goes_well:
         if drawn:
             files.append(_written(_log(drawn), path, samples, unless_it_goes_well))
         decide = recommending(models, printable(path.name))
@@ -123,13 +123,13 @@ def _log(samples: Sequence[Samples]) -> Log:
     return Log(pl.concat(frames, how="diagonal"))
 
 
-def _yaml(model: Calibrated, samples: Mapping[str, str]) -> str:
+def _yaml(model: Calibration, samples: Mapping[str, str]) -> str:
     """A profile, with what the log says of the model as comments."""
     inference = dict(model.inference)
     if inference["kind"] == "empirical":
         inference |= samples
     beyond = model.beyond.sentences() if model.beyond else []
-    said = [in_a_line(model.estimates), one_call(model.estimates), *model.estimates.remarks(), *beyond, *model.notes]
+    said = [in_a_line(model.summary), one_call(model.summary), *model.summary.remarks(), *beyond, *model.notes]
     lines = [f"  {_flow(model.kept.model)}:", *(f"    # {in_one_line(line)}" for line in said if line)]
     lines += [f"    parallelism: {model.parallelism}", f"    source: {_flow(model.source)}"]
     lines += [f"    largest_k: {model.largest_k}"]

@@ -20,7 +20,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..calibrate.options import ProfileOptions
-    from ..calibrate.profiles import Calibrated
+    from ..calibrate.profiles import Calibration
     from ..read.log import Log
     from ..read.price import Price
 
@@ -222,7 +222,7 @@ def calibrate(
     read_too += [] if pricing.prices is None else [Path(pricing.prices)]
     keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, {"--out": beside(out) if out else None})
     log = reading.log(logs, registry_with(plugin_files))
-    log = log.only(model) if model else log
+    log = log.with_models(model) if model else log
     prices = pricing.of(log, on)
     with progress_bar() as progress:
         calibrations = calibrated(log, prices, _options(shape, draws), progress=progress)
@@ -249,7 +249,7 @@ def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
     )
 
 
-def _as_json(log: "Log", calibrations: "Sequence[Calibrated]", files: Sequence[Path]) -> str:
+def _as_json(log: "Log", calibrations: "Sequence[Calibration]", files: Sequence[Path]) -> str:
     document: dict[str, Any] = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {
         "models": [calibration.to_dict() for calibration in calibrations],
@@ -258,7 +258,7 @@ def _as_json(log: "Log", calibrations: "Sequence[Calibrated]", files: Sequence[P
     return json.dumps(document, indent=2, allow_nan=False)
 
 
-def _as_text(calibrations: "Sequence[Calibrated]", files: Sequence[Path], out: Path | None) -> str:
+def _as_text(calibrations: "Sequence[Calibration]", files: Sequence[Path], out: Path | None) -> str:
     from ..calibrate.yaml_out import recommending
 
     text = laid_out([block for calibration in calibrations for block in calibration.blocks()])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import printable
-from ..core.files import aside
+from ..core.files import atomic_write
 from .files import keep_apart
 from .options import Json, Strict
 
@@ -47,7 +47,7 @@ def fit_latency(
     named = ", ".join(printable(file.name) for file in files)
     text = "\n".join([f"# fitted to {named}", *remarks, fitted.yaml, ""])
     if out is not None:
-        with aside(out) as place:
+        with atomic_write(out) as place:
             place.write_text(text, encoding="utf-8")
     if not as_json:
         return text

@@ -9,7 +9,7 @@ from typing import Any
 from ..pipeline import Pipeline
 from ..profiles import ModelProfile
 from ..report.text import laid_out
-from ..report.wording import Cell, Table
+from ..report.wording import Cell, TextTable
 from .options import Json, ModelsFile, PluginFiles, known, registry_with
 
 __all__ = ["list_models", "list_plugins", "list_scenarios"]
@@ -95,4 +95,4 @@ def _plain(value: object) -> str:
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> str:
-    return laid_out([Table(header, tuple(rows), labels=len(header))]).strip("\n")
+    return laid_out([TextTable(header, tuple(rows), labels=len(header))]).strip("\n")

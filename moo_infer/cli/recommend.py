@@ -189,7 +189,7 @@ def recommend(
         raise MooInferError("--axes is about pictures; give --plot DIR as well")
     pictures.room()
     if html:
-        _refuse_unwritable(html, names.models, profiles)
+        _refuse_unwritable_page(html, names.models, profiles)
     with progress_bar() as progress:
         pipeline = Pipeline(
             parts.aggregator or AGGREGATORS,
@@ -211,16 +211,16 @@ def recommend(
         pictures.save(report, progress)
         command = shlex.join(["moo-infer", *context.find_root().obj])
         if html:
-            from ..report.html import save
+            from ..report.html import write_page
 
-            save(report, html, command)
+            write_page(report, html, command)
         return report.to_json(command) if as_json else report.to_text(details=details)
 
 
-def _refuse_unwritable(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:
+def _refuse_unwritable_page(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:
     """Raise before the work starts where the page would overwrite what is read, or cannot be written."""
-    from ..report.html import ready
+    from ..report.html import refuse_unwritable
 
     logs = [getattr(profile.inference, "samples", None) for profile in profiles.values()]
     keep_apart([models, *(log for log in logs if isinstance(log, Path))], {"--html": html})
-    ready(html)
+    refuse_unwritable(html)

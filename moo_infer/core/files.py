@@ -21,7 +21,7 @@ from .errors import MooInferError
 __all__ = [
     "GZIP",
     "HEAD",
-    "aside",
+    "atomic_write",
     "called_after",
     "csv_rows",
     "ends_open",
@@ -232,7 +232,7 @@ def _standard_error_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def aside(place: Path, /) -> Iterator[Path]:
+def atomic_write(place: Path, /) -> Iterator[Path]:
     """Give a path to write to, which takes its place when all that is done meanwhile went well, and is gone if not.
 
     Raises:

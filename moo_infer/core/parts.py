@@ -16,7 +16,6 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 from .uncertainty import middle
 

@@ -12,7 +12,6 @@ from .errors import MooInferError, out_of_reach
 __all__ = ["Uncertain", "middle", "uncertain"]
 
 
-
 @dataclass(frozen=True)
 class Uncertain:
     """How uncertain a number is: normal with a standard error around it, or anywhere between two bounds.

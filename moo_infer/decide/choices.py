@@ -18,14 +18,14 @@ from ..profiles import Scenario
 from .candidates import Candidates
 from .infeasible import infeasible
 
-__all__ = ["Choice", "Held", "Key", "choose", "decide"]
+__all__ = ["Choice", "FeasibleShares", "Key", "choose", "decide"]
 
 Key = tuple[str, str, str | None, str | None]  # scenario, selector, model and aggregator (None: the pool)
 NOTHING = "nothing is feasible"
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class FeasibleShares:
     """In which share of the draws of uncertain parameters the rows of a table meet the limits of a scenario.
 
     Args:
@@ -131,7 +131,7 @@ def decide(
     selectors: Sequence[Selector],
     *,
     explain: bool = True,
-    held: Held | None = None,
+    sure: FeasibleShares | None = None,
 ) -> tuple[Candidates, dict[tuple[str, str], tuple[Choice, ...]], tuple[Choice, ...]]:
     """Let every selector choose in a scenario: per (model, aggregator), and over the whole pool.
 
@@ -140,7 +140,7 @@ def decide(
         scenario: the limits.
         selectors: who chooses.
         explain: whether to look for the reason where nothing is feasible.
-        held: how surely each row meets the limits, where that counts.
+        sure: how surely each row meets the limits, where that counts.
 
     Returns:
         The pool of feasible rows; by (model, aggregator) a choice a selector; and a choice a selector over the pool.
@@ -151,7 +151,7 @@ def decide(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SelectionWarning)
         try:
-            pool = table.feasible(scenario.limits, sure=held.enough if held else None)
+            pool = table.feasible(scenario.limits, sure=sure.enough if sure else None)
         except MooInferError as error:
             raise MooInferError(f"scenario {scenario.name!r}: {error}") from None
         _ = pool.losses  # computed once, for all models
@@ -159,7 +159,7 @@ def decide(
         def choices(rows: Callable[[Candidates], Candidates], nothing: Choice) -> tuple[Choice, ...]:
             view = rows(pool)
             if not len(view):
-                nothing = replace(nothing, reason=_why(rows(table), scenario, held) if explain else NOTHING)
+                nothing = replace(nothing, reason=_why(rows(table), scenario, sure) if explain else NOTHING)
             return tuple(choose(s, view, nothing, caught) for s in selectors)
 
         nothing = Choice(scenario.name, "", None, None, table)
@@ -202,13 +202,13 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
     return replace(nothing, selector=selector.name, model=model, aggregator=aggregator, row=row, remarks=remarks)
 
 
-def _why(table: Candidates, scenario: Scenario, held: Held | None) -> str:
+def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> str:
     """Why nothing is feasible."""
-    if held and table.met(scenario.limits).any():
-        shares = held.shares[table.rows]
+    if sure and table.met(scenario.limits).any():
+        shares = sure.shares[table.rows]
         best = int(np.argmax(shares))
         return (
-            f"nothing meets the limits in {100 * held.confidence:g} % of the draws; the surest row does in "
+            f"nothing meets the limits in {100 * sure.confidence:g} % of the draws; the surest row does in "
             f"{100 * shares[best]:.3g} % ({table.model[best]}, {table.aggregator[best]}, k = {table.k[best]})"
         )
     return infeasible(table, scenario.limits)

@@ -16,7 +16,7 @@ from ..core.parts import at_least_one
 from ..interfaces import Selector
 from ..profiles import Scenario
 from .candidates import Candidates
-from .choices import Choice, Held, choose
+from .choices import Choice, FeasibleShares, choose
 
 if TYPE_CHECKING:
     from ..report.report import Report
@@ -111,7 +111,7 @@ def decision_map(
         _budgets(table, objective, limit, table.met(others), size)
         for objective, limit in zip(objectives, own, strict=True)
     ]
-    open_to = _admitted(report, outcome.held, axes, others)
+    open_to = _admitted(report, outcome.sure, axes, others)
     feasible: BoolArray = np.asarray(open_to.any(axis=2))
     nothing = Choice(chosen.name, name, None, None, table)
     rows, reason = _chosen(asked[name], nothing, axes, others, open_to)
@@ -183,7 +183,7 @@ def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Bo
 
 
 def _admitted(
-    report: "Report", held: Held | None, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]
+    report: "Report", sure: FeasibleShares | None, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]
 ) -> BoolArray:
     """(ny, nx, n) which rows meet the limits, surely enough where the report asks for that."""
 
@@ -196,9 +196,9 @@ def _admitted(
         return found
 
     found = met(report.candidates)
-    if held is None or report.redraw is None:
+    if sure is None or report.redraw is None:
         return found
     counts = np.zeros(found.shape, dtype=np.int32)
-    for drawn in report.redraw(held.draws, report.estimator.seed):
+    for drawn in report.redraw(sure.draws, report.estimator.seed):
         counts += met(drawn)
-    return found & replace(held, shares=counts / held.draws).enough
+    return found & replace(sure, shares=counts / sure.draws).enough

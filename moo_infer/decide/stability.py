@@ -15,13 +15,13 @@ from ..estimate.setup import Setup
 from .candidates import Candidates
 from .choices import Key
 
-__all__ = ["Redraw", "Share", "Source", "Stability", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "resample", "tally"]
 
-Source = Literal["parameters", "simulation"]
+DrawSource = Literal["parameters", "simulation"]
 
 
 @dataclass(frozen=True)
-class Share:
+class ChoiceShare:
     """In which share of the draws a row of the table was chosen; without row, model and k: that nothing was."""
 
     row: int | None
@@ -42,9 +42,9 @@ class Stability:
         shares: by (scenario, selector, model, aggregator), the last two None for the pool; largest share first.
     """
 
-    source: Source
+    source: DrawSource
     draws: int
-    shares: Mapping[Key, tuple[Share, ...]]
+    shares: Mapping[Key, tuple[ChoiceShare, ...]]
 
     def to_dict(self, key: Key) -> dict[str, Any] | None:
         """Return the JSON form of one choice's stability."""
@@ -54,7 +54,7 @@ class Stability:
         return {"source": self.source, "draws": self.draws, "shares": shares}
 
 
-def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates, source: Source) -> Stability:
+def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates, source: DrawSource) -> Stability:
     """Count what was chosen.
 
     Args:
@@ -145,8 +145,8 @@ def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:
         yield Candidates(table.objectives, curves)
 
 
-def _share(table: Candidates, row: int | None, share: float) -> Share:
+def _share(table: Candidates, row: int | None, share: float) -> ChoiceShare:
     if row is None:
-        return Share(None, None, None, None, share)
+        return ChoiceShare(None, None, None, None, share)
     model, aggregator = table.curve(row).label
-    return Share(row, model, aggregator, int(table.k[row]), share)
+    return ChoiceShare(row, model, aggregator, int(table.k[row]), share)

@@ -1,4 +1,4 @@
-"""Estimated curves, their columns, and the figures of one row."""
+"""Interval curves, their columns, and the figures of one row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

@@ -26,7 +26,6 @@ from .setup import Part, Setup
 __all__ = ["Exact", "MomentCache"]
 
 
-
 @dataclass(frozen=True)
 class Exact(Estimator):
     """Exact moments where the parts know them; only what is missing is simulated, and listed as such.

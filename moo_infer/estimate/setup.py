@@ -152,12 +152,12 @@ class Setup:
         return replace(self, k=k)
 
     def with_values(self, values: Mapping[str, Any]) -> "Setup":
-        """Return the setup with other numbers in its profile, by path; see `ModelProfile.at`."""
-        return replace(self, profile=self.profile.at(values)) if values else self
+        """Return the setup with other numbers in its profile, by path; see `ModelProfile.with_values`."""
+        return replace(self, profile=self.profile.with_values(values)) if values else self
 
     def with_weights(self, weights: FloatArray) -> "Setup":
         """Return the setup with other shares (Q,) of the questions of its log."""
-        return replace(self, profile=self.profile.of(Reweighted(self.profile.inference, weights)))
+        return replace(self, profile=self.profile.with_inference(Reweighted(self.profile.inference, weights)))
 
 
 def part_name(part: Part) -> str:

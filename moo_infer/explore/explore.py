@@ -71,7 +71,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self, models: str | Path | Mapping[str, ModelProfile] | None = None, plugin_files: Sequence[str | Path] = ()
     ) -> None:
         self._registry = Registry(*(plugin_file(path) for path in plugin_files))
-        self._models, self._scenarios = _known(models, self._registry)
+        self._models, self._scenarios = _named_parts(models, self._registry)
         self._quiet = False
         self.limits: dict[str, Any] = {}
         self._limit_box = widgets.VBox()
@@ -250,7 +250,7 @@ def serve(
     """
     if find_spec("voila") is None:
         raise MooInferError("the page needs voila: pip install 'moo-infer[notebook]'")
-    _known(models, Registry(*(plugin_file(path) for path in plugin_files)))  # better now than on the page
+    _named_parts(models, Registry(*(plugin_file(path) for path in plugin_files)))  # better now than on the page
     with socket.socket() as taken:
         if taken.connect_ex(("127.0.0.1", port)) == 0:
             raise MooInferError(f"port {port} is in use; give another one")
@@ -273,7 +273,7 @@ def serve(
         return subprocess.call([*command, *([] if browser else ["--no-browser"])])
 
 
-def _known(
+def _named_parts(
     models: str | Path | Mapping[str, ModelProfile] | None, registry: Registry
 ) -> tuple[Mapping[str, ModelProfile], Mapping[str, Scenario]]:
     """Profiles and scenarios by name."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .heuristics import HEURISTICS
-from .sources import Choice, Source
+from .sources import PaperChoice, PaperSource
 
 __all__ = ["Claim", "Figure", "claims", "knee_savings"]
 
@@ -138,7 +138,7 @@ GPT_5 = (  # claim 6: scenario, k, accuracy, its standard deviation, cost in USD
 )
 
 
-def claims(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -> tuple[Claim, ...]:
+def claims(sources: Sequence[PaperSource], heuristics: Sequence[Mapping[str, Any]]) -> tuple[Claim, ...]:
     """Return the seven claims, with the figures of every source.
 
     Args:
@@ -167,7 +167,7 @@ def claims(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -
     )
 
 
-def knee_savings(source: Source) -> dict[str, float]:
+def knee_savings(source: PaperSource) -> dict[str, float]:
     """Return what the knee saves of max-accuracy's cost and latency: the mean share over the cells with a knee."""
     return {
         name: float(np.mean([1 - getattr(knee, name) / getattr(most, name) for knee, most in _knees(source)]))
@@ -175,7 +175,7 @@ def knee_savings(source: Source) -> dict[str, float]:
     }
 
 
-def _knees(source: Source) -> list[tuple[Choice, Choice]]:
+def _knees(source: PaperSource) -> list[tuple[PaperChoice, PaperChoice]]:
     """Return the knee and the choice of max-accuracy in every cell that has a knee."""
     return [
         (knee, most)
@@ -184,7 +184,7 @@ def _knees(source: Source) -> list[tuple[Choice, Choice]]:
     ]
 
 
-def _pair(pair: Pair, sources: Sequence[Source]) -> Iterator[Figure]:
+def _pair(pair: Pair, sources: Sequence[PaperSource]) -> Iterator[Figure]:
     for quantity, stated in pair.figures.items():
         for (model, selector), figure in zip((pair.first, pair.second), stated, strict=True):
             yield Figure(
@@ -210,7 +210,7 @@ def _pair(pair: Pair, sources: Sequence[Source]) -> Iterator[Figure]:
         )
 
 
-def _savings(sources: Sequence[Source]) -> Iterator[Figure]:
+def _savings(sources: Sequence[PaperSource]) -> Iterator[Figure]:
     where = "over the cells with a knee"
     stated = {"latency": "0.63", "cost": "0.58"}
     for objective, share in stated.items():
@@ -246,7 +246,7 @@ def _savings(sources: Sequence[Source]) -> Iterator[Figure]:
         )
 
 
-def _digits(sources: Sequence[Source]) -> Iterator[Figure]:
+def _digits(sources: Sequence[PaperSource]) -> Iterator[Figure]:
     for scenario, k, *stated in GPT_5:
         for quantity, figure in zip(("accuracy", "accuracy_std", "cost", "latency"), stated, strict=True):
             label = LABELS.get(quantity, "standard deviation of accuracy")
@@ -260,7 +260,7 @@ def _digits(sources: Sequence[Source]) -> Iterator[Figure]:
             )
 
 
-def _rules(sources: Sequence[Source], heuristics: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+def _rules(sources: Sequence[PaperSource], heuristics: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
     for rule in HEURISTICS:
         short = rule.removeprefix("accuracy against ")
         cells = [h for h in heuristics if h["heuristic"] == rule]

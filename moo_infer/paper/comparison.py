@@ -9,7 +9,7 @@ from ..profiles import Scenario
 from ..read.profiles import builtin_models, builtin_scenarios
 from .claims import Claim, claims, knee_savings
 from .heuristics import heuristics
-from .sources import PRINTED_DECIMALS, Choice, Source, exact, published, reproduced
+from .sources import PRINTED_DECIMALS, PaperChoice, PaperSource, exact, published, reproduced
 from .text import write
 
 __all__ = ["Cell", "Comparison", "compare"]
@@ -22,9 +22,9 @@ class Cell:
     scenario: str
     model: str
     selector: str
-    published: Choice | None
-    reproduced: Choice | None
-    exact: Choice | None
+    published: PaperChoice | None
+    reproduced: PaperChoice | None
+    exact: PaperChoice | None
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Comparison:
     """
 
     scenarios: tuple[Scenario, ...]
-    published: Source
-    reproduced: Source
-    exact: Source
+    published: PaperSource
+    reproduced: PaperSource
+    exact: PaperSource
 
     @property
-    def sources(self) -> tuple[Source, Source, Source]:
+    def sources(self) -> tuple[PaperSource, PaperSource, PaperSource]:
         """The three, in the order in which they are shown."""
         return self.published, self.reproduced, self.exact
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.objectives import Limit
 from ..profiles import Scenario
-from .sources import Columns, Source, choice_at
+from .sources import Columns, PaperSource, choice_at
 
 __all__ = ["HEURISTICS", "heuristics"]
 
@@ -20,7 +20,7 @@ HEURISTICS: Mapping[str, str | None] = {  # the one budget that each looks at
 }
 
 
-def heuristics(scenarios: Iterable[Scenario], sources: Iterable[Source]) -> list[dict[str, Any]]:
+def heuristics(scenarios: Iterable[Scenario], sources: Iterable[PaperSource]) -> list[dict[str, Any]]:
     """Apply every rule to every scenario and model, on the values of each source that has whole curves.
 
     The rules in two dimensions take the highest accuracy that their one budget allows.

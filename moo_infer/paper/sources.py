@@ -13,14 +13,14 @@ from ..pipeline import Pipeline
 from ..profiles import ModelProfile, Scenario
 from . import procedure
 
-__all__ = ["PRINTED_DECIMALS", "Choice", "Columns", "Source", "choice_at", "exact", "published", "reproduced"]
+__all__ = ["PRINTED_DECIMALS", "Columns", "PaperChoice", "PaperSource", "choice_at", "exact", "published", "reproduced"]
 
 PRINTED_DECIMALS = {"accuracy": 2, "cost": 2, "latency": 1}
 Columns = Mapping[str, Any]  # k, accuracy, accuracy_std, cost (USD), latency (s): (n,) each
 
 
 @dataclass(frozen=True)
-class Choice:
+class PaperChoice:
     """A chosen k with its mean accuracy, cost (USD) and latency (s).
 
     Args:
@@ -39,7 +39,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Source:
+class PaperSource:
     """Where figures come from.
 
     Args:
@@ -49,7 +49,7 @@ class Source:
     """
 
     name: str
-    choices: Mapping[tuple[str, str, str], Choice | None]
+    choices: Mapping[tuple[str, str, str], PaperChoice | None]
     curves: Mapping[str, Columns]
 
     def value(self, scenario: str, model: str, chosen: str | int, quantity: str) -> float | None:
@@ -59,7 +59,7 @@ class Source:
             scenario: its name.
             model: its name.
             chosen: a selector, or a k; where the source has no curve, a k that one of its cells has.
-            quantity: a field of `Choice`.
+            quantity: a field of `PaperChoice`.
         """
         if isinstance(chosen, str):
             choice = self.choices[scenario, model, chosen]
@@ -72,25 +72,25 @@ class Source:
         return None if choice is None else getattr(choice, quantity)
 
 
-def published() -> Source:
+def published() -> PaperSource:
     """Read Tables 4-6 of arXiv 2510.18905, digit for digit as printed; the file holds nothing else.
 
     >>> published().choices["essay-feedback", "gpt-5", "knee"]
-    Choice(k=8, accuracy=0.97, cost=0.17, latency=21.5, accuracy_std=None)
+    PaperChoice(k=8, accuracy=0.97, cost=0.17, latency=21.5, accuracy_std=None)
     """
     with (files(__package__) / "tables.csv").open(encoding="utf-8") as lines:
         choices = {
-            (row["scenario"], row["model"], row["selector"]): Choice(
+            (row["scenario"], row["model"], row["selector"]): PaperChoice(
                 int(row["k"]), float(row["accuracy"]), float(row["cost_usd"]), float(row["latency_s"])
             )
             if row["k"]
             else None
             for row in csv.DictReader(lines)
         }
-    return Source("published", choices, {})
+    return PaperSource("published", choices, {})
 
 
-def reproduced(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Scenario]) -> Source:
+def reproduced(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Scenario]) -> PaperSource:
     """Run the authors' procedure."""
     trajectories = dict(zip(profiles, procedure.simulate(list(profiles.values())), strict=True))
     curves = {model: {f.name: getattr(t, f.name) for f in fields(t)} for model, t in trajectories.items()}
@@ -100,10 +100,10 @@ def reproduced(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Sce
         for model, trajectory in trajectories.items()
         for selector, place in procedure.select(trajectory, scenario).items()
     }
-    return Source("reproduced", choices, curves)
+    return PaperSource("reproduced", choices, curves)
 
 
-def exact(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Scenario]) -> Source:
+def exact(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Scenario]) -> PaperSource:
     """Decide on exact moments, with the selectors of the same names."""
     report = Pipeline(selectors=procedure.SELECTORS, models=profiles, scenarios=scenarios).run()
     table = _columns(report.candidates)
@@ -115,12 +115,12 @@ def exact(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Scenario
         for choice in [report[scenario, model, selector]]
     }
     curves = {model: _columns(report.candidates.where(model=model)) for model in profiles}
-    return Source("exact", choices, curves)
+    return PaperSource("exact", choices, curves)
 
 
-def choice_at(columns: Columns, place: int) -> Choice:
+def choice_at(columns: Columns, place: int) -> PaperChoice:
     """Return one place of a curve as a choice."""
-    return Choice(
+    return PaperChoice(
         int(columns["k"][place]),
         *(float(columns[name][place]) for name in ("accuracy", "cost", "latency", "accuracy_std")),
     )

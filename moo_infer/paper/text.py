@@ -5,9 +5,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..report.text import laid_out
-from ..report.wording import Block, Table
+from ..report.wording import Block, TextTable
 from .claims import Claim, Figure
-from .sources import PRINTED_DECIMALS, Choice
+from .sources import PRINTED_DECIMALS, PaperChoice
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -61,7 +61,7 @@ def _ks(comparison: "Comparison", scenario: str) -> Iterator[Block]:
             shown = [published, *("." if k == published else k for k in others)]
             rows.setdefault(cell.model, []).append("|".join(k.rjust(3) for k in shown))
     selectors = dict.fromkeys(cell.selector for cell in comparison.cells)
-    yield Table(("model", *selectors), tuple((model, *ks) for model, ks in rows.items()))
+    yield TextTable(("model", *selectors), tuple((model, *ks) for model, ks in rows.items()))
 
 
 def _figures(comparison: "Comparison", scenario: str) -> Iterator[Block]:
@@ -75,7 +75,7 @@ def _figures(comparison: "Comparison", scenario: str) -> Iterator[Block]:
             for cell in comparison.cells
             if cell.scenario == scenario
         ]
-        yield Table((name, *(source.name for source in comparison.sources)), tuple(rows))
+        yield TextTable((name, *(source.name for source in comparison.sources)), tuple(rows))
 
 
 def _claim(claim: Claim, names: list[str]) -> Iterator[Block]:
@@ -89,7 +89,7 @@ def _claim(claim: Claim, names: list[str]) -> Iterator[Block]:
             stated = [figure.stated or "-" for figure in abreast]
             given = [[_given(figure, name) for figure in abreast] for name in names]
             rows.append((line, *(between.join(cells) for cells in (stated, *given))))
-        yield Table((scenario or "" if several else "", "stated", *names), tuple(rows))
+        yield TextTable((scenario or "" if several else "", "stated", *names), tuple(rows))
 
 
 def _given(figure: Figure, name: str) -> str:
@@ -106,7 +106,7 @@ def _rules(comparison: "Comparison") -> Iterator[Block]:
         (f"{h['scenario']}, {h['model']}", h["heuristic"], *(_outcome(h[name]) for name in names))
         for h in comparison.heuristics
     ]
-    yield Table(("cell", "rule", *names), tuple(rows), labels=2)
+    yield TextTable(("cell", "rule", *names), tuple(rows), labels=2)
 
 
 def _outcome(outcome: Mapping[str, Any]) -> str:
@@ -116,9 +116,9 @@ def _outcome(outcome: Mapping[str, Any]) -> str:
     return f"{outcome['k']}: misses {outcome['accuracy_left']:.4f}"
 
 
-def _k(choice: Choice | None) -> str:
+def _k(choice: PaperChoice | None) -> str:
     return "-" if choice is None else str(choice.k)
 
 
-def _beside_k(choice: Choice | None, name: str, decimals: Mapping[str, int]) -> str:
+def _beside_k(choice: PaperChoice | None, name: str, decimals: Mapping[str, int]) -> str:
     return "-" if choice is None else f"{getattr(choice, name):.{decimals[name]}f} (k = {choice.k})"

@@ -15,7 +15,7 @@ from ..core.errors import MooInferError, unknown
 from ..core.objectives import Limit
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
-from ..decide.stability import Share
+from ..decide.stability import ChoiceShare
 from .labels import place
 from .style import (
     COLOURS,
@@ -192,7 +192,7 @@ def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
     table, shares = report.candidates, report.shares(choice)
     order = {curve.label: i for i, curve in enumerate(table.curves)}
 
-    def place(share: Share) -> tuple[bool, int, int]:
+    def place(share: ChoiceShare) -> tuple[bool, int, int]:
         return share.k is None, order.get((share.model or "", share.aggregator or ""), -1), share.k or 0
 
     bars = []

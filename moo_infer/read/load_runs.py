@@ -9,9 +9,9 @@ from typing import Any
 
 from ..core.errors import MooInferError
 
-__all__ = ["COLUMNS", "FAILED", "LARGEST", "NEEDED", "Document", "Row", "Run", "known", "number", "optional"]
+__all__ = ["FAILED", "LARGEST", "NEEDED", "RUN_COLUMNS", "Document", "Row", "Run", "known", "number", "optional"]
 
-COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
+RUN_COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
 NEEDED = ("input_tokens", "output_tokens", "latency_s")
 LEAST = {  # of a row, and whether it may be that
     "concurrency": (0, False),

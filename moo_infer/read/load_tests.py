@@ -18,16 +18,16 @@ from ..core.files import csv_rows, head, lines
 from .bounds import refuse_more
 from .json_files import entries, json_object
 from .load_formats import FORMATS, runs
-from .load_runs import COLUMNS, NEEDED, Document, Row, Run
+from .load_runs import NEEDED, RUN_COLUMNS, Document, Row, Run
 from .neutral import LONG_S, SLOW_S
 
-__all__ = ["COLUMNS", "Measured", "read"]
+__all__ = ["RUN_COLUMNS", "LoadTest", "read"]
 
-READ = f"{FORMATS}, and CSV with the columns {', '.join(COLUMNS)} (concurrency and ttft_s may be missing)"
+READ = f"{FORMATS}, and CSV with the columns {', '.join(RUN_COLUMNS)} (concurrency and ttft_s may be missing)"
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class LoadTest:
     """Single requests, or means over the requests of a run: n rows. What was not measured is NaN.
 
     Args:
@@ -58,11 +58,11 @@ class Measured:
         """(n,) whether rows are single requests."""
         return np.broadcast_to(~np.asarray(self.means, dtype=bool), len(self))
 
-    def where(self, rows: BoolArray, /) -> "Measured":
+    def where(self, rows: BoolArray, /) -> "LoadTest":
         """Return the rows given (n,)."""
-        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        columns = {name: getattr(self, name)[rows] for name in RUN_COLUMNS}
         run = None if self.run is None else self.run[rows]
-        return Measured(**columns, means=~self.single[rows], run=run, remarks=self.remarks)
+        return LoadTest(**columns, means=~self.single[rows], run=run, remarks=self.remarks)
 
     def averaged(self, rows: BoolArray, /) -> dict[str, FloatArray]:
         """Return the means of runs, by column, over the rows given (n,).
@@ -71,10 +71,10 @@ class Measured:
         """
         run = np.arange(len(self)) if self.run is None else self.run
         _, index, count = np.unique(run[rows], return_inverse=True, return_counts=True)
-        return {name: np.bincount(index, weights=getattr(self, name)[rows]) / count for name in COLUMNS}
+        return {name: np.bincount(index, weights=getattr(self, name)[rows]) / count for name in RUN_COLUMNS}
 
 
-def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> Measured:
+def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
     """Read the result files of one or more runs.
 
     Formats are told apart by their keys: the JSON of ``vllm bench serve --save-result`` (with or without
@@ -122,9 +122,9 @@ def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> Measured:
     for sentence in remarks:
         warnings.warn(sentence, stacklevel=2)
     rows = [row | ({} if run.concurrency is None else {"concurrency": run.concurrency}) for _, run, row in numbered]
-    columns = {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in COLUMNS}
+    columns = {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in RUN_COLUMNS}
     means = np.array([run.means for _, run, _ in numbered])
-    return Measured(**columns, means=means, run=np.array([i for i, _, _ in numbered]), remarks=tuple(remarks))
+    return LoadTest(**columns, means=means, run=np.array([i for i, _, _ in numbered]), remarks=tuple(remarks))
 
 
 def _left_out(found: Sequence[Run], strict: bool) -> Iterator[str]:
@@ -221,7 +221,7 @@ def _csv(path: Path) -> Iterator[Run]:
 
 
 def _csv_row(row: dict[str, str]) -> Row:
-    given = {column: text.strip() for column in COLUMNS if (text := row.get(column, "")).strip()}
+    given = {column: text.strip() for column in RUN_COLUMNS if (text := row.get(column, "")).strip()}
     found = {}
     for column, text in given.items():
         try:

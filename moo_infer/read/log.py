@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.arrays import IntArray
 from ..core.errors import MooInferError, unknown
-from ..core.files import aside
+from ..core.files import atomic_write
 from ..quantities.samples import KEYS, REQUIRED, Samples
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Log:
             found.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
         return found
 
-    def only(self, models: Sequence[str], /) -> "Log":
+    def with_models(self, models: Sequence[str], /) -> "Log":
         """Return the samples of some models; raises MooInferError for one that is not there."""
         import polars as pl
 
@@ -106,7 +106,7 @@ class Log:
                 raise unknown("model", model, there)
         return Log(self.frame.filter(pl.col("model").is_in(list(models))), self.sources)
 
-    def of(self, model: str, /) -> list[Source]:
+    def files_of(self, model: str, /) -> list[Source]:
         """Return the files that a model's rows come from."""
         return [source for source in self.sources if model in source.models]
 
@@ -130,7 +130,7 @@ class Log:
         ending = ending_of_table(path)
         names = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
         write: Any = getattr(self.frame, names[ending.removesuffix(".gz")])
-        with aside(path) as place:
+        with atomic_write(path) as place:
             with gzip.open(place, "wb") if ending.endswith(".gz") else place.open("wb") as file:
                 try:
                     write(file)

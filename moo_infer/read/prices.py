@@ -195,7 +195,7 @@ def _zero(model: str, entry: Entry) -> str:
 
 def _priced(entry: Entry, title: str) -> Price:
     remarks = list(entry.remarks)
-    first, *longer = (_known(entry.lists[above]) for above in sorted(entry.lists))
+    first, *longer = (_without_unknown_zeros(entry.lists[above]) for above in sorted(entry.lists))
     base = entry.lists[min(entry.lists)]
     if base[INPUT] and not base.get(CACHED, 1):
         remarks.append("the list says 0 USD for cached input, which is taken as not known")
@@ -218,7 +218,7 @@ def _priced(entry: Entry, title: str) -> Price:
     )
 
 
-def _known(usd: Mapping[str, Any]) -> dict[str, Any]:
+def _without_unknown_zeros(usd: Mapping[str, Any]) -> dict[str, Any]:
     """Prices without those of a cache that are 0 beside input that costs something.
 
     Lists write so what they do not know: a read that nothing is known of, a write that costs no more than input.

@@ -71,7 +71,7 @@ def _profile(registry: Registry, folder: Path, name: str, given: Mapping[str, An
     if "c_in" in given or "mu_Lin" in given:
         given = _from_reference(given, where)
     allowed = ("inference", "costs", "parallelism", "source", "largest_k", "extrapolate_to")
-    _known(given, allowed, where)
+    _refuse_unknown_keys(given, allowed, where)
     for key in ("inference", "costs"):
         if key not in given:
             raise MooInferError(f"{where}: missing {key}; keys: {', '.join(allowed)}")
@@ -106,7 +106,7 @@ _REFERENCE = {
 
 
 def _from_reference(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    _known(given, (*_REFERENCE, "name", "default_parallel"), where)
+    _refuse_unknown_keys(given, (*_REFERENCE, "name", "default_parallel"), where)
     if missing := [key for key in _REFERENCE if key not in given]:
         raise MooInferError(f"{where}: missing {', '.join(missing)}")
     parts: dict[str, dict[str, Any]] = {}
@@ -123,14 +123,14 @@ def _from_reference(given: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _scenario(name: str, given: Mapping[str, Any], where: str) -> Scenario:
-    _known(given, ("max", "min", "source"), where)
+    _refuse_unknown_keys(given, ("max", "min", "source"), where)
     try:
         return Scenario(name, given.get("max", {}), given.get("min", {}), str(given.get("source", "")))
     except MooInferError as error:
         raise MooInferError(f"{where.removesuffix(f': {name}')}: {error}") from None
 
 
-def _known(given: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+def _refuse_unknown_keys(given: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
     for key in given:
         if key not in allowed:
             raise MooInferError(f"{where}: unknown key {key!r}; keys: {', '.join(allowed)}")
@@ -151,5 +151,5 @@ def _each(
 
 def _document(path: Path) -> Mapping[str, Any]:
     document = read_yaml(path, "the keys models or scenarios")
-    _known(document, ("models", "scenarios"), str(path))
+    _refuse_unknown_keys(document, ("models", "scenarios"), str(path))
     return document

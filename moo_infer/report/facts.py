@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.arrays import BoolArray
 from ..decide.candidates import Candidates
-from ..decide.choices import Choice, Held
+from ..decide.choices import Choice, FeasibleShares
 from ..decide.infeasible import Relaxation, relaxations
 from ..profiles import Scenario
 
@@ -25,7 +25,7 @@ class Outcome:
         pool: its feasible rows, with the limits as scales of the losses.
         choices: by (model, aggregator), a choice a selector.
         pooled: a choice a selector, over all models and aggregators.
-        held: how surely rows meet the limits, where a confidence was asked for.
+        sure: how surely rows meet the limits, where a confidence was asked for.
 
     >>> from moo_infer import Pipeline
     >>> (outcome,) = Pipeline(selectors="max-accuracy", k_max=32).run("gpt-5", "essay-feedback").outcomes
@@ -38,7 +38,7 @@ class Outcome:
     pool: Candidates = field(repr=False)
     choices: Mapping[tuple[str, str], tuple[Choice, ...]] = field(repr=False)
     pooled: tuple[Choice, ...] = field(repr=False)
-    held: Held | None = field(default=None, repr=False)
+    sure: FeasibleShares | None = field(default=None, repr=False)
 
     @cached_property
     def feasible(self) -> BoolArray:

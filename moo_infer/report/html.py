@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError, printable
-from ..core.files import aside
+from ..core.files import atomic_write
 from ..profiles import ModelProfile
-from .page_data import limit_text, pictures, summary
-from .wording import Table, choices, figures, headline, title, to_html
+from .page_data import limit_with_unit, pictures, summary
+from .wording import TextTable, choices, figures, headline, title, to_html
 
 if TYPE_CHECKING:
     from .report import Report
 
-__all__ = ["page", "ready", "save"]
+__all__ = ["page", "refuse_unwritable", "write_page"]
 
 NEEDED = ("jinja2", "plotly")
 
@@ -90,7 +90,7 @@ def page(report: "Report", command: str | None = None) -> str:
     )
 
 
-def ready(path: Path) -> None:
+def refuse_unwritable(path: Path) -> None:
     """Refuse, before any work, what `save` could not do.
 
     Raises:
@@ -106,7 +106,7 @@ def ready(path: Path) -> None:
         raise MooInferError(f"{path}: there is no folder {str(path.parent)!r}")
 
 
-def save(report: "Report", path: Path, command: str | None = None) -> None:
+def write_page(report: "Report", path: Path, command: str | None = None) -> None:
     """Write the page to a file, whole or not at all.
 
     Args:
@@ -117,9 +117,9 @@ def save(report: "Report", path: Path, command: str | None = None) -> None:
     Raises:
         MooInferError: where it cannot be written; see also `page`.
     """
-    ready(path)
+    refuse_unwritable(path)
     text = page(report, command)
-    with aside(path) as place:
+    with atomic_write(path) as place:
         place.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
@@ -154,15 +154,15 @@ def _thinned(report: "Report", drawn: dict[str, Any]) -> str:
     return f"; of {rows} candidates {points} are drawn, closer together at small k, and every choice is among them"
 
 
-def _limits(report: "Report") -> Table:
+def _limits(report: "Report") -> TextTable:
     rows = tuple(
-        (s.name, tuple(limit_text(report, limit) for limit in s.limits) or "none", s.source or "not given")
+        (s.name, tuple(limit_with_unit(report, limit) for limit in s.limits) or "none", s.source or "not given")
         for s in report.scenarios
     )
-    return Table(("scenario", "limits, on the mean where no percentile is named", "source"), rows)
+    return TextTable(("scenario", "limits, on the mean where no percentile is named", "source"), rows)
 
 
-def _models(profiles: tuple[ModelProfile, ...]) -> Table:
+def _models(profiles: tuple[ModelProfile, ...]) -> TextTable:
     rows = tuple(
         (
             profile.name,
@@ -173,7 +173,7 @@ def _models(profiles: tuple[ModelProfile, ...]) -> Table:
         )
         for profile in profiles
     )
-    return Table(("model", "samples at a time", "one inference", "what it consumes", "source"), rows)
+    return TextTable(("model", "samples at a time", "one inference", "what it consumes", "source"), rows)
 
 
 def _part(profile: ModelProfile, path: str, part: object) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Limit
 from ..decide.choices import Choice
 from ..decide.map import DecisionMap, decision_map
-from ..decide.stability import Share
+from ..decide.stability import ChoiceShare
 from ..profiles import Scenario
 from .facts import Outcome
 
 if TYPE_CHECKING:
     from .report import Report
 
-__all__ = ["limit_text", "pictures", "summary"]
+__all__ = ["limit_with_unit", "pictures", "summary"]
 
 FIGURES, LEAST = 80_000, 40  # how many figures all curves have together, and points each at least
 MAP_SIZE, MAP_LEAST, MAP_WORK = 40, 12, 10_000_000  # budgets a side of a map, and rows looked at in one
@@ -67,7 +67,7 @@ def pictures(report: "Report") -> dict[str, Any]:
     }
 
 
-def limit_text(report: "Report", limit: Limit) -> str:
+def limit_with_unit(report: "Report", limit: Limit) -> str:
     """Write a limit with its unit."""
     unit = report.candidates.objectives[report.candidates.index(limit.objective)].unit
     return f"{limit} {unit}".rstrip()
@@ -152,7 +152,7 @@ def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict
                 "objective": names.index(limit.objective),
                 "worst": float(limit.worst),
                 "statistic": limit.statistic,
-                "text": limit_text(report, limit),
+                "text": limit_with_unit(report, limit),
             }
             for limit in scenario.limits
         ],
@@ -164,7 +164,7 @@ def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict
 
 
 def _choice(report: "Report", choice: Choice) -> dict[str, Any]:
-    def words(share: Share) -> str:
+    def words(share: ChoiceShare) -> str:
         return "nothing" if share.k is None else f"{share.model}, k = {share.k}" if choice.pooled else f"k = {share.k}"
 
     shares = report.shares(choice)

@@ -11,7 +11,7 @@ from ..core.errors import MooInferError, unknown
 from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice, Key, decide
-from ..decide.stability import Share, Source, Stability, resample, tally
+from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tally
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
 from .facts import Outcome
@@ -80,7 +80,7 @@ class Report:
     @property
     def confidence(self) -> float | None:
         """In which share of the draws limits have to hold, or None where the given values alone count."""
-        return next((outcome.held.confidence for outcome in self.outcomes if outcome.held), None)
+        return next((outcome.sure.confidence for outcome in self.outcomes if outcome.sure), None)
 
     def outcome(self, scenario: str | None = None) -> Outcome:
         """Return what was found in a scenario; its name may be left out where there is one."""
@@ -95,7 +95,7 @@ class Report:
         self,
         B: int = 1000,
         seed: int = 0,
-        source: Source | None = None,
+        source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> Stability | None:
         """Measure how often each row would have been chosen over B draws of what is uncertain.
@@ -120,7 +120,7 @@ class Report:
         ('simulation', 1.0)
         """
         at_least_one(B, "draws")
-        there: list[Source] = ["parameters"] if self.redraw else []
+        there: list[DrawSource] = ["parameters"] if self.redraw else []
         if any("mean" in c.simulated for curve in self.candidates.curves for c in curve.columns.values()):
             there.append("simulation")
         if source is not None and source not in there:
@@ -142,7 +142,7 @@ class Report:
         self,
         B: int = 1000,
         seed: int = 0,
-        source: Source | None = None,
+        source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> "Report":
         """Return the report with a column that says how sure each choice is; see `stability`."""
@@ -151,7 +151,7 @@ class Report:
     def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
         chosen: list[Choice] = []
         for outcome in self.outcomes:
-            _, by_curve, pooled = decide(table, outcome.scenario, self.selectors, explain=False, held=outcome.held)
+            _, by_curve, pooled = decide(table, outcome.scenario, self.selectors, explain=False, sure=outcome.sure)
             chosen += [choice for choices in (*by_curve.values(), pooled) for choice in choices]
         return [(choice.key, choice.row) for choice in chosen]
 
@@ -270,7 +270,7 @@ class Report:
         """What holds for all choices: remarks of the parts, scales, draws, and what is simulated with which seed."""
         return tuple(notes(self))
 
-    def shares(self, choice: Choice) -> tuple[Share, ...]:
+    def shares(self, choice: Choice) -> tuple[ChoiceShare, ...]:
         """Return how often each row was chosen in the place of a choice; empty where that was not asked for."""
         return self.stable.shares.get(choice.key, ()) if self.stable else ()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .wording import Block, Cell, Table, choices, figures, headline, lines_of, title
+from .wording import Block, Cell, TextTable, choices, figures, headline, lines_of, title
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,14 +47,14 @@ def laid_out(blocks: Sequence[Block]) -> str:
 
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
     for block in blocks:
-        console.print(_drawn(block) if isinstance(block, Table) else "\n  ".join(lines_of(block)))
+        console.print(_drawn(block) if isinstance(block, TextTable) else "\n  ".join(lines_of(block)))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
 def _abreast(block: Block, width: int) -> Iterator[Block]:
     """Cut a table that is too wide into several with the same labels."""
-    if not isinstance(block, Table):
+    if not isinstance(block, TextTable):
         yield block
         return
     for start in range(block.labels, len(block.header), width):
@@ -67,7 +67,7 @@ def _lines(cell: Cell) -> str:
     return "\n".join(lines_of(cell))
 
 
-def _drawn(given: Table) -> "RenderableType":
+def _drawn(given: TextTable) -> "RenderableType":
     from rich import box
     from rich.table import Table as Drawn
 

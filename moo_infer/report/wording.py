@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import printable
 from ..decide.choices import Choice
 from ..decide.infeasible import describe
-from ..decide.stability import Share
+from ..decide.stability import ChoiceShare
 from .facts import Outcome
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Block",
     "Cell",
-    "Table",
+    "TextTable",
     "choices",
     "figures",
     "headline",
@@ -34,7 +34,7 @@ Cell = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Words in rows and columns.
 
     Args:
@@ -57,7 +57,7 @@ ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what i
 
 # A paragraph, one with a list of lines below it, or a table; an empty paragraph is a gap. Within a text a line end is
 # data, as it may stand in a name, and shown escaped.
-Block = str | tuple[str, ...] | Table
+Block = str | tuple[str, ...] | TextTable
 
 
 def headline(report: "Report", outcome: Outcome) -> str:
@@ -159,7 +159,7 @@ def choices(report: "Report", outcome: Outcome) -> list[Block]:
         for (model, aggregator), mine in outcome.choices.items()
     )
     labels = ("model", *["aggregator"] * several)
-    blocks: list[Block] = [Table((*labels, *selectors), rows, len(labels))]
+    blocks: list[Block] = [TextTable((*labels, *selectors), rows, len(labels))]
     pooled = outcome.pooled if len(outcome.choices) > 1 else ()
     named = [
         f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c))}" for c in pooled if c.k
@@ -172,7 +172,7 @@ def choices(report: "Report", outcome: Outcome) -> list[Block]:
     return blocks + _footnotes([*outcome.of_curves, *pooled])
 
 
-def _cell(choice: Choice, shares: Sequence[Share] = ()) -> str:
+def _cell(choice: Choice, shares: Sequence[ChoiceShare] = ()) -> str:
     """The chosen k, marked where there is a remark, and in which share of the draws the same row was chosen."""
     k = "-" if choice.k is None else f"{choice.k}{'*' * bool(choice.remarks)}"
     return f"{k} ({100 * sum(s.share for s in shares if s.row == choice.row):.0f} %)" if shares else k
@@ -230,7 +230,7 @@ def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Bl
             rows.append((name, _cell(choice), *(_figures(choice, o.name) for o in objectives)))
     yield ""
     header = ("selector", "k", *(f"{o.name} {o.unit}".strip() for o in objectives))
-    yield Table(header, tuple(rows), caption=label) if rows else label
+    yield TextTable(header, tuple(rows), caption=label) if rows else label
     yield from (f"* {choice.selector}: {warning}." for choice in group for warning in choice.warnings)
     yield from (f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items())
     yield from _per_right(report, group)
@@ -255,10 +255,10 @@ def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
     return [f"{_and(names)}, per right answer: {amounts}." for amounts, names in selectors.items()]
 
 
-def _listed(shares: Sequence[Share], named: bool, most: int = 4) -> str:
+def _listed(shares: Sequence[ChoiceShare], named: bool, most: int = 4) -> str:
     """The largest shares in words: k = 8 (92 %), 12 (8 %)."""
 
-    def one(share: Share) -> str:
+    def one(share: ChoiceShare) -> str:
         who = "nothing" if share.k is None else f"{share.model} k = {share.k}" if named else str(share.k)
         return f"{who} ({100 * share.share:.3g} %)"
 
@@ -293,10 +293,10 @@ def notebook(report: "Report") -> str:
 def to_html(blocks: Iterable[Block], /) -> str:
     """Write blocks as HTML, every word escaped.
 
-    >>> to_html(["<k>", Table(("model", "k"), (("a", "4"),))])  # doctest: +ELLIPSIS
+    >>> to_html(["<k>", TextTable(("model", "k"), (("a", "4"),))])  # doctest: +ELLIPSIS
     '<p>&lt;k&gt;</p><table>...<tbody><tr><th scope="row">a</th><td>4</td></tr></tbody></table>'
     """
-    return "".join(_table(block) if isinstance(block, Table) else _paragraph(block) for block in blocks if block)
+    return "".join(_table(block) if isinstance(block, TextTable) else _paragraph(block) for block in blocks if block)
 
 
 def lines_of(cell: Cell) -> tuple[str, ...]:
@@ -315,7 +315,7 @@ def _indented(line: str) -> str:
     return f"{'&emsp;' * (text != line)}{escape(text)}"
 
 
-def _table(table: Table) -> str:
+def _table(table: TextTable) -> str:
     def line(cells: Sequence[Cell], labels: int, scope: str) -> str:
         written = ["<br>".join(map(_indented, lines_of(cell))) for cell in cells]
         heads = [f'<th scope="{scope}">{cell}</th>' for cell in written[:labels]]

@@ -86,7 +86,7 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
     values, questions = profile.draw(3, 0), model.queries().questions
     weights = question_weights(questions, 3, 0) if len(questions) > 1 else None
     for b, together in enumerate(Exact().redraw(Setup(profile, aggregator, K, 2), 3, 0)):
-        drawn = Setup(profile.at({p: float(v[b]) for p, v in values.items()}), aggregator, together.k, 2)
+        drawn = Setup(profile.with_values({p: float(v[b]) for p, v in values.items()}), aggregator, together.k, 2)
         alone = Exact().moments(drawn if weights is None else drawn.with_weights(weights[b]))
         for name, column in together.columns.items():
             one = Column(alone[name])

@@ -496,7 +496,7 @@ def test_a_request_has_one_limit_of_output_tokens():
 
 def test_a_limit_that_is_uncertain_is_one_number_in_all_parts():
     uncertain = {"inference.max_tokens": Uncertain(low=500.0, high=2000.0)}
-    drawn = ModelProfile("m", THINKER, [THINKING], uncertain=uncertain).at({"inference.max_tokens": 600.0})
+    drawn = ModelProfile("m", THINKER, [THINKING], uncertain=uncertain).with_values({"inference.max_tokens": 600.0})
     assert (drawn.inference.max_tokens, drawn.costs[0].max_tokens) == (600.0, 600.0)
 
 

@@ -7,7 +7,7 @@ from moo_infer.calibrate.beta_binomial import (
     LARGEST,
     PRIOR_SD,
     SMALLEST,
-    FittedBeta,
+    BetaFit,
     fit_beta_binomial,
     fit_zero_inflated,
 )
@@ -86,7 +86,7 @@ def test_pass_at_k_is_the_closed_form():
     failed = np.cumprod((b + k - 1) / (a + b + k - 1))  # one attempt after the other
     np.testing.assert_allclose(law.pass_at(k), 1 - failed, rtol=1e-9)
     np.testing.assert_allclose(
-        FittedBeta(law.mean, law.concentration, unsolvable=0.3).pass_at(k), 0.7 * (1 - failed), rtol=1e-9
+        BetaFit(law.mean, law.concentration, unsolvable=0.3).pass_at(k), 0.7 * (1 - failed), rtol=1e-9
     )
 
 

@@ -138,7 +138,7 @@ def test_a_profile_of_the_log_bills_what_calibrate_says_at_every_k(log, tmp_path
     save([model], tmp_path / "p.yaml")
     (profile,) = load_models(tmp_path / "p.yaml").values()
     column = Exact().estimate(profile, OneCall(), np.array([1, 4, 8]), 1).columns["cost"]
-    said = float(model.estimates.mean_cost_usd.value)
+    said = float(model.summary.mean_cost_usd.value)
     assert not {"mean", "std"} & {*column.simulated}
     np.testing.assert_allclose(column.mean, said * np.array([1, 4, 8]), rtol=1e-9)
     assert model.costs["cost_usd"] == price.part
@@ -159,7 +159,7 @@ def test_a_fitted_profile_has_the_shares_of_the_input_that_a_cache_had_or_got(lo
     assert part["min_cacheable_tokens"] == 0  # the log shows that they are cached, however short
     (profile,) = load_models(tmp_path / "p.yaml").values()
     column = Exact().estimate(profile, OneCall(), np.array([1, 4]), 1).columns["cost"]
-    said = float(model.estimates.mean_cost_usd.value)
+    said = float(model.summary.mean_cost_usd.value)
     np.testing.assert_allclose(column.mean, said * np.array([1, 4]), rtol=0.02)  # as far as the lengths fit
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from moo_infer import MooInferError
 from moo_infer.calibrate import BetaBinomial, ExponentiatedPowerLaw, forward_validated
-from moo_infer.calibrate.beta_binomial import FittedBeta, fit_beta_binomial, fit_zero_inflated
+from moo_infer.calibrate.beta_binomial import BetaFit, fit_beta_binomial, fit_zero_inflated
 from moo_infer.quantities.subsets import mean_pass_at_k
 
 LAWS = [ExponentiatedPowerLaw, BetaBinomial]
@@ -65,9 +65,9 @@ def test_very_strong_evidence_for_questions_that_are_never_solved_leaves_the_oth
 
 
 def test_the_formula_is_the_law():
-    law = BetaBinomial(FittedBeta(0.25, 2.0), FittedBeta(0.5, 4.0, unsolvable=0.3), 0.75)
+    law = BetaBinomial(BetaFit(0.25, 2.0), BetaFit(0.5, 4.0, unsolvable=0.3), 0.75)
     assert str(law) == ("0.25 (1 - B(0.5, 1.5 + k) / B(0.5, 1.5)) + 0.75 * 0.7 (1 - B(2, 2 + k) / B(2, 2))")
-    alone = FittedBeta(0.25, 2.0)
+    alone = BetaFit(0.25, 2.0)
     assert str(BetaBinomial(alone, alone)) == "1 - B(0.5, 1.5 + k) / B(0.5, 1.5)"
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from moo_infer import Samples
-from moo_infer.calibrate.beta_binomial import FittedBeta, jeffreys
-from moo_infer.calibrate.extrapolation import Extrapolated, extrapolated
+from moo_infer.calibrate.beta_binomial import BetaFit, jeffreys
+from moo_infer.calibrate.extrapolation import Extrapolation, extrapolated
 from moo_infer.quantities.subsets import mean_pass_at_k
 
 
@@ -26,7 +26,7 @@ def to_100():
 
 def test_powers_of_two_and_the_largest_are_predicted_and_rise():
     found = to_100()
-    assert isinstance(found, Extrapolated)
+    assert isinstance(found, Extrapolation)
     assert found.k.tolist() == [16, 32, 64, 100]
     assert (np.diff(found.pass_at_k.value) > 0).all()
     assert found.pass_at_k.value[-1] <= 1
@@ -84,7 +84,7 @@ def test_the_model_is_as_uncertain_as_the_prediction():
     found = extrapolated(samples(n=4, Q=80), 128)
     rng, model = np.random.default_rng(0), found.model
     drawn = [
-        FittedBeta(
+        BetaFit(
             np.clip(rng.normal(model.mean, model.mean_se), 0.001, 0.999),
             max(rng.normal(model.concentration, model.concentration_se), 0.01),
             unsolvable=np.clip(rng.normal(model.unsolvable, model.unsolvable_se), 0, 0.999),

@@ -10,7 +10,7 @@ import yaml
 from moo_infer import CostModel, Exact, ModelProfile, MooInferError, Registry
 from moo_infer.builtin.aggregators import Coverage
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.calibrate import Measured, fit_batch, fit_itl, fit_serving, fit_slots, read
+from moo_infer.calibrate import LoadTest, fit_batch, fit_itl, fit_serving, fit_slots, read
 from moo_infer.core.noise import ratio_at, ratio_moments
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -73,7 +73,7 @@ def noisy(rng, n=400, sd=0.1):
     tokens_in, tokens_out = rng.lognormal(6, 0.8, n), rng.lognormal(6, 0.5, n)
     nothing = np.full(n, np.nan)
     seconds = 0.3 + 0.0001 * tokens_in + 0.01 * tokens_out
-    return Measured(nothing, tokens_in, tokens_out, nothing, seconds * rng.gamma(1 / sd**2, sd**2, n))
+    return LoadTest(nothing, tokens_in, tokens_out, nothing, seconds * rng.gamma(1 / sd**2, sd**2, n))
 
 
 def test_standard_errors_are_those_of_repeated_measurements():
@@ -94,7 +94,7 @@ def test_a_few_hiccups_do_not_matter():
     clean = noisy(rng, sd=0.05)
     late = clean.latency_s.copy()
     late[::25] += 60.0
-    hurt = Measured(clean.concurrency, clean.input_tokens, clean.output_tokens, clean.ttft_s, late)
+    hurt = LoadTest(clean.concurrency, clean.input_tokens, clean.output_tokens, clean.ttft_s, late)
     assert values(fit_slots(hurt))["seconds_per_output_token"] == pytest.approx(0.01, rel=0.03)
 
 
@@ -103,7 +103,7 @@ def test_nothing_negative_is_fitted():
     out, into = np.array([100.0, 200, 300, 400, 500]), np.array([500.0, 400, 350, 100, 20])
     seconds = 0.01 * out + 0.5 - 0.0005 * into
     nothing = np.full(5, np.nan)
-    assert values(fit_slots(Measured(nothing, into, out, nothing, seconds)))["seconds_per_input_token"] == 0
+    assert values(fit_slots(LoadTest(nothing, into, out, nothing, seconds)))["seconds_per_input_token"] == 0
     batch = np.array([1.0, 8, 64])
     (_, (beta, _), _) = fit_itl(batch, 0.02 - 0.0001 * batch)
     assert beta == 0
@@ -111,7 +111,7 @@ def test_nothing_negative_is_fitted():
 
 def requests(tokens_in, tokens_out, seconds):
     nothing = np.full(len(tokens_out), np.nan)
-    return Measured(nothing, np.broadcast_to(tokens_in, tokens_out.shape).astype(float), tokens_out, nothing, seconds)
+    return LoadTest(nothing, np.broadcast_to(tokens_in, tokens_out.shape).astype(float), tokens_out, nothing, seconds)
 
 
 def test_lengths_that_do_not_vary_are_said():
@@ -335,7 +335,7 @@ def test_what_else_is_refused(tmp_path, cli):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MooInferError, match="binary: must be UTF-8 text, is UTF-16"):
         read([tmp_path / "binary"])
-    unstreamed = Measured(
+    unstreamed = LoadTest(
         *(np.array(column, dtype=float) for column in ([1, 2, 3], [9, 9, 9], [9, 9, 9], [1, 1, 1], [1, 1, 1]))
     )
     with pytest.raises(MooInferError, match="batch: needs 0 < ttft_s < latency_s"):
@@ -345,8 +345,8 @@ def test_what_else_is_refused(tmp_path, cli):
 @pytest.mark.parametrize(
     "measured",
     [
-        Measured(np.array([1.0, 4, 16]), np.full(3, 512.0), np.array([100, 1e12, 100]), np.full(3, 0.2), np.full(3, 1.5)),
-        Measured(np.array([1.0, 4, 16]), np.full(3, 512.0), np.full(3, 1e12), np.full(3, 1e-320), np.full(3, 1e-310)),
+        LoadTest(np.array([1.0, 4, 16]), np.full(3, 512.0), np.array([100, 1e12, 100]), np.full(3, 0.2), np.full(3, 1.5)),
+        LoadTest(np.array([1.0, 4, 16]), np.full(3, 512.0), np.full(3, 1e12), np.full(3, 1e-320), np.full(3, 1e-310)),
     ],
     ids=["of one run nothing is left", "no float"],
 )  # fmt: skip

@@ -59,15 +59,13 @@ def test_a_saved_profile_decides_as_the_log_says(log, tmp_path):
     )
     for model in models:
         for aggregator, curve in (
-            ("plurality-vote", model.estimates.vote_at_k),
-            ("coverage", model.estimates.pass_at_k),
+            ("plurality-vote", model.summary.vote_at_k),
+            ("coverage", model.summary.pass_at_k),
         ):
             table = report.candidates.where(model=model.kept.model, aggregator=aggregator)
             assert table.column("accuracy") == pytest.approx(curve.value, rel=1e-12)
-            assert table.column("latency") == pytest.approx(model.estimates.slowest_of_k_s.value, rel=1e-12)
-            assert table.column("cost") == pytest.approx(
-                model.estimates.mean_cost_usd.value * np.arange(1, 6), rel=1e-12
-            )
+            assert table.column("latency") == pytest.approx(model.summary.slowest_of_k_s.value, rel=1e-12)
+            assert table.column("cost") == pytest.approx(model.summary.mean_cost_usd.value * np.arange(1, 6), rel=1e-12)
     assert report.stability(20).source == "parameters"
 
 
@@ -83,15 +81,15 @@ def test_the_source_names_file_hash_rows_day_and_price(log, tmp_path):
 def test_without_prices_the_logged_dollars_count(log, tmp_path):
     (a, b) = calibrated(log, on=TODAY)
     assert [part["kind"] for part in a.costs.values()] == ["logged-cost", "logged-latency"]
-    assert b.estimates.mean_cost_usd.value == pytest.approx(0.02)
+    assert b.summary.mean_cost_usd.value == pytest.approx(0.02)
 
 
 def test_a_calibration_is_a_frame_and_a_table_in_a_notebook(log):
     a, b = calibrated(log, PRICES, on=TODAY)
     frame = a.to_frame()
     assert frame["model"].unique().to_list() == [a.samples.model]
-    assert frame["k"].to_list() == a.estimates.k.tolist()
-    assert frame["pass_at_k.high"].to_list() == a.estimates.pass_at_k.high.tolist()
+    assert frame["k"].to_list() == a.summary.k.tolist()
+    assert frame["pass_at_k.high"].to_list() == a.summary.pass_at_k.high.tolist()
     assert frame.columns == b.to_frame().columns
     html = a._repr_html_()
     assert "<table>" in html
@@ -215,7 +213,7 @@ def test_a_wish_for_more_than_the_log_supports_is_answered_with_what_it_supports
     with pytest.warns(
         UserWarning, match=r"a: k up to 64 is wanted, but the log supports k up to 5, the fewest samples of a question"
     ):
-        calibrated(log.only(["a"]), options=ProfileOptions(k_max=64))
+        calibrated(log.with_models(["a"]), options=ProfileOptions(k_max=64))
 
 
 def test_few_gaps_are_filled_with_the_mean_of_their_question_so_that_accuracy_stays(rows, tmp_path):
@@ -228,7 +226,7 @@ def test_few_gaps_are_filled_with_the_mean_of_their_question_so_that_accuracy_st
     assert "1 of 60 scored samples lack latency_s; the profile takes the mean of their question" in a.notes
     save([a, b], tmp_path / "p.yaml")
     report = Pipeline(["coverage"], k=[1, 5], models=load_models(tmp_path / "p.yaml")).run("a", Scenario("any"))
-    assert report.candidates.column("accuracy") == pytest.approx(a.estimates.pass_at_k.value[[0, 4]])
+    assert report.candidates.column("accuracy") == pytest.approx(a.summary.pass_at_k.value[[0, 4]])
 
 
 def test_a_number_that_many_samples_lack_is_not_used_by_any_model(rows, tmp_path):
@@ -263,20 +261,20 @@ def test_what_is_printed_and_written_names_every_column_with_gaps(rows, tmp_path
 def test_questions_with_few_samples_can_be_left_out(rows, tmp_path):
     del rows[1:5]
     few = calibrated(written(rows, tmp_path), on=TODAY)[0]
-    assert few.largest_k == few.estimates.k[-1] == 1
+    assert few.largest_k == few.summary.k[-1] == 1
     assert (
         "k ends at 1 because 1 of 12 questions have fewer than the 5 scored samples that most have; "
         "--min-samples 5 (min_samples=5) leaves these out" in few.notes
     )
     kept = calibrated(written(rows, tmp_path), options=ProfileOptions(min_samples=5), on=TODAY)[0]
-    assert kept.largest_k == kept.estimates.k[-1] == 5
+    assert kept.largest_k == kept.summary.k[-1] == 5
     assert kept.notes == ["1 of 12 questions are left out, with fewer than 5 scored samples"]
 
 
 def test_failed_samples_are_counted_aloud(rows, tmp_path):
     rows[0][3] = ""
     a = calibrated(written(rows, tmp_path), on=TODAY)[0]
-    assert a.estimates.failed == 1
+    assert a.summary.failed == 1
     assert "1 of 60 samples failed" in str(a.blocks())
 
 
@@ -309,7 +307,7 @@ def test_prices_need_tokens(rows, tmp_path):
 
 def test_the_largest_k_that_is_wanted_holds_for_estimates_and_profiles(log, tmp_path):
     (a, _) = models = calibrated(log, PRICES, ProfileOptions(k_max=3), on=TODAY)
-    assert a.estimates.k.tolist() == [1, 2, 3]
+    assert a.summary.k.tolist() == [1, 2, 3]
     save(models, tmp_path / "p.yaml")
     assert Pipeline(["coverage"], models=load_models(tmp_path / "p.yaml")).candidates("a").k.tolist() == [1, 2, 3]
     beyond = calibrated(log, PRICES, ProfileOptions(inference="beta", extrapolate=True, k_max=16), on=TODAY)

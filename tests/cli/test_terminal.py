@@ -21,7 +21,7 @@ from moo_infer.plot.labels import laid_out as drawn
 from moo_infer.profiles import ModelProfile, Scenario
 from moo_infer.report.html import page
 from moo_infer.report.text import laid_out
-from moo_infer.report.wording import Table, notebook, to_html
+from moo_infer.report.wording import TextTable, notebook, to_html
 
 EVIL = {
     "escape": "m\x1b[2J\x1b]0;owned\x07",
@@ -371,13 +371,13 @@ def test_progress_reaches_a_terminal(monkeypatch):
 
 def test_tables_stay_aligned_beside_marks_that_take_no_room():
     rows = tuple((name, "1") for name in ("plain", "m" + "e\u0301" * 9, "中文", "e" + "\u0301" * 40, "a\u200bb"))
-    lines = laid_out([Table(("model", "k"), rows)]).splitlines()
+    lines = laid_out([TextTable(("model", "k"), rows)]).splitlines()
     assert len({cell_len(line) for line in lines[2:-1]}) == 1
 
 
 def test_a_line_end_within_a_text_is_data():
     assert laid_out(["a\nb", ("list\n:", "of\none")]) == "a\\nb\nlist\\n:\n  of\\none\n"
-    assert to_html([Table(("a\nb",), ((("1", "2\n3"),),), caption="c\nd")]).count("\\n") == 3
+    assert to_html([TextTable(("a\nb",), ((("1", "2\n3"),),), caption="c\nd")]).count("\\n") == 3
 
 
 def test_samples_of_a_log_say_their_name_escaped():

@@ -16,7 +16,7 @@ import yaml
 
 from moo_infer import MooInferError
 from moo_infer.calibrate import read_log
-from moo_infer.core.files import aside, csv_rows, head, limited_text, panics_as_errors
+from moo_infer.core.files import atomic_write, csv_rows, head, limited_text, panics_as_errors
 
 ROOT = Path(__file__).parents[2]
 LOG = ROOT / "examples" / "log.csv"
@@ -116,7 +116,7 @@ def test_a_link_that_is_written_to_stays_one(tmp_path):
     (tmp_path / "folder").mkdir()
     target, link = tmp_path / "folder" / "target", tmp_path / "link"
     link.symlink_to(target)
-    with aside(link) as place:
+    with atomic_write(link) as place:
         place.write_text("new")
     assert link.is_symlink()
     assert target.read_text() == "new"

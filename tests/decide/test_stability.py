@@ -47,7 +47,7 @@ def brute_force(pipeline, models, scenario, B, seed):
     drawn = {profile.name: profile.draw(B, seed) for profile in models}
     counts = {}
     for b in range(B):
-        at = [p.at({path: float(v[b]) for path, v in drawn[p.name].items()}) for p in models]
+        at = [p.with_values({path: float(v[b]) for path, v in drawn[p.name].items()}) for p in models]
         report = Pipeline(pipeline.aggregators, pipeline.selectors).run(at, scenario)
         for c in (*report.rows, *report.recommended):
             chosen = (c.model, c.aggregator, c.k) if c.k else (None, None, None)
@@ -151,7 +151,7 @@ def test_confidence_keeps_only_rows_whose_limits_hold_surely():
     drawn = MODELS[0].draw(400, 0)
     held = np.zeros(2)
     for b in range(400):
-        profile = MODELS[0].at({path: float(v[b]) for path, v in drawn.items()})
+        profile = MODELS[0].with_values({path: float(v[b]) for path, v in drawn.items()})
         table = Pipeline(k=[sure.k - 4, sure.k]).candidates(profile)
         held += table.met(scenario.limits)
     assert held[1] / 400 >= 0.95 > held[0] / 400
@@ -170,13 +170,13 @@ def test_confidence_1_keeps_what_meets_the_limits_in_every_draw():
     drawn = MODELS[0].draw(100, 0)
     met = [
         Pipeline(k=[choice.k, choice.k + 4])
-        .candidates(MODELS[0].at({path: float(v[b]) for path, v in drawn.items()}))
+        .candidates(MODELS[0].with_values({path: float(v[b]) for path, v in drawn.items()}))
         .met(scenario.limits)
         for b in range(100)
     ]
     assert np.all(met, axis=0).tolist() == [True, False]
     assert np.mean(met, axis=0)[1] > 0.5  # what a smaller confidence would take
-    assert report.outcome("s").held.shares[choice.row] == 1.0
+    assert report.outcome("s").sure.shares[choice.row] == 1.0
 
 
 def test_confidence_changes_nothing_where_nothing_is_uncertain(pipeline):

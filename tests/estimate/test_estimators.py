@@ -385,7 +385,9 @@ def test_a_draw_is_simulated_with_its_own_numbers_and_has_its_own_quantiles(prof
     mine = replace(profile(), uncertain=dict(zip(paths, (Uncertain(se=0.05), Uncertain(se=1e-6)), strict=True)))
     k, values = np.array([1, 4]), mine.draw(3, 7)
     for b, drawn in enumerate(Exact(200).redraw(Setup(mine, Coverage(), k, 1), 3, 7)):
-        alone = Exact(200).estimate(mine.at({path: float(v[b]) for path, v in values.items()}), Coverage(), k, 1)
+        alone = Exact(200).estimate(
+            mine.with_values({path: float(v[b]) for path, v in values.items()}), Coverage(), k, 1
+        )
         assert drawn.columns["accuracy"].simulated == ("low", "high")
         low, expected = (e.columns["accuracy"].quantile(0.1) for e in (drawn, alone))
         np.testing.assert_array_equal(low, expected)

@@ -11,7 +11,7 @@ from moo_infer import Exact, ModelProfile, MonteCarlo, Registry
 from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.answers import OneCall, PluralityVote, TopScore
 from moo_infer.builtin.empirical import Empirical
-from moo_infer.calibrate import estimate, fit_beta, read_log
+from moo_infer.calibrate import fit_beta, read_log, summarise
 from moo_infer.calibrate.extrapolation import extrapolated
 from moo_infer.cli import run
 from moo_infer.core.errors import MooInferError, NothingPossible
@@ -58,7 +58,7 @@ def subsets(rows, k, of):
 
 def test_estimates_of_grades_are_the_mean_best_of_all_subsets(table):
     rows, path = table
-    found = estimate(samples_of(path), K, B=5)
+    found = summarise(samples_of(path), K, B=5)
     best = [subsets(rows, k, lambda chosen: max(row["correct"] for row in chosen) / 10) for k in K]
     np.testing.assert_allclose(found.best_at_k.value, best, rtol=1e-12)
     by_score = [subsets(rows, k, lambda c: max(c, key=lambda row: row["score"])["correct"] / 10) for k in K]

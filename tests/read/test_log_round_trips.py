@@ -11,7 +11,7 @@ import pytest
 from log_writers import FAILURES, FORMATS, ONE, by_question, comma_separated, table, truth, zipped
 
 from moo_infer import MooInferError, Registry
-from moo_infer.calibrate import estimate, read_log
+from moo_infer.calibrate import read_log, summarise
 from moo_infer.interfaces import LogReader
 
 REGISTRY = Registry(entry_points=False)
@@ -61,9 +61,9 @@ def assert_true(log, samples, made, left=None):
     for_each = [own for own in for_each if own]
     if not for_each:
         return
-    estimates = estimate(found, B=2)
-    assert len(estimates.k) == min(map(len, for_each))
-    for k, value in zip(estimates.k, estimates.pass_at_k.value, strict=True):
+    summary = summarise(found, B=2)
+    assert len(summary.k) == min(map(len, for_each))
+    for k, value in zip(summary.k, summary.pass_at_k.value, strict=True):
         subsets = [np.mean([any(chosen) for chosen in itertools.combinations(own, k)]) for own in for_each]
         assert abs(value - np.mean(subsets)) <= 1e-12
 

@@ -13,7 +13,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, __version__, builtin_models, builtin_scenarios
-from moo_infer.report.html import page, ready, save
+from moo_infer.report.html import page, refuse_unwritable, write_page
 from moo_infer.report.page_data import pictures
 
 MEBI = 2**20
@@ -176,7 +176,7 @@ def test_a_path_that_cannot_be_written_is_one_sentence(cli, tmp_path, place, sai
 
 def test_a_device_is_refused_and_stays():
     with pytest.raises(MooInferError, match="/dev/null: must be a file to write"):
-        ready(Path(os.devnull))
+        refuse_unwritable(Path(os.devnull))
 
 
 def test_what_stood_there_stays_where_writing_fails(report, tmp_path, monkeypatch):
@@ -188,13 +188,13 @@ def test_what_stood_there_stays_where_writing_fails(report, tmp_path, monkeypatc
 
     monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(MooInferError, match=r"report\.html: cannot be written: No space left on device"):
-        save(report, path)
+        write_page(report, path)
     assert (path.read_text(), os.listdir(tmp_path)) == ("before", ["report.html"])
 
 
 def test_a_link_is_written_through(pipeline, tmp_path):
     (tmp_path / "link.html").symlink_to(tmp_path / "there.html")
-    save(pipeline.run("gpt-5", "essay-feedback"), tmp_path / "link.html")
+    write_page(pipeline.run("gpt-5", "essay-feedback"), tmp_path / "link.html")
     assert (tmp_path / "link.html").is_symlink()
     assert (tmp_path / "there.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 

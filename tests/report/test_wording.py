@@ -5,13 +5,13 @@ import sys
 from dataclasses import replace
 
 from moo_infer import Pipeline, Scenario, builtin_models
-from moo_infer.report.wording import Table, choices, to_html
+from moo_infer.report.wording import TextTable, choices, to_html
 
 
 def test_a_table_of_choices_has_a_row_a_curve_and_a_column_a_selector(pipeline):
     report = pipeline.run(["gpt-5", "gpt-5-nano"], "essay-feedback")
     table = choices(report, report.outcomes[0])[0]
-    assert isinstance(table, Table)
+    assert isinstance(table, TextTable)
     assert table.header == ("model", "max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
     assert table.rows == (("gpt-5", "20", "4", "4", "8*", "8"), ("gpt-5-nano", "108", "4", "4", "8*", "28"))
 
@@ -24,7 +24,7 @@ def test_several_aggregators_are_a_second_label(profile):
 
 
 def test_html_of_blocks_is_escaped_and_lines_are_lists():
-    written = to_html([("a < b", "<one>", "two"), "", Table(("x",), ((("1", "2"),),), labels=0, caption="&")])
+    written = to_html([("a < b", "<one>", "two"), "", TextTable(("x",), ((("1", "2"),),), labels=0, caption="&")])
     assert written == (
         "<p>a &lt; b</p><ul><li>&lt;one&gt;</li><li>two</li></ul>"
         '<table><caption>&amp;</caption><thead><tr><th scope="col">x</th></tr></thead>'

@@ -191,7 +191,7 @@ def test_an_uncertain_load_is_drawn_like_any_other_number():
     pipeline = Pipeline(selectors="max-accuracy", k=[1, 4, 8, 12])
     report = pipeline.run(profile, Scenario("s", {"energy": 1000}))
     shares = report.stability(50).shares["s", "max-accuracy", None, None]
-    tables = [profile.at({path: float(v[b]) for path, v in profile.draw(50, 0).items()}) for b in range(50)]
+    tables = [profile.with_values({path: float(v[b]) for path, v in profile.draw(50, 0).items()}) for b in range(50)]
     one_by_one = [
         pipeline.run(replace(t, name=f"m{i}"), Scenario("s", {"energy": 1000}))["max-accuracy"].k
         for i, t in enumerate(tables)

@@ -1,4 +1,4 @@
-"""What a log says of a model, for every number of calls: unbiased estimates, with intervals over questions."""
+"""What a log says of a model, for every number of calls: unbiased summary, with intervals over questions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ..quantities.subsets import all_at_k, best_scored_of_k, largest_of_k, pass_
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["Estimated", "Estimates", "estimate"]
+__all__ = ["Interval", "LogSummary", "summarise"]
 
 BLOCK = 2**20  # numbers at a time
 NOISE = 1e-12  # what rounding may make of no gain
@@ -31,7 +31,7 @@ CURVES = ("pass_at_k", "all_at_k", "best_at_k", "vote_at_k", "best_scored_at_k",
 
 
 @dataclass(frozen=True, eq=False)
-class Estimated:
+class Interval:
     """Numbers estimated from a log, all of the same shape: (m,) for m values of k, or () for one number.
 
     Args:
@@ -47,8 +47,8 @@ class Estimated:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Estimates:
-    """What a log says of one model; see `estimate`.
+class LogSummary:
+    """What a log says of one model; see `summarise`.
 
     Args:
         model: its name.
@@ -78,18 +78,18 @@ class Estimates:
     failed: int
     k: IntArray
     confidence: float
-    pass_at_k: Estimated | None
-    all_at_k: Estimated | None
-    best_at_k: Estimated | None
-    vote_at_k: Estimated | None
-    vote_gain: Estimated | None
-    best_scored_at_k: Estimated | None
-    slowest_of_k_s: Estimated | None
-    mean_input_tokens: Estimated | None
-    mean_output_tokens: Estimated | None
-    mean_latency_s: Estimated | None
-    mean_cost_usd: Estimated | None
-    mean_energy_j: Estimated | None
+    pass_at_k: Interval | None
+    all_at_k: Interval | None
+    best_at_k: Interval | None
+    vote_at_k: Interval | None
+    vote_gain: Interval | None
+    best_scored_at_k: Interval | None
+    slowest_of_k_s: Interval | None
+    mean_input_tokens: Interval | None
+    mean_output_tokens: Interval | None
+    mean_latency_s: Interval | None
+    mean_cost_usd: Interval | None
+    mean_energy_j: Interval | None
     respelt: int = 0
     unanswered: int = 0
     caveats: Sequence[str] = ()
@@ -107,7 +107,7 @@ class Estimates:
             "k": self.k.tolist(),
         }
         for name in (*CURVES, "vote_gain", *MEANS):
-            known: Estimated | None = getattr(self, name)
+            known: Interval | None = getattr(self, name)
             result[name] = None if known is None else _plain(known.value)
             result[f"{name}_interval"] = None if known is None else _plain(np.stack([known.low, known.high], axis=-1))
         return result
@@ -122,13 +122,13 @@ class Estimates:
         columns: dict[str, Any] = {"model": [self.model] * len(self.k), "k": self.k}
         for name in CURVES:
             curve = getattr(self, name)
-            for statistic in Estimated.__match_args__:
+            for statistic in Interval.__match_args__:
                 unknown = np.full(len(self.k), np.nan)
                 columns[f"{name}.{statistic}"] = unknown if curve is None else getattr(curve, statistic)
         return polars.DataFrame(columns, nan_to_null=True)
 
     def remarks(self) -> Sequence[str]:
-        """Return what to know about the estimates, in words: what failed or is missing, and whether a vote helps."""
+        """Return what to know about the summary, in words: what failed or is missing, and whether a vote helps."""
         said = []
         if self.failed:
             said.append(f"{self.failed} of {self.samples} samples failed: they count neither as right nor as wrong")
@@ -164,7 +164,7 @@ class Estimates:
             )
         return said
 
-    def _flat(self, name: str, curve: Estimated | None, what: str) -> Sequence[str]:
+    def _flat(self, name: str, curve: Interval | None, what: str) -> Sequence[str]:
         """Say of a curve that ends at 0 or 1 what its interval does not show."""
         if curve is None or curve.value[-1] not in (0, 1):
             return ()
@@ -175,9 +175,9 @@ class Estimates:
         ]
 
 
-def estimate(
+def summarise(
     samples: Samples, k: npt.ArrayLike | None = None, B: int = 1000, seed: int = 0, confidence: float = 0.95
-) -> Estimates:
+) -> LogSummary:
     """Estimate from a log what k calls of its model are worth, unbiased, for every k that the log supports.
 
     Everything at k is the mean over the questions with at least k samples of the exact mean over all subsets of k of
@@ -199,8 +199,8 @@ def estimate(
         MooInferError: where no sample is right or wrong or graded, and for a k that no question supports.
 
     >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, 1]))
-    >>> estimates = estimate(samples)
-    >>> estimates.pass_at_k.value.round(6), estimates.vote_at_k
+    >>> summary = summarise(samples)
+    >>> summary.pass_at_k.value.round(6), summary.vote_at_k
     (array([0.666667, 0.833333]), None)
     """
     if not 0 < confidence < 1:
@@ -213,12 +213,12 @@ def estimate(
         raise MooInferError(f"{samples.model}: k must be in 1 ... {log.n.max()}, its samples a question, got {k!r}")
     weights = question_weights(log.questions, B, seed)
 
-    def curve(table: FloatArray) -> Estimated:
+    def curve(table: FloatArray) -> Interval:
         return _mean(table, weights, confidence)
 
     votes = vote_at_k(log, asked) if not (log.graded or log.no_choice("answer")) else None
     gain = None if votes is None or asked[-1] == 1 else curve(votes[:, -1] - log.right / log.n)
-    return Estimates(
+    return LogSummary(
         model=samples.model,
         questions=len(log.questions),
         unscored=len(np.unique(samples.question)) - len(log.questions),
@@ -251,7 +251,7 @@ def _counted(
     k: IntArray,
     weights: FloatArray,
     confidence: float,
-) -> Estimated:
+) -> Interval:
     """A curve of what depends on the counts of a question alone, its samples and how many of them are right.
 
     Questions with the same counts are one row, with their weights added up.
@@ -265,7 +265,7 @@ def _counted(
         _mean(chance(pairs[:, 0], pairs[:, 1], k[i : i + step]), grouped, confidence, times)
         for i in range(0, len(k), step)
     ]
-    return Estimated(*(np.concatenate([getattr(part, of) for part in parts]) for of in Estimated.__match_args__))
+    return Interval(*(np.concatenate([getattr(part, of) for part in parts]) for of in Interval.__match_args__))
 
 
 def _bounds(log: Samples, k: int) -> Iterator[str]:
@@ -287,7 +287,7 @@ def _same_questions(slowest: FloatArray, log: Samples, k: IntArray) -> FloatArra
     return np.where(k <= known[known > 0].min(), slowest, np.nan)
 
 
-def _mean(table: FloatArray, weights: FloatArray, confidence: float, times: IntArray | None = None) -> Estimated:
+def _mean(table: FloatArray, weights: FloatArray, confidence: float, times: IntArray | None = None) -> Interval:
     """Mean over the questions (Q, ...) that have a value, and its bootstrap; a row may stand for several questions."""
     known = np.isfinite(table)
     value = np.where(known, table, 0.0)
@@ -297,7 +297,7 @@ def _mean(table: FloatArray, weights: FloatArray, confidence: float, times: IntA
     return _interval(times @ value, questions, weights @ value, weights @ known, questions, confidence)
 
 
-def _mean_of_samples(log: Samples, column: str, weights: FloatArray, confidence: float) -> Estimated | None:
+def _mean_of_samples(log: Samples, column: str, weights: FloatArray, confidence: float) -> Interval | None:
     """Mean over the samples whose value is known, and its bootstrap over questions: a ratio of sums."""
     known = log.known(column)
     if not known.any():
@@ -312,14 +312,14 @@ def _mean_of_samples(log: Samples, column: str, weights: FloatArray, confidence:
 
 def _interval(
     total: Array, count: Array, totals: FloatArray, counts: FloatArray, questions: Array, confidence: float
-) -> Estimated:
+) -> Interval:
     """A ratio and the same of B draws (B, ...)."""
     with np.errstate(invalid="ignore"):
         value, draws = np.asarray(total / count), totals / counts
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     several = questions >= 2
     low, high, stderr = (np.where(several, end, np.nan) for end in (low, high, draws.std(axis=0)))
-    return Estimated(value, low, high, stderr)
+    return Interval(value, low, high, stderr)
 
 
 def _plain(values: FloatArray) -> Any:

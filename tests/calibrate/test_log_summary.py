@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from moo_infer import MooInferError
-from moo_infer.calibrate import estimate
+from moo_infer.calibrate import summarise
 from moo_infer.calibrate.report import tabled
 from moo_infer.quantities.samples import Samples
 from moo_infer.quantities.subsets import best_scored_of_k, vote_at_k
@@ -33,30 +33,30 @@ def drawn(Q=60, n=8, seed=0, right=0.6):
 
 
 def test_everything_is_estimated_for_every_k_that_all_questions_have():
-    estimates = estimate(drawn(Q=60, n=8))
-    assert estimates.k.tolist() == list(range(1, 9))
-    assert (estimates.questions, estimates.samples, estimates.scored, estimates.failed) == (60, 480, 480, 0)
-    for curve in (estimates.pass_at_k, estimates.vote_at_k, estimates.best_scored_at_k, estimates.slowest_of_k_s):
+    summary = summarise(drawn(Q=60, n=8))
+    assert summary.k.tolist() == list(range(1, 9))
+    assert (summary.questions, summary.samples, summary.scored, summary.failed) == (60, 480, 480, 0)
+    for curve in (summary.pass_at_k, summary.vote_at_k, summary.best_scored_at_k, summary.slowest_of_k_s):
         assert curve.value.shape == curve.low.shape == curve.high.shape == curve.stderr.shape == (8,)
         assert (curve.low < curve.value).all()
         assert (curve.value < curve.high).all()
-    assert estimates.mean_output_tokens.low < estimates.mean_output_tokens.value < estimates.mean_output_tokens.high
-    assert estimates.mean_cost_usd is estimates.mean_energy_j is estimates.mean_input_tokens is None
+    assert summary.mean_output_tokens.low < summary.mean_output_tokens.value < summary.mean_output_tokens.high
+    assert summary.mean_cost_usd is summary.mean_energy_j is summary.mean_input_tokens is None
 
 
 def test_one_call_is_worth_the_share_of_right_samples():
     samples = drawn()
-    estimates = estimate(samples)
-    for curve in (estimates.pass_at_k, estimates.vote_at_k, estimates.best_scored_at_k):
+    summary = summarise(samples)
+    for curve in (summary.pass_at_k, summary.vote_at_k, summary.best_scored_at_k):
         assert curve.value[0] == pytest.approx(samples.correct.mean())
-    assert estimates.slowest_of_k_s.value[0] == pytest.approx(estimates.mean_output_tokens.value / 100)
+    assert summary.slowest_of_k_s.value[0] == pytest.approx(summary.mean_output_tokens.value / 100)
 
 
 def test_intervals_cover_what_is_true():
     truth = 1 - 1.2 / 3.0  # of questions from Beta(1.8, 1.2)
     inside = 0
     for seed in range(100):
-        one = estimate(drawn(Q=80, n=2, seed=seed), k=[1], B=200).pass_at_k
+        one = summarise(drawn(Q=80, n=2, seed=seed), k=[1], B=200).pass_at_k
         inside += one.low[0] <= truth <= one.high[0]
     assert inside >= 88
 
@@ -64,25 +64,25 @@ def test_intervals_cover_what_is_true():
 def test_samples_of_a_question_are_not_taken_for_questions():
     """Eight times the same sample of every question say no more than one."""
     few, many = log(np.arange(20)[:, None] < 12), log(np.repeat(np.arange(20)[:, None] < 12, 8, axis=1))
-    assert estimate(few).pass_at_k.low[0] == pytest.approx(estimate(many).pass_at_k.low[0])
+    assert summarise(few).pass_at_k.low[0] == pytest.approx(summarise(many).pass_at_k.low[0])
 
 
 def test_models_are_resampled_with_the_same_questions():
     """The difference of two models that answer alike is sure, however unsure both are."""
     first, second = drawn(seed=1), drawn(seed=1)
-    assert estimate(first).pass_at_k.low.tolist() == estimate(second).pass_at_k.low.tolist()
-    assert estimate(first, seed=5).pass_at_k.low.tolist() != estimate(second).pass_at_k.low.tolist()
+    assert summarise(first).pass_at_k.low.tolist() == summarise(second).pass_at_k.low.tolist()
+    assert summarise(first, seed=5).pass_at_k.low.tolist() != summarise(second).pass_at_k.low.tolist()
 
 
 def test_failed_samples_count_nowhere_and_are_counted_aloud():
     correct = [[1, 0, np.nan], [1, np.nan, 1], [np.nan] * 3]
     tokens = [[1.0, 2.0, 99.0], [3.0, 99.0, np.nan], [99.0] * 3]
-    estimates = estimate(log(correct, output_tokens=tokens))
-    assert (estimates.questions, estimates.unscored, estimates.samples, estimates.failed) == (2, 1, 9, 5)
-    assert estimates.k.tolist() == [1, 2]
-    assert estimates.pass_at_k.value.tolist() == [0.75, 1.0]
-    assert estimates.mean_output_tokens.value == 2.0
-    assert estimates.remarks()[:2] == [
+    summary = summarise(log(correct, output_tokens=tokens))
+    assert (summary.questions, summary.unscored, summary.samples, summary.failed) == (2, 1, 9, 5)
+    assert summary.k.tolist() == [1, 2]
+    assert summary.pass_at_k.value.tolist() == [0.75, 1.0]
+    assert summary.mean_output_tokens.value == 2.0
+    assert summary.remarks()[:2] == [
         "5 of 9 samples failed: they count neither as right nor as wrong",
         "1 of 3 questions have only such samples",
     ]
@@ -90,10 +90,10 @@ def test_failed_samples_count_nowhere_and_are_counted_aloud():
 
 def test_a_larger_k_is_of_the_questions_that_have_so_many_samples():
     correct = [[1, 0, 0, 0], [1, 1, np.nan, np.nan], [0, 0, 0, np.nan]]
-    estimates = estimate(log(correct), k=[4, 2])
-    assert estimates.k.tolist() == [2, 4]
-    assert estimates.pass_at_k.value == pytest.approx([(0.5 + 1 + 0) / 3, 1.0])
-    assert estimates.to_dict()["pass_at_k_interval"][1] == [None, None]
+    summary = summarise(log(correct), k=[4, 2])
+    assert summary.k.tolist() == [2, 4]
+    assert summary.pass_at_k.value == pytest.approx([(0.5 + 1 + 0) / 3, 1.0])
+    assert summary.to_dict()["pass_at_k_interval"][1] == [None, None]
 
 
 def test_pass_at_k_of_groups_is_that_of_single_questions():
@@ -102,9 +102,9 @@ def test_pass_at_k_of_groups_is_that_of_single_questions():
     correct = np.where(rng.random((40, 5)) < 0.1, np.nan, rng.random((40, 5)) < 0.4)
     correct[:, 0] = 1
     samples = log(correct, answer=np.where(correct == 1, 0, -1))  # a vote of such answers is right as soon as one is
-    estimates = estimate(samples, k=[1, 2, 3])
+    summary = summarise(samples, k=[1, 2, 3])
     for of in ("value", "low", "high", "stderr"):
-        assert getattr(estimates.vote_at_k, of) == pytest.approx(getattr(estimates.pass_at_k, of))
+        assert getattr(summary.vote_at_k, of) == pytest.approx(getattr(summary.pass_at_k, of))
 
 
 @pytest.mark.parametrize("blank", [0.05, 0.11, 0.5, 0.9])
@@ -113,18 +113,18 @@ def test_blanks_abstain_however_many_there_are(blank):
     samples = drawn(Q=40, n=8)
     answer = np.where(np.random.default_rng(1).random(320) < blank, -1, samples["answer"])
     columns = {"answer": answer, "score": np.where(answer < 0, np.nan, samples["score"])}
-    estimates = estimate(Samples("mine", samples.questions, samples.question, (answer == 0) * 1.0, columns))
+    summary = summarise(Samples("mine", samples.questions, samples.question, (answer == 0) * 1.0, columns))
     few = Samples("mine", samples.questions, samples.question, (answer == 0) * 1.0, columns)
-    assert estimates.vote_at_k.value == pytest.approx(vote_at_k(few, estimates.k).mean(axis=0))
-    assert estimates.best_scored_at_k.value == pytest.approx(best_scored_of_k(few, estimates.k).mean(axis=0))
+    assert summary.vote_at_k.value == pytest.approx(vote_at_k(few, summary.k).mean(axis=0))
+    assert summary.best_scored_at_k.value == pytest.approx(best_scored_of_k(few, summary.k).mean(axis=0))
     share = f"{(answer < 0).sum()} of 320 samples ({100 * (answer < 0).mean():.3g} %) have no "
-    assert [remark.split(":")[0] for remark in estimates.remarks()[:2]] == [f"{share}answer", f"{share}score"]
+    assert [remark.split(":")[0] for remark in summary.remarks()[:2]] == [f"{share}answer", f"{share}score"]
 
 
 def test_no_vote_where_no_question_has_two_answers():
-    estimates = estimate(log([[1, 0]] * 3, answer=[[0, -1], [-1, 1], [-1, -1]], score=[[0.1, np.nan]] * 3))
-    assert estimates.vote_at_k is estimates.vote_gain is estimates.best_scored_at_k is None
-    assert estimates.remarks()[:2] == [
+    summary = summarise(log([[1, 0]] * 3, answer=[[0, -1], [-1, 1], [-1, -1]], score=[[0.1, np.nan]] * 3))
+    assert summary.vote_at_k is summary.vote_gain is summary.best_scored_at_k is None
+    assert summary.remarks()[:2] == [
         "no vote, because no question has two answers",
         "no choice by score, because no question has two scores",
     ]
@@ -132,14 +132,14 @@ def test_no_vote_where_no_question_has_two_answers():
 
 def test_all_of_k_are_right_in_the_share_of_the_subsets():
     correct = [[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 1, 1]]
-    estimates = estimate(log(correct))
+    summary = summarise(log(correct))
     subsets = [
         np.mean([[all(row[i] for i in some) for some in combinations(range(4), k)] for row in correct])
         for k in range(1, 5)
     ]
-    assert estimates.all_at_k.value == pytest.approx(subsets)
-    assert (estimates.all_at_k.low <= estimates.all_at_k.value).all()
-    told = estimates.to_dict()
+    assert summary.all_at_k.value == pytest.approx(subsets)
+    assert (summary.all_at_k.low <= summary.all_at_k.value).all()
+    told = summary.to_dict()
     assert told["all_at_k"] == pytest.approx(subsets)
     assert np.shape(told["all_at_k_interval"]) == (4, 2)
 
@@ -148,7 +148,7 @@ def test_all_at_k_is_pass_at_k_of_the_wrong_ones():
     """That all are right is that none is wrong, with the same intervals from the other side."""
     samples = drawn()
     right, wrong = (
-        estimate(Samples("mine", samples.questions, samples.question, correct))
+        summarise(Samples("mine", samples.questions, samples.question, correct))
         for correct in (samples.correct, 1 - samples.correct)
     )
     for one, other in (("value", "value"), ("low", "high"), ("high", "low"), ("stderr", "stderr")):
@@ -157,13 +157,13 @@ def test_all_at_k_is_pass_at_k_of_the_wrong_ones():
 
 
 def test_a_curve_that_ends_at_0_says_what_the_bootstrap_does_not_see():
-    said = estimate(log([[1, 1, 0], [1, 0, 0]] * 20)).remarks()
+    said = summarise(log([[1, 1, 0], [1, 0, 0]] * 20)).remarks()
     assert any(remark.startswith("all@k is 0 from k = 3 on: the bootstrap sees no spread there") for remark in said)
     assert any("other questions may be solved every time (95 %)" in remark for remark in said)
 
 
 def test_more_curves_than_fit_abreast_stand_in_a_second_table():
-    text = laid_out(tabled(estimate(drawn())))
+    text = laid_out(tabled(summarise(drawn())))
     headers = [line.split() for line in text.splitlines() if line.startswith(" k ")]
     assert headers == [["k", "pass@k", "all@k", "vote@k", "by", "score"], ["k", "slowest,", "s"]]
     assert max(map(len, text.splitlines())) <= 80
@@ -171,7 +171,7 @@ def test_more_curves_than_fit_abreast_stand_in_a_second_table():
 
 def test_the_dictionary_is_json_without_nan():
     columns = {"answer": [[0, 1]] * 3, "latency_s": [[1.0, np.nan], [np.nan, np.nan], [2.0, 3.0]]}
-    told = json.loads(json.dumps(estimate(log([[1, 0]] * 3, **columns)).to_dict(), allow_nan=False))
+    told = json.loads(json.dumps(summarise(log([[1, 0]] * 3, **columns)).to_dict(), allow_nan=False))
     assert told["pass_at_k"] == pytest.approx([0.5, 1.0])
     assert told["slowest_of_k_s"] == [1.75, None]  # only one question has two times
     assert told["slowest_of_k_s_interval"][1] == [None, None]
@@ -183,10 +183,10 @@ def test_the_dictionary_is_json_without_nan():
 
 
 def test_one_question_has_no_interval():
-    estimates = estimate(log([[1, 0, 1]], answer=[[0, 1, 0]]))
-    assert estimates.to_dict()["pass_at_k_interval"] == [[None, None]] * 3
-    assert estimates.remarks()[0] == "one question: nothing tells how sure the estimates are"
-    assert not any("nan" in remark for remark in estimates.remarks())
+    summary = summarise(log([[1, 0, 1]], answer=[[0, 1, 0]]))
+    assert summary.to_dict()["pass_at_k_interval"] == [[None, None]] * 3
+    assert summary.remarks()[0] == "one question: nothing tells how sure the estimates are"
+    assert not any("nan" in remark for remark in summary.remarks())
 
 
 @pytest.mark.parametrize(
@@ -196,12 +196,12 @@ def test_one_question_has_no_interval():
 def test_it_is_said_whether_a_vote_helps(right, verdict):
     rng = np.random.default_rng(0)
     correct = rng.random((200, 9)) < right
-    assert estimate(log(correct, answer=~correct * 1)).remarks()[-1].startswith(verdict)
+    assert summarise(log(correct, answer=~correct * 1)).remarks()[-1].startswith(verdict)
 
 
 def test_it_is_said_where_nobody_can_tell_whether_a_vote_helps():
     correct = np.array([[1, 1, 0]] * 6 + [[1, 0, 0]] * 5)
-    remark = estimate(log(correct, answer=1 - correct)).remarks()[-1]
+    remark = summarise(log(correct, answer=1 - correct)).remarks()[-1]
     assert remark.startswith("whether plurality vote helps cannot be told: vote@3 0.545")
     assert "against 0.515 for one call" in remark
 
@@ -218,13 +218,13 @@ def test_it_is_said_where_nobody_can_tell_whether_a_vote_helps():
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(MooInferError, match=message):
-        estimate(log([[1, 0]]), **options)
+        summarise(log([[1, 0]]), **options)
 
 
 @pytest.mark.parametrize("correct", [np.empty((0, 2)), [[np.nan, np.nan]]])
 def test_a_log_without_a_right_or_wrong_sample_is_refused(correct):
     with pytest.raises(MooInferError, match="mine: none of its . samples is right or wrong"):
-        estimate(log(correct))
+        summarise(log(correct))
 
 
 @pytest.fixture(scope="module")
@@ -276,28 +276,28 @@ def test_every_number_of_real_logs(gpqa):
     compared = 0
     for run, (samples, expected) in gpqa.items():
         asked = sorted({k for _, k in expected})
-        estimates = estimate(samples, k=asked, B=2)
+        summary = summarise(samples, k=asked, B=2)
         for (metric, k), value in expected.items():
             if metric not in measures:
                 continue
             name, tolerance = measures[metric]
-            found = getattr(estimates, name).value
+            found = getattr(summary, name).value
             found = found[asked.index(k)] if found.ndim else found
             assert found == pytest.approx(value, rel=tolerance), (run, metric, k)
             compared += 1
         if asked[-1] > 1:
-            assert (estimates.vote_at_k is not None) == (("maj_at_k", 1) in expected), run
+            assert (summary.vote_at_k is not None) == (("maj_at_k", 1) in expected), run
     assert compared == 823
 
 
 def test_the_headline_numbers_of_real_logs(gpqa):
-    nano = estimate(gpqa["2pSDjMSGDh4HsAxkqUuNQP"][0])
+    nano = summarise(gpqa["2pSDjMSGDh4HsAxkqUuNQP"][0])
     assert nano.vote_at_k.value[[0, 1, 3, 7]].round(6).tolist() == [0.694444, 0.700216, 0.713757, 0.724747]
     assert nano.pass_at_k.value[7].round(6) == 0.863636
     assert nano.slowest_of_k_s.value[7].round(1) == 172.2
     assert nano.mean_cost_usd.value.round(6) == 0.004879
     assert any(remark.startswith("plurality vote helps: vote@8 0.725") for remark in nano.remarks())
-    turbo = estimate(gpqa["eZaQhpbhbzbo3sbKGS5Efa"][0])
+    turbo = summarise(gpqa["eZaQhpbhbzbo3sbKGS5Efa"][0])
     assert turbo.vote_at_k.value[[0, 7, 15]].round(6).tolist() == [0.271780, 0.267210, 0.269781]
     assert turbo.pass_at_k.value[15].round(6) == 0.792929
     assert any(remark.startswith("plurality vote does not help: vote@16 0.270") for remark in turbo.remarks())
