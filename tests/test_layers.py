@@ -1,6 +1,7 @@
 """Who may import what, and what a plain import may load."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -148,6 +149,12 @@ def test_one_place_names_the_kinds_of_arrays():
             aliases[path.relative_to(PACKAGE).as_posix()] = kinds
     assert [*aliases] == ["core/arrays.py"]
     assert len(set(aliases["core/arrays.py"])) == len(aliases["core/arrays.py"]), "two names for one kind"
+
+
+def test_one_place_computes_nodes_of_quadratures():
+    texts = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in PACKAGE.rglob("*.py")}
+    rules = re.compile(r"\b(leg|herme?|lag|cheb)gauss\b|\b(roots|p)_\w+\(|eigh_tridiagonal")
+    assert {name for name, text in texts.items() if rules.search(text)} == {"quantities/quadrature.py"}
 
 
 PLUGINS = PACKAGE.parent / "plugins"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..core.parts import NonNegative, Positive, Share
 from ..hookspecs import hookimpl
 from ..interfaces import InferenceModel
 from ..quantities.laws import Bernoulli
+from ..quantities.quadrature import jacobi
 from ..quantities.queries import Note, Queries
 from .lengths import Lengths
 
@@ -79,7 +79,7 @@ class Beta(InferenceModel):
 
     def queries(self) -> Queries:
         """Queries of all difficulties, and of all prompts and mean lengths where these vary."""
-        weights, p = _jacobi(*self._shape)
+        p, weights = jacobi(ORDER, *self._shape)
         if self.unsolvable:
             weights, p = np.append((1 - self.unsolvable) * weights, self.unsolvable), np.append(p, 0.0)
         weights = weights / weights.sum()
@@ -189,24 +189,6 @@ def _answers(rng: np.random.Generator, right: BoolArray, agreement: float) -> In
         kinds[told] += new[told]
         wrong[told] += 1
     return answer
-
-
-@lru_cache(maxsize=64)
-def _jacobi(a: float, b: float) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Jacobi weights and nodes of the law Beta(a, b), by Golub and Welsch: eigenvalues of the recurrence.
-
-    The weights are squares of components of unit vectors, so that no gamma function can overflow.
-    """
-    from scipy.linalg import eigh_tridiagonal
-
-    n = np.arange(1.0, ORDER)
-    twice = 2 * n + a + b - 2  # of the polynomials on [-1, 1] for (1 - x)^(b - 1) (1 + x)^(a - 1)
-    diagonal = np.concatenate([[(a - b) / (a + b)], (a - b) * (a + b - 2) / (twice * (twice + 2))])
-    first = 4 * a * b / ((a + b) ** 2 * (a + b + 1))
-    rest = n[1:] * (n[1:] + a - 1) * (n[1:] + b - 1) * (n[1:] + a + b - 2)
-    beside = np.concatenate([[first], 4 * rest / (twice[1:] ** 2 * (twice[1:] ** 2 - 1))])
-    x, vectors = eigh_tridiagonal(diagonal, np.sqrt(beside), lapack_driver="stemr")  # six times as fast as the default
-    return vectors[0] ** 2, np.clip((1 + x) / 2, 0.0, 1.0)
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """The largest of k independent draws of a law, by quadrature."""
 
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,15 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.moments import Moments
 from .laws import Law
+from .quadrature import panels
 
 __all__ = ["largest"]
 
 RARE, SURE = 1e-18, 1 - 2**-53  # probabilities that stand for 0 and 1
 AT_ONCE = 1024  # values of k in one go; bounds memory
+# Phi(z)^k is steep, further right for larger k, and equal panels resolve it anywhere. Means are right to 1e-11
+# for k up to 10^4 and to 2e-9 up to 10^7; with half the panels, to 1e-8 and 1e-5.
+PANELS, ORDER = 24, 16
 
 
 def largest(law: Law, k: IntArray, /) -> Moments:
@@ -37,7 +41,7 @@ def largest(law: Law, k: IntArray, /) -> Moments:
     # With x = F^-1(Phi(z)), E max = int x d Phi(z)^k over what lies between the steps at the ends, and the steps.
     start = np.clip(ndtri(law.cdf(low)), ndtri(RARE), ndtri(SURE))
     end = np.clip(ndtri(law.cdf(np.nextafter(high, -np.inf))), start, ndtri(SURE))
-    t, weights = _nodes()
+    t, weights = panels(ORDER, np.linspace(0, 1, PANELS + 1))
     z, weights = start + (end - start) * t, (end - start) * weights
     x = np.concatenate([low, law.quantile(ndtr(z)), high], axis=-1)[..., None, :]
     density = weights * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
@@ -58,12 +62,3 @@ def largest(law: Law, k: IntArray, /) -> Moments:
 
 def _quantile(law: Law, k: IntArray, q: float) -> Any:
     return law.quantile(q ** (1 / k))
-
-
-@cache
-def _nodes() -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights on [0, 1]: 24 panels of 16, so that steep powers are resolved anywhere."""
-    panels, order = 24, 16
-    x, weights = np.polynomial.legendre.leggauss(order)
-    nodes = (np.arange(panels)[:, None] + (x + 1) / 2) / panels
-    return nodes.ravel(), np.tile(weights / 2 / panels, panels)

@@ -1,10 +1,9 @@
 """Plurality votes of all subsets of k of n samples, by generating functions."""
 
-from functools import lru_cache
-
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from .quadrature import legendre
 
 __all__ = ["vote_shares"]
 
@@ -73,8 +72,9 @@ def _won_with(x: int, counts: IntArray, worth: FloatArray, laws: FloatArray, bla
     Degrees come first and questions last, so that a product of polynomials is a sum of whole slices.
     """
     largest = len(blank) - 1
-    tied = min(int((counts >= x).sum(axis=1).max()), largest // x) - 1
-    u, weights = _nodes(max(tied, 0))
+    tied = max(min(int((counts >= x).sum(axis=1).max()), largest // x) - 1, 0)  # others, and the degree in u
+    # Half as many nodes are exact; of many, 20 + 4 sqrt(tied) keep twelve digits, and 10 + 2 sqrt(tied) nine.
+    u, weights = legendre(min(tied // 2 + 1, 20 + int(4 * tied**0.5)))
     degree = min(int(np.flatnonzero(blank.any(axis=1))[-1]), largest)
     lost = np.repeat(blank[: degree + 1, None, :], len(u), axis=1)
     won: FloatArray | None = None
@@ -115,10 +115,3 @@ def _binomial(sizes: IntArray, p: float, largest: int) -> FloatArray:
             law[0] *= 1 - p
         laws[i], size = law, int(wanted)
     return laws
-
-
-@lru_cache(maxsize=1024)
-def _nodes(degree: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights on [0, 1] for u^0 ... u^degree; no more than keep 12 digits."""
-    u, weights = np.polynomial.legendre.leggauss(min(degree // 2 + 1, 20 + int(4 * degree**0.5)))
-    return (u + 1) / 2, weights / 2

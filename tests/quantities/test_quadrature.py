@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from moo_infer.quantities.quadrature import hermite, jacobi, legendre, panels
+
+
+@pytest.mark.parametrize("order", [1, 2, 8, 16, 150])
+def test_legendre_integrates_polynomials_up_to_its_degree_exactly(order):
+    x, weights = legendre(order)
+    degrees = np.arange(2 * order)
+    np.testing.assert_allclose(weights @ x[:, None] ** degrees, 1 / (degrees + 1), rtol=1e-11)
+
+
+def test_panels_meet_at_their_edges_so_that_a_bend_there_costs_nothing():
+    edges = [-1.0, 0.3, 0.4, 2.0]
+    x, weights = panels(3, edges)
+    assert ((x > -1.0) & (x < 2.0)).all()
+    assert (np.diff(x) > 0).all()
+    assert weights @ np.abs(x - 0.3) == pytest.approx((1.3**2 + 1.7**2) / 2, rel=1e-14)
+    assert weights.sum() == pytest.approx(3.0, rel=1e-14)
+
+
+def test_hermite_has_the_moments_of_the_standard_normal_law():
+    z, weights = hermite(16)
+    degrees = np.arange(2, 32, 2)
+    np.testing.assert_allclose(weights @ z[:, None] ** degrees, special.factorial2(degrees - 1), rtol=1e-12)
+    assert weights.sum() == pytest.approx(1.0, rel=1e-15)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.5, 1.5), (2.0, 3.0), (1e-3, 20.0), (300.0, 700.0)])
+def test_jacobi_has_the_moments_of_the_beta_law(a, b):
+    p, weights = jacobi(20, a, b)
+    degrees = np.arange(1, 40)
+    expected = np.cumprod((a + degrees - 1) / (a + b + degrees - 1))
+    np.testing.assert_allclose(weights @ p[:, None] ** degrees, expected, rtol=1e-10)
+    assert weights.sum() == pytest.approx(1.0, rel=1e-12)
+    assert weights @ (p - p @ weights) ** 2 == pytest.approx(stats.beta(a, b).var(), rel=1e-10)
+
+
+@pytest.mark.parametrize("rule", [lambda: legendre(5), lambda: hermite(5), lambda: jacobi(5, 1.0, 2.0)])
+def test_nodes_that_are_kept_cannot_be_overwritten(rule):
+    for array in rule():
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0.0
