@@ -173,7 +173,7 @@ def test_where_the_law_refuses_the_profile_ends_with_the_log_and_says_why(tmp_pa
 
 def test_one_question_with_few_samples_ends_the_profile_unless_it_is_left_out(rows, tmp_path):
     del rows[2:5]
-    log = written(rows, tmp_path).only(["a"])
+    log = written(rows, tmp_path).with_models(["a"])
     with pytest.warns(UserWarning, match="not extrapolated: .* got 2; k ends at 2"):
         (cut,) = calibrated(log, options=ProfileOptions(inference="beta", extrapolate=True), on=TODAY)
     assert cut.extrapolate_to is None
