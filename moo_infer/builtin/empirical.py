@@ -15,7 +15,7 @@ from ..core.moments import Moments
 from ..core.objectives import COST, ENERGY, LATENCY
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
-from ..quantities.bootstrap import FEW, unseen
+from ..quantities.bootstrap import FEW
 from ..quantities.by_samples import CHOICE, draw_samples
 from ..quantities.quantity import Query
 from ..quantities.queries import Note, Queries
@@ -97,13 +97,7 @@ class Empirical(InferenceModel):
             of = self._kept.failed + len(samples)
             said.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
         said += [*self._kept.unused, *samples.caveats()]
-        if np.ptp(samples.correct) == 0:
-            what, Q = {1.0: "right", 0.0: "wrong"}.get(samples.correct[0], "graded alike"), len(samples.questions)
-            said.append(
-                f"all samples are {what}, so that resampling shows no spread; of other questions up to "
-                f"{100 * unseen(Q):.2g} % may be otherwise (95 %)"
-            )
-        elif 1 < len(samples.questions) < FEW:
+        if 1 < len(samples.questions) < FEW:
             said.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
         return [Note(sentence) for sentence in said]
 

@@ -9,7 +9,8 @@ from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_l
 from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, LawChoice, forward_validated
 from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
-from .log_summary import Interval, LogSummary, summarise
+from .intervals import Interval
+from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
 from .profiles import Calibration, calibrated
 from .yaml_out import save

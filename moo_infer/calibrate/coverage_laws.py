@@ -14,7 +14,7 @@ from ..core.errors import MooInferError
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
 from .beta_binomial import BetaFit, fit_beta_binomial, fit_zero_inflated
-from .log_summary import Interval
+from .intervals import Interval
 
 __all__ = ["BetaBinomial", "CoverageLaw", "ExponentiatedPowerLaw", "LawChoice", "forward_validated"]
 

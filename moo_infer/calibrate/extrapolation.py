@@ -12,7 +12,7 @@ from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
 from .beta_binomial import LARGEST, SMALLEST, BetaFit, fit_beta_binomial, jeffreys
 from .coverage_laws import LawChoice, forward_validated
-from .log_summary import Interval
+from .intervals import Interval
 
 __all__ = ["Extrapolation", "extrapolated"]
 

@@ -1,24 +1,25 @@
 """What a log says of a model, for every number of calls: unbiased summary, with intervals over questions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arrays import Array, FloatArray, IntArray
+from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..quantities.bootstrap import FEW, question_weights, unseen
+from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.samples import Samples
-from ..quantities.subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k, vote_bounds_at_k
+from ..quantities.subsets import all_at_k, best_scored_of_k, pass_at_k, vote_at_k, vote_bounds_at_k
+from ..quantities.within import all_variance, pass_variance, vote_variance
+from .intervals import Interval, QuestionMeans
 
 if TYPE_CHECKING:
     import polars
 
 __all__ = ["Interval", "LogSummary", "summarise"]
 
-BLOCK = 2**20  # numbers at a time
 NOISE = 1e-12  # what rounding may make of no gain
 MEANS = {
     "mean_input_tokens": "input_tokens",
@@ -27,23 +28,8 @@ MEANS = {
     "mean_cost_usd": "cost_usd",
     "mean_energy_j": "energy_j",
 }
+INTERVALS = {"interval": "", "same_questions": "same_", "second_run": "again_"}  # what JSON calls them; their fields
 CURVES = ("pass_at_k", "all_at_k", "best_at_k", "vote_at_k", "best_scored_at_k", "slowest_of_k_s")
-
-
-@dataclass(frozen=True, eq=False)
-class Interval:
-    """Numbers estimated from a log, all of the same shape: (m,) for m values of k, or () for one number.
-
-    Args:
-        value: the estimate; NaN where no question has enough samples.
-        low, high: the ends of the interval; NaN with fewer than two questions.
-        stderr: standard deviation over the bootstrap, or NaN.
-    """
-
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-    stderr: FloatArray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -95,7 +81,11 @@ class LogSummary:
     caveats: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and lists for JSON: every name with its value, and with ``_interval`` [low, high]."""
+        """Return plain numbers and lists for JSON: every name with its value, and its intervals [low, high].
+
+        ``_interval`` is that of other questions, ``_same_questions`` that of these, and ``_second_run`` where another
+        run of these questions of the same size falls.
+        """
         result: dict[str, Any] = {
             "model": self.model,
             "questions": self.questions,
@@ -109,13 +99,15 @@ class LogSummary:
         for name in (*CURVES, "vote_gain", *MEANS):
             known: Interval | None = getattr(self, name)
             result[name] = None if known is None else _plain(known.value)
-            result[f"{name}_interval"] = None if known is None else _plain(np.stack([known.low, known.high], axis=-1))
+            for key, what in INTERVALS.items():
+                ends = None if known is None else [getattr(known, f"{what}low"), getattr(known, f"{what}high")]
+                result[f"{name}_{key}"] = None if ends is None else _plain(np.stack(ends, axis=-1))
         return result
 
     def to_frame(self) -> "polars.DataFrame":
         """Return the estimates as a polars frame, a row a k; what is unknown is null.
 
-        Columns are ``model``, ``k``, and ``value``, ``low``, ``high`` and ``stderr`` of every curve: ``pass_at_k.low``.
+        Columns are ``model``, ``k``, and those of an `Interval` for every curve: ``pass_at_k.low``.
         """
         import polars
 
@@ -136,13 +128,11 @@ class LogSummary:
             said.append(f"{self.unscored} of {self.questions + self.unscored} questions have only such samples")
         said += self.caveats
         if self.questions < 2:
-            said.append("one question: nothing tells how sure the estimates are")
-        else:
-            said += self._flat("pass@k", self.pass_at_k, "solved")
-            said += self._flat("all@k", self.all_at_k, "solved every time")
-        if 2 <= self.questions < FEW:
+            said.append("one question: nothing tells what others would give")
+        elif self.questions < FEW:
             said.append(
-                f"with fewer than {FEW} questions the intervals are too narrow, the more so the fewer there are"
+                f"with fewer than {FEW} questions the intervals of tokens, seconds and money are too narrow, the more "
+                "so the fewer there are"
             )
         if self.vote_at_k is not None and self.vote_gain is not None:
             vote, gain = self.vote_at_k, self.vote_gain
@@ -164,16 +154,6 @@ class LogSummary:
             )
         return said
 
-    def _flat(self, name: str, curve: Interval | None, what: str) -> Sequence[str]:
-        """Say of a curve that ends at 0 or 1 what its interval does not show."""
-        if curve is None or curve.value[-1] not in (0, 1):
-            return ()
-        k, otherwise = self.k[curve.value == curve.value[-1]][0], "not be" if curve.value[-1] else "be"
-        return [
-            f"{name} is {curve.value[-1]:g} from k = {k} on: the bootstrap sees no spread there, but up to "
-            f"{100 * unseen(self.questions):.2g} % of other questions may {otherwise} {what} (95 %)"
-        ]
-
 
 def summarise(
     samples: Samples, k: npt.ArrayLike | None = None, B: int = 1000, seed: int = 0, confidence: float = 0.95
@@ -182,9 +162,14 @@ def summarise(
 
     Everything at k is the mean over the questions with at least k samples of the exact mean over all subsets of k of
     them (see `moo_infer.quantities.subsets`). Means of tokens, seconds, dollars and joules are over samples. What
-    failed counts nowhere. Where samples are graded, there is the best of k instead of pass@k and votes. Intervals are
-    of the Bayesian bootstrap over questions, which are the clusters (Rubin 1981): the 2.5 and 97.5 % quantiles, for a
-    confidence of 95 %. Votes are None where no question has two answers, and so is the choice by score where none has
+    failed counts nowhere. Where samples are graded, there is the best of k instead of pass@k and votes.
+
+    Each estimate has two intervals. Of **other questions**: the 2.5 and 97.5 % quantiles, for a confidence of 95 %, of
+    the Bayesian bootstrap over questions, which are the clusters (`QuestionDraws`). Of **these questions** in the long
+    run: normal, by the variance within questions (`moo_infer.quantities.within`); not known where a question has no
+    more than k samples.
+
+    Votes are None where no question has two answers, and so is the choice by score where none has
     two scores.
 
     Args:
@@ -211,13 +196,9 @@ def summarise(
     asked = np.arange(1, log.largest_k + 1) if k is None else np.unique(np.asarray(k, dtype=np.int64))
     if not len(asked) or asked[0] < 1 or asked[-1] > log.n.max():
         raise MooInferError(f"{samples.model}: k must be in 1 ... {log.n.max()}, its samples a question, got {k!r}")
-    weights = question_weights(log.questions, B, seed)
-
-    def curve(table: FloatArray) -> Interval:
-        return _mean(table, weights, confidence)
-
+    means = QuestionMeans(log, QuestionDraws(log.questions, B, seed), asked, confidence)
     votes = vote_at_k(log, asked) if not (log.graded or log.no_choice("answer")) else None
-    gain = None if votes is None or asked[-1] == 1 else curve(votes[:, -1] - log.right / log.n)
+    gain = None if votes is None or asked[-1] == 1 else means.difference(votes[:, -1] - log.right / log.n)
     return LogSummary(
         model=samples.model,
         questions=len(log.questions),
@@ -227,45 +208,18 @@ def summarise(
         failed=len(samples) - len(log),
         k=asked,
         confidence=confidence,
-        pass_at_k=None if log.graded else _counted(pass_at_k, log, asked, weights, confidence),
-        all_at_k=None if log.graded else _counted(all_at_k, log, asked, weights, confidence),
-        best_at_k=curve(largest_of_k(log.correct, log.question, asked)[0]) if log.graded else None,
-        vote_at_k=None if votes is None else curve(votes),
+        pass_at_k=None if log.graded else means.counted(pass_at_k, pass_variance),
+        all_at_k=None if log.graded else means.counted(all_at_k, all_variance),
+        best_at_k=means.largest("correct") if log.graded else None,
+        vote_at_k=None if votes is None else means.share(votes, vote_variance(log, asked)),
         vote_gain=gain,
-        best_scored_at_k=curve(best_scored_of_k(log, asked)) if not log.no_choice("score") else None,
-        slowest_of_k_s=(
-            curve(_same_questions(largest_of_k(log["latency_s"], log.question, asked)[0], log, asked))
-            if log.known("latency_s").any()
-            else None
-        ),
-        **{name: _mean_of_samples(log, column, weights, confidence) for name, column in MEANS.items()},
+        best_scored_at_k=None if log.no_choice("score") else means.share(best_scored_of_k(log, asked)),
+        slowest_of_k_s=means.largest("latency_s") if log.known("latency_s").any() else None,
+        **{name: means.of_samples(column) for name, column in MEANS.items()},
         respelt=0 if votes is None else log.answers.several_right,
         unanswered=0 if votes is None else int((~log.known("answer") & (log.correct == 1)).sum()),
         caveats=(*log.caveats(), *_bounds(log, int(asked[-1]))),
     )
-
-
-def _counted(
-    chance: Callable[[IntArray, IntArray, IntArray], FloatArray],
-    log: Samples,
-    k: IntArray,
-    weights: FloatArray,
-    confidence: float,
-) -> Interval:
-    """A curve of what depends on the counts of a question alone, its samples and how many of them are right.
-
-    Questions with the same counts are one row, with their weights added up.
-    """
-    pairs, kind = np.unique(np.column_stack([log.n, log.right]), axis=0, return_inverse=True)
-    order = np.argsort(kind, kind="stable")
-    starts = np.searchsorted(kind[order], np.arange(len(pairs)))
-    grouped, times = np.add.reduceat(weights[:, order], starts, axis=1), np.bincount(kind)
-    step = max(BLOCK // len(pairs), 1)
-    parts = [
-        _mean(chance(pairs[:, 0], pairs[:, 1], k[i : i + step]), grouped, confidence, times)
-        for i in range(0, len(k), step)
-    ]
-    return Interval(*(np.concatenate([getattr(part, of) for part in parts]) for of in Interval.__match_args__))
 
 
 def _bounds(log: Samples, k: int) -> Iterator[str]:
@@ -277,49 +231,6 @@ def _bounds(log: Samples, k: int) -> Iterator[str]:
         f"vote@{k} is {worst:.3f} where answers that were judged both ways are wrong and {best:.3f} where they are "
         "right; the column target, the right answer of a question, settles which"
     )
-
-
-def _same_questions(slowest: FloatArray, log: Samples, k: IntArray) -> FloatArray:
-    """Where seconds have gaps, leave out every k that not all questions with seconds have: means would not compare."""
-    known = np.bincount(log.question[np.isfinite(log["latency_s"])], minlength=len(log.questions))
-    if (known == log.n).all():
-        return slowest
-    return np.where(k <= known[known > 0].min(), slowest, np.nan)
-
-
-def _mean(table: FloatArray, weights: FloatArray, confidence: float, times: IntArray | None = None) -> Interval:
-    """Mean over the questions (Q, ...) that have a value, and its bootstrap; a row may stand for several questions."""
-    known = np.isfinite(table)
-    value = np.where(known, table, 0.0)
-    if times is None:
-        times = np.ones(len(table), dtype=np.int64)
-    questions = times @ known
-    return _interval(times @ value, questions, weights @ value, weights @ known, questions, confidence)
-
-
-def _mean_of_samples(log: Samples, column: str, weights: FloatArray, confidence: float) -> Interval | None:
-    """Mean over the samples whose value is known, and its bootstrap over questions: a ratio of sums."""
-    known = log.known(column)
-    if not known.any():
-        return None
-    total = np.bincount(log.question[known], log[column][known], minlength=len(log.questions))
-    count = np.bincount(log.question[known], minlength=len(log.questions))
-    questions = np.asarray((count > 0).sum())
-    return _interval(
-        np.asarray(total.sum()), np.asarray(count.sum()), weights @ total, weights @ count, questions, confidence
-    )
-
-
-def _interval(
-    total: Array, count: Array, totals: FloatArray, counts: FloatArray, questions: Array, confidence: float
-) -> Interval:
-    """A ratio and the same of B draws (B, ...)."""
-    with np.errstate(invalid="ignore"):
-        value, draws = np.asarray(total / count), totals / counts
-    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    several = questions >= 2
-    low, high, stderr = (np.where(several, end, np.nan) for end in (low, high, draws.std(axis=0)))
-    return Interval(value, low, high, stderr)
 
 
 def _plain(values: FloatArray) -> Any:

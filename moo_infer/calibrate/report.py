@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..report.wording import Block, Cell, TextTable
-from .log_summary import Interval, LogSummary
+from .intervals import Interval
+from .log_summary import LogSummary
 
 __all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
 

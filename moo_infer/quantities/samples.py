@@ -166,6 +166,12 @@ class Samples:
         return np.bincount(self.question, minlength=len(self.questions)).astype(np.int64)
 
     @cached_property
+    def scored_n(self) -> IntArray:
+        """(Q,) how many of them are right or wrong or graded."""
+        known = np.isfinite(self.correct)
+        return np.bincount(self.question[known], minlength=len(self.questions)).astype(np.int64)
+
+    @cached_property
     def right(self) -> IntArray:
         """(Q,) how many of them are right; raises NothingPossible where they are graded."""
         self.refuse_grades()

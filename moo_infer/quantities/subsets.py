@@ -19,12 +19,15 @@ from .samples import Answers, Samples
 __all__ = [
     "all_at_k",
     "best_scored_of_k",
+    "by_count",
     "largest_of_k",
+    "largest_weights",
     "mean_pass_at_k",
     "pass_at_k",
     "total_of_k",
     "vote_at_k",
     "vote_bounds_at_k",
+    "votes_at_k",
 ]
 
 BLOCK = 2**16  # numbers at a time: half a megabyte
@@ -128,7 +131,7 @@ def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     array([[0.4     , 0.5     , 0.566667, 1.      ]])
     """
     samples.refuse_grades()
-    return _vote_at_k(samples, samples.answers, _integers("k", k, 1))
+    return votes_at_k(samples.scored_n, samples.answers, _integers("k", k, 1))
 
 
 def vote_bounds_at_k(samples: Samples, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -145,12 +148,12 @@ def vote_bounds_at_k(samples: Samples, k: npt.ArrayLike) -> tuple[FloatArray, Fl
     both = answers.judged_both_ways
     wrong = replace(answers, right=np.where(both, 0.0, answers.right))
     right = replace(answers, right=np.where(both, answers.samples, answers.right))
-    return _vote_at_k(samples, wrong, k), _vote_at_k(samples, right, k)
+    return votes_at_k(samples.scored_n, wrong, k), votes_at_k(samples.scored_n, right, k)
 
 
-def _vote_at_k(samples: Samples, answers: Answers, k: IntArray) -> FloatArray:
+def votes_at_k(n: IntArray, answers: Answers, k: IntArray) -> FloatArray:
+    """Return `vote_at_k` of questions with n (Q,) samples each, of which some gave the answers."""
     of, votes, right = answers.question, answers.samples, answers.right
-    n = np.bincount(samples.question[np.isfinite(samples.correct)], minlength=len(samples.questions))
     # A row a question: n, then its answers in the order of their votes, as votes and right votes, filled with zeros.
     order = np.lexsort((-right, -votes, of))
     place = np.arange(len(of)) - np.searchsorted(of, of)
@@ -199,8 +202,8 @@ def best_scored_of_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     order = np.lexsort((score, question))
     k = _integers("k", k, 1)
     best = np.full((len(samples.questions), len(k)), np.nan)
-    for rows, ranked in _by_count(worth[order], question, len(samples.questions)):
-        for part, weights in _largest(ranked.shape[1], k):
+    for rows, ranked in by_count(worth[order], question, len(samples.questions)):
+        for part, weights in largest_weights(ranked.shape[1], k):
             best[rows, part] = ranked @ weights
     return best
 
@@ -225,10 +228,10 @@ def largest_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[F
     mean, std = np.full((2, questions, len(k)), np.nan)
     known = np.isfinite(values)
     values, question = values[known], question[known]
-    for rows, ranked in _by_count(values[np.lexsort((values, question))], question, questions):
+    for rows, ranked in by_count(values[np.lexsort((values, question))], question, questions):
         # Below the largest value of all, so that squares of what is far from 0 do not cancel.
         below = ranked - ranked[:, -1:]
-        for part, weights in _largest(ranked.shape[1], k):
+        for part, weights in largest_weights(ranked.shape[1], k):
             first = below @ weights
             mean[rows, part] = ranked[:, -1:] + first
             std[rows, part] = np.sqrt(np.maximum(below**2 @ weights - first**2, 0.0))
@@ -252,7 +255,7 @@ def total_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[Flo
     questions = int(question[-1]) + 1 if len(question) else 0
     mean, std = np.full((2, questions, len(k)), np.nan)
     known = np.isfinite(values)
-    for rows, own in _by_count(values[known], question[known], questions):
+    for rows, own in by_count(values[known], question[known], questions):
         n = own.shape[1]
         # Of a finite population, by its variance with the divisor n.
         left = np.where(k <= n, (n - k) / max(n - 1, 1), np.nan)
@@ -300,7 +303,7 @@ def _log_chances(pairs: IntArray, k: IntArray) -> Iterator[tuple[slice, BoolArra
             yield rows, asked, log_none(n, pairs[rows, 1], k[asked])
 
 
-def _largest(n: int, k: IntArray) -> Iterator[tuple[slice, FloatArray]]:
+def largest_weights(n: int, k: IntArray) -> Iterator[tuple[slice, FloatArray]]:
     """(n, m), how likely the value of each rank is the largest of k of n, NaN for k > n; some k at a time."""
     step = max(LARGE_BLOCK // n, 1)
     for part in (slice(i, i + step) for i in range(0, len(k), step)):
@@ -311,7 +314,7 @@ def _largest(n: int, k: IntArray) -> Iterator[tuple[slice, FloatArray]]:
         yield part, weights
 
 
-def _by_count(
+def by_count(
     values: FloatArray, question: IntArray, questions: int
 ) -> Iterator[tuple[npt.NDArray[np.intp], FloatArray]]:
     """Questions with the same number n of values, n >= 1: their rows and their values (rows, n)."""

@@ -153,13 +153,15 @@ def test_all_at_k_is_pass_at_k_of_the_wrong_ones():
     )
     for one, other in (("value", "value"), ("low", "high"), ("high", "low"), ("stderr", "stderr")):
         mirrored = getattr(wrong.pass_at_k, other) if one == "stderr" else 1 - getattr(wrong.pass_at_k, other)
-        assert getattr(right.all_at_k, one) == pytest.approx(mirrored)
+        # The two pseudo-questions of the bootstrap are drawn apart, so the ends mirror each other but for their noise.
+        assert getattr(right.all_at_k, one) == pytest.approx(mirrored, abs=0.0 if one == "value" else 0.01)
 
 
-def test_a_curve_that_ends_at_0_says_what_the_bootstrap_does_not_see():
-    said = summarise(log([[1, 1, 0], [1, 0, 0]] * 20)).remarks()
-    assert any(remark.startswith("all@k is 0 from k = 3 on: the bootstrap sees no spread there") for remark in said)
-    assert any("other questions may be solved every time (95 %)" in remark for remark in said)
+def test_where_all_questions_are_alike_both_intervals_still_have_a_width():
+    summary = summarise(log([[1, 1, 1, 1]] * 20))
+    assert summary.pass_at_k.value.tolist() == summary.pass_at_k.high.tolist() == [1.0] * 4
+    assert summary.pass_at_k.low[0] == pytest.approx(0.88, abs=0.02)  # Jeffreys: the beta law (20.5, 0.5)
+    assert summary.pass_at_k.same_low[0] == pytest.approx(0.05 ** (1 / 80))  # p^80 = 5 %
 
 
 def test_more_curves_than_fit_abreast_stand_in_a_second_table():
@@ -185,7 +187,7 @@ def test_the_dictionary_is_json_without_nan():
 def test_one_question_has_no_interval():
     summary = summarise(log([[1, 0, 1]], answer=[[0, 1, 0]]))
     assert summary.to_dict()["pass_at_k_interval"] == [[None, None]] * 3
-    assert summary.remarks()[0] == "one question: nothing tells how sure the estimates are"
+    assert summary.remarks()[0] == "one question: nothing tells what others would give"
     assert not any("nan" in remark for remark in summary.remarks())
 
 

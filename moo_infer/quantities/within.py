@@ -1,0 +1,143 @@
+"""How far an estimate from the samples of a question may be off: variances within questions, by the jackknife.
+
+The estimate from the n samples of a question is compared with those from all but one of them (Efron and Stein, Ann.
+Stat. 9, 1981, 586-596: on average the variance is not too small). k is (m,), integers >= 1; results are (Q, m), a row a
+question, NaN where a question has no more than k samples, because none can be left out then.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.arrays import Array, FloatArray, IntArray
+from .samples import Answers, Samples
+from .subsets import all_at_k, by_count, largest_weights, pass_at_k, votes_at_k
+
+__all__ = ["all_variance", "largest_variance", "pass_variance", "ratio_variance", "vote_variance"]
+
+
+def pass_variance(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
+    """Return variances of `pass_at_k`, whose arguments these are.
+
+    >>> pass_variance([4], [2], [1, 2, 4]).round(6)  # at k = 1 it is p (1 - p) / (n - 1)
+    array([[0.083333, 0.083333,      nan]])
+    """
+    return _counted(pass_at_k, n, c, k)
+
+
+def all_variance(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
+    """Return variances of `all_at_k`, whose arguments these are."""
+    return _counted(all_at_k, n, c, k)
+
+
+def vote_variance(samples: Samples, k: npt.ArrayLike) -> FloatArray:
+    """Return variances of `vote_at_k`, whose arguments these are.
+
+    >>> answer = np.array([0, 0, 1, 2, -1])
+    >>> samples = Samples("mine", ["q"], np.zeros(5, int), np.array([1.0, 1, 0, 0, 0]), {"answer": answer})
+    >>> vote_variance(samples, [1, 3, 5]).round(6)
+    array([[0.06    , 0.148889,      nan]])
+    """
+    samples.refuse_grades()
+    n, answers = samples.scored_n, samples.answers
+    k = np.asarray(k, dtype=np.int64)
+    left_out, times, question = _left_out(n, answers)
+    votes = votes_at_k(n[question] - 1, left_out, k)
+    Q = len(n)
+
+    def over(values: FloatArray) -> FloatArray:
+        return np.stack([np.bincount(question, times * column, Q) for column in values.T], axis=1)
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = over(votes) / n[:, None]
+        return np.asarray(over((votes - mean[question]) ** 2) * ((n - 1) / n)[:, None])
+
+
+def _left_out(n: IntArray, answers: Answers) -> tuple[Answers, IntArray, IntArray]:
+    """Every question without one of its samples: the answers of V such, how many samples give each, whose it is.
+
+    Samples that gave answers with as many votes, of which as many are right, leave the same behind: one of V is made of
+    them. Those of a question lie together.
+    """
+    start = np.searchsorted(answers.question, np.arange(len(n) + 1))
+    blanks = n - np.bincount(answers.question, answers.samples, len(n)).astype(np.int64)
+    of, sizes, rights = [], [], []
+    times: list[int] = []
+    question: list[int] = []
+    for q in np.flatnonzero(n):
+        rows = slice(start[q], start[q + 1])
+        votes, right = answers.samples[rows], answers.right[rows]
+        kinds: dict[tuple[int, float, bool], list[int]] = {}
+        for j, (size, of_these) in enumerate(zip(votes.tolist(), right.tolist(), strict=True)):
+            for is_right, number in ((True, of_these), (False, size - of_these)):
+                if number > 0:
+                    kinds.setdefault((size, of_these, is_right), [j, 0])[1] += int(number)
+        variants = [(j, float(is_right), number) for (_, _, is_right), (j, number) in kinds.items()]
+        variants += [(-1, 0.0, int(blanks[q]))] if blanks[q] else []
+        for j, fewer_right, number in variants:
+            size, kept = votes.copy(), right.copy()
+            if j >= 0:
+                size[j] -= 1
+                kept[j] -= fewer_right
+            of.append(np.full(len(votes), len(times)))
+            sizes.append(size)
+            rights.append(kept)
+            times.append(number)
+            question.append(int(q))
+    empty = np.zeros(0, dtype=np.int64)
+    made = Answers(*(np.concatenate([empty, *parts]) for parts in (of, sizes, rights)))
+    return made, np.array(times, dtype=np.int64), np.array(question, dtype=np.int64)
+
+
+def largest_variance(values: Array, question: IntArray, k: npt.ArrayLike) -> FloatArray:
+    """Return variances of the mean of `largest_of_k`, whose arguments these are.
+
+    >>> largest_variance(np.array([1.0, 2.0, 6.0]), np.zeros(3, int), [1, 2, 3]).round(6)
+    array([[2.333333, 7.111111,      nan]])
+    """
+    k = np.asarray(k, dtype=np.int64)
+    questions = int(question[-1]) + 1 if len(question) else 0
+    variance = np.full((questions, len(k)), np.nan)
+    known = np.isfinite(values)
+    values, question = values[known], question[known]
+    for rows, ranked in by_count(values[np.lexsort((values, question))], question, questions):
+        n = ranked.shape[1]
+        if n < 2:
+            continue
+        for part, weights in largest_weights(n - 1, k):
+            # Without the i-th value those before it keep their rank among n - 1, those after it have one less.
+            before = np.cumsum(ranked[:, :-1, None] * weights, axis=1)
+            after = np.cumsum((ranked[:, 1:, None] * weights)[:, ::-1], axis=1)[:, ::-1]
+            none = np.zeros((len(ranked), 1, weights.shape[1]))
+            without = np.concatenate([none, before], axis=1) + np.concatenate([after, none], axis=1)
+            variance[rows, part] = (n - 1) * without.var(axis=1)
+    return variance
+
+
+def ratio_variance(values: Array, question: IntArray, questions: int) -> float:
+    """Return the variance of the mean of all values (N,), given the questions; NaN where one has a single value.
+
+    >>> round(ratio_variance(np.array([1.0, 3.0, 5.0, 5.0]), np.array([0, 0, 1, 1]), 2), 6)
+    0.25
+    """
+    n = np.bincount(question, minlength=questions)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(question, values, questions) / n
+        around = np.bincount(question, (values - mean[question]) ** 2, questions)
+        each = around / (n - 1) * n
+    return float(each[n > 0].sum() / n.sum() ** 2)
+
+
+def _counted(
+    chance: Callable[[IntArray, IntArray, IntArray], FloatArray],
+    n: npt.ArrayLike,
+    c: npt.ArrayLike,
+    k: npt.ArrayLike,
+) -> FloatArray:
+    """Variances of what depends on the counts of a question alone, its n samples and how many of them, c, are right."""
+    n, c, k = (np.asarray(given, dtype=np.int64) for given in (n, c, k))
+    fewer, share = np.maximum(n - 1, 0), (c / np.maximum(n, 1))[:, None]
+    without_right, without_wrong = (chance(fewer, np.minimum(right, fewer), k) for right in (np.maximum(c - 1, 0), c))
+    # A share of the leave-one-out estimates is without a right sample, the others are without a wrong one.
+    return np.asarray(fewer[:, None] * share * (1 - share) * (without_right - without_wrong) ** 2)
