@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, out_of_reach
-from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE
+from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE, Unpriced
 
 __all__ = ["Price"]
 
@@ -36,6 +36,7 @@ class Price:
         remarks: what is to be known about it, in words.
         hours: how many hours of the week it holds, in words, where prices depend on the hour: the dearest.
         other_hours: other hours in words, and the price that holds then.
+        unpriced: samples for which it is no price.
 
     Raises:
         MooInferError: for numbers that are none, not finite or negative.
@@ -58,6 +59,7 @@ class Price:
     remarks: tuple[str, ...] = ()
     hours: str = ""
     other_hours: tuple[tuple[str, "Price"], ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
 
     def __post_init__(self) -> None:
         where = self.source or "price"
