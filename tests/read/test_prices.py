@@ -709,6 +709,8 @@ PROXY = {
         {"model_name": "both", "litellm_params": {"model": "a/2", "input_cost_per_token": 2e-6, "output_cost_per_token": 1e-6}},
         {"model_name": "twin", "litellm_params": {"model": "a/3", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}},
         {"model_name": "twin", "litellm_params": {"model": "a/4", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}},
+        {"model_name": "embed", "litellm_params": {"model": "a/5", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
+         "model_info": {"mode": "embedding"}},
         {"model_name": "own", "litellm_params": {"model": "hosted_vllm/own", "input_cost_per_token": 0, "output_cost_per_token": 0}},
     ],
     "litellm_settings": {"drop_params": True},
@@ -728,6 +730,7 @@ def test_prices_of_a_litellm_proxy(tmp_path, name):
         "torn": "input_cost_per_token of torn differs between litellm_params and model_info",
         "both": "2 deployments are called both, whose prices differ or are missing",
         "own": "says 0 USD for its entry own",
+        "embed": "its entry embed is there, but of the mode embedding, not of text",
         "slwo": r"\(closest: slow",
     }.items():
         with pytest.raises(MooInferError, match=message):
@@ -747,6 +750,7 @@ OPENROUTER = {
             {"utc_start": 430, "utc_end": 100, "prompt": "0.000001", "completion": "0.000002"}]}},
         {"id": "acme/odd", "pricing": {"prompt": "0.000001", "completion": "0.000002", "overrides": [{"region": "eu", "prompt": "1"}]}},
         {"id": "acme/none", "pricing": {"prompt": None, "completion": "0.000002"}},
+        {"id": "acme/paint", "architecture": {"output_modalities": ["image"]}, "pricing": {"prompt": "0.000001", "completion": "0.000002"}},
         {"id": "acme/broken", "pricing": {"prompt": "cheap", "completion": "0.000002"}},
     ]
 }  # fmt: skip
@@ -778,6 +782,7 @@ def test_prices_of_openrouter_by_the_hour_and_those_that_are_none(tmp_path):
         "openrouter/auto": "says -1, which means that the model it chooses has the price",
         "acme/odd": "has prices under conditions that are not known: prompt, region",
         "acme/none": "its entry acme/none is there, but has no price of prompt",
+        "acme/paint": "its entry acme/paint is there, but answers with image, not with text",
         "acme/broken": "models.json: acme/broken: pricing is not as OpenRouter writes it",
         "chat": r"^no price of .*closest: .*acme/chat|prices chat as acme/chat",
     }.items():
