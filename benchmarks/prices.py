@@ -6,17 +6,17 @@ Needs both packages; nothing is downloaded by the script. Takes a quarter of a m
     python benchmarks/prices.py
 
 Every entry that answers with text is billed for requests on both sides of the prompt lengths at which prices change,
-with input of which none or some was read from a cache, or some or all written to one, on a Wednesday at 02:00 UTC, when
-those that depend on the hour are the dearest.
+with input of which none or some was read from a cache, or some or all written to one, or both, and output of which none
+or some was reasoning; those whose prices depend on the hour at every hour of a week. The names of entries that do not
+answer with text must have no price.
 """
 
 import json
 import os
 import re
-import warnings
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,34 +29,46 @@ from moo_infer.read.genai_list import genai_prices
 from moo_infer.read.litellm_list import MODES
 from moo_infer.read.litellm_list import litellm as litellm_list
 from moo_infer.read.price import Price
-from moo_infer.read.price_lists import PriceList
+from moo_infer.read.price_lists import Entry, PriceList
 from moo_infer.read.prices import found_price
 
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
-WHEN = datetime(2026, 11, 25, 2, tzinfo=UTC)
-# Tokens of the prompt, of the output, and of the prompt read from a cache, and written to one.
-REQUESTS = np.array(
-    [
-        *((1000, 500, 0, 0), (1000, 500, 800, 0), (50_000, 700, 0, 0), (130_000, 1000, 0, 0), (200_000, 1000, 0, 0)),
-        *((210_000, 1000, 100_000, 0), (280_000, 900, 0, 0), (600_000, 900, 300_000, 0)),
-        *((1000, 500, 0, 1000), (130_000, 700, 0, 130_000), (210_000, 700, 0, 210_000), (600_000, 900, 0, 600_000)),
-        *((2000, 500, 800, 700), (130_000, 700, 50_000, 60_000), (600_000, 900, 100_000, 400_000)),
-    ],
-    dtype=float,
-).T
-Theirs = Callable[[str, int, int, int, int], float]
+WEDNESDAY = datetime(2026, 11, 25, 2, tzinfo=UTC)  # at this hour those that depend on it are the dearest
+WEEK = [WEDNESDAY + timedelta(hours=hours, minutes=15) for hours in range(7 * 24)]
+SAME = 1e-12  # relative difference of two bills that are the same
+LENGTHS = (1000, 50_000, 130_000, 200_000, 210_000, 280_000, 600_000)  # of prompts, tokens
+OUTPUT = 700  # tokens
+# Shares of the prompt that were read from a cache, and written to one, and of the output that was reasoning.
+SHAPES = ((0, 0, 0), (0.8, 0, 0), (0, 1, 0), (0.3, 0.6, 0), (0, 0, 0.4), (0.5, 0.2, 1))
+COLUMNS = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
+Theirs = Callable[[str, datetime, Sequence[int]], float]
 
 
-def billed(price: Price) -> FloatArray:
-    """USD of the requests, as logs and as profiles are billed."""
-    tokens_in, tokens_out, read, written = REQUESTS
-    usd = price.usd(tokens_in, tokens_out, read, written)
+def requests(price: Price) -> FloatArray:
+    """Tokens by column and request."""
+    own = [int(tier["above_input_tokens"]) + more for tier in price.long_context for more in (0, 1, 2)]
+    return np.array(
+        [
+            (length, OUTPUT, int(read * length), int(written * length), int(reasoning * OUTPUT))
+            for length in (*LENGTHS, *own)
+            for read, written, reasoning in SHAPES
+        ],
+        dtype=float,
+    ).T
+
+
+def billed(price: Price, tokens: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """USD of the requests, as logs and as profiles are billed, and which of them are refused."""
+    by_column = dict(zip(COLUMNS, tokens, strict=True))
+    refused = np.any([case.among(by_column) for case in price.unpriced], axis=0) & np.ones(tokens.shape[1], dtype=bool)
+    usd = price.usd(*tokens[:4])
     part = Registry().build(CostModel, price.part, "price")
-    of_cache = {"cached_input_tokens": read[:, None], "cache_write_tokens": written[:, None]}
-    draws = Draws(tokens_in[:, None], tokens_out[:, None], np.ones((len(usd), 1)), of_cache)
-    np.testing.assert_allclose(part.total(draws, parallelism=1)[:, 0], usd, rtol=1e-12)
-    return usd
+    of_cache = {name: by_column[name][:, None] for name in COLUMNS[2:4]}
+    draws = Draws(tokens[0][:, None], tokens[1][:, None], np.ones((len(usd), 1)), of_cache)
+    np.testing.assert_allclose(part.total(draws, parallelism=1)[:, 0], usd, rtol=SAME)
+    return usd, refused
 
 
 def compared(title: str, listed: PriceList, names: list[str], theirs: Theirs) -> None:
@@ -69,25 +81,36 @@ def compared(title: str, listed: PriceList, names: list[str], theirs: Theirs) ->
             _, _, reason = error.args[0].partition(f"{listed.title}: ")
             counts["refused: " + re.sub(r"(?<=entry )\S+ |(?<= any of ).*(?=, whose)|; .*", "", reason)] += 1
             continue
-        usd, expected = billed(price), np.array([theirs(name, *map(int, request)) for request in REQUESTS.T])
-        cache, said = REQUESTS[2] + REQUESTS[3] > 0, " ".join(price.remarks)
-        same = np.isclose(usd, expected, rtol=1e-9)
-        if price.usd_per_cache_write_token is None and "written to a cache" not in said:
-            same |= REQUESTS[3] > 0  # the entry says nothing of it
-        if same.all():
-            counts["the same"] += 1
-        elif "which is taken as" in said and same[~cache].all():
-            counts["the same but for a cache, whose price of 0 is taken as not known, which is said"] += 1
-        elif "its own calculator" in said:
-            counts["dearer for longer prompts than the package's own calculator takes, which is said"] += 1
-        elif "another entry" in said:
-            counts["another entry of the same provider than the package takes, which is said"] += 1
+        tokens = requests(price)
+        usd, refused = billed(price, tokens)
+        expected = np.array([theirs(name, WEDNESDAY, request) for request in tokens.T.astype(int).tolist()])
+        wrong = ~np.isclose(usd, expected, rtol=SAME, atol=0) & ~refused
+        if wrong.any():
+            counts["OTHERWISE"] += 1
+            print(f"{name}: {usd[wrong][0]!r}, not {expected[wrong][0]!r} for {tokens.T[wrong][0].astype(int)}")
+        elif price.hours and not same_at_all_hours(name, price, theirs):
+            counts["OTHERWISE at other hours"] += 1
+            print(f"{name}: is otherwise at other hours")
         else:
-            counts["different, and nothing is said"] += 1
-            print(f"{name}: {usd[~same][0]:g}, not {expected[~same][0]:g} for {REQUESTS.T[~same][0].astype(int)}")
-    print(f"{title}: {len(names)} entries")
+            have = "; ".join(f"{case.have}: {case.why.partition(';')[0]}" for case in price.unpriced)
+            have = re.sub(r"[0-9.e-]+(?= USD| tokens)", "...", have)
+            counts["the same" + (f" but for samples that are refused, which have {have}" if have else "")] += 1
+    print(f"{title}: {len(names)} entries that answer with text")
     for what, count in counts.most_common():
         print(f"  {count:5d} {what}")
+
+
+def same_at_all_hours(name: str, price: Price, theirs: Theirs) -> bool:
+    """Whether the bills of the package over a week are those at the dearest hours, and at the others that are said."""
+    known = [price, *(other for _, other in price.other_hours)]
+    tokens = requests(price)
+    bills = [np.where(billed(price, tokens)[1], 0.0, one.usd(*tokens[:4])) for one in known]
+    for hour in WEEK:
+        usd = np.array([theirs(name, hour, request) for request in tokens.T.astype(int).tolist()])
+        usd[billed(price, tokens)[1]] = 0.0
+        if not any(np.allclose(usd, bill, rtol=SAME, atol=0) for bill in bills):
+            return False
+    return True
 
 
 def genai() -> None:
@@ -97,13 +120,19 @@ def genai() -> None:
 
     entries = {f"{owner.id}/{model.id}": (owner, model) for owner in providers for model in owner.models}
 
-    def theirs(name: str, tokens_in: int, tokens_out: int, read: int, written: int) -> float:
+    def theirs(name: str, when: datetime, request: Sequence[int]) -> float:
         owner, model = entries[name]
-        cache = {"cache_read_tokens": read or None, "cache_write_tokens": written or None}
-        usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, **cache)
-        return float(model.calc_price(usage, owner, genai_request_timestamp=WHEN).total_price)
+        tokens_in, tokens_out, read, written, reasoning = (number or None for number in request)
+        usage = Usage(
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            output_reasoning_tokens=reasoning,
+        )
+        return float(model.calc_price(usage, owner, genai_request_timestamp=when).total_price)
 
-    compared(f"genai-prices {version('genai-prices')}", genai_prices(WHEN.date()), list(entries), theirs)
+    compared(f"genai-prices {version('genai-prices')}", genai_prices(WEDNESDAY.date()), list(entries), theirs)
 
 
 def litellm() -> None:
@@ -111,15 +140,21 @@ def litellm() -> None:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     import litellm.litellm_core_utils.llm_cost_calc.utils as calculator
     from litellm import cost_per_token, model_cost
-    from litellm.types.utils import PromptTokensDetailsWrapper, Usage
+    from litellm.types.utils import CompletionTokensDetailsWrapper, PromptTokensDetailsWrapper, Usage
 
-    calculator.current_billing_time = lambda: WHEN
     path = Path(calculator.litellm.__file__).parent / "model_prices_and_context_window_backup.json"
     names = [name for name, entry in model_cost.items() if entry.get("mode") in MODES]
 
-    def theirs(name: str, tokens_in: int, tokens_out: int, read: int, written: int) -> float:
-        details = PromptTokensDetailsWrapper(cached_tokens=read, cache_creation_tokens=written)
-        usage = Usage(prompt_tokens=tokens_in, completion_tokens=tokens_out, prompt_tokens_details=details)
+    def theirs(name: str, when: datetime, request: Sequence[int]) -> float:
+        tokens_in, tokens_out, read, written, reasoning = request
+        calculator.current_billing_time = lambda: when
+        usage = Usage(
+            prompt_tokens=tokens_in,
+            completion_tokens=tokens_out,
+            total_tokens=tokens_in + tokens_out,
+            prompt_tokens_details=PromptTokensDetailsWrapper(cached_tokens=read, cache_creation_tokens=written),
+            completion_tokens_details=CompletionTokensDetailsWrapper(reasoning_tokens=reasoning),
+        )
         return float(sum(cost_per_token(name, custom_llm_provider=provider(name), usage_object=usage)))
 
     def provider(name: str) -> str | None:
@@ -130,11 +165,13 @@ def litellm() -> None:
 
     listed = litellm_list(path, json.loads(path.read_text(encoding="utf-8")))
     compared(f"LiteLLM {version('litellm')}", listed, names, theirs)
+    others = [name for name, entry in model_cost.items() if entry.get("mode") not in MODES]
+    priced = {name: entry for name in others if isinstance(entry := listed.look_up(name), Entry)}
+    unsaid = [name for name, entry in priced.items() if "it has no mode" not in " ".join(entry.remarks)]
+    print(f"  of {len(others)} other entries, {len(priced) - len(unsaid)} have a price and no mode, which is said, and")
+    print(f"  {len(unsaid)} have a price although they are of another mode, or it is not said: {', '.join(unsaid)}")
 
 
 if __name__ == "__main__":
-    warnings.simplefilter(
-        "ignore"
-    )  # reasoning tokens with a price of their own are said, and are not in these requests
     genai()
     litellm()

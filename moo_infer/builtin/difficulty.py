@@ -1,6 +1,5 @@
 """Queries that differ in difficulty: each has its own probability to be solved by an inference."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,13 +9,13 @@ from annotated_types import Ge, Gt, Lt
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError
-from ..core.parts import NonNegative, Positive, Share
+from ..core.parts import Positive, Share
 from ..hookspecs import hookimpl
 from ..interfaces import InferenceModel
 from ..quantities.laws import Bernoulli
 from ..quantities.quadrature import jacobi
-from ..quantities.queries import Note, Queries
-from .lengths import Lengths
+from ..quantities.queries import Queries
+from .lengths import TokenLengths
 
 __all__ = ["Beta", "DifficultyClasses"]
 
@@ -24,7 +23,33 @@ ORDER = 320  # nodes over p: what is a polynomial of degree 639 is exact, and k 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beta(InferenceModel):
+class _BetaLaw:
+    """The law of p; a base class, so that its parameters come before the lengths."""
+
+    a: Positive | None = None
+    b: Positive | None = None
+    mean: Annotated[float, Gt(0), Lt(1)] | None = None
+    concentration: Positive | None = None
+    unsolvable: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+    def __post_init__(self) -> None:
+        names = ("a", "b", "mean", "concentration")
+        given = tuple(name for name in names if getattr(self, name) is not None)
+        if given not in (names[:2], names[2:]):
+            raise MooInferError(f"beta: give a and b, or mean and concentration, got {', '.join(given) or 'neither'}")
+
+    @property
+    def _shape(self) -> tuple[float, float]:
+        """The numbers a and b, however they were given."""
+        if self.mean is not None and self.concentration is not None:
+            return self.mean * self.concentration, (1 - self.mean) * self.concentration
+        assert self.a is not None  # checked where the model is made
+        assert self.b is not None
+        return self.a, self.b
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beta(TokenLengths, _BetaLaw):
     """Every query has its own probability p to be solved, from a beta law; its inferences are right or wrong.
 
     With the mean a / (a + b), small a and b say that most queries are easy or hopeless, large ones that all are alike.
@@ -58,24 +83,7 @@ class Beta(InferenceModel):
 
     name = "beta"
 
-    a: Positive | None = None
-    b: Positive | None = None
-    mean: Annotated[float, Gt(0), Lt(1)] | None = None
-    concentration: Positive | None = None
-    unsolvable: Annotated[float, Ge(0), Lt(1)] = 0.0
-    tokens_in_mean: NonNegative = 0.0
-    tokens_in_cv: NonNegative = 0.0
-    tokens_out_mean: NonNegative = 0.0
-    tokens_out_cv_between: NonNegative = 0.0
-    tokens_out_cv_within: NonNegative = 0.0
-    max_tokens: Positive | None = None
     wrong_agreement: Share | None = None
-
-    def __post_init__(self) -> None:
-        names = ("a", "b", "mean", "concentration")
-        given = tuple(name for name in names if getattr(self, name) is not None)
-        if given not in (names[:2], names[2:]):
-            raise MooInferError(f"beta: give a and b, or mean and concentration, got {', '.join(given) or 'neither'}")
 
     def queries(self) -> Queries:
         """Queries of all difficulties, and of all prompts and mean lengths where these vary."""
@@ -83,30 +91,31 @@ class Beta(InferenceModel):
         if self.unsolvable:
             weights, p = np.append((1 - self.unsolvable) * weights, self.unsolvable), np.append(p, 0.0)
         weights = weights / weights.sum()
-        return Queries(weights, accuracy=Bernoulli(p[:, None])) * Lengths.of(self).queries()
-
-    def notes(self) -> Sequence[Note]:
-        """Say how many outputs are cut."""
-        return Lengths.of(self).notes()
+        return Queries(weights, accuracy=Bernoulli(p[:, None])) * self.queries_of_lengths()
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
         p = rng.beta(*self._shape, (M, 1))
         p[rng.random((M, 1)) < self.unsolvable] = 0.0
-        return _draws(Lengths.of(self), rng, p, K, self.wrong_agreement)
-
-    @property
-    def _shape(self) -> tuple[float, float]:
-        """The numbers a and b, however they were given."""
-        if self.mean is not None and self.concentration is not None:
-            return self.mean * self.concentration, (1 - self.mean) * self.concentration
-        assert self.a is not None  # checked where the model is made
-        assert self.b is not None
-        return self.a, self.b
+        return _draws(self, rng, p, K, self.wrong_agreement)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DifficultyClasses(InferenceModel):
+class _Classes:
+    """The classes; a base class, so that its parameters come before the lengths."""
+
+    shares: tuple[Share, ...]
+    p: tuple[Share, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.shares) != len(self.p):
+            raise MooInferError(f"shares and p: must be as many, got {len(self.shares)} and {len(self.p)}")
+        if abs(sum(self.shares) - 1) > 1e-9:
+            raise MooInferError(f"shares: must have the sum 1, got {sum(self.shares):g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifficultyClasses(TokenLengths, _Classes):
     """Queries of a few classes of difficulty, each solved with one probability; inferences are right or wrong.
 
     Two classes, one solved more and one less often than not, make a majority vote rise and then fall with k (Chen et
@@ -130,40 +139,21 @@ class DifficultyClasses(InferenceModel):
 
     name = "difficulty-classes"
 
-    shares: tuple[Share, ...]
-    p: tuple[Share, ...]
-    tokens_in_mean: NonNegative = 0.0
-    tokens_in_cv: NonNegative = 0.0
-    tokens_out_mean: NonNegative = 0.0
-    tokens_out_cv_between: NonNegative = 0.0
-    tokens_out_cv_within: NonNegative = 0.0
-    max_tokens: Positive | None = None
-
-    def __post_init__(self) -> None:
-        if len(self.shares) != len(self.p):
-            raise MooInferError(f"shares and p: must be as many, got {len(self.shares)} and {len(self.p)}")
-        if abs(sum(self.shares) - 1) > 1e-9:
-            raise MooInferError(f"shares: must have the sum 1, got {sum(self.shares):g}")
-
     def queries(self) -> Queries:
         """Queries of all classes, and of all prompts and mean lengths where these vary."""
         weights, p = np.array(self.shares) / sum(self.shares), np.array(self.p)
-        return Queries(weights, accuracy=Bernoulli(p[:, None])) * Lengths.of(self).queries()
-
-    def notes(self) -> Sequence[Note]:
-        """Say how many outputs are cut."""
-        return Lengths.of(self).notes()
+        return Queries(weights, accuracy=Bernoulli(p[:, None])) * self.queries_of_lengths()
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
         p = rng.choice(self.p, (M, 1), p=np.array(self.shares) / sum(self.shares))
-        return _draws(Lengths.of(self), rng, p, K)
+        return _draws(self, rng, p, K)
 
 
 def _draws(
-    lengths: Lengths, rng: np.random.Generator, p: FloatArray, K: int, wrong_agreement: float | None = None
+    lengths: TokenLengths, rng: np.random.Generator, p: FloatArray, K: int, wrong_agreement: float | None = None
 ) -> Draws:
-    tokens_in, tokens_out = lengths.sample(rng, len(p), K)
+    tokens_in, tokens_out = lengths.sample_lengths(rng, len(p), K)
     right = rng.random((len(p), K)) < p
     columns = {} if wrong_agreement is None else {"answer": _answers(rng, right, wrong_agreement)}
     return Draws(tokens_in, tokens_out, np.where(right, 1.0, 0.0), columns)

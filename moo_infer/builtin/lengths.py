@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from ..quantities.laws import ClippedNormal, Law, Lognormal
 from ..quantities.quadrature import hermite, panels
 from ..quantities.queries import Axis, Note, Queries
 
-__all__ = ["Lengths", "LognormalLengths", "SpreadAxis", "percent", "share_above"]
+__all__ = ["LognormalLengths", "SpreadAxis", "TokenLengths", "percent", "share_above"]
 
 ORDER = 16  # nodes over a lognormal law: variances to 1e-9 up to a cv of 2; with 12, to 1e-6
 PANEL_ORDER = 12  # nodes a panel where lengths are cut: means and variances to 1e-7; with 8, to 1e-5
@@ -25,9 +25,9 @@ SHOWN = 1e-6  # share of the outputs below which nothing is said
 DRAWS = 100_000  # for a share to half a percent, where no law is known
 
 
-@dataclass(frozen=True)
-class Lengths:
-    """Prompts and outputs of queries; what the inference models with lognormal lengths have in common.
+@dataclass(frozen=True, kw_only=True)
+class TokenLengths(InferenceModel):
+    """Prompts and outputs of queries: a base of inference models with lognormal lengths, which need their accuracy.
 
     The prompt is that of the query, the same for all its inferences. The length of an output is M W, cut at
     `max_tokens`: M, the mean of the query, is shared by its inferences; W varies from inference to inference around 1.
@@ -41,19 +41,14 @@ class Lengths:
         max_tokens: the largest output, > 0, or None.
     """
 
-    tokens_in_mean: float
-    tokens_in_cv: float
-    tokens_out_mean: float
-    tokens_out_cv_between: float
-    tokens_out_cv_within: float
-    max_tokens: float | None
+    tokens_in_mean: NonNegative = 0.0
+    tokens_in_cv: NonNegative = 0.0
+    tokens_out_mean: NonNegative = 0.0
+    tokens_out_cv_between: NonNegative = 0.0
+    tokens_out_cv_within: NonNegative = 0.0
+    max_tokens: Positive | None = None
 
-    @classmethod
-    def of(cls, model: Any, /) -> "Lengths":
-        """Those of an inference model with the same fields."""
-        return cls(*(getattr(model, field.name) for field in fields(cls)))
-
-    def queries(self, **laws: Law | None) -> Queries:
+    def queries_of_lengths(self, **laws: Law | None) -> Queries:
         """Queries of all prompts and mean outputs, each where it varies, with the laws of other columns."""
         axes: list[Axis] = []
         if np.any(self.tokens_in_cv):
@@ -68,7 +63,7 @@ class Lengths:
             laws["tokens_out"] = Lognormal(self.tokens_out_mean, within, self._cap)
         return Queries.along(*axes, **laws)
 
-    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> tuple[FloatArray, FloatArray]:
+    def sample_lengths(self, rng: np.random.Generator, M: int, K: int, /) -> tuple[FloatArray, FloatArray]:
         """Draw prompts and outputs of M queries with K inferences each, both (M, K)."""
         prompts = self.tokens_in_mean * _around_one(rng, self.tokens_in_cv, (M, 1))
         means = self.tokens_out_mean * _around_one(rng, self.tokens_out_cv_between, (M, 1))
@@ -94,7 +89,17 @@ class Lengths:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LognormalLengths(InferenceModel):
+class _Required:
+    """What has to be given, and the accuracy; a base class, so that they come before how lengths vary."""
+
+    tokens_in_mean: NonNegative
+    tokens_out_mean: NonNegative
+    accuracy_mean: Share
+    accuracy_std: Share = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LognormalLengths(TokenLengths, _Required):
     """Lognormal token lengths on two levels, and independent normal accuracy as in `gaussian`.
 
     LoadTest lengths have long tails, and vary more from query to query than among the answers to one query: the
@@ -124,26 +129,16 @@ class LognormalLengths(InferenceModel):
 
     name = "lognormal"
 
-    tokens_in_mean: NonNegative
-    tokens_out_mean: NonNegative
-    accuracy_mean: Share
-    accuracy_std: Share = 0.0
-    tokens_in_cv: NonNegative = 0.0
-    tokens_out_cv_between: NonNegative = 0.0
-    tokens_out_cv_within: NonNegative = 0.0
-    max_tokens: Positive | None = None
+    tokens_in_mean: NonNegative = field()  # without the default that other models have
+    tokens_out_mean: NonNegative = field()
 
     def queries(self) -> Queries:
         """Queries of all prompts and mean lengths, where these vary."""
-        return Lengths.of(self).queries(accuracy=ClippedNormal(self.accuracy_mean, self.accuracy_std, 0.0, 1.0))
-
-    def notes(self) -> Sequence[Note]:
-        """Say how many outputs are cut."""
-        return Lengths.of(self).notes()
+        return self.queries_of_lengths(accuracy=ClippedNormal(self.accuracy_mean, self.accuracy_std, 0.0, 1.0))
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
-        tokens_in, tokens_out = Lengths.of(self).sample(rng, M, K)
+        tokens_in, tokens_out = self.sample_lengths(rng, M, K)
         accuracy = np.clip(rng.normal(self.accuracy_mean, self.accuracy_std, (M, K)), 0.0, 1.0)
         return Draws(tokens_in, tokens_out, accuracy)
 
@@ -187,7 +182,7 @@ class SpreadAxis(Axis):
 
     Args:
         column: whose means differ.
-        mean, between, within, cap: of `Lengths`.
+        mean, between, within, cap: of `TokenLengths`.
         bends: where functions of the column bend or jump.
     """
 

@@ -16,6 +16,7 @@ __all__ = ["billed", "drawn", "fitted_part"]
 
 TOKENS = ("input_tokens", "output_tokens")
 READ, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # of the input
+BILLED = (*TOKENS, READ, WRITTEN, "reasoning_tokens")
 
 
 def billed(samples: Samples, price: Price, /) -> tuple[Samples, list[str]]:
@@ -24,7 +25,7 @@ def billed(samples: Samples, price: Price, /) -> tuple[Samples, list[str]]:
     Input that was read from a cache, or written to one, has its own price, where log and price know it.
 
     Raises:
-        MooInferError: where the log has no tokens.
+        MooInferError: where the log has no tokens, and where it has samples for which this is no price.
 
     >>> tokens = {"input_tokens": 1000, "cached_input_tokens": 800, "output_tokens": 0}
     >>> columns = {name: np.array([number]) for name, number in tokens.items()}
@@ -38,6 +39,13 @@ def billed(samples: Samples, price: Price, /) -> tuple[Samples, list[str]]:
     tokens_in, tokens_out = (samples[name].astype(np.float64) for name in TOKENS)
     read, written = _of_input(samples, READ), _of_input(samples, WRITTEN)
     usd = price.usd(tokens_in, tokens_out, np.nan_to_num(read), np.nan_to_num(written))
+    known = {name: samples[name].astype(np.float64) for name in BILLED if name in samples.columns}
+    for case in price.unpriced:
+        if (among := case.among(known)).any():
+            raise MooInferError(
+                f"{samples.model}: {price.source}: no price of {among.sum()} of {counted(len(among), 'sample')}, which "
+                f"have {case.have}: {case.why}; else give the price by hand: --price or a file of your own"
+            )
     counts = np.isfinite(samples.correct) & np.isfinite(usd)
     notes = []
     if counts.any():

@@ -94,7 +94,7 @@ class PriceOptions:
     )
     free: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL", help="Costs nothing, where a list says 0 USD; repeatable."),
+        typer.Option(metavar="MODEL", help="Whose prices of 0 USD in a list are meant so; repeatable."),
     ] = None
     day: Annotated[
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Whose prices hold; default today.")

@@ -1,6 +1,5 @@
 """The prices of the package genai-prices."""
 
-import warnings
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..core.errors import MooInferError
 from .hours import DAY, ByLength, dearest
-from .price_lists import CACHED, INPUT, OUTPUT, WRITE, Entry, PriceList, served
+from .price_lists import CACHED, INPUT, OUTPUT, REASONING, WRITE, Entry, PriceList, Unpriced, served
 
 __all__ = ["GENAI_PRICES", "genai_prices"]
 
@@ -101,12 +100,16 @@ def _entry(name: str, model: Any, midnight: datetime, foreign: str) -> Entry | s
     ]
     told = f"the list has prices beside those of tokens of text ({', '.join(beside)}), which are not in the bill"
     remarks = (told,) if beside else ()
-    reasoning = getattr(different[0], "output_reasoning_mtok", None)
-    if reasoning is not None and reasoning != different[0].output_mtok:
-        dollars = f"{float(reasoning) / 10**6:g} USD"
-        warnings.warn(f"{name}: reasoning tokens at {dollars} are taken at the price of other output", stacklevel=4)
+    own = [
+        f"reasoning tokens have a price of their own there, {float(getattr(hidden, 'base', hidden)) / 10**6:g} USD"
+        for price in different
+        if (hidden := getattr(price, "output_reasoning_mtok", None)) not in (None, price.output_mtok)
+    ]
+    unpriced = tuple(Unpriced({REASONING: 0}, why) for why in own[:1])
     requests = max((float(price.requests_kcount or 0) for price in different), default=0.0) / 1000
-    return Entry(name, usd, requests, remarks=remarks, foreign=foreign, hours=hours, other_hours=others)
+    return Entry(
+        name, usd, requests, remarks=remarks, foreign=foreign, hours=hours, other_hours=others, unpriced=unpriced
+    )
 
 
 def _by_length(prices: Any) -> ByLength:

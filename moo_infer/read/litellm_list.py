@@ -1,7 +1,6 @@
 """LiteLLM's prices: its list of models, and the configuration of its proxy."""
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..core.errors import MooInferError
 from .hours import DAY, DAYS, ByLength, dearest, minutes
-from .price_lists import CACHED, INPUT, OUTPUT, WRITE, Entry, Names, PriceList, checksum, served
+from .price_lists import CACHED, INPUT, OUTPUT, REASONING, WRITE, Entry, Names, PriceList, Unpriced, checksum, served
 
 __all__ = ["KEYS", "litellm", "litellm_proxy"]
 
@@ -24,11 +23,12 @@ KEYS = {  # by the field they go to, the names of prices in LiteLLM's list
 }
 MODES = ("chat", "responses", "completion")  # of entries that answer with text
 LONGER = re.compile(rf"({'|'.join(KEYS.values())})_above_(\d+)(k?)_tokens")
+HIDDEN = "output_cost_per_reasoning_token"
 PRICE = re.compile(r"cost|pric")  # in the names of all prices, of which the bill does not know all
 BILLED = (
     *KEYS.values(),
     "input_cost_per_request",
-    "output_cost_per_reasoning_token",
+    HIDDEN,
     "tiered_pricing",
     "off_peak_pricing",
 )
@@ -54,7 +54,7 @@ PROVIDERS = {
     "x-ai": ("xai",),
     "zhipu": ("zai",),
 }
-FLAT = ("perplexity",)  # whose longer prompts LiteLLM's own calculator bills as shorter ones, whatever the list says
+FLAT = ("perplexity",)  # whose longer prompts and written caches LiteLLM's own calculator bills as other input
 REACHED = ("xai",)  # whose longer prompts begin with the length that others exceed
 HALF_CACHED = (
     "fireworks_ai",
@@ -68,11 +68,7 @@ def litellm(path: Path, document: Mapping[str, Any], /) -> PriceList:
         MooInferError: where it has none.
     """
     others = {name: entry for name, entry in document.items() if name != "sample_spec" and isinstance(entry, Mapping)}
-    entries = {name: entry for name, entry in others.items() if entry.get("mode") in MODES or _is_text(entry)}
-    for name, entry in others.items():
-        if (other := str(entry.get("alias_of"))) in entries:
-            entries[name] = entries[other]
-    if not entries:
+    if not (entries := _of_text(others)):
         raise MooInferError(f"{path}: is no price list of LiteLLM: no entry has the mode {' or '.join(MODES)}")
 
     def alike(names: Sequence[str]) -> bool:
@@ -84,22 +80,41 @@ def litellm(path: Path, document: Mapping[str, Any], /) -> PriceList:
     )
 
     def look_up(model: str) -> Entry | str | None:
+        if model in others and model not in entries:
+            return f"its entry {model} is there, but of the mode {others[model].get('mode', 'none')}, not of text"
         provider, rest = served(model)
         found = known.find(model)
         if found is None and provider is not None:  # as LiteLLM calls the ways to Bedrock
             found = known.find(f"{provider}/{re.sub(r'^(converse|invoke)/', '', rest)}")
-        if found is None and model in others:
-            return f"its entry {model} is there, but of the mode {others[model].get('mode', 'none')}, not of text"
         if found is None or isinstance(found, str):
             return found
         name, foreign = found
-        priced = _entry(path, name, entries[name], _provider(name, entries[name]), foreign)
-        if isinstance(priced, Entry) and (twins := known.twins(name)):
-            remark = f"the list has another entry of the same provider, {twins[0]}, whose prices differ"
-            priced = replace(priced, remarks=(*priced.remarks, remark))
-        return priced
+        owner = _provider(name, entries[name])
+        if f"{owner}/{name}" in entries and not name.startswith(f"{owner}/"):
+            name = f"{owner}/{name}"  # as LiteLLM itself takes that first
+        priced = _entry(path, name, entries[name], owner, foreign)
+        if not isinstance(priced, Entry):
+            return priced
+        remarks = [
+            f"the list has another entry of the same provider, {twin}, whose prices differ"
+            for twin in known.twins(name)[:1]
+        ]
+        if "mode" not in entries[name]:
+            remarks.append(f"the list does not say whether its entry {name} answers with text: it has no mode")
+        return replace(priced, remarks=(*priced.remarks, *remarks))
 
     return PriceList(f"LiteLLM's list {path.name} (sha256 {checksum(path)}, without dates)", list(entries), look_up)
+
+
+def _of_text(others: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries that answer with text, by all their names."""
+    entries = {name: entry for name, entry in others.items() if entry.get("mode") in MODES or _is_text(entry)}
+    for name, entry in others.items():
+        if (other := str(entry.get("alias_of"))) in entries:
+            entries[name] = entries[other]
+        if name in entries and isinstance(aliases := entry.get("aliases"), list):
+            entries |= {str(alias): entry for alias in aliases if alias not in others}
+    return entries
 
 
 def litellm_proxy(path: Path, document: Mapping[str, Any], /) -> PriceList:
@@ -147,6 +162,8 @@ def _deployed(path: Path, name: str, deployment: Mapping[str, Any]) -> Entry | s
             f"its entry {name} is there, but sets no price: LiteLLM takes that of {params.get('model', name)} from its "
             "own list, model_prices_and_context_window.json"
         )
+    if (mode := info.get("mode", MODES[0])) not in MODES:
+        return f"its entry {name} is there, but of the mode {mode}, not of text"
     provider = str(params.get("custom_llm_provider") or str(params.get("model", "")).partition("/")[0])
     return _entry(path, str(name), {**prices[0], **prices[1]}, provider, "")
 
@@ -180,21 +197,20 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], provider: str, forei
         usd, hours, others = _by_hour(lists, entry.get("off_peak_pricing") or {})
         beside = [f"{key}: {_worded(entry[key])}" for key in _beside(entry)]
         request, least = _number(entry.get("input_cost_per_request")), _number(entry.get("prompt_cache_min_tokens"))
-        hidden = _reasoning_price(entry)
+        unpriced = [*_reasoning(entry, lists)]
     except UNREADABLE:
         raise MooInferError(f"{path}: {name}: prices are not as LiteLLM writes them") from None
-    if hidden:
-        warnings.warn(
-            f"{path}: {name}: reasoning tokens at {hidden} USD are taken at the price of other output", stacklevel=4
-        )
+    if provider in FLAT:
+        why = "the list has another price for that than LiteLLM's own calculator, which bills it as any other input"
+        unpriced += [Unpriced({"input_tokens": above}, why) for above in sorted(lists)[1:2]]
+        if any(prices.get(WRITE) for prices in lists.values()):
+            unpriced.append(Unpriced({"cache_write_tokens": 0}, why))
     remarks = []
     if beside:
         remarks.append(
             f"the list has prices beside those of tokens of text ({', '.join(beside)}), which are not in the bill"
         )
-    if provider in FLAT and len(lists) > 1:
-        remarks.append("longer prompts have the list's own price, which its own calculator does not take")
-    return Entry(name, usd, request or 0.0, least, tuple(remarks), foreign, hours, others)
+    return Entry(name, usd, request or 0.0, least, tuple(remarks), foreign, hours, others, tuple(unpriced))
 
 
 def _bill(name: str, entry: Mapping[str, Any]) -> Any:
@@ -258,12 +274,22 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _reasoning_price(entry: Mapping[str, Any]) -> Any:
-    """What reasoning tokens cost where that is not the price of other output."""
-    for at in (entry, *(entry.get("tiered_pricing") or ())):
-        if at.get("output_cost_per_reasoning_token") not in (None, at.get("output_cost_per_token")):
-            return at["output_cost_per_reasoning_token"]
-    return None
+def _reasoning(entry: Mapping[str, Any], lists: ByLength) -> Iterator[Unpriced]:
+    """The samples with reasoning tokens that have a price of their own: all, or those of longer prompts."""
+    own, off_peak = _number(entry.get(HIDDEN)), entry.get("off_peak_pricing") or {}
+    rates: dict[int, float | None] = dict.fromkeys(lists, own)
+    for tier in entry.get("tiered_pricing") or ():
+        if (start := int(tier.get("range", [0])[0]) or -1) in rates:
+            rates[start] = _number(tier.get(HIDDEN, None if KEYS[OUTPUT] in tier else own))
+    different = [above for above, usd in rates.items() if usd not in (None, lists[above].get(OUTPUT))]
+    cheaper = _number(off_peak.get(HIDDEN, own))
+    if cheaper not in (None, _number(off_peak.get(KEYS[OUTPUT], own))):
+        different, rates[-1] = [-1], cheaper
+    if different:
+        above = min(different)
+        longer = {"input_tokens": above} if above >= 0 else {}
+        why = f"reasoning tokens have a price of their own there, {rates[above]:g} USD"
+        yield Unpriced({**longer, REASONING: 0}, why)
 
 
 def _by_hour(lists: ByLength, off_peak: Mapping[str, Any]) -> tuple[ByLength, str, tuple[tuple[str, ByLength], ...]]:

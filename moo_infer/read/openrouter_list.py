@@ -41,6 +41,9 @@ def openrouter(path: Path, document: Mapping[str, Any], /) -> PriceList:
         if found is None or isinstance(found, str):
             return found
         try:
+            kinds = (models[found[0]].get("architecture") or {}).get("output_modalities") or ["text"]
+            if "text" not in kinds:
+                return f"its entry {found[0]} is there, but answers with {' and '.join(map(str, kinds))}, not with text"
             return _entry(found[0], models[found[0]].get("pricing") or {}, found[1])
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             raise MooInferError(f"{path}: {found[0]}: pricing is not as OpenRouter writes it") from None

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, out_of_reach
-from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE
+from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE, Unpriced
 
 __all__ = ["Price"]
 
@@ -34,6 +34,7 @@ class Price:
         remarks: what is to be known about it, in words.
         hours: how many hours of the week it holds, in words, where prices depend on the hour: the dearest.
         other_hours: other hours in words, and the price that holds then.
+        unpriced: samples for which it is no price.
 
     Raises:
         MooInferError: for numbers that are none, not finite or negative.
@@ -56,6 +57,7 @@ class Price:
     remarks: tuple[str, ...] = ()
     hours: str = ""
     other_hours: tuple[tuple[str, "Price"], ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
 
     def __post_init__(self) -> None:
         where = self.source or "price"

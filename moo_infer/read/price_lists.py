@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from .hours import ByLength
 
 __all__ = [
-    *("CACHED", "INPUT", "OUTPUT", "USD", "WRITE"),
-    *("Entry", "Names", "PriceList", "checksum", "same_name", "served"),
+    *("CACHED", "INPUT", "OUTPUT", "REASONING", "USD", "WRITE"),
+    *("Entry", "Names", "PriceList", "Unpriced", "checksum", "same_name", "served"),
 ]
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 
 USD = (INPUT, OUTPUT, CACHED, WRITE) = (
     *("usd_per_input_token", "usd_per_output_token"),
@@ -24,6 +30,47 @@ TRIAL = re.compile("preview|beta|exp")  # of these stages, those that have price
 # Who serves a model, where logs put that behind its maker: openai/azure/gpt-4o, anthropic/bedrock/claude-...
 CLOUDS = ("aws", "azure", "azure_ai", "azureai", "bedrock", "foundry", "vertex", "vertex_ai")
 SHOWN = 4  # entries in a message
+REASONING = "reasoning_tokens"
+HAVE = {  # by the column of a log, what samples have that exceed a number there
+    "input_tokens": "prompts of more than {:g} tokens",
+    "cached_input_tokens": "input that was read from a cache",
+    "cache_write_tokens": "input that was written to a cache",
+    REASONING: "reasoning tokens, or do not say how many",
+}
+
+
+@dataclass(frozen=True)
+class Unpriced:
+    """Samples that an entry has no price for, although it has one for others.
+
+    Args:
+        over: the columns of a log that tell them, and the number of tokens that they exceed in all of these. Samples
+            that do not say how many of their tokens were reasoning may exceed any; other tokens that are not named
+            are none.
+        why: there is no price, in words.
+
+    >>> case = Unpriced({"input_tokens": 900, "reasoning_tokens": 0}, "nobody knows")
+    >>> case.among({"input_tokens": np.array([500.0, 1000, 1000]), "reasoning_tokens": np.array([7, 0, np.nan])})
+    array([False, False,  True])
+    >>> case.have
+    'prompts of more than 900 tokens and reasoning tokens, or do not say how many'
+    """
+
+    over: Mapping[str, float]
+    why: str
+
+    def among(self, tokens: Mapping[str, FloatArray], /) -> BoolArray:
+        """Which samples they are, (N,), given tokens (N,) by column; ``input_tokens`` is there."""
+        found = np.ones(np.shape(tokens["input_tokens"]), dtype=bool)
+        for name, most in self.over.items():
+            given = tokens.get(name, np.full(found.shape, np.nan))
+            found &= (given > most) | (np.isnan(given) & (name == REASONING))
+        return found
+
+    @property
+    def have(self) -> str:
+        """What these samples have, in words."""
+        return " and ".join(HAVE[name].format(most) for name, most in self.over.items())
 
 
 @dataclass(frozen=True)
@@ -39,6 +86,7 @@ class Entry:
         foreign: the provider whose entry it is, where the log names another or none.
         hours: how many hours of the week the prices hold, in words, where they depend on the hour.
         other_hours: other hours in words, and what holds then.
+        unpriced: samples for which it has no price.
     """
 
     name: str
@@ -49,6 +97,7 @@ class Entry:
     foreign: str = ""
     hours: str = ""
     other_hours: tuple[tuple[str, ByLength], ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
 
 
 @dataclass(frozen=True)

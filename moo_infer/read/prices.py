@@ -16,11 +16,15 @@ from .genai_list import GENAI_PRICES, genai_prices
 from .litellm_list import KEYS, litellm, litellm_proxy
 from .openrouter_list import is_openrouter, openrouter
 from .price import Price
-from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE, Entry, PriceList, same_name
+from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE, Entry, PriceList, Unpriced, same_name
 
 __all__ = ["Price", "by_hand", "find_prices", "from_genai_prices", "from_litellm"]
 
 MOST_BYTES = 2**26  # of a list; LiteLLM's has a fortieth of it
+CACHE = (  # prices of a cache, the columns of a log that they are for, and what these tokens are
+    (CACHED, "cached_input_tokens", "cached input"),
+    (WRITE, "cache_write_tokens", "input written to a cache"),
+)
 
 
 def find_prices(
@@ -40,8 +44,9 @@ def find_prices(
             answers at ``/models``, or of prices by hand (see `by_hand`), or None.
         on: the day of the calls; of a list with dates, the price in force then is taken.
         overrides: prices that win over the source, by model.
-        free: models that cost nothing where a list says so; others with a price of 0 are refused, because that is how
-            lists write what they do not know.
+        free: models of which a price of 0 in a list is taken at its word; for others it is refused, because that is how
+            lists write what they do not know: all of the model, or, where only reads or writes of a cache cost 0,
+            samples that have such tokens.
         per_million: prices by hand in a file are USD per million tokens.
 
     Raises:
@@ -86,7 +91,7 @@ def find_prices(
                 f"the log names; where that did not serve it, give its price by hand: --price {model}=INPUT,OUTPUT",
                 stacklevel=2,
             )
-    prices = {model: _priced(entry, listed.title) for model, entry in entries.items()} | given
+    prices = {model: _priced(entry, listed.title, model in free) for model, entry in entries.items()} | given
     return {model: prices[model] for model in models}
 
 
@@ -193,14 +198,16 @@ def _zero(model: str, entry: Entry) -> str:
     )
 
 
-def _priced(entry: Entry, title: str) -> Price:
-    remarks = list(entry.remarks)
-    first, *longer = (_without_unknown_zeros(entry.lists[above]) for above in sorted(entry.lists))
-    base = entry.lists[min(entry.lists)]
-    if base[INPUT] and not base.get(CACHED, 1):
-        remarks.append("the list says 0 USD for cached input, which is taken as not known")
-    if base[INPUT] and not base.get(WRITE, 1):
-        remarks.append("the list says 0 USD for input written to a cache, which is taken as the price of other input")
+def _priced(entry: Entry, title: str, free: bool = False) -> Price:
+    remarks, unpriced = list(entry.remarks), list(entry.unpriced)
+    first, *longer = (usd if free else _without_unknown_zeros(usd) for _, usd in sorted(entry.lists.items()))
+    for field, column, what in CACHE:
+        if not free and any(usd[INPUT] and not usd.get(field, 1) for usd in entry.lists.values()):
+            why = f"the list says 0 USD for {what}"
+            remarks.append(f"{why}, which is taken as not known")
+            unpriced.append(
+                Unpriced({column: 0}, f"{why}; where that is free indeed, --free with the name of the model allows it")
+            )
     tiers = [{"above_input_tokens": a, **usd} for a, usd in zip(sorted(entry.lists)[1:], longer, strict=True)]
     source = f"{title}, entry {entry.name}"
     return Price(
@@ -212,16 +219,17 @@ def _priced(entry: Entry, title: str) -> Price:
         remarks=tuple(remarks),
         hours=entry.hours,
         other_hours=tuple(
-            (hours, _priced(Entry(entry.name, lists, entry.usd_per_request), title))
+            (hours, _priced(Entry(entry.name, lists, entry.usd_per_request), title, free))
             for hours, lists in entry.other_hours
         ),
+        unpriced=tuple(unpriced),
     )
 
 
 def _without_unknown_zeros(usd: Mapping[str, Any]) -> dict[str, Any]:
     """Prices without those of a cache that are 0 beside input that costs something.
 
-    Lists write so what they do not know: a read that nothing is known of, a write that costs no more than input.
+    Lists write so what they do not know.
     """
     return {name: price for name, price in usd.items() if price or not usd[INPUT] or name not in (CACHED, WRITE)}
 

@@ -2,7 +2,7 @@ import csv
 import json
 import math
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from scipy import stats
 from moo_infer import Exact, InferenceModel, ModelProfile, MonteCarlo, MooInferError, Pipeline, Registry, Scenario
 from moo_infer.builtin.aggregators import BestOfK, Coverage, MajorityVote
 from moo_infer.builtin.costs import LinearCost, LinearLatency
+from moo_infer.builtin.difficulty import Beta, DifficultyClasses
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.core.uncertainty import Uncertain
@@ -217,3 +218,31 @@ def test_lengths_vary_less_within_a_prompt_than_between(data):
         means[model].append(np.mean(tokens))
     between = [np.std(v, ddof=1) / np.mean(v) for v in means.values()]
     np.testing.assert_allclose(np.percentile(between, [0, 50, 100]), [0.71, 0.98, 1.64], atol=0.005)
+
+
+def test_models_of_other_accuracy_have_the_same_lengths():
+    lengths = {
+        "tokens_in_mean": 500.0, "tokens_in_cv": 0.4, "tokens_out_mean": 2000.0, "tokens_out_cv_between": 0.8,
+        "tokens_out_cv_within": 0.24, "max_tokens": 4000.0,
+    }  # fmt: skip
+    ours = LognormalLengths(accuracy_mean=0.8, **lengths)
+    for model in (Beta(a=1.0, b=2.0, **lengths), DifficultyClasses(shares=(0.5, 0.5), p=(0.2, 0.9), **lengths)):
+        assert model.notes() == ours.notes() != ()
+        for name in ("cost", "latency"):
+            lognormal, other = column(ours, name), column(model, name)
+            np.testing.assert_allclose(other.mean, lognormal.mean, rtol=1e-12)
+            np.testing.assert_allclose(other.std, lognormal.std, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("model", "order"),
+    [
+        (LognormalLengths, "tokens_in_mean tokens_out_mean accuracy_mean accuracy_std tokens_in_cv"),
+        (Beta, "a b mean concentration unsolvable tokens_in_mean"),
+        (DifficultyClasses, "shares p tokens_in_mean tokens_in_cv"),
+    ],
+)
+def test_parameters_that_tell_models_apart_are_listed_first(model, order):
+    names = [field.name for field in fields(model)]
+    assert names[: len(order.split())] == order.split()
+    assert {"tokens_out_cv_between", "tokens_out_cv_within", "max_tokens"} < set(names)

@@ -1,14 +1,17 @@
 """What samples cost where a cache was read, in words and in profiles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
 
-from moo_infer import Exact, load_models
+from moo_infer import Exact, MooInferError, load_models
 from moo_infer.builtin.answers import OneCall
 from moo_infer.calibrate import Price, ProfileOptions, calibrated, read_log, save
 from moo_infer.calibrate.bills import billed
 from moo_infer.quantities.samples import Samples
+from moo_infer.read.price_lists import Unpriced
 
 WHERE = {"cached": 1e-7, "written": None}
 LONGER = {"above_input_tokens": 1500.0, "usd_per_input_token": 2e-6, "usd_per_output_token": 8e-6}
@@ -167,3 +170,25 @@ def test_samples_without_tokens_have_no_share_of_a_cache(log):
     price = Price(1e-6, 4e-6)
     (model,) = calibrated(log, {"m": price}, ProfileOptions(inference="lognormal", B=20))
     assert model.costs["cost_usd"] == price.part
+
+
+@pytest.mark.parametrize(
+    ("tokens", "have"),
+    [
+        ({"cached_input_tokens": [0.0, np.nan, 3.0]}, "input that was read from a cache"),
+        ({"cache_write_tokens": [0.0, np.nan, 3.0]}, "input that was written to a cache"),
+        ({"reasoning_tokens": [0.0, 0.0, np.nan]}, "reasoning tokens, or do not say how many"),
+    ],
+)
+def test_samples_for_which_a_price_is_none_are_refused_with_what_to_do(tokens, have):
+    ((name, numbers),) = tokens.items()
+    log = samples([1000.0, 2000.0, 3000.0])
+    price = Price(1e-6, 2e-6, source="a list, entry m", unpriced=(Unpriced({name: 0.0}, "the list says 0 USD"),))
+    if name != "reasoning_tokens":
+        billed(log, price)  # what the log does not say at all was none
+    billed(replace(log, columns={**log.columns, name: np.zeros(3)}), price)
+    said = (
+        f"^m: a list, entry m: no price of 1 of 3 samples, which have {have}: the list says 0 USD; else give the price"
+    )
+    with pytest.raises(MooInferError, match=said):
+        billed(replace(log, columns={**log.columns, name: np.array(numbers)}), price)

@@ -170,10 +170,75 @@ def test_what_litellm_has_no_one_text_price_for_is_an_error(litellm, name):
         from_litellm(litellm, name)
 
 
-def test_a_price_of_reasoning_tokens_of_their_own_is_questioned(tmp_path):
-    file = written(tmp_path, json.dumps({"m": CHAT | {"output_cost_per_reasoning_token": 4e-06}}), "list.json")
-    with pytest.warns(UserWarning, match="m: reasoning tokens at 4e-06 USD are taken at the price of other output"):
-        assert per_million(from_litellm(file, "m")) == (1, 2)
+HIDDEN = "output_cost_per_reasoning_token"
+
+
+def refused(price, **tokens):
+    """Which of the cases without a price a sample belongs to."""
+    columns = {"input_tokens": 1000.0, "reasoning_tokens": 0.0} | tokens
+    return [case.why for case in price.unpriced if case.among({name: np.array([n]) for name, n in columns.items()})[0]]
+
+
+def test_samples_with_reasoning_tokens_have_no_price_where_these_have_one_of_their_own(tmp_path):
+    price = only(tmp_path, CHAT | {HIDDEN: 4e-06})
+    assert per_million(price) == (1, 2)
+    assert refused(price) == []
+    said = ["reasoning tokens have a price of their own there, 4e-06 USD"]
+    assert refused(price, reasoning_tokens=1.0) == refused(price, reasoning_tokens=np.nan) == said
+    assert only(tmp_path, CHAT | {HIDDEN: 2e-06}).unpriced == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "above", "usd"),
+    [
+        ({HIDDEN: 2e-06, "output_cost_per_token_above_200k_tokens": 3e-06}, 200_000, 2e-06),
+        ({"tiered_pricing": [{"range": [0, 100], "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
+                             {"range": [100, 200], "input_cost_per_token": 2e-6, HIDDEN: 7e-06}]}, 100, 7e-06),
+        ({HIDDEN: 2e-06, "off_peak_pricing": {"hours_utc": "16:00-17:00", "output_cost_per_token": 1e-06}}, None, 2e-06),
+        ({"off_peak_pricing": {"hours_utc": "16:00-17:00", HIDDEN: 5e-07}}, None, 5e-07),
+    ],
+)  # fmt: skip
+def test_reasoning_tokens_may_have_a_price_of_their_own_for_longer_prompts_or_at_some_hours_alone(
+    tmp_path, entry, above, usd
+):
+    price = only(tmp_path, CHAT | entry)
+    said = [f"reasoning tokens have a price of their own there, {usd:g} USD"]
+    assert refused(price, input_tokens=(above or 0) + 1.0, reasoning_tokens=1.0) == said
+    assert refused(price, input_tokens=(above or 0) + 1.0) == []
+    if above:
+        assert refused(price, input_tokens=float(above), reasoning_tokens=1.0) == []
+
+
+def test_what_litellms_own_calculator_bills_otherwise_than_its_list_has_no_price(tmp_path):
+    """The calculator of its package for perplexity knows neither lengths nor writes to a cache."""
+    longer = CHAT | {"litellm_provider": "perplexity", "input_cost_per_token_above_272k_tokens": 2e-06}
+    price = only(tmp_path, longer | {"cache_creation_input_token_cost": 1.25e-06})
+    assert refused(price, input_tokens=272_000.0) == []
+    (said,) = refused(price, input_tokens=272_001.0)
+    assert (
+        said == "the list has another price for that than LiteLLM's own calculator, which bills it as any other input"
+    )
+    assert refused(price, cache_write_tokens=1.0) == [said]
+    assert refused(only(tmp_path, longer), cache_write_tokens=1.0) == []
+    assert only(tmp_path, longer | {"litellm_provider": "acme"}).unpriced == ()
+
+
+def test_entries_of_another_mode_have_no_price_although_others_of_that_name_have(tmp_path):
+    entries = {"acme/embed": CHAT | {"mode": "embedding"}, "gateway/acme/embed": CHAT | {"litellm_provider": "gateway"}}
+    entries |= {"bare": {key: value for key, value in CHAT.items() if key != "mode"}}
+    file = written(tmp_path, json.dumps(entries), "list.json")
+    with pytest.raises(MooInferError, match="its entry acme/embed is there, but of the mode embedding, not of text"):
+        from_litellm(file, "acme/embed")
+    said = "the list does not say whether its entry bare answers with text: it has no mode"
+    assert from_litellm(file, "bare").remarks == (said,)
+
+
+def test_other_names_of_a_litellm_entry_have_its_price(tmp_path):
+    entries = {"acme/m": CHAT | {"aliases": ["acme/m-now", "acme/n"]}, "acme/n": CHAT | {"input_cost_per_token": 3e-06}}
+    entries |= {"acme/latest": {"alias_of": "acme/n", "litellm_provider": "acme"}}
+    file = written(tmp_path, json.dumps(entries), "list.json")
+    for name, usd in (("acme/m", 1), ("acme/m-now", 1), ("acme/n", 3), ("acme/latest", 3)):
+        assert per_million(from_litellm(file, name)) == (usd, 2)
 
 
 def test_the_kind_of_a_file_is_told_by_its_content(litellm, tmp_path):
@@ -307,9 +372,7 @@ def test_every_entry_of_genai_prices_costs_what_the_package_says_or_is_refused_i
     equal, refused = 0, 0
     for owner in providers:
         for model in owner.models:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # reasoning tokens have a price of their own
-                entry = listed.look_up(f"{owner.id}/{model.id}")
+            entry = listed.look_up(f"{owner.id}/{model.id}")
             if isinstance(entry, str):
                 assert "is there, but has no price of text" in entry
                 refused += 1
@@ -319,7 +382,7 @@ def test_every_entry_of_genai_prices_costs_what_the_package_says_or_is_refused_i
                 usage = Usage(input_tokens=n, output_tokens=500, cache_read_tokens=cached or None)
                 expected = float(model.calc_price(usage, owner, genai_request_timestamp=morning).total_price)
                 ours = price.usd(np.array([float(n)]), np.array([500.0]), np.array([float(cached)]))
-                assert ours[0] == pytest.approx(expected, rel=1e-9), entry.name
+                assert ours[0] == pytest.approx(expected, rel=1e-12), entry.name
             equal += 1
     assert equal > 2 * refused > 0
 
@@ -515,8 +578,15 @@ def test_a_cache_for_nothing_is_taken_as_not_known(tmp_path):
     assert (price.usd_per_cached_input_token, price.usd_per_cache_write_token) == (None, None)
     assert price.remarks == (
         "the list says 0 USD for cached input, which is taken as not known",
-        "the list says 0 USD for input written to a cache, which is taken as the price of other input",
+        "the list says 0 USD for input written to a cache, which is taken as not known",
     )
+    why = "the list says 0 USD for {}; where that is free indeed, --free with the name of the model allows it"
+    assert refused(price) == []
+    assert refused(price, cached_input_tokens=9.0) == [why.format("cached input")]
+    assert refused(price, cache_write_tokens=9.0) == [why.format("input written to a cache")]
+    free = find_prices(["acme/m"], tmp_path / "list.json", DAY, free=["acme/m"])["acme/m"]
+    assert (free.usd_per_cached_input_token, free.usd_per_cache_write_token) == (0, 0)
+    assert (free.remarks, free.unpriced) == ((), ())
 
 
 def test_prices_of_what_is_no_text_are_said(tmp_path):
@@ -534,9 +604,10 @@ def test_prices_of_other_service_and_units_are_not_said(tmp_path):
 
 
 def test_prices_of_genai_prices_that_are_not_of_tokens_of_text_are_said():
-    with pytest.warns(UserWarning, match="reasoning tokens"):
-        price = from_genai_prices("perplexity/sonar-deep-research", date(2026, 11, 25))
+    price = from_genai_prices("perplexity/sonar-deep-research", date(2026, 11, 25))
     assert "(web_searches_kcount: 5 USD)" in price.remarks[0]
+    assert refused(price, reasoning_tokens=1.0) == ["reasoning tokens have a price of their own there, 3e-06 USD"]
+    assert refused(price) == []
 
 
 def test_prices_per_request_that_the_list_should_not_have_are_said(tmp_path):
@@ -571,12 +642,18 @@ def test_another_entry_of_the_same_provider_is_said_where_its_prices_differ(tmp_
     entries = {"m": CHAT, "acme/m": CHAT | {"input_cost_per_token": 3e-06}, "n": CHAT, "acme/n": CHAT | {"rpm": 5}}
     entries["acme/n"] |= {"cache_creation_input_token_cost": 0, "input_cost_per_token_batches": 5e-07}
     file = written(tmp_path, json.dumps(entries), "list.json")
-    said = "the list has another entry of the same provider, acme/m, whose prices differ"
-    assert from_litellm(file, "m").remarks == (said,)
-    assert from_litellm(file, "n").remarks == ()
+    said = "the list has another entry of the same provider, m, whose prices differ"
+    price = from_litellm(file, "m")  # as LiteLLM takes the one with the provider before it
+    assert (price.remarks, per_million(price)) == ((said,), (3, 2))
+    assert from_litellm(file, "n").remarks == (
+        "the list says 0 USD for input written to a cache, which is taken as not known",
+    )
     assert from_litellm(file, "ACME/n").usd_per_input_token == 1e-06
     with pytest.raises(MooInferError, match="it may be any of m, acme/m"):
         from_litellm(file, "ACME/m")
+    entries = {"acme/acme/m": CHAT, "acme/m": CHAT | {"input_cost_per_token": 3e-06}}  # are two models
+    file = written(tmp_path, json.dumps(entries), "list.json")
+    assert [per_million(from_litellm(file, name))[0] for name in entries] == [1, 3]
 
 
 def test_what_litellm_takes_where_its_list_says_nothing(tmp_path):
@@ -632,6 +709,8 @@ PROXY = {
         {"model_name": "both", "litellm_params": {"model": "a/2", "input_cost_per_token": 2e-6, "output_cost_per_token": 1e-6}},
         {"model_name": "twin", "litellm_params": {"model": "a/3", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}},
         {"model_name": "twin", "litellm_params": {"model": "a/4", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}},
+        {"model_name": "embed", "litellm_params": {"model": "a/5", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
+         "model_info": {"mode": "embedding"}},
         {"model_name": "own", "litellm_params": {"model": "hosted_vllm/own", "input_cost_per_token": 0, "output_cost_per_token": 0}},
     ],
     "litellm_settings": {"drop_params": True},
@@ -651,6 +730,7 @@ def test_prices_of_a_litellm_proxy(tmp_path, name):
         "torn": "input_cost_per_token of torn differs between litellm_params and model_info",
         "both": "2 deployments are called both, whose prices differ or are missing",
         "own": "says 0 USD for its entry own",
+        "embed": "its entry embed is there, but of the mode embedding, not of text",
         "slwo": r"\(closest: slow",
     }.items():
         with pytest.raises(MooInferError, match=message):
@@ -670,6 +750,7 @@ OPENROUTER = {
             {"utc_start": 430, "utc_end": 100, "prompt": "0.000001", "completion": "0.000002"}]}},
         {"id": "acme/odd", "pricing": {"prompt": "0.000001", "completion": "0.000002", "overrides": [{"region": "eu", "prompt": "1"}]}},
         {"id": "acme/none", "pricing": {"prompt": None, "completion": "0.000002"}},
+        {"id": "acme/paint", "architecture": {"output_modalities": ["image"]}, "pricing": {"prompt": "0.000001", "completion": "0.000002"}},
         {"id": "acme/broken", "pricing": {"prompt": "cheap", "completion": "0.000002"}},
     ]
 }  # fmt: skip
@@ -701,6 +782,7 @@ def test_prices_of_openrouter_by_the_hour_and_those_that_are_none(tmp_path):
         "openrouter/auto": "says -1, which means that the model it chooses has the price",
         "acme/odd": "has prices under conditions that are not known: prompt, region",
         "acme/none": "its entry acme/none is there, but has no price of prompt",
+        "acme/paint": "its entry acme/paint is there, but answers with image, not with text",
         "acme/broken": "models.json: acme/broken: pricing is not as OpenRouter writes it",
         "chat": r"^no price of .*closest: .*acme/chat|prices chat as acme/chat",
     }.items():
