@@ -6,6 +6,7 @@ held against what the others say, whose own variance is added. With 400 repetiti
 
     python benchmarks/intervals.py other 400
     python benchmarks/intervals.py same 400
+    python benchmarks/intervals.py risk 100
 """
 
 import os
@@ -14,14 +15,16 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from calibration import runs  # type: ignore[import-not-found]  # the script beside this one
 
 from moo_infer.calibrate import summarise
-from moo_infer.core.arrays import FloatArray, IntArray
+from moo_infer.core.arrays import Array, FloatArray, IntArray
 from moo_infer.quantities.samples import Samples
-from moo_infer.quantities.subsets import pass_at_k, vote_at_k
+from moo_infer.quantities.subsets import largest_of_k, pass_at_k, vote_at_k
 from moo_infer.quantities.within import pass_variance, vote_variance
 
 POPULATIONS = ((0.4, 1.0), (0.8, 0.6), (0.95, 0.5), (0.6, 5.0))  # mean and concentration of p over questions
@@ -142,15 +145,87 @@ def same(repetitions: int, votes: int) -> None:
         for what, shares in inside.items():
             for j, k in enumerate(ks):
                 ratio = f"{width.max():20.3f}" if what == "pass" and k == 1 else ""
-                print(
-                    f"{n:2}  {k:3}   {what}   {100 * shares[:, j].mean():6.1f}   {100 * shares[:, j].min():6.1f}{ratio}",
-                    flush=True,
-                )
+                mean, worst = 100 * shares[:, j].mean(), 100 * shares[:, j].min()
+                print(f"{n:2}  {k:3}   {what}   {mean:6.1f}   {worst:6.1f}{ratio}", flush=True)
 
 
 def _holds(seen: tuple[FloatArray, FloatArray], hidden: tuple[FloatArray, FloatArray]) -> FloatArray:
     (estimate, variance), (truth, its_variance) = seen, hidden
     return np.asarray(np.abs(estimate - truth) <= Z * np.sqrt(variance + its_variance), dtype=np.float64)
+
+
+def tables(folder: Path) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(R, 198) accuracy, USD and seconds by question, of one call and of votes of 1 ... n of every run with a price."""
+    found: list[list[FloatArray]] = [[], [], []]
+    every = [run for run in runs(folder) if run.known("cost_usd").any() and run.known("latency_s").any()]
+    names = sorted({name for run in every for name in run.questions})
+    for run in every:
+        scored = run.scored
+        k = np.arange(1, min(scored.largest_k, 16) + 1)
+        place = [names.index(name) for name in scored.questions]
+        usd, seconds = np.nan_to_num(scored["cost_usd"]), np.nan_to_num(scored["latency_s"])
+        worth = pass_at_k(scored.n, scored.right, [1])
+        if not scored.no_choice("answer"):
+            worth = vote_at_k(scored, k)
+        k = k[: worth.shape[1]]
+        costs = np.bincount(scored.question, usd)[:, None] / scored.n[:, None] * k
+        slowest = largest_of_k(seconds, scored.question, k)[0]
+        for of, values in zip(found, (worth, costs, slowest), strict=True):
+            whole = np.full((len(k), len(names)), np.nan)
+            whole[:, place] = values.T
+            of.append(whole)
+    accuracy, cost, latency = (np.concatenate(of) for of in found)
+    return accuracy, cost, latency
+
+
+def risk(repetitions: int) -> None:
+    """How often a budget is broken, as stated and in truth, and how often a stated share is that of the best row."""
+    accuracy, cost, latency = tables(Path(os.environ["MOO_INFER_DATA"], "epoch_gpqa"))
+    known = np.isfinite(accuracy)
+    whole = [np.nan_to_num(table) for table in (accuracy, cost, latency)]
+    budgets = [(c, s) for c in np.geomspace(0.003, 1, 6) for s in np.geomspace(30, 1000, 4)]
+
+    def means(weights: FloatArray) -> list[FloatArray]:
+        """(3, B, R) means with weights (B, 198) of the questions."""
+        with np.errstate(invalid="ignore"):
+            return [np.where(of := weights @ known.T, weights @ table.T / of, np.nan) for table in whole]
+
+    def chosen(tables: list[FloatArray], usd: float, seconds: float) -> tuple[Array, Array]:
+        """(B,) the most accurate row within the budgets, and whether there is one."""
+        met: Array = (tables[1] <= usd) & (tables[2] <= seconds)
+        best: Array = np.where(met, tables[0], -1.0).argmax(axis=1)
+        return best, np.asarray(met.any(axis=1))
+
+    truth = means(np.ones((1, known.shape[1])))
+    print(
+        f"{len(accuracy)} rows; questions   decisions   stated risk   true   with the given values of the choice itself"
+    )
+    for Q in (22, 45, 99):
+        rng = np.random.default_rng(Q)
+        stated, plain, true = [], [], []
+        shares: list[tuple[float, bool]] = []
+        for _ in range(repetitions):
+            times = np.bincount(rng.integers(0, known.shape[1], Q), minlength=known.shape[1]).astype(np.float64)
+            given, redrawn = means(times[None]), means(rng.standard_gamma(np.tile(times, (400, 1))))
+            for usd, seconds in budgets:
+                (row,), (any_row,) = chosen(given, usd, seconds)
+                if not any_row:
+                    continue
+                rows, feasible = chosen(redrawn, usd, seconds)
+                breaks = (given[1][0] > usd) | (given[2][0] > seconds)
+                stated.append(np.mean(breaks[rows] & feasible))
+                plain.append(np.mean((redrawn[1][:, row] > usd) | (redrawn[2][:, row] > seconds)))
+                true.append(truth[1][0, row] > usd or truth[2][0, row] > seconds)
+                (best,), _ = chosen(truth, usd, seconds)
+                shares.append((float(np.mean(rows == row)), row == best))
+        figures = f"{100 * np.mean(stated):11.1f} % {100 * np.mean(true):4.1f} % {100 * np.mean(plain):11.1f} %"
+        print(f"{Q:20} {len(true):11} {figures}")
+        stated_share, right = np.array(shares, dtype=np.float64).T
+        for low, high in pairwise((0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.01)):
+            some = (stated_share >= low) & (stated_share < high)
+            if some.any():
+                figures = f"stated {stated_share[some].mean():.2f}, the best in truth {right[some].mean():.2f}"
+                print(f"      share {low:.2f} to {min(high, 1):.2f}: {figures} ({some.sum()} decisions)")
 
 
 def speed() -> None:
@@ -163,10 +238,13 @@ def speed() -> None:
 
 
 if __name__ == "__main__":
-    part, repetitions = (*sys.argv[1:], "other")[0], int((*sys.argv[2:], 400)[0])
+    part, *numbers = sys.argv[1:] or ["other"]
+    repetitions = int(numbers[0]) if numbers else 400
     if part == "other":
         other(repetitions)
     elif part == "same":
-        same(repetitions, int((*sys.argv[3:], repetitions)[0]))
+        same(repetitions, int(numbers[1]) if len(numbers) > 1 else repetitions)
+    elif part == "risk":
+        risk(repetitions)
     else:
         speed()

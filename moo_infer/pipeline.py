@@ -18,7 +18,7 @@ from .decide.choices import FeasibleShares, decide
 from .decide.stability import Redraw
 from .estimate.calls import guarded
 from .estimate.curves import Curve
-from .estimate.exact import Exact
+from .estimate.exact import QUESTIONS, Exact, Questions
 from .estimate.monte_carlo import Estimator, MonteCarlo
 from .estimate.setup import Setup
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
@@ -58,6 +58,8 @@ class Pipeline:
         confidence: count a row as feasible only if it meets the limits in that share of draws of the uncertain
             parameters, in (0, 1]; None for the limits on the given values alone, as in the paper.
         draws: how many draws that takes, >= 1; they start from the estimator's seed.
+        questions: what `draws` and the stability of a report draw of logs: had ``other`` questions been asked, or the
+            ``same`` ones again.
         registry: where names of parts are looked up; None for everything installed.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
             copied or pickled.
@@ -84,6 +86,7 @@ class Pipeline:
         scenarios: Mapping[str, Scenario] | None = None,
         confidence: float | None = None,
         draws: int = 1000,
+        questions: Questions = "other",
         registry: Registry | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
@@ -94,6 +97,9 @@ class Pipeline:
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else _share(confidence, "confidence")
         self.draws = at_least_one(draws, "draws")
+        if questions not in QUESTIONS:
+            raise unknown("questions", questions, QUESTIONS)
+        self.questions: Questions = questions
         self.k = None if k is None else _grid(_listed(k, "k", "a list of whole numbers"))
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
@@ -177,6 +183,7 @@ class Pipeline:
             headline=self.headline or self.selectors[0].name,
             selectors=self.selectors,
             redraw=redraw,
+            questions=self.questions,
             profiles=profiles,
             aggregators=self.aggregators,
         )
@@ -187,7 +194,7 @@ class Pipeline:
             return None
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        return Redraw(Exact(self.estimator.trials, self.estimator.seed), _objectives(setups), possible)
+        return Redraw(Exact(self.estimator.trials, self.estimator.seed), _objectives(setups), possible, self.questions)
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""

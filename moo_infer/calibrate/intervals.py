@@ -136,7 +136,8 @@ class QuestionMeans:
         value, questions = np.where(known, table, 0.0), times @ known
         totals, counts = weights @ value, weights @ known
         if pseudo:
-            low, high = self.draws.pseudo(pseudo).T[:, :, None]
+            of = self.draws.pseudo_differences if pseudo == DIFFERENCE else self.draws.pseudo
+            low, high = of.T[:, :, None]
             totals, counts = totals + high - (low if pseudo == DIFFERENCE else 0.0), counts + low + high
         with np.errstate(invalid="ignore"):
             mean, draws = np.asarray(times @ value / questions), totals / counts
@@ -154,6 +155,8 @@ class QuestionMeans:
     ) -> Interval:
         """An estimate with its intervals, from draws (B, ...) for other questions and the variance given these."""
         low, high = np.quantile(draws, [(1 - self.confidence) / 2, (1 + self.confidence) / 2], axis=0)
+        if share:  # of which all or none are right, the pseudo-questions say less than the log
+            low, high = np.minimum(low, value), np.maximum(high, value)
         several = questions >= 2
         low, high, stderr = (np.where(several, end, np.nan) for end in (low, high, draws.std(axis=0)))
         if variance is None:

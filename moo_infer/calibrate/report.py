@@ -39,9 +39,12 @@ def tabled(estimates: LogSummary) -> list[Block]:
         tables.append(TextTable(("k", *names), tuple(rows), 1))
     title = (
         f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
-        f"{100 * estimates.confidence:g} % intervals"
+        f"{100 * estimates.confidence:g} % intervals: [had other questions been asked], (these questions in the long "
+        "run)"
     )
-    said = [one_call(estimates), *estimates.remarks()]
+    again = any(np.isfinite(curve.again_low).any() for curve in curves.values())
+    second = "a second run of these questions, of the same size, falls into 1.4 times the width of ( )" * again
+    said = [one_call(estimates), second, *estimates.remarks()]
     return [title, *tables, *(sentence(line) for line in said if line)]
 
 
@@ -77,8 +80,11 @@ def one_call(estimates: LogSummary) -> str:
 
 
 def _figure(estimated: Interval, i: int | tuple[()] = ()) -> tuple[str, ...]:
-    """A number, and its interval where there is one."""
-    value, low, high = (float(of[i]) for of in (estimated.value, estimated.low, estimated.high))
-    if np.isnan(value):
+    """A number, and its intervals where there are some: [other questions], (these questions)."""
+    if np.isnan(value := float(estimated.value[i])):
         return ("-",)
-    return (f"{value:.4g}",) if np.isnan(low) else (f"{value:.4g}", f"[{low:.4g}, {high:.4g}]")
+    intervals = (
+        ("[{:.4g}, {:.4g}]", estimated.low[i], estimated.high[i]),
+        ("({:.4g}, {:.4g})", estimated.same_low[i], estimated.same_high[i]),
+    )
+    return (f"{value:.4g}", *(form.format(low, high) for form, low, high in intervals if not np.isnan(low)))

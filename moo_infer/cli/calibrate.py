@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -187,6 +188,9 @@ def calibrate(
     table: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the neutral table: .csv, .jsonl (.gz) or .parquet.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a picture of each model into a folder as well.")
+    ] = None,
     draws: BootstrapOptions,
     plugin_files: Annotated[
         list[Path] | None,
@@ -230,6 +234,10 @@ def calibrate(
     with nullcontext() if table is None else log.written(table):
         files = [] if out is None else save(calibrations, out)
     files = files if table is None else [table, *files]
+    if plot is not None:
+        from ..plot import log_curves, write
+
+        files += write([((c.summary.model,), partial(log_curves, c.summary)) for c in calibrations], plot)
     return _as_json(log, calibrations, files) if as_json else _as_text(calibrations, files, out)
 
 

@@ -129,6 +129,9 @@ class CertaintyOptions:
         float | None,
         typer.Option(metavar="SHARE", help="Feasible: limits hold in that share of draws of uncertain parameters."),
     ] = None
+    questions: Annotated[
+        str, typer.Option(metavar="other|same", help="Draws of a log: other questions, or the same ones again.")
+    ] = "other"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +205,7 @@ def recommend(
             models=profiles,
             scenarios=scenarios,
             confidence=certainty.confidence,
+            questions=certainty.questions,  # type: ignore[arg-type]  # checked there
             registry=registry,
             progress=progress,
         )

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
 from ..estimate.curves import Column
-from ..estimate.exact import Exact
+from ..estimate.exact import Exact, Questions
 from ..estimate.setup import Setup
 from .candidates import Candidates
 from .choices import Key
@@ -40,27 +40,36 @@ class Stability:
             and others could have been (bootstrap, Efron 1979).
         draws: B, how many draws.
         shares: by (scenario, selector, model, aggregator), the last two None for the pool; largest share first.
+        broken: by the same, in which share of the draws the choice breaks a limit on the given values: the risk that
+            it breaks one in truth, as the given values stand to a draw as the truth does to them.
     """
 
     source: DrawSource
     draws: int
     shares: Mapping[Key, tuple[ChoiceShare, ...]]
+    broken: Mapping[Key, float]
 
     def to_dict(self, key: Key) -> dict[str, Any] | None:
         """Return the JSON form of one choice's stability."""
         if key not in self.shares:
             return None
         shares = [{"model": s.model, "aggregator": s.aggregator, "k": s.k, "share": s.share} for s in self.shares[key]]
-        return {"source": self.source, "draws": self.draws, "shares": shares}
+        return {"source": self.source, "draws": self.draws, "shares": shares, "broken": self.broken[key]}
 
 
-def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates, source: DrawSource) -> Stability:
+def tally(
+    choices: Iterable[Sequence[tuple[Key, int | None]]],
+    table: Candidates,
+    source: DrawSource,
+    met: Mapping[str, BoolArray],
+) -> Stability:
     """Count what was chosen.
 
     Args:
         choices: for every draw, what each selector chose: a row number of `table`, or None.
         table: the rows.
         source: what was drawn.
+        met: by scenario (n,), which rows meet its limits.
     """
     counts: dict[Key, Counter[int | None]] = defaultdict(Counter)
     draws = 0
@@ -75,7 +84,11 @@ def tally(choices: Iterable[Sequence[tuple[Key, int | None]]], table: Candidates
         )
         for key, counter in counts.items()
     }
-    return Stability(source, draws, shares)
+    broken = {
+        key: sum(share.share for share in listed if share.row is not None and not met[key[0]][share.row])
+        for key, listed in shares.items()
+    }
+    return Stability(source, draws, shares, broken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +120,17 @@ class Redraw:
         estimator: fills them.
         objectives: their columns.
         setups: of each curve.
+        questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
     """
 
     estimator: Exact
     objectives: Sequence[Objective]
     setups: Sequence[Setup]
+    questions: Questions = "other"
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
-        redrawn = [self.estimator.redraw(setup, B, seed) for setup in self.setups]
+        redrawn = [self.estimator.redraw(setup, B, seed, self.questions) for setup in self.setups]
         return (Candidates(self.objectives, curves) for curves in zip(*redrawn, strict=True))
 
 

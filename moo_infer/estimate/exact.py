@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import repeat
 from operator import add
+from typing import Literal
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments
 from ..core.objectives import ACCURACY, Objective
-from ..quantities.bootstrap import question_weights
+from ..quantities.bootstrap import QuestionDraws, resampled
 from ..quantities.by_law import LawQuery
 from ..quantities.quantity import Query
 from ..quantities.queries import Axis, Recorder, law_rows
@@ -23,7 +24,10 @@ from .mixture import mixed, over_questions, summed_by_question
 from .monte_carlo import Estimator
 from .setup import Part, Setup
 
-__all__ = ["Exact", "MomentCache"]
+__all__ = ["QUESTIONS", "Exact", "MomentCache", "Questions"]
+
+Questions = Literal["other", "same"]
+QUESTIONS: tuple[Questions, ...] = ("other", "same")  # questions of a log, had it been made again
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,22 @@ class Exact(Estimator):
             moments[objective.name] = summed_by_question(_sum(each), each)
         return moments
 
-    def redraw(self, setup: Setup, B: int, seed: int) -> Iterator[Curve]:
+    def redraw(self, setup: Setup, B: int, seed: int, questions: Questions = "other") -> Iterator[Curve]:
         """Estimate a curve for B draws of what is uncertain in it, all at once where the parts allow it.
 
         All curves have the k that can be had at the given values, so that all tables have the same rows.
+
+        Args:
+            setup: at the given values.
+            B: draws, >= 1.
+            seed: of the draws.
+            questions: of a log: ``other`` ones might have been asked, or the ``same`` ones again.
         """
-        draws = SetupDraws.of(setup, B, seed)
+        draws = SetupDraws.of(setup, B, seed, questions)
         if draws is None:
             return repeat(self.curve(setup), B)
+        if draws.again:
+            return self._centred(draws, B)
         cache = MomentCache(setup.parts)
         if draws.separate:
             return (self._drawn(draws, b, cache) for b in range(B))
@@ -70,6 +82,26 @@ class Exact(Estimator):
         source = MomentSource(partial(self.moments, setup), self.moments(setup, cache))
         possible = setup.notes.possible if draws.setup.notes.bounded else np.ones(len(setup.k), dtype=bool)
         return replace(self._curve(setup, source), possible=possible)
+
+    def _centred(self, draws: "SetupDraws", B: int) -> Iterator[Curve]:
+        """Curves of samples that were drawn with replacement, which lowers what k different ones are worth.
+
+        Their means are moved, by as much in all draws, to have the mean that the log itself has.
+        """
+        given = self.moments(draws.setup)
+        drawn = [self.moments(draws[b]) for b in range(B)]
+        shifts = {
+            name: moments.mean - np.mean([m.mean for each in drawn if (m := each[name]) is not None], axis=0)
+            for name, moments in given.items()
+            if moments is not None
+        }
+        for b, each in enumerate(drawn):
+            moved = {
+                name: moments and (_moved(moments, shifts[name], name) if name in shifts else moments)
+                for name, moments in each.items()
+            }
+            setup = draws[b]
+            yield self._curve(setup, MomentSource(partial(self.moments, setup), moved))
 
     def _in_chunks(self, draws: "SetupDraws", B: int, cache: "MomentCache") -> Iterator[Curve]:
         """Curves of draws, a few hundred at once so that memory stays bounded; alone where a part takes no arrays."""
@@ -96,21 +128,26 @@ class SetupDraws:
     Args:
         setup: at the given values.
         values: (B,) by path.
-        weights: (B, Q), shares of the questions of a log; None without one.
+        questions: which questions of a log were asked; None without one.
+        again: whether their samples are drawn anew, and not the questions.
+        seed: of the draws.
     """
 
     setup: Setup
     values: Mapping[str, FloatArray]
-    weights: FloatArray | None
+    questions: QuestionDraws | None
+    again: bool
+    seed: int
 
     @classmethod
-    def of(cls, setup: Setup, B: int, seed: int) -> "SetupDraws | None":
+    def of(cls, setup: Setup, B: int, seed: int, asked: Questions) -> "SetupDraws | None":
         """Draw; None where nothing is uncertain."""
-        values, questions = setup.profile.draw(B, seed), setup.queries.questions
-        weights = question_weights(questions, B, seed) if len(questions) > 1 else None
-        if not values and weights is None:
+        values, names = setup.profile.draw(B, seed), setup.queries.questions
+        questions = QuestionDraws(names, B, seed) if len(names) > 1 else None
+        if not values and questions is None:
             return None
-        return cls(replace(setup, k=setup.k[setup.notes.possible]), values, weights)
+        again = asked == "same" and questions is not None
+        return cls(replace(setup, k=setup.k[setup.notes.possible]), values, questions, again, seed)
 
     def values_of(self, b: int) -> dict[str, float]:
         """Return the numbers of one draw, by path."""
@@ -118,7 +155,15 @@ class SetupDraws:
 
     def __getitem__(self, b: int) -> Setup:
         drawn = self.setup.with_values(self.values_of(b))
-        return drawn if self.weights is None else drawn.with_weights(self.weights[b])
+        if self.questions is None:
+            return drawn
+        if self.again:
+            samples = drawn.queries.samples
+            assert samples is not None
+            rng = np.random.default_rng([self.seed, 5, b, *samples.model.encode("utf-8", "surrogatepass")])
+            return drawn.with_samples(resampled(samples, rng))
+        low, high = self.questions.pseudo[b].tolist()
+        return drawn.with_weights(self.questions.weights[b], (low, high))
 
     def together(self, chunk: range) -> Setup:
         """Return a setup whose profile holds the (B, 1) numbers of B draws."""
@@ -173,7 +218,8 @@ class _Asked:
             if moments is None:
                 return None
             std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
-            return over_questions(queries.weights, np.broadcast_to(moments.mean, (Q, n)), std)
+            pseudo = queries.pseudo if objective == ACCURACY else (0.0, 0.0)
+            return over_questions(queries.weights, np.broadcast_to(moments.mean, (Q, n)), std, pseudo)
         if not queries.axes:
             return given(LawQuery(queries.laws), self.draws)
         try:
@@ -225,6 +271,12 @@ def _along(
     known_stds = [std for std in stds if std is not None]
     std = np.concatenate(known_stds) if len(known_stds) == len(stds) else None
     return mixed(axis.weights, np.concatenate(means), std)
+
+
+def _moved(moments: Moments, shift: FloatArray, objective: str) -> Moments:
+    """Moments with another mean, an accuracy within [0, 1]."""
+    mean = moments.mean + shift
+    return replace(moments, mean=np.clip(mean, 0.0, 1.0) if objective == ACCURACY.name else mean, quantile=None)
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:

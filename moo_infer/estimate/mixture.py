@@ -53,13 +53,23 @@ def mixed(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> Mome
     return Moments(total, None if std is None else np.sqrt(weights @ (std**2 + (mean - total) ** 2)))
 
 
-def over_questions(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> QuestionMoments:
+def over_questions(
+    weights: FloatArray, mean: FloatArray, std: FloatArray | None, pseudo: tuple[float, float] = (0.0, 0.0)
+) -> QuestionMoments:
     """Return moments over the questions of a log, from those given each: arguments as in `mixed`.
+
+    Args:
+        pseudo: weights of two questions beside these, at which all is 0 and all is 1.
 
     >>> over_questions(np.array([0.5, 0.5]), np.array([[1.0], [3.0]]), None).stderr
     array([1.])
     """
-    moments = mixed(weights, mean, std)
+    none = np.zeros((1, mean.shape[1]))
+    moments = mixed(
+        np.concatenate([weights, pseudo]) / (1 + sum(pseudo)),
+        np.concatenate([mean, none, none + 1]),
+        None if std is None else np.concatenate([std, none, none]),
+    )
     return QuestionMoments(moments.mean, moments.std, weights=weights, by_question=mean)
 
 

@@ -160,7 +160,8 @@ def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str]) ->
         for name in objectives:
             if name == ACCURACY.name:
                 worth = partial(setup.aggregator.aggregate, draws, aggregator_rng)
-                totals[name][start : start + M] = _accuracies(setup, worth, M)
+                accuracies = _accuracies(setup, worth, M)
+                totals[name][start : start + M] = _with_pseudo_questions(accuracies, setup, seed, block)
                 continue
             for part in costs[name]:
                 total = partial(part.total, draws, parallelism=setup.parallelism)
@@ -195,6 +196,17 @@ def _accuracies(setup: Setup, compute: Callable[[], FloatArray], M: int) -> Floa
     if low < -1e-9 or high > 1 + 1e-9:
         raise MooInferError(f"{part_name(setup.aggregator)} must give accuracies in [0, 1], got {low:g} to {high:g}")
     return np.clip(values, 0.0, 1.0)
+
+
+def _with_pseudo_questions(accuracies: FloatArray, setup: Setup, seed: int, block: int) -> FloatArray:
+    """Let some of the trials (M, n) be about a pseudo-question, at which all is wrong or right; see `QuestionDraws`."""
+    low, high = setup.queries.pseudo
+    if low or high:
+        # Of a stream of its own: the same trials of all models.
+        u = np.random.default_rng([seed, 4, block]).random(len(accuracies)) * (1 + low + high)
+        accuracies[u < low] = 0.0
+        accuracies[u > 1 + low] = 1.0
+    return accuracies
 
 
 def _at_each_k(setup: Setup, part: Part, compute: Callable[[], FloatArray], M: int) -> FloatArray:

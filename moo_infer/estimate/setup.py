@@ -17,9 +17,10 @@ from ..profiles import ModelProfile
 from ..quantities.by_samples import draw_samples
 from ..quantities.quantity import Query
 from ..quantities.queries import Note, Queries
+from ..quantities.samples import Samples
 from .calls import guarded
 
-__all__ = ["Notes", "Part", "Reweighted", "Setup", "part_name"]
+__all__ = ["Notes", "Part", "Redrawn", "Setup", "part_name"]
 
 Part = AccuracyAggregator | CostModel
 
@@ -155,9 +156,16 @@ class Setup:
         """Return the setup with other numbers in its profile, by path; see `ModelProfile.with_values`."""
         return replace(self, profile=self.profile.with_values(values)) if values else self
 
-    def with_weights(self, weights: FloatArray) -> "Setup":
-        """Return the setup with other shares (Q,) of the questions of its log."""
-        return replace(self, profile=self.profile.with_inference(Reweighted(self.profile.inference, weights)))
+    def with_weights(self, weights: FloatArray, pseudo: tuple[float, float] = (0.0, 0.0)) -> "Setup":
+        """Return the setup with other shares of the questions of its log; arguments as in `Queries.reweighted`."""
+        return self._with_queries(self.queries.reweighted(weights, pseudo))
+
+    def with_samples(self, samples: Samples) -> "Setup":
+        """Return the setup with other samples of the same questions of its log."""
+        return self._with_queries(Queries.of_samples(samples))
+
+    def _with_queries(self, queries: Queries) -> "Setup":
+        return replace(self, profile=self.profile.with_inference(Redrawn(self.profile.inference, queries)))
 
 
 def part_name(part: Part) -> str:
@@ -173,22 +181,22 @@ def _mask(given: object, k: IntArray, name: str) -> BoolArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Reweighted(InferenceModel):
-    """A model that draws from a log, whose questions have other shares: as in another log of as many questions.
+class Redrawn(InferenceModel):
+    """A model that draws from a log, whose questions or samples are drawn anew.
 
     Args:
         model: the model.
-        weights: (Q,), shares of its questions.
+        drawn: its questions, with other samples or weights.
     """
 
-    name = "reweighted"
+    name = "redrawn"
 
     model: InferenceModel
-    weights: FloatArray
+    drawn: Queries
 
     def queries(self) -> Queries:
-        """Return the questions with their weights."""
-        return self.model.queries().reweighted(self.weights)
+        """Return the questions as they were drawn."""
+        return self.drawn
 
     def notes(self) -> Sequence[Note]:
         """Return what the model has to say."""
@@ -196,6 +204,6 @@ class Reweighted(InferenceModel):
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw questions by their weights."""
-        samples = self.model.queries().samples
+        samples = self.drawn.samples
         assert samples is not None
-        return draw_samples(samples, self.weights, rng, M, K)
+        return draw_samples(samples, self.drawn.weights, rng, M, K)

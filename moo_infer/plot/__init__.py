@@ -1,7 +1,7 @@
 """Pictures of a report, made with matplotlib: the only importer of it.
 
-Every function takes a `Report` and returns a `matplotlib.figure.Figure` of its own: no pyplot, no backend, no settings
-are touched. `save` writes all pictures of a report into a folder.
+Every function takes a `Report` (`log_curves` the summary of a log) and returns a `matplotlib.figure.Figure` of its own:
+no pyplot, no backend, no settings are touched. `save` writes all pictures of a report into a folder.
 
 >>> from moo_infer import Pipeline
 >>> from moo_infer.plot import curve
@@ -12,8 +12,9 @@ are touched. `save` writes all pictures of a report into a folder.
 
 from .curves import curve, page
 from .files import FORMATS, save, write
+from .log_curves import log_curves
 from .maps import decisions
 from .pools import front, stability
 from .spaces import space
 
-__all__ = ["FORMATS", "curve", "decisions", "front", "page", "save", "space", "stability", "write"]
+__all__ = ["FORMATS", "curve", "decisions", "front", "log_curves", "page", "save", "space", "stability", "write"]

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
+from .samples import Samples
 
-__all__ = ["DIFFERENCE", "FEW", "SHARE", "QuestionDraws", "question_weights"]
+__all__ = ["DIFFERENCE", "FEW", "SHARE", "QuestionDraws", "question_weights", "resampled"]
 
 FEW = 20  # questions; with fewer the intervals of tokens, seconds and money are too narrow
 # One pseudo-question is all wrong, one all right, each with the weight of half a question: Jeffreys' prior of a share.
@@ -53,26 +54,43 @@ class QuestionDraws:
     def _raw(self) -> FloatArray:
         return _exponentials(self.questions, self.B, self.seed)
 
-    def pseudo(self, weight: float = SHARE) -> FloatArray:
-        """Return weights (B, 2) of two pseudo-questions, where those of the log have the weight 1 together.
+    @cached_property
+    def pseudo(self) -> FloatArray:
+        """(B, 2) weights of what is all wrong and all right, where the questions of the log together weigh 1."""
+        return self._pseudo(SHARE)
 
-        Args:
-            weight: of each, in questions: ``SHARE``, the first being all wrong and the second all right, or
-                ``DIFFERENCE``, the first being -1 and the second +1.
-        """
+    @cached_property
+    def pseudo_differences(self) -> FloatArray:
+        """(B, 2) likewise, of differences of -1 and of +1."""
+        return self._pseudo(DIFFERENCE)
+
+    def _pseudo(self, weight: float) -> FloatArray:
         names = (f"\0low\0{weight}", f"\0high\0{weight}")  # no question is called so
         drawn = np.stack([_stream(name, self.seed).standard_gamma(weight, self.B) for name in names])
         return np.ascontiguousarray((drawn / self._raw.sum(axis=0)).T)
 
     def shares(self, means: FloatArray) -> FloatArray:
         """Return draws (B, m) of the mean over questions of shares of right answers (Q, m)."""
-        low, high = self.pseudo().T[:, :, None]
+        low, high = self.pseudo.T[:, :, None]
         return np.asarray((self.weights @ means + high) / (1.0 + low + high))
 
     def differences(self, means: FloatArray) -> FloatArray:
         """Return draws (B, m) of the mean over questions of differences of such shares (Q, m), in [-1, 1]."""
-        low, high = self.pseudo(DIFFERENCE).T[:, :, None]
+        low, high = self.pseudo_differences.T[:, :, None]
         return np.asarray((self.weights @ means + high - low) / (1.0 + low + high))
+
+
+def resampled(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Draw as many samples of each question with replacement: what another run of the same questions might give.
+
+    >>> log = Samples("mine", ["a", "b"], np.array([0, 0, 1]), np.array([1.0, 0.0, 1.0]))
+    >>> resampled(log, np.random.default_rng(0)).n
+    array([2, 1])
+    """
+    first = (np.cumsum(samples.n) - samples.n)[samples.question]
+    chosen = first + (rng.random(len(samples)) * samples.n[samples.question]).astype(np.int64)
+    columns = {name: column[chosen] for name, column in samples.columns.items()}
+    return Samples(samples.model, samples.questions, samples.question, samples.correct[chosen], columns)
 
 
 def question_weights(questions: Sequence[str], B: int, seed: int) -> FloatArray:

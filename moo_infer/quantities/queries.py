@@ -92,6 +92,7 @@ class Queries:
         self.laws: Mapping[str, Law] = {name: law for name, law in known.items() if name not in differing}
         self.axes: tuple[Axis, ...] = ()
         self.samples: Samples | None = None
+        self.pseudo = (0.0, 0.0)
         self.weights: FloatArray = np.ones(1)
         if weights is not None:
             shares = np.asarray(weights, dtype=np.float64)
@@ -151,10 +152,17 @@ class Queries:
         """Whether queries differ at all."""
         return self.samples is not None or bool(self.axes)
 
-    def reweighted(self, weights: FloatArray, /) -> "Queries":
-        """Return the questions of a log with other shares (Q,)."""
+    def reweighted(self, weights: FloatArray, pseudo: tuple[float, float] = (0.0, 0.0), /) -> "Queries":
+        """Return the questions of a log with other shares (Q,).
+
+        Args:
+            weights: (Q,), >= 0, with the sum 1.
+            pseudo: weights of two pseudo-questions beside these, all wrong and all right; see `QuestionDraws`.
+        """
         assert self.samples is not None
-        return Queries.of_samples(self.samples, weights)
+        queries = Queries.of_samples(self.samples, weights)
+        queries.pseudo = (0.0, 0.0) if self.samples.graded else pseudo  # a grade is no share of right answers
+        return queries
 
     def law(self, column: str, /) -> Law | None:
         """Return the law of a column in which all queries are alike; None where they differ, or it is not known."""

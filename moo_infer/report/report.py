@@ -24,6 +24,7 @@ from .wording import notebook, notes
 if TYPE_CHECKING:
     import polars
 
+    from ..estimate.exact import Questions
     from ..estimate.monte_carlo import Estimator
 
 __all__ = ["Report"]
@@ -39,6 +40,7 @@ class Report:
         estimator: what filled the table.
         headline: the selector whose pooled choice opens the text.
         selectors: who chose.
+        questions: of logs, had they been made again: ``other`` ones, or the ``same``.
         redraw: gives tables for B draws of uncertain parameters and a seed, or None where no parameter is uncertain.
         stable: how sure the choices are, or None where that was not asked for.
         profiles: the models, as they were given.
@@ -58,6 +60,7 @@ class Report:
     headline: str
     selectors: tuple[Selector, ...] = field(default=(), repr=False)
     redraw: Callable[[int, int], Iterator[Candidates]] | None = field(default=None, repr=False)
+    questions: "Questions" = "other"
     stable: Stability | None = field(default=None, repr=False)
     profiles: tuple[ModelProfile, ...] = field(default=(), repr=False)
     aggregators: tuple[AccuracyAggregator, ...] = field(default=(), repr=False)
@@ -136,7 +139,8 @@ class Report:
                     progress(done, B, "how sure")
                 yield self._chosen(table)
 
-        return tally(choices(), self.candidates, chosen)
+        met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
+        return tally(choices(), self.candidates, chosen, met)
 
     def with_stability(
         self,

@@ -76,8 +76,15 @@ def headline(report: "Report", outcome: Outcome) -> str:
     return (
         f"{scenario.name}: use {choice.model} with k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
         f"{at_a_time}: {figures} on average"
-        f" (the {report.headline} choice{among}){beyond and f'; {beyond}'}.{doubts}"
+        f" (the {report.headline} choice{among}){beyond and f'; {beyond}'}.{doubts}{_risk(report, choice)}"
     )
+
+
+def _risk(report: "Report", choice: Choice) -> str:
+    """Say how likely the choice breaks a limit, where draws tell."""
+    risk = report.stable.broken.get(choice.key, 0.0) if report.stable else 0.0
+    percent = f"{100 * risk:.0f}" if risk >= 0.01 else "less than 1"
+    return f" In {percent} % of the draws a choice so made breaks a limit on the given values." if risk else ""
 
 
 def notes(report: "Report") -> list[str]:
@@ -94,7 +101,10 @@ def notes(report: "Report") -> list[str]:
             "parameters": "what is uncertain in the profiles" if _logs(report) else "the uncertain parameters",
             "simulation": "the simulated trials (bootstrap)",
         }
-        found.append(f"Behind k: share of {report.stable.draws} draws of {what[report.stable.source]} that agree.")
+        again = " (the same questions again)" * (_logs(report) and report.questions == "same")
+        found.append(
+            f"Behind k: share of {report.stable.draws} draws of {what[report.stable.source]}{again} that agree."
+        )
     if report.confidence is not None:
         drawn = "what is uncertain in the profiles" if _logs(report) else "the parameters"
         found.append(f"Feasible: where the limits hold in {100 * report.confidence:g} % of the draws of {drawn}.")

@@ -14,7 +14,7 @@ from ..estimate.monte_carlo import simulate
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
-from ..quantities.bootstrap import question_weights
+from ..quantities.bootstrap import QuestionDraws
 from .contract import fields_of
 from .models import skipped_without_columns
 
@@ -84,10 +84,13 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
     with skipped_without_columns():
         Exact().estimate(profile, aggregator, K, 2)
     values, questions = profile.draw(3, 0), model.queries().questions
-    weights = question_weights(questions, 3, 0) if len(questions) > 1 else None
+    drawn_questions = QuestionDraws(questions, 3, 0) if len(questions) > 1 else None
     for b, together in enumerate(Exact().redraw(Setup(profile, aggregator, K, 2), 3, 0)):
         drawn = Setup(profile.with_values({p: float(v[b]) for p, v in values.items()}), aggregator, together.k, 2)
-        alone = Exact().moments(drawn if weights is None else drawn.with_weights(weights[b]))
+        if drawn_questions is not None:
+            low, high = drawn_questions.pseudo[b].tolist()
+            drawn = drawn.with_weights(drawn_questions.weights[b], (low, high))
+        alone = Exact().moments(drawn)
         for name, column in together.columns.items():
             one = Column(alone[name])
             # A law that is normal in one draw may not be so in all, so less may be exact of three.

@@ -24,8 +24,10 @@ from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.preferences import CheapestWithin
 from moo_infer.estimate.mixture import between_questions
+from moo_infer.estimate.monte_carlo import simulate
 from moo_infer.estimate.setup import Setup
 from moo_infer.quantities.bootstrap import question_weights
+from moo_infer.quantities.within import pass_variance
 
 K = np.array([1, 3, 6])
 ANY = Scenario("any")
@@ -237,3 +239,26 @@ def test_the_details_show_the_errors_that_are_known():
     assert "mc: Monte Carlo error of the mean" in text.replace("\n", " ")
     text = Pipeline().run("gpt-5", "essay-feedback").to_text(details=True)
     assert "se: " not in text
+
+
+def test_draws_of_the_same_questions_keep_what_the_log_says_on_average_and_spread_as_its_samples_do():
+    samples = log()
+    setup = Setup(profile(samples), Coverage(), K, 1)
+    given = Exact().moments(setup)["accuracy"].mean
+    drawn = np.stack([c.columns["accuracy"].mean for c in Exact().redraw(setup, 400, 0, "same")])
+    assert drawn.mean(axis=0) == pytest.approx(given, abs=2e-3)  # moved to it, but for what is cut off at 0 and 1
+    within = pass_variance(samples.n, samples.right, [1])[:, 0].sum() / len(samples.questions) ** 2
+    assert drawn[:, 0].std() == pytest.approx(np.sqrt(within), rel=0.2)
+    other = np.stack([c.columns["accuracy"].mean for c in Exact().redraw(setup, 400, 0)])
+    assert drawn[:, 0].std() < other[:, 0].std()
+
+
+def test_simulated_accuracies_of_a_draw_hold_its_pseudo_questions():
+    samples = log()
+    setup = Setup(profile(samples), Coverage(), K, 1).with_weights(
+        np.full(len(samples.questions), 1 / len(samples.questions)), (0.1, 0.3)
+    )
+    exact = Exact().moments(setup)["accuracy"]
+    simulated = simulate(setup, 20_000, 1, ["accuracy"])["accuracy"]
+    assert simulated.mean(axis=0) == pytest.approx(exact.mean, abs=0.012)
+    assert simulated.std(axis=0) == pytest.approx(exact.std, rel=0.05)
