@@ -30,6 +30,7 @@ def log_curves(summary: "LogSummary") -> Figure:
     Args:
         summary: what `moo_infer.calibrate.summarise` says of a model.
 
+    >>> import numpy as np
     >>> from moo_infer.calibrate import summarise
     >>> from moo_infer.quantities.samples import Samples
     >>> log = Samples("mine", ["a", "b"], np.repeat([0, 1], 4), np.array([1.0, 0, 1, 1, 0, 0, 1, 0]))

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import BoolArray, FloatArray
 from .hours import ByLength
 
 __all__ = [
@@ -17,8 +17,6 @@ __all__ = [
     *("Entry", "Names", "PriceList", "Unpriced", "checksum", "same_name", "served"),
 ]
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
 
 USD = (INPUT, OUTPUT, CACHED, WRITE) = (
     *("usd_per_input_token", "usd_per_output_token"),
