@@ -45,7 +45,8 @@ class InferenceModel(ABC):
     """One stochastic inference: tokens in, tokens out, accuracy (paper, eqs 1-2).
 
     **Subclassing.** Give `sample`. Redefine `queries` where the laws of the columns are known, which makes moments
-    exact: given the query, they promise that inferences are independent, and so are the columns.
+    exact: given the query, they promise that inferences are independent, and so are the columns. Then
+    ``return self.queries().draw(rng, M, K)`` is all of `sample`.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
