@@ -1,5 +1,6 @@
 """Every code block of README and docs, and every script in examples, runs."""
 
+import importlib
 import inspect
 import io
 import json
@@ -49,6 +50,7 @@ def folder(tmp_path, monkeypatch):
                 (tmp_path / named[1]).write_text(text)
     (tmp_path / "examples").symlink_to(ROOT / "examples")  # logs that commands of the pages read
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # where Python, started in a folder, looks first
     return tmp_path
 
 
@@ -134,6 +136,17 @@ def test_the_guide_has_every_hook_and_method_with_its_signature(kind, hook):
     written = re.sub(r"numpy\.ndarray\[.*\]\]", "FloatArray", written)
     assert f"`{method}{written}`" in section
     assert re.search(rf"```python\n.*?@hookimpl\ndef {hook}\(\)", section, re.DOTALL)
+
+
+@pytest.mark.parametrize("module", ["moo_infer", "moo_infer.testing", "moo_infer.quantities.subsets"])
+def test_the_list_of_what_is_public_is_complete(module):
+    """Every public name stands in a table of its module, once, and no other name does."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    section = page.split(f"## `{module}`\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    assert sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell)) == sorted(
+        importlib.import_module(module).__all__
+    )
 
 
 def test_eleven_lines_of_toml_make_a_package(folder):
