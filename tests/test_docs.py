@@ -149,6 +149,37 @@ def test_the_list_of_what_is_public_is_complete(module):
     )
 
 
+GUIDE = """
+from coin import Coin
+from documents import Documents
+from judged import Judged
+from settled import Settled
+from water import Water
+
+from moo_infer.testing import AggregatorContract, CostModelContract, InferenceModelContract, SelectorContract
+
+class TestModels(InferenceModelContract):
+    instances = (Coin(800, 400, 0.7), Documents(0.3, 4000.0, 0.8))
+
+class TestWater(CostModelContract):
+    instances = (Water(0.01),)
+
+class TestJudged(AggregatorContract):
+    instances = (Judged(), Judged(0.0))
+
+class TestSettled(SelectorContract):
+    instances = (Settled(), Settled(0.02))
+"""
+
+
+def test_the_parts_of_the_guide_keep_their_contracts(folder):
+    """Those that it does not test itself."""
+    (folder / "test_guide.py").write_text(GUIDE)
+    command = [sys.executable, "-m", "pytest", "-q", "test_guide.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_eleven_lines_of_toml_make_a_package(folder):
     """Built and unpacked where Python looks for packages, the plugin of the guide is found."""
     (toml,) = [text for kind, text in BLOCK.findall(PLUGINS) if kind == "toml"]
