@@ -45,7 +45,8 @@ class InferenceModel(ABC):
     """One stochastic inference: tokens in, tokens out, accuracy (paper, eqs 1-2).
 
     **Subclassing.** Give `sample`. Redefine `queries` where the laws of the columns are known, which makes moments
-    exact: given the query, they promise that inferences are independent, and so are the columns.
+    exact: given the query, they promise that inferences are independent, and so are the columns. Then
+    ``return self.queries().draw(rng, M, K)`` is all of `sample`.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -81,12 +82,11 @@ class InferenceModel(ABC):
 class CostModel(ABC):
     """What k inferences consume of one objective: money, seconds, joules, ... (paper, eqs 4-6).
 
-    Cost models of the same objective in one profile add up; those of money and seconds share the objectives COST and
-    LATENCY of `moo_infer.builtin.costs`.
+    Cost models of the same objective in one profile add up; those of money, seconds and joules share the objectives
+    COST, LATENCY and ENERGY of `moo_infer`.
 
     **Subclassing.** Give `objective` and `total`. Redefine `exact` where mean, std or quantiles follow from the
-    quantities of the
-    query: of a law, or of the samples of a question.
+    quantities of the query: of a law, or of the samples of a question.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -158,7 +158,8 @@ class Selector(ABC):
     """A rule that picks one row of a table of feasible candidates (paper, eqs 9-19).
 
     **Subclassing.** Give `select`. Losses (`candidates.losses`, 0 = ideal, less is better) treat every objective alike;
-    `candidates.front` holds the row numbers of the Pareto front. Of equal rows take the first.
+    `candidates.front` holds the row numbers of the Pareto front. Of equal rows take the first. Rows are ordered by k; a
+    pool holds several `candidates.curves`, and need not have every objective.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)

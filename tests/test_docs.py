@@ -1,5 +1,6 @@
 """Every code block of README and docs, and every script in examples, runs."""
 
+import importlib
 import inspect
 import io
 import json
@@ -49,6 +50,7 @@ def folder(tmp_path, monkeypatch):
                 (tmp_path / named[1]).write_text(text)
     (tmp_path / "examples").symlink_to(ROOT / "examples")  # logs that commands of the pages read
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # where Python, started in a folder, looks first
     return tmp_path
 
 
@@ -134,6 +136,48 @@ def test_the_guide_has_every_hook_and_method_with_its_signature(kind, hook):
     written = re.sub(r"numpy\.ndarray\[.*\]\]", "FloatArray", written)
     assert f"`{method}{written}`" in section
     assert re.search(rf"```python\n.*?@hookimpl\ndef {hook}\(\)", section, re.DOTALL)
+
+
+@pytest.mark.parametrize("module", ["moo_infer", "moo_infer.testing", "moo_infer.quantities.subsets"])
+def test_the_list_of_what_is_public_is_complete(module):
+    """Every public name stands in a table of its module, once, and no other name does."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    section = page.split(f"## `{module}`\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    assert sorted(name for cell in cells for name in re.findall(r"`(\w+)`", cell)) == sorted(
+        importlib.import_module(module).__all__
+    )
+
+
+GUIDE = """
+from coin import Coin
+from documents import Documents
+from judged import Judged
+from settled import Settled
+from water import Water
+
+from moo_infer.testing import AggregatorContract, CostModelContract, InferenceModelContract, SelectorContract
+
+class TestModels(InferenceModelContract):
+    instances = (Coin(800, 400, 0.7), Documents(0.3, 4000.0, 0.8))
+
+class TestWater(CostModelContract):
+    instances = (Water(0.01),)
+
+class TestJudged(AggregatorContract):
+    instances = (Judged(), Judged(0.0))
+
+class TestSettled(SelectorContract):
+    instances = (Settled(), Settled(0.02))
+"""
+
+
+def test_the_parts_of_the_guide_keep_their_contracts(folder):
+    """Those that it does not test itself."""
+    (folder / "test_guide.py").write_text(GUIDE)
+    command = [sys.executable, "-m", "pytest", "-q", "test_guide.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_eleven_lines_of_toml_make_a_package(folder):

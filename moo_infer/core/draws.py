@@ -27,11 +27,11 @@ class Draws(Mapping[str, Array]):
         accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
             where they are right or wrong. Never a question's solve probability repeated K times.
         columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
-            ``score``, ``cached_input_tokens`` and ``cache_write_tokens`` (of `tokens_in`, those read from a cache and
-            those written to one), ``latency_s``, ``cost_usd``,
-            ``energy_j``, ``question`` (which one of a log a trial is about). Estimators add ``noise``, uniform in
-            [0, 1), for parts whose totals depend on more than the model knows; a model must not bring it. The three
-            above may stand here too; where both are given, the argument counts. Afterwards `columns` holds all of them.
+            ``score`` (-inf where one is missing), ``cached_input_tokens`` and ``cache_write_tokens`` (of `tokens_in`,
+            those read from a cache and those written to one), ``latency_s``, ``cost_usd``, ``energy_j``, ``question``
+            (which one of a log a trial is about). Estimators add ``noise``, uniform in [0, 1), for parts whose totals
+            depend on more than the model knows; a model must not bring it. The three above may stand here too; where
+            both are given, the argument counts. Afterwards `columns` holds all of them.
 
     Raises:
         MooInferError: where the arrays are not all (M, K), or there is no accuracy.

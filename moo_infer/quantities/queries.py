@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import BoolArray, FloatArray
+from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
 from .by_law import LawQuery
-from .by_samples import SampleQuery
+from .by_samples import SampleQuery, draw_samples
 from .laws import Law
 from .quantity import Query
 from .samples import Samples
@@ -19,6 +20,7 @@ from .samples import Samples
 __all__ = ["Axis", "Doubt", "Note", "Queries", "law_rows"]
 
 MOST_NODES = 2**14  # of axes together: prices that jump over prompts, and cut outputs, take 6,048
+TINY = 2.0**-54  # in place of a uniform number 0 (numpy's are multiples of 2**-53), where a quantile may be infinite
 
 
 class Doubt(str):
@@ -167,6 +169,36 @@ class Queries:
     def law(self, column: str, /) -> Law | None:
         """Return the law of a column in which all queries are alike; None where they differ, or it is not known."""
         return self.laws.get(column)
+
+    def draw(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        """Draw M trials of K inferences from the laws: what `InferenceModel.sample` of a model with `queries` returns.
+
+        Each trial is about one query, taken by its weight; given the query, every inference takes each column from its
+        law, independently. Of a log, the samples of a question are drawn without replacement. Queries that stand for a
+        continuous law by a quadrature are drawn as its nodes: means and standard deviations are right, but quantiles
+        are coarse.
+
+        Raises:
+            MooInferError: where there is no law of the accuracy, or K is above the samples of a question of a log.
+
+        >>> from moo_infer import Bernoulli, Lognormal
+        >>> queries = Queries([0.5, 0.5], accuracy=Bernoulli(np.array([[1.0], [0.0]])), tokens_out=Lognormal(90.0, 0.0))
+        >>> draws = queries.draw(np.random.default_rng(1), 3, 2)
+        >>> draws
+        <Draws of (M, K) = (3, 2): tokens_out, accuracy>
+        >>> draws.accuracy
+        array([[0., 0.],
+               [0., 0.],
+               [1., 1.]])
+        """
+        if self.samples is not None:
+            return draw_samples(self.samples, self.weights, rng, M, K)
+        laws = dict(self.laws)
+        for axis in self.axes:
+            which = rng.choice(len(axis.weights), M, p=axis.weights / axis.weights.sum())
+            laws |= {name: law_rows(law, which) for name, law in axis.laws.items()}
+        columns = {name: law.quantile(np.maximum(rng.random((M, K)), TINY)) for name, law in laws.items()}
+        return Draws(columns=columns)
 
     @property
     def query(self) -> Query:

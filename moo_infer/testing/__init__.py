@@ -11,12 +11,12 @@ One part may come from the fixture of its kind instead (`selector`, `aggregator`
 test asks that every parameter with a default is set to something else in one of the instances.
 
 Aggregators and cost models are asked **as the product asks them**, through the estimators: on queries that are all
-alike, on lengths and difficulties that differ, and on a log (`MODELS`), at their parameters and at three draws of them.
-Where a part needs a column that a model does not bring, the test is skipped. Give the fixture `model` where yours needs
-others.
+alike, on lengths and difficulties that differ, on a log and on one with gaps (`MODELS`), at their parameters and at
+three draws of them. Where a part needs a column that a model does not bring, the test is skipped. Give the fixture
+`model` where yours needs others.
 
 What a part does not promise is switched off with a class attribute (`scale_invariant`, `ignores_dominated`,
-`efficient`, `monotone`, `nested`).
+`efficient`, `monotone`, `nested`, `abstaining`, `recognising`, `truncating`).
 """
 
 from .aggregators import AggregatorContract

@@ -1,20 +1,26 @@
 """The contract of aggregators."""
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
+from ..core.arrays import Array, FloatArray
+from ..core.draws import Draws
 from ..core.objectives import ACCURACY
 from ..core.parts import check
 from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
-from .agreement import assert_agreement, assert_redraws
+from .agreement import CLOSE, assert_agreement, assert_redraws
 from .contract import Contract, check_part
 from .models import (
     MODELS,
     aggregator_rng,
+    assert_some_model,
     draws_of,
     first_inferences,
-    global_randomness,
+    no_global_randomness,
     sampled,
     skipped_without_columns,
     unchanged,
@@ -22,16 +28,53 @@ from .models import (
 
 __all__ = ["AggregatorContract"]
 
+GAPS = {("answer", "score"): "an answer (-1) and without a score (-inf)", ("answer",): "an answer (-1)"}
+UNLESS = "If that is meant, set abstaining = False in the contract"
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class RecordedDraws(Draws):
+    """Draws that remember which columns were read."""
+
+    read: set[str]
+
+    @classmethod
+    def of(cls, draws: Draws, /) -> "RecordedDraws":
+        """Return the same draws, of which nothing was read."""
+        recorded = cls(columns=draws)
+        object.__setattr__(recorded, "read", set())
+        return recorded
+
+    def __getitem__(self, column: str) -> Array:
+        self.read.add(column)
+        return super().__getitem__(column)
+
+
+def _with_another(draws: Draws, **values: float) -> Draws:
+    """Return draws with one more inference in each trial: the first once more, but for some values."""
+    columns = {}
+    for name, column in draws.columns.items():
+        last = np.full_like(column[:, :1], values[name]) if name in values else column[:, :1]
+        columns[name] = np.concatenate([column, last], axis=1)
+    return Draws(columns=columns)
+
+
+def _error(change: FloatArray) -> float:
+    """How far the mean of a change that is 0 may be from 0."""
+    return CLOSE * float(change.std()) / math.sqrt(len(change)) + 1e-9
+
 
 class AggregatorContract(Contract):
     """What every accuracy aggregator keeps.
 
     Attributes:
         nested: what the first k inferences are worth does not depend on later ones (nor on how many there are).
+        abstaining: one that reads answers or scores takes a blank answer for none, and a missing score for unknown.
     """
 
     fixture = "aggregator"
     nested = True
+    abstaining = True
 
     @pytest.fixture
     def aggregator(self) -> AccuracyAggregator:
@@ -44,10 +87,16 @@ class AggregatorContract(Contract):
         model: InferenceModel = request.param
         return model
 
+    def test_some_model_brings_what_it_needs(self, aggregator: AccuracyAggregator) -> None:
+        """Of the models on which it is tried, not all are skipped."""
+        if next(cls for cls in type(self).__mro__ if "model" in vars(cls)) is not AggregatorContract:
+            pytest.skip("the fixture 'model' gives others")
+        assert_some_model(lambda draws: aggregator.aggregate(draws, aggregator_rng(draws, 0)))
+
     def test_accuracies_are_shares(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """(M, K), in [0, 1], also where all inferences are equal, right or wrong."""
         for draws in draws_of(model):
-            with skipped_without_columns():
+            with skipped_without_columns(model):
                 accuracy = np.asarray(aggregator.aggregate(draws, aggregator_rng(draws, 0)))
             assert accuracy.shape == draws.accuracy.shape, "an accuracy for each of the first k, in every trial: (M, K)"
             low, high = accuracy.min(), accuracy.max()
@@ -61,17 +110,15 @@ class AggregatorContract(Contract):
     def test_leaves_the_draws_alone(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """The draws are shared by all parts."""
         for draws in draws_of(model):
-            with unchanged(draws), skipped_without_columns():
+            with unchanged(draws), skipped_without_columns(model):
                 aggregator.aggregate(draws, aggregator_rng(draws, 0))
 
     def test_is_reproducible_from_a_generator(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """The same generator gives the same answer, and no other randomness is used."""
-        before = global_randomness()
         draws = sampled(model, 0, 4, 8)
-        with skipped_without_columns():
+        with no_global_randomness(), skipped_without_columns(model):
             first, second = (aggregator.aggregate(draws, aggregator_rng(draws, 3)) for _ in range(2))
-        np.testing.assert_array_equal(first, second)
-        assert global_randomness() == before
+        np.testing.assert_array_equal(first, second, err_msg="the same generator must give the same accuracies")
 
     def test_an_accuracy_knows_nothing_of_later_inferences(
         self, aggregator: AccuracyAggregator, model: InferenceModel
@@ -80,12 +127,45 @@ class AggregatorContract(Contract):
         if not self.nested:
             pytest.skip("nested is not promised")
         draws = sampled(model, 0, 100, 8)
-        with skipped_without_columns():
+        with skipped_without_columns(model):
             whole = aggregator.aggregate(draws, aggregator_rng(draws, 3))
         for k in (1, 3, 8):
             first = aggregator.aggregate(first_inferences(draws, k), aggregator_rng(draws, 3))
             hint = "column k-1 belongs to the first k; random numbers for each inference: rng.random((M, K))"
             np.testing.assert_allclose(first, whole[:, :k], rtol=1e-12, err_msg=hint)
+
+    def test_a_blank_answer_and_a_missing_score_give_no_vote(
+        self, aggregator: AccuracyAggregator, model: InferenceModel
+    ) -> None:
+        """Where answers or scores are read: -1 is no answer, and -inf an unknown score, not a very low one."""
+        if not self.abstaining:
+            pytest.skip("abstaining is not promised")
+        for k in (1, 4):
+            draws = RecordedDraws.of(sampled(model, 0, 1000, k))
+            with skipped_without_columns(model):
+                aggregator.aggregate(draws, aggregator_rng(draws, 3))
+            if not draws.read & {"answer", "score"}:
+                pytest.skip("reads neither answers nor scores")
+            blanks: list[dict[str, float]] = [{"answer": -1, "score": -np.inf}, {"answer": -1}]
+            for blank in blanks if "answer" in draws.read else blanks[:1]:
+                more = _with_another(draws, accuracy=1.0, **blank)
+                worth = np.asarray(aggregator.aggregate(more, aggregator_rng(more, 3)))
+                assert abs((change := worth[:, -1] - worth[:, -2]).mean()) <= _error(change), (
+                    f"an inference without {GAPS[tuple(blank)]} gives no vote, and is worth nothing where it is alone, "
+                    f"however it was judged; here the accuracy of {k} goes from {worth[:, -2].mean():.4g} to "
+                    f"{worth[:, -1].mean():.4g} with one more of them. {UNLESS}"
+                )
+            if "score" not in draws.read or "score" not in draws:
+                continue
+            more = _with_another(draws, score=-np.inf)  # the first once more, but for its score
+            worth = np.asarray(aggregator.aggregate(more, aggregator_rng(more, 3)))
+            for judged, sign in ((1.0, 1), (0.0, -1)):  # a right answer brings no less for it, a wrong one no more
+                favour = sign * (worth[:, -1] - worth[:, -2])[draws.accuracy[:, 0] == judged]
+                assert not len(favour) or favour.mean() >= -_error(favour), (
+                    "a missing score is -inf, which means unknown, not very low; here one more inference with an "
+                    "answer that is there already, but without a score, takes from that answer "
+                    f"{-favour.mean():.4g} of its chance among {k + 1}: leave it out of what is added up. {UNLESS}"
+                )
 
     def test_costs_are_cost_models(self, aggregator: AccuracyAggregator) -> None:
         """What aggregating spends is counted like everything else."""

@@ -54,7 +54,8 @@ def check_part(part: Any) -> None:
     if dataclasses.is_dataclass(part):
         parameters = next(vars(cls)[DATACLASS] for cls in inspect.getmro(type(part)) if DATACLASS in vars(cls))
         assert parameters.frozen, "write @dataclass(frozen=True)"
-        assert dataclasses.replace(part) == part  # type: ignore[type-var]  # a part is no class
+        copied = dataclasses.replace(part)  # type: ignore[type-var]  # a part is no class
+        assert copied == part, "a part made of the same parameters must be equal: keep nothing else in it"
 
 
 def _is_default(part: Any, field: "dataclasses.Field[Any]") -> bool:

@@ -8,9 +8,14 @@ from ..estimate.mixture import mixed
 from ..interfaces import InferenceModel
 from .agreement import CLOSE, TRIALS, assert_close
 from .contract import Contract, check_part
-from .models import SHAPES, global_randomness, sampled
+from .models import SHAPES, no_global_randomness, sampled
 
 __all__ = ["InferenceModelContract"]
+
+KNOWN = (  # columns of which no number is negative
+    *("tokens_in", "tokens_out", "accuracy", "cached_input_tokens", "cache_write_tokens"),
+    *("latency_s", "cost_usd", "energy_j", "question"),
+)
 
 
 class InferenceModelContract(Contract):
@@ -33,24 +38,31 @@ class InferenceModelContract(Contract):
         check_part(model)
 
     def test_draws_what_was_asked_for(self, model: InferenceModel) -> None:
-        """(M, K) everywhere, tokens finite and not negative, accuracy in [0, 1]."""
+        """(M, K) everywhere, finite and not negative but for scores and answers, accuracy in [0, 1]."""
         for M, K in SHAPES:
             draws = model.sample(np.random.default_rng(0), M, K)
-            assert isinstance(draws, Draws)
-            assert draws.accuracy.shape == (M, K)
+            assert isinstance(draws, Draws), f"sample must return Draws, got {type(draws).__name__}"
+            got = draws.accuracy.shape
+            assert got == (M, K), f"M trials of K inferences are arrays of (M, K) = {(M, K)}, got {got}"
             assert "noise" not in draws, "estimators draw the column noise, for every model"
-            for name in ("tokens_in", "tokens_out"):
-                assert np.isfinite(draws[name]).all()
-                assert (draws[name] >= 0).all()
-            assert ((draws.accuracy >= 0) & (draws.accuracy <= 1)).all()
+            assert draws.accuracy.max() <= 1, f"accuracies are in [0, 1], got {draws.accuracy.max():g}"
+            for name, column in draws.items():
+                if name == "score":
+                    assert not np.isnan(column).any(), "score: a missing one is -inf, got NaN"
+                elif name == "answer":
+                    assert column.dtype.kind in "iu", f"answer: whole numbers, got {column.dtype}"
+                    assert column.min() >= -1, f"answer: -1 is a blank, others are >= 0, got {column.min()}"
+                elif name in KNOWN:
+                    assert np.isfinite(column).all(), f"{name} must be finite"
+                    assert column.min() >= 0, f"{name} must be >= 0, got {column.min():g}"
 
     def test_is_reproducible_from_a_generator(self, model: InferenceModel) -> None:
         """The same generator gives the same draws, and no other randomness is used."""
-        before = global_randomness()
-        first, second = (model.sample(np.random.default_rng(7), 5, 6) for _ in range(2))
+        with no_global_randomness():
+            first, second = (model.sample(np.random.default_rng(7), 5, 6) for _ in range(2))
         for name in first:
-            np.testing.assert_array_equal(first[name], second[name])
-        assert global_randomness() == before
+            hint = f"the same generator must give the same {name}"
+            np.testing.assert_array_equal(first[name], second[name], err_msg=hint)
 
     def test_the_first_inferences_are_the_same_however_many_are_drawn(self, model: InferenceModel) -> None:
         """So that what is simulated at k = 4 does not depend on whether k = 1000 is asked for as well."""
@@ -68,24 +80,29 @@ class InferenceModelContract(Contract):
         """Where a law is named, its mean, standard deviation and quantiles are those of the draws."""
         draws = model.sample(np.random.default_rng(1), TRIALS, 2)
         for name, law in model.queries().laws.items():
+            assert name in draws, f"queries() has a law of {name}, and the draws have no such column"
             values = draws[name][:, 0]
             assert_close(law.mean, values, f"mean of {name}")
-            assert law.std == pytest.approx(values.std(), rel=0.1, abs=1e-12)
+            assert law.std == pytest.approx(values.std(), rel=0.1, abs=1e-12), f"std of {name}"
             for q in (0.1, 0.5, 0.9):
                 x = law.quantile(np.array([q]))
-                assert law.cdf(x)[0] >= q - 1e-9
-                assert np.mean(values <= x[0]) >= q - CLOSE * np.sqrt(q * (1 - q) / TRIALS)
+                assert law.cdf(x)[0] >= q - 1e-9, f"the law of {name} has less than {q} below its quantile {q}"
+                below = np.mean(values <= x[0])
+                assert below >= q - CLOSE * np.sqrt(q * (1 - q) / TRIALS), (
+                    f"{name}: the quantile {q} of the law is {x[0]:g}, and {below:.3f} of the draws lie below"
+                )
 
     def test_queries_agree_with_draws(self, model: InferenceModel) -> None:
         """Where queries differ: mean and standard deviation of one inference, and of the sum of two on one query."""
         draws = model.sample(np.random.default_rng(1), TRIALS, 2)
         for axis in model.queries().axes:
-            assert axis.weights.min() >= 0
-            assert axis.weights.sum() == pytest.approx(1)
+            assert axis.weights.min() >= 0, f"weights of queries are shares, >= 0, got {axis.weights.min():g}"
+            assert axis.weights.sum() == pytest.approx(1), f"weights of queries must have the sum 1, got {axis.weights}"
             for name, law in axis.laws.items():
+                assert name in draws, f"queries() has a law of {name}, and the draws have no such column"
                 mean, std = (np.broadcast_to(values, (len(axis.weights), 1)) for values in (law.mean, law.std))
                 for k in (1, 2):
                     values, exact = draws[name][:, :k].sum(axis=1), mixed(axis.weights, k * mean, np.sqrt(k) * std)
                     assert_close(float(exact.mean[0]), values, f"mean of {name}, sum of {k}")
-                    assert exact.std is not None
+                    assert exact.std is not None  # that of laws is known
                     assert exact.std[0] == pytest.approx(values.std(), rel=0.1, abs=1e-9), f"std of {name}, sum of {k}"

@@ -1,7 +1,7 @@
 """Inference models that parts are tried on, and draws of them."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,9 +21,11 @@ from ..quantities.samples import Samples
 __all__ = [
     "MODELS",
     "aggregator_rng",
+    "assert_some_model",
     "draws_of",
     "first_inferences",
-    "global_randomness",
+    "label",
+    "no_global_randomness",
     "sampled",
     "skipped_without_columns",
     "unchanged",
@@ -32,20 +34,36 @@ __all__ = [
 SHAPES = ((1, 1), (5, 1), (1, 2), (3, 3), (1, 6), (5, 6))  # of draws: (M, K)
 
 
-def _log() -> Samples:
-    """Five questions with 24 samples each and every column; answer 0 is the right one."""
-    rng = np.random.default_rng(0)
-    answer = np.concatenate([rng.choice(4, 24, p=[p, *np.full(3, (1 - p) / 3)]) for p in (0.9, 0.7, 0.5, 0.3, 0.05)])
+def _log(seed: int, solved: Sequence[float], samples: Sequence[int]) -> Samples:
+    """Questions that are solved so often, with so many samples and every column; answer 0 is the right one."""
+    rng = np.random.default_rng(seed)
+    Q, N = len(samples), sum(samples)
+    given = [rng.choice(4, n, p=[p, *np.full(3, (1 - p) / 3)]) for p, n in zip(solved, samples, strict=True)]
+    answer = np.concatenate(given)
     columns = {
         "answer": answer,
-        "score": rng.normal(size=120) + (answer == 0),
-        "input_tokens": np.repeat(rng.integers(50, 500, 5), 24),
-        "output_tokens": rng.integers(50, 500, 120),
-        "latency_s": rng.gamma(2.0, 3.0, 120),
-        "cost_usd": rng.gamma(2.0, 0.01, 120),
-        "energy_j": rng.gamma(2.0, 50.0, 120),
+        "score": rng.normal(size=N) + (answer == 0),
+        "input_tokens": np.repeat(rng.integers(50, 500, Q), samples),
+        "output_tokens": rng.integers(50, 500, N),
+        "latency_s": rng.gamma(2.0, 3.0, N),
+        "cost_usd": rng.gamma(2.0, 0.01, N),
+        "energy_j": rng.gamma(2.0, 50.0, N),
     }
-    return Samples("log", [f"q{i}" for i in range(5)], np.repeat(np.arange(5), 24), (answer == 0) * 1.0, columns)
+    question = np.repeat(np.arange(Q), samples)
+    return Samples("log", [f"q{i}" for i in range(Q)], question, (answer == 0) * 1.0, columns)
+
+
+def _log_with_gaps() -> Samples:
+    """A log as they are: some answers are blank (a few of these judged right), some scores missing, a sample failed."""
+    log = _log(1, (0.95, 0.7, 0.5, 0.4, 0.2, 0.05), (24, 18, 30, 20, 17, 22))  # at least 16, the largest k tried
+    lost = np.random.default_rng(2).random((2, len(log)))
+    correct = log.correct.copy()
+    correct[60] = np.nan  # of the question with 30
+    gaps = {
+        "answer": np.where(lost[0] < 0.15, -1, log["answer"]),
+        "score": np.where(lost[1] < 0.25, np.nan, log["score"] - 0.5),
+    }
+    return Samples(log.model, log.questions, log.question, correct, {**log.columns, **gaps})
 
 
 MODELS: Mapping[str, InferenceModel] = {
@@ -63,8 +81,14 @@ MODELS: Mapping[str, InferenceModel] = {
     "difficulty classes": DifficultyClasses(
         shares=(0.5, 0.3, 0.2), p=(0.9, 0.55, 0.1), tokens_in_mean=300, tokens_out_mean=90, tokens_out_cv_within=0.4
     ),
-    "a log": Empirical(_log()),
+    "a log": Empirical(_log(0, (0.9, 0.7, 0.5, 0.3, 0.05), (24,) * 5)),
+    "a log with gaps": Empirical(_log_with_gaps()),
 }
+
+
+def label(model: InferenceModel) -> str:
+    """What a model is called in reasons and messages."""
+    return next((name for name, known in MODELS.items() if known is model), f"{model!r:.100}")
 
 
 def first_inferences(draws: Draws, k: int) -> Draws:
@@ -98,19 +122,40 @@ def unchanged(draws: Draws) -> Iterator[None]:
     before = {name: column.copy() for name, column in draws.items()}
     yield
     for name, values in before.items():
-        np.testing.assert_array_equal(draws[name], values, err_msg=f"{name} was modified")
+        np.testing.assert_array_equal(
+            draws[name], values, err_msg=f"draws are shared by all parts: {name} was modified"
+        )
 
 
-def global_randomness() -> object:
-    """The state of NumPy's and Python's global generators, which no part may use."""
+@contextmanager
+def no_global_randomness() -> Iterator[None]:
+    """Assert that nobody uses NumPy's or Python's global generators meanwhile."""
+    before = _global_randomness()
+    yield
+    assert _global_randomness() == before, "all randomness comes from the generator given, not from a global one"
+
+
+def _global_randomness() -> object:
     state = np.random.get_state()  # noqa: NPY002  # looked at
     return [np.asarray(part).tolist() for part in state], random.getstate()
 
 
 @contextmanager
-def skipped_without_columns() -> Iterator[None]:
+def skipped_without_columns(model: InferenceModel) -> Iterator[None]:
     """Skip the test where a part needs what the model does not bring: to say so is the right answer."""
     try:
         yield
     except (MissingColumn, NothingPossible) as error:
-        pytest.skip(str(error))
+        pytest.skip(f"{label(model)}: {error}")
+
+
+def assert_some_model(ask: Callable[[Draws], object]) -> None:
+    """Assert that one of `MODELS` at least brings what a part needs."""
+    reasons = []
+    for name, model in MODELS.items():
+        try:
+            ask(sampled(model, 0, 3, 2))
+        except (MissingColumn, NothingPossible) as error:
+            reasons.append(f"{name}: {error}")
+    advice = "no test asks the part for a figure; give the fixture 'model' an inference model that brings what it needs"
+    assert len(reasons) < len(MODELS), f"{advice} ({'; '.join(reasons)})"

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.errors import NoSelection, SelectionWarning
+from ..core.errors import MooInferError, NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit
 from ..decide.candidates import Candidates
 from ..estimate.curves import Column, Curve
 from ..interfaces import Selector
 
-__all__ = ["answer_of", "tables"]
+__all__ = ["answer_of", "row_of", "tables"]
 
 
 def _bent(n: int) -> tuple[IntArray, FloatArray, FloatArray]:
@@ -83,3 +83,14 @@ def answer_of(selector: Selector, table: Candidates) -> int | str:
             return selector.select(table)
         except NoSelection as error:
             return str(error)
+        except MooInferError as error:
+            raise AssertionError(
+                f"select must answer with a row, or raise NoSelection, on {table!r}; got {type(error).__name__}: "
+                f"{error}. A table need not have the objectives that a selector reads: ask candidates.objectives"
+            ) from error
+
+
+def row_of(selector: Selector, table: Candidates) -> int | None:
+    """Return the row; None for any reason, as that may show figures in their units."""
+    answer = answer_of(selector, table)
+    return None if isinstance(answer, str) else answer
