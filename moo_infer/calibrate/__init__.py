@@ -6,7 +6,9 @@ from ..read.load_tests import LoadTest, read
 from ..read.log import Log, Source
 from ..read.logs import read_log
 from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
+from .compare import compare
 from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, LawChoice, forward_validated
+from .differences import Comparison
 from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .intervals import Interval
@@ -19,6 +21,7 @@ __all__ = [
     "COLUMNS",
     "BetaBinomial",
     "Calibration",
+    "Comparison",
     "CoverageLaw",
     "ExponentiatedPowerLaw",
     "Fit",
@@ -33,6 +36,7 @@ __all__ = [
     "Source",
     "by_hand",
     "calibrated",
+    "compare",
     "find_prices",
     "fit_batch",
     "fit_beta",

@@ -13,6 +13,7 @@ import typer
 from ..core.errors import MooInferError, in_short, printable
 from ..core.version import __version__
 from .calibrate import calibrate
+from .compare import compare
 from .explore import explore
 from .fit_latency import fit_latency
 from .listings import list_models, list_plugins, list_scenarios
@@ -119,6 +120,7 @@ app.command("recommend")(recommend)
 app.command("paper")(paper)
 app.command("explore")(explore)
 app.command("calibrate")(calibrate)
+app.command("compare")(compare)
 app.command("fit-latency")(fit_latency)
 app.command("plugins")(list_plugins)
 app.command("models")(list_models)

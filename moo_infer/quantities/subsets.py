@@ -19,15 +19,12 @@ from .samples import Answers, Samples
 __all__ = [
     "all_at_k",
     "best_scored_of_k",
-    "by_count",
     "largest_of_k",
-    "largest_weights",
     "mean_pass_at_k",
     "pass_at_k",
     "total_of_k",
     "vote_at_k",
     "vote_bounds_at_k",
-    "votes_at_k",
 ]
 
 BLOCK = 2**16  # numbers at a time: half a megabyte

@@ -1,0 +1,224 @@
+"""Is one model better than another? Differences on the questions that both answered, and whether they are real."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from ..core.arrays import FloatArray, Rows
+from ..core.errors import MooInferError
+from ..core.parts import at_least_one
+from ..quantities.bootstrap import FEW, QuestionDraws
+from ..quantities.samples import Samples
+from ..quantities.subsets import largest_of_k, vote_at_k
+from .differences import POWER, UNITS, Comparison, Difference, Pair
+
+__all__ = ["Way", "compare"]
+
+POINTS = 0.03  # of accuracy, at which the power is said
+PER_RIGHT = ("cost", "latency", "output_tokens")
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """A way to answer: one call of a model, or a vote of k.
+
+    Args:
+        model: its name.
+        k: calls.
+        columns: by measure (Q,), means given the question, of `questions`.
+        questions: Q names.
+    """
+
+    model: str
+    k: int
+    columns: Mapping[str, FloatArray]
+    questions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The model, and how many calls vote."""
+        return self.model if self.k == 1 else f"{self.model}, vote of {self.k}"
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """Which row a question is."""
+        return {question: row for row, question in enumerate(self.questions)}
+
+    @classmethod
+    def of(cls, samples: Samples, k: int) -> "Way":
+        """Take what a log says of k calls, one after the other question."""
+        log = samples.scored
+        if not len(log):
+            raise MooInferError(f"{samples.model}: none of its {len(samples)} samples is right or wrong")
+        if k > log.largest_k:
+            raise MooInferError(f"{samples.model}: k must be <= {log.largest_k}, its samples a question, got {k}")
+        Q, ks = len(log.questions), np.array([k])
+        worth = vote_at_k(log, ks)[:, 0] if k > 1 else np.bincount(log.question, log.correct, Q) / log.n
+        columns = {"accuracy": worth}
+        for measure, column, factor in (("cost", "cost_usd", k), ("output_tokens", "output_tokens", k)):
+            if log.known(column).all():
+                columns[measure] = factor * np.bincount(log.question, log[column], Q) / log.n
+        if log.known("latency_s").all():
+            columns["latency"] = largest_of_k(log["latency_s"], log.question, ks)[0][:, 0]
+        return cls(samples.model, k, columns, tuple(log.questions))
+
+
+def compare(
+    samples: Sequence[Samples], k: int | None = None, B: int = 10_000, seed: int = 0, confidence: float = 0.95
+) -> Comparison:
+    """Compare models on the questions that they all answered, and a vote of each with one call.
+
+    The mean difference over questions is redrawn by the Bayesian bootstrap over questions, with two pseudo-questions,
+    one of -1 and one of +1, where accuracies differ (`QuestionDraws.differences`): without them two equal models with
+    few or nearly solved questions are told apart far too often. The p-values of all comparisons of a measure are
+    corrected together (Holm, Scand. J. Stat. 6, 1979, 65-70).
+
+    Args:
+        samples: the logs of two models or more, or of one whose vote is compared with one call; with ``cost_usd`` where
+            dollars are to be compared.
+        k: how many calls vote, >= 1; 1 for no votes; None for as many as every question of every log supports, where
+            there are answers to vote on.
+        B: draws of the bootstrap, >= 1; p is not below 2 / (B + 1).
+        seed: of the bootstrap, >= 0.
+        confidence: of the intervals, in (0, 1).
+
+    Raises:
+        MooInferError: where nothing can be compared: no two models, no vote, or no common questions.
+
+    >>> rng = np.random.default_rng(0)
+    >>> names, question = [f"q{i}" for i in range(40)], np.repeat(np.arange(40), 4)
+    >>> logs = [Samples(m, names, question, (rng.random(160) < p) * 1.0) for m, p in (("a", 0.9), ("b", 0.4))]
+    >>> found = compare(logs)
+    >>> found.pairs[0]["accuracy"].real, found.tied_with_best
+    (True, ('a',))
+    """
+    if not 0 < confidence < 1:
+        raise MooInferError(f"confidence: must be between 0 and 1, got {confidence}")
+    votes = [log for log in samples if not (log.scored.graded or log.scored.no_choice("answer"))]
+    largest = min((log.scored.largest_k for log in votes), default=1)
+    asked = largest if k is None else at_least_one(k, "k")
+    if k is not None and k > 1 and len(votes) < len(samples):
+        reasons = [log.scored.no_choice("answer") or "its samples are graded" for log in samples if log not in votes]
+        raise MooInferError(f"k = {k}: no vote can be compared: {reasons[0]}")
+    calls = [Way.of(log, 1) for log in samples]
+    voting = [Way.of(log, asked) for log in votes] if asked > 1 else []
+    several = [*combinations(calls, 2), *(combinations(voting, 2) if len(voting) == len(calls) else ())]
+    own = [(vote, call) for vote in voting for call in calls if call.model == vote.model]
+    if not several and not own:
+        raise MooInferError("compare: needs two models, or answers of one to vote on")
+    drawn = [_Drawn.of(first, second, B, seed) for first, second in (*several, *own)]
+    real = _real(drawn, confidence)
+    pairs = tuple(pair.pair(confidence, real) for pair in drawn)
+    names = [way.name for way in calls]
+    common = set.intersection(*({*way.questions} for way in calls))
+    best = max(calls, key=lambda way: float(np.mean([way.columns["accuracy"][way.rows[q]] for q in common])))
+    apart = {
+        name
+        for pair in pairs
+        if best.name in (pair.first, pair.second) and pair["accuracy"].real
+        for name in (pair.first, pair.second)
+    }
+    tied = (best.name, *(name for name in names if name not in {*apart, best.name}))
+    return Comparison(pairs, tied, len(common), confidence, tuple(_notes(calls, common)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Two ways on their common questions: differences by measure, and draws of them."""
+
+    first: Way
+    second: Way
+    questions: int
+    means: Mapping[str, tuple[float, float]]
+    draws: Mapping[str, FloatArray]
+    shares: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, first: Way, second: Way, B: int, seed: int) -> "_Drawn":
+        common = [question for question in first.questions if question in second.rows]
+        if not common:
+            raise MooInferError(f"{first.name} and {second.name} have no question in common")
+        rows: tuple[Rows, Rows] = tuple(np.array([way.rows[q] for q in common]) for way in (first, second))  # type: ignore[assignment]
+        draws = QuestionDraws(common, B, seed)
+        means, drawn, shares = {}, {}, {}
+        for measure in UNITS:
+            if measure not in first.columns or measure not in second.columns:
+                continue
+            one, other = first.columns[measure][rows[0]], second.columns[measure][rows[1]]
+            apart = (one - other)[:, None]
+            means[measure] = float(one.mean()), float(other.mean())
+            drawn[measure] = (draws.differences(apart) if measure == "accuracy" else draws.weights @ apart)[:, 0]
+            shares[measure] = float((apart > 0).mean()), float((apart < 0).mean())
+        worth = [way.columns["accuracy"][row] for way, row in zip((first, second), rows, strict=True)]
+        if all(of.any() for of in worth):
+            right = [draws.weights @ of for of in worth]
+            for measure in (name for name in PER_RIGHT if name in means):
+                taken = [way.columns[measure][row] for way, row in zip((first, second), rows, strict=True)]
+                each = [draws.weights @ of / per for of, per in zip(taken, right, strict=True)]
+                one_right, other_right = (float(t.mean() / w.mean()) for t, w in zip(taken, worth, strict=True))
+                means[f"{measure}_per_right"] = one_right, other_right
+                drawn[f"{measure}_per_right"] = each[0] - each[1]
+        return cls(first, second, len(common), means, drawn, shares)
+
+    def p(self, measure: str) -> float:
+        """Two-sided, of no difference: twice the share of draws on the rarer side, this log counted as a draw."""
+        draws = self.draws[measure]
+        sides = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+        return min(1.0, 2 * (sides + 1) / (len(draws) + 1))
+
+    def pair(self, confidence: float, real: Mapping[tuple["_Drawn", str], tuple[float, bool]]) -> Pair:
+        """Put the figures together."""
+        return Pair(
+            self.first.name,
+            self.second.name,
+            self.questions,
+            tuple(self._difference(measure, confidence, *real[self, measure]) for measure in self.draws),
+        )
+
+    def _difference(self, measure: str, confidence: float, p: float, real: bool) -> Difference:
+        from scipy.special import ndtr, ndtri
+
+        draws, (first, second) = self.draws[measure], self.means[measure]
+        low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+        error, z = float(draws.std()), float(ndtri((1 + confidence) / 2))
+        more, less = self.shares.get(measure, (None, None))
+        power = float(ndtr(POINTS / error - z) + ndtr(-POINTS / error - z)) if error > 0 else 1.0
+        return Difference(
+            measure,
+            first,
+            second,
+            first - second,
+            float(low),
+            float(high),
+            p,
+            real,
+            (z + float(ndtri(POWER))) * error,
+            more,
+            less,
+            power if measure == "accuracy" else None,
+        )
+
+
+def _real(drawn: Sequence[_Drawn], confidence: float) -> dict[tuple[_Drawn, str], tuple[float, bool]]:
+    """By pair and measure, the p-value with Holm's correction, and whether the difference is told apart from none."""
+    found = {}
+    for measure in dict.fromkeys(measure for pair in drawn for measure in pair.draws):
+        pairs = sorted((pair for pair in drawn if measure in pair.draws), key=lambda pair: pair.p(measure))
+        largest = 0.0
+        for i, pair in enumerate(pairs):
+            largest = max(largest, min(1.0, (len(pairs) - i) * pair.p(measure)))
+            found[pair, measure] = largest, largest <= 1 - confidence
+    return found
+
+
+def _notes(calls: Sequence[Way], common: set[str]) -> list[str]:
+    notes = []
+    more = [way for way in calls if len(way.questions) > len(common)]
+    if left_out := [f"{len(way.questions) - len(common)} of {way.model}" for way in more]:
+        notes.append(f"questions that not all have answered are left out between others: {', '.join(left_out)}")
+    if len(common) < FEW:
+        notes.append(f"with fewer than {FEW} questions the intervals of tokens, seconds and money are too narrow")
+    return notes

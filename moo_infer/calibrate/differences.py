@@ -1,0 +1,176 @@
+"""Differences between ways to answer, as they are found by `compare`, and as people read them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import unknown
+from ..report.wording import Block, Cell, TextTable, to_html
+
+if TYPE_CHECKING:
+    import polars
+
+__all__ = ["POWER", "UNITS", "Comparison", "Difference", "Pair"]
+
+POWER = 0.8  # how surely a difference shows that "this log shows": the custom of the field (Cohen 1988)
+UNITS = {"accuracy": "", "cost": "USD", "latency": "s", "output_tokens": "tokens"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two ways to answer are apart in one measure, on the same questions.
+
+    Args:
+        measure: ``accuracy``, ``cost`` (USD), ``latency`` (s, of the slowest of k calls), ``output_tokens``, or one of
+            the last three with ``_per_right``: over the accuracy, what a right answer takes.
+        first, second: what each gives on the common questions.
+        value: first minus second.
+        low, high: the interval, had other questions been asked.
+        p: two-sided, of no difference; with Holm's correction for all comparisons of the measure.
+        real: whether they are told apart, at the level of the interval.
+        smallest: the smallest difference that this log shows in 80 % of the cases.
+        more, less: in which shares of the questions the first gives more, and less; None per right answer.
+        power: how likely this log shows a difference of 3 points of accuracy; None for other measures.
+    """
+
+    measure: str
+    first: float
+    second: float
+    value: float
+    low: float
+    high: float
+    p: float
+    real: bool
+    smallest: float
+    more: float | None = None
+    less: float | None = None
+    power: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """Of the measure."""
+        measure = self.measure.removesuffix("_per_right")
+        return UNITS[measure] + " per right answer" * (measure != self.measure)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two ways to answer, and how they differ.
+
+    Args:
+        first, second: their names.
+        questions: how many both answered.
+        differences: one a measure.
+    """
+
+    first: str
+    second: str
+    questions: int
+    differences: tuple[Difference, ...]
+
+    def __getitem__(self, measure: str) -> Difference:
+        for difference in self.differences:
+            if difference.measure == measure:
+                return difference
+        raise unknown("measure", measure, [difference.measure for difference in self.differences])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Args:
+        pairs: every two models, and of each model its vote against one call.
+        tied_with_best: the most accurate way on the common questions of all, and those not told apart from it.
+        questions: how many questions all have answered.
+        confidence: of all intervals, in (0, 1).
+        notes: what to know about it, in words.
+    """
+
+    pairs: tuple[Pair, ...]
+    tied_with_best: tuple[str, ...]
+    questions: int
+    confidence: float
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "confidence": self.confidence,
+            "questions": self.questions,
+            "tied_with_best": list(self.tied_with_best),
+            "pairs": [
+                {
+                    "first": pair.first,
+                    "second": pair.second,
+                    "questions": pair.questions,
+                    "differences": {d.measure: _figures(d) for d in pair.differences},
+                    "verdict": verdict(pair, self.confidence),
+                }
+                for pair in self.pairs
+            ],
+            "notes": list(self.notes),
+        }
+
+    def to_frame(self) -> "polars.DataFrame":
+        """Return a polars frame, a row a pair and measure; columns are the fields of `Pair` and `Difference`."""
+        import polars
+
+        rows = [
+            {"first_name": pair.first, "second_name": pair.second, "questions": pair.questions, "measure": d.measure}
+            | _figures(d)
+            for pair in self.pairs
+            for d in pair.differences
+        ]
+        return polars.DataFrame(rows, infer_schema_length=None)
+
+    def blocks(self) -> list[Block]:
+        """What people read: a table a pair, and whether its difference is real."""
+        level = f"{100 * self.confidence:g} %"
+        found: list[Block] = [f"Differences on the same questions; {level} intervals, had other questions been asked."]
+        for pair in self.pairs:
+            rows: list[tuple[Cell, ...]] = []
+            for d in pair.differences:
+                apart: Cell = (_number(d.value, "+"), f"[{_number(d.low, '+')}, {_number(d.high, '+')}]")
+                unit = f", {UNITS[d.measure]}" if d.measure in ("cost", "latency") else ""
+                cells = (_number(d.first), _number(d.second), apart, "real" if d.real else "-")
+                rows.append((f"{d.measure.replace('_', ' ')}{unit}", *cells))
+            caption = f"{pair.first} against {pair.second}, on {pair.questions} questions:"
+            header = ("", "first", "second", "difference", f"at {level}")
+            found += [TextTable(header, tuple(rows), 1, caption), verdict(pair, self.confidence), ""]
+        best = ", ".join(self.tied_with_best)
+        if len(self.tied_with_best) > 1:
+            found.append(f"Tied with the best in accuracy: {best}.")
+        else:
+            found.append(f"The best in accuracy, told apart from all others: {best}.")
+        return [*found, *(f"{note}." for note in self.notes)]
+
+    def _repr_html_(self) -> str:
+        return to_html(self.blocks())
+
+
+def _number(value: float, sign: str = "") -> str:
+    """Three digits, and no powers of ten in thousands of tokens."""
+    return f"{value:{sign},.0f}" if 1000 <= abs(value) < 1e9 else f"{value:{sign}.3g}"
+
+
+def verdict(pair: Pair, confidence: float) -> str:
+    """Say in a sentence whether the difference in accuracy is real, and what the log could have shown."""
+    d = pair["accuracy"]
+    of_cases = f"in {100 * POWER:.0f} % of cases, one of 3 points in {100 * (d.power or 0):.0f} %"
+    shows = f"this log shows a difference of {100 * d.smallest:.1f} points {of_cases}"
+    if d.value == 0:
+        return f"{pair.first} and {pair.second} are equally often right; {shows}."
+    forth = d.value > 0
+    better, other = (pair.first, pair.second) if forth else (pair.second, pair.first)
+    low, high = (d.low, d.high) if forth else (-d.high, -d.low)
+    more, less = (d.more, d.less) if forth else (d.less, d.more)
+    by = f"{better} is ahead of {other} by {100 * abs(d.value):.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
+    often = f"{100 * (more or 0):.0f} % of the questions, less often on {100 * (less or 0):.0f} %"
+    flips = f"it is right more often on {often}"
+    real = f"that is real at {100 * confidence:g} %" if d.real else "that may be chance"
+    return f"{by}: {real}; {flips}." if d.real else f"{by}: {real}; {flips}; {shows}."
+
+
+def _figures(difference: Difference) -> dict[str, Any]:
+    names = [name for name in Difference.__dataclass_fields__ if name != "measure"]
+    return {name: getattr(difference, name) for name in names} | {"unit": difference.unit}

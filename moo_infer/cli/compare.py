@@ -1,0 +1,59 @@
+"""The command ``moo-infer compare``: which of several models is better, on the same questions."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ..report.text import laid_out
+from .calibrate import PriceOptions, ReadOptions
+from .options import Json, PluginFiles, grouped, registry_with
+
+__all__ = ["compare"]
+
+
+@grouped
+def compare(
+    *,
+    logs: Annotated[list[str], typer.Argument(metavar="LOG...", help="Logs; NAME=LOG renames the model in it.")],
+    reading: ReadOptions,
+    model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
+    k: Annotated[
+        int | None, typer.Option(metavar="K", help="Calls that vote; 1 for no votes; default what the logs support.")
+    ] = None,
+    pricing: PriceOptions,
+    bootstrap: Annotated[
+        int, typer.Option(metavar="B", min=1, max=100_000, help="Draws of the bootstrap over questions.")
+    ] = 10_000,
+    confidence: Annotated[float, typer.Option(metavar="SHARE", help="Of the intervals, between 0 and 1.")] = 0.95,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 0,
+    plugin_files: PluginFiles = None,
+    as_json: Json = False,
+) -> str:
+    """Say which of several models is better on the same questions, and whether a vote is better than one call.
+
+    Differences in accuracy, dollars, seconds, tokens, and what a right answer takes, each with its interval and whether
+    it is real, corrected for how many are compared; and how small a difference the log could have shown.
+
+    \b
+    Examples:
+      moo-infer compare log.csv
+      moo-infer compare log.csv --model acme/small --model acme/large --prices prices.yaml
+      moo-infer compare old=before.eval new=after.eval --k 1
+    """
+    from ..calibrate.bills import billed
+    from ..calibrate.compare import compare as compared
+
+    pricing.refuse_without_prices()
+    on = pricing.date_of_prices()
+    log = reading.log(logs, registry_with(plugin_files))
+    log = log.with_models(model) if model else log
+    prices = pricing.of(log, on) or {}
+    samples = [billed(of, prices[of.model])[0] if of.model in prices else of for of in log.samples()]
+    found = compared(samples, k, bootstrap, seed, confidence)
+    if not as_json:
+        return laid_out(found.blocks())
+    document = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
+    document |= {"models": [of.model for of in samples], **found.to_dict()}
+    return json.dumps(document, indent=2, allow_nan=False)
