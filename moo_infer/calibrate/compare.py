@@ -9,16 +9,17 @@ import numpy as np
 
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError
+from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import at_least_one
 from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.samples import Samples
 from ..quantities.subsets import largest_of_k, vote_at_k
-from .differences import POWER, UNITS, Comparison, Difference, Pair
+from .differences import POWER, TOKENS, UNITS, Comparison, Difference, Pair
 
 __all__ = ["Way", "compare"]
 
 POINTS = 0.03  # of accuracy, at which the power is said
-PER_RIGHT = ("cost", "latency", "output_tokens")
+PER_RIGHT = (COST.name, LATENCY.name, TOKENS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +58,12 @@ class Way:
             raise MooInferError(f"{samples.model}: k must be <= {log.largest_k}, its samples a question, got {k}")
         Q, ks = len(log.questions), np.array([k])
         worth = vote_at_k(log, ks)[:, 0] if k > 1 else np.bincount(log.question, log.correct, Q) / log.n
-        columns = {"accuracy": worth}
-        for measure, column, factor in (("cost", "cost_usd", k), ("output_tokens", "output_tokens", k)):
+        columns = {ACCURACY.name: worth}
+        for measure, column in ((COST.name, "cost_usd"), (TOKENS, TOKENS)):
             if log.known(column).all():
-                columns[measure] = factor * np.bincount(log.question, log[column], Q) / log.n
+                columns[measure] = k * np.bincount(log.question, log[column], Q) / log.n
         if log.known("latency_s").all():
-            columns["latency"] = largest_of_k(log["latency_s"], log.question, ks)[0][:, 0]
+            columns[LATENCY.name] = largest_of_k(log["latency_s"], log.question, ks)[0][:, 0]
         return cls(samples.model, k, columns, tuple(log.questions))
 
 
@@ -114,11 +115,11 @@ def compare(
     pairs = tuple(pair.pair(confidence, real) for pair in drawn)
     names = [way.name for way in calls]
     common = set.intersection(*({*way.questions} for way in calls))
-    best = max(calls, key=lambda way: float(np.mean([way.columns["accuracy"][way.rows[q]] for q in common])))
+    best = max(calls, key=lambda way: float(np.mean([way.columns[ACCURACY.name][way.rows[q]] for q in common])))
     apart = {
         name
         for pair in pairs
-        if best.name in (pair.first, pair.second) and pair["accuracy"].real
+        if best.name in (pair.first, pair.second) and pair[ACCURACY.name].real
         for name in (pair.first, pair.second)
     }
     tied = (best.name, *(name for name in names if name not in {*apart, best.name}))
@@ -150,9 +151,9 @@ class _Drawn:
             one, other = first.columns[measure][rows[0]], second.columns[measure][rows[1]]
             apart = (one - other)[:, None]
             means[measure] = float(one.mean()), float(other.mean())
-            drawn[measure] = (draws.differences(apart) if measure == "accuracy" else draws.weights @ apart)[:, 0]
+            drawn[measure] = (draws.differences(apart) if measure == ACCURACY.name else draws.weights @ apart)[:, 0]
             shares[measure] = float((apart > 0).mean()), float((apart < 0).mean())
-        worth = [way.columns["accuracy"][row] for way, row in zip((first, second), rows, strict=True)]
+        worth = [way.columns[ACCURACY.name][row] for way, row in zip((first, second), rows, strict=True)]
         if all(of.any() for of in worth):
             right = [draws.weights @ of for of in worth]
             for measure in (name for name in PER_RIGHT if name in means):
@@ -198,7 +199,7 @@ class _Drawn:
             (z + float(ndtri(POWER))) * error,
             more,
             less,
-            power if measure == "accuracy" else None,
+            power if measure == ACCURACY.name else None,
         )
 
 

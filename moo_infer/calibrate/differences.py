@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import unknown
+from ..core.objectives import ACCURACY, COST, LATENCY
 from ..report.wording import Block, Cell, TextTable, to_html
 
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["POWER", "UNITS", "Comparison", "Difference", "Pair"]
+__all__ = ["POWER", "TOKENS", "UNITS", "Comparison", "Difference", "Pair"]
 
+TOKENS = "output_tokens"
 POWER = 0.8  # how surely a difference shows that "this log shows": the custom of the field (Cohen 1988)
-UNITS = {"accuracy": "", "cost": "USD", "latency": "s", "output_tokens": "tokens"}
+UNITS = {o.name: o.unit for o in (ACCURACY, COST, LATENCY)} | {TOKENS: "tokens"}
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Comparison:
             rows: list[tuple[Cell, ...]] = []
             for d in pair.differences:
                 apart: Cell = (_number(d.value, "+"), f"[{_number(d.low, '+')}, {_number(d.high, '+')}]")
-                unit = f", {UNITS[d.measure]}" if d.measure in ("cost", "latency") else ""
+                unit = f", {UNITS[d.measure]}" if d.measure in (COST.name, LATENCY.name) else ""
                 cells = (_number(d.first), _number(d.second), apart, "real" if d.real else "-")
                 rows.append((f"{d.measure.replace('_', ' ')}{unit}", *cells))
             caption = f"{pair.first} against {pair.second}, on {pair.questions} questions:"
@@ -155,7 +157,7 @@ def _number(value: float, sign: str = "") -> str:
 
 def verdict(pair: Pair, confidence: float) -> str:
     """Say in a sentence whether the difference in accuracy is real, and what the log could have shown."""
-    d = pair["accuracy"]
+    d = pair[ACCURACY.name]
     of_cases = f"in {100 * POWER:.0f} % of cases, one of 3 points in {100 * (d.power or 0):.0f} %"
     shows = f"this log shows a difference of {100 * d.smallest:.1f} points {of_cases}"
     if d.value == 0:
