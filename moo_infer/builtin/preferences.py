@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import NoSelection, SelectionWarning
+from ..core.errors import MooInferError, NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import NonNegative, Positive
 from ..core.rounding import DECIMALS, significant
@@ -64,43 +64,48 @@ class NetValue(Selector):
 
 @dataclass(frozen=True)
 class CheapestWithin(Selector):
-    """The cheapest row whose accuracy is close to the best: within a margin, or within standard errors of the best.
+    """The cheapest row whose accuracy is close to the best: what a budget question asks for.
 
-    With one standard error this is the one-standard-error rule (Breiman et al. 1984, Classification and Regression
-    Trees, section 3.4.3). Adding a model can reverse the order of the others: a better one narrows what is close.
+    Close is within half a standard error of the difference, taken question by question, where a log knows it: the
+    one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3), with a paired
+    error, and half of it so that little accuracy is given up. Where nothing is known of questions it is within 0.005.
+    Where accuracy alone is limited, the cheapest row that meets the limit is taken. Adding a model can reverse the
+    order of the others: a better one narrows what is close.
 
     Args:
-        within: how much accuracy may be given up, as a share, >= 0.
-        standard_errors: or how many standard errors of the best row's mean, >= 0; the larger of the two margins counts.
-            In a standard error is what is known: that a log might have had other questions, and that a simulation might
-            have had other trials. Where nothing is, `within` alone counts, with a warning.
+        within: how much accuracy may be given up where no paired error is known, as a share, >= 0.
+        standard_errors: how many standard errors of the difference to the best row, >= 0; None for `within` throughout.
+        by: the objective that is to be small: ``cost``, ``latency``, ``energy``, or another one but accuracy.
 
     >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
-    >>> CheapestWithin(within=0.01).select(table)
-    1
+    >>> CheapestWithin(within=0.01).select(table), CheapestWithin().select(table)
+    (1, 1)
     """
 
     name = "cheapest-within"
 
-    within: NonNegative = 0.01
-    standard_errors: NonNegative = 0.0
+    within: NonNegative = 0.005
+    standard_errors: NonNegative | None = 0.5
+    by: str = COST.name
+
+    def __post_init__(self) -> None:
+        if self.by == ACCURACY.name:
+            raise MooInferError(f"{self.name}: by: must be another objective than {self.by}, which is to be large")
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least cost among those that are close; raises NoSelection without a cost."""
-        require(candidates, COST.name)
-        accuracy = candidates.column(ACCURACY.name)
-        best = int(np.argmax(accuracy))
-        margin = self.within
-        if self.standard_errors:
-            errors = [candidates.column(ACCURACY.name, of)[best] for of in ("stderr", "stderr_simulation")]
-            if np.isnan(errors).all():
-                said = f"no standard error is known, so that only within = {self.within:g} counts"
-                warnings.warn(said, SelectionWarning, stacklevel=2)
-            margin = max(margin, self.standard_errors * float(np.hypot(*np.nan_to_num(errors))))
+        require(candidates, self.by)
         front = candidates.front
-        close = front[np.round(accuracy[best] - accuracy[front] - margin, DECIMALS) <= 0]
-        return int(close[np.argmin(candidates.loss(COST.name)[close])])
+        if {limit.objective for limit in candidates.limits} != {ACCURACY.name}:
+            accuracy = candidates.column(ACCURACY.name)
+            best = int(np.argmax(accuracy))
+            margin = np.full(len(candidates), self.within)
+            if self.standard_errors is not None:
+                error = candidates.paired_stderr(ACCURACY.name, best)
+                margin = np.where(np.isnan(error), margin, self.standard_errors * error)
+            front = front[np.round(accuracy[best] - accuracy[front] - margin[front], DECIMALS) <= 0]
+        return int(front[np.argmin(candidates.loss(self.by)[front])])
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,14 @@ class Candidates:
         means = self.means[:, self.index(objective)]
         return means if statistic == "mean" else self._gather(methodcaller("statistic", statistic), objective)
 
+    def paired_stderr(self, objective: str, i: int, /) -> FloatArray:
+        """(n,) standard errors of the differences of means from that of a row, over the questions that both answered.
+
+        NaN where there is no log, or a mean is simulated.
+        """
+        best, place = self.curve(i).columns[objective], int(self._place[i])
+        return self._gather(methodcaller("paired_stderr", best, place), objective)
+
     @cached_property
     def losses(self) -> FloatArray:
         """(n, m) means in minimisation form, 0 = ideal, 1 = the limit (paper, eq 16).

@@ -186,6 +186,13 @@ class Column:
             return np.full_like(self.mean, np.nan)
         return self._source.stderr(self._objective)
 
+    def paired_stderr(self, other: "Column", place: int, /) -> FloatArray:
+        """(n,) standard errors of the differences from one mean of another column; NaN where no questions are known."""
+        mine, theirs = self._moments, other._moments
+        if not isinstance(mine, QuestionMoments) or not isinstance(theirs, QuestionMoments):
+            return np.full_like(self.mean, np.nan)
+        return mine.paired_stderr(replace(theirs, by_question=theirs.by_question[:, [place]]))
+
     @cached_property
     def stderr_simulation(self) -> FloatArray:
         """(n,) Monte Carlo standard errors of a simulated mean; NaN where it is exact."""

@@ -219,7 +219,9 @@ class _Asked:
                 return None
             std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
             pseudo = queries.pseudo if objective == ACCURACY else (0.0, 0.0)
-            return over_questions(queries.weights, np.broadcast_to(moments.mean, (Q, n)), std, pseudo)
+            return over_questions(
+                queries.weights, np.broadcast_to(moments.mean, (Q, n)), std, pseudo, queries.questions
+            )
         if not queries.axes:
             return given(LawQuery(queries.laws), self.draws)
         try:

@@ -18,10 +18,25 @@ class QuestionMoments(Moments):
     Args:
         weights: (Q,), shares of the questions.
         by_question: (Q, n), expectations given each.
+        questions: Q names.
     """
 
     weights: FloatArray
     by_question: FloatArray
+    questions: Sequence[str] = ()
+
+    def paired_stderr(self, other: "QuestionMoments") -> FloatArray:
+        """Return the (n,) standard errors of the differences of these means from another one, (Q, 1) by question.
+
+        Differences are taken question by question, on those that both have; NaN with fewer than two.
+        """
+        places = {name: i for i, name in enumerate(other.questions)}
+        mine = np.array([i for i, name in enumerate(self.questions) if name in places], dtype=np.intp)
+        theirs = np.array([places[self.questions[i]] for i in mine], dtype=np.intp)
+        if len(mine) < 2:
+            return np.full(self.by_question.shape[1], np.nan)
+        weights = self.weights[mine] / self.weights[mine].sum()
+        return _stderr(weights, self.by_question[mine] - other.by_question[theirs])
 
     @property
     def stderr(self) -> FloatArray:
@@ -30,12 +45,17 @@ class QuestionMoments(Moments):
         The unbiased variance of the means by question, over Q. Where questions weigh otherwise (in a draw of the
         bootstrap), it is that of reliability weights.
         """
-        apart = self.by_question - self.by_question[0]  # exactly 0 where all questions are alike
-        spread = self.weights @ (apart - self.weights @ apart) ** 2
-        freedom = 1.0 - self.weights @ self.weights  # (Q - 1) / Q where all weigh the same
-        several = freedom > 1e-12  # rounding of 1 - 1
-        variance: FloatArray = spread / freedom if several else np.full(spread.shape, np.nan)
-        return np.sqrt(variance / len(self.weights))
+        return _stderr(self.weights, self.by_question)
+
+
+def _stderr(weights: FloatArray, by_question: FloatArray) -> FloatArray:
+    """(n,) standard errors of weighted means over questions (Q, n); NaN with one question."""
+    apart = by_question - by_question[0]  # exactly 0 where all questions are alike
+    spread = weights @ (apart - weights @ apart) ** 2
+    freedom = 1.0 - weights @ weights  # (Q - 1) / Q where all weigh the same
+    several = freedom > 1e-12  # rounding of 1 - 1
+    variance: FloatArray = spread / freedom if several else np.full(spread.shape, np.nan)
+    return np.sqrt(variance / len(weights))
 
 
 def mixed(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> Moments:
@@ -54,12 +74,17 @@ def mixed(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> Mome
 
 
 def over_questions(
-    weights: FloatArray, mean: FloatArray, std: FloatArray | None, pseudo: tuple[float, float] = (0.0, 0.0)
+    weights: FloatArray,
+    mean: FloatArray,
+    std: FloatArray | None,
+    pseudo: tuple[float, float] = (0.0, 0.0),
+    questions: Sequence[str] = (),
 ) -> QuestionMoments:
     """Return moments over the questions of a log, from those given each: arguments as in `mixed`.
 
     Args:
         pseudo: weights of two questions beside these, at which all is 0 and all is 1.
+        questions: names of these, Q or none.
 
     >>> over_questions(np.array([0.5, 0.5]), np.array([[1.0], [3.0]]), None).stderr
     array([1.])
@@ -70,7 +95,7 @@ def over_questions(
         np.concatenate([mean, none, none + 1]),
         None if std is None else np.concatenate([std, none, none]),
     )
-    return QuestionMoments(moments.mean, moments.std, weights=weights, by_question=mean)
+    return QuestionMoments(moments.mean, moments.std, weights=weights, by_question=mean, questions=questions)
 
 
 def summed_by_question(total: Moments | None, parts: Sequence[Moments | None]) -> Moments | None:
@@ -79,7 +104,8 @@ def summed_by_question(total: Moments | None, parts: Sequence[Moments | None]) -
     if total is None or len(asked) < len(parts):
         return total
     by_question = np.sum([part.by_question for part in asked], axis=0)
-    return QuestionMoments(total.mean, total.std, total.quantile, weights=asked[0].weights, by_question=by_question)
+    of = {"weights": asked[0].weights, "questions": asked[0].questions}
+    return QuestionMoments(total.mean, total.std, total.quantile, by_question=by_question, **of)  # type: ignore[arg-type]
 
 
 def between_questions(trials: FloatArray, question: IntArray, Q: int) -> FloatArray:

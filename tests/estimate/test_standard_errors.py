@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import sqrt
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from moo_infer import (
     Pipeline,
     Samples,
     Scenario,
-    SelectionWarning,
 )
 from moo_infer.builtin.aggregators import AllOfK, Coverage, MajorityVote
 from moo_infer.builtin.answers import OneCall, PluralityVote, TopScore
@@ -188,44 +187,44 @@ def test_draws_of_the_questions_have_the_errors_of_their_weights():
 
 def within(samples, standard_errors, estimator="exact"):
     selector = CheapestWithin(within=0.0, standard_errors=standard_errors)
-    return Pipeline("coverage", selector, estimator, k=range(1, 7)).run(profile(samples, LoggedCost()), ANY)
+    return Pipeline("coverage", selector, estimator, k=K.tolist()).run(profile(samples, LoggedCost()), ANY)
 
 
-def test_the_cheapest_within_standard_errors_reads_those_of_the_questions():
+def test_the_cheapest_within_standard_errors_reads_those_of_the_paired_differences():
     samples = log()
+    by_question = question_by_question(samples, Coverage())
+    best = by_question.shape[1] - 1
+    paired = (by_question[:, [best]] - by_question).std(axis=0, ddof=1) / np.sqrt(len(by_question))
+    accuracy = by_question.mean(axis=0)
     chosen = {times: within(samples, times)["cheapest-within"].k for times in (0, 1, 5)}
-    table = within(samples, 0).candidates
-    accuracy, stderr = table.column("accuracy"), table.column("accuracy", "stderr")
     for times, k in chosen.items():
-        assert k == 1 + np.flatnonzero(accuracy >= accuracy[-1] - times * stderr[-1] - 1e-12)[0]
-    assert chosen[0] > chosen[1] > chosen[5]
+        assert k == K[np.flatnonzero(accuracy >= accuracy[best] - times * paired - 1e-12)[0]]
+    assert chosen[0] > chosen[1] >= chosen[5]
 
 
-def test_the_cheapest_within_standard_errors_counts_questions_and_simulation_together():
-    samples = log()
-    report = within(samples, 1.5, MonteCarlo(50))
-    table = report.candidates
-    accuracy = table.column("accuracy")
-    best = int(np.argmax(accuracy))
-    error = hypot(*(table.column("accuracy", of)[best] for of in ("stderr", "stderr_simulation")))
-    assert report["cheapest-within"].k == 1 + np.flatnonzero(accuracy >= accuracy[best] - 1.5 * error)[0]
-    assert error > 1.1 * table.column("accuracy", "stderr")[best]
+def test_paired_errors_of_two_logs_are_over_the_questions_that_both_have():
+    one, other = log(seed=1), log(seed=2)
+    fewer = other.where(other.question < 20)
+    models = [profile(one), ModelProfile("other", Empirical(fewer), ())]
+    table = Pipeline("coverage", k=[1, 3]).candidates([ModelProfile("mine", models[0].inference, ()), models[1]])
+    apart = question_by_question(one, Coverage())[:20] - question_by_question(fewer, Coverage())
+    errors = table.paired_stderr("accuracy", 0)
+    assert errors[0] == 0
+    assert errors[1] == pytest.approx(apart[:, 0].std(ddof=1) / np.sqrt(20))
 
 
-def test_standard_errors_that_are_asked_for_and_not_known_are_missed_aloud(pipeline):
-    table = pipeline.candidates("gpt-5")
-    with pytest.warns(SelectionWarning, match="no standard error is known, so that only within = 0.01 counts"):
-        row = CheapestWithin(standard_errors=5.0).select(table)
-    assert row == CheapestWithin().select(table)
-
-
-def test_resampled_trials_keep_the_errors_of_the_table():
+def test_without_questions_the_cheapest_within_takes_its_margin():
     made = ModelProfile("mine", Beta(a=1, b=1, tokens_in_mean=100, tokens_out_mean=100), (LinearCost(1e-6, 1e-5),))
-    selectors = [CheapestWithin(0.0), CheapestWithin(0.0, standard_errors=3.0)]
-    report = Pipeline("coverage", selectors, MonteCarlo(200), k=range(1, 20)).run(made, ANY)
-    sure = report.stability(50, source="simulation")
-    most = [sure.shares["any", s.name, None, None][0].k for s in report.selectors]
-    assert most[1] < most[0]
+    report = Pipeline("coverage", CheapestWithin(within=0.02), k=range(1, 40)).run(made, ANY)
+    accuracy = report.candidates.column("accuracy")
+    assert report["cheapest-within"].k == 1 + np.flatnonzero(accuracy >= accuracy[-1] - 0.02)[0]
+
+
+def test_where_accuracy_alone_is_limited_the_cheapest_that_meets_it_is_taken():
+    report = Pipeline("coverage", "cheapest-within", k=range(1, 7)).run(
+        profile(log(), LoggedCost()), Scenario("s", min={"accuracy": 0.5})
+    )
+    assert report["cheapest-within"].k == report.outcome("s").pool.k.min()
 
 
 def test_the_details_show_the_errors_that_are_known():
