@@ -33,9 +33,13 @@ __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline", "estim
 Named = TypeVar("Named", ModelProfile, Scenario)
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 
+# What aggregates where nothing is named: by laws the paper's best of k, which a perfect judge takes; on a log one call,
+# and the vote where there are answers. A perfect judge of logged answers is there for those who name one.
 AGGREGATORS = ("best-of-k",)
+ON_LOGS = ("one-call", "plurality-vote")
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
-HEADLINE = "utopia"  # of the default selectors, the one a report opens with
+GOAL = "cheapest-within"  # answers the question of who has a budget
+NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
 MOST_VALUES = 250_000  # of k: rows of a curve, nine of which take half a gigabyte
 ESTIMATORS: Mapping[str, type[Exact] | type[MonteCarlo]] = {e.name: e for e in (Exact, MonteCarlo)}
@@ -45,16 +49,19 @@ class Pipeline:
     """From models and limits to decisions. It keeps its estimates: a second scenario costs no estimation.
 
     Args:
-        aggregators: names or objects, one or many.
-        selectors: names or objects, one or many; a report opens with the choice of the first (by default of
-            ``utopia``).
+        aggregators: names or objects, one or many; None for what each model's source supports: ``one-call`` and
+            ``plurality-vote`` on a log (without answers the first alone), ``best-of-k`` elsewhere.
+        selectors: names or objects, one or many; the paper's by default.
         estimator: ``"exact"``, ``"monte-carlo"`` or an object.
+        goal: a name or an object, the selector whose choice opens a report; None for the first of `selectors` where
+            they are given, else for ``cheapest-within``.
         k: the numbers of inferences to consider, >= 1; None for the multiples of `k_step` up to `k_max`.
         k_max: the largest number of inferences, >= 1.
         k_step: the step of the grid, >= 1; None for the parallelism of each model.
         parallelism: P for every model, >= 1; None for that of its profile.
         models: the profiles that can be called by name; None for the nine of the paper.
-        scenarios: the scenarios that can be called by name; None for the three of the paper.
+        scenarios: the scenarios that can be called by name; None for the three of the paper, which judge the paper's
+            models unless they are named.
         confidence: count a row as feasible only if it meets the limits in that share of draws of the uncertain
             parameters, in (0, 1]; None for the limits on the given values alone, as in the paper.
         draws: how many draws that takes, >= 1; they start from the estimator's seed.
@@ -74,10 +81,11 @@ class Pipeline:
 
     def __init__(
         self,
-        aggregators: str | AccuracyAggregator | Iterable[str | AccuracyAggregator] = AGGREGATORS,
+        aggregators: str | AccuracyAggregator | Iterable[str | AccuracyAggregator] | None = None,
         selectors: str | Selector | Iterable[str | Selector] = SELECTORS,
         estimator: str | Estimator = "exact",
         *,
+        goal: str | Selector | None = None,
         k: Iterable[int] | None = None,
         k_max: int = K_MAX,
         k_step: int | None = None,
@@ -91,9 +99,11 @@ class Pipeline:
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
-        self.headline = HEADLINE if selectors is SELECTORS else None
-        self.aggregators = self._parts(AccuracyAggregator, aggregators, "aggregator")
+        named = None if aggregators is None else self._parts(AccuracyAggregator, aggregators, "aggregator")
+        self.aggregators = named
         self.selectors = self._parts(Selector, selectors, "selector")
+        wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
+        self.goal = self.selectors[0] if wanted is None else self._parts(Selector, wanted, "goal")[0]
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else _share(confidence, "confidence")
         self.draws = at_least_one(draws, "draws")
@@ -160,7 +170,11 @@ class Pipeline:
         """
         profiles = _named(ModelProfile, self.models, models, "model")
         table = self.candidates(profiles)
+        if scenarios is None and self._scenarios is None and not self._of_the_paper(profiles):
+            scenarios = NO_LIMITS
         chosen = _named(Scenario, self.scenarios, scenarios, "scenario")
+        goal = self._goal(table)
+        selectors = self.selectors if goal.name in [s.name for s in self.selectors] else (*self.selectors, goal)
         redraw = self._redraw(profiles)
         feasible_shares: dict[str, FeasibleShares] = {}
         if self.confidence is not None and redraw is not None:
@@ -175,18 +189,40 @@ class Pipeline:
         outcomes = []
         for scenario in chosen:
             sure = feasible_shares.get(scenario.name)
-            outcomes.append(Outcome(scenario, table, *decide(table, scenario, self.selectors, sure=sure), sure))
+            outcomes.append(Outcome(scenario, table, *decide(table, scenario, selectors, sure=sure), sure))
         return Report(
             candidates=table,
             outcomes=tuple(outcomes),
             estimator=self.estimator,
-            headline=self.headline or self.selectors[0].name,
-            selectors=self.selectors,
+            headline=goal.name,
+            selectors=selectors,
             redraw=redraw,
             questions=self.questions,
             profiles=profiles,
-            aggregators=self.aggregators,
+            aggregators=tuple({a.name: a for p in profiles for a in self._of(p)}.values()),
         )
+
+    def _of_the_paper(self, profiles: Sequence[ModelProfile]) -> bool:
+        """Whether all models are the paper's, which its scenarios judge."""
+        return self._models is None and all(self.models.get(profile.name) is profile for profile in profiles)
+
+    def _of(self, profile: ModelProfile) -> tuple[AccuracyAggregator, ...]:
+        """The aggregators of a model: those that were named, or what its source supports."""
+        if self.aggregators is not None:
+            return self.aggregators
+        samples = profile.inference.queries().samples
+        names = AGGREGATORS if samples is None else ON_LOGS
+        if samples is not None and (samples.graded or samples.no_choice("answer")):
+            names = ON_LOGS[:1]
+        return tuple(self.registry.get(AccuracyAggregator, name) for name in names)
+
+    def _goal(self, table: Candidates) -> Selector:
+        """Return the selector that opens a report; where money is not known, the default one takes what is."""
+        others = [objective.name for objective in table.objectives if objective != ACCURACY]
+        if self.goal.name != GOAL or getattr(self.goal, "by", None) in others:
+            return self.goal
+        goal: Any = self.goal
+        return dataclasses.replace(goal, by=others[0]) if others else self.registry.get(Selector, "max-accuracy")
 
     def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Redraw | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
@@ -199,7 +235,7 @@ class Pipeline:
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""
         grids = [(p, self.parallelism or p.parallelism) for p in profiles]
-        return [Setup(p, a, self._grid(p, P), P) for p, P in grids for a in self.aggregators]
+        return [Setup(p, a, self._grid(p, P), P) for p, P in grids for a in self._of(p)]
 
     def _curve(self, setup: Setup) -> Curve:
         key = (setup.profile, setup.aggregator.name)

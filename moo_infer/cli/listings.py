@@ -8,6 +8,7 @@ from typing import Any
 
 from ..pipeline import Pipeline
 from ..profiles import ModelProfile
+from ..read.profiles import builtin_models, builtin_scenarios
 from ..report.text import laid_out
 from ..report.wording import Cell, TextTable
 from .options import Json, ModelsFile, PluginFiles, known, registry_with
@@ -44,7 +45,7 @@ def list_models(models: ModelsFile = None, plugin_files: PluginFiles = None, as_
       moo-infer models --models my.yaml
     """
     registry = registry_with(plugin_files)
-    profiles, _ = known(models, registry)
+    profiles = known(models, registry)[0] or builtin_models(registry)
     if as_json:
         return _json({"models": [_profile(profile) for profile in profiles.values()]})
     rows = []
@@ -62,7 +63,7 @@ def list_scenarios(models: ModelsFile = None, as_json: Json = False) -> str:
     Example:
       moo-infer scenarios
     """
-    _, found = known(models, None)
+    found = known(models, None)[1] or builtin_scenarios()
     if as_json:
         listed = [
             {"name": s.name, "limits": [asdict(limit) for limit in s.limits], "source": s.source}

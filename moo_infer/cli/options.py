@@ -11,7 +11,7 @@ import typer
 
 from ..core.errors import MooInferError, unknown
 from ..profiles import ModelProfile, Scenario
-from ..read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
+from ..read.profiles import load_models, load_scenarios
 from ..registry import Registry, plugin_file
 
 if TYPE_CHECKING:
@@ -98,8 +98,10 @@ def registry_with(plugin_files: list[Path] | None) -> Registry:
     return Registry(*(plugin_file(path) for path in plugin_files or []))
 
 
-def known(path: Path | None, registry: Registry | None) -> tuple[dict[str, ModelProfile], dict[str, Scenario]]:
-    """Profiles and scenarios that can be called by name: those of the file where it has some."""
+def known(
+    path: Path | None, registry: Registry | None
+) -> tuple[dict[str, ModelProfile] | None, dict[str, Scenario] | None]:
+    """Profiles and scenarios that can be called by name: those of the file where it has some, else None: built-in."""
     if path is None:
-        return (builtin_models(registry) if registry else {}), builtin_scenarios()
-    return (load_models(path, registry) if registry else {}), load_scenarios(path) or builtin_scenarios()
+        return None, None
+    return (load_models(path, registry) if registry else None), load_scenarios(path) or None

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import MooInferError
-from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline, estimator_named
+from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
 from ..report.report import Report
 from .files import keep_apart
@@ -81,11 +81,16 @@ class PartOptions:
 
     aggregator: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(AGGREGATORS)}."),
+        typer.Option(
+            metavar="NAME", help=f"Repeatable; default {' and '.join(ON_LOGS)} on a log, else {', '.join(AGGREGATORS)}."
+        ),
     ] = None
     selector: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
+    ] = None
+    goal: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"The selector that the answer is of; default {GOAL}.")
     ] = None
     estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact"
     trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000
@@ -192,12 +197,13 @@ def recommend(
         raise MooInferError("--axes is about pictures; give --plot DIR as well")
     pictures.room()
     if html:
-        _refuse_unwritable_page(html, names.models, profiles)
+        _refuse_unwritable_page(html, names.models, profiles or {})
     with progress_bar() as progress:
         pipeline = Pipeline(
-            parts.aggregator or AGGREGATORS,
+            parts.aggregator or None,
             parts.selector or SELECTORS,
             estimator,
+            goal=parts.goal,
             k=grid.values(),
             k_max=K_MAX if grid.k_max is None else grid.k_max,
             k_step=grid.k_step,

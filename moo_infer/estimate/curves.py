@@ -193,6 +193,10 @@ class Column:
             return np.full_like(self.mean, np.nan)
         return mine.paired_stderr(replace(theirs, by_question=theirs.by_question[:, [place]]))
 
+    def interval(self, place: int, /, level: float = 0.95) -> tuple[float, float] | None:
+        """Return the interval of a mean, had other questions of the log been asked; None without one."""
+        return self._moments.interval(place, level) if isinstance(self._moments, QuestionMoments) else None
+
     @cached_property
     def stderr_simulation(self) -> FloatArray:
         """(n,) Monte Carlo standard errors of a simulated mean; NaN where it is exact."""
@@ -300,6 +304,11 @@ class Statistics:
     def stderr_simulation(self) -> float:
         """The Monte Carlo standard error of a simulated mean; NaN where the mean is exact."""
         return float(self.column.stderr_simulation[self.place])
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the mean, had other questions of the log been asked; None without one."""
+        return self.column.interval(self.place)
 
     def quantile(self, q: float, /) -> float:
         """Any quantile over trials."""

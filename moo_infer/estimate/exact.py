@@ -218,10 +218,10 @@ class _Asked:
             if moments is None:
                 return None
             std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
-            pseudo = queries.pseudo if objective == ACCURACY else (0.0, 0.0)
-            return over_questions(
-                queries.weights, np.broadcast_to(moments.mean, (Q, n)), std, pseudo, queries.questions
-            )
+            share = objective == ACCURACY and not queries.samples.graded
+            pseudo = queries.pseudo if share else (0.0, 0.0)
+            mean = np.broadcast_to(moments.mean, (Q, n))
+            return over_questions(queries.weights, mean, std, pseudo, queries.questions, share=share)
         if not queries.axes:
             return given(LawQuery(queries.laws), self.draws)
         try:

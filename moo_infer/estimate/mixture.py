@@ -7,6 +7,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.moments import Moments
+from ..quantities.bootstrap import QuestionDraws
 
 __all__ = ["QuestionMoments", "between_questions", "mixed", "over_questions", "summed_by_question"]
 
@@ -19,11 +20,22 @@ class QuestionMoments(Moments):
         weights: (Q,), shares of the questions.
         by_question: (Q, n), expectations given each.
         questions: Q names.
+        share: whether they are shares of right answers, which are redrawn with pseudo-questions.
     """
 
     weights: FloatArray
     by_question: FloatArray
     questions: Sequence[str] = ()
+    share: bool = False
+
+    def interval(self, place: int, level: float, B: int = 1000, seed: int = 0) -> tuple[float, float] | None:
+        """Return the interval of a mean, had other questions been asked; None without their names, or with one."""
+        if len(self.questions) < 2:
+            return None
+        draws, means = QuestionDraws(self.questions, B, seed), self.by_question[:, [place]]
+        drawn = draws.shares(means) if self.share else draws.weights @ means
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
 
     def paired_stderr(self, other: "QuestionMoments") -> FloatArray:
         """Return the (n,) standard errors of the differences of these means from another one, (Q, 1) by question.
@@ -79,12 +91,15 @@ def over_questions(
     std: FloatArray | None,
     pseudo: tuple[float, float] = (0.0, 0.0),
     questions: Sequence[str] = (),
+    *,
+    share: bool = False,
 ) -> QuestionMoments:
     """Return moments over the questions of a log, from those given each: arguments as in `mixed`.
 
     Args:
         pseudo: weights of two questions beside these, at which all is 0 and all is 1.
         questions: names of these, Q or none.
+        share: whether means are shares of right answers.
 
     >>> over_questions(np.array([0.5, 0.5]), np.array([[1.0], [3.0]]), None).stderr
     array([1.])
@@ -95,7 +110,9 @@ def over_questions(
         np.concatenate([mean, none, none + 1]),
         None if std is None else np.concatenate([std, none, none]),
     )
-    return QuestionMoments(moments.mean, moments.std, weights=weights, by_question=mean, questions=questions)
+    return QuestionMoments(
+        moments.mean, moments.std, weights=weights, by_question=mean, questions=questions, share=share
+    )
 
 
 def summed_by_question(total: Moments | None, parts: Sequence[Moments | None]) -> Moments | None:
