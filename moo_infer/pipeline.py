@@ -102,6 +102,7 @@ class Pipeline:
         named = None if aggregators is None else self._parts(AccuracyAggregator, aggregators, "aggregator")
         self.aggregators = named
         self.selectors = self._parts(Selector, selectors, "selector")
+        self.by_selector = selectors is not SELECTORS
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
         self.goal = self.selectors[0] if wanted is None else self._parts(Selector, wanted, "goal")[0]
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
@@ -195,6 +196,7 @@ class Pipeline:
             outcomes=tuple(outcomes),
             estimator=self.estimator,
             headline=goal.name,
+            by_selector=self.by_selector,
             selectors=selectors,
             redraw=redraw,
             questions=self.questions,

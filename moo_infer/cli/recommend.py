@@ -165,6 +165,9 @@ def recommend(
     grid: GridOptions,
     certainty: CertaintyOptions,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
+    selectors: Annotated[
+        bool, typer.Option("--selectors", help="The k of every model and selector, in place of the contenders.")
+    ] = False,
     plugin_files: PluginFiles = None,
     pictures: SpaceOptions,
     html: Annotated[
@@ -224,7 +227,7 @@ def recommend(
             from ..report.html import write_page
 
             write_page(report, html, command)
-        return report.to_json(command) if as_json else report.to_text(details=details)
+        return report.to_json(command) if as_json else report.to_text(details=details, by_selector=selectors or None)
 
 
 def _refuse_unwritable_page(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:

@@ -24,8 +24,9 @@ from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
 from ..profiles import ModelProfile, Scenario
 from ..read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
 from ..registry import Registry, plugin_file
+from ..report.answer import headline, tables
 from ..report.report import Report
-from ..report.wording import choices, headline, title, to_html
+from ..report.wording import to_html
 
 try:
     import ipywidgets as widgets
@@ -203,7 +204,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         report = self.report
         (outcome,) = report.outcomes
         self.answer.value = to_html([headline(report, outcome)])
-        self.tables.value = to_html([title(outcome), *choices(report, outcome), *report.notes])
+        self.tables.value = to_html([*tables(report, by_selector=False), *report.notes])
         self._draw()
 
     def _draw(self, _: object = None) -> None:

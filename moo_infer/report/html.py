@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import MooInferError, printable
 from ..core.files import atomic_write
 from ..profiles import ModelProfile
+from .answer import headline, running
 from .page_data import limit_with_unit, pictures, summary
-from .wording import TextTable, choices, figures, headline, title, to_html
+from .wording import TextTable, choices, figures, title, to_html
 
 if TYPE_CHECKING:
     from .report import Report
@@ -74,7 +75,7 @@ def page(report: "Report", command: str | None = None) -> str:
             {
                 "name": outcome.scenario.name,
                 "title": title(outcome),
-                "choices": Markup(to_html(choices(report, outcome))),
+                "choices": Markup(to_html([*running(report, [outcome]), *choices(report, outcome)])),
                 "figures": Markup(to_html(figures(report, outcome))),
             }
             for outcome in report.outcomes

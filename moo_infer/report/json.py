@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.objectives import Limit
 from ..decide.choices import Choice
 from ..decide.infeasible import Relaxation
+from .answer import answer, contenders, judge, sure
 
 if TYPE_CHECKING:
     from .facts import Outcome
@@ -41,6 +42,8 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
             {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
             for p in report.profiles
         ],
+        "headline": [_headline(report, outcome) for outcome in report.outcomes],
+        "contenders": [row(report, outcome, c) for outcome in report.outcomes for c in contenders(report, outcome)],
         "scenarios": [_scenario(outcome) for outcome in report.outcomes],
         "rows": [row(report, outcome, c) for outcome in report.outcomes for c in outcome.of_curves],
         "recommended": [row(report, outcome, c) for outcome in report.outcomes for c in outcome.pooled],
@@ -56,6 +59,10 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
     }
     if each and choice.model in report.tokens and report.tokens[choice.model].simulated:
         fields["simulated"].append("per_right.tokens")
+    for name, statistics in choice.figures.objectives.items() if choice.figures else ():
+        ends = statistics.interval
+        known = None if ends is None else {"other_questions": list(ends), "same_questions": None, "level": 0.95}
+        fields["objectives"][name]["interval"] = known
     for limit in outcome.scenario.limits if choice.row is not None else ():
         if limit.statistic != "mean":
             value = outcome.candidates.column(limit.objective, limit.statistic)[choice.row]
@@ -63,6 +70,12 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
             if f"{limit.objective}.low" in fields["simulated"]:
                 fields["simulated"].append(f"{limit.objective}.{limit.statistic}")
     return fields
+
+
+def _headline(report: "Report", outcome: "Outcome") -> dict[str, Any]:
+    """The answer of a scenario: as a row, with how sure it is, and what it takes for granted."""
+    choice = answer(report, outcome)
+    return row(report, outcome, choice) | {"sure": sure(report, choice), "judge": judge(choice)}
 
 
 def _scenario(outcome: "Outcome") -> dict[str, Any]:

@@ -14,12 +14,13 @@ from ..decide.choices import Choice, Key, decide
 from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tally
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
+from .answer import notebook
 from .facts import Outcome
 from .frames import choices_frame
 from .json import document
 from .per_right import MeanTokens, per_right
 from .text import write
-from .wording import notebook, notes
+from .wording import notes
 
 if TYPE_CHECKING:
     import polars
@@ -40,6 +41,7 @@ class Report:
         estimator: what filled the table.
         headline: the selector whose pooled choice opens the text.
         selectors: who chose.
+        by_selector: whether the tables show what each of them chose, because they were named.
         questions: of logs, had they been made again: ``other`` ones, or the ``same``.
         redraw: gives tables for B draws of uncertain parameters and a seed, or None where no parameter is uncertain.
         stable: how sure the choices are, or None where that was not asked for.
@@ -59,6 +61,7 @@ class Report:
     estimator: "Estimator"
     headline: str
     selectors: tuple[Selector, ...] = field(default=(), repr=False)
+    by_selector: bool = False
     redraw: Callable[[int, int], Iterator[Candidates]] | None = field(default=None, repr=False)
     questions: "Questions" = "other"
     stable: Stability | None = field(default=None, repr=False)
@@ -282,13 +285,15 @@ class Report:
         """Return the JSON text; NaN never occurs in it."""
         return json.dumps(self.to_dict(command), indent=2, allow_nan=False)
 
-    def to_text(self, *, details: bool = False) -> str:
+    def to_text(self, *, details: bool = False, by_selector: bool | None = None) -> str:
         """Return the text for people, 80 columns wide: the headline, then a table per scenario.
 
         Args:
-            details: every figure of every choice instead of the k alone.
+            details: every figure of every choice.
+            by_selector: the k of every model and selector, as the paper shows them, in place of the contenders; None
+                for what `by_selector` of the report says.
         """
-        return write(self, details=details)
+        return write(self, details=details, by_selector=self.by_selector if by_selector is None else by_selector)
 
     def to_html(self, command: str | None = None) -> str:
         """Return a page to share: one HTML text with tables and pictures to turn, which loads nothing.

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .wording import Block, Cell, TextTable, choices, figures, headline, lines_of, title
+from .answer import headline, tables
+from .wording import Block, Cell, TextTable, figures, lines_of, title
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,19 +17,18 @@ __all__ = ["laid_out", "write"]
 
 WIDTH = 80
 SELECTORS_ABREAST = 5
+FIGURES_ABREAST = 8
 SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 
-def write(report: "Report", *, details: bool) -> str:
-    """Write the headline of every scenario, then a table per scenario, then what holds for all."""
+def write(report: "Report", *, details: bool, by_selector: bool) -> str:
+    """Write the headline of every scenario, then what stands below it, then what holds for all."""
     blocks: list[Block] = [headline(report, outcome) for outcome in report.outcomes]
-    for outcome in report.outcomes:
-        blocks += ["", title(outcome)]
-        if details:
-            blocks += figures(report, outcome)
-        else:
-            width = SURE_ABREAST if report.stable else SELECTORS_ABREAST
-            blocks += [part for block in choices(report, outcome) for part in _abreast(block, width)]
+    if details:
+        blocks += [block for outcome in report.outcomes for block in ("", title(outcome), *figures(report, outcome))]
+    else:
+        width = (SURE_ABREAST if report.stable else SELECTORS_ABREAST) if by_selector else FIGURES_ABREAST
+        blocks += [part for block in tables(report, by_selector=by_selector) for part in _abreast(block, width)]
     blocks += ["", *report.notes] if report.notes else []
     if details:
         blocks += ["", *(f"{profile.name}: {profile.source or 'source not given'}." for profile in report.profiles)]

@@ -21,9 +21,9 @@ __all__ = [
     "TextTable",
     "choices",
     "figures",
-    "headline",
+    "footnotes",
     "lines_of",
-    "notebook",
+    "loosened",
     "notes",
     "title",
     "to_html",
@@ -50,6 +50,10 @@ class TextTable:
     caption: str = ""
 
 
+JUDGES = {  # what an aggregator that is a perfect judge takes for granted
+    "best-of-k": "if you can tell the best of {k}",
+    "coverage": "if you can tell a right one among {k}",
+}
 ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what it is
     "se": ("stderr", "standard error of the mean over questions"),
     "mc": ("stderr_simulation", "Monte Carlo error of the mean"),
@@ -60,39 +64,12 @@ ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what i
 Block = str | tuple[str, ...] | TextTable
 
 
-def headline(report: "Report", outcome: Outcome) -> str:
-    """Answer in a sentence: what the selector that opens the report chooses in a scenario, or why nothing."""
-    scenario, choice = outcome.scenario, next(c for c in outcome.pooled if c.selector == report.headline)
-    if choice.row is None:
-        return f"{scenario.name}: no recommendation: {choice.reason}."
-    means = zip(report.candidates.objectives, report.candidates.means[choice.row], strict=True)
-    figures = ", ".join(f"{o.name} {mean:.4g} {o.unit}".rstrip() for o, mean in means)
-    models, aggregators = len(report.candidates.models), len(report.candidates.aggregators)
-    pool = [f"{n} {what}" for n, what in ((models, "models"), (aggregators, "aggregators")) if n > 1]
-    beyond = report.candidates.extrapolated(choice.row)
-    among = f" among {' x '.join(pool)}" if pool else ""
-    doubts = "".join(f" But {doubt}." for doubt in report.candidates.doubts(choice.row))
-    at_a_time = f" ({choice.parallelism} at a time)" * (choice.parallelism != 1)
-    return (
-        f"{scenario.name}: use {choice.model} with k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
-        f"{at_a_time}: {figures} on average"
-        f" (the {report.headline} choice{among}){beyond and f'; {beyond}'}.{doubts}{_risk(report, choice)}"
-    )
-
-
-def _risk(report: "Report", choice: Choice) -> str:
-    """Say how likely the choice breaks a limit, where draws tell."""
-    risk = report.stable.broken.get(choice.key, 0.0) if report.stable else 0.0
-    percent = f"{100 * risk:.0f}" if risk >= 0.01 else "less than 1"
-    return f" In {percent} % of the draws a choice so made breaks a limit on the given values." if risk else ""
-
-
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
     found = remarks(report)
     for outcome in report.outcomes:
         found += outcome.notes
-    if len(report.candidates.curves) > len(report.candidates.models):
+    if len(report.candidates.aggregators) > 1 and {*report.candidates.aggregators} & {*JUDGES}:
         found.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
     if different := _different_questions(report):
         found.append(different)
@@ -176,10 +153,18 @@ def choices(report: "Report", outcome: Outcome) -> list[Block]:
     ]
     if named:
         blocks.append(f"Over all: {'; '.join(named)}.")
-    if outcome.relaxations:
-        lines = [describe(outcome.candidates, relaxation) for relaxation in outcome.relaxations]
-        blocks.append(("If one limit were loosened:", *(f"{line}." for line in lines)))
-    return blocks + _footnotes([*outcome.of_curves, *pooled])
+    return [*blocks, *loosened(outcome), *footnotes([*outcome.of_curves, *pooled])]
+
+
+def loosened(outcome: Outcome) -> list[Block]:
+    """Say what loosening one limit would buy, where it buys something that four digits show."""
+    lines = [
+        describe(outcome.candidates, relaxation)
+        for relaxation in outcome.relaxations
+        if relaxation.row is not None
+        and (not relaxation.buys or any(f"{now:.4g}" != f"{then:.4g}" for now, then in relaxation.buys.values()))
+    ]
+    return [("If one limit were loosened:", *(f"{line}." for line in lines))] if lines else []
 
 
 def _cell(choice: Choice, shares: Sequence[ChoiceShare] = ()) -> str:
@@ -188,7 +173,7 @@ def _cell(choice: Choice, shares: Sequence[ChoiceShare] = ()) -> str:
     return f"{k} ({100 * sum(s.share for s in shares if s.row == choice.row):.0f} %)" if shares else k
 
 
-def _footnotes(choices: Sequence[Choice]) -> list[Block]:
+def footnotes(choices: Sequence[Choice]) -> list[Block]:
     """Remarks and reasons, each once; the figures in parentheses are left to the details."""
     remarks: dict[tuple[str, str], int] = {}
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -291,13 +276,6 @@ def _figures(choice: Choice, objective: str) -> tuple[str, ...]:
     if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
         lines.append(f"{s.mean / choice.figures.k:.4g} each")
     return tuple(lines)
-
-
-def notebook(report: "Report") -> str:
-    """Write the answer and the compact tables as plain HTML, every name escaped."""
-    parts = [to_html([headline(report, outcome) for outcome in report.outcomes])]
-    parts += [to_html([title(outcome), *choices(report, outcome)]) for outcome in report.outcomes]
-    return "".join([*parts, to_html(report.notes)])
 
 
 def to_html(blocks: Iterable[Block], /) -> str:

@@ -1,0 +1,201 @@
+"""The answer people came for: one row within the limits, what else was in the running, and how sure that is."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..core.objectives import ACCURACY, COST, Limit
+from ..decide.choices import Choice
+from .facts import Outcome
+from .per_right import per_right
+from .wording import JUDGES, Block, Cell, TextTable, choices, footnotes, loosened, title, to_html
+
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["answer", "contenders", "headline", "judge", "notebook", "running", "sure", "tables"]
+
+MOST = 10  # contenders that are shown
+APART = 1.96  # standard errors of a paired difference that tell two rows apart, at 95 %
+
+
+def answer(report: "Report", outcome: Outcome) -> Choice:
+    """Return what the selector that opens the report chooses over the whole pool."""
+    return next(choice for choice in outcome.pooled if choice.selector == report.headline)
+
+
+def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
+    """Return what that selector chooses of every model and aggregator, the answer first, then the most accurate."""
+    mine = [choice for choice in outcome.of_curves if choice.selector == report.headline and choice.row is not None]
+    table, row = report.candidates, answer(report, outcome).row
+    seen: set[tuple[float, ...]] = set()
+    for choice in [*mine]:  # a vote of one is one call
+        figures = tuple(table.means[choice.row])
+        mine = [c for c in mine if c is not choice] if figures in seen and choice.row != row else mine
+        seen.add(figures)
+    accuracy = table.column(ACCURACY.name)
+    if row is not None and row not in [choice.row for choice in mine]:
+        mine.append(answer(report, outcome))
+    return sorted(mine, key=lambda choice: (choice.row != row, -accuracy[choice.row], choice.row))
+
+
+def judge(choice: Choice) -> str | None:
+    """Say what an aggregator takes for granted: that somebody, or something, can tell right answers."""
+    text = JUDGES.get(choice.aggregator or "")
+    return None if text is None or choice.k in (None, 1) else text.format(k=choice.k)
+
+
+def sure(report: "Report", choice: Choice) -> dict[str, Any] | None:
+    """Return how sure an answer is.
+
+    Returns:
+        ``share`` of the draws in which the same row was chosen, and the ``runner_up`` among them, both None where
+        nothing was drawn; ``told_apart``, whether its accuracy differs from that of the best other contender by more
+        than chance, None where no log tells. None without an answer.
+    """
+    if choice.row is None:
+        return None
+    shares = report.shares(choice)
+    others = [share for share in shares if share.row not in (choice.row, None)]
+    share = sum(s.share for s in shares if s.row == choice.row) if shares else None
+    up = others[0] if others else None
+    runner_up = up and {"model": up.model, "aggregator": up.aggregator, "k": up.k, "share": up.share}
+    return {"share": share, "runner_up": runner_up, "told_apart": _told_apart(report, choice)}
+
+
+def _told_apart(report: "Report", choice: Choice) -> bool | None:
+    table, outcome = report.candidates, report.outcome(choice.scenario)
+    others = [c.row for c in contenders(report, outcome) if c.row not in (None, choice.row)]
+    if not others or choice.row is None:
+        return None
+    accuracy, error = table.column(ACCURACY.name), table.paired_stderr(ACCURACY.name, choice.row)
+    best = max(others, key=lambda row: accuracy[row])
+    if math.isnan(error[best]):
+        return None
+    return bool(abs(accuracy[best] - accuracy[choice.row]) > APART * error[best])
+
+
+def headline(report: "Report", outcome: Outcome) -> str:
+    """Answer in a sentence, or say why there is no answer."""
+    scenario, choice = outcome.scenario, answer(report, outcome)
+    if choice.row is None or choice.figures is None:
+        return f"{scenario.name}: no recommendation: {choice.reason}."
+    table = report.candidates
+    figures = ", ".join(_mean(report, outcome, choice, objective.name) for objective in table.objectives)
+    beyond = table.extrapolated(choice.row)
+    doubts = "".join(f" But {doubt}." for doubt in table.doubts(choice.row))
+    at_a_time = f" ({choice.parallelism} at a time)" * (choice.parallelism != 1)
+    assumed = f", {judge(choice)}" if judge(choice) else ""
+    return (
+        f"{scenario.name}: use {choice.model} with k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
+        f"{at_a_time}: {figures} on average{assumed}{beyond and f'; {beyond}'}.{_how_sure(report, choice)}{doubts}"
+    )
+
+
+def _mean(report: "Report", outcome: Outcome, choice: Choice, objective: str) -> str:
+    """A mean with its unit, its interval where a log gives one, and the quantile that is limited."""
+    assert choice.figures is not None
+    statistics = choice.figures.objectives[objective]
+    unit = report.candidates.objectives[report.candidates.index(objective)].unit
+    text = f"{objective} {statistics.mean:.4g}"
+    if objective == ACCURACY.name and (interval := statistics.interval):
+        text = f"{objective} {statistics.mean:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+    text = f"{text} {unit}".rstrip()
+    limited = [limit.statistic for limit in outcome.scenario.limits if limit.objective == objective]
+    quantiles = [
+        f"{s} {outcome.candidates.column(objective, s)[choice.row]:.4g} {unit}".rstrip() for s in limited if s != "mean"
+    ]
+    return f"{text} ({', '.join(quantiles)})" if quantiles else text
+
+
+def _how_sure(report: "Report", choice: Choice) -> str:
+    """Say in which share of the draws the same row was chosen, what was next, and how likely a limit is broken."""
+    known = sure(report, choice) or {}
+    said = ""
+    if report.stable and known.get("share") is not None:
+        up = known["runner_up"]
+        after = f", then {up['model']} {up['aggregator']} k = {up['k']} ({100 * up['share']:.0f} %)" if up else ""
+        said = f" The same row in {100 * known['share']:.0f} % of {report.stable.draws} draws{after}."
+        if risk := report.stable.broken.get(choice.key, 0.0):
+            percent = f"{100 * risk:.0f}" if risk >= 0.01 else "less than 1"
+            said += f" In {percent} % of the draws a choice so made breaks a limit on the given values."
+    if known.get("told_apart") is False:
+        said += " Its accuracy is not told apart from that of the best other contender."
+    return said
+
+
+def running(report: "Report", outcomes: Sequence[Outcome]) -> list[Block]:
+    """Return the table of contenders of some scenarios, ten of all at most, and how many were left out."""
+    most, several = max(1, MOST // len(outcomes)), len(outcomes) > 1
+    rows: list[tuple[Cell, ...]] = []
+    left_out = 0
+    for outcome in outcomes:
+        mine = contenders(report, outcome)
+        left_out += len(mine[most:])
+        rows += [(*[outcome.scenario.name] * several, *_cells(report, outcome, choice)) for choice in mine[:most]]
+    if not rows:
+        return []
+    objectives = [o for o in report.candidates.objectives if o != ACCURACY]
+    units = [o.unit for o in objectives]
+    header: list[str] = [*["scenario"] * several, "model", "k", "accuracy"]
+    header += [o.unit if o.unit and units.count(o.unit) == 1 else o.name for o in objectives]
+    header += [f"{limit.statistic} {limit.objective}" for limit in _on_quantiles(report.outcomes)]
+    header += ["USD per right"] * (_room(report) and COST in objectives) + ["how sure"] * bool(report.stable)
+    blocks: list[Block] = [TextTable(tuple(header), tuple(rows), several + 1)]
+    if left_out:
+        blocks.append(f"{left_out} more contenders are left out; --json has all.")
+    return blocks
+
+
+def _room(report: "Report") -> bool:
+    """Whether a column more fits into 80 columns; what it would show is in the details and in JSON anyway."""
+    return len(report.outcomes) == 1 and not report.stable and not _on_quantiles(report.outcomes)
+
+
+def _on_quantiles(outcomes: Sequence[Outcome]) -> list[Limit]:
+    """The limits on quantiles of the scenarios, each objective and statistic once."""
+    limits = [limit for outcome in outcomes for limit in outcome.scenario.limits if limit.statistic != "mean"]
+    return list({(limit.objective, limit.statistic): limit for limit in limits}.values())
+
+
+def _cells(report: "Report", outcome: Outcome, choice: Choice) -> list[Cell]:
+    """The figures of a contender; see `running`."""
+    assert choice.figures is not None
+    statistics = choice.figures.objectives
+    accuracy: Cell = f"{statistics[ACCURACY.name].mean:.4g}"
+    if interval := statistics[ACCURACY.name].interval:
+        accuracy = (f"{statistics[ACCURACY.name].mean:.3f}", f"[{interval[0]:.3f}, {interval[1]:.3f}]")
+    way: Cell = (str(choice.model), str(choice.aggregator))
+    cells: list[Cell] = [way if len(report.candidates.aggregators) > 1 else str(choice.model), str(choice.k), accuracy]
+    cells += [f"{statistics[o.name].mean:.4g}" for o in report.candidates.objectives if o != ACCURACY]
+    quantiles = [(limit.objective, limit.statistic) for limit in _on_quantiles(report.outcomes)]
+    cells += [f"{outcome.candidates.column(*quantile)[choice.row]:.4g}" for quantile in quantiles]
+    each = per_right(choice, math.nan) if _room(report) else {}
+    cells += [f"{usd:.4g}" for name, usd in each.items() if name == COST.name]
+    if report.stable:
+        shares = report.shares(answer(report, outcome))
+        cells.append(f"{100 * sum(share.share for share in shares if share.row == choice.row):.0f} %")
+    return cells
+
+
+def tables(report: "Report", *, by_selector: bool) -> list[Block]:
+    """Return what stands below the answers.
+
+    Args:
+        by_selector: by scenario the k of every model and selector, as the paper shows them, in place of the contenders.
+    """
+    if by_selector:
+        return [block for o in report.outcomes for block in ("", title(o), *choices(report, o))]
+    blocks: list[Block] = running(report, report.outcomes)
+    if len(report.outcomes) == 1:
+        (outcome,) = report.outcomes
+        blocks = ["", title(outcome), *running(report, report.outcomes), *loosened(outcome)]
+        mine = answer(report, outcome)
+        blocks += footnotes([mine]) if mine.row is not None else []
+    return blocks
+
+
+def notebook(report: "Report") -> str:
+    """Write the answer and the compact tables as plain HTML, every name escaped."""
+    answers = [headline(report, outcome) for outcome in report.outcomes]
+    return to_html([*answers, *tables(report, by_selector=report.by_selector), *report.notes])
