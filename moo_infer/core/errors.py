@@ -55,8 +55,8 @@ class MissingColumn(MooInferError, KeyError):
 
     def __init__(self, column: str, available: Iterable[str], wanted_by: str = "") -> None:
         self.column, self.available, self.wanted_by = column, tuple(available), wanted_by
-        who = f", needed by {wanted_by}" if wanted_by else ""
-        super().__init__(f"the draws have no column {column!r}{who}; columns: {', '.join(self.available)}")
+        clause = f", needed by {wanted_by}" if wanted_by else ""
+        super().__init__(f"the draws have no column {column!r}{clause}; columns: {', '.join(self.available)}")
 
     def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...], str]]:
         return MissingColumn, (self.column, self.available, self.wanted_by)  # by default: of the message alone
@@ -142,18 +142,18 @@ def listed(sentences: Sequence[object], count: int | None = None, /) -> str:
         place, _, reason = str(sentence).partition(": ")
         places.setdefault(reason, []).append(place)
     more = (count or len(sentences)) - min(len(sentences), LISTED)
-    said = [f"{', '.join(where)}: {reason}" if reason else ", ".join(where) for reason, where in places.items()]
-    return "; ".join(said) + (f"; and {more} more" if more else "")
+    clauses = [f"{', '.join(where)}: {reason}" if reason else ", ".join(where) for reason, where in places.items()]
+    return "; ".join(clauses) + (f"; and {more} more" if more else "")
 
 
-def unknown(what: str, given: object, available: Iterable[str], where: str = "") -> MooInferError:
+def unknown(kind: str, value: object, available: Iterable[str], where: str = "") -> MooInferError:
     """Build the error for a name that does not exist, the closest existing names first.
 
     >>> str(unknown("selector", "kneee", ["utopia", "knee-chord", "knee"]))
     "unknown selector 'kneee'; available: knee, knee-chord, utopia"
     """
     names = sorted(available)
-    close = get_close_matches(str(given), names, n=3)
+    close = get_close_matches(str(value), names, n=3)
     ordered = close + [name for name in names if name not in close]
     prefix = f"{where}: " if where else ""
-    return MooInferError(f"{prefix}unknown {what} {given!r}; available: {', '.join(ordered) or 'none'}")
+    return MooInferError(f"{prefix}unknown {kind} {value!r}; available: {', '.join(ordered) or 'none'}")

@@ -84,8 +84,8 @@ class Moments(Algebra["Moments"]):
     def __mul__(self, factor: Any) -> "Moments":
         c = np.asarray(factor, dtype=np.float64)
         std = None if self.std is None else np.abs(c) * self.std
-        known = self.quantile is not None and not np.any(c < 0)
-        return Moments(c * self.mean, std, partial(_affine, self.quantile, c, 0.0) if known else None)
+        has_quantile = self.quantile is not None and not np.any(c < 0)
+        return Moments(c * self.mean, std, partial(_affine, self.quantile, c, 0.0) if has_quantile else None)
 
 
 def is_constant(moments: Moments, /) -> bool:
