@@ -50,16 +50,16 @@ def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
         blank = share_above(model, "tokens_out", np.nextafter((part.max_tokens - hidden) / visible, -np.inf))
     else:
         blank = float(hidden >= part.max_tokens)
-    said = (
+    sentence = (
         f"with reasoning tokens, which count towards it and come first, max_tokens = {part.max_tokens:g} cuts "
         f"{percent(cut)} of the answers; {percent(blank)} have no visible token"
     )
     claimed = _of_one_call(model)
     most = f"no more than {percent(1 - blank)} of single answers can be right"
     if claimed is not None and claimed > 1 - blank + 1e-9:
-        yield Doubt(f"accuracy {claimed:.3g} of one call cannot be: {said}, so that {most}")
+        yield Doubt(f"accuracy {claimed:.3g} of one call cannot be: {sentence}, so that {most}")
     else:
-        yield f"{said}. The accuracy is taken as measured with these cuts" + (f": {most}" if blank else "")
+        yield f"{sentence}. The accuracy is taken as measured with these cuts" + (f": {most}" if blank else "")
 
 
 def _of_one_call(model: InferenceModel) -> float | None:

@@ -90,22 +90,22 @@ class Empirical(InferenceModel):
     def notes(self) -> Sequence[Note]:
         """Say where the log is too small to say something, and what it does not know."""
         samples = self._kept.samples
-        said = []
+        sentences = []
         if len(samples.questions) < 2:
-            said.append("one question says nothing of others: no uncertainty can be given")
+            sentences.append("one question says nothing of others: no uncertainty can be given")
         if self._kept.failed:
             of = self._kept.failed + len(samples)
-            said.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
-        said += [*self._kept.unused, *samples.caveats()]
+            sentences.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
+        sentences += [*self._kept.unused, *samples.caveats()]
         if np.ptp(samples.correct) == 0:
-            what, Q = {1.0: "right", 0.0: "wrong"}.get(samples.correct[0], "graded alike"), len(samples.questions)
-            said.append(
-                f"all samples are {what}, so that resampling shows no spread; of other questions up to "
+            grade, Q = {1.0: "right", 0.0: "wrong"}.get(samples.correct[0], "graded alike"), len(samples.questions)
+            sentences.append(
+                f"all samples are {grade}, so that resampling shows no spread; of other questions up to "
                 f"{100 * unseen(Q):.2g} % may be otherwise (95 %)"
             )
         elif 1 < len(samples.questions) < FEW:
-            said.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
-        return [Note(sentence) for sentence in said]
+            sentences.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
+        return [Note(sentence) for sentence in sentences]
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences, K up to the fewest samples of a question."""
@@ -203,13 +203,13 @@ def _of(samples: Samples) -> _Kept:
     if not len(scored):
         raise MooInferError(f"{samples.model}: none of the {len(samples)} samples is right or wrong")
     lacking = {name: int((~scored.known(name)).sum()) for name in scored.columns}
-    known = {name: column for name, column in scored.columns.items() if name in CHOICE or not lacking[name]}
+    complete = {name: column for name, column in scored.columns.items() if name in CHOICE or not lacking[name]}
     unused = tuple(
         f"{name} is not used: {lacking[name]} of {len(scored)} scored samples lack it"
         for name in (*TOKENS, *CACHE, *TAKEN)
-        if name in scored.columns and name not in known
+        if name in scored.columns and name not in complete
     )
-    kept = Samples(scored.model, scored.questions, scored.question, scored.correct, known)
+    kept = Samples(scored.model, scored.questions, scored.question, scored.correct, complete)
     return _Kept(kept, len(samples) - len(scored), unused)
 
 
@@ -218,14 +218,14 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
         stat = path.stat()
     except OSError as error:
         raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
-    found, digest = _read(path, stat.st_mtime_ns, stat.st_size)
+    by_model, digest = _read(path, stat.st_mtime_ns, stat.st_size)
     if sha256 and sha256 != digest:
         raise MooInferError(f"{path}: is another file than it was (sha256 {digest}, not {sha256}); calibrate again")
-    if not model and len(found) == 1:
-        return next(iter(found.values()))
-    if model not in found:
-        raise unknown("model", model, found, str(path))
-    return found[model]
+    if not model and len(by_model) == 1:
+        return next(iter(by_model.values()))
+    if model not in by_model:
+        raise unknown("model", model, by_model, str(path))
+    return by_model[model]
 
 
 @lru_cache(maxsize=1024)

@@ -231,7 +231,7 @@ def _quadrature(mean: float, cv: float, cv_given: float, bends: tuple[float, ...
         low, high = -9.0, 9.0 + 2 * sigma
         at = [(math.log(bend / mean) + sigma**2 / 2) / sigma for bend in inside]
         width = math.sqrt(math.log1p(cv_given**2)) / sigma
-        inner = [*(place + step * width for place in at for step in (-4, 0, 4)), *np.linspace(low, high, 5)]
+        inner = [*(centre + step * width for centre in at for step in (-4, 0, 4)), *np.linspace(low, high, 5)]
         z, dz = panels(PANEL_ORDER, np.unique(np.clip(inner, low, high)))
         weights = dz * np.exp(-0.5 * z**2)
     return weights / weights.sum(), mean * np.exp(sigma * z - sigma**2 / 2)

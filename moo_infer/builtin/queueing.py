@@ -86,11 +86,11 @@ class Loaded(CostModel):
         """Seconds until the longest of the first k is done, (M, K); trial by trial another load is found."""
         K = draws.accuracy.shape[1]
         states = _states(self, tuple(range(1, K + 1)))
-        found = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
-        found = np.minimum(found, states.most)
+        running = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
+        running = np.minimum(running, states.most)
         steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
         longest, together = np.maximum.accumulate(steps, axis=1), np.cumsum(steps, axis=1)
-        return self._seconds(found, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together)
+        return self._seconds(running, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together)
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact mean where the laws of the token counts are known."""
@@ -143,12 +143,12 @@ class Loaded(CostModel):
         return np.asarray(n / (prefill + decode))
 
     def _seconds(
-        self, found: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, together: FloatArray
+        self, running: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, together: FloatArray
     ) -> FloatArray:
         """Seconds of a query that finds so many sequences, by its decoding steps; the arrays broadcast."""
-        over = np.maximum(found + k - self.max_batch, 0)
-        prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(found + k, self.max_batch)
-        alone = (self.itl_base_s + self.itl_per_sequence_s * found) * longest + self.itl_per_sequence_s * together
+        over = np.maximum(running + k - self.max_batch, 0)
+        prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(running + k, self.max_batch)
+        alone = (self.itl_base_s + self.itl_per_sequence_s * running) * longest + self.itl_per_sequence_s * together
         full = (self.itl_base_s + self.itl_per_sequence_s * self.max_batch) * longest
         return np.asarray(over / self._most_served + prefill + np.where(over > 0, full, alone))
 
@@ -199,10 +199,10 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
 def _per_token(server: Loaded, k: tuple[int, ...]) -> tuple[FloatArray, ...]:
     """Mean seconds at n values of k, (n,) each: without tokens, per prompt token, step of the longest, of any."""
     seen = _states(server, k).seen
-    found, bulk = np.arange(len(seen))[:, None], np.array(k)
+    running, bulk = np.arange(len(seen))[:, None], np.array(k)
 
     def mean(tokens_in: float, longest: float, together: float) -> FloatArray:
-        seconds = server._seconds(found, bulk, tokens_in, np.array(longest), np.array(together))
+        seconds = server._seconds(running, bulk, tokens_in, np.array(longest), np.array(together))
         return np.asarray((seen * seconds).sum(axis=0))
 
     base = mean(0.0, 0.0, 0.0)
