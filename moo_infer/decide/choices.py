@@ -105,7 +105,7 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; unknown figures are None."""
-        found: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "scenario": self.scenario,
             "model": self.model,
             "aggregator": self.aggregator,
@@ -114,8 +114,8 @@ class Choice:
             "parallelism": self.parallelism,
         }
         if self.figures is None:
-            return found | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
-        return found | {
+            return fields | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
+        return fields | {
             "objectives": {
                 name: {key: _or_none(getattr(figures, key)) for key in STATISTICS}
                 for name, figures in self.figures.objectives.items()

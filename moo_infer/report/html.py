@@ -119,8 +119,8 @@ def write_page(report: "Report", path: Path, command: str | None = None) -> None
     """
     refuse_unwritable(path)
     text = page(report, command)
-    with atomic_write(path) as place:
-        place.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    with atomic_write(path) as target:
+        target.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _printable(data: Any) -> Any:

@@ -163,17 +163,17 @@ class Report:
         Raises:
             MooInferError: for a name that does not occur, and where the names leave several choices.
         """
-        *given, selector = (names,) if isinstance(names, str) else names
+        *others, selector = (names,) if isinstance(names, str) else names
         labels = {"scenario": [s.name for s in self.scenarios]}
-        labels |= {what: list(dict.fromkeys(getattr(c, what) for c in self.rows)) for what in ("model", "aggregator")}
+        labels |= {kind: list(dict.fromkeys(getattr(c, kind) for c in self.rows)) for kind in ("model", "aggregator")}
         wanted: dict[str, str] = {}
-        for name in given:
-            what = next((w for w, known in labels.items() if name in known and w not in wanted), None)
-            if what is None:
+        for name in others:
+            kind = next((w for w, options in labels.items() if name in options and w not in wanted), None)
+            if kind is None:
                 raise unknown(
-                    "scenario, model or aggregator", name, [known for names in labels.values() for known in names]
+                    "scenario, model or aggregator", name, [options for names in labels.values() for options in names]
                 )
-            wanted[what] = name
+            wanted[kind] = name
         return self.choice(selector, **wanted)
 
     def _ipython_key_completions_(self) -> list[str | tuple[str, ...]]:
@@ -200,15 +200,15 @@ class Report:
         choices = [c for c in (self.recommended if pooled else self.rows) if c.selector == selector]
         if not choices:
             raise unknown("selector", selector, {c.selector for c in self.rows})
-        for what, name in wanted.items():
+        for kind, name in wanted.items():
             if name is not None:
-                known = {getattr(c, what) for c in choices}
-                choices = [c for c in choices if getattr(c, what) == name]
+                options = {getattr(c, kind) for c in choices}
+                choices = [c for c in choices if getattr(c, kind) == name]
                 if not choices:
-                    raise unknown(what, name, known)
+                    raise unknown(kind, name, options)
         if len(choices) > 1:
-            asked = ["scenario"] if pooled else [what for what, name in wanted.items() if name is None]
-            open_ones = [what for what in asked if len({getattr(c, what) for c in choices}) > 1]
+            asked = ["scenario"] if pooled else [kind for kind, name in wanted.items() if name is None]
+            open_ones = [kind for kind in asked if len({getattr(c, kind) for c in choices}) > 1]
             raise MooInferError(
                 f"{selector!r} has {len(choices)} choices here; name the {' and the '.join(open_ones)} as well"
             )
