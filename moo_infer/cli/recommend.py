@@ -13,7 +13,7 @@ from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline, esti
 from ..profiles import ModelProfile, Scenario
 from ..report.report import Report
 from .files import keep_apart
-from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, known, registry_with
+from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
 from .progress import Progress, progress_bar
 
 __all__ = ["recommend"]
@@ -179,7 +179,7 @@ def recommend(
     colon.
     """
     registry = registry_with(plugin_files)
-    profiles, scenarios = known(names.models, registry)
+    profiles, scenarios = named_inputs(names.models, registry)
     custom = limits.scenario()
     if custom and names.scenario:
         raise MooInferError("--scenario and limits exclude each other; give one of them")
