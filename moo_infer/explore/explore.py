@@ -254,8 +254,8 @@ def serve(
     with socket.socket() as taken:
         if taken.connect_ex(("127.0.0.1", port)) == 0:
             raise MooInferError(f"port {port} is in use; give another one")
-    given = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
-    source = f"from moo_infer.explore.explore import Explorer\nExplorer(**{given!r})"
+    args = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
+    source = f"from moo_infer.explore.explore import Explorer\nExplorer(**{args!r})"
     cell: dict[str, object] = {
         "cell_type": "code",
         "source": source,
@@ -286,14 +286,14 @@ def _named_parts(
 
 def _makeable(registry: Registry, kind: type[Any], first: Sequence[str]) -> list[str]:
     """Return the names of the parts that need no parameters, those named first in front."""
-    found = []
+    makeable = []
     for name in [*first, *(name for name in registry.names(kind) if name not in first)]:
         try:
             registry.get(kind, name)
         except MooInferError:
             continue
-        found.append(name)
-    return found
+        makeable.append(name)
+    return makeable
 
 
 def _labelled(names: Sequence[str]) -> Sequence[str | tuple[str, str]]:

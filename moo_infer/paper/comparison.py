@@ -76,11 +76,11 @@ class Comparison:
                 continue
             for name, decimals in PRINTED_DECIMALS.items():
                 figures += 1
-                given, own = getattr(cell.published, name), getattr(cell.reproduced, name)
-                if round(own, decimals) != given:
+                published, own = getattr(cell.published, name), getattr(cell.reproduced, name)
+                if round(own, decimals) != published:
                     others.append(
                         {"scenario": cell.scenario, "model": cell.model, "selector": cell.selector, "figure": name}
-                        | {"published": given, "reproduced": own}
+                        | {"published": published, "reproduced": own}
                     )
         return {"figures": figures, "equal": figures - len(others), "others": others}
 

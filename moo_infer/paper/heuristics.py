@@ -40,23 +40,23 @@ def _outcome(rule: str, columns: Columns, scenario: Scenario) -> dict[str, Any]:
     """Return what a rule takes, the limits that breaks, and else how much more accuracy lay within them."""
     budget = HEURISTICS[rule]
     if budget is None:
-        place = int(np.flatnonzero(columns["k"] == FIXED_K)[0])
+        index = int(np.flatnonzero(columns["k"] == FIXED_K)[0])
     else:
         limit = next(limit for limit in scenario.limits if limit.objective == budget)
         affordable = np.flatnonzero(limit.excess(columns[budget]) <= 0)
         # Accuracies that differ by less than this are equal but for rounding; the smallest k of them wins.
-        place = int(affordable[np.argmax(np.round(columns["accuracy"][affordable], 12))])
-    broken = [limit for limit in scenario.limits if limit.excess(columns[limit.objective])[place] > 0]
+        index = int(affordable[np.argmax(np.round(columns["accuracy"][affordable], 12))])
+    broken = [limit for limit in scenario.limits if limit.excess(columns[limit.objective])[index] > 0]
     met = np.all([limit.excess(columns[limit.objective]) <= 0 for limit in scenario.limits], axis=0)
     best = float(columns["accuracy"][met].max()) if met.any() else None
-    choice = choice_at(columns, place)
+    choice = choice_at(columns, index)
     return {
         **asdict(choice),
-        "breaks": [_broken(limit, columns, place) for limit in broken],
+        "breaks": [_broken(limit, columns, index) for limit in broken],
         "accuracy_left": None if broken or best is None else max(best - choice.accuracy, 0.0),
     }
 
 
-def _broken(limit: Limit, columns: Columns, place: int) -> dict[str, Any]:
-    excess = float(limit.excess(columns[limit.objective])[place])
+def _broken(limit: Limit, columns: Columns, index: int) -> dict[str, Any]:
+    excess = float(limit.excess(columns[limit.objective])[index])
     return {"objective": limit.objective, "worst": limit.worst, "excess": excess}

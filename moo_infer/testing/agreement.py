@@ -29,13 +29,13 @@ TRIALS = 4000
 K = np.array([1, 4, 16])  # where exact and simulated moments are compared
 
 
-def assert_close(exact: float, values: FloatArray, what: str) -> None:
+def assert_close(exact: float, values: FloatArray, name: str) -> None:
     """Compare an exact mean with that of trials."""
     error = CLOSE * values.std() / np.sqrt(len(values)) + 1e-9 * abs(exact) + 1e-12
     if np.isin(values, (0.0, 1.0)).all():  # what happens in one trial of a thousand may not have been seen
         error = max(error, 3 * CLOSE / len(values))
     assert abs(values.mean() - exact) <= error, (
-        f"{what}: exact {exact:.9g}, simulated {values.mean():.9g} +- {error:.2g}"
+        f"{name}: exact {exact:.9g}, simulated {values.mean():.9g} +- {error:.2g}"
     )
 
 
@@ -54,17 +54,17 @@ def assert_agreement(
         trials = simulate(Setup(profile, aggregator, exact.k, parallelism), TRIALS, 2, objectives).totals
     for name in objectives:
         column = exact.columns[name]
-        known = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}
+        statistics = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}
         for j, values in enumerate(trials[name].T):
             where = f"{name} at k = {exact.k[j]}, P = {parallelism}"
-            if "mean" in known:
+            if "mean" in statistics:
                 assert_close(float(column.mean[j]), values, f"mean of {where}")
             # Where nearly all trials are equal, the few others are too few to measure a spread.
-            if "std" in known and np.ptp(np.quantile(values, [0.025, 0.975])) > 0:
+            if "std" in statistics and np.ptp(np.quantile(values, [0.025, 0.975])) > 0:
                 assert column.std[j] == pytest.approx(values.std(), rel=_error_of_std(values), abs=1e-9), (
                     f"std of {where}"
                 )
-            for q in (0.025, 0.5, 0.975) if "quantile" in known else ():
+            for q in (0.025, 0.5, 0.975) if "quantile" in statistics else ():
                 x = float(column.quantile(q)[j])
                 slack = CLOSE * np.sqrt(q * (1 - q) / len(values))
                 tiny = 1e-9 * max(abs(x), 1e-9)
@@ -89,15 +89,15 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
         drawn = Setup(profile.with_values({p: float(v[b]) for p, v in values.items()}), aggregator, together.k, 2)
         alone = Exact().moments(drawn if weights is None else drawn.with_weights(weights[b]))
         for name, column in together.columns.items():
-            one = Column(alone[name])
+            single = Column(alone[name])
             # A law that is normal in one draw may not be so in all, so less may be exact of three.
-            assert {*one.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
+            assert {*single.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
             for statistic in ("mean", "std"):
                 if statistic not in column.simulated:
-                    got, expected = getattr(column, statistic), getattr(one, statistic)
+                    got, expected = getattr(column, statistic), getattr(single, statistic)
                     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12, err_msg=f"{statistic} of {name}")
             if "low" not in column.simulated:
-                np.testing.assert_allclose(column.quantile(0.9), one.quantile(0.9), rtol=1e-9, atol=1e-12)
+                np.testing.assert_allclose(column.quantile(0.9), single.quantile(0.9), rtol=1e-9, atol=1e-12)
 
 
 def _numbers_of(part: Any) -> list[str]:
