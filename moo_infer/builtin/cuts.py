@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SHOWN", "on_cuts"]
 
+EQUAL = 1e-9  # accuracies that are no further apart differ by the rounding of sums alone
 SHOWN = 5e-4  # share below which nothing is said, as it would read 0.0 %
 
 
@@ -33,7 +34,7 @@ def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
             float(queries.weights @ total_of_k(worth, samples.question, np.ones(1, dtype=np.int64))[0][:, 0])
             for worth in (samples.correct, np.where(longer, 0.0, samples.correct))
         )
-        yield (Doubt if kept < right - 1e-9 else str)(
+        yield (Doubt if kept < right - EQUAL else str)(
             f"max_tokens = {part.max_tokens:g} of {part.name} cuts {percent(cut)} of the outputs of the log, whose "
             f"accuracy is that of whole ones: where those that are cut are wrong, one call is worth {kept:.3g}, "
             f"not {right:.3g}"
@@ -56,7 +57,7 @@ def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
     )
     claimed = _of_one_call(model)
     most = f"no more than {percent(1 - blank)} of single answers can be right"
-    if claimed is not None and claimed > 1 - blank + 1e-9:
+    if claimed is not None and claimed > 1 - blank + EQUAL:
         yield Doubt(f"accuracy {claimed:.3g} of one call cannot be: {sentence}, so that {most}")
     else:
         yield f"{sentence}. The accuracy is taken as measured with these cuts" + (f": {most}" if blank else "")

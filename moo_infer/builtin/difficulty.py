@@ -142,7 +142,7 @@ class DifficultyClasses(InferenceModel):
     def __post_init__(self) -> None:
         if len(self.shares) != len(self.p):
             raise MooInferError(f"shares and p: must be as many, got {len(self.shares)} and {len(self.p)}")
-        if abs(sum(self.shares) - 1) > 1e-9:
+        if abs(sum(self.shares) - 1) > 1e-9:  # 0.1 + 0.2 + 0.7 is not 1 to the last bit
             raise MooInferError(f"shares: must have the sum 1, got {sum(self.shares):g}")
 
     def queries(self) -> Queries:
@@ -182,6 +182,7 @@ def _answers(rng: np.random.Generator, right: BoolArray, agreement: float) -> In
     for i in range(K):
         beyond = u[:, i] * (1 - agreement + agreement * wrong) - (1 - agreement)
         new = (wrong == 0) | (beyond < 0)
+        # Without agreement every wrong answer is new: then the bound only avoids a division by 0.
         index = np.where(new, 0, beyond / max(agreement, 1e-12)).astype(np.int64)
         code = np.where(new, kinds + 1, seen[trial, np.minimum(index, np.maximum(wrong - 1, 0))])
         missed = trial[~right[:, i]]

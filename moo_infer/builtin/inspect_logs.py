@@ -26,7 +26,7 @@ __all__ = ["InspectAI"]
 
 ZIP = b"PK\x03\x04"
 ZSTANDARD = 93  # the compression of newer logs, which zipfile knows since Python 3.14 only
-MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}
+MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}  # of inspect_ai: correct, partly, incorrect, no answer
 SLACK = 2**24  # bytes by which the bound may be above the true size: blocks may be flushed before they are full
 MEMBER = "samples/"
 PIECE = re.compile(r"_epoch_\d+/(?!sample\.json$)")  # of a sample that is stored in several members

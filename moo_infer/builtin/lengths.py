@@ -178,6 +178,7 @@ def percent(share: float, /) -> str:
     """Return a share in words: ``75 %``, ``2.0 %``, ``less than 0.1 %``, ``0 %``."""
     if share == 0:
         return "0 %"
+    # Below 0.05 % one decimal would read 0.0 %; from 9.95 % on it is left out, so that there are two digits.
     return "less than 0.1 %" if share < 5e-4 else f"{100 * share:.{0 if share >= 0.0995 else 1}f} %"
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
-from ..core.moments import Moments, normal_quantile
+from ..core.moments import CONSTANT, Moments, normal_quantile
 from ..core.objectives import COST
 from ..core.parts import AtLeastOne, NonNegative, Positive, Share
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
 from ..quantities.by_samples import SampleQuery
 from ..quantities.laws import Law
-from ..quantities.quadrature import moments_of, nodes
+from ..quantities.quadrature import NOTHING, moments_of, nodes
 from ..quantities.quantity import Query
 from ..quantities.queries import Note
 from ..quantities.samples import Samples
@@ -211,7 +211,7 @@ class ApiCost(CostModel):
             return Moments(kept * mean, kept * std)
         k_one = np.ones(1, dtype=np.int64)
         lists = [total_of_k(price * np.ones(len(samples)), samples.question, k_one) for price in prices]
-        if any((std > 1e-9 * mean).any() for mean, std in lists):
+        if any((std > CONSTANT * mean).any() for mean, std in lists):
             raise NotExact("the prices that hold are those of the first prompt")
         mean, std = total_of_k(outputs, samples.question, k)
         # The prompt is the first inference's, which is any of the samples.
@@ -220,7 +220,7 @@ class ApiCost(CostModel):
         requests = self._requests(k)
         times = k if self.calls == "cached" else requests
         mean = kept * (mean + first + (times - 1) * again + self.usd_per_request * requests)
-        return Moments(mean, None if (spread > 1e-9 * first).any() else kept * std)
+        return Moments(mean, None if (spread > CONSTANT * first).any() else kept * std)
 
     @property
     def _shares_prompt(self) -> bool:
@@ -253,10 +253,10 @@ class ApiCost(CostModel):
         linear = each * tokens_out.mean + self.reasoning_tokens, each * tokens_out.std, tokens_out.normal
         if self.max_tokens is None:
             return linear
-        if np.all(tokens_out.cdf(np.asarray(self._longest)) > 1 - 1e-15):
+        if np.all(tokens_out.cdf(np.asarray(self._longest)) > 1 - NOTHING):
             return linear
         mean, std = moments_of(self._billed, tokens_out, [self._longest])
-        return mean, std, bool(np.all(std <= 1e-9 * mean))
+        return mean, std, bool(np.all(std <= CONSTANT * mean))
 
     def _per_prompt_token(self, prices: Prices, k: Any) -> Any:
         """USD for a token of a prompt: of the one that k share, or of each one's own."""
@@ -270,7 +270,7 @@ class ApiCost(CostModel):
         """The prices where all prompts of a law fall under one list, or None."""
         for step in steps(self):
             shorter = tokens_in.cdf(np.asarray(step, dtype=np.float64))
-            if np.any((shorter > 1e-15) & (shorter < 1 - 1e-15)):
+            if np.any((shorter > NOTHING) & (shorter < 1 - NOTHING)):
                 return None
         return prices_at(self, np.asarray(tokens_in.mean, dtype=np.float64))
 

@@ -15,6 +15,7 @@ from ..core.objectives import LATENCY
 from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
+from ..quantities.largest import RARE, SURE
 from ..quantities.laws import Law
 from ..quantities.quadrature import panels
 from ..quantities.quantity import Query
@@ -213,13 +214,13 @@ def _steps(law: Law, k: IntArray) -> FloatArray:
     """Return the mean decoding steps of the longest of k, (n,): ``int max(F^-1(Phi(z)) - 1, 0) d Phi(z)^k``."""
     from scipy.special import log_ndtr, ndtr, ndtri
 
-    low, high = law.quantile(np.array([1e-18, 1 - 2**-53]))
+    low, high = law.quantile(np.array([RARE, SURE]))
     bends = ndtri(law.cdf(np.array([max(low, 1.0), np.nextafter(high, -np.inf)])))  # smooth between these
     edges = np.sort(np.clip([-FAR, *bends, FAR], -FAR, FAR))
     z, weights = panels(ORDER, edges)
     n = k[:, None].astype(np.float64)
     density = weights * n * np.exp((n - 1) * log_ndtr(z) - 0.5 * z**2) / np.sqrt(2 * np.pi)
-    steps = np.maximum(law.quantile(np.minimum(ndtr(z), 1 - 2**-53)) - 1, 0.0)
+    steps = np.maximum(law.quantile(np.minimum(ndtr(z), SURE)) - 1, 0.0)
     return np.asarray((density * steps).sum(axis=1) / density.sum(axis=1))
 
 

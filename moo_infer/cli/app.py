@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # as shells report a program that SIGINT ended: 128 + 2
 # The usage error of whichever click typer brings along.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 

@@ -36,7 +36,7 @@ __all__ = [
     "unfit",
 ]
 
-LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1  # of counts: the product of two still fits into 64 bits
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
 
 NonNegative = Annotated[float, Ge(0)]

@@ -41,7 +41,7 @@ class FeasibleShares:
     @property
     def enough(self) -> npt.NDArray[np.bool_]:
         """(n,) whether the limits are met with enough confidence."""
-        return self.shares >= self.confidence - 1e-12
+        return self.shares >= self.confidence - 1e-12  # a share such as 19 / 20 is rounded, and so is 0.95
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ PICTURES: Mapping[str, Callable[..., Any]] = {
 }
 OF_ONE_MODEL = ("space", "curves")
 STEPS = 100  # of a limit, from the least to the largest mean
-DPI = 80
+DPI = 80  # lower than in files: a picture is drawn anew at every move of a slider
 WIDE: Mapping[str, Any] = {"style": {"description_width": "7em"}, "layout": {"width": "25em"}}
 
 

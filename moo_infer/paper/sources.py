@@ -15,7 +15,7 @@ from . import procedure
 
 __all__ = ["PRINTED_DECIMALS", "Columns", "PaperChoice", "PaperSource", "choice_at", "exact", "published", "reproduced"]
 
-PRINTED_DECIMALS = {"accuracy": 2, "cost": 2, "latency": 1}
+PRINTED_DECIMALS = {"accuracy": 2, "cost": 2, "latency": 1}  # in Tables 4 to 6
 Columns = Mapping[str, Any]  # k, accuracy, accuracy_std, cost (USD), latency (s): (n,) each
 
 

@@ -42,7 +42,7 @@ COLOUR_MAP = "viridis"
 PLANES = ("#0072B2", "#E69F00", "#009E73")  # one colour a limited objective
 SHOWN = 1.6  # rows beyond this many times a limit are left out, so that the feasible box stays visible
 NEAR = 4.0  # limits farther than this many times the farthest row are named, not drawn
-MARGIN = 1.04
+MARGIN = 1.04  # an axis ends so many times its farthest row or limit, so that no marker is cut
 
 
 def space(

@@ -234,6 +234,7 @@ def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
     low = float(away.min())
     if objective.sign > 0 and objective.best == 0 and spans_decades(values):
         logarithmic(axis, values)
+    # A distance below 1e-9 from the ideal is rounding of a difference, and would stretch the axis by decades.
     elif objective.sign < 0 and low > 1e-9 and spans_decades(away):
 
         def forward(v: FloatArray) -> FloatArray:

@@ -12,9 +12,9 @@ __all__ = ["ByLength", "dearest", "in_words", "minutes"]
 
 ByLength = dict[int, dict[str, Any]]  # USD per token by field, by the prompt length above which they hold; -1: any
 
-DAY = 24 * 60
+DAY = 24 * 60  # minutes
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)  # the start of any week
 CACHE = ("usd_per_cached_input_token", "usd_per_cache_write_token")  # where they are not given, input costs as much
 
 

@@ -21,7 +21,7 @@ __all__ = ["limit_with_unit", "pictures", "summary"]
 FIGURES, LEAST = 80_000, 40  # how many figures all curves have together, and points each at least
 MAP_SIZE, MAP_LEAST, MAP_WORK = 40, 12, 10_000_000  # budgets a side of a map, and rows looked at in one
 SPOT = 0.012  # regions of a map from this share on carry their k
-SHARES = 6
+SHARES = 6  # rows listed with their shares of the draws; the others are summed up
 
 # By selector: plotly's symbol, and the letter that looks like it for tables and 3-D, where plotly lacks the shape.
 SHAPES = {

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["laid_out", "write"]
 
-WIDTH = 80
-SELECTORS_ABREAST = 5
+WIDTH = 80  # characters of a line
+SELECTORS_ABREAST = 5  # as many cells as fit into a line beside the model
 SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 

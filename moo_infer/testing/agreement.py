@@ -22,16 +22,15 @@ __all__ = ["CLOSE", "TRIALS", "K", "assert_agreement", "assert_close", "assert_r
 
 CLOSE = 5.0  # standard errors between what is exact and what is simulated
 
-
-TRIALS = 4000
-
-
+TRIALS = 4000  # so that `CLOSE` standard errors of a share are 0.04 at most, and a contract takes seconds
+NEAR = 1e-9  # relative: sums of the same numbers in another order differ by rounding, which is far less
+TINY = 1e-12  # absolute, for what is 0 but for rounding
 K = np.array([1, 4, 16])  # where exact and simulated moments are compared
 
 
 def assert_close(exact: float, values: FloatArray, name: str) -> None:
     """Compare an exact mean with that of trials."""
-    error = CLOSE * values.std() / np.sqrt(len(values)) + 1e-9 * abs(exact) + 1e-12
+    error = CLOSE * values.std() / np.sqrt(len(values)) + NEAR * abs(exact) + TINY
     if np.isin(values, (0.0, 1.0)).all():  # what happens in one trial of a thousand may not have been seen
         error = max(error, 3 * CLOSE / len(values))
     assert abs(values.mean() - exact) <= error, (
@@ -61,13 +60,13 @@ def assert_agreement(
                 assert_close(float(column.mean[j]), values, f"mean of {where}")
             # Where nearly all trials are equal, the few others are too few to measure a spread.
             if "std" in statistics and np.ptp(np.quantile(values, [0.025, 0.975])) > 0:
-                assert column.std[j] == pytest.approx(values.std(), rel=_error_of_std(values), abs=1e-9), (
+                assert column.std[j] == pytest.approx(values.std(), rel=_error_of_std(values), abs=NEAR), (
                     f"std of {where}"
                 )
             for q in (0.025, 0.5, 0.975) if "quantile" in statistics else ():
                 x = float(column.quantile(q)[j])
                 slack = CLOSE * np.sqrt(q * (1 - q) / len(values))
-                tiny = 1e-9 * max(abs(x), 1e-9)
+                tiny = NEAR * max(abs(x), NEAR)
                 assert np.mean(values <= x + tiny) >= q - slack, f"quantile {q} of {where}"
                 assert np.mean(values < x - tiny) <= q + slack, f"quantile {q} of {where}"
 
@@ -95,9 +94,9 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
             for statistic in ("mean", "std"):
                 if statistic not in column.simulated:
                     got, expected = getattr(column, statistic), getattr(single, statistic)
-                    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12, err_msg=f"{statistic} of {name}")
+                    np.testing.assert_allclose(got, expected, rtol=NEAR, atol=TINY, err_msg=f"{statistic} of {name}")
             if "low" not in column.simulated:
-                np.testing.assert_allclose(column.quantile(0.9), single.quantile(0.9), rtol=1e-9, atol=1e-12)
+                np.testing.assert_allclose(column.quantile(0.9), single.quantile(0.9), rtol=NEAR, atol=TINY)
 
 
 def _numbers_of(part: Any) -> list[str]:

@@ -51,6 +51,7 @@ class CostModelContract(Contract):
                 assert np.shape(total) == draws.accuracy.shape
                 assert np.isfinite(total).all()
                 if self.monotone:
+                    # The last of many equal terms may be added in another order than the ones before.
                     assert (np.diff(total, axis=1) >= -1e-12 * np.abs(total[:, 1:])).all()
 
     def test_leaves_the_draws_alone_and_gives_the_same_again(
@@ -67,7 +68,7 @@ class CostModelContract(Contract):
         draws = sampled(model, 0, 4, 8)
         with skipped_without_columns():
             whole = cost_model.total(draws, parallelism=2)
-        for k in (1, 3, 8):
+        for k in (1, 3, 8):  # sums over other shapes may add in another order: equal but for rounding
             np.testing.assert_allclose(
                 cost_model.total(first_inferences(draws, k), parallelism=2), whole[:, :k], rtol=1e-12
             )
