@@ -21,7 +21,7 @@ CAP = "max_tokens"  # the limit of output tokens of a request: of the lengths, a
 
 @dataclass(frozen=True, eq=False)
 class ModelProfile:
-    """A named model: how its inferences fall out, what they consume, and where the numbers come from.
+    """A named deployment of a model: its inference model, its cost models, and where the numbers come from.
 
     Args:
         name: what reports call it.

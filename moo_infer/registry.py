@@ -193,7 +193,7 @@ class Registry:
                 self._add(kind, noun, cls, Plugin("", noun, name, package, release))
 
     def _registered(self, plugin: object, hook: str, plugin_name: str) -> Sequence[Any]:
-        """What a hook of a plugin returns, which should be classes; nothing where there is none, or where it fails."""
+        """The classes that a hook of a plugin returns; none where the plugin lacks the hook, or it fails."""
         function = getattr(plugin, hook, None)
         if not callable(function):
             return ()

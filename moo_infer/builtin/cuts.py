@@ -1,4 +1,4 @@
-"""What a limit of output tokens does to answers, in words."""
+"""Notes on what a limit of output tokens does to answers."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ SHOWN = 5e-4  # share below which nothing is said, as it would read 0.0 %
 
 
 def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
-    """Say what the limit of output tokens does to answers; nothing where the inference model says it."""
+    """Yield notes on what the limit of output tokens does to answers; none where the inference model has such notes."""
     if part.max_tokens is None:
         return
     visible, hidden = part.reasoning_tokens_per_output_token, part.reasoning_tokens
@@ -64,7 +64,7 @@ def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
 
 
 def _of_one_call(model: InferenceModel) -> float | None:
-    """How often one inference on any query is right, or None where no law says it."""
+    """Mean accuracy of one inference over all queries, or None where no law gives it."""
     queries = model.queries()
     if queries.samples is not None:
         return None

@@ -1,4 +1,4 @@
-"""Inferences drawn from the log of an evaluation, and what they took as it was logged."""
+"""Inferences drawn from the log of an evaluation, with the money, seconds and joules that were logged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ CACHE = ("cached_input_tokens", "cache_write_tokens")  # of the input, what was 
 
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """The samples that count, all with at least `largest_k` of them; how many more failed, and what is left out."""
+    """Scored samples of the questions with at least `largest_k` of them; the number of failed ones; unused columns."""
 
     samples: Samples
     failed: int
@@ -88,7 +88,7 @@ class Empirical(InferenceModel):
         return Queries.of_samples(self._kept.samples)
 
     def notes(self) -> Sequence[Note]:
-        """Say where the log is too small to say something, and what it does not know."""
+        """Note where the log is too small for a statement, and which columns it lacks."""
         samples = self._kept.samples
         sentences = []
         if len(samples.questions) < 2:
@@ -115,7 +115,7 @@ class Empirical(InferenceModel):
 
 @dataclass(frozen=True)
 class _Logged(CostModel):
-    """What the samples took, by a column of the log."""
+    """Logged consumption: a column of the log, added up."""
 
     column: ClassVar[str]
 
@@ -198,7 +198,7 @@ class LoggedLatency(_Logged):
 
 @lru_cache(maxsize=256)
 def _of(samples: Samples) -> _Kept:
-    """The samples that count: scored ones, without columns that some of them lack."""
+    """Scored samples, without the columns that have gaps."""
     scored = samples.scored
     if not len(scored):
         raise MooInferError(f"{samples.model}: none of the {len(samples)} samples is right or wrong")

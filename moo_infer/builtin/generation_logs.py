@@ -91,7 +91,7 @@ class NeMoSkills(LogReader):
 
 
 def _is_right(judgement: object) -> bool:
-    """Whether a judgement says yes; what says neither counts as no."""
+    """Whether a judgement says yes; a judgement that says neither yes nor no counts as no."""
     if not isinstance(judgement, str):
         raise MooInferError(f"judgement must be text, got {judgement!r:.40}")
     verdict = judgement.rpartition("Judgement:")

@@ -153,7 +153,7 @@ class _Document:
 
     @classmethod
     def of(cls, record: dict[str, Any], metric: str, over_repeats: bool) -> "_Document":
-        """Take what matters of a record; `over_repeats`: the metric is so although the filter kept one answer."""
+        """Read a record; `over_repeats`: the metric is over all repeats although the filter kept one answer."""
         name, target = record["doc_id"], record.get("target")
         if name is None or isinstance(name, dict | list):
             raise MooInferError(f"doc_id must be a number or a name, got {name!r:.40}")
@@ -247,7 +247,7 @@ def _right(n: int, value: float, metric: str) -> tuple[int, str, bool]:
 
 
 def _is_written_as(expected: float, value: float, n: int) -> bool:
-    """Whether a number of n repeats may stand as that value in a file, which may have rounded it."""
+    """Whether a number computed from n repeats may have been rounded to that value in a file."""
     if abs(expected - value) < CLOSE:
         return True
     digits = repr(value).partition(".")[2]

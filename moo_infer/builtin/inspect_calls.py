@@ -35,7 +35,7 @@ class Calls:
 
     @classmethod
     def of(cls, sample: Mapping[str, Any], model: str) -> "Calls":
-        """Take what matters of a sample.
+        """Read the calls of a sample.
 
         A call from the cache is a model event with ``cache: "read"``, whose ``output`` has the ``time`` and ``usage``
         of the call that was made once; ``model_usage`` does not count it (inspect_ai 0.3.285, event/_model.py and

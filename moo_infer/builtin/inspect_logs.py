@@ -99,7 +99,7 @@ class InspectAI(LogReader):
 
 
 def _oddities(log: "_Log", samples: Sequence[tuple[str, dict[str, Any] | MooInferError]], model: str) -> list[str]:
-    """What is to be known of a log: what is missing in it, and what is counted otherwise than one may think."""
+    """Remarks on a log: what is missing in it, and what is counted in an unexpected way."""
     sentences = []
     if log.unread:
         sentences.append(f"{log.unread} members of the ZIP under {MEMBER} are no JSON and are not read")
@@ -202,7 +202,7 @@ def _where(sample: Mapping[str, Any]) -> str:
 
 
 def _kept(sample: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """What is needed of a sample, so that its messages need not be kept."""
+    """The part of a sample that is used later, so that its messages need not be kept."""
     usage, scores = sample.get("model_usage"), sample.get("scores")
     return {
         "id": sample.get("id"),
@@ -221,7 +221,7 @@ def _kept(sample: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 
 def _fingerprint(sample: Mapping[str, Any]) -> str:
-    """What is asked, and what would be right. Messages have numbers of their own in every run, which are left out."""
+    """The question and its target. The numbers that messages get in every run are left out."""
     asked = sample.get("input")
     if isinstance(asked, list):
         asked = [(m.get("role"), m.get("content")) if isinstance(m, dict) else m for m in asked]

@@ -1,4 +1,4 @@
-"""Reads the neutral table, whatever its columns are called; and what all readers of logs have in common."""
+"""Reads the neutral table, with any column names; and functions that all readers of logs use."""
 
 import csv
 import json
@@ -79,7 +79,7 @@ class Table(LogReader):
         return column is not None and (column in names or (scaled is not None and scaled["column"] in names))
 
     def read(self, path: Path, /) -> "polars.LazyFrame | Iterable[Row | MooInferError]":
-        """Read the file; text stays text, for whoever checks it. Where records are odd, one after the other."""
+        """Read the file, with texts as they are: a lazy frame, or rows one by one where records may be broken."""
         import polars as pl
 
         start = head(path)

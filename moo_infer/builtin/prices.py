@@ -166,7 +166,7 @@ class ApiCost(CostModel):
         return Moments(mean, std, partial(normal_quantile, mean, std))
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
-        """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
+        """Note how many answers the limit of output tokens cuts, and which input tokens no cache makes cheaper."""
         sentences = [*on_cuts(self, model)]
         if caches(self):
             sentences += self._on_lengths(model)

@@ -1,4 +1,4 @@
-"""Latency under load: what a query takes on a server that others use as well."""
+"""Latency under load: the seconds of a query on a server that also serves other queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Loaded(CostModel):
     max_queue: Annotated[int, Ge(0)] = 1000
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
-        """Seconds until the longest of the first k is done, (M, K); trial by trial another load is found."""
+        """Seconds until the longest of the first k is done, (M, K); every trial draws a load at arrival."""
         K = draws.accuracy.shape[1]
         states = _states(self, tuple(range(1, K + 1)))
         running = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
@@ -120,7 +120,7 @@ class Loaded(CostModel):
         return notes
 
     def _on_the_load(self, k: IntArray, possible: BoolArray) -> str:
-        """From which k on the load is too much, and why; nothing where it never is."""
+        """A sentence on the smallest k with too much load, and the reason; "" where every k can be served."""
         if possible.all():
             return ""
         first = int(k[~possible].min())
@@ -146,7 +146,7 @@ class Loaded(CostModel):
     def _seconds(
         self, running: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, together: FloatArray
     ) -> FloatArray:
-        """Seconds of a query that finds so many sequences, by its decoding steps; the arrays broadcast."""
+        """Seconds of a query that arrives at `running` sequences, by its decoding steps; the arrays broadcast."""
         over = np.maximum(running + k - self.max_batch, 0)
         prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(running + k, self.max_batch)
         alone = (self.itl_base_s + self.itl_per_sequence_s * running) * longest + self.itl_per_sequence_s * together
@@ -156,7 +156,7 @@ class Loaded(CostModel):
 
 @dataclass(frozen=True)
 class _States:
-    """What a query finds that is taken in.
+    """Number of sequences in the system when an accepted query arrives.
 
     Args:
         seen: (S, n) shares of such queries by the sequences they find, for n values of k.

@@ -26,7 +26,7 @@ UNITS = ("requests", *COUNTED)  # of what a limit is so many a minute
 
 @dataclass(frozen=True)
 class RateLimited(Calls):
-    """P calls at a time, as far as limits of requests and tokens per minute let them start.
+    """P calls at a time; each starts when the limits of requests and tokens per minute allow it.
 
     A call starts when a slot is free and the allowance is there. An allowance refills evenly, as a token bucket does:
     the i-th call (from 0) waits until i calls, and the tokens of the i calls before it, are refilled; what may be used

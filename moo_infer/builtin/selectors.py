@@ -1,4 +1,4 @@
-"""The paper's four selectors, a knee with an interior answer, and the two cheapest ways out."""
+"""The paper's four selectors, a knee inside the front, the cheapest and the fastest row."""
 
 import warnings
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Prices by the length of the prompt: lists for longer ones, and none from a cache for those that are too short."""
+"""Prices by the length of the prompt: other prices for long prompts, a cache's price only from a least length."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar

@@ -76,7 +76,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceOptions:
-    """What tokens cost, and on which day."""
+    """Prices of tokens, and the day on which they hold."""
 
     prices: Annotated[
         str | None,
@@ -101,7 +101,7 @@ class PriceOptions:
     ] = None
 
     def refuse_without_prices(self) -> None:
-        """Raise where something is said of prices that are not given."""
+        """Raise where an option about prices is given without prices."""
         if (self.per_million or self.free) and self.prices is None and not self.price:
             flag = "--per-million" if self.per_million else "--free"
             raise MooInferError(f"{flag} is about prices; give --prices or --price")
@@ -160,7 +160,7 @@ class ShapeOptions:
     ] = False
 
     def refuse_calls_without_their_number(self) -> None:
-        """Raise where calls come in slots of which no number is given, or the other way round."""
+        """Raise where calls are made in slots without their number, or a number of slots is given for other calls."""
         if (self.calls == "slots") != (self.parallelism is not None):
             raise MooInferError(f"--calls slots and --parallelism belong together, got --calls {self.calls}")
 
@@ -235,7 +235,7 @@ def calibrate(
 
 
 def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
-    """What the command line says of profiles; what extrapolates is a beta law unless another model is named."""
+    """The options of profiles from the command line; extrapolation takes `beta` unless a model is named."""
     from ..calibrate.options import ProfileOptions
 
     return ProfileOptions(
@@ -268,7 +268,7 @@ def _as_text(calibrations: "Sequence[Calibration]", files: Sequence[Path], out: 
 
 
 def _columns(options: list[str]) -> dict[str, str]:
-    """What a table calls the columns of the neutral table."""
+    """The names that a table has for the columns of the neutral table, from NAME=COLUMN."""
     columns: dict[str, str] = {}
     for item in options:
         name, equals, column = (part.strip() for part in item.partition("="))

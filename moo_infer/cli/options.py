@@ -81,7 +81,7 @@ class PictureOptions:
     ] = None
 
     def room(self) -> "ModuleType | None":
-        """Return the room that draws where pictures are wanted; what is wrong is said before the work starts."""
+        """Return `moo_infer.plot` where pictures are wanted; raises before the work starts where options are wrong."""
         if self.plot is None and self.picture_format is None:
             return None
         from .. import plot

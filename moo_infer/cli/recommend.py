@@ -21,7 +21,7 @@ __all__ = ["recommend"]
 
 @dataclass(frozen=True, kw_only=True)
 class NameOptions:
-    """Between which models, and for which scenarios."""
+    """Models to compare, and scenarios."""
 
     models: ModelsFile = None
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None
@@ -77,7 +77,7 @@ def _side(flag: str, own: Mapping[str, str | None], free: list[str]) -> dict[str
 
 @dataclass(frozen=True, kw_only=True)
 class PartOptions:
-    """Which parts aggregate and select, and how a curve is estimated."""
+    """Names of aggregators, selectors and the estimator."""
 
     aggregator: Annotated[
         list[str] | None,
@@ -94,7 +94,7 @@ class PartOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GridOptions:
-    """Which numbers of inferences there are to choose from."""
+    """The grid of k to choose from."""
 
     parallelism: Annotated[
         int | None, typer.Option(metavar="P", help="Inferences at a time; default the profile's.")
@@ -120,7 +120,7 @@ class GridOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CertaintyOptions:
-    """What is said of uncertain numbers, and asked of them."""
+    """Stability of choices, and confidence in limits."""
 
     stability: Annotated[
         int | None, typer.Option(metavar="B", help="Say how sure each choice is, over B draws of what is uncertain.")

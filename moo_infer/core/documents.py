@@ -1,4 +1,4 @@
-"""YAML as it comes from people: parsed safely, within bounds, with a sentence for everything that is wrong."""
+"""Parses YAML files safely and within bounds of size; every fault gets one sentence."""
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -106,7 +106,7 @@ def _refused(reason: str, node: yaml.Node) -> yaml.MarkedYAMLError:
 
 
 def _refuse_bombs(text: str, where: str) -> None:
-    """Refuse what would overrun the stack or the memory, before anything of it is built.
+    """Refuse documents that would overrun the stack or the memory, before they are built.
 
     The parser is written in C and does not survive deep nesting. An alias costs some letters and stands for all that
     its anchor holds, so that ten lines can stand for a billion nodes.

@@ -1,4 +1,4 @@
-"""Opens files that people have, perhaps zipped, cut off, in another encoding; and writes files whole or not at all.
+"""Reads files that may be zipped, cut off or in another encoding; writes files whole or not at all.
 
 Errors of reading say where, not in which file.
 """
@@ -47,7 +47,7 @@ ADDED = re.compile(
 
 
 def refuse_other_than_files(path: Path, /) -> None:
-    """Raise MooInferError for what is no file that can be read again and again: pipes and devices may never end."""
+    """Raise MooInferError for paths that are not regular files: pipes and devices may never end."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a name with a NUL
@@ -233,7 +233,7 @@ def _standard_error_held_back() -> Iterator[None]:
 
 @contextmanager
 def atomic_write(path: Path, /) -> Iterator[Path]:
-    """Give a path to write to, which takes its place when all that is done meanwhile went well, and is gone if not.
+    """Yield a temporary path to write to: it replaces `path` at the end of the block, and is deleted where that raises.
 
     Raises:
         MooInferError: where nothing can be written there.
@@ -250,7 +250,7 @@ def atomic_write(path: Path, /) -> Iterator[Path]:
 
 
 def exchanged(first: Path, second: Path, /) -> bool:
-    """Let two folders change places in one step; False, and all as before, where the system cannot.
+    """Exchange two folders in one step; returns False, with nothing changed, where the system cannot.
 
     Python has no name for it: ``renameat2(2)`` of Linux, ``renamex_np(2)`` of macOS. Some file systems lack it.
     """

@@ -1,4 +1,4 @@
-"""The noise of calls: how much longer or shorter they take than their tokens say, as the column ``noise`` of draws.
+"""The noise of calls: actual seconds over those expected from the tokens, drawn through the column ``noise`` of draws.
 
 Totals are functions of the draws, so what is random in them is drawn beforehand: one number u, uniform in [0, 1), for
 every inference. A part reads it as the probability of a quantile: a call takes the quantile at u of the ratios of its

@@ -106,7 +106,7 @@ def build(cls: type[Part], entries: Mapping[str, object], where: str, folder: Pa
 
 
 def unfit(cls: type, kind: type) -> str:
-    """Say what makes a class unfit to be a part, whatever its fields are filled with; nothing where it is fit."""
+    """Return why a class cannot be a part, whatever the values of its fields; "" where it can."""
     own = [key for key, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
     if own and not dataclasses.is_dataclass(cls):
         return f"{cls.__name__} has the fields {', '.join(own)}, but is no dataclass"

@@ -53,7 +53,7 @@ class Streams(np.random.Generator):
         self._seed, self._key, self._M, self._calls = seed, tuple(key), M, 0
 
     def spawn(self, n_children: int) -> list[np.random.Generator]:
-        """Return so many independent generators, which fill arrays likewise."""
+        """Return n independent generators of the same kind."""
         self._calls += 1
         return [Streams(self._seed, (*self._key, self._calls, i), self._M) for i in range(n_children)]
 

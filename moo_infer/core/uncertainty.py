@@ -1,4 +1,4 @@
-"""How uncertain a number is: what a profile says of it, and draws of it."""
+"""Uncertain numbers: how a profile states them, and draws of them."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -72,7 +72,7 @@ class Choice:
 
     @property
     def key(self) -> Key:
-        """By what choices of several tables are compared: scenario, selector, and what it was made over."""
+        """The key by which choices in several tables are compared: scenario, selector, model and aggregator."""
         whose = (None, None) if self.pooled else (self.model, self.aggregator)
         return self.scenario, self.selector, *whose
 

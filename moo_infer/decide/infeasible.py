@@ -1,4 +1,4 @@
-"""Why nothing is feasible, what is nearest, and what loosening a limit would buy."""
+"""Why nothing is feasible, which row is nearest, and what relaxing one limit would change."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
 
 @dataclass(frozen=True)
 class Relaxation:
-    """What loosening one limit alone would do.
+    """The effect of relaxing one limit alone.
 
     Args:
         limit: the limit.
@@ -65,7 +65,7 @@ class Relaxation:
 
 
 def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Relaxation]:
-    """Find for each limit the smallest loosening of it alone that makes something feasible, or something better.
+    """Find for each limit the smallest relaxation of it alone that makes a row feasible, or a better row.
 
     Better is a row that beats every feasible row in some objective other than the limited one: the shadow price of the
     limit, for a table that has only so many rows.
@@ -98,7 +98,7 @@ def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Rela
 
 
 def describe(candidates: Candidates, relaxation: Relaxation, /) -> str:
-    """Say in a line what loosening a limit alone would do."""
+    """Describe in a line the effect of relaxing one limit alone."""
     if relaxation.row is None or relaxation.needs is None:
         return f"{relaxation.limit}: loosening it alone buys nothing"
     row_name = _row_name(candidates, relaxation.row)

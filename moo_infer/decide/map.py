@@ -185,7 +185,7 @@ def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Bo
 def _admitted(
     report: "Report", sure: FeasibleShares | None, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]
 ) -> BoolArray:
-    """(ny, nx, n) which rows meet the limits, surely enough where the report asks for that."""
+    """(ny, nx, n) which rows meet the limits, with the requested confidence, if any."""
 
     def met(table: Candidates) -> BoolArray:
         x, y = (

@@ -107,7 +107,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._estimate()
 
     def _page(self, controls: Sequence[Any]) -> Any:
-        """Controls on the left, what they lead to on the right."""
+        """Controls on the left, choices and picture on the right."""
         left = widgets.VBox(
             [self.model, self.scenario, self._limit_box, *controls, self.selectors], layout={"flex": "0 0 auto"}
         )
@@ -154,7 +154,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._decide()
 
     def _fit(self, objective: Objective, means: FloatArray) -> None:
-        """Give an objective a slider that reaches over its means; what it is set to stays."""
+        """Give an objective a slider over the range of its means; a limit that is set stays."""
         if objective.name not in self.limits:
             own = self._own_limit(objective)
             name = printable(f"{_side(objective)} {objective.name}")
@@ -207,7 +207,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._draw()
 
     def _draw(self, _: object = None) -> None:
-        """Draw the picture that is asked for, of the model that is chosen or recommended."""
+        """Draw the selected picture, of the selected or recommended model."""
         self.remark.value = ""
         with self._told(self.remark):
             report = self.report
@@ -221,7 +221,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     @contextmanager
     def _told(self, where: Any = None) -> Iterator[None]:
-        """Show what goes wrong in its own words, in place of the answer."""
+        """Show the message of an error in place of the answer."""
         try:
             yield
         except MooInferError as error:

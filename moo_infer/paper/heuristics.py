@@ -1,4 +1,4 @@
-"""What rules that look at one or two of the three dimensions take, and what that breaks or leaves (claim 7)."""
+"""Choices of rules that use one or two of the three dimensions: limits they break, accuracy they miss (claim 7)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -37,7 +37,7 @@ def heuristics(scenarios: Iterable[Scenario], sources: Iterable[PaperSource]) ->
 
 
 def _outcome(rule: str, columns: Columns, scenario: Scenario) -> dict[str, Any]:
-    """Return what a rule takes, the limits that breaks, and else how much more accuracy lay within them."""
+    """Return the choice of a rule, the limits that it breaks, and else how much more accuracy was feasible."""
     budget = HEURISTICS[rule]
     if budget is None:
         index = int(np.flatnonzero(columns["k"] == FIXED_K)[0])

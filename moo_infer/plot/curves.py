@@ -100,7 +100,7 @@ def _figure(report: "Report", shown: ScenarioCurve, objectives: Sequence[str]) -
 
 
 def _panel(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
-    """Draw one objective against k; return what a legend says of it."""
+    """Draw one objective against k; return its legend entries."""
     table, j = shown.table, shown.table.index(objective)
     k, values = table.k, table.means[:, j]
     low, high = table.column(objective, "low"), table.column(objective, "high")

@@ -16,7 +16,7 @@ OFFSETS = [(dx * far, dy * far) for far in (1.0, 2.2, 4.0, 6.5, 10.0) for dx, dy
 
 
 def laid_out(figure: Figure) -> RendererAgg:
-    """Lay a figure out and return what measures its texts."""
+    """Lay a figure out and return the renderer, which measures texts."""
     renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]  # without types
     figure.draw_without_rendering()
     return renderer

@@ -50,7 +50,7 @@ LIGHTEST, DARKEST = 0.80, 0.35  # shares of white in the colours of a model's sm
 
 @dataclass(frozen=True, eq=False)
 class _Region:
-    """(ny, nx) cells that are shown alike, and what to say of them."""
+    """(ny, nx) cells that are drawn alike, with their text and style."""
 
     cells: BoolArray
     text: str
@@ -171,7 +171,7 @@ def _regions(plane: DecisionMap) -> list[_Region]:
 
 
 def _extrapolated(plane: DecisionMap) -> list[str]:
-    """What is extrapolated among the chosen rows, each once."""
+    """Remarks on extrapolated rows among those chosen, each once."""
     sentences = [plane.candidates.extrapolated(int(row)) for row in np.unique(plane.rows[plane.rows >= 0])]
     return list(dict.fromkeys(text.split(" (")[0] for text in sentences if text))
 

@@ -106,7 +106,7 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
 def _curves(
     axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: BoolArray, on_front: BoolArray
 ) -> list[Artist]:
-    """Draw the rows of every curve, and return what the legend shows of each."""
+    """Draw the rows of every curve, and return their legend entries."""
     xs, ys = points
     handles: list[Artist] = []
     for i, curve in enumerate(table.curves):
@@ -188,7 +188,7 @@ def stability(
 
 
 def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
-    """By row: what was chosen, in which share of the draws (%), and whether the choice is it; in table order."""
+    """By row: its text, the share of the draws that chose it (%), and whether it is the choice; in table order."""
     table, shares = report.candidates, report.shares(choice)
     order = {curve.label: i for i, curve in enumerate(table.curves)}
 

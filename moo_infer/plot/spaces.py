@@ -138,7 +138,7 @@ class _Frame:
 
     @property
     def notes(self) -> list[str]:
-        """What is not in the picture."""
+        """Notes on what the picture leaves out."""
         k = self.table.k
         if len(self.rows) == len(k):
             return []

@@ -1,4 +1,4 @@
-"""What the pictures share: who is shown, colours that differ in grey too, names with units, legends and notes."""
+"""Shared by all pictures: the curve to draw, colours that also differ in grey, names with units, legends, notes."""
 
 import math
 import textwrap
@@ -44,7 +44,7 @@ def plain(text: object, width: int = NAME) -> str:
 
 
 def label_of(objective: Objective, statistic: str = "mean") -> str:
-    """Return what stands at an axis: ``cost (USD)``, ``p95 latency (s)``."""
+    """Return the label of an axis: ``cost (USD)``, ``p95 latency (s)``."""
     prefix = "" if statistic == "mean" else f"{statistic} "
     return plain(f"{prefix}{objective.name}{f' ({objective.unit})' if objective.unit else ''}")
 
@@ -112,7 +112,7 @@ def scenario_curve(report: "Report", model: str | None, aggregator: str | None, 
 
 
 def infeasible_label(report: "Report") -> str:
-    """Return what a legend says of rows that are not feasible."""
+    """Return the legend text of rows that are not feasible."""
     if report.confidence is None:
         return "beyond a limit"
     return f"beyond a limit, or within in fewer\nthan {100 * report.confidence:g} % of the draws"
@@ -166,7 +166,7 @@ def sizes(choices: Sequence[Choice]) -> list[float]:
 
 
 def choice_text(choice: Choice, *, named: bool = False) -> str:
-    """Return what a legend says of a choice: ``knee: k = 8*``."""
+    """Return the legend text of a choice: ``knee: k = 8*``."""
     if choice.row is None:
         return f"{plain(choice.selector)}: no choice"
     prefix = f"{plain(choice.model)}, " if named else ""

@@ -1,4 +1,4 @@
-"""What the scores of a log say: right or wrong, as they are, from a threshold on, or as grades on a scale."""
+"""Grades of the scores of a log: right or wrong, as they are, by a threshold, or on a scale."""
 
 import json
 import math
@@ -102,7 +102,7 @@ class Grading:
 
     @property
     def _compares_with(self) -> str:
-        """What stands behind the sign of the comparison."""
+        """The right side of the comparison."""
         match = RULE.fullmatch(self.right_if)
         return "" if match is None else match[2]
 
@@ -191,7 +191,7 @@ class Grading:
 
 
 def refuse_several(name: str, option: str, /) -> None:
-    """Refuse a score that is called after the several samples that it is of, as pass@8.
+    """Refuse a score over several samples, by its name, as pass@8.
 
     >>> refuse_several("pass@1", "--score-key")
     >>> refuse_several("pass@8", "--score-key")

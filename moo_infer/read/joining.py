@@ -23,7 +23,7 @@ CHANCE = 0.01  # below it two runs do not agree by chance
 def joined(
     frames: "Sequence[pl.DataFrame]", sources: Sequence[Source], /, *, strict: bool = False
 ) -> tuple[Log, list[str]]:
-    """Return the log of all files, and what is to be said of how they belong together.
+    """Return the log of all files, and remarks on how they belong together.
 
     Samples of one number that stand in several files are further samples of their question: a run each, with a seed of
     its own.
@@ -150,7 +150,7 @@ def _steps(value: float) -> int:
 
 
 def _without_fingerprints(log: Log, earlier: Sequence[str]) -> tuple[Log, list[str]]:
-    """The log without what only tells questions apart; and whether questions of one name differ."""
+    """The log without fingerprints of questions, and a remark where questions of one name differ."""
     import polars as pl
 
     frame = log.frame

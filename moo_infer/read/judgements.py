@@ -1,4 +1,4 @@
-"""What can be said of how answers were judged: by the right answer of their question, and by each other."""
+"""Checks how answers were judged: against the target of their question, and against each other."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""One run of a load test, as a reader of a tool's files gives it, and the numbers in the JSON of such files."""
+"""One run of a load test, and functions that read numbers from the JSON of such files."""
 
 import math
 import sys
@@ -143,7 +143,7 @@ def number_or_none(record: object, /, *path: str) -> float | None:
 
 
 def _looked_up(record: object, path: tuple[str, ...]) -> tuple[object, str]:
-    """What stands at a path of keys, or why nothing does."""
+    """The value at a path of keys, or the reason why there is none."""
     value = record
     for i, key in enumerate(path):
         if not isinstance(value, Mapping):

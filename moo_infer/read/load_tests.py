@@ -128,7 +128,7 @@ def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
 
 
 def _left_out(of_file: Sequence[Run], strict: bool) -> Iterator[str]:
-    """What of a file is left out, and why.
+    """Remarks on what is left out of a file, and why.
 
     Raises:
         MooInferError: where that is more than what stays, or nothing may be.

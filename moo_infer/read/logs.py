@@ -191,7 +191,7 @@ def _named(item: str | Path) -> tuple[str | None, Path]:
 
 
 def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
-    """What a reader gives; columns that are not neutral stay as names."""
+    """The rows of a reader; columns that are not neutral stay as names without values."""
     import polars as pl
 
     try:

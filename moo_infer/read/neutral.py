@@ -1,4 +1,4 @@
-"""What must hold for the columns of the neutral table."""
+"""Checks and types of the columns of the neutral table."""
 
 import math
 import re
@@ -40,7 +40,7 @@ ELSEWHERE = {  # what others call the columns that are needed
 
 
 def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl.DataFrame, list[str]]":
-    """Return the columns of the neutral table that say something, with fixed types and in range, and what is odd.
+    """Return the columns of the neutral table that have values, typed and in range, and remarks on what is odd.
 
     Text is String, `correct` Boolean (Float64 where scores are grades), token counts and `sample` Int64, other numbers
     Float64; blanks are null. Records that cannot be are left out, all of them named in one sentence. What is possible

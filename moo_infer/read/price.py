@@ -1,4 +1,4 @@
-"""What the tokens and requests of one model cost, in USD."""
+"""Prices of the tokens and requests of one model, in USD."""
 
 import math
 import warnings

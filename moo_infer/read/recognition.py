@@ -1,4 +1,4 @@
-"""Which log reader knows a file."""
+"""Finds the log reader for a file."""
 
 from contextlib import suppress
 from pathlib import Path

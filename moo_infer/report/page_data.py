@@ -1,4 +1,4 @@
-"""What the pictures of a page show, as plain data: curves, choices, fronts and maps."""
+"""Data of the pictures of a page: curves, choices, fronts and maps."""
 
 import math
 from typing import TYPE_CHECKING, Any

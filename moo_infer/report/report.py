@@ -83,7 +83,7 @@ class Report:
         return next((outcome.sure.confidence for outcome in self.outcomes if outcome.sure), None)
 
     def outcome(self, scenario: str | None = None) -> Outcome:
-        """Return what was found in a scenario; its name may be left out where there is one."""
+        """Return the results of a scenario; its name may be left out where there is one."""
         outcomes = {outcome.scenario.name: outcome for outcome in self.outcomes}
         if scenario is None and len(outcomes) > 1:
             raise MooInferError(f"the report holds {len(outcomes)} scenarios; name one of them: {', '.join(outcomes)}")
@@ -98,7 +98,7 @@ class Report:
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> Stability | None:
-        """Measure how often each row would have been chosen over B draws of what is uncertain.
+        """Count how often each row is chosen over B draws of uncertain parameters, log questions, or simulated trials.
 
         Args:
             B: number of draws, >= 1.
@@ -238,7 +238,7 @@ class Report:
         return choices_frame(self)
 
     def per_right(self, choice: Choice) -> dict[str, float] | None:
-        """Return what a right answer takes where a choice is followed, by objective and in ``tokens``; None without.
+        """Return the consumption per right answer of a choice, by objective and in ``tokens``; None without a choice.
 
         It is the mean of the k inferences over the mean accuracy, a ratio of means; NaN where it is not known.
 
@@ -308,7 +308,7 @@ class Report:
 
     @property
     def simulated(self) -> set[str]:
-        """What comes from simulation anywhere in the table, as ``objective.statistic``."""
+        """The simulated statistics of the table, as ``objective.statistic``."""
         return {
             f"{name}.{statistic}"
             for curve in self.candidates.curves

@@ -1,4 +1,4 @@
-"""What people read of a report: sentences and tables as data, and their plain HTML for notebooks and pages."""
+"""Sentences and tables of a report, as data, and their plain HTML for notebooks and pages."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -136,7 +136,7 @@ def _logs(report: "Report") -> bool:
 
 
 def remarks(report: "Report") -> list[str]:
-    """What the parts of the models say, each sentence once, with the models it is about."""
+    """The notes of the parts, each once, with the models it is about."""
     whose: dict[str, list[str]] = {}
     for curve in report.candidates.curves:
         for remark in curve.remarks:
@@ -242,7 +242,7 @@ def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Bl
 
 
 def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
-    """Say what a right answer takes, once for the selectors that choose the same."""
+    """Write the consumption per right answer, once for selectors with the same choice."""
     selectors: dict[str, list[str]] = {}
     for choice in group:
         each = report.per_right(choice) or {}

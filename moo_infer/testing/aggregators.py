@@ -24,7 +24,7 @@ __all__ = ["AggregatorContract"]
 
 
 class AggregatorContract(Contract):
-    """What every accuracy aggregator keeps.
+    """The contract of accuracy aggregators.
 
     Attributes:
         nested: what the first k inferences are worth does not depend on later ones (nor on how many there are).

@@ -1,4 +1,4 @@
-"""Whether what is called exact agrees with simulation, and several draws with one."""
+"""Compares exact moments with simulation, and the moments of several draws with those of each alone."""
 
 import math
 from typing import Any, get_type_hints

@@ -16,7 +16,7 @@ __all__ = ["CostModelContract"]
 
 
 class CostModelContract(Contract):
-    """What every cost model keeps.
+    """The contract of cost models.
 
     Attributes:
         monotone: the total never falls when another inference is added.

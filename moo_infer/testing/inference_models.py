@@ -14,7 +14,7 @@ __all__ = ["InferenceModelContract"]
 
 
 class InferenceModelContract(Contract):
-    """What every inference model keeps.
+    """The contract of inference models.
 
     Attributes:
         nested: the first k inferences of a trial are the same, however many are drawn.
