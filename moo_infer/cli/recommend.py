@@ -123,7 +123,10 @@ class CertaintyOptions:
     """Stability of choices, and confidence in limits."""
 
     stability: Annotated[
-        int | None, typer.Option(metavar="B", help="Say how sure each choice is, over B draws of what is uncertain.")
+        int | None,
+        typer.Option(
+            metavar="B", help="Say how sure each choice is: over B draws of uncertain parameters and of log questions."
+        ),
     ] = None
     confidence: Annotated[
         float | None,

@@ -1,4 +1,4 @@
-"""Why nothing is feasible, which row is nearest, and what relaxing one limit would change."""
+"""Why nothing is feasible, which row is nearest, and what loosening one limit would change."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
 
 @dataclass(frozen=True)
 class Relaxation:
-    """The effect of relaxing one limit alone.
+    """The effect of loosening one limit alone.
 
     Args:
         limit: the limit.
@@ -65,7 +65,7 @@ class Relaxation:
 
 
 def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Relaxation]:
-    """Find for each limit the smallest relaxation of it alone that makes a row feasible, or a better row.
+    """Find for each limit the smallest loosening of it alone that makes a row feasible, or a better row.
 
     Better is a row that beats every feasible row in some objective other than the limited one: the shadow price of the
     limit, for a table that has only so many rows.
@@ -98,17 +98,18 @@ def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Rela
 
 
 def describe(candidates: Candidates, relaxation: Relaxation, /) -> str:
-    """Describe in a line the effect of relaxing one limit alone."""
+    """Describe in a line the effect of loosening one limit alone."""
     if relaxation.row is None or relaxation.needs is None:
-        return f"{relaxation.limit}: loosening it alone buys nothing"
+        return f"{relaxation.limit}: loosening only this limit changes nothing"
     row_name = _row_name(candidates, relaxation.row)
     if not relaxation.buys:
         return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} something is feasible ({row_name})"
     units = {o.name: o.unit for o in candidates.objectives}
     buys = " and ".join(
-        f"{name} {then:.4g} for {now:.4g} {units[name]}".rstrip() for name, (now, then) in relaxation.buys.items()
+        f"{name} becomes {then:.4g} instead of {now:.4g} {units[name]}".rstrip()
+        for name, (now, then) in relaxation.buys.items()
     )
-    return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} it buys {buys} ({row_name})"
+    return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} {buys} ({row_name})"
 
 
 def _by(candidates: Candidates, limit: Limit, excess: float) -> str:

@@ -60,7 +60,7 @@ class Outcome:
 
     @cached_property
     def relaxations(self) -> tuple[Relaxation, ...]:
-        """For each limit, the effect of relaxing it alone, over the whole table."""
+        """For each limit, the effect of loosening it alone, over the whole table."""
         return tuple(relaxations(self.candidates, self.scenario.limits))
 
     @cached_property

@@ -227,7 +227,7 @@ class Report:
 
         Columns are ``scenario``; ``recommended``, whether the choice is over all models and aggregators; ``selector``,
         ``model``, ``aggregator``, ``k``; ``row`` of the candidates; ``reason`` why there is none; ``remarks``;
-        ``stability``, the share of draws that agree; ``per_right.cost`` and its like; and what
+        ``stability``, the share of draws in which the same row was chosen; ``per_right.cost`` and its like; and what
         `Candidates.to_frame` has, with every quantile that is limited.
 
         >>> from moo_infer import Pipeline

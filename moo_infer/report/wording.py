@@ -82,7 +82,7 @@ def headline(report: "Report", outcome: Outcome) -> str:
 
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
-    sentences = remarks(report)
+    sentences, uncertain = remarks(report), "the uncertain parameters" + " and log questions" * _logs(report)
     for outcome in report.outcomes:
         sentences += outcome.notes
     if len(report.candidates.curves) > len(report.candidates.models):
@@ -90,16 +90,13 @@ def notes(report: "Report") -> list[str]:
     if different := _different_questions(report):
         sentences.append(different)
     if report.stable:
-        draws_of = {
-            "parameters": "what is uncertain in the profiles" if _logs(report) else "the uncertain parameters",
-            "simulation": "the simulated trials (bootstrap)",
-        }
+        source = uncertain if report.stable.source == "parameters" else "the simulated trials (bootstrap)"
         sentences.append(
-            f"Behind k: share of {report.stable.draws} draws of {draws_of[report.stable.source]} that agree."
+            f"In brackets: the share of {report.stable.draws} draws of {source} in which the same row was chosen."
         )
     if report.confidence is not None:
-        drawn = "what is uncertain in the profiles" if _logs(report) else "the parameters"
-        sentences.append(f"Feasible: where the limits hold in {100 * report.confidence:g} % of the draws of {drawn}.")
+        share = f"{100 * report.confidence:g} % of the draws of {uncertain}"
+        sentences.append(f"A row is feasible where it meets the limits in at least {share}.")
     if report.estimator.name != "exact":
         sentences.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
     elif any(
