@@ -1,4 +1,4 @@
-"""Selectors that say what an answer is worth, how little is enough, and what to do when a rule has no answer."""
+"""Selectors by preference: a price for right answers and time, a margin that is enough, weights, a second rule."""
 
 import warnings
 from collections.abc import Mapping
@@ -95,8 +95,8 @@ class CheapestWithin(Selector):
         if self.standard_errors:
             errors = [candidates.column(ACCURACY.name, of)[best] for of in ("stderr", "stderr_simulation")]
             if np.isnan(errors).all():
-                said = f"no standard error is known, so that only within = {self.within:g} counts"
-                warnings.warn(said, SelectionWarning, stacklevel=2)
+                message = f"no standard error is known, so that only within = {self.within:g} counts"
+                warnings.warn(message, SelectionWarning, stacklevel=2)
             margin = max(margin, self.standard_errors * float(np.hypot(*np.nan_to_num(errors))))
         front = candidates.front
         close = front[np.round(accuracy[best] - accuracy[front] - margin, DECIMALS) <= 0]
