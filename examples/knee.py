@@ -37,9 +37,9 @@ def authors_spread() -> Spread:
     counts: Counter[int] = Counter()
     for seed in SEEDS:
         trajectory = procedure.simulate([profile], seed=seed)[0]
-        place = procedure.select(trajectory, scenario)["knee"]
-        if place is not None:
-            counts[int(trajectory.k[place])] += 1
+        index = procedure.select(trajectory, scenario)["knee"]
+        if index is not None:
+            counts[int(trajectory.k[index])] += 1
     return Spread("the authors' procedure", counts)
 
 

@@ -14,11 +14,11 @@ SCENARIO, MODEL = "essay-feedback", "gpt-5"
 
 def main() -> None:
     report = Pipeline().run(None, SCENARIO)
-    found = decision_map(report, "cost", "latency")
-    print(f"{SCENARIO}: what {found.selector} chooses under budgets of cost and latency")
-    for (model, _), ks in found.labels.items():
-        chosen = [row for row in found.rows.flat if row >= 0 and report.candidates.model[row] == model]
-        print(f"{model}, k = {', '.join(map(str, ks))}: {100 * len(chosen) / found.rows.size:.0f} % of the map")
+    plane = decision_map(report, "cost", "latency")
+    print(f"{SCENARIO}: what {plane.selector} chooses under budgets of cost and latency")
+    for (model, _), ks in plane.labels.items():
+        chosen = [row for row in plane.rows.flat if row >= 0 and report.candidates.model[row] == model]
+        print(f"{model}, k = {', '.join(map(str, ks))}: {100 * len(chosen) / plane.rows.size:.0f} % of the map")
     print(f"{MODEL} within the limits of the scenario")
     for selector in ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord"):
         print(f"{selector}: k = {report[MODEL, selector].k}")

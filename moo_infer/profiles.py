@@ -21,7 +21,7 @@ CAP = "max_tokens"  # the limit of output tokens of a request: of the lengths, a
 
 @dataclass(frozen=True, eq=False)
 class ModelProfile:
-    """A named model: how its inferences fall out, what they consume, and where the numbers come from.
+    """A named deployment of a model: its inference model, its cost models, and where the numbers come from.
 
     Args:
         name: what reports call it.
@@ -133,10 +133,10 @@ class ModelProfile:
     def _place(self, path: str) -> tuple[int, str]:
         """Return the number of the part and the field of a path."""
         owner, _, name = path.partition(".")
-        known = ["inference", *(f"costs[{i}]" for i in range(len(self.costs)))]
-        if owner not in known:
-            raise unknown("part", owner, known)
-        return known.index(owner), name
+        part_names = ["inference", *(f"costs[{i}]" for i in range(len(self.costs)))]
+        if owner not in part_names:
+            raise unknown("part", owner, part_names)
+        return part_names.index(owner), name
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,10 @@ class Scenario:
         return (*_limits(self.max, "max"), *_limits(self.min, "min"))
 
 
-def _limits(given: Mapping[str, Any], sense: Literal["max", "min"]) -> Iterator[Limit]:
-    if not isinstance(given, Mapping):
-        raise MooInferError(f"{sense}: must be a mapping of objectives to limits, got {given!r}")
-    for objective, worst in given.items():
+def _limits(entries: Mapping[str, Any], sense: Literal["max", "min"]) -> Iterator[Limit]:
+    if not isinstance(entries, Mapping):
+        raise MooInferError(f"{sense}: must be a mapping of objectives to limits, got {entries!r}")
+    for objective, worst in entries.items():
         if not isinstance(objective, str):
             raise MooInferError(f"{sense}: objectives are names, got {objective!r}")
         if isinstance(worst, Mapping) and not worst:

@@ -118,23 +118,23 @@ class Registry:
             MooInferError: for an unknown name, for parameters that do not exist or are out of range, and where the part
                 has parameters without defaults.
         """
-        what = KINDS[kind][0]
+        noun = KINDS[kind][0]
         label, _, parameters = name.partition(":")
-        given: dict[str, object] = {"kind": label}
+        fields: dict[str, object] = {"kind": label}
         for item in filter(None, map(str.strip, _split(parameters))):
             path, equals, value = item.partition("=")
             key, dot, entry = path.partition(".")
             if not (key and equals and bool(dot) == bool(entry)):
-                raise MooInferError(f"{what} {name!r}: parameters are NAME=VALUE, got {item!r}")
-            place = given.setdefault(key, {}) if dot else given
-            if not isinstance(place, dict) or (entry or key) in place:
-                raise MooInferError(f"{what} {name!r}: parameters are given once each, got {item!r} as well")
+                raise MooInferError(f"{noun} {name!r}: parameters are NAME=VALUE, got {item!r}")
+            target = fields.setdefault(key, {}) if dot else fields
+            if not isinstance(target, dict) or (entry or key) in target:
+                raise MooInferError(f"{noun} {name!r}: parameters are given once each, got {item!r} as well")
             if dot and is_number(self._classes[kind].get(label, kind), key):
-                raise MooInferError(f"{what} {name!r}: {key} is a number, got {item!r}")
-            place[entry or key] = parse_yaml(value, f"{what} {name!r}: {path}") if value.startswith(FLOW) else value
-        return self.build(kind, given, what)
+                raise MooInferError(f"{noun} {name!r}: {key} is a number, got {item!r}")
+            target[entry or key] = parse_yaml(value, f"{noun} {name!r}: {path}") if value.startswith(FLOW) else value
+        return self.build(kind, fields, noun)
 
-    def build(self, kind: type[Part], given: object, where: str, folder: Path | None = None) -> Part:
+    def build(self, kind: type[Part], fields: object, where: str, folder: Path | None = None) -> Part:
         """Make a part from a mapping: ``kind`` names the class, the other keys are its fields.
 
         Paths among them start from `folder`, that of the file in which they stand.
@@ -142,16 +142,16 @@ class Registry:
         Raises:
             MooInferError: naming the place, the key, what is allowed and what was given.
         """
-        if not isinstance(given, Mapping):
-            raise MooInferError(f"{where}: must be a mapping with a kind, got {given!r}")
-        if "kind" not in given:
+        if not isinstance(fields, Mapping):
+            raise MooInferError(f"{where}: must be a mapping with a kind, got {fields!r}")
+        if "kind" not in fields:
             raise MooInferError(f"{where}: missing kind; available: {', '.join(self.names(kind))}")
-        name = given["kind"]
+        name = fields["kind"]
         if not isinstance(name, str) or name not in self._classes[kind]:
-            what = KINDS[kind][0]
-            raise unknown(what, name, self._classes[kind], "" if where == what else where)
+            noun = KINDS[kind][0]
+            raise unknown(noun, name, self._classes[kind], "" if where == noun else where)
         here = f"{where} {name!r}" if where == KINDS[kind][0] else where
-        part: Part = build(self._classes[kind][name], {k: v for k, v in given.items() if k != "kind"}, here, folder)
+        part: Part = build(self._classes[kind][name], {k: v for k, v in fields.items() if k != "kind"}, here, folder)
         return part
 
     def plugins(self) -> list[Plugin]:
@@ -183,36 +183,36 @@ class Registry:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=name)
-            raise MooInferError(f"{_who(name, package)}: {error}; hooks: {hooks}") from None
+            raise MooInferError(f"{_plugin_name(name, package)}: {error}; hooks: {hooks}") from None
         except ValueError as error:
-            raise MooInferError(f"{_who(name, package)}: is registered already") from error
+            raise MooInferError(f"{_plugin_name(name, package)}: is registered already") from error
         if not any(callable(getattr(plugin, hook, None)) for _, hook in KINDS.values()):
-            raise MooInferError(f"{_who(name, package)}: implements no hook; hooks: {hooks}")
-        for kind, (what, hook) in KINDS.items():
-            for cls in self._registered(plugin, hook, _who(name, package)):
-                self._add(kind, what, cls, Plugin("", what, name, package, release))
+            raise MooInferError(f"{_plugin_name(name, package)}: implements no hook; hooks: {hooks}")
+        for kind, (noun, hook) in KINDS.items():
+            for cls in self._registered(plugin, hook, _plugin_name(name, package)):
+                self._add(kind, noun, cls, Plugin("", noun, name, package, release))
 
-    def _registered(self, plugin: object, hook: str, who: str) -> Sequence[Any]:
-        """What a hook of a plugin returns, which should be classes; nothing where there is none, or where it fails."""
+    def _registered(self, plugin: object, hook: str, plugin_name: str) -> Sequence[Any]:
+        """The classes that a hook of a plugin returns; none where the plugin lacks the hook, or it fails."""
         function = getattr(plugin, hook, None)
         if not callable(function):
             return ()
         if not self._manager.parse_hookimpl_opts(plugin, hook):
-            raise MooInferError(f"{who}: {hook} is not marked with @hookimpl")
+            raise MooInferError(f"{plugin_name}: {hook} is not marked with @hookimpl")
         try:
             classes = function()
         except (Exception, SystemExit) as error:  # whatever a foreign hook raises
-            message = f"{who}: {hook} fails and is skipped: {type(error).__name__}: {error}"
+            message = f"{plugin_name}: {hook} fails and is skipped: {type(error).__name__}: {error}"
             warnings.warn(message, stacklevel=5)
             return ()
         if not isinstance(classes, list | tuple):
-            raise MooInferError(f"{who}: {hook} must return a list of classes, got {classes!r}")
+            raise MooInferError(f"{plugin_name}: {hook} must return a list of classes, got {classes!r}")
         return classes
 
-    def _add(self, kind: type, what: str, cls: Any, owner: Plugin) -> None:
-        where = _who(owner.plugin, owner.package)
+    def _add(self, kind: type, noun: str, cls: Any, owner: Plugin) -> None:
+        where = _plugin_name(owner.plugin, owner.package)
         if not isinstance(cls, type):
-            raise MooInferError(f"{where}: must register {what} classes, got the object {cls!r}")
+            raise MooInferError(f"{where}: must register {noun} classes, got the object {cls!r}")
         if not issubclass(cls, kind):
             raise MooInferError(f"{where}: {cls.__name__} must be a subclass of {kind.__name__}")
         if inspect.isabstract(cls):
@@ -230,7 +230,7 @@ class Registry:
         if (kind, name) in self._plugins:
             other = self._plugins[kind, name]
             raise MooInferError(
-                f"two {what}s are called {name!r}: one from plugin {other.plugin!r} ({other.package}), "
+                f"two {noun}s are called {name!r}: one from plugin {other.plugin!r} ({other.package}), "
                 f"one from plugin {owner.plugin!r} ({owner.package})"
             )
         self._classes[kind][name] = cls
@@ -250,9 +250,9 @@ def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
         {_normalised(name) for name in (entry.name, entry.dist.name if entry.dist else entry.name)}
         for entry in installed
     ]
-    known: set[str] = set().union(*called)
-    if strangers := ", ".join(sorted(disabled - known)):
-        there = ", ".join(sorted(known)) or "none"
+    installed_names: set[str] = set().union(*called)
+    if strangers := ", ".join(sorted(disabled - installed_names)):
+        there = ", ".join(sorted(installed_names)) or "none"
         warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=2)
     return [entry for entry, names in zip(installed, called, strict=True) if not names & disabled]
 
@@ -312,12 +312,12 @@ def _split(parameters: str) -> Iterator[str]:
 
 
 def _parameters(cls: type) -> tuple[str, ...]:
-    found = []
+    parameters = []
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         missing = field.default is field.default_factory is dataclasses.MISSING
         shown = "" if missing or field.default is dataclasses.MISSING else f"={field.default}"
-        found += [f"{field.name}{shown}"] if field.init else []
-    return tuple(found)
+        parameters += [f"{field.name}{shown}"] if field.init else []
+    return tuple(parameters)
 
 
 def _origin(plugin: object) -> tuple[str, str]:
@@ -331,5 +331,5 @@ def _origin(plugin: object) -> tuple[str, str]:
     return (packages[0], version(packages[0])) if packages else (module, "")
 
 
-def _who(plugin: str, package: str) -> str:
+def _plugin_name(plugin: str, package: str) -> str:
     return f"plugin {plugin!r}" if package in ("", plugin) else f"plugin {plugin!r} of package {package!r}"

@@ -1,4 +1,4 @@
-"""What k inferences are worth where their answers are compared or scored, or only one is asked for."""
+"""Accuracy of k inferences whose answers are compared or scored, and of a single call."""
 
 from dataclasses import dataclass
 

@@ -80,9 +80,9 @@ class EvalPlus(LogReader):
         """Yield a row for every sample of every task."""
         model = called_after(path)
         tasks = _results(path)
-        found = [(task, *sample) for task, samples in tasks.items() for sample in _numbered(task, samples)]
-        plus = any(isinstance(status, Mapping) and status.get("plus") is not None for _, _, _, status in found)
-        if self.tests == "plus" and found and not plus:
+        statuses = [(task, *sample) for task, samples in tasks.items() for sample in _numbered(task, samples)]
+        plus = any(isinstance(status, Mapping) and status.get("plus") is not None for _, _, _, status in statuses)
+        if self.tests == "plus" and statuses and not plus:
             raise MooInferError("only base tests were run; name the format: --format evalplus:tests=base")
 
         def scored(entry: dict[str, Any]) -> Iterator[Row]:
@@ -94,7 +94,7 @@ class EvalPlus(LogReader):
         yield from each(
             (
                 (where, status if isinstance(status, MooInferError) else {**status, "task": task, "sample": i})
-                for task, where, i, status in found
+                for task, where, i, status in statuses
             ),
             scored,
         )
@@ -161,8 +161,8 @@ class LiveCodeBench(LogReader):
     def read(self, path: Path, /) -> Iterator[Row | MooInferError]:
         """Yield a row for every sample of every question."""
         model = called_after(path)
-        found = document(path)
-        if not isinstance(found, list):
+        records = document(path)
+        if not isinstance(records, list):
             raise MooInferError("must be a list of questions")
         taken: Counter[str] = Counter()
 
@@ -181,7 +181,7 @@ class LiveCodeBench(LogReader):
             yield from rows
 
         def questions() -> Iterator[tuple[str, dict[str, Any] | MooInferError]]:
-            for i, record in enumerate(found, 1):
+            for i, record in enumerate(records, 1):
                 where = f"question {i}"
                 yield where, record if isinstance(record, dict) else MooInferError(f"{where}: must be an object")
 

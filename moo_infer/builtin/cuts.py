@@ -1,4 +1,4 @@
-"""What a limit of output tokens does to answers, in words."""
+"""Notes on what a limit of output tokens does to answers."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SHOWN", "on_cuts"]
 
+EQUAL = 1e-9  # accuracies that are no further apart differ by the rounding of sums alone
 SHOWN = 5e-4  # share below which nothing is said, as it would read 0.0 %
 
 
 def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
-    """Say what the limit of output tokens does to answers; nothing where the inference model says it."""
+    """Yield notes on what the limit of output tokens does to answers; none where the inference model has such notes."""
     if part.max_tokens is None:
         return
     visible, hidden = part.reasoning_tokens_per_output_token, part.reasoning_tokens
@@ -33,7 +34,7 @@ def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
             float(queries.weights @ total_of_k(worth, samples.question, np.ones(1, dtype=np.int64))[0][:, 0])
             for worth in (samples.correct, np.where(longer, 0.0, samples.correct))
         )
-        yield (Doubt if kept < right - 1e-9 else str)(
+        yield (Doubt if kept < right - EQUAL else str)(
             f"max_tokens = {part.max_tokens:g} of {part.name} cuts {percent(cut)} of the outputs of the log, whose "
             f"accuracy is that of whole ones: where those that are cut are wrong, one call is worth {kept:.3g}, "
             f"not {right:.3g}"
@@ -50,20 +51,20 @@ def on_cuts(part: "ApiCost", model: InferenceModel, /) -> Iterator[str]:
         blank = share_above(model, "tokens_out", np.nextafter((part.max_tokens - hidden) / visible, -np.inf))
     else:
         blank = float(hidden >= part.max_tokens)
-    said = (
+    sentence = (
         f"with reasoning tokens, which count towards it and come first, max_tokens = {part.max_tokens:g} cuts "
         f"{percent(cut)} of the answers; {percent(blank)} have no visible token"
     )
     claimed = _of_one_call(model)
     most = f"no more than {percent(1 - blank)} of single answers can be right"
-    if claimed is not None and claimed > 1 - blank + 1e-9:
-        yield Doubt(f"accuracy {claimed:.3g} of one call cannot be: {said}, so that {most}")
+    if claimed is not None and claimed > 1 - blank + EQUAL:
+        yield Doubt(f"accuracy {claimed:.3g} of one call cannot be: {sentence}, so that {most}")
     else:
-        yield f"{said}. The accuracy is taken as measured with these cuts" + (f": {most}" if blank else "")
+        yield f"{sentence}. The accuracy is taken as measured with these cuts" + (f": {most}" if blank else "")
 
 
 def _of_one_call(model: InferenceModel) -> float | None:
-    """How often one inference on any query is right, or None where no law says it."""
+    """Mean accuracy of one inference over all queries, or None where no law gives it."""
     queries = model.queries()
     if queries.samples is not None:
         return None

@@ -172,12 +172,13 @@ def _answers(rng: np.random.Generator, right: BoolArray, agreement: float) -> In
     for i in range(K):
         beyond = u[:, i] * (1 - agreement + agreement * wrong) - (1 - agreement)
         new = (wrong == 0) | (beyond < 0)
-        place = np.where(new, 0, beyond / max(agreement, 1e-12)).astype(np.int64)
-        code = np.where(new, kinds + 1, seen[trial, np.minimum(place, np.maximum(wrong - 1, 0))])
-        told = trial[~right[:, i]]
-        answer[told, i] = seen[told, wrong[told]] = code[told]
-        kinds[told] += new[told]
-        wrong[told] += 1
+        # Without agreement every wrong answer is new: then the bound only avoids a division by 0.
+        index = np.where(new, 0, beyond / max(agreement, 1e-12)).astype(np.int64)
+        code = np.where(new, kinds + 1, seen[trial, np.minimum(index, np.maximum(wrong - 1, 0))])
+        missed = trial[~right[:, i]]
+        answer[missed, i] = seen[missed, wrong[missed]] = code[missed]
+        kinds[missed] += new[missed]
+        wrong[missed] += 1
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Inferences drawn from the log of an evaluation, and what they took as it was logged."""
+"""Inferences drawn from the log of an evaluation, with the money, seconds and joules that were logged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ CACHE = ("cached_input_tokens", "cache_write_tokens")  # of the input, what was 
 
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """The samples that count, all with at least `largest_k` of them; how many more failed, and what is left out."""
+    """Scored samples of the questions with at least `largest_k` of them; the number of failed ones; unused columns."""
 
     samples: Samples
     failed: int
@@ -88,18 +88,18 @@ class Empirical(InferenceModel):
         return Queries.of_samples(self._kept.samples)
 
     def notes(self) -> Sequence[Note]:
-        """Say where the log is too small to say something, and what it does not know."""
+        """Note where the log is too small for a statement, and which columns it lacks."""
         samples = self._kept.samples
-        said = []
+        sentences = []
         if len(samples.questions) < 2:
-            said.append("one question says nothing of others: no uncertainty can be given")
+            sentences.append("one question says nothing of others: no uncertainty can be given")
         if self._kept.failed:
             of = self._kept.failed + len(samples)
-            said.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
-        said += [*self._kept.unused, *samples.caveats()]
+            sentences.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
+        sentences += [*self._kept.unused, *samples.caveats()]
         if 1 < len(samples.questions) < FEW:
-            said.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
-        return [Note(sentence) for sentence in said]
+            sentences.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
+        return [Note(sentence) for sentence in sentences]
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences, K up to the fewest samples of a question."""
@@ -109,7 +109,7 @@ class Empirical(InferenceModel):
 
 @dataclass(frozen=True)
 class _Logged(CostModel):
-    """What the samples took, by a column of the log."""
+    """Logged consumption: a column of the log, added up."""
 
     column: ClassVar[str]
 
@@ -192,18 +192,18 @@ class LoggedLatency(_Logged):
 
 @lru_cache(maxsize=256)
 def _of(samples: Samples) -> _Kept:
-    """The samples that count: scored ones, without columns that some of them lack."""
+    """Scored samples, without the columns that have gaps."""
     scored = samples.scored
     if not len(scored):
         raise MooInferError(f"{samples.model}: none of the {len(samples)} samples is right or wrong")
     lacking = {name: int((~scored.known(name)).sum()) for name in scored.columns}
-    known = {name: column for name, column in scored.columns.items() if name in CHOICE or not lacking[name]}
+    complete = {name: column for name, column in scored.columns.items() if name in CHOICE or not lacking[name]}
     unused = tuple(
         f"{name} is not used: {lacking[name]} of {len(scored)} scored samples lack it"
         for name in (*TOKENS, *CACHE, *TAKEN)
-        if name in scored.columns and name not in known
+        if name in scored.columns and name not in complete
     )
-    kept = Samples(scored.model, scored.questions, scored.question, scored.correct, known)
+    kept = Samples(scored.model, scored.questions, scored.question, scored.correct, complete)
     return _Kept(kept, len(samples) - len(scored), unused)
 
 
@@ -212,14 +212,14 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
         stat = path.stat()
     except OSError as error:
         raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
-    found, digest = _read(path, stat.st_mtime_ns, stat.st_size)
+    by_model, digest = _read(path, stat.st_mtime_ns, stat.st_size)
     if sha256 and sha256 != digest:
         raise MooInferError(f"{path}: is another file than it was (sha256 {digest}, not {sha256}); calibrate again")
-    if not model and len(found) == 1:
-        return next(iter(found.values()))
-    if model not in found:
-        raise unknown("model", model, found, str(path))
-    return found[model]
+    if not model and len(by_model) == 1:
+        return next(iter(by_model.values()))
+    if model not in by_model:
+        raise unknown("model", model, by_model, str(path))
+    return by_model[model]
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..read.json_files import beginnings, entries, first_record
-from .logs import Row, one
+from .logs import Row, named_or_only
 
 __all__ = ["OpenAIEvals"]
 
@@ -79,9 +79,9 @@ class OpenAIEvals(LogReader):
 
     def _metric(self, names: list[str], matched: bool) -> str:
         """The metric that says what is right: the one asked for, or the events of matches, or the only one."""
-        metric = self.metric or (MATCH if matched else one("", names, "metric", self.name))
+        metric = self.metric or (MATCH if matched else named_or_only("", names, "metric", self.name))
         if metric != MATCH:
-            one(metric, [*names, *[MATCH] * matched], "metric", self.name)
+            named_or_only(metric, [*names, *[MATCH] * matched], "metric", self.name)
         elif not matched:
             raise MooInferError(f"has no event of type {MATCH}; metrics: {', '.join(names) or 'none'}")
         return metric

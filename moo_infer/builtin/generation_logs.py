@@ -12,7 +12,7 @@ from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..read.json_files import beginnings, entries, first_record
-from .logs import Row, each, one
+from .logs import Row, each, named_or_only
 
 __all__ = ["NeMoSkills"]
 
@@ -55,16 +55,16 @@ class NeMoSkills(LogReader):
 
     def read(self, path: Path, /) -> Iterator[Row | MooInferError]:
         """Yield a row for every generation."""
-        found = [*entries(path)]
-        names = (key for _, record in found if isinstance(record, dict) for key in JUDGEMENTS if key in record)
+        records = [*entries(path)]
+        names = (key for _, record in records if isinstance(record, dict) for key in JUDGEMENTS if key in record)
         there = [JUDGE if key == "judgement" else key for key in names]
-        metric = one(self.metric, there, "metric", self.name) if there or self.metric else ""
+        metric = named_or_only(self.metric, there, "metric", self.name) if there or self.metric else ""
         folder, chunk = Path(os.path.realpath(path)).parent, CHUNK.search(path.name)
         benchmark = f"{folder.name}:chunk {chunk[1]}" if chunk else folder.name
         model = folder.parent.parent.name if RESULTS.fullmatch(folder.parent.name) else called_after(path)
 
         def judged(record: dict[str, Any]) -> Iterator[Row]:
-            place = record.get("_async_position", record[PLACE])
+            position = record.get("_async_position", record[PLACE])
             key = "judgement" if metric == JUDGE else metric
             correct: object = record[key]
             if metric == JUDGE:
@@ -72,7 +72,7 @@ class NeMoSkills(LogReader):
             answer = record.get("predicted_answer")
             yield {
                 "model": model,
-                "question_id": f"{benchmark}:{place}",
+                "question_id": f"{benchmark}:{position}",
                 "sample": 0,
                 "correct": correct,
                 "answer": None if answer is None else str(answer),
@@ -84,14 +84,14 @@ class NeMoSkills(LogReader):
             }
 
         placed = (
-            (where, record if isinstance(record, MooInferError) else {**record, PLACE: place})
-            for place, (where, record) in enumerate(found)
+            (where, record if isinstance(record, MooInferError) else {**record, PLACE: position})
+            for position, (where, record) in enumerate(records)
         )
         yield from each(placed, judged)
 
 
 def _is_right(judgement: object) -> bool:
-    """Whether a judgement says yes; what says neither counts as no."""
+    """Whether a judgement says yes; a judgement that says neither yes nor no counts as no."""
     if not isinstance(judgement, str):
         raise MooInferError(f"judgement must be text, got {judgement!r:.40}")
     verdict = judgement.rpartition("Judgement:")

@@ -18,7 +18,7 @@ from ..core.files import limited_text
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..read.json_files import beginnings, entries, first_record
-from .logs import Row, each, one
+from .logs import Row, each, named_or_only
 
 __all__ = ["LMEval"]
 
@@ -72,14 +72,18 @@ class LMEval(LogReader):
 
     def read(self, path: Path, /) -> Iterator[Row | MooInferError]:
         """Yield a row for every sample that was scored by itself."""
-        found = [*entries(path)]
-        known = [record for _, record in found if isinstance(record, dict)]
-        chosen = one(self.filter, (_filter(record) for record in known), "filter", self.name) if known else ""
+        records = [*entries(path)]
+        readable = [record for _, record in records if isinstance(record, dict)]
+        chosen = (
+            named_or_only(self.filter, (_filter(record) for record in readable), "filter", self.name)
+            if readable
+            else ""
+        )
         if self.filter:
-            found = [(where, r) for where, r in found if isinstance(r, MooInferError) or _filter(r) == chosen]
-        known = [record for record in known if _filter(record) == chosen]
-        metric = self._metric(known) if known else ""
-        over_repeats = _is_over_repeats(known, metric)
+            records = [(where, r) for where, r in records if isinstance(r, MooInferError) or _filter(r) == chosen]
+        readable = [record for record in readable if _filter(record) == chosen]
+        metric = self._metric(readable) if readable else ""
+        over_repeats = _is_over_repeats(readable, metric)
         documents: list[_Document] = []
 
         def scored(record: dict[str, Any]) -> Iterator[Row]:
@@ -88,7 +92,7 @@ class LMEval(LogReader):
             documents.append(_Document.of(record, metric, over_repeats))
             return iter(())
 
-        yield from each(found, scored)  # what cannot be read
+        yield from each(records, scored)  # what cannot be read
         yield from _not_following(documents, metric)
         documents = [document for document in documents if not document.reason]
         model, dated = _harness_model(path), DATED.fullmatch(path.name.removesuffix(".gz"))
@@ -106,8 +110,8 @@ class LMEval(LogReader):
 
     def _metric(self, records: Sequence[dict[str, Any]]) -> str:
         """The metric that was asked for, or the only one that has a score anywhere."""
-        given = [name for record in records for name in _metrics(record)]
-        names = list(dict.fromkeys(given))
+        metrics = [name for record in records for name in _metrics(record)]
+        names = list(dict.fromkeys(metrics))
         if self.metric in names:
             return self.metric
         scores = {name: [record[name] for record in records if name in record] for name in names}
@@ -116,7 +120,7 @@ class LMEval(LogReader):
         if not with_scores and names and not self.metric:
             shown = ", ".join(f"{name} is {scores[name][0]!r:.30}" for name in names if scores[name])
             raise MooInferError(f"has no metric that is a number ({shown}); name one: --format {self.name}:metric=NAME")
-        return one(self.metric, (name for name in given if name in with_scores), "metric", self.name)
+        return named_or_only(self.metric, (name for name in metrics if name in with_scores), "metric", self.name)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class _Document:
 
     @classmethod
     def of(cls, record: dict[str, Any], metric: str, over_repeats: bool) -> "_Document":
-        """Take what matters of a record; `over_repeats`: the metric is so although the filter kept one answer."""
+        """Read a record; `over_repeats`: the metric is over all repeats although the filter kept one answer."""
         name, target = record["doc_id"], record.get("target")
         if name is None or isinstance(name, dict | list):
             raise MooInferError(f"doc_id must be a number or a name, got {name!r:.40}")
@@ -177,10 +181,10 @@ class _Document:
         right, reason, ambiguous = _right(n, mean, metric)
         hits = [answer == target for answer in answers]
         if right not in (0, n) and (sum(hits) != right or len(answers) != n):
-            scores, told = [float(i < right) for i in range(n)], None
+            scores, matched = [float(i < right) for i in range(n)], None
         else:
-            scores, told = ([float(hit) for hit in hits] if right not in (0, n) else [float(right > 0)] * n), answers
-        return cls(name, mark, n, value, scores, told, reason, ambiguous, True, len({*kept}) > 1)
+            scores, matched = ([float(hit) for hit in hits] if right not in (0, n) else [float(right > 0)] * n), answers
+        return cls(name, mark, n, value, scores, matched, reason, ambiguous, True, len({*kept}) > 1)
 
 
 def _repeats(record: dict[str, Any]) -> tuple[int, list[str]]:
@@ -188,10 +192,10 @@ def _repeats(record: dict[str, Any]) -> tuple[int, list[str]]:
     answered, kept = record["resps"], record["filtered_resps"]
     if len(answered) != 1 or not answered[0] or not isinstance(answered[0][0], str):  # choices of one question
         return 1, []
-    found = kept[0]
-    if not isinstance(found, list):
-        return len(answered[0]), [str(found)]
-    return (len(found) if len(found) > 1 else len(answered[0])), [str(each) for each in found]
+    filtered = kept[0]
+    if not isinstance(filtered, list):
+        return len(answered[0]), [str(filtered)]
+    return (len(filtered) if len(filtered) > 1 else len(answered[0])), [str(each) for each in filtered]
 
 
 def _is_over_repeats(records: Sequence[dict[str, Any]], metric: str) -> bool:
@@ -215,8 +219,8 @@ def _is_over_repeats(records: Sequence[dict[str, Any]], metric: str) -> bool:
 def _named(metric: str) -> tuple[int, str]:
     """The k of a metric that is called pass@k or pass^k, and which of them; 1 for a mean."""
     for pattern, name in ((PASS_AT, "pass@"), (PASS_HAT, "pass^")):
-        if found := pattern.search(metric):
-            return int(found[1]), f"{name}{found[1]}"
+        if match := pattern.search(metric):
+            return int(match[1]), f"{name}{match[1]}"
     return 1, "mean"
 
 
@@ -234,16 +238,16 @@ def _right(n: int, value: float, metric: str) -> tuple[int, str, bool]:
         by_right = [1 - comb(n - c, k) / comb(n, k) for c in range(n + 1)]
     else:
         by_right = [comb(c, k) / comb(n, k) for c in range(n + 1)]  # the mean where k is 1
-    found = [c for c, expected in enumerate(by_right) if _is_written_as(expected, value, n)]
-    if len(found) == 1:
-        return found[0], "", False
-    if found:
-        return 0, f"{metric} = {value:g} of {n} repeats may be {found[0]} to {found[-1]} that are right", True
+    counts = [c for c, expected in enumerate(by_right) if _is_written_as(expected, value, n)]
+    if len(counts) == 1:
+        return counts[0], "", False
+    if counts:
+        return 0, f"{metric} = {value:g} of {n} repeats may be {counts[0]} to {counts[-1]} that are right", True
     return 0, f"{metric} = {value:g} is no {name} of {n} repeats that are right or wrong", False
 
 
 def _is_written_as(expected: float, value: float, n: int) -> bool:
-    """Whether a number of n repeats may stand as that value in a file, which may have rounded it."""
+    """Whether a number computed from n repeats may have been rounded to that value in a file."""
     if abs(expected - value) < CLOSE:
         return True
     digits = repr(value).partition(".")[2]
@@ -308,8 +312,8 @@ def _metrics(record: dict[str, Any]) -> list[str]:
 def _is_score(value: object) -> bool:
     """Whether a metric is a number, or one for each repeat."""
     if isinstance(value, list):
-        known = [each for each in value if each is not None]
-        return bool(known) and all(_number(each) is not None for each in known)
+        present = [each for each in value if each is not None]
+        return bool(present) and all(_number(each) is not None for each in present)
     return _number(value) is not None
 
 

@@ -35,7 +35,7 @@ class Calls:
 
     @classmethod
     def of(cls, sample: Mapping[str, Any], model: str) -> "Calls":
-        """Take what matters of a sample.
+        """Read the calls of a sample.
 
         A call from the cache is a model event with ``cache: "read"``, whose ``output`` has the ``time`` and ``usage``
         of the call that was made once; ``model_usage`` does not count it (inspect_ai 0.3.285, event/_model.py and
@@ -44,26 +44,26 @@ class Calls:
         """
         used = sample.get("model_usage")
         usage = used.get(model) if isinstance(used, dict) else None
-        given = sample.get("events")
-        events = [event for event in given if isinstance(event, dict)] if isinstance(given, list) else []
+        listed = sample.get("events")
+        events = [event for event in listed if isinstance(event, dict)] if isinstance(listed, list) else []
         calls = [event for event in events if event.get("event") == "model" and event.get("model") == model]
         read = [event for event in calls if event.get("cache") == "read"]
         output, provider = sample.get("output"), model.split("/")[0]
         alone = not calls and not usage and not sample.get("error")
         if alone and isinstance(output, dict) and _answered(output, model, used):
             messages = sample.get("messages")
-            one = (
+            single = (
                 sum(m.get("role") == "assistant" for m in messages if isinstance(m, dict)) <= 1
                 if isinstance(messages, list)
                 else True
             )
-            known = output["usage"] if one else None
+            reported = output["usage"] if single else None
             return cls(
                 None,
                 sample.get("working_time"),
                 True,
-                (known,),
-                _seconds(output.get("time")) if one else None,
+                (reported,),
+                _seconds(output.get("time")) if single else None,
                 provider,
             )
         if not read:
@@ -84,9 +84,9 @@ class Calls:
         total: dict[str, object] = {"latency_s": self.called_s}
         for name in names:
             values = [part.get(name) for part in parts]
-            known: list[Any] = [value for value in values if value is not None]
-            whole = len(known) == len(values) or (known and name in PARTS)
-            total[name] = sum(known) if whole else None
+            present: list[Any] = [value for value in values if value is not None]
+            whole = len(present) == len(values) or (present and name in PARTS)
+            total[name] = sum(present) if whole else None
         return total
 
 
@@ -97,8 +97,8 @@ def _answered(output: Mapping[str, Any], model: str, used: object) -> bool:
 
 
 def _output(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = event.get("output")
-    return found if isinstance(found, dict) else {}
+    output = event.get("output")
+    return output if isinstance(output, dict) else {}
 
 
 def _seconds(value: object) -> float | None:

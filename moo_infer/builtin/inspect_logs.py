@@ -20,13 +20,13 @@ from ..interfaces import LogReader
 from ..read.bounds import zstandard_bound
 from ..read.json_files import beginnings, json_object
 from .inspect_calls import Calls
-from .logs import Row, each, one
+from .logs import Row, each, named_or_only
 
 __all__ = ["InspectAI"]
 
 ZIP = b"PK\x03\x04"
 ZSTANDARD = 93  # the compression of newer logs, which zipfile knows since Python 3.14 only
-MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}
+MARKS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}  # of inspect_ai: correct, partly, incorrect, no answer
 SLACK = 2**24  # bytes by which the bound may be above the true size: blocks may be flushed before they are full
 MEMBER = "samples/"
 PIECE = re.compile(r"_epoch_\d+/(?!sample\.json$)")  # of a sample that is stored in several members
@@ -68,13 +68,13 @@ class InspectAI(LogReader):
         except (KeyError, TypeError, AttributeError):
             raise MooInferError("the header names no model") from None
         samples = [
-            (where, found if isinstance(found, MooInferError) else _kept(found, model)) for where, found in log.entries
+            (where, entry if isinstance(entry, MooInferError) else _kept(entry, model)) for where, entry in log.entries
         ]
         if not samples:
             raise MooInferError(f"holds no samples (its status: {header.get('status', 'started')})")
         read = [sample for _, sample in samples if isinstance(sample, dict)]
         scorer = (
-            one(self.scorer, (name for sample in read for name in sample["scores"]), "scorer", self.name)
+            named_or_only(self.scorer, (name for sample in read for name in sample["scores"]), "scorer", self.name)
             if read
             else ""
         )
@@ -99,23 +99,23 @@ class InspectAI(LogReader):
 
 
 def _oddities(log: "_Log", samples: Sequence[tuple[str, dict[str, Any] | MooInferError]], model: str) -> list[str]:
-    """What is to be known of a log: what is missing in it, and what is counted otherwise than one may think."""
-    said = []
+    """Remarks on a log: what is missing in it, and what is counted in an unexpected way."""
+    sentences = []
     if log.unread:
-        said.append(f"{log.unread} members of the ZIP under {MEMBER} are no JSON and are not read")
+        sentences.append(f"{log.unread} members of the ZIP under {MEMBER} are no JSON and are not read")
     if log.claimed > len(samples):
-        said.append(f"the log says that it has {log.claimed} samples, but {len(samples)} are in it")
+        sentences.append(f"the log says that it has {log.claimed} samples, but {len(samples)} are in it")
     if (status := log.header.get("status", "started")) != "success":
-        said.append(f"the status of the log is {status!r}: samples may be missing")
+        sentences.append(f"the status of the log is {status!r}: samples may be missing")
     read = [sample for _, sample in samples if isinstance(sample, dict)]
     if others := {name for sample in read for name in sample["models"] if name != model}:
-        said.append(f"tokens of other models are not counted: {', '.join(sorted(others))}")
+        sentences.append(f"tokens of other models are not counted: {', '.join(sorted(others))}")
     if cached := sum(sample["calls"].cached for sample in read):
-        said.append(
+        sentences.append(
             f"{cached} samples came from the cache of inspect_ai, all or in part: tokens are those that their "
             "calls had when they were made, and seconds those of their calls and tools, where the log knows them"
         )
-    return said
+    return sentences
 
 
 def _is_header(begun: object) -> bool:
@@ -202,7 +202,7 @@ def _where(sample: Mapping[str, Any]) -> str:
 
 
 def _kept(sample: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """What is needed of a sample, so that its messages need not be kept."""
+    """The part of a sample that is used later, so that its messages need not be kept."""
     usage, scores = sample.get("model_usage"), sample.get("scores")
     return {
         "id": sample.get("id"),
@@ -221,7 +221,7 @@ def _kept(sample: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 
 def _fingerprint(sample: Mapping[str, Any]) -> str:
-    """What is asked, and what would be right. Messages have numbers of their own in every run, which are left out."""
+    """The question and its target. The numbers that messages get in every run are left out."""
     asked = sample.get("input")
     if isinstance(asked, list):
         asked = [(m.get("role"), m.get("content")) if isinstance(m, dict) else m for m in asked]
@@ -231,10 +231,10 @@ def _fingerprint(sample: Mapping[str, Any]) -> str:
 
 def _member(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     """A JSON object of a ZIP."""
-    found = _parsed(archive, name)
-    if not isinstance(found, dict):
+    value = _parsed(archive, name)
+    if not isinstance(value, dict):
         raise MooInferError(f"{name}: must be a JSON object")
-    return found
+    return value
 
 
 def _parsed(archive: zipfile.ZipFile, name: str) -> Any:
@@ -275,13 +275,13 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
         raise MooInferError(f"{info.filename:.60}: is damaged: it cannot be unpacked") from None
 
 
-def _marked(given: object) -> object:
+def _marked(score: object) -> object:
     """A score with letters as inspect_ai takes them; other values as they are."""
-    if isinstance(given, str):
-        return MARKS.get(given.strip().lower(), given)
-    if isinstance(given, dict):
-        return {key: _marked(value) for key, value in given.items()}
-    return [_marked(value) for value in given] if isinstance(given, list) else given
+    if isinstance(score, str):
+        return MARKS.get(score.strip().lower(), score)
+    if isinstance(score, dict):
+        return {key: _marked(value) for key, value in score.items()}
+    return [_marked(value) for value in score] if isinstance(score, list) else score
 
 
 @hookimpl

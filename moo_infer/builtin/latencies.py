@@ -1,4 +1,4 @@
-"""How long k calls take: one after the other, so many at a time, all at once, or in one batch of a machine's own."""
+"""Seconds of k calls: one after the other, P at a time, all at once, or as one batch on a machine of one's own."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ __all__ = ["Batch", "Calls", "Sequential", "Slots", "SlowestOfK", "scheduled"]
 
 @dataclass(frozen=True)
 class Calls(CostModel):
-    """What the parts for a service share: the seconds of one call, linear in its tokens, times a ratio of its own.
+    """Base of the parts for a service: the seconds of one call are linear in its tokens, times a random ratio.
 
     The line ``overhead_s + seconds_per_input_token * tokens_in + seconds_per_output_token * tokens_out`` is what a call
     takes, whatever else runs; with `ratios` it takes their quantile at the column ``noise`` of the draws times as long.
@@ -211,7 +211,7 @@ class Batch(CostModel):
 
     @property
     def _step(self) -> float:
-        """Seconds of a step without the k inferences themselves."""
+        """Seconds of a decoding step without the part that k inferences add."""
         return self.itl_base_s + self.itl_per_sequence_s * self.other_sequences
 
     def _first_token(self, k: IntArray) -> FloatArray:

@@ -173,6 +173,7 @@ def percent(share: float, /) -> str:
     """Return a share in words: ``75 %``, ``2.0 %``, ``less than 0.1 %``, ``0 %``."""
     if share == 0:
         return "0 %"
+    # Below 0.05 % one decimal would read 0.0 %; from 9.95 % on it is left out, so that there are two digits.
     return "less than 0.1 %" if share < 5e-4 else f"{100 * share:.{0 if share >= 0.0995 else 1}f} %"
 
 
@@ -226,7 +227,7 @@ def _quadrature(mean: float, cv: float, cv_given: float, bends: tuple[float, ...
         low, high = -9.0, 9.0 + 2 * sigma
         at = [(math.log(bend / mean) + sigma**2 / 2) / sigma for bend in inside]
         width = math.sqrt(math.log1p(cv_given**2)) / sigma
-        inner = [*(place + step * width for place in at for step in (-4, 0, 4)), *np.linspace(low, high, 5)]
+        inner = [*(centre + step * width for centre in at for step in (-4, 0, 4)), *np.linspace(low, high, 5)]
         z, dz = panels(PANEL_ORDER, np.unique(np.clip(inner, low, high)))
         weights = dz * np.exp(-0.5 * z**2)
     return weights / weights.sum(), mean * np.exp(sigma * z - sigma**2 / 2)

@@ -1,4 +1,4 @@
-"""Reads the neutral table, whatever its columns are called; and what all readers of logs have in common."""
+"""Reads the neutral table, with any column names; and functions that all readers of logs use."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ from ..read.json_files import beginnings, entries, first_record
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["Row", "Table", "each", "one"]
+__all__ = ["Row", "Table", "each", "named_or_only"]
 
 Row = dict[str, object]
 
@@ -74,12 +74,12 @@ class Table(LogReader):
         return False
 
     def _is_named(self, name: str, names: list[str]) -> bool:
-        given = self.columns.get(name)
-        scaled = SCALED.fullmatch(given) if given else None
-        return given is not None and (given in names or (scaled is not None and scaled["column"] in names))
+        column = self.columns.get(name)
+        scaled = SCALED.fullmatch(column) if column else None
+        return column is not None and (column in names or (scaled is not None and scaled["column"] in names))
 
     def read(self, path: Path, /) -> "polars.LazyFrame | Iterable[Row | MooInferError]":
-        """Read the file; text stays text, for whoever checks it. Where records are odd, one after the other."""
+        """Read the file, with texts as they are: a lazy frame, or rows one by one where records may be broken."""
         import polars as pl
 
         start = head(path)
@@ -116,9 +116,9 @@ class Table(LogReader):
         chosen = {name: pl.col(name) for name in schema.names() if name in COLUMNS}
         for name, column in self.columns.items():
             chosen[name] = self._expression(name, column, names, schema)
-        found = frame.select(value.alias(name) for name, value in chosen.items()).collect()
-        known = {*chosen, *(_source(name, column, names)[0] for name, column in self.columns.items())}
-        return found.lazy().with_columns(pl.lit(None).alias(name) for name in names if name not in known)
+        neutral = frame.select(value.alias(name) for name, value in chosen.items()).collect()
+        used = {*chosen, *(_source(name, column, names)[0] for name, column in self.columns.items())}
+        return neutral.lazy().with_columns(pl.lit(None).alias(name) for name in names if name not in used)
 
     def _expression(self, name: str, column: str, names: Iterable[str], schema: Mapping[str, Any]) -> "polars.Expr":
         """A column of the file as one of the neutral table; text that is no number stays as it is."""
@@ -133,9 +133,9 @@ class Table(LogReader):
             return pl.when(scaled.is_null()).then(value).otherwise(scaled.cast(pl.String))
         return scaled
 
-    def _rows(self, found: Iterable[tuple[str, dict[str, Any] | MooInferError]]) -> Iterator[Row | MooInferError]:
+    def _rows(self, entries: Iterable[tuple[str, dict[str, Any] | MooInferError]]) -> Iterator[Row | MooInferError]:
         """Rows one after the other, with the names of the neutral table."""
-        records = list(found)
+        records = list(entries)
         names = list(dict.fromkeys(name for _, record in records if isinstance(record, dict) for name in record))
         sources = {name: _source(name, column, names) for name, column in self.columns.items()}
 
@@ -143,7 +143,7 @@ class Table(LogReader):
             row = dict(record)
             for name, (source, factor) in sources.items():
                 value = record.get(source)
-                row[name] = value if factor is None or (given := _float(value)) is None else factor(given)
+                row[name] = value if factor is None or (number := _float(value)) is None else factor(number)
             for name in row.keys() & {*COLUMNS} - {"correct"}:
                 if isinstance(row[name], dict | list):
                     row[name] = json.dumps(row[name])
@@ -187,7 +187,7 @@ def _float(value: object) -> float | None:
 
 def _literal(path: Path) -> str:
     """A pattern that this path alone matches."""
-    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", str(path))
+    return re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", str(path))
 
 
 def _columns(start: bytes, path: Path) -> Iterator[list[str]]:
@@ -242,12 +242,12 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any] | MooInferError]]:
 
 
 def each(
-    found: Iterable[tuple[str, dict[str, Any] | MooInferError]], read: Callable[[dict[str, Any]], Iterable[Row]], /
+    records: Iterable[tuple[str, dict[str, Any] | MooInferError]], read: Callable[[dict[str, Any]], Iterable[Row]], /
 ) -> Iterator[Row | MooInferError]:
     """Yield the rows of every record, or the error that says where a record stands and why it cannot be read.
 
     Args:
-        found: where each record stands, and the record.
+        records: where each record stands, and the record.
         read: gives the rows of a record.
 
     Raises:
@@ -257,7 +257,7 @@ def each(
     ["{'sample': 5}", "line 2: 'a' is missing"]
     """
     odd, readable = list[MooInferError](), 0
-    for where, record in found:
+    for where, record in records:
         if isinstance(record, MooInferError):
             odd.append(record)
             continue
@@ -277,13 +277,13 @@ def each(
     yield from odd
 
 
-def one(asked: str, there: Iterable[str], what: str, name: str) -> str:
-    """Return the one that was asked for, or the only one, but for what odd records alone have.
+def named_or_only(asked: str, there: Iterable[str], noun: str, name: str) -> str:
+    """Return the name that was asked for, or the only one; a name that a few odd records alone have does not count.
 
     Args:
-        asked: what was asked for, or nothing.
-        there: those there are, once for every record.
-        what: they are called.
+        asked: the name that was asked for, or an empty text.
+        there: the names that there are, once for every record.
+        noun: what such a name is of, for messages: metric, filter or scorer.
         name: of the reader.
 
     Raises:
@@ -294,12 +294,12 @@ def one(asked: str, there: Iterable[str], what: str, name: str) -> str:
     if not asked and len(different) > 1 and (most := max(times.values())) >= USUAL:
         different = [each for each in different if times[each] > by_accident(most)]
     if asked and asked not in different:
-        raise MooInferError(f"has no {what} {asked!r}; there are: {', '.join(different) or 'none'}")
+        raise MooInferError(f"has no {noun} {asked!r}; there are: {', '.join(different) or 'none'}")
     if not asked and len(different) != 1:
         several = (
-            f"several {what}s ({', '.join(different)}); name one: --format {name}:{what}={different[0]}"
+            f"several {noun}s ({', '.join(different)}); name one: --format {name}:{noun}={different[0]}"
             if different
-            else f"no {what}"
+            else f"no {noun}"
         )
         raise MooInferError(f"has {several}")
     return asked or different[0]

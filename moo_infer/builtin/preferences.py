@@ -1,4 +1,4 @@
-"""Selectors that say what an answer is worth, how little is enough, and what to do when a rule has no answer."""
+"""Selectors by preference: a price for right answers and time, a margin that is enough, weights, a second rule."""
 
 import warnings
 from collections.abc import Mapping

@@ -10,14 +10,14 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
-from ..core.moments import Moments, normal_quantile
+from ..core.moments import CONSTANT, Moments, normal_quantile
 from ..core.objectives import COST
 from ..core.parts import AtLeastOne, NonNegative, Positive, Share
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
 from ..quantities.by_samples import SampleQuery
 from ..quantities.laws import Law
-from ..quantities.quadrature import moments_of, nodes
+from ..quantities.quadrature import NOTHING, moments_of, nodes
 from ..quantities.quantity import Query
 from ..quantities.queries import Note
 from ..quantities.samples import Samples
@@ -102,16 +102,16 @@ class ApiCost(CostModel):
     cache_write_share: Share = 0.0
 
     def __post_init__(self) -> None:
-        for needs, what in ((self.calls == "cached", "calls: cached"), (self.cached_input_share, "cached_input_share")):
+        for needs, name in ((self.calls == "cached", "calls: cached"), (self.cached_input_share, "cached_input_share")):
             if np.any(needs) and self.usd_per_cached_input_token is None:
-                raise MooInferError(f"{what} needs usd_per_cached_input_token, the price of input read from the cache")
+                raise MooInferError(f"{name} needs usd_per_cached_input_token, the price of input read from the cache")
         if np.any(self.cache_write_share) and self.usd_per_cache_write_token is None:
             raise MooInferError(
                 "cache_write_share needs usd_per_cache_write_token, the price of input written to a cache"
             )
         if np.any((both := self.cached_input_share + self.cache_write_share) > 1 + ROUNDING):
-            what = "cached_input_share and cache_write_share: must be <= 1 together"
-            raise MooInferError(f"{what}, got {np.max(both):g}")
+            rule = "cached_input_share and cache_write_share: must be <= 1 together"
+            raise MooInferError(f"{rule}, got {np.max(both):g}")
         if self.n_max is not None and self.calls != "n":
             raise MooInferError(f"n_max is the largest n of a request and belongs to calls: n, got calls: {self.calls}")
         above = [tier.above_input_tokens for tier in self.long_context]
@@ -166,10 +166,10 @@ class ApiCost(CostModel):
         return Moments(mean, std, partial(normal_quantile, mean, std))
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
-        """Say how many answers the limit of output tokens cuts, and what a cache does not do for the bill."""
-        said = [*on_cuts(self, model)]
+        """Note how many answers the limit of output tokens cuts, and which input tokens no cache makes cheaper."""
+        sentences = [*on_cuts(self, model)]
         if caches(self):
-            said += self._on_lengths(model)
+            sentences += self._on_lengths(model)
         samples = model.queries().samples
         for name, done, price in (
             (CACHED, "read from a cache; they are billed in full", "usd_per_cached_input_token"),
@@ -178,22 +178,22 @@ class ApiCost(CostModel):
             if samples is not None and name in samples.columns and getattr(self, price) is None:
                 share = samples[name].sum() / max(samples["input_tokens"].sum(), 1)
                 if share >= SHOWN:
-                    said.append(
+                    sentences.append(
                         f"{percent(share)} of the input tokens of the log were {done}, because {price} is not given"
                     )
-        return [Note(sentence) for sentence in said]
+        return [Note(sentence) for sentence in sentences]
 
     def _on_lengths(self, model: InferenceModel) -> Iterator[str]:
         """How many prompts are too short to be cached, and how many may be where that is not given."""
-        given, least = self.min_cacheable_tokens is not None, least_cached(self)
+        is_set, least = self.min_cacheable_tokens is not None, least_cached(self)
         long = share_above(model, "tokens_in", np.nextafter(least, -np.inf))
         if 1 - long >= SHOWN:
             yield (
                 f"{percent(1 - long)} of the prompts have fewer than min_cacheable_tokens = {least:g} tokens"
-                f"{'' if given else ', which is assumed'}: they are not cached and pay the full price"
+                f"{'' if is_set else ', which is assumed'}: they are not cached and pay the full price"
             )
         longer = share_above(model, "tokens_in", np.nextafter(SURELY_CACHED, -np.inf))
-        if not given and long - longer >= SHOWN:
+        if not is_set and long - longer >= SHOWN:
             yield (
                 f"{percent(long - longer)} of the prompts have {least:g} to {SURELY_CACHED:g} tokens and are taken as "
                 "cached; some models cache longer ones alone: give min_cacheable_tokens"
@@ -209,18 +209,18 @@ class ApiCost(CostModel):
         if not self._shares_prompt:
             mean, std = total_of_k(own + outputs + self.usd_per_request, samples.question, k)
             return Moments(kept * mean, kept * std)
-        one = np.ones(1, dtype=np.int64)
-        lists = [total_of_k(price * np.ones(len(samples)), samples.question, one) for price in prices]
-        if any((std > 1e-9 * mean).any() for mean, std in lists):
+        k_one = np.ones(1, dtype=np.int64)
+        lists = [total_of_k(price * np.ones(len(samples)), samples.question, k_one) for price in prices]
+        if any((std > CONSTANT * mean).any() for mean, std in lists):
             raise NotExact("the prices that hold are those of the first prompt")
         mean, std = total_of_k(outputs, samples.question, k)
         # The prompt is the first inference's, which is any of the samples.
-        first, spread = total_of_k(own, samples.question, one)
-        again, _ = total_of_k(tokens_in * (prices[3] if self.calls == "cached" else prices[0]), samples.question, one)
+        first, spread = total_of_k(own, samples.question, k_one)
+        again, _ = total_of_k(tokens_in * (prices[3] if self.calls == "cached" else prices[0]), samples.question, k_one)
         requests = self._requests(k)
         times = k if self.calls == "cached" else requests
         mean = kept * (mean + first + (times - 1) * again + self.usd_per_request * requests)
-        return Moments(mean, None if (spread > 1e-9 * first).any() else kept * std)
+        return Moments(mean, None if (spread > CONSTANT * first).any() else kept * std)
 
     @property
     def _shares_prompt(self) -> bool:
@@ -253,10 +253,10 @@ class ApiCost(CostModel):
         linear = each * tokens_out.mean + self.reasoning_tokens, each * tokens_out.std, tokens_out.normal
         if self.max_tokens is None:
             return linear
-        if np.all(tokens_out.cdf(np.asarray(self._longest)) > 1 - 1e-15):
+        if np.all(tokens_out.cdf(np.asarray(self._longest)) > 1 - NOTHING):
             return linear
         mean, std = moments_of(self._billed, tokens_out, [self._longest])
-        return mean, std, bool(np.all(std <= 1e-9 * mean))
+        return mean, std, bool(np.all(std <= CONSTANT * mean))
 
     def _per_prompt_token(self, prices: Prices, k: Any) -> Any:
         """USD for a token of a prompt: of the one that k share, or of each one's own."""
@@ -270,7 +270,7 @@ class ApiCost(CostModel):
         """The prices where all prompts of a law fall under one list, or None."""
         for step in steps(self):
             shorter = tokens_in.cdf(np.asarray(step, dtype=np.float64))
-            if np.any((shorter > 1e-15) & (shorter < 1 - 1e-15)):
+            if np.any((shorter > NOTHING) & (shorter < 1 - NOTHING)):
                 return None
         return prices_at(self, np.asarray(tokens_in.mean, dtype=np.float64))
 
@@ -281,11 +281,11 @@ class ApiCost(CostModel):
         n = k[:, None].astype(np.float64) if self._shares_prompt else np.ones((1, 1))
         own = replace(self, **{f.name: _column(getattr(self, f.name)) for f in fields(self)})
         prices, (billed, spread) = prices_at(own, prompt), map(_column, outputs[:2])
-        given = (
+        by_prompt = (
             prompt * own._per_prompt_token(prices, n) + n * prices[1] * billed + own.usd_per_request * own._requests(n)
         )
-        mean = np.sum(weights * given, axis=-1)
-        variance = np.sum(weights * (n * (prices[1] * spread) ** 2 + (given - mean[..., None]) ** 2), axis=-1)
+        mean = np.sum(weights * by_prompt, axis=-1)
+        variance = np.sum(weights * (n * (prices[1] * spread) ** 2 + (by_prompt - mean[..., None]) ** 2), axis=-1)
         times = 1 if self._shares_prompt else k
         kept = 1 - self.batch_discount
         return Moments(kept * times * mean, kept * np.sqrt(times * variance))

@@ -1,4 +1,4 @@
-"""Latency under load: what a query takes on a server that others use as well."""
+"""Latency under load: the seconds of a query on a server that also serves other queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from ..core.objectives import LATENCY
 from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
+from ..quantities.largest import RARE, SURE
 from ..quantities.laws import Law
 from ..quantities.quadrature import panels
 from ..quantities.quantity import Query
@@ -83,14 +84,14 @@ class Loaded(CostModel):
     max_queue: Annotated[int, Ge(0)] = 1000
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
-        """Seconds until the longest of the first k is done, (M, K); trial by trial another load is found."""
+        """Seconds until the longest of the first k is done, (M, K); every trial draws a load at arrival."""
         K = draws.accuracy.shape[1]
         states = _states(self, tuple(range(1, K + 1)))
-        found = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
-        found = np.minimum(found, states.most)
+        running = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
+        running = np.minimum(running, states.most)
         steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
         longest, together = np.maximum.accumulate(steps, axis=1), np.cumsum(steps, axis=1)
-        return self._seconds(found, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together)
+        return self._seconds(running, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together)
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact mean where the laws of the token counts are known."""
@@ -119,7 +120,7 @@ class Loaded(CostModel):
         return notes
 
     def _on_the_load(self, k: IntArray, possible: BoolArray) -> str:
-        """From which k on the load is too much, and why; nothing where it never is."""
+        """A sentence on the smallest k with too much load, and the reason; "" where every k can be served."""
         if possible.all():
             return ""
         first = int(k[~possible].min())
@@ -143,19 +144,19 @@ class Loaded(CostModel):
         return np.asarray(n / (prefill + decode))
 
     def _seconds(
-        self, found: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, together: FloatArray
+        self, running: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, together: FloatArray
     ) -> FloatArray:
-        """Seconds of a query that finds so many sequences, by its decoding steps; the arrays broadcast."""
-        over = np.maximum(found + k - self.max_batch, 0)
-        prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(found + k, self.max_batch)
-        alone = (self.itl_base_s + self.itl_per_sequence_s * found) * longest + self.itl_per_sequence_s * together
+        """Seconds of a query that arrives at `running` sequences, by its decoding steps; the arrays broadcast."""
+        over = np.maximum(running + k - self.max_batch, 0)
+        prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(running + k, self.max_batch)
+        alone = (self.itl_base_s + self.itl_per_sequence_s * running) * longest + self.itl_per_sequence_s * together
         full = (self.itl_base_s + self.itl_per_sequence_s * self.max_batch) * longest
         return np.asarray(over / self._most_served + prefill + np.where(over > 0, full, alone))
 
 
 @dataclass(frozen=True)
 class _States:
-    """What a query finds that is taken in.
+    """Number of sequences in the system when an accepted query arrives.
 
     Args:
         seen: (S, n) shares of such queries by the sequences they find, for n values of k.
@@ -199,10 +200,10 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
 def _per_token(server: Loaded, k: tuple[int, ...]) -> tuple[FloatArray, ...]:
     """Mean seconds at n values of k, (n,) each: without tokens, per prompt token, step of the longest, of any."""
     seen = _states(server, k).seen
-    found, bulk = np.arange(len(seen))[:, None], np.array(k)
+    running, bulk = np.arange(len(seen))[:, None], np.array(k)
 
     def mean(tokens_in: float, longest: float, together: float) -> FloatArray:
-        seconds = server._seconds(found, bulk, tokens_in, np.array(longest), np.array(together))
+        seconds = server._seconds(running, bulk, tokens_in, np.array(longest), np.array(together))
         return np.asarray((seen * seconds).sum(axis=0))
 
     base = mean(0.0, 0.0, 0.0)
@@ -213,13 +214,13 @@ def _steps(law: Law, k: IntArray) -> FloatArray:
     """Return the mean decoding steps of the longest of k, (n,): ``int max(F^-1(Phi(z)) - 1, 0) d Phi(z)^k``."""
     from scipy.special import log_ndtr, ndtr, ndtri
 
-    low, high = law.quantile(np.array([1e-18, 1 - 2**-53]))
+    low, high = law.quantile(np.array([RARE, SURE]))
     bends = ndtri(law.cdf(np.array([max(low, 1.0), np.nextafter(high, -np.inf)])))  # smooth between these
     edges = np.sort(np.clip([-FAR, *bends, FAR], -FAR, FAR))
     z, weights = panels(ORDER, edges)
     n = k[:, None].astype(np.float64)
     density = weights * n * np.exp((n - 1) * log_ndtr(z) - 0.5 * z**2) / np.sqrt(2 * np.pi)
-    steps = np.maximum(law.quantile(np.minimum(ndtr(z), 1 - 2**-53)) - 1, 0.0)
+    steps = np.maximum(law.quantile(np.minimum(ndtr(z), SURE)) - 1, 0.0)
     return np.asarray((density * steps).sum(axis=1) / density.sum(axis=1))
 
 

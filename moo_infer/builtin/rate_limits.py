@@ -26,7 +26,7 @@ UNITS = ("requests", *COUNTED)  # of what a limit is so many a minute
 
 @dataclass(frozen=True)
 class RateLimited(Calls):
-    """P calls at a time, as far as limits of requests and tokens per minute let them start.
+    """P calls at a time; each starts when the limits of requests and tokens per minute allow it.
 
     A call starts when a slot is free and the allowance is there. An allowance refills evenly, as a token bucket does:
     the i-th call (from 0) waits until i calls, and the tokens of the i calls before it, are refilled; what may be used
@@ -69,11 +69,11 @@ class RateLimited(Calls):
         if not limits:
             *others, last = (f"{unit}_per_minute" for unit in UNITS)
             raise MooInferError(f"needs {', '.join(others)} or {last}; without a limit take slots")
-        for name, given, side in (
+        for name, is_set, side in (
             ("uncounted_input_tokens", self.uncounted_input_tokens != 0, "input"),
             ("reserved_output_tokens", self.reserved_output_tokens is not None, "output"),
         ):
-            if given and not any(side in COUNTED.get(unit, ()) for unit in limits):
+            if is_set and not any(side in COUNTED.get(unit, ()) for unit in limits):
                 raise MooInferError(f"{name} needs tokens_per_minute or {side}_tokens_per_minute, which counts them")
 
     @property
@@ -106,8 +106,8 @@ class RateLimited(Calls):
                 first = int(np.flatnonzero(~decides[:last])[-1]) + 1 if not decides[:last].all() else 0
                 until = f"from k = {k[first]} to {k[last]}" if first < last else f"at k = {k[first]}"
                 where = f"from k = {k[first]} on" if last == len(k) - 1 else until
-                what = f"{limits[unit]:.10g} {unit.replace('_', ' ')} per minute decide"
-                notes.append(Note(f"{where}, {what}, not P = {parallelism}"))
+                rule = f"{limits[unit]:.10g} {unit.replace('_', ' ')} per minute decide"
+                notes.append(Note(f"{where}, {rule}, not P = {parallelism}"))
         return notes
 
     def _earliest(self, unit: str, draws: Draws) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The paper's four selectors, a knee with an interior answer, and the two cheapest ways out."""
+"""The paper's four selectors, a knee inside the front, the cheapest and the fastest row."""
 
 import warnings
 from dataclasses import dataclass
@@ -244,6 +244,7 @@ def _curve(candidates: "Candidates") -> tuple[Rows, FloatArray, FloatArray, Floa
     k = candidates.k[front].astype(np.float64)
     steps = (k[1:] - k[:-1])[:, None]
     slopes = (points[1:] - points[:-1]) / steps
+    # The slopes of a straight line differ by rounding: they are differences of losses, which are about 1.
     if (np.abs(slopes - slopes[0]) <= 1e-12 + 1e-9 * np.abs(slopes[0])).all():
         raise NoSelection("needs a bend, and the front is a straight line")
     return front, points, steps, slopes

@@ -1,4 +1,4 @@
-"""Prices by the length of the prompt: lists for longer ones, and none from a cache for those that are too short."""
+"""Prices by the length of the prompt: other prices for long prompts, a cache's price only from a least length."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -59,12 +59,12 @@ def prices_at(
     Where a log says how many of them were read from a cache, or written to one, that counts in the place of the share
     of the part.
     """
-    (_, found), *longer = _lists(part)
+    (_, current), *longer = _lists(part)
     for above, prices in longer:
-        found = tuple(_where(prompt > above, p, f) for p, f in zip(prices, found, strict=True))
+        current = tuple(_where(prompt > above, p, f) for p, f in zip(prices, current, strict=True))
     if not caches(part) and cached is None and written is None:
-        return found
-    usd, output, write, once = found
+        return current
+    usd, output, write, once = current
     enough, made = prompt >= least_cached(part), write
     write, read = _where(enough, write, usd), _where(enough, once, usd)
     held: Any = part.cached_input_share

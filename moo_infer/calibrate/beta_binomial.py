@@ -222,6 +222,7 @@ class _Counts:
     def inflated(self, plain: BetaFit, start: float) -> tuple[BetaFit, float]:
         """The maximum with a share that is never solved, and its height, from a start (see `STARTS`)."""
         u = start * float(self.questions[self.right == 0].sum() / self.questions.sum())
+        # A start inside the bounds; at a share of 1, log(1 - u) is infinite.
         return self._maximum(min(plain.mean / (1 - u), 0.99), max(plain.concentration, 0.1), u, most=1 - 1e-9)
 
     def _maximum(self, mean: float, s: float, unsolvable: float, most: float) -> tuple[BetaFit, float]:
@@ -264,6 +265,7 @@ class _Counts:
         """The maximum where the concentration is at an end of its range."""
         from scipy.optimize import brentq
 
+        # The scores are infinite at means of 0 and 1, and fall from one to the other.
         mean = brentq(lambda m: float(self.scores(m, s)[0] @ self.questions), 1e-12, 1 - 1e-12, xtol=1e-15)
         information = -float(self.hessian(mean, s)[0, 0])
         # Questions that are more alike than chance has it leave no residuals, but are not known without error.

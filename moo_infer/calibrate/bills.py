@@ -111,7 +111,7 @@ def _on_reads(
         )
     could = np.where(unknown, tokens_in - written, 0.0)
     saved = price.at_most_saved(could, tokens_in).mean() if known else 0.0
-    if saved > 1e-9 * full and not logged:
+    if saved > 1e-9 * full and not logged:  # less is rounding of two sums
         said.append(
             "the log has no cached_input_tokens: all input is billed in full, which is at most "
             f"{saved:.3g} of {full:.3g} USD a call too much"

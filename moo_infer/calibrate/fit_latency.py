@@ -236,8 +236,9 @@ def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, t
     predicted, weights = y, np.ones(len(y))
     for _ in range(50):
         values, errors, _ = _solved(X / predicted[:, None], y / predicted, weights)
-        before, predicted = predicted, np.maximum(X @ values, 1e-6 * y)
+        before, predicted = predicted, np.maximum(X @ values, 1e-6 * y)  # a line may be negative; we divide by it
         residual = y / predicted - 1
+        # A perfect fit has no spread and residuals of 0: the bounds keep the weights at 1 then.
         spread = max(float(np.median(np.abs(residual))) / NORMAL_MAD, 1e-9)
         weights = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-300))
         if np.allclose(before, predicted, rtol=1e-9):
@@ -249,6 +250,7 @@ def _told_apart(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Columns of a regression without those that the ones before say already, as a constant length says what 1 does."""
     used: dict[str, FloatArray] = {}
     for name, column in columns.items():
+        # A column of zeros has no norm; 1e-6: measured columns that differ by less are the same one.
         scaled = np.stack([c / max(float(np.linalg.norm(c)), 1e-300) for c in [*used.values(), column]], axis=1)
         if np.linalg.matrix_rank(scaled, tol=1e-6) == len(used) + 1:
             used[name] = column

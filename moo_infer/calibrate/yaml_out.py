@@ -21,7 +21,7 @@ from ..read.log import Log
 from .profiles import Calibration
 from .report import in_a_line, one_call
 
-__all__ = ["beside", "recommending", "save"]
+__all__ = ["recommending", "samples_path", "save"]
 
 LONGEST = 500  # characters of a name; YAML ends keys at 1024
 
@@ -54,7 +54,7 @@ def save(models: Sequence[Calibration], path: str | Path) -> list[Path]:
     if path.suffix not in (".yaml", ".yml"):
         raise MooInferError(f"--out: {path}: must end in .yaml or .yml")
     drawn = [model.kept for model in models if model.inference["kind"] == "empirical"]
-    files, samples, old = [path], dict[str, str](), beside(path)
+    files, samples, old = [path], dict[str, str](), samples_path(path)
     before = old.stat() if old is not None else None
     with atomic_write(path) as place, ExitStack() as unless_it_goes_well:
         if drawn:
@@ -84,7 +84,7 @@ def _written(log: Log, path: Path, samples: dict[str, str], unless_it_goes_well:
     return place
 
 
-def beside(path: Path) -> Path | None:
+def samples_path(path: Path) -> Path | None:
     """Return the file with the samples that a file of profiles which was written here draws from; None without one."""
     try:
         document = read_yaml(path, "models")

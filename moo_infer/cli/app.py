@@ -34,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-INTERRUPTED = 130
+INTERRUPTED = 130  # as shells report a program that SIGINT ended: 128 + 2
 # The usage error of whichever click typer brings along.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -57,8 +57,8 @@ def run(arguments: Sequence[str]) -> int:
 
     Commands return their text. What plugins print meanwhile goes to standard error, so that JSON stands alone.
     """
-    if given := next((argument for argument in arguments if "\0" in argument), None):
-        return _fail(f"an argument must not hold a NUL character, got {given!r:.80}")
+    if nul_argument := next((argument for argument in arguments if "\0" in argument), None):
+        return _fail(f"an argument must not hold a NUL character, got {nul_argument!r:.80}")
     asks_for_help = not arguments or {"--help", "--version"} & set(arguments)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("default", UserWarning)

@@ -77,7 +77,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceOptions:
-    """What tokens cost, and on which day."""
+    """Prices of tokens, and the day on which they hold."""
 
     prices: Annotated[
         str | None,
@@ -102,7 +102,7 @@ class PriceOptions:
     ] = None
 
     def refuse_without_prices(self) -> None:
-        """Raise where something is said of prices that are not given."""
+        """Raise where an option about prices is given without prices."""
         if (self.per_million or self.free) and self.prices is None and not self.price:
             flag = "--per-million" if self.per_million else "--free"
             raise MooInferError(f"{flag} is about prices; give --prices or --price")
@@ -116,7 +116,7 @@ class PriceOptions:
         except ValueError:
             raise MooInferError(f"--date: must be YYYY-MM-DD, got {self.day!r}") from None
 
-    def of(self, log: "Log", on: date) -> "dict[str, Price] | None":
+    def by_model(self, log: "Log", on: date) -> "dict[str, Price] | None":
         """Return the price of every model of a log, or None where no prices are given.
 
         A renamed model has its price under its own name, unless the new one was given a price by hand.
@@ -125,12 +125,12 @@ class PriceOptions:
 
         if self.prices is None and not self.price:
             return None
-        given = by_hand(self.price or [], "--price", self.per_million)
+        own_prices = by_hand(self.price or [], "--price", self.per_million)
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
-        names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in given}
-        costless = [names.get(m, m) for m in self.free or []]
-        prices = find_prices(list(names.values()), self.prices, on, given, free=costless, per_million=self.per_million)
+        names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in own_prices}
+        free = [names.get(m, m) for m in self.free or []]
+        prices = find_prices(list(names.values()), self.prices, on, own_prices, free=free, per_million=self.per_million)
         return {model: prices[name] for model, name in names.items()}
 
 
@@ -161,7 +161,7 @@ class ShapeOptions:
     ] = False
 
     def refuse_calls_without_their_number(self) -> None:
-        """Raise where calls come in slots of which no number is given, or the other way round."""
+        """Raise where calls are made in slots without their number, or a number of slots is given for other calls."""
         if (self.calls == "slots") != (self.parallelism is not None):
             raise MooInferError(f"--calls slots and --parallelism belong together, got --calls {self.calls}")
 
@@ -214,7 +214,7 @@ def calibrate(
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
     """
     from ..calibrate.profiles import calibrated
-    from ..calibrate.yaml_out import beside, save
+    from ..calibrate.yaml_out import samples_path, save
     from ..read.log import ending_of_table
 
     if table is not None:
@@ -224,10 +224,11 @@ def calibrate(
     on = pricing.date_of_prices()
     read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log]
     read_too += [] if pricing.prices is None else [Path(pricing.prices)]
-    keep_apart([*map(Path, logs), *read_too], {"--table": table, "--out": out}, {"--out": beside(out) if out else None})
+    outputs = {"--table": table, "--out": out}
+    keep_apart([*map(Path, logs), *read_too], outputs, {"--out": samples_path(out) if out else None})
     log = reading.log(logs, registry_with(plugin_files))
     log = log.with_models(model) if model else log
-    prices = pricing.of(log, on)
+    prices = pricing.by_model(log, on)
     with progress_bar() as progress:
         calibrations = calibrated(log, prices, _options(shape, draws), progress=progress)
     # The table appears only when the profiles are there, so that it is all or nothing.
@@ -242,7 +243,7 @@ def calibrate(
 
 
 def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
-    """What the command line says of profiles; what extrapolates is a beta law unless another model is named."""
+    """The options of profiles from the command line; extrapolation takes `beta` unless a model is named."""
     from ..calibrate.options import ProfileOptions
 
     return ProfileOptions(
@@ -274,16 +275,16 @@ def _as_text(calibrations: "Sequence[Calibration]", files: Sequence[Path], out: 
     return text + (f"To decide: {printable(recommending(calibrations, shlex.quote(str(out))))}\n" if out else "")
 
 
-def _columns(given: list[str]) -> dict[str, str]:
-    """What a table calls the columns of the neutral table."""
-    found: dict[str, str] = {}
-    for item in given:
+def _columns(options: list[str]) -> dict[str, str]:
+    """The names that a table has for the columns of the neutral table, from NAME=COLUMN."""
+    columns: dict[str, str] = {}
+    for item in options:
         name, equals, column = (part.strip() for part in item.partition("="))
-        if not (name and equals and column) or name in found:
-            what = "each name is given once" if name in found else "must be NAME=COLUMN"
-            raise MooInferError(f"--column: {what}, got {item!r}")
-        found[name] = column
-    return found
+        if not (name and equals and column) or name in columns:
+            rule = "each name is given once" if name in columns else "must be NAME=COLUMN"
+            raise MooInferError(f"--column: {rule}, got {item!r}")
+        columns[name] = column
+    return columns
 
 
 def _ends(text: str) -> tuple[float, float] | None:

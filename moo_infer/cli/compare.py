@@ -49,7 +49,7 @@ def compare(
     on = pricing.date_of_prices()
     log = reading.log(logs, registry_with(plugin_files))
     log = log.with_models(model) if model else log
-    prices = pricing.of(log, on) or {}
+    prices = pricing.by_model(log, on) or {}
     samples = [billed(of, prices[of.model])[0] if of.model in prices else of for of in log.samples()]
     found = compared(samples, k, bootstrap, seed, confidence)
     if not as_json:

@@ -10,7 +10,7 @@ __all__ = ["keep_apart"]
 
 
 def keep_apart(read: Iterable[Path | None], *written: Mapping[str, Path | None]) -> None:
-    """Refuse to write over what is read, or twice to the same place.
+    """Refuse to write to a file that is read, or to one file twice.
 
     Args:
         read: paths of inputs.

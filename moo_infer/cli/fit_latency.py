@@ -47,14 +47,14 @@ def fit_latency(
     named = ", ".join(printable(file.name) for file in files)
     text = "\n".join([f"# fitted to {named}", *remarks, fitted.yaml, ""])
     if out is not None:
-        with atomic_write(out) as place:
-            place.write_text(text, encoding="utf-8")
+        with atomic_write(out) as target:
+            target.write_text(text, encoding="utf-8")
     if not as_json:
         return text
-    found = asdict(fitted) | {
+    fields = asdict(fitted) | {
         "parameters": {name: {"value": value, "se": se} for name, (value, se) in fitted.parameters.items()},
         "files": [str(file) for file in files],
         "remarks": [*measured.remarks],
         "yaml": text,
     }
-    return json.dumps({"schema": 1} | found, indent=2, allow_nan=False)
+    return json.dumps({"schema": 1} | fields, indent=2, allow_nan=False)

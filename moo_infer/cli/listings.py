@@ -11,7 +11,7 @@ from ..profiles import ModelProfile
 from ..read.profiles import builtin_models, builtin_scenarios
 from ..report.text import laid_out
 from ..report.wording import Cell, TextTable
-from .options import Json, ModelsFile, PluginFiles, known, registry_with
+from .options import Json, ModelsFile, PluginFiles, named_inputs, registry_with
 
 __all__ = ["list_models", "list_plugins", "list_scenarios"]
 
@@ -25,11 +25,11 @@ def list_plugins(plugin_files: PluginFiles = None, as_json: Json = False) -> str
       moo-infer plugins --plugin-file my.py
       MOO_INFER_DISABLE=some-package moo-infer plugins
     """
-    found = registry_with(plugin_files).plugins()
+    plugins = registry_with(plugin_files).plugins()
     if as_json:
-        return _json({"plugins": [asdict(plugin) for plugin in found]})
+        return _json({"plugins": [asdict(plugin) for plugin in plugins]})
     rows = []
-    for p in found:
+    for p in plugins:
         summary = p.summary.split(" (")[0].split(": ")[0]
         parameters = [f":{', '.join(p.parameters)}"] if p.parameters else []
         rows.append((p.kind, p.name, (summary, *parameters), f"{p.package} {p.version}".rstrip()))
@@ -45,7 +45,7 @@ def list_models(models: ModelsFile = None, plugin_files: PluginFiles = None, as_
       moo-infer models --models my.yaml
     """
     registry = registry_with(plugin_files)
-    profiles = known(models, registry)[0] or builtin_models(registry)
+    profiles = named_inputs(models, registry)[0] or builtin_models(registry)
     if as_json:
         return _json({"models": [_profile(profile) for profile in profiles.values()]})
     rows = []
@@ -63,14 +63,14 @@ def list_scenarios(models: ModelsFile = None, as_json: Json = False) -> str:
     Example:
       moo-infer scenarios
     """
-    found = known(models, None)[1] or builtin_scenarios()
+    scenarios = named_inputs(models, None)[1] or builtin_scenarios()
     if as_json:
         listed = [
             {"name": s.name, "limits": [asdict(limit) for limit in s.limits], "source": s.source}
-            for s in found.values()
+            for s in scenarios.values()
         ]
         return _json({"scenarios": listed})
-    rows = [(s.name, tuple(str(limit) for limit in s.limits), s.source) for s in found.values()]
+    rows = [(s.name, tuple(str(limit) for limit in s.limits), s.source) for s in scenarios.values()]
     return _table(("scenario", "limits", "source"), rows)
 
 

@@ -17,7 +17,7 @@ from ..registry import Registry, plugin_file
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Json", "ModelsFile", "PictureOptions", "PluginFiles", "Strict", "grouped", "known", "registry_with"]
+__all__ = ["Json", "ModelsFile", "PictureOptions", "PluginFiles", "Strict", "grouped", "named_inputs", "registry_with"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")]
 ModelsFile = Annotated[
@@ -59,11 +59,11 @@ def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
             )
 
     @wraps(command)
-    def with_groups(**given: Any) -> Any:
+    def with_groups(**kwargs: Any) -> Any:
         made = {
-            name: cls(**{field.name: given.pop(field.name) for field in fields(cls)}) for name, cls in groups.items()
+            name: cls(**{field.name: kwargs.pop(field.name) for field in fields(cls)}) for name, cls in groups.items()
         }
-        return command(**made, **given)
+        return command(**made, **kwargs)
 
     with_groups.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
     return with_groups
@@ -81,7 +81,7 @@ class PictureOptions:
     ] = None
 
     def room(self) -> "ModuleType | None":
-        """Return the room that draws where pictures are wanted; what is wrong is said before the work starts."""
+        """Return `moo_infer.plot` where pictures are wanted; raises before the work starts where options are wrong."""
         if self.plot is None and self.picture_format is None:
             return None
         from .. import plot
@@ -98,7 +98,7 @@ def registry_with(plugin_files: list[Path] | None) -> Registry:
     return Registry(*(plugin_file(path) for path in plugin_files or []))
 
 
-def known(
+def named_inputs(
     path: Path | None, registry: Registry | None
 ) -> tuple[dict[str, ModelProfile] | None, dict[str, Scenario] | None]:
     """Profiles and scenarios that can be called by name: those of the file where it has some, else None: built-in."""

@@ -1,4 +1,4 @@
-"""The command ``moo-infer paper``: what was published, beside what its procedure gives and what is exact."""
+"""The command ``moo-infer paper``: published results beside those of the authors' procedure and exact ones."""
 
 from typing import Annotated
 

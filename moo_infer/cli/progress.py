@@ -24,7 +24,7 @@ def progress_bar() -> Iterator[Progress | None]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("estimating", total=None)
 
-        def told(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=escape(printable(what)))
+        def update(done: int, total: int, description: str) -> None:
+            bar.update(task, completed=done, total=total, description=escape(printable(description)))
 
-        yield told
+        yield update

@@ -13,7 +13,7 @@ from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS,
 from ..profiles import ModelProfile, Scenario
 from ..report.report import Report
 from .files import keep_apart
-from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, known, registry_with
+from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
 from .progress import Progress, progress_bar
 
 __all__ = ["recommend"]
@@ -21,7 +21,7 @@ __all__ = ["recommend"]
 
 @dataclass(frozen=True, kw_only=True)
 class NameOptions:
-    """Between which models, and for which scenarios."""
+    """Models to compare, and scenarios."""
 
     models: ModelsFile = None
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None
@@ -77,7 +77,7 @@ def _side(flag: str, own: Mapping[str, str | None], free: list[str]) -> dict[str
 
 @dataclass(frozen=True, kw_only=True)
 class PartOptions:
-    """Which parts aggregate and select, and how a curve is estimated."""
+    """Names of aggregators, selectors and the estimator."""
 
     aggregator: Annotated[
         list[str] | None,
@@ -99,7 +99,7 @@ class PartOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GridOptions:
-    """Which numbers of inferences there are to choose from."""
+    """The grid of k to choose from."""
 
     parallelism: Annotated[
         int | None, typer.Option(metavar="P", help="Inferences at a time; default the profile's.")
@@ -125,10 +125,13 @@ class GridOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CertaintyOptions:
-    """What is said of uncertain numbers, and asked of them."""
+    """Stability of choices, and confidence in limits."""
 
     stability: Annotated[
-        int | None, typer.Option(metavar="B", help="Say how sure each choice is, over B draws of what is uncertain.")
+        int | None,
+        typer.Option(
+            metavar="B", help="Say how sure each choice is: over B draws of uncertain parameters and of log questions."
+        ),
     ] = None
     confidence: Annotated[
         float | None,
@@ -190,7 +193,7 @@ def recommend(
     colon.
     """
     registry = registry_with(plugin_files)
-    profiles, scenarios = known(names.models, registry)
+    profiles, scenarios = named_inputs(names.models, registry)
     custom = limits.scenario()
     if custom and names.scenario:
         raise MooInferError("--scenario and limits exclude each other; give one of them")

@@ -1,4 +1,4 @@
-"""The kinds of arrays in annotations, one name each; what their axes are is said where they are used."""
+"""Aliases of array types for annotations; docstrings give the shapes."""
 
 from typing import Any
 

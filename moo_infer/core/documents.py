@@ -1,4 +1,4 @@
-"""YAML as it comes from people: parsed safely, within bounds, with a sentence for everything that is wrong."""
+"""Parses YAML files safely and within bounds of size; every fault gets one sentence."""
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -67,8 +67,8 @@ def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
     if document is None:
         raise MooInferError(f"{path}: is empty; expected {expected}")
     if not isinstance(document, Mapping):
-        what = "a list" if isinstance(document, list) else f"{document!r:.60}"
-        raise MooInferError(f"{path}: must be a mapping with {expected}, got {what}")
+        shown = "a list" if isinstance(document, list) else f"{document!r:.60}"
+        raise MooInferError(f"{path}: must be a mapping with {expected}, got {shown}")
     return document
 
 
@@ -82,8 +82,8 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
             if isinstance(value, int) and abs(value) >= 10**DIGITS:
                 raise ValueError
         except (ArithmeticError, AttributeError, LookupError, ValueError):
-            what = TYPES.get(node.tag.rpartition(":")[2], "of its type")
-            raise _refused(f"must be {what}, got {node.value!r:.40}", node) from None
+            type_name = TYPES.get(node.tag.rpartition(":")[2], "of its type")
+            raise _refused(f"must be {type_name}, got {node.value!r:.40}", node) from None
         return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -91,8 +91,8 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
         seen = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                what = "mapping" if isinstance(key, yaml.MappingNode) else "list"
-                raise _refused(f"a key must be a name or a number, got a {what}", key)
+                kind = "mapping" if isinstance(key, yaml.MappingNode) else "list"
+                raise _refused(f"a key must be a name or a number, got a {kind}", key)
             name = getattr(key, "value", None)
             if isinstance(name, str) and name in seen:
                 raise _refused(f"duplicate key {name!r}", key)
@@ -106,7 +106,7 @@ def _refused(reason: str, node: yaml.Node) -> yaml.MarkedYAMLError:
 
 
 def _refuse_bombs(text: str, where: str) -> None:
-    """Refuse what would overrun the stack or the memory, before anything of it is built.
+    """Refuse documents that would overrun the stack or the memory, before they are built.
 
     The parser is written in C and does not survive deep nesting. An alias costs some letters and stands for all that
     its anchor holds, so that ten lines can stand for a billion nodes.

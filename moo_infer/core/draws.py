@@ -55,14 +55,14 @@ class Draws(Mapping[str, Array]):
         accuracy: FloatArray | None = None,
         columns: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
-        given: dict[str, Any] = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
-        given |= {name: array for name, array in columns.items() if given.get(name) is None}
-        if given["accuracy"] is None:
+        arrays: dict[str, Any] = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
+        arrays |= {name: array for name, array in columns.items() if arrays.get(name) is None}
+        if arrays["accuracy"] is None:
             raise MooInferError("draws: accuracy must be given, (M, K) numbers in [0, 1], got None")
-        shape = np.shape(given["accuracy"])
+        shape = np.shape(arrays["accuracy"])
         if len(shape) != 2:
             raise MooInferError(f"draws: accuracy must be (M, K), got {shape}")
-        views = {name: np.asarray(array).view() for name, array in given.items() if array is not None}
+        views = {name: np.asarray(array).view() for name, array in arrays.items() if array is not None}
         for name, view in views.items():
             if view.shape != shape:
                 raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {view.shape}")

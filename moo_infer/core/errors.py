@@ -55,8 +55,8 @@ class MissingColumn(MooInferError, KeyError):
 
     def __init__(self, column: str, available: Iterable[str], wanted_by: str = "") -> None:
         self.column, self.available, self.wanted_by = column, tuple(available), wanted_by
-        who = f", needed by {wanted_by}" if wanted_by else ""
-        super().__init__(f"the draws have no column {column!r}{who}; columns: {', '.join(self.available)}")
+        clause = f", needed by {wanted_by}" if wanted_by else ""
+        super().__init__(f"the draws have no column {column!r}{clause}; columns: {', '.join(self.available)}")
 
     def __reduce__(self) -> tuple[type, tuple[str, tuple[str, ...], str]]:
         return MissingColumn, (self.column, self.available, self.wanted_by)  # by default: of the message alone
@@ -76,7 +76,7 @@ class SelectionWarning(UserWarning):
 
 
 def printable(text: str) -> str:
-    r"""Escape what a terminal would act on instead of showing it: control characters, direction marks, line ends.
+    r"""Escape what a terminal would execute instead of showing: control characters, direction marks, line ends.
 
     >>> printable("gpt\x1b[2J\u202e5")
     'gpt\\x1b[2J\\u202e5'
@@ -106,7 +106,7 @@ def in_short(text: object) -> str:
 
 
 def out_of_reach(number: float, most: float = LARGEST_NUMBER, /) -> str:
-    """Say that a finite number is too large or too small to be reckoned with, or "" where it is not.
+    """Return a sentence where a finite number is too large or too small to compute with, else "".
 
     >>> out_of_reach(1e308), out_of_reach(-1e-320), out_of_reach(0.0)
     ('must be at most 1e+15, got 1e+308', 'must be 0 or at least 1e-30, got -1e-320', '')
@@ -119,7 +119,7 @@ def out_of_reach(number: float, most: float = LARGEST_NUMBER, /) -> str:
 
 
 def by_accident(n: int, /) -> float:
-    """Return how many of n records may be odd in the same way by accident; of more, the file is another than it seems.
+    """Return how many of n records may be odd by accident; where more are, the file is taken as of another format.
 
     >>> by_accident(8), by_accident(1000)
     (1.0, 20.0)
@@ -128,7 +128,7 @@ def by_accident(n: int, /) -> float:
 
 
 def listed(sentences: Sequence[object], count: int | None = None, /) -> str:
-    """Return sentences of the form ``place: reason`` as one, every reason with the places where it holds.
+    """Join sentences of the form ``place: reason`` into one, each reason once, after all its places.
 
     Args:
         sentences: the first 30 are shown.
@@ -142,18 +142,18 @@ def listed(sentences: Sequence[object], count: int | None = None, /) -> str:
         place, _, reason = str(sentence).partition(": ")
         places.setdefault(reason, []).append(place)
     more = (count or len(sentences)) - min(len(sentences), LISTED)
-    said = [f"{', '.join(where)}: {reason}" if reason else ", ".join(where) for reason, where in places.items()]
-    return "; ".join(said) + (f"; and {more} more" if more else "")
+    clauses = [f"{', '.join(where)}: {reason}" if reason else ", ".join(where) for reason, where in places.items()]
+    return "; ".join(clauses) + (f"; and {more} more" if more else "")
 
 
-def unknown(what: str, given: object, available: Iterable[str], where: str = "") -> MooInferError:
+def unknown(kind: str, value: object, available: Iterable[str], where: str = "") -> MooInferError:
     """Build the error for a name that does not exist, the closest existing names first.
 
     >>> str(unknown("selector", "kneee", ["utopia", "knee-chord", "knee"]))
     "unknown selector 'kneee'; available: knee, knee-chord, utopia"
     """
     names = sorted(available)
-    close = get_close_matches(str(given), names, n=3)
+    close = get_close_matches(str(value), names, n=3)
     ordered = close + [name for name in names if name not in close]
     prefix = f"{where}: " if where else ""
-    return MooInferError(f"{prefix}unknown {what} {given!r}; available: {', '.join(ordered) or 'none'}")
+    return MooInferError(f"{prefix}unknown {kind} {value!r}; available: {', '.join(ordered) or 'none'}")

@@ -1,4 +1,4 @@
-"""Opens files that people have, perhaps zipped, cut off, in another encoding; and writes files whole or not at all.
+"""Reads files that may be zipped, cut off or in another encoding; writes files whole or not at all.
 
 Errors of reading say where, not in which file.
 """
@@ -47,7 +47,7 @@ ADDED = re.compile(
 
 
 def refuse_other_than_files(path: Path, /) -> None:
-    """Raise MooInferError for what is no file that can be read again and again: pipes and devices may never end."""
+    """Raise MooInferError for paths that are not regular files: pipes and devices may never end."""
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a name with a NUL
@@ -73,10 +73,10 @@ def limited_text(path: Path, most: int, /) -> str:
     refuse_other_than_files(path)
     try:
         with path.open("rb") as file:
-            found = file.read(most + 1)
-        if len(found) > most:
+            content = file.read(most + 1)
+        if len(content) > most:
             raise MooInferError(f"has more than {most:,} bytes, the most that is read of such a file")
-        return found.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise MooInferError("must be UTF-8 text") from None
     except OSError as error:
@@ -92,20 +92,20 @@ def head(path: Path, /) -> bytes:
     refuse_other_than_files(path)
     try:
         with path.open("rb") as file:
-            found = file.read(HEAD)
+            content = file.read(HEAD)
     except OSError as error:
         raise MooInferError(f"cannot be read: {error.strerror}") from None
-    if found.startswith(GZIP):
+    if content.startswith(GZIP):
         try:
-            found = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(found, HEAD)
+            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, HEAD)
         except zlib.error:
             raise MooInferError("is no valid gzip") from None
-    found = found.removeprefix(b"\xef\xbb\xbf")
-    if found.startswith(UTF16):
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if content.startswith(UTF16):
         raise MooInferError("must be UTF-8 text, is UTF-16")
-    if not found.strip():
+    if not content.strip():
         raise MooInferError("is empty")
-    return found
+    return content
 
 
 def lines(path: Path, /) -> Iterator[tuple[int, str]]:
@@ -151,8 +151,8 @@ def csv_rows(
 
     def texts() -> Iterator[str]:
         nonlocal number
-        for place, text in numbered:
-            number = place
+        for line, text in numbered:
+            number = line
             yield text
 
     rows = csv.reader(texts(), strict=True, skipinitialspace=blank_first)
@@ -232,32 +232,32 @@ def _standard_error_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(place: Path, /) -> Iterator[Path]:
-    """Give a path to write to, which takes its place when all that is done meanwhile went well, and is gone if not.
+def atomic_write(path: Path, /) -> Iterator[Path]:
+    """Yield a temporary path to write to: it replaces `path` at the end of the block, and is deleted where that raises.
 
     Raises:
         MooInferError: where nothing can be written there.
     """
-    target = Path(os.path.realpath(place))  # a link stays one
+    target = Path(os.path.realpath(path))  # a link stays one
     if os.path.lexists(target) and not os.path.isfile(target):  # a link is left there only by a loop
-        raise MooInferError(f"{place}: cannot be written: is {'a folder' if os.path.isdir(target) else 'no file'}")
+        raise MooInferError(f"{path}: cannot be written: is {'a folder' if os.path.isdir(target) else 'no file'}")
     try:
         with TemporaryDirectory(prefix=".moo-infer-", dir=target.parent) as folder:
             yield Path(folder) / target.name
             (Path(folder) / target.name).replace(target)
     except OSError as error:
-        raise MooInferError(f"{place}: cannot be written: {error.strerror or error}") from None
+        raise MooInferError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def exchanged(one: Path, other: Path, /) -> bool:
-    """Let two folders change places in one step; False, and all as before, where the system cannot.
+def exchanged(first: Path, second: Path, /) -> bool:
+    """Exchange two folders in one step; returns False, with nothing changed, where the system cannot.
 
     Python has no name for it: ``renameat2(2)`` of Linux, ``renamex_np(2)`` of macOS. Some file systems lack it.
     """
     import ctypes
 
     swap, here = 2, -100  # RENAME_EXCHANGE and RENAME_SWAP are both 2; AT_FDCWD of Linux: paths as they are
-    names = os.fsencode(one), os.fsencode(other)
+    names = os.fsencode(first), os.fsencode(second)
     try:
         if sys.platform == "linux":
             return bool(ctypes.CDLL(None).renameat2(here, names[0], here, names[1], ctypes.c_uint(swap)) == 0)

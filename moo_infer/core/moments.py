@@ -1,4 +1,4 @@
-"""What is known exactly of a quantity at n values of k, and how it adds and scales."""
+"""Exact moments of a quantity at n values of k, with sums and multiples."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,7 +18,7 @@ CONSTANT = 1e-9  # standard deviation per mean that is rounding: of equal floats
 
 
 class Algebra(ABC, Generic[Result]):
-    """What adds to others and to numbers, and scales by numbers, from both sides."""
+    """Base of objects that can be added to each other and to numbers, and multiplied by numbers, from both sides."""
 
     __array_ufunc__ = None  # else an array on the left makes an array of objects
 
@@ -49,7 +49,7 @@ class Algebra(ABC, Generic[Result]):
 
 @dataclass(frozen=True, eq=False)
 class Moments(Algebra["Moments"]):
-    """What is known exactly of a quantity at n values of k; what is None is simulated where it is asked for.
+    """Exact moments of a quantity at n values of k; a statistic that is None is simulated when it is needed.
 
     Moments of parts **that read the same draws** add: the means add; the standard deviation and the quantiles are known
     where all but one of the parts are constant. A factor scales the standard deviation by its size; quantiles are gone
@@ -84,8 +84,8 @@ class Moments(Algebra["Moments"]):
     def __mul__(self, factor: Any) -> "Moments":
         c = np.asarray(factor, dtype=np.float64)
         std = None if self.std is None else np.abs(c) * self.std
-        known = self.quantile is not None and not np.any(c < 0)
-        return Moments(c * self.mean, std, partial(_affine, self.quantile, c, 0.0) if known else None)
+        has_quantile = self.quantile is not None and not np.any(c < 0)
+        return Moments(c * self.mean, std, partial(_affine, self.quantile, c, 0.0) if has_quantile else None)
 
 
 def is_constant(moments: Moments, /) -> bool:

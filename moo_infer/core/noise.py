@@ -1,4 +1,4 @@
-"""The noise of calls: how much longer or shorter they take than their tokens say, as the column ``noise`` of draws.
+"""The noise of calls: actual seconds over those expected from the tokens, drawn through the column ``noise`` of draws.
 
 Totals are functions of the draws, so what is random in them is drawn beforehand: one number u, uniform in [0, 1), for
 every inference. A part reads it as the probability of a quantile: a call takes the quantile at u of the ratios of its
@@ -54,7 +54,7 @@ def ratio_moments(ratios: Sequence[float]) -> tuple[float, float]:
     return mean, float(np.sqrt((((low + high) / 2 - mean) ** 2 + (high - low) ** 2 / 12).mean()))
 
 
-def noisy_sum(total: Moments, one: Moments, k: IntArray, ratios: Sequence[float]) -> Moments:
+def noisy_sum(total: Moments, single: Moments, k: IntArray, ratios: Sequence[float]) -> Moments:
     """Return mean and, where it is known, standard deviation of the sum of k numbers, each times a ratio of its own.
 
     Ratios R are independent of the numbers X and of each other, so that
@@ -62,7 +62,7 @@ def noisy_sum(total: Moments, one: Moments, k: IntArray, ratios: Sequence[float]
 
     Args:
         total: of the sum of k numbers without ratios, any shape that ends in (n,).
-        one: of one number, likewise with n = 1.
+        single: of one number, likewise with n = 1.
         k: (n,).
         ratios: as in `ratio_at`.
 
@@ -71,9 +71,9 @@ def noisy_sum(total: Moments, one: Moments, k: IntArray, ratios: Sequence[float]
     array([0.57735027, 1.15470054])
     """
     ratio, spread = ratio_moments(ratios)
-    if total.std is None or one.std is None:
+    if total.std is None or single.std is None:
         return Moments(ratio * total.mean)
-    squares = k * (one.mean**2 + one.std**2)
+    squares = k * (single.mean**2 + single.std**2)
     return Moments(ratio * total.mean, np.sqrt((ratio * total.std) ** 2 + spread**2 * squares))
 
 
@@ -95,10 +95,10 @@ def condensed(ratios: FloatArray, weights: FloatArray, n: int = QUANTILES) -> Fl
     """
     order = np.argsort(ratios)
     ratios, weights = ratios[order], weights[order] / weights.sum()
-    found = np.interp(np.linspace(0, 1, n), np.cumsum(weights) - weights / 2, ratios)
+    quantiles = np.interp(np.linspace(0, 1, n), np.cumsum(weights) - weights / 2, ratios)
     total = (n - 1) * float(ratios @ weights)  # what the straight pieces add up to, the ends counted half
     for i in range(n - 1, 0, -1):
-        found[i:] = (total - found[0] / 2 - found[1:i].sum()) / (n - i - 0.5)
-        if found[i] >= found[i - 1]:
+        quantiles[i:] = (total - quantiles[0] / 2 - quantiles[1:i].sum()) / (n - i - 0.5)
+        if quantiles[i] >= quantiles[i - 1]:
             break
-    return found
+    return quantiles

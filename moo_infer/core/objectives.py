@@ -1,4 +1,4 @@
-"""Objectives and limits: what a column of the table means, and how bad it may be."""
+"""Objectives and limits: the meaning of a column of the table, and its worst acceptable value."""
 
 import math
 import sys

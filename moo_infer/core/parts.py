@@ -36,7 +36,7 @@ __all__ = [
     "unfit",
 ]
 
-LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1  # of counts: the product of two still fits into 64 bits
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
 
 NonNegative = Annotated[float, Ge(0)]
@@ -66,12 +66,12 @@ def is_number(cls: type, field: str) -> bool:
     return field in _hints(cls) and _is_number(_hints(cls)[field])
 
 
-def build(cls: type[Part], given: Mapping[str, object], where: str, folder: Path | None = None) -> Part:
+def build(cls: type[Part], entries: Mapping[str, object], where: str, folder: Path | None = None) -> Part:
     """Make a part from a mapping of its fields.
 
     Args:
         cls: a dataclass; the annotations of its fields say what is allowed.
-        given: values by field name. A number may also be ``{value, se}`` or ``{low, high}``: its value or its middle
+        entries: values by field name. A number may also be ``{value, se}`` or ``{low, high}``: its value or its middle
             is taken.
         where: where the mapping stands, the beginning of every message.
         folder: where paths among the fields start from; None for the working directory.
@@ -85,26 +85,28 @@ def build(cls: type[Part], given: Mapping[str, object], where: str, folder: Path
     moo_infer.core.errors.MooInferError: my.yaml: gpt-5: costs[0]: usd_per_output_token: must be a number, got True
     """
     fields = {f.name: f for f in _fields(cls) if f.init}
-    for key in given:
+    for key in entries:
         if key not in fields:
             raise MooInferError(f"{where}: unknown key {key!r}; keys: {', '.join(fields) or 'none'}")
     required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
-    if missing := [name for name in required if name not in given]:
-        raise MooInferError(f"{where}: missing {', '.join(missing)}; given: {', '.join(map(str, given)) or 'nothing'}")
-    values = {str(key): _value(cls, str(key), value, where) for key, value in given.items()}
+    if missing := [name for name in required if name not in entries]:
+        raise MooInferError(
+            f"{where}: missing {', '.join(missing)}; given: {', '.join(map(str, entries)) or 'nothing'}"
+        )
+    values = {str(key): _value(cls, str(key), value, where) for key, value in entries.items()}
     if folder is not None:
         values |= {key: folder / value for key, value in values.items() if isinstance(value, Path)}
     try:
         part = cls(**values)
     except (TypeError, ValueError, AttributeError, MooInferError) as error:
         raise MooInferError(f"{where}: {error}") from error
-    for name in fields.keys() - given.keys():  # defaults are checked where they are used
+    for name in fields.keys() - entries.keys():  # defaults are checked where they are used
         _accepted(cls, name, getattr(part, name), f"{where}: {name}")
     return part
 
 
 def unfit(cls: type, kind: type) -> str:
-    """Say what makes a class unfit to be a part, whatever its fields are filled with; nothing where it is fit."""
+    """Return why a class cannot be a part, whatever the values of its fields; "" where it can."""
     own = [key for key, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)]
     if own and not dataclasses.is_dataclass(cls):
         return f"{cls.__name__} has the fields {', '.join(own)}, but is no dataclass"
@@ -169,7 +171,7 @@ def _value(cls: type, key: str, value: object, where: str) -> object:
     hint, _ = _adapters(cls)[key]
     here = f"{where}: {key}"
     if _is_number(hint) and isinstance(value, Mapping):
-        return middle(value, here, lambda entry, place: _accepted(cls, key, entry, place))
+        return middle(value, here, lambda entry, path: _accepted(cls, key, entry, path))
     return _accepted(cls, key, value, here)
 
 
@@ -181,8 +183,8 @@ def _accepted(cls: type, key: str, value: object, here: str) -> object:
         value = value.item()
     if Path in _named_types(hint) and not isinstance(value, (str, *_classes(hint))):
         raise MooInferError(f"{here}: must be a path, got {value!r:.80}")
-    if bool not in _named_types(hint) and (found := _first_bool(value)) is not None:
-        raise MooInferError(f"{here}: must be a number, got {found!r}")
+    if bool not in _named_types(hint) and (flag := _first_bool(value)) is not None:
+        raise MooInferError(f"{here}: must be a number, got {flag!r}")
     if _is_number(hint) and isinstance(value, str):
         with suppress(ValueError):  # YAML takes 1e-6 for text
             value = float(value)
@@ -262,7 +264,7 @@ def _first_bool(value: object) -> bool | None:
     if isinstance(value, bool):
         return value
     held = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return next((found for item in held if (found := _first_bool(item)) is not None), None)
+    return next((flag for item in held if (flag := _first_bool(item)) is not None), None)
 
 
 def at_least_one(value: object, where: str) -> int:

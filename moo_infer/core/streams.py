@@ -53,7 +53,7 @@ class Streams(np.random.Generator):
         self._seed, self._key, self._M, self._calls = seed, tuple(key), M, 0
 
     def spawn(self, n_children: int) -> list[np.random.Generator]:
-        """Return so many independent generators, which fill arrays likewise."""
+        """Return n independent generators of the same kind."""
         self._calls += 1
         return [Streams(self._seed, (*self._key, self._calls, i), self._M) for i in range(n_children)]
 
@@ -69,13 +69,13 @@ def _bits(seed: int, key: Sequence[int]) -> np.random.PCG64:
 def _by_column(name: str, before: int, broadcast: bool) -> Callable[..., Any]:
     """Make a method that draws (K, M, ...) where (M, K, ...) is asked for."""
 
-    def draw(self: Streams, /, *given: Any, **named: Any) -> Any:
+    def draw(self: Streams, /, *args: Any, **kwargs: Any) -> Any:
         method = getattr(self._stream(), name)
-        size = given[before] if len(given) > before else named.get("size")
-        parameters = [*given[:before], *(value for key, value in named.items() if key != "size")]
+        size = args[before] if len(args) > before else kwargs.get("size")
+        parameters = [*args[:before], *(value for key, value in kwargs.items() if key != "size")]
         shape = np.broadcast_shapes(*map(np.shape, parameters)) if size is None and broadcast else size
-        if not isinstance(shape, Sequence) or len(shape) < 2 or shape[0] != self._M or named.get("out") is not None:
-            return method(*given, **named)
+        if not isinstance(shape, Sequence) or len(shape) < 2 or shape[0] != self._M or kwargs.get("out") is not None:
+            return method(*args, **kwargs)
 
         def turned(parameter: Any) -> Any:
             if not broadcast or np.ndim(parameter) == 0:
@@ -83,9 +83,9 @@ def _by_column(name: str, before: int, broadcast: bool) -> Callable[..., Any]:
             array = np.asarray(parameter)
             return np.swapaxes(array.reshape((1,) * (len(shape) - array.ndim) + array.shape), 0, 1)
 
-        rest = {key: turned(value) for key, value in named.items() if key != "size"}
+        rest = {key: turned(value) for key, value in kwargs.items() if key != "size"}
         turned_shape = (shape[1], shape[0], *shape[2:])
-        drawn = method(*map(turned, given[:before]), *given[before + 1 :], size=turned_shape, **rest)
+        drawn = method(*map(turned, args[:before]), *args[before + 1 :], size=turned_shape, **rest)
         return np.swapaxes(drawn, 0, 1)
 
     draw.__name__ = name
@@ -96,8 +96,8 @@ def _by_column(name: str, before: int, broadcast: bool) -> Callable[..., Any]:
 def _in_turn(name: str) -> Callable[..., Any]:
     """Make a method that draws from a stream of its own."""
 
-    def draw(self: Streams, /, *given: Any, **named: Any) -> Any:
-        return getattr(self._stream(), name)(*given, **named)
+    def draw(self: Streams, /, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._stream(), name)(*args, **kwargs)
 
     draw.__name__ = name
     draw.__doc__ = f"As `numpy.random.Generator.{name}`."

@@ -1,4 +1,4 @@
-"""How uncertain a number is: what a profile says of it, and draws of it."""
+"""Uncertain numbers: how a profile states them, and draws of them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -60,48 +60,48 @@ class Uncertain:
         return drawn
 
 
-def uncertain(given: Mapping[str, object]) -> dict[str, Uncertain]:
+def uncertain(entries: Mapping[str, object]) -> dict[str, Uncertain]:
     """Return the uncertainties in a mapping of fields that were accepted, by field."""
-    found = {}
-    for key, value in given.items():
+    uncertainties = {}
+    for key, value in entries.items():
         if isinstance(value, Mapping) and ("se" in value or "low" in value):
-            found[key] = Uncertain(**{name: float(number) for name, number in value.items() if name != "value"})
-    return found
+            uncertainties[key] = Uncertain(**{name: float(number) for name, number in value.items() if name != "value"})
+    return uncertainties
 
 
-def middle(given: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:
+def middle(entries: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:
     """Return the value of ``{value, se}``, or the middle of ``{low, high}``.
 
     Args:
-        given: the mapping.
+        entries: the mapping.
         where: where it stands.
         accept: refuses what the field does not take, given a number and where that stands.
 
     Raises:
         MooInferError: for other keys, and numbers that make no uncertainty or that the field does not take.
     """
-    keys = set(given)
+    keys = set(entries)
     if not ({"value"} <= keys <= {"value", "se"} or keys == {"low", "high"}):
         allowed = "a number, {value, se} or {low, high}"
-        raise MooInferError(f"{where}: must be {allowed}, got keys {', '.join(map(str, given)) or 'none'}")
+        raise MooInferError(f"{where}: must be {allowed}, got keys {', '.join(map(str, entries)) or 'none'}")
     numbers = {}
-    for key, entry in given.items():
+    for key, entry in entries.items():
         here = f"{where}: {key}"
         numbers[key] = _finite(entry, here) if key == "se" else _finite(accept(entry, here), here)
     if numbers.get("se", 0) < 0:
-        raise MooInferError(f"{where}: se: must be >= 0, got {given['se']!r}")
+        raise MooInferError(f"{where}: se: must be >= 0, got {entries['se']!r}")
     if numbers.get("low", 0) > numbers.get("high", 0):
-        raise MooInferError(f"{where}: low must be <= high, got {given['low']!r} > {given['high']!r}")
+        raise MooInferError(f"{where}: low must be <= high, got {entries['low']!r} > {entries['high']!r}")
     return numbers["value"] if "value" in numbers else (numbers["low"] + numbers["high"]) / 2
 
 
-def _finite(given: object, where: str) -> float:
+def _finite(value: object, where: str) -> float:
     try:
-        number = math.nan if isinstance(given, bool) else float(given)  # type: ignore[arg-type]  # may fail
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # may fail
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise MooInferError(f"{where}: must be a finite number, got {given!r:.80}")
+        raise MooInferError(f"{where}: must be a finite number, got {value!r:.80}")
     if problem := out_of_reach(number):
         raise MooInferError(f"{where}: {problem}")
     return number

@@ -41,7 +41,7 @@ class FeasibleShares:
     @property
     def enough(self) -> npt.NDArray[np.bool_]:
         """(n,) whether the limits are met with enough confidence."""
-        return self.shares >= self.confidence - 1e-12
+        return self.shares >= self.confidence - 1e-12  # a share such as 19 / 20 is rounded, and so is 0.95
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Choice:
 
     @property
     def key(self) -> Key:
-        """By what choices of several tables are compared: scenario, selector, and what it was made over."""
+        """The key by which choices in several tables are compared: scenario, selector, model and aggregator."""
         whose = (None, None) if self.pooled else (self.model, self.aggregator)
         return self.scenario, self.selector, *whose
 
@@ -105,7 +105,7 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; unknown figures are None."""
-        found: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "scenario": self.scenario,
             "model": self.model,
             "aggregator": self.aggregator,
@@ -114,8 +114,8 @@ class Choice:
             "parallelism": self.parallelism,
         }
         if self.figures is None:
-            return found | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
-        return found | {
+            return fields | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
+        return fields | {
             "objectives": {
                 name: {key: _or_none(getattr(figures, key)) for key in STATISTICS}
                 for name, figures in self.figures.objectives.items()

@@ -1,4 +1,4 @@
-"""Why nothing is feasible, what is nearest, and what loosening a limit would buy."""
+"""Why nothing is feasible, which row is nearest, and what loosening one limit would change."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
         rest = np.flatnonzero(~np.delete(missed, j, axis=1).any(axis=1))
         if len(rest):
             row = int(rest[np.argmin(excess[rest, j])])
-            by = _by(candidates, limit, excess[row, j])
-            hints.append(f"{limit} fails by {by}; {_relaxed(limit, excess[row, j])} would do ({_who(candidates, row)})")
+            by, weaker = _by(candidates, limit, excess[row, j]), _relaxed(limit, excess[row, j])
+            hints.append(f"{limit} fails by {by}; {weaker} would do ({_row_name(candidates, row)})")
     if hints:
         return "nothing is feasible: " + ", or ".join(hints)
     relative = excess / np.array([abs(limit.worst) or 1.0 for limit in limits])
@@ -42,13 +42,13 @@ def infeasible(candidates: Candidates, limits: Sequence[Limit], /) -> str:
     needs = " and ".join(str(_relaxed(limit, e)) for limit, e in failing)
     return (
         f"nothing is feasible, and no limit alone can be loosened to change that: "
-        f"the nearest ({_who(candidates, row)}) fails {fails}; {needs} would do"
+        f"the nearest ({_row_name(candidates, row)}) fails {fails}; {needs} would do"
     )
 
 
 @dataclass(frozen=True)
 class Relaxation:
-    """What loosening one limit alone would do.
+    """The effect of loosening one limit alone.
 
     Args:
         limit: the limit.
@@ -65,7 +65,7 @@ class Relaxation:
 
 
 def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Relaxation]:
-    """Find for each limit the smallest loosening of it alone that makes something feasible, or something better.
+    """Find for each limit the smallest loosening of it alone that makes a row feasible, or a better row.
 
     Better is a row that beats every feasible row in some objective other than the limited one: the shadow price of the
     limit, for a table that has only so many rows.
@@ -77,7 +77,7 @@ def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Rela
     """
     excess = [limit.excess(candidates.column(limit.objective, limit.statistic)) for limit in limits]
     met = candidates.met(limits)
-    losses, found = candidates.losses, []
+    losses, results = candidates.losses, []
     best = losses[met].min(axis=0) if met.any() else np.full(losses.shape[1], np.inf)
     for j, limit in enumerate(limits):
         alone = np.all([e <= 0 for i, e in enumerate(excess) if i != j] or [np.ones(len(candidates), bool)], axis=0)
@@ -85,7 +85,7 @@ def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Rela
         better[:, candidates.index(limit.objective)] = False
         rows = np.flatnonzero(alone & (excess[j] > 0) & (better.any(axis=1) if met.any() else True))
         if not len(rows):
-            found.append(Relaxation(limit))
+            results.append(Relaxation(limit))
             continue
         row = int(rows[np.argmin(excess[j][rows])])
         buys = {
@@ -93,22 +93,23 @@ def relaxations(candidates: Candidates, limits: Sequence[Limit], /) -> list[Rela
             for i, o in enumerate(candidates.objectives)
             if met.any() and better[row, i]
         }
-        found.append(Relaxation(limit, _relaxed(limit, excess[j][row]), row, buys))
-    return found
+        results.append(Relaxation(limit, _relaxed(limit, excess[j][row]), row, buys))
+    return results
 
 
 def describe(candidates: Candidates, relaxation: Relaxation, /) -> str:
-    """Say in a line what loosening a limit alone would do."""
+    """Describe in a line the effect of loosening one limit alone."""
     if relaxation.row is None or relaxation.needs is None:
-        return f"{relaxation.limit}: loosening it alone buys nothing"
-    who = _who(candidates, relaxation.row)
+        return f"{relaxation.limit}: loosening only this limit changes nothing"
+    row_name = _row_name(candidates, relaxation.row)
     if not relaxation.buys:
-        return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} something is feasible ({who})"
+        return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} something is feasible ({row_name})"
     units = {o.name: o.unit for o in candidates.objectives}
     buys = " and ".join(
-        f"{name} {then:.4g} for {now:.4g} {units[name]}".rstrip() for name, (now, then) in relaxation.buys.items()
+        f"{name} becomes {then:.4g} instead of {now:.4g} {units[name]}".rstrip()
+        for name, (now, then) in relaxation.buys.items()
     )
-    return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} it buys {buys} ({who})"
+    return f"{relaxation.limit}: at {relaxation.needs.worst:.4g} {buys} ({row_name})"
 
 
 def _by(candidates: Candidates, limit: Limit, excess: float) -> str:
@@ -130,7 +131,7 @@ def _relaxed(limit: Limit, excess: float) -> Limit:
     return Limit(limit.objective, rounded, limit.sense, limit.statistic)
 
 
-def _who(candidates: Candidates, row: int) -> str:
+def _row_name(candidates: Candidates, row: int) -> str:
     beyond = candidates.extrapolated(row)
     k = f"k = {candidates.k[row]}{f', {beyond}' if beyond else ''}"
     return k if len(candidates.curves) == 1 else f"{candidates.model[row]}, {candidates.aggregator[row]}, {k}"

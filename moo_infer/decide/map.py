@@ -61,11 +61,11 @@ class DecisionMap:
     def labels(self) -> dict[tuple[str, str], tuple[int, ...]]:
         """The k that are chosen somewhere, ascending, by (model, aggregator) in the order of the table."""
         chosen = [int(row) for row in np.unique(self.rows) if row >= 0]
-        found: dict[tuple[str, str], tuple[int, ...]] = {}
+        ks_by_label: dict[tuple[str, str], tuple[int, ...]] = {}
         for curve in self.candidates.curves:
             if ks := sorted(int(self.candidates.k[row]) for row in chosen if self.candidates.curve(row) is curve):
-                found[curve.label] = tuple(ks)
-        return found
+                ks_by_label[curve.label] = tuple(ks)
+        return ks_by_label
 
 
 def decision_map(
@@ -185,20 +185,20 @@ def _budgets(table: Candidates, objective: Objective, own: Limit | None, met: Bo
 def _admitted(
     report: "Report", sure: FeasibleShares | None, axes: Sequence[Sequence[Limit]], others: Sequence[Limit]
 ) -> BoolArray:
-    """(ny, nx, n) which rows meet the limits, surely enough where the report asks for that."""
+    """(ny, nx, n) which rows meet the limits, with the requested confidence, if any."""
 
     def met(table: Candidates) -> BoolArray:
         x, y = (
             np.stack([limit.excess(table.column(limit.objective, limit.statistic)) <= 0 for limit in axis])
             for axis in axes
         )
-        found: BoolArray = y[:, None] & x[None, :] & table.met(others)
-        return found
+        admitted: BoolArray = y[:, None] & x[None, :] & table.met(others)
+        return admitted
 
-    found = met(report.candidates)
+    admitted = met(report.candidates)
     if sure is None or report.redraw is None:
-        return found
-    counts = np.zeros(found.shape, dtype=np.int32)
+        return admitted
+    counts = np.zeros(admitted.shape, dtype=np.int32)
     for drawn in report.redraw(sure.draws, report.estimator.seed):
         counts += met(drawn)
-    return found & replace(sure, shares=counts / sure.draws).enough
+    return admitted & replace(sure, shares=counts / sure.draws).enough

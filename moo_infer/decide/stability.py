@@ -1,4 +1,4 @@
-"""How sure a choice is: how often each row would have been chosen, had the dice or the parameters fallen otherwise."""
+"""Stability of choices: how often each row is chosen over bootstrap resamples or draws of uncertain parameters."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ DrawSource = Literal["parameters", "simulation"]
 
 @dataclass(frozen=True)
 class ChoiceShare:
-    """In which share of the draws a row of the table was chosen; without row, model and k: that nothing was."""
+    """The share of the draws in which a row was chosen; without row, model and k: the share in which none was."""
 
     row: int | None
     model: str | None
@@ -33,7 +33,7 @@ class ChoiceShare:
 
 @dataclass(frozen=True)
 class Stability:
-    """How often each row is chosen over draws of what is uncertain.
+    """How often each row is chosen over draws of uncertain parameters, log questions, or simulated trials.
 
     Args:
         source: ``parameters``: numbers of the profiles are uncertain; ``simulation``: so many trials were simulated,

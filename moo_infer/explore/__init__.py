@@ -1,1 +1,1 @@
-"""The explorer: parameters to move, and what they change."""
+"""The explorer: sliders for limits and options, and the choices under them."""

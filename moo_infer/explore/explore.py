@@ -46,7 +46,7 @@ PICTURES: Mapping[str, Callable[..., Any]] = {
 }
 OF_ONE_MODEL = ("space", "curves")
 STEPS = 100  # of a limit, from the least to the largest mean
-DPI = 80
+DPI = 80  # lower than in files: a picture is drawn anew at every move of a slider
 WIDE: Mapping[str, Any] = {"style": {"description_width": "7em"}, "layout": {"width": "25em"}}
 
 
@@ -108,7 +108,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._estimate()
 
     def _page(self, controls: Sequence[Any]) -> Any:
-        """Controls on the left, what they lead to on the right."""
+        """Controls on the left, choices and picture on the right."""
         left = widgets.VBox(
             [self.model, self.scenario, self._limit_box, *controls, self.selectors], layout={"flex": "0 0 auto"}
         )
@@ -155,7 +155,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._decide()
 
     def _fit(self, objective: Objective, means: FloatArray) -> None:
-        """Give an objective a slider that reaches over its means; what it is set to stays."""
+        """Give an objective a slider over the range of its means; a limit that is set stays."""
         if objective.name not in self.limits:
             own = self._own_limit(objective)
             name = printable(f"{_side(objective)} {objective.name}")
@@ -208,7 +208,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._draw()
 
     def _draw(self, _: object = None) -> None:
-        """Draw the picture that is asked for, of the model that is chosen or recommended."""
+        """Draw the selected picture, of the selected or recommended model."""
         self.remark.value = ""
         with self._told(self.remark):
             report = self.report
@@ -222,7 +222,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     @contextmanager
     def _told(self, where: Any = None) -> Iterator[None]:
-        """Show what goes wrong in its own words, in place of the answer."""
+        """Show the message of an error in place of the answer."""
         try:
             yield
         except MooInferError as error:
@@ -255,8 +255,8 @@ def serve(
     with socket.socket() as taken:
         if taken.connect_ex(("127.0.0.1", port)) == 0:
             raise MooInferError(f"port {port} is in use; give another one")
-    given = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
-    source = f"from moo_infer.explore.explore import Explorer\nExplorer(**{given!r})"
+    args = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
+    source = f"from moo_infer.explore.explore import Explorer\nExplorer(**{args!r})"
     cell: dict[str, object] = {
         "cell_type": "code",
         "source": source,
@@ -287,14 +287,14 @@ def _named_parts(
 
 def _makeable(registry: Registry, kind: type[Any], first: Sequence[str]) -> list[str]:
     """Return the names of the parts that need no parameters, those named first in front."""
-    found = []
+    makeable = []
     for name in [*first, *(name for name in registry.names(kind) if name not in first)]:
         try:
             registry.get(kind, name)
         except MooInferError:
             continue
-        found.append(name)
-    return found
+        makeable.append(name)
+    return makeable
 
 
 def _labelled(names: Sequence[str]) -> Sequence[str | tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The paper end to end: what it published, what its authors' procedure gives, and what is exact.
+"""The paper end to end: its published results, those of its authors' procedure, and exact ones.
 
 A room of its own: nothing in the core knows it.
 """

@@ -29,7 +29,7 @@ class Figure:
         quantity: what kind of number: ``k``, ``accuracy``, ``accuracy_std``, ``cost`` (USD), ``latency`` (s),
             ``ratio``, ``share``, ``accuracy_lost`` or ``cells``.
         stated: the number in the text, with its digits; None where the text gives none.
-        given: by source, its number; None where it cannot give one.
+        by_source: by source, its number; None where it cannot give one.
     """
 
     scenario: str | None
@@ -37,7 +37,7 @@ class Figure:
     line: str
     quantity: str
     stated: str | None
-    given: Mapping[str, float | None]
+    by_source: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Claim:
                 "claim": figure.claim,
                 "quantity": figure.quantity,
                 "stated": None if figure.stated is None else float(figure.stated),
-                **figure.given,
+                **figure.by_source,
             }
             for figure in self.figures
         ]

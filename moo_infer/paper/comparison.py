@@ -69,24 +69,24 @@ class Comparison:
 
     @cached_property
     def printed(self) -> dict[str, Any]:
-        """How many figures stand beside the k that agree, and which of them the procedure does not give as printed."""
+        """How many figures the cells of equal k have; which of them the procedure does not give as printed."""
         figures, others = 0, []
         for cell in self.cells:
             if cell.published is None or cell.reproduced is None or cell.published.k != cell.reproduced.k:
                 continue
             for name, decimals in PRINTED_DECIMALS.items():
                 figures += 1
-                given, own = getattr(cell.published, name), getattr(cell.reproduced, name)
-                if round(own, decimals) != given:
+                published, own = getattr(cell.published, name), getattr(cell.reproduced, name)
+                if round(own, decimals) != published:
                     others.append(
                         {"scenario": cell.scenario, "model": cell.model, "selector": cell.selector, "figure": name}
-                        | {"published": given, "reproduced": own}
+                        | {"published": published, "reproduced": own}
                     )
         return {"figures": figures, "equal": figures - len(others), "others": others}
 
     @cached_property
     def heuristics(self) -> tuple[dict[str, Any], ...]:
-        """What rules in one and two dimensions take for every model in every scenario, and what that breaks."""
+        """The choices of rules in one and two dimensions for every model and scenario, and the limits these break."""
         return tuple(heuristics(self.scenarios, self.sources))
 
     @cached_property

@@ -23,7 +23,7 @@ from ..profiles import ModelProfile, Scenario
 __all__ = ["SELECTORS", "TRIALS", "Trajectory", "select", "simulate"]
 
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee")
-TRIALS = 300
+TRIALS = 300  # this and the next two as published
 SEED = 42
 K_MAX = 128
 

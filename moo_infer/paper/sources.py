@@ -15,7 +15,7 @@ from . import procedure
 
 __all__ = ["PRINTED_DECIMALS", "Columns", "PaperChoice", "PaperSource", "choice_at", "exact", "published", "reproduced"]
 
-PRINTED_DECIMALS = {"accuracy": 2, "cost": 2, "latency": 1}
+PRINTED_DECIMALS = {"accuracy": 2, "cost": 2, "latency": 1}  # in Tables 4 to 6
 Columns = Mapping[str, Any]  # k, accuracy, accuracy_std, cost (USD), latency (s): (n,) each
 
 
@@ -95,10 +95,10 @@ def reproduced(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Sce
     trajectories = dict(zip(profiles, procedure.simulate(list(profiles.values())), strict=True))
     curves = {model: {f.name: getattr(t, f.name) for f in fields(t)} for model, t in trajectories.items()}
     choices = {
-        (scenario.name, model, selector): None if place is None else choice_at(curves[model], place)
+        (scenario.name, model, selector): None if index is None else choice_at(curves[model], index)
         for scenario in scenarios.values()
         for model, trajectory in trajectories.items()
-        for selector, place in procedure.select(trajectory, scenario).items()
+        for selector, index in procedure.select(trajectory, scenario).items()
     }
     return PaperSource("reproduced", choices, curves)
 
@@ -118,11 +118,11 @@ def exact(profiles: Mapping[str, ModelProfile], scenarios: Mapping[str, Scenario
     return PaperSource("exact", choices, curves)
 
 
-def choice_at(columns: Columns, place: int) -> PaperChoice:
+def choice_at(columns: Columns, index: int) -> PaperChoice:
     """Return one place of a curve as a choice."""
     return PaperChoice(
-        int(columns["k"][place]),
-        *(float(columns[name][place]) for name in ("accuracy", "cost", "latency", "accuracy_std")),
+        int(columns["k"][index]),
+        *(float(columns[name][index]) for name in ("accuracy", "cost", "latency", "accuracy_std")),
     )
 
 

@@ -48,8 +48,8 @@ def _agreement(comparison: "Comparison") -> Iterator[str]:
     for other in printed["others"]:
         figure = other["figure"]
         own = f"{other['reproduced']:.{CELL_DECIMALS[figure]}f}"
-        given = f"{other['published']:.{PRINTED_DECIMALS[figure]}f}"
-        yield f"Not {other['scenario']}, {other['model']}, {other['selector']}: {figure} {own} for {given}."
+        printed_text = f"{other['published']:.{PRINTED_DECIMALS[figure]}f}"
+        yield f"Not {other['scenario']}, {other['model']}, {other['selector']}: {figure} {own} for {printed_text}."
     yield ""
 
 
@@ -83,17 +83,17 @@ def _claim(claim: Claim, names: list[str]) -> Iterator[Block]:
     several = len({figure.scenario for figure in claim.figures}) > 1
     for scenario, figures in groupby(claim.figures, key=lambda figure: figure.scenario):
         rows = []
-        for line, found in groupby(figures, key=lambda figure: figure.line):
-            abreast = list(found)
+        for line, group in groupby(figures, key=lambda figure: figure.line):
+            abreast = list(group)
             between = " ± " if abreast[-1].quantity == "accuracy_std" else " | "
             stated = [figure.stated or "-" for figure in abreast]
-            given = [[_given(figure, name) for figure in abreast] for name in names]
-            rows.append((line, *(between.join(cells) for cells in (stated, *given))))
+            by_source = [[_shown(figure, name) for figure in abreast] for name in names]
+            rows.append((line, *(between.join(cells) for cells in (stated, *by_source))))
         yield TextTable((scenario or "" if several else "", "stated", *names), tuple(rows))
 
 
-def _given(figure: Figure, name: str) -> str:
-    value = figure.given[name]
+def _shown(figure: Figure, name: str) -> str:
+    value = figure.by_source[name]
     decimals = CLAIM_DECIMALS | PRINTED_DECIMALS if name == "published" else CLAIM_DECIMALS
     return "-" if value is None else f"{value:.{decimals[figure.quantity]}f}"
 

@@ -18,12 +18,12 @@ from .style import (
     ScenarioCurve,
     choice_handles,
     height,
+    infeasible_label,
     label_of,
     limit_text,
     mark,
     note,
     notes_of,
-    outside,
     plain,
     scenario_curve,
 )
@@ -100,7 +100,7 @@ def _figure(report: "Report", shown: ScenarioCurve, objectives: Sequence[str]) -
 
 
 def _panel(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
-    """Draw one objective against k; return what a legend says of it."""
+    """Draw one objective against k; return its legend entries."""
     table, j = shown.table, shown.table.index(objective)
     k, values = table.k, table.means[:, j]
     low, high = table.column(objective, "low"), table.column(objective, "high")
@@ -108,31 +108,28 @@ def _panel(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
     if len(k) == 1:  # a band has no width there
         axes.vlines(k, low, high, color=COLOUR, alpha=0.2, lw=8)
     curve = table.curve(0)
-    known = k <= (curve.supported or k[-1])
-    axes.plot(k[known], values[known], color=COLOUR, lw=1.4, label="mean")
+    supported = k <= (curve.supported or k[-1])
+    axes.plot(k[supported], values[supported], color=COLOUR, lw=1.4, label="mean")
     simulated = curve.columns[objective].simulated
-    mean, band = (f" ({objective} simulated)" * (what in simulated) for what in ("mean", "low"))
+    mean, band = (f" ({objective} simulated)" * (statistic in simulated) for statistic in ("mean", "low"))
     handles: list[Artist] = [
         Line2D([], [], color=COLOUR, lw=1.4, marker="o", ms=4, label=plain(f"mean{mean}", 60)),
         Patch(facecolor=COLOUR, alpha=0.2, label=plain(f"95 % of queries{band}", 60)),
     ]
-    if not known.all():
-        start = max(int(known.sum()) - 1, 0)  # from the last supported point on
+    if not supported.all():
+        start = max(int(supported.sum()) - 1, 0)  # from the last supported point on
         axes.plot(k[start:], values[start:], color=COLOUR, lw=1.4, ls=":", label="extrapolated")
         text = f"mean, extrapolated beyond k = {curve.supported}"
         handles.append(Line2D([], [], color=COLOUR, lw=1.4, ls=":", label=text))
     for inside, face, text in ((shown.feasible, COLOUR, "feasible"), (~shown.feasible, "white", "beyond a limit")):
         axes.scatter(k[inside], values[inside], s=18, facecolors=face, edgecolors=COLOUR, zorder=4, label=text)
         if inside.any() and face == "white":
-            handles.append(
-                Line2D(
-                    [], [], ls="none", marker="o", ms=4, mfc=face, mec=COLOUR, label=f"mean, {outside(shown.report)}"
-                )
-            )
+            text = f"mean, {infeasible_label(shown.report)}"
+            handles.append(Line2D([], [], ls="none", marker="o", ms=4, mfc=face, mec=COLOUR, label=text))
     chosen = [c for c in shown.choices if c.row is not None]
-    for place in sorted({c.k for c in chosen if c.k is not None}):
-        axes.axvline(place, color=LIGHT, lw=0.8, zorder=0)
-    mark(axes, shown.report, chosen, [(float(c.k or 0), float(values[shown.place(c)])) for c in chosen])
+    for k_chosen in sorted({c.k for c in chosen if c.k is not None}):
+        axes.axvline(k_chosen, color=LIGHT, lw=0.8, zorder=0)
+    mark(axes, shown.report, chosen, [(float(c.k or 0), float(values[shown.row_of(c)])) for c in chosen])
     handles += _limits(axes, shown, objective)
     axes.set_ylabel(label_of(table.objectives[j]))
     axes.margins(x=0.03)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Picture", "save", "write"]
 
 FORMATS = ("png", "svg", "pdf")
-DPI = 120
+DPI = 120  # of a PNG: figures 9.6 inches wide have 1152 pixels
 DATES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # left out, so that the same report gives the same bytes
 LENGTH = 60  # of a name within a file name
 # The words of a file name, and what makes the figure.
@@ -97,14 +97,14 @@ def write(
     made = [path for path in (target, *target.parents) if not os.path.lexists(path)]
     there = next(path for path in (target, *target.parents) if path not in made)
     if not os.path.isdir(there):
-        what = "it" if there == target else there
-        raise MooInferError(f"cannot write pictures to {target}: {what} must be a folder")
+        culprit = "it" if there == target else there
+        raise MooInferError(f"cannot write pictures to {target}: {culprit} must be a folder")
     names = _names([words for words, _ in pictures], format)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Pictures are drawn beside their places and moved there when all are done.
-        with tempfile.TemporaryDirectory(dir=_beside(target), prefix=".moo-infer-") as beside:
-            drawn = Path(beside) / "pictures"  # with the mode that folders have here, which a temporary one has not
+        with tempfile.TemporaryDirectory(dir=_beside(target), prefix=".moo-infer-") as temporary:
+            drawn = Path(temporary) / "pictures"  # with the mode that folders have here, which a temporary one has not
             drawn.mkdir()
             for done, (name, (words, draw)) in enumerate(zip(names, pictures, strict=True)):
                 if progress:
@@ -131,20 +131,20 @@ def _beside(target: Path) -> Path:
 
 def _put(drawn: Path, target: Path, names: Sequence[str]) -> None:
     """Put the pictures of a folder into their places: the folder itself where nothing else is there, in one step."""
-    place = Path(os.path.realpath(target))
-    if not place.exists():
-        drawn.rename(place)
+    final = Path(os.path.realpath(target))
+    if not final.exists():
+        drawn.rename(final)
         return
-    before = place.stat()
+    before = final.stat()
     drawn.chmod(before.st_mode & 0o7777)
     now = drawn.stat()
     alike = (now.st_mode, now.st_uid, now.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
-    if alike and os.access(place, os.W_OK) and {*os.listdir(place)} <= {*names} and exchanged(drawn, place):
+    if alike and os.access(final, os.W_OK) and {*os.listdir(final)} <= {*names} and exchanged(drawn, final):
         for name in {*os.listdir(drawn)} - {*names}:  # somebody has just put it there
-            shutil.move(drawn / name, place / name)
+            shutil.move(drawn / name, final / name)
         return
     for name in names:
-        (drawn / name).replace(place / name)
+        (drawn / name).replace(final / name)
 
 
 def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]:
@@ -159,10 +159,10 @@ def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]
         for model in models:
             for aggregator in aggregators:
                 words = (scenario, model, aggregator) if len(aggregators) > 1 else (scenario, model)
-                one = {"scenario": scenario, "model": model, "aggregator": aggregator}
+                curve = {"scenario": scenario, "model": model, "aggregator": aggregator}
                 if objectives > 2:
-                    yield (*words, "space"), lambda one=one: space(report, **one, axes=axes)  # type: ignore[misc]
-                yield (*words, "page"), lambda one=one: page(report, **one)  # type: ignore[misc]
+                    yield (*words, "space"), lambda curve=curve: space(report, **curve, axes=axes)  # type: ignore[misc]
+                yield (*words, "page"), lambda curve=curve: page(report, **curve)  # type: ignore[misc]
 
 
 def _names(words: Sequence[Sequence[str]], format: str) -> list[str]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
-__all__ = ["laid_out", "place"]
+__all__ = ["laid_out", "place_texts"]
 
 # Where a text may stand, in points from its spot, the nearest first: right, left, above, below, then farther away.
 DIRECTIONS = ((9, -9), (9, 9), (-9, -9), (-9, 9), (0, 13), (0, -13))
@@ -16,13 +16,13 @@ OFFSETS = [(dx * far, dy * far) for far in (1.0, 2.2, 4.0, 6.5, 10.0) for dx, dy
 
 
 def laid_out(figure: Figure) -> RendererAgg:
-    """Lay a figure out and return what measures its texts."""
+    """Lay a figure out and return the renderer, which measures texts."""
     renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]  # without types
     figure.draw_without_rendering()
     return renderer
 
 
-def place(
+def place_texts(
     figure: Figure, axes: Axes, texts: Mapping[tuple[float, float], str], points: Sequence[tuple[float, float]]
 ) -> None:
     """Write texts beside points of the axes, within them, apart, and if possible clear of all points.

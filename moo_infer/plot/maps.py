@@ -31,8 +31,8 @@ from .style import (
     name_of,
     note,
     plain,
+    pool_title,
     spans_decades,
-    whose_pool,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ LIGHTEST, DARKEST = 0.80, 0.35  # shares of white in the colours of a model's sm
 
 @dataclass(frozen=True, eq=False)
 class _Region:
-    """(ny, nx) cells that are shown alike, and what to say of them."""
+    """(ny, nx) cells that are drawn alike, with their text and style."""
 
     cells: BoolArray
     text: str
@@ -89,42 +89,42 @@ def decisions(
     """
     names = [x, y] if y is not None or len(report.candidates.objectives) < 3 else [x, None, None]
     across, up = axes_of(report.candidates, names)[:2]  # rather a second budget than accuracy
-    found = decision_map(report, across.name, up.name, scenario=scenario, selector=selector, size=size)
+    plane = decision_map(report, across.name, up.name, scenario=scenario, selector=selector, size=size)
     figure = Figure(figsize=(9.6, 5.8), layout="constrained")
     axes = figure.subplots()
-    edges = _edges(found.x_values), _edges(found.y_values)
+    edges = _edges(plane.x_values), _edges(plane.y_values)
     for axis, values, objective, statistic in zip(
-        (axes.xaxis, axes.yaxis), (found.x_values, found.y_values), (across, up), found.statistics, strict=True
+        (axes.xaxis, axes.yaxis), (plane.x_values, plane.y_values), (across, up), plane.statistics, strict=True
     ):
         axis.set_label_text(f"budget: {'mean ' * (statistic == 'mean')}{label_of(objective, statistic)}")
         if spans_decades(values):
             logarithmic(axis, values)
     axes.tick_params(pad=9)  # a point at the edge hides no number
     axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
-    regions = _regions(found)
+    regions = _regions(plane)
     owner = _filled(axes, edges, regions)
-    _borders(axes, edges, found.rows, 0.4)
+    _borders(axes, edges, plane.rows, 0.4)
     _borders(axes, edges, owner, 1.4)
     handles: list[Artist] = [
         Patch(facecolor=r.colour, hatch=r.hatch, edgecolor=HATCHING, label=r.text) for r in regions
     ]
-    handles += _own(axes, found)
-    table = found.candidates
+    handles += _own(axes, plane)
+    table = plane.candidates
     figure.suptitle(
-        f"{whose_pool(table)}: {plain(found.scenario.name)}\nwhat {plain(found.selector)} chooses under two budgets",
+        f"{pool_title(table)}: {plain(plane.scenario.name)}\nwhat {plain(plane.selector)} chooses under two budgets",
         x=0.02,
         ha="left",
     )
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
-    others = [limit_text(limit, table, "") for limit in found.scenario.limits if limit not in found.limits]
+    others = [limit_text(limit, table, "") for limit in plane.scenario.limits if limit not in plane.limits]
     notes = [f"Everywhere: {', '.join(others)}."] if others else []
-    notes += [f"No choice: {found.reason}."] if found.reason else []
-    notes += [f"* {said}." for said in _extrapolated(found)]
+    notes += [f"No choice: {plane.reason}."] if plane.reason else []
+    notes += [f"* {sentence}." for sentence in _extrapolated(plane)]
     if report.confidence is not None:
         notes.append(f"Limits hold in {100 * report.confidence:g} % of the draws.")
     note(figure, notes)
-    _write(figure, axes, found, regions)
+    _write(figure, axes, plane, regions)
     return figure
 
 
@@ -142,38 +142,38 @@ def _filled(axes: Axes, edges: tuple[FloatArray, FloatArray], regions: list[_Reg
     return owner
 
 
-def _regions(found: DecisionMap) -> list[_Region]:
+def _regions(plane: DecisionMap) -> list[_Region]:
     """Group the chosen rows by (model, aggregator), and those by k, the largest groups being split first."""
-    groups = found.labels
+    groups = plane.labels
     pieces = dict.fromkeys(groups, 1)
     while sum(pieces.values()) < REGIONS and any(len(ks) > pieces[label] for label, ks in groups.items()):
         pieces[max(groups, key=lambda label: len(groups[label]) / pieces[label])] += 1
-    table, regions = found.candidates, []
+    table, regions = plane.candidates, []
     for label, ks in groups.items():
-        place = [curve.label for curve in table.curves].index(label)
-        mine = table.on(table.curves[place])
+        index = [curve.label for curve in table.curves].index(label)
+        of_curve = table.on(table.curves[index])
         several = len(table.curves) > 1
         for i, part in enumerate(np.array_split(np.array(ks), pieces[label])):
-            cells = (found.rows >= 0) & (mine & np.isin(table.k, part))[found.rows]
-            beyond = table.extrapolated(int(np.flatnonzero(mine & (table.k == part[-1]))[0]))
+            cells = (plane.rows >= 0) & (of_curve & np.isin(table.k, part))[plane.rows]
+            beyond = table.extrapolated(int(np.flatnonzero(of_curve & (table.k == part[-1]))[0]))
             span = (f"k = {part[0]}" if len(part) == 1 else f"k = {part[0]} to {part[-1]}") + "*" * bool(beyond)
             white = LIGHTEST - (LIGHTEST - DARKEST) * i / max(pieces[label] - 1, 1)
-            colour = (1 - white) * np.array(to_rgb(FILLS[place % len(FILLS)])) + white
+            colour = (1 - white) * np.array(to_rgb(FILLS[index % len(FILLS)])) + white
             text = f"{name_of(table, *label)}, {span}" if several else span
-            regions.append(_Region(cells, text, tuple(colour), HATCHES[place % len(HATCHES)]))
+            regions.append(_Region(cells, text, tuple(colour), HATCHES[index % len(HATCHES)]))
     for cells, text, grey, hatch in (
-        ((found.rows < 0) & found.feasible, "no choice", "#E0E0E0", "..."),
-        (~found.feasible, "nothing is feasible", "white", "xxx"),
+        ((plane.rows < 0) & plane.feasible, "no choice", "#E0E0E0", "..."),
+        (~plane.feasible, "nothing is feasible", "white", "xxx"),
     ):
         if cells.any():
             regions.append(_Region(cells, text, grey, hatch))
     return regions
 
 
-def _extrapolated(found: DecisionMap) -> list[str]:
-    """What is extrapolated among the chosen rows, each once."""
-    said = [found.candidates.extrapolated(int(row)) for row in np.unique(found.rows[found.rows >= 0])]
-    return list(dict.fromkeys(text.split(" (")[0] for text in said if text))
+def _extrapolated(plane: DecisionMap) -> list[str]:
+    """Remarks on extrapolated rows among those chosen, each once."""
+    sentences = [plane.candidates.extrapolated(int(row)) for row in np.unique(plane.rows[plane.rows >= 0])]
+    return list(dict.fromkeys(text.split(" (")[0] for text in sentences if text))
 
 
 def _edges(values: FloatArray) -> FloatArray:
@@ -202,11 +202,11 @@ def _borders(axes: Axes, edges: tuple[FloatArray, FloatArray], values: npt.NDArr
     axes.add_collection(LineCollection(lines, colors="black", linewidths=width, capstyle="round"), autolim=False)
 
 
-def _own(axes: Axes, found: DecisionMap) -> list[Artist]:
+def _own(axes: Axes, plane: DecisionMap) -> list[Artist]:
     """Mark the scenario's own limits: a point, or a line where it limits one of the two."""
-    across, up = found.limits
-    texts = [limit_text(limit, found.candidates, "") for limit in found.limits if limit]
-    text = f"limits of {plain(found.scenario.name)}:\n" + "\n".join(texts)
+    across, up = plane.limits
+    texts = [limit_text(limit, plane.candidates, "") for limit in plane.limits if limit]
+    text = f"limits of {plain(plane.scenario.name)}:\n" + "\n".join(texts)
     if across and up:
         axes.plot(across.worst, up.worst, label=text, clip_on=False, **POINT)
         return [Line2D([], [], label=text, **POINT)]
@@ -218,15 +218,15 @@ def _own(axes: Axes, found: DecisionMap) -> list[Artist]:
     return [Line2D([], [], label=text, **line)] if texts else []
 
 
-def _write(figure: Figure, axes: Axes, found: DecisionMap, regions: Sequence[_Region]) -> None:
+def _write(figure: Figure, axes: Axes, plane: DecisionMap, regions: Sequence[_Region]) -> None:
     """Write the text of every region into it where it fits, or its k alone; the legend has all of them."""
     renderer = laid_out(figure)
     area = axes.get_window_extent(renderer)
-    ny, nx = found.rows.shape
-    blocked = np.zeros(found.rows.shape, dtype=bool)
-    across, up = found.limits
+    ny, nx = plane.rows.shape
+    blocked = np.zeros(plane.rows.shape, dtype=bool)
+    across, up = plane.limits
     if across and up:
-        i, j = np.searchsorted(found.x_values, across.worst), np.searchsorted(found.y_values, up.worst)
+        i, j = np.searchsorted(plane.x_values, across.worst), np.searchsorted(plane.y_values, up.worst)
         blocked[max(j - ny // 20, 0) : j + ny // 20 + 1, max(i - nx // 40, 0) : i + nx // 40 + 1] = True
     for region in regions:
         free = region.cells & ~blocked
@@ -239,6 +239,6 @@ def _write(figure: Figure, axes: Axes, found: DecisionMap, regions: Sequence[_Re
             fits = minimum_filter(free, window, mode="constant", cval=False)
             if fits.any():
                 j, i = np.unravel_index(np.argmax(np.where(fits, depth, -1.0)), fits.shape)
-                written.set_position((found.x_values[i], found.y_values[j]))
+                written.set_position((plane.x_values[i], plane.y_values[j]))
                 break
             written.remove()

@@ -16,7 +16,7 @@ from ..core.objectives import Limit
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.stability import ChoiceShare
-from .labels import place
+from .labels import place_texts
 from .style import (
     COLOURS,
     GREY,
@@ -25,15 +25,15 @@ from .style import (
     axes_of,
     choice_handles,
     height,
+    infeasible_label,
     limit_text,
     mark,
     name_of,
     note,
     notes_of,
-    outside,
     plain,
+    pool_title,
     scaled,
-    whose_pool,
 )
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
         *choice_handles(report, outcome.pooled),
         Line2D([], [], ls="none", marker="o", mfc=GREY, mec="black", ms=7, label="on the Pareto front (how many rows)"),
         Line2D([], [], ls="none", marker="o", mfc="white", mec=GREY, ms=5, label="feasible, dominated"),
-        Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=outside(report)),
+        Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=infeasible_label(report)),
         *_curves(axes, table, (xs, ys), feasible, on_front),
         *_limits(axes, limits, table, (objectives[0].name, objectives[1].name)),
     ]
     chosen = [c for c in outcome.pooled if c.row is not None]
     spots = [(float(xs[c.row]), float(ys[c.row])) for c in chosen]
     mark(axes, report, chosen, spots)
-    title = f"{whose_pool(table)}: {plain(outcome.scenario.name)}\nfeasible rows and their Pareto front"
+    title = f"{pool_title(table)}: {plain(outcome.scenario.name)}\nfeasible rows and their Pareto front"
     figure.suptitle(title, x=0.02, ha="left")
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
@@ -99,22 +99,22 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
         rows = np.flatnonzero(on_front & table.on(curve)).tolist()
         for row in rows[:1] + rows[-1:]:
             texts.setdefault((float(xs[row]), float(ys[row])), f"{name_of(table, *curve.label)}, k = {table.k[row]}")
-    place(figure, axes, texts, list(zip(xs.tolist(), ys.tolist(), strict=True)))
+    place_texts(figure, axes, texts, list(zip(xs.tolist(), ys.tolist(), strict=True)))
     return figure
 
 
 def _curves(
     axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: BoolArray, on_front: BoolArray
 ) -> list[Artist]:
-    """Draw the rows of every curve, and return what the legend shows of each."""
+    """Draw the rows of every curve, and return their legend entries."""
     xs, ys = points
     handles: list[Artist] = []
     for i, curve in enumerate(table.curves):
-        mine, name = table.on(curve), name_of(table, *curve.label)
+        of_curve, name = table.on(curve), name_of(table, *curve.label)
         colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
-        on, off = mine & on_front, mine & feasible & ~on_front
+        on, off = of_curve & on_front, of_curve & feasible & ~on_front
         text = f"{name}: dominated"
-        axes.plot(xs[mine], ys[mine], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
+        axes.plot(xs[of_curve], ys[of_curve], color=colour, lw=0.5, alpha=0.5, zorder=1, label=f"{name}: curve")
         axes.scatter(xs[off], ys[off], 16, marker=shape, facecolors="white", edgecolors=colour, lw=0.8, label=text)
         axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
         style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
@@ -153,10 +153,10 @@ def stability(
             "the report does not say how sure its choices are; ask for that with Report.with_stability, or on the "
             "command line with --stability (where nothing is uncertain or simulated there is nothing to say)"
         )
-    found, name = report.outcome(scenario).scenario, report.headline if selector is None else selector
-    if name not in (known := [s.name for s in report.selectors]):
-        raise unknown("selector", name, known)
-    choice = report.choice(name, scenario=found.name, model=model, aggregator=aggregator)
+    own, name = report.outcome(scenario).scenario, report.headline if selector is None else selector
+    if name not in (names := [s.name for s in report.selectors]):
+        raise unknown("selector", name, names)
+    choice = report.choice(name, scenario=own.name, model=model, aggregator=aggregator)
     bars = _bars(report, choice)
     figure = Figure(figsize=(9.6, 1.8 + 0.32 * max(len(bars), 4)), layout="constrained")
     axes = figure.subplots()
@@ -168,19 +168,19 @@ def stability(
     axes.set_ylim(max(len(bars), 4) - 0.5, -0.5)
     axes.set_xlim(0, 112)
     axes.set_xticks(range(0, 101, 20))
-    what = {"parameters": "the uncertain parameters", "simulation": "the simulated trials"}[report.stable.source]
-    axes.set_xlabel(f"share of {report.stable.draws} draws of {what} (%)")
+    source = {"parameters": "the uncertain parameters", "simulation": "the simulated trials"}[report.stable.source]
+    axes.set_xlabel(f"share of {report.stable.draws} draws of {source} (%)")
     axes.spines[["top", "right"]].set_visible(False)
-    whose = whose_pool(report.candidates) if choice.pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
-    figure.suptitle(f"{whose}: {plain(found.name)}\nhow sure is the choice of {plain(name)}?", x=0.02, ha="left")
-    who = (
+    title = pool_title(report.candidates) if choice.pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
+    figure.suptitle(f"{title}: {plain(own.name)}\nhow sure is the choice of {plain(name)}?", x=0.02, ha="left")
+    row_name = (
         f"{name_of(report.candidates, *report.candidates.curve(choice.row).label)}, "
         if choice.pooled and choice.row is not None
         else ""
     )
-    given = "no choice" if choice.k is None else f"{who}k = {choice.k}"
+    k_text = "no choice" if choice.k is None else f"{row_name}k = {choice.k}"
     handles = [
-        Patch(facecolor="#0072B2", hatch="//", edgecolor="white", label=f"the choice on the given values ({given})"),
+        Patch(facecolor="#0072B2", hatch="//", edgecolor="white", label=f"the choice on the given values ({k_text})"),
         Patch(facecolor=LIGHT, label="another choice"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
@@ -188,15 +188,15 @@ def stability(
 
 
 def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
-    """By row: what was chosen, in which share of the draws (%), and whether the choice is it; in table order."""
+    """By row: its text, the share of the draws that chose it (%), and whether it is the choice; in table order."""
     table, shares = report.candidates, report.shares(choice)
     order = {curve.label: i for i, curve in enumerate(table.curves)}
 
-    def place(share: ChoiceShare) -> tuple[bool, int, int]:
+    def table_order(share: ChoiceShare) -> tuple[bool, int, int]:
         return share.k is None, order.get((share.model or "", share.aggregator or ""), -1), share.k or 0
 
     bars = []
-    for share in sorted(shares[:BARS], key=place):
+    for share in sorted(shares[:BARS], key=table_order):
         whose = f"{name_of(table, share.model or '', share.aggregator or '')}, " if choice.pooled else ""
         text = "no choice" if share.k is None else f"{whose}k = {share.k}"
         bars.append((text, 100 * share.share, share.row == choice.row))

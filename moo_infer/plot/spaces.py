@@ -24,12 +24,12 @@ from .style import (
     axes_of,
     choice_handles,
     height,
+    infeasible_label,
     label_of,
     limit_text,
     mark,
     note,
     notes_of,
-    outside,
     scenario_curve,
 )
 
@@ -42,7 +42,7 @@ COLOUR_MAP = "viridis"
 PLANES = ("#0072B2", "#E69F00", "#009E73")  # one colour a limited objective
 SHOWN = 1.6  # rows beyond this many times a limit are left out, so that the feasible box stays visible
 NEAR = 4.0  # limits farther than this many times the farthest row are named, not drawn
-MARGIN = 1.04
+MARGIN = 1.04  # an axis ends so many times its farthest row or limit, so that no marker is cut
 
 
 def space(
@@ -83,8 +83,8 @@ def space(
     volume = frame.volume
     colours = ScalarMappable(Normalize(0.0, float(volume.max()) or 1.0), COLOUR_MAP)
     box.scatter(*frame.points.T, c=colours.to_rgba(volume[frame.rows]), s=14, depthshade=False, label="volume")
-    chosen = [c for c in shown.choices if c.row is not None and shown.place(c) in frame.rows]
-    spots = [[float(v[shown.place(c)]) for v in frame.values] for c in chosen]
+    chosen = [c for c in shown.choices if c.row is not None and shown.row_of(c) in frame.rows]
+    spots = [[float(v[shown.row_of(c)]) for v in frame.values] for c in chosen]
     floor = frame.ends[2][0]
     for x, y, z in {tuple(spot) for spot in spots}:
         box.plot([x, x], [y, y], [floor, z], color=GREY, lw=0.8, ls=":")
@@ -138,7 +138,7 @@ class _Frame:
 
     @property
     def notes(self) -> list[str]:
-        """What is not in the picture."""
+        """Notes on what the picture leaves out."""
         k = self.table.k
         if len(self.rows) == len(k):
             return []
@@ -172,7 +172,8 @@ def _trajectory(box: Any, frame: _Frame) -> list[Artist]:
     ]
     if out.any():
         box.scatter(x[out], y[out], z[out], marker="x", c="black", s=30, lw=0.9, depthshade=False, label="infeasible")
-        handles.append(Line2D([], [], ls="none", marker="x", color="black", ms=6, label=outside(frame.curve.report)))
+        text = infeasible_label(frame.curve.report)
+        handles.append(Line2D([], [], ls="none", marker="x", color="black", ms=6, label=text))
     return handles
 
 

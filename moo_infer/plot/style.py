@@ -1,4 +1,4 @@
-"""What the pictures share: who is shown, colours that differ in grey too, names with units, legends and notes."""
+"""Shared by all pictures: the curve to draw, colours that also differ in grey, names with units, legends, notes."""
 
 import math
 import textwrap
@@ -44,7 +44,7 @@ def plain(text: object, width: int = NAME) -> str:
 
 
 def label_of(objective: Objective, statistic: str = "mean") -> str:
-    """Return what stands at an axis: ``cost (USD)``, ``p95 latency (s)``."""
+    """Return the label of an axis: ``cost (USD)``, ``p95 latency (s)``."""
     prefix = "" if statistic == "mean" else f"{statistic} "
     return plain(f"{prefix}{objective.name}{f' ({objective.unit})' if objective.unit else ''}")
 
@@ -92,7 +92,7 @@ class ScenarioCurve:
         model, aggregator = self.table.curve(0).label
         return f"{plain(model)}, {plain(aggregator)}: {plain(self.scenario.name)}"
 
-    def place(self, choice: Choice) -> int:
+    def row_of(self, choice: Choice) -> int:
         """Return the row of `table` that a choice took."""
         return int(np.flatnonzero(self.table.rows == choice.row)[0])
 
@@ -102,17 +102,17 @@ def scenario_curve(report: "Report", model: str | None, aggregator: str | None, 
     outcome = report.outcome(scenario)
     table = report.candidates
     names: dict[str, str] = {}
-    for what, name, known in (("model", model, table.models), ("aggregator", aggregator, table.aggregators)):
-        if name is None and len(known) > 1:
-            raise MooInferError(f"the report holds {len(known)} {what}s; name one of them: {', '.join(known)}")
-        if name is not None and name not in known:
-            raise unknown(what, name, known)
-        names[what] = name or known[0]
+    for kind, name, options in (("model", model, table.models), ("aggregator", aggregator, table.aggregators)):
+        if name is None and len(options) > 1:
+            raise MooInferError(f"the report holds {len(options)} {kind}s; name one of them: {', '.join(options)}")
+        if name is not None and name not in options:
+            raise unknown(kind, name, options)
+        names[kind] = name or options[0]
     return ScenarioCurve(report, outcome, table.where(**names))
 
 
-def outside(report: "Report") -> str:
-    """Return what a legend says of rows that are not feasible."""
+def infeasible_label(report: "Report") -> str:
+    """Return the legend text of rows that are not feasible."""
     if report.confidence is None:
         return "beyond a limit"
     return f"beyond a limit, or within in fewer\nthan {100 * report.confidence:g} % of the draws"
@@ -126,10 +126,10 @@ def height(least: float, handles: Sequence[Artist]) -> float:
 
 def axes_of(table: Candidates, names: Sequence[str | None]) -> list[Objective]:
     """Return the objectives of the axes; None stands for the next but accuracy, and for accuracy at the end."""
-    given = [name for name in names if name is not None]
-    if len(set(given)) < len(given):
-        raise MooInferError(f"the axes must be different objectives, got {', '.join(given)}")
-    left = [o.name for o in table.objectives if o.name not in given]
+    chosen = [name for name in names if name is not None]
+    if len(set(chosen)) < len(chosen):
+        raise MooInferError(f"the axes must be different objectives, got {', '.join(chosen)}")
+    left = [o.name for o in table.objectives if o.name not in chosen]
     left.sort(key=lambda name: name == ACCURACY.name)
     if len(names) > len(table.objectives):
         raise MooInferError(
@@ -150,12 +150,12 @@ def spans_decades(values: FloatArray) -> bool:
 
 def selector_style(report: "Report", selector: str) -> dict[str, Any]:
     """Return shape and colour of a selector's marker, the same in every picture of a report."""
-    known = list(SELECTOR_SHAPES)
+    builtin_names = list(SELECTOR_SHAPES)
     others = [s.name for s in report.selectors if s.name not in SELECTOR_SHAPES]
-    place = known.index(selector) if selector in known else len(known) + others.index(selector)
+    index = builtin_names.index(selector) if selector in builtin_names else len(builtin_names) + others.index(selector)
     shapes = (*SELECTOR_SHAPES.values(), *OTHER_SHAPES)
     colours = ("#D55E00", "#009E73", "#0072B2", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-    return {"marker": shapes[place % len(shapes)], "edgecolors": colours[place % len(colours)]}
+    return {"marker": shapes[index % len(shapes)], "edgecolors": colours[index % len(colours)]}
 
 
 def sizes(choices: Sequence[Choice]) -> list[float]:
@@ -166,11 +166,11 @@ def sizes(choices: Sequence[Choice]) -> list[float]:
 
 
 def choice_text(choice: Choice, *, named: bool = False) -> str:
-    """Return what a legend says of a choice: ``knee: k = 8*``."""
+    """Return the legend text of a choice: ``knee: k = 8*``."""
     if choice.row is None:
         return f"{plain(choice.selector)}: no choice"
-    who = f"{plain(choice.model)}, " if named else ""
-    return f"{plain(choice.selector)}: {who}k = {choice.k}{'*' * bool(choice.remarks)}"
+    prefix = f"{plain(choice.model)}, " if named else ""
+    return f"{plain(choice.selector)}: {prefix}k = {choice.k}{'*' * bool(choice.remarks)}"
 
 
 def choice_handles(report: "Report", choices: Iterable[Choice], *, named: bool = False) -> list[Artist]:
@@ -234,6 +234,7 @@ def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
     low = float(away.min())
     if objective.sign > 0 and objective.best == 0 and spans_decades(values):
         logarithmic(axis, values)
+    # A distance below 1e-9 from the ideal is rounding of a difference, and would stretch the axis by decades.
     elif objective.sign < 0 and low > 1e-9 and spans_decades(away):
 
         def forward(v: FloatArray) -> FloatArray:
@@ -267,9 +268,9 @@ def name_of(table: Candidates, model: str, aggregator: str) -> str:
     return f"{plain(model)}{f', {plain(aggregator)}' * (len(table.aggregators) > 1)}"
 
 
-def whose_pool(table: Candidates) -> str:
+def pool_title(table: Candidates) -> str:
     """Models and aggregators of a pool, in a title."""
     models, aggregators = table.models, table.aggregators
-    who = plain(models[0]) if len(models) == 1 else f"{len(models)} models"
-    how = plain(aggregators[0]) if len(aggregators) == 1 else f"{len(aggregators)} aggregators"
-    return f"{who}, {how}"
+    model_text = plain(models[0]) if len(models) == 1 else f"{len(models)} models"
+    aggregator_text = plain(aggregators[0]) if len(aggregators) == 1 else f"{len(aggregators)} aggregators"
+    return f"{model_text}, {aggregator_text}"

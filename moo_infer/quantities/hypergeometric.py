@@ -10,7 +10,7 @@ from ..core.arrays import FloatArray, IntArray
 
 __all__ = ["log_none"]
 
-PI = Decimal("3.141592653589793238462643383279502884197")
+PI = Decimal("3.141592653589793238462643383279502884197")  # to the 40 digits that are computed with
 SMALL = 16  # from here on Stirling's series, as cut below, is exact to the last digit
 
 

@@ -86,7 +86,7 @@ class ClippedNormal:
     @property
     def normal(self) -> bool:
         """Whether less than 1e-12 of the mass is clipped."""
-        return bool(np.all(self._moments[2] < 1e-12))
+        return bool(np.all(self._moments[2] < 1e-12))  # clipping so little moves mean and std by rounding alone
 
     def cdf(self, x: FloatArray, /) -> FloatArray:
         """P(X <= x), any shape."""

@@ -109,7 +109,7 @@ def nodes(law: Law, bends: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     ]
     edges = np.sort(np.stack(np.broadcast_arrays(*(np.asarray(e, dtype=np.float64) for e in (*inside, *ends)))), axis=0)
     q, weights = _graded([np.zeros_like(edges[0]), *edges, np.ones_like(edges[0])])
-    values = np.asarray(law.quantile(np.clip(q, 1e-300, CLOSE_TO_ONE)))
+    values = np.asarray(law.quantile(np.clip(q, 1e-300, CLOSE_TO_ONE)))  # at 0 and 1 quantiles may be infinite
     return values, weights
 
 

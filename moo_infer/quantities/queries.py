@@ -263,6 +263,7 @@ def law_rows(law: Law, rows: Any, /) -> Law:
 
 
 def _check_shares(weights: FloatArray) -> None:
+    # Shares are computed, and their sum is rounded: 1e-9 is far above that and far below a wrong share.
     if weights.ndim != 1 or not len(weights) or not (weights >= 0).all() or abs(weights.sum() - 1) > 1e-9:
         shown = np.array2string(weights, threshold=5)
         raise MooInferError(f"queries: weights must be shares (Q,), >= 0 with the sum 1, got {shown}")

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 BLOCK = 2**16  # numbers at a time: half a megabyte
-LARGE_BLOCK = 2**22
+LARGE_BLOCK = 2**22  # numbers at a time of weights of ranks, (n, m): 32 MiB
 
 
 def pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:

@@ -69,8 +69,8 @@ def refuse_more(path: Path, most: int | None = None, /) -> None:
         _refuse_long_lines(path, longest)
 
 
-def _too_large(what: str) -> MooInferError:
-    return MooInferError(f"{what}; --max-log-bytes N (max_log_bytes=N) raises the bound")
+def _too_large(reason: str) -> MooInferError:
+    return MooInferError(f"{reason}; --max-log-bytes N (max_log_bytes=N) raises the bound")
 
 
 def _refuse_large_members(path: Path, size: int, allowed: int, longest: int) -> None:

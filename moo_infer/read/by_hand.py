@@ -18,12 +18,12 @@ LITTLE = 1e-10  # USD per token; a tenth of a thousandth of a dollar for a milli
 
 
 def by_hand(
-    given: Mapping[str, Any] | Iterable[str], where: str = "given by hand", per_million: bool = False
+    entries: Mapping[str, Any] | Iterable[str], where: str = "given by hand", per_million: bool = False
 ) -> dict[str, Price]:
     """Return prices by model.
 
     Args:
-        given: a mapping by model, ``{model: {usd_per_input_token, usd_per_output_token}}``, which may also have
+        entries: a mapping by model, ``{model: {usd_per_input_token, usd_per_output_token}}``, which may also have
             ``usd_per_cached_input_token``, ``usd_per_cache_write_token``, ``usd_per_request``, ``min_cacheable_tokens``
             and ``long_context``; or texts ``MODEL=INPUT,OUTPUT``. USD per token.
         where: where it stands, the beginning of messages and of sources.
@@ -41,10 +41,10 @@ def by_hand(
     >>> by_hand(["mine=0.05,0.4"], per_million=True)["mine"].part
     {'kind': 'api-cost', 'usd_per_input_token': 5e-08, 'usd_per_output_token': 4e-07}
     """
-    if not isinstance(given, Mapping):
-        return _parsed(given, where, per_million)
+    if not isinstance(entries, Mapping):
+        return _parsed(entries, where, per_million)
     prices = {}
-    for model, entry in given.items():
+    for model, entry in entries.items():
         here = f"{where}: {model}"
         if not isinstance(entry, Mapping):
             raise MooInferError(f"{here}: must be a mapping such as {BY_HAND}, got {entry!r:.60}")
@@ -75,16 +75,16 @@ def _parsed(texts: Iterable[str], where: str, per_million: bool) -> dict[str, Pr
     return prices
 
 
-def _price(given: Mapping[str, Any], source: str, per_million: bool) -> Price:
+def _price(fields: Mapping[str, Any], source: str, per_million: bool) -> Price:
     if not per_million:
-        return Price(**given, source=source)
+        return Price(**fields, source=source)
     source += " (per million tokens)"
-    usd = {key: _per_token(value) if key in USD else value for key, value in given.items()}
+    usd = {key: _per_token(value) if key in USD else value for key, value in fields.items()}
     usd["long_context"] = tuple(
         {key: _per_token(value) if key in USD else value for key, value in tier.items()}
         if isinstance(tier, Mapping)
         else tier
-        for tier in given.get("long_context", ())
+        for tier in fields.get("long_context", ())
     )
     price = Price(**usd, source=source)
     if 0 < price.usd_per_output_token < LITTLE:
@@ -96,9 +96,9 @@ def _price(given: Mapping[str, Any], source: str, per_million: bool) -> Price:
     return price
 
 
-def _per_token(given: Any) -> Any:
+def _per_token(value: Any) -> Any:
     """USD per token of USD per million; what is no number is left for the check of the price."""
     try:
-        return given if isinstance(given, bool) else float(Decimal(str(given)) / 10**6)  # 0.05 as 5e-08
+        return value if isinstance(value, bool) else float(Decimal(str(value)) / 10**6)  # 0.05 as 5e-08
     except ArithmeticError:  # no number, or one whose power of ten has six digits and more
-        return given
+        return value

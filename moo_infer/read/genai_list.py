@@ -50,7 +50,7 @@ def genai_prices(on: date, provider: str | None = None, /) -> PriceList:
     title = f"{GENAI_PRICES} {version(GENAI_PRICES)}, in force on {on:%Y-%m-%d}"
     midnight = datetime(on.year, on.month, on.day, tzinfo=UTC)
 
-    known = {f"{owner.id}/{listed.id}": (owner, listed) for owner in providers for listed in owner.models}
+    entries = {f"{owner.id}/{listed.id}": (owner, listed) for owner in providers for listed in owner.models}
 
     def look_up(model: str) -> Entry | str | None:
         prefix, rest = served(model)
@@ -63,14 +63,14 @@ def genai_prices(on: date, provider: str | None = None, /) -> PriceList:
             except LookupError:
                 continue
             # A cloud may have the prices of the maker in the place of its own.
-            found = next(entry for entry, (_, listed) in known.items() if listed is call.model)
-            foreign = "" if any(call.model is own for own in call.provider.models) else known[found][0].id
-            return _entry(found, call.model, midnight, foreign)
-        if provider is None and model in known:  # the package goes by what APIs call a model
-            return _entry(model, known[model][1], midnight, "")
+            entry_name = next(entry for entry, (_, listed) in entries.items() if listed is call.model)
+            foreign = "" if any(call.model is own for own in call.provider.models) else entries[entry_name][0].id
+            return _entry(entry_name, call.model, midnight, foreign)
+        if provider is None and model in entries:  # the package goes by what APIs call a model
+            return _entry(model, entries[model][1], midnight, "")
         return None
 
-    return PriceList(title, list(known), look_up)
+    return PriceList(title, list(entries), look_up)
 
 
 def _entry(name: str, model: Any, midnight: datetime, foreign: str) -> Entry | str:

@@ -1,4 +1,4 @@
-"""What the scores of a log say: right or wrong, as they are, from a threshold on, or as grades on a scale."""
+"""Grades of the scores of a log: right or wrong, as they are, by a threshold, or on a scale."""
 
 import json
 import math
@@ -102,19 +102,19 @@ class Grading:
 
     @property
     def _compares_with(self) -> str:
-        """What stands behind the sign of the comparison."""
-        found = RULE.fullmatch(self.right_if)
-        return "" if found is None else found[2]
+        """The right side of the comparison."""
+        match = RULE.fullmatch(self.right_if)
+        return "" if match is None else match[2]
 
     @property
     def _rule(self) -> tuple[str, float | str]:
-        found = RULE.fullmatch(self.right_if)
-        if found is None:
+        match = RULE.fullmatch(self.right_if)
+        if match is None:
             raise MooInferError(
                 f"--right-if: must be one of {', '.join(COMPARISONS)} and a number, got {self.right_if!r}"
             )
-        bound = number(found[2])
-        return found[1], found[2] if bound is None else bound
+        bound = number(match[2])
+        return match[1], match[2] if bound is None else bound
 
     def __call__(self, score: object, /) -> float | None:
         """Return the grade of a score, in [0, 1]; None for one that says nothing.
@@ -145,8 +145,8 @@ class Grading:
                 raise Unreadable(f"the score {value:g} is outside the scale {low:g} to {high:g}")
             return min(max(grade, 0.0), 1.0)
         if not 0 <= value <= 1:
-            what = f"the score {value:g} is neither right nor wrong, not from 0 to 1"
-            raise Unreadable(what, advice([value]), value)
+            fault = f"the score {value:g} is neither right nor wrong, not from 0 to 1"
+            raise Unreadable(fault, advice([value]), value)
         return value
 
     def _compared(self, score: object, value: float | None) -> float:
@@ -155,19 +155,19 @@ class Grading:
         word, text = self._compares_with.lower(), score.strip().lower() if isinstance(score, str) else ""
         if sign == "==" and word in WORDS and text and (value is None or text in WORDS):
             return float(text == word)
-        given = value if isinstance(bound, float) else score.strip() if isinstance(score, str) else None
-        if given is None:
+        operand = value if isinstance(bound, float) else score.strip() if isinstance(score, str) else None
+        if operand is None:
             kind = "number" if isinstance(bound, float) else "text"
             raise Unreadable(f"the score {score!r:.40} is no {kind}, but --right-if compares with {bound!r}")
-        return float(COMPARISONS[sign](given, bound))
+        return float(COMPARISONS[sign](operand, bound))
 
     def _refuse_units(self, score: str) -> None:
         """Refuse to take 85% and 7/10, which are shares of 1, for 85 and 7 of a scale or a threshold."""
         bound = self._rule[1] if self.right_if else 0.0
         if (isinstance(bound, float) and abs(bound) > 1) or {*(self.scale or (0.0, 1.0))} != {0.0, 1.0}:
             option = f'--right-if "{self.right_if}"' if self.right_if else "--scale {:g},{:g}".format(*self.scale or ())
-            what = f"the score {score!r:.40} is a share of 1, {number(score):.4g}, but {option} is not of shares"
-            raise Unreadable(what, 'a threshold is written so: --right-if ">= 70%"; the scale so: --scale 0,1')
+            fault = f"the score {score!r:.40} is a share of 1, {number(score):.4g}, but {option} is not of shares"
+            raise Unreadable(fault, 'a threshold is written so: --right-if ">= 70%"; the scale so: --scale 0,1')
 
     def _picked(self, score: object) -> object:
         """The entry of a score that the key names."""
@@ -179,19 +179,19 @@ class Grading:
             raise Unreadable(f"the score {score!r:.40} has no keys, so that none is called {self.key!r}")
         if isinstance(score, Mapping) and self.key in score:
             return score[self.key]
-        found: Any = score
+        entry: Any = score
         for name in self.key.split("."):
-            if isinstance(found, Mapping) and name in found:
-                found = found[name]
-            elif isinstance(found, list | tuple) and name.isdecimal() and int(name) < len(found):
-                found = found[int(name)]
+            if isinstance(entry, Mapping) and name in entry:
+                entry = entry[name]
+            elif isinstance(entry, list | tuple) and name.isdecimal() and int(name) < len(entry):
+                entry = entry[int(name)]
             else:
                 raise Unreadable(f"the score has no key {self.key!r}; keys: {_keys(score)}")
-        return found
+        return entry
 
 
 def refuse_several(name: str, option: str, /) -> None:
-    """Refuse a score that is called after the several samples that it is of, as pass@8.
+    """Refuse a score over several samples, by its name, as pass@8.
 
     >>> refuse_several("pass@1", "--score-key")
     >>> refuse_several("pass@8", "--score-key")
@@ -242,8 +242,8 @@ def advice(scores: Sequence[float], /) -> str:
     >>> advice([-1.0, 1.0]).partition("graded ")[2]
     'accuracy of it: --scale -1,1 (scale=(-1, 1))'
     """
-    known = [score for score in scores if math.isfinite(score)] or [0.0]
-    low, high = min(known), max(known)
+    finite = [score for score in scores if math.isfinite(score)] or [0.0]
+    low, high = min(finite), max(finite)
     own = (min(low, 0.0), max(high, 0.0), f">= {high:g}")
     worst, best, rule = next((usual for usual in USUAL if usual[0] <= low and high <= usual[1]), own)
     return (
@@ -300,13 +300,13 @@ def _several(score: "Mapping[Any, Any] | Sequence[Any]", key: str) -> Unreadable
     begun = f"{key}." if key else ""
     if isinstance(score, Mapping):
         first = begun + str(next(iter(score), "correct"))
-        what, advice = (
+        fault, advice = (
             f"the score is a mapping with the keys {_keys(score)}",
             f"--score-key {first} (score_key={first!r})",
         )
-        return Unreadable(what, f"name the one that says whether the answer is right: {advice}")
-    what, place = f"the score is a list of {len(score)}", f"{begun}0"
+        return Unreadable(fault, f"name the one that says whether the answer is right: {advice}")
+    fault, path = f"the score is a list of {len(score)}", f"{begun}0"
     return Unreadable(
-        what,
-        f"name the place of the one that says whether the answer is right: --score-key {place} (score_key={place!r})",
+        fault,
+        f"name the place of the one that says whether the answer is right: --score-key {path} (score_key={path!r})",
     )

@@ -12,9 +12,9 @@ __all__ = ["ByLength", "dearest", "in_words", "minutes"]
 
 ByLength = dict[int, dict[str, Any]]  # USD per token by field, by the prompt length above which they hold; -1: any
 
-DAY = 24 * 60
+DAY = 24 * 60  # minutes
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)  # the start of any week
 CACHE = ("usd_per_cached_input_token", "usd_per_cache_write_token")  # where they are not given, input costs as much
 
 
@@ -80,28 +80,28 @@ def dearest(
     """
     held: list[tuple[BoolArray, ByLength]] = []
     for inside, lists in alternatives:
-        same = next((i for i, (_, known) in enumerate(held) if known == lists), None)
+        same = next((i for i, (_, other) in enumerate(held) if other == lists), None)
         if same is not None:
             held[same] = held[same][0] | inside, lists
         elif inside.any():
             held.append((inside, lists))
     if len(held) == 1:
         return held[0][1], "", ()
-    found = _highest([lists for _, lists in held])
-    hours = [float(inside.sum()) / 60 for inside, lists in held if lists == found]
-    told = f"{hours[0]:g} of 168 hours a week" if hours else "the dearest of each price at any hour"
-    others = tuple((in_words(inside), lists) for inside, lists in held if lists != found)
-    return found, told, others
+    highest = _highest([lists for _, lists in held])
+    hours = [float(inside.sum()) / 60 for inside, lists in held if lists == highest]
+    duration = f"{hours[0]:g} of 168 hours a week" if hours else "the dearest of each price at any hour"
+    others = tuple((in_words(inside), lists) for inside, lists in held if lists != highest)
+    return highest, duration, others
 
 
 def _highest(alternatives: Sequence[ByLength]) -> ByLength:
     """The highest of each price, at every prompt length at which one of the alternatives changes."""
-    found: ByLength = {}
+    highest: ByLength = {}
     for above in sorted({above for lists in alternatives for above in lists}):
         at = [lists[max(start for start in lists if start <= above)] for lists in alternatives]
         fields = dict.fromkeys(field for usd in at for field in usd)
-        found[above] = {field: max(_price(usd, field) for usd in at) for field in fields}
-    return found
+        highest[above] = {field: max(_price(usd, field) for usd in at) for field in fields}
+    return highest
 
 
 def _price(usd: Mapping[str, float], field: str) -> float:

@@ -23,7 +23,7 @@ CHANCE = 0.01  # below it two runs do not agree by chance
 def joined(
     frames: "Sequence[pl.DataFrame]", sources: Sequence[Source], /, *, strict: bool = False
 ) -> tuple[Log, list[str]]:
-    """Return the log of all files, and what is to be said of how they belong together.
+    """Return the log of all files, and remarks on how they belong together.
 
     Samples of one number that stand in several files are further samples of their question: a run each, with a seed of
     its own.
@@ -39,11 +39,11 @@ def joined(
     """
     import polars as pl
 
-    said: list[str] = []
-    logs = [_ordered(Log(frame, (source,)), strict, said) for frame, source in zip(frames, sources, strict=True)]
+    remarks: list[str] = []
+    logs = [_ordered(Log(frame, (source,)), strict, remarks) for frame, source in zip(frames, sources, strict=True)]
     if len(logs) == 1:
-        said += _repeated(logs[0].frame)
-        return _without_fingerprints(logs[0], said)
+        remarks += _repeated(logs[0].frame)
+        return _without_fingerprints(logs[0], remarks)
     graded = any(log.frame["correct"].dtype == pl.Float64 for log in logs)
     whole = pl.concat(
         [
@@ -55,7 +55,7 @@ def joined(
     files = whole.group_by(PLACE, maintain_order=True).agg(pl.len().alias("files")).filter(pl.col("files") > 1)
     again = files["model"].unique(maintain_order=True).to_list()
     for model in again:
-        said += _further(whole.filter(pl.col("model") == model), model, sources)
+        remarks += _further(whole.filter(pl.col("model") == model), model, sources)
     if again:
         first = pl.col("sample").min().over(*KEYS)
         nth = pl.struct("file", "sample").rank("ordinal").over(*KEYS).cast(pl.Int64) - 1
@@ -63,15 +63,15 @@ def joined(
             pl.when(pl.col("model").is_in(again)).then(first + nth).otherwise("sample").alias("sample")
         )
     whole = whole.drop("file")
-    said += _repeated(whole)
-    return _without_fingerprints(_ordered(Log(whole, tuple(sources)), strict, said), said)
+    remarks += _repeated(whole)
+    return _without_fingerprints(_ordered(Log(whole, tuple(sources)), strict, remarks), remarks)
 
 
 def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> list[str]:
     """Say that a model's files are further samples; refuse two with the same rows, or of other questions."""
     import polars as pl
 
-    said = []
+    remarks = []
     parts = rows.partition_by("file", maintain_order=True)
     for j, later in enumerate(parts):
         for earlier in parts[:j]:
@@ -84,7 +84,7 @@ def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> lis
                 chance = _chance(both, rows)
                 if chance < CHANCE:
                     raise MooInferError(f"{agree}: one run twice is no further samples")
-                said.append(
+                remarks.append(
                     f"{agree}, as two runs are by chance in {100 * chance:.3g} % of such cases: they are further "
                     "samples all the same; was one run saved twice?"
                 )
@@ -92,19 +92,19 @@ def _further(rows: "pl.DataFrame", model: str, sources: Sequence[Source]) -> lis
     for mark in (FINGERPRINT, "target"):
         if mark not in rows.columns:
             continue
-        known = rows.drop_nulls(mark).unique((*KEYS, mark), maintain_order=True)
-        for (_, question), of in known.group_by(KEYS, maintain_order=True):
+        marked = rows.drop_nulls(mark).unique((*KEYS, mark), maintain_order=True)
+        for (_, question), of in marked.group_by(KEYS, maintain_order=True):
             if of["file"].n_unique() > 1:
-                one, other = (sources[of["file"][i]].file for i in (0, 1))
+                first, second = (sources[of["file"][i]].file for i in (0, 1))
                 raise MooInferError(
-                    f"{other}: question {question!r:.60} of {model!r} is another one than in {one}: its text, its "
+                    f"{second}: question {question!r:.60} of {model!r} is another one than in {first}: its text, its "
                     "choices or its target differ; give tasks names of their own, or tell runs apart by NAME=FILE"
                 )
     further = (
         f"{len(several)} questions of {model} stand in {len(parts)} files: each file has further samples of them, "
         f"{len(rows)} in all; NAME=FILE tells runs apart that are not further samples"
     )
-    return [*said, further]
+    return [*remarks, further]
 
 
 def _repeated(frame: "pl.DataFrame") -> Iterator[str]:
@@ -113,11 +113,11 @@ def _repeated(frame: "pl.DataFrame") -> Iterator[str]:
 
     measured = [name for name in MEASURED if name in frame.columns]
     for (model,), rows in frame.group_by("model", maintain_order=True) if measured else ():
-        what = pl.struct(pl.exclude("model", "sample"))
+        content = pl.struct(pl.exclude("model", "sample"))
         first = rows.filter(pl.col("question_id") == rows["question_id"][0])  # says no most often, and is quick
-        if not all(part.select(what.is_duplicated().all()).item() for part in (first, rows)):
+        if not all(part.select(content.is_duplicated().all()).item() for part in (first, rows)):
             continue
-        if _chance(rows.filter(~what.is_first_distinct())) < CHANCE:
+        if _chance(rows.filter(~content.is_first_distinct())) < CHANCE:
             yield (
                 f"each sample of {model} is there twice or more, with the same {' and '.join(measured)}: where a run "
                 "was written several times, or answers came from a cache, these are no further samples"
@@ -149,16 +149,16 @@ def _steps(value: float) -> int:
     return value if isinstance(value, int) else int(f"{value:.15e}".partition("e")[0].replace(".", "").rstrip("0") or 0)
 
 
-def _without_fingerprints(log: Log, said: Sequence[str]) -> tuple[Log, list[str]]:
-    """The log without what only tells questions apart; and whether questions of one name differ."""
+def _without_fingerprints(log: Log, earlier: Sequence[str]) -> tuple[Log, list[str]]:
+    """The log without fingerprints of questions, and a remark where questions of one name differ."""
     import polars as pl
 
     frame = log.frame
     if FINGERPRINT not in frame.columns:
-        return log, [*said]
+        return log, [*earlier]
     marks = frame.group_by("question_id", maintain_order=True).agg(pl.col(FINGERPRINT).drop_nulls().n_unique())
     different = marks.filter(pl.col(FINGERPRINT) > 1)["question_id"]
-    remarks = [*said]
+    remarks = [*earlier]
     if len(different):
         remarks.append(
             f"{len(different)} questions ({different[0]!r:.60} is one) are not the same everywhere: their text, their "
@@ -167,7 +167,7 @@ def _without_fingerprints(log: Log, said: Sequence[str]) -> tuple[Log, list[str]
     return Log(frame.drop(FINGERPRINT), log.sources), remarks
 
 
-def _ordered(log: Log, strict: bool, said: list[str]) -> Log:
+def _ordered(log: Log, strict: bool, remarks: list[str]) -> Log:
     """Bring rows of a question together, in the order of their numbers; refuse duplicates, or say what is left out."""
     import polars as pl
 
@@ -183,24 +183,24 @@ def _ordered(log: Log, strict: bool, said: list[str]) -> Log:
     questions = questions.join(models, on="model", how="left", maintain_order="left")
     questions = questions.sort("of_model", maintain_order=True).with_row_index("place")
     each = runs.join(questions, on=KEYS, how="left", maintain_order="left")["place"].to_numpy().astype(np.int64)
-    place = np.repeat(each, np.diff(np.append(starts, len(frame))))
-    order = np.lexsort((sample, place))
-    place, sample = place[order], sample[order]
-    twice = np.flatnonzero((np.diff(place) == 0) & (np.diff(sample) == 0))
+    position = np.repeat(each, np.diff(np.append(starts, len(frame))))
+    order = np.lexsort((sample, position))
+    position, sample = position[order], sample[order]
+    twice = np.flatnonzero((np.diff(position) == 0) & (np.diff(sample) == 0))
     if not len(twice):
         return Log(frame.select(pl.all().gather(pl.Series(order))), log.sources)
-    pairs = [sorted(int(i) for i in order[place : place + 2]) for place in twice]
+    pairs = [sorted(int(i) for i in order[position : position + 2]) for position in twice]
     first, second = pairs[0]
     model, question, number = frame.select(*KEYS, "sample").row(first)
-    what = (
+    fault = (
         f"{log.sources[0].file}: row {second + 1}: model {model!r}, question {question!r:.60}, sample {number} stands "
         f"in row {first + 1} already"
     )
     if strict or len(pairs) > by_accident(len(frame)) or any(frame.row(i) != frame.row(j) for i, j in pairs):
         raise MooInferError(
-            f"{what}, {len(pairs)} such in all; without a column sample, the rows of a question are numbered in their "
+            f"{fault}, {len(pairs)} such in all; without a column sample, the rows of a question are numbered in their "
             "order"
         )
-    said.append(f"{what}, just the same, and is left out; {len(pairs)} such in all")
+    remarks.append(f"{fault}, just the same, and is left out; {len(pairs)} such in all")
     left = np.delete(order, twice + 1)
     return Log(frame.select(pl.all().gather(pl.Series(left))), log.sources)

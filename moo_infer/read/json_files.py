@@ -40,10 +40,10 @@ def document(path: Path, /) -> Any:
 
 def json_object(path: Path, /) -> dict[str, Any]:
     """Return the one JSON object of a file; raises MooInferError as `document` does, and for what is no object."""
-    found = document(path)
-    if not isinstance(found, dict):
-        raise MooInferError(f"must be a JSON object, got {found!s:.40}")
-    return found
+    value = document(path)
+    if not isinstance(value, dict):
+        raise MooInferError(f"must be a JSON object, got {value!s:.40}")
+    return value
 
 
 def entries(path: Path, /) -> Iterator[tuple[str, dict[str, Any] | MooInferError]]:
@@ -57,24 +57,24 @@ def entries(path: Path, /) -> Iterator[tuple[str, dict[str, Any] | MooInferError
     numbered = iter(lines(path))
     number, text = next(numbered, (1, ""))
     if text.startswith("["):
-        for i, found in enumerate(document(path), 1):
+        for i, record in enumerate(document(path), 1):
             where = f"record {i}"
-            yield where, found if isinstance(found, dict) else _no_object(where, json.dumps(found, default=str))
+            yield where, record if isinstance(record, dict) else _no_object(where, json.dumps(record, default=str))
         return
     broken: MooInferError | None = None
     while text:
         where = f"line {number}"
         following = next(numbered, None)
         try:
-            found = json.loads(text)
+            record = json.loads(text)
         except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be parsed"
-            broken = MooInferError(f"{where}: is no JSON: {what}")
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be parsed"
+            broken = MooInferError(f"{where}: is no JSON: {reason}")
             if following is None:
                 raise broken from None
             yield where, broken
         else:
-            yield where, found if isinstance(found, dict) else _no_object(where, text)
+            yield where, record if isinstance(record, dict) else _no_object(where, text)
         number, text = following or (0, "")
 
 
@@ -90,10 +90,10 @@ def beginnings(head: bytes, path: Path, /) -> Iterator[Any]:
     >>> [*beginnings(b'{"id": 1, "choices": [{"text": "It is', Path("none.json"))]
     [{'id': 1, 'choices': [{'text': None}]}]
     """
-    found, whole = _begun(head)
-    if found is not None:
-        yield found
-    if not whole and found is not None and (more := _more(path)):
+    beginning, whole = _begun(head)
+    if beginning is not None:
+        yield beginning
+    if not whole and beginning is not None and (more := _more(path)):
         yield _begun(more)[0]
 
 
@@ -103,10 +103,10 @@ def first_record(begun: object, /) -> dict[str, Any]:
     >>> first_record([{"id": 1}, {"id": 2, "passed": True}])
     {'id': 1, 'passed': True}
     """
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for record in reversed(begun[:FIRST] if isinstance(begun, list) else [begun]):
-        found |= record if isinstance(record, dict) else {}
-    return found
+        fields |= record if isinstance(record, dict) else {}
+    return fields
 
 
 @lru_cache(maxsize=4)  # of a file that several readers look at
@@ -129,10 +129,10 @@ def _begun(start: bytes) -> tuple[Any, bool]:
 def _parsed(text: str) -> Any:
     """The object or list in a text, or None."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict | list) else None
+    return value if isinstance(value, dict | list) else None
 
 
 def _closed(text: str) -> str:
@@ -164,7 +164,7 @@ def _more(path: Path) -> bytes:
         with path.open("rb") as file:
             zipped = file.read(2) == GZIP
         with gzip.open(path, "rb") if zipped else path.open("rb") as file:
-            found = file.read(FURTHER)
+            content = file.read(FURTHER)
     except (OSError, EOFError, zlib.error):
         return b""
-    return found
+    return content

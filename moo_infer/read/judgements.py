@@ -1,4 +1,4 @@
-"""What can be said of how answers were judged: by the right answer of their question, and by each other."""
+"""Checks how answers were judged: against the target of their question, and against each other."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -52,18 +52,18 @@ def settled(frame: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
         pl.col("correct").all().over(each).alias("right"),
     )
     judged = judged.with_columns((~pl.col("right") | pl.col("hit")).all().over("model").alias("literal"))
-    known = judged.filter(pl.col("both") & (pl.col("hit") | pl.col("literal")))
-    said = []
-    for (model,), of in known.unique(each, maintain_order=True).group_by("model", maintain_order=True):
+    rows = judged.filter(pl.col("both") & (pl.col("hit") | pl.col("literal")))
+    remarks = []
+    for (model,), of in rows.unique(each, maintain_order=True).group_by("model", maintain_order=True):
         right = int(of["hit"].sum())
-        said.append(
+        remarks.append(
             f"{len(of)} answers of {model} were judged both right and wrong: {right} of them are the target of their "
             f"question and count as right, {len(of) - right} are not and count as wrong"
         )
-    if not len(known):
+    if not len(rows):
         return frame, []
-    correct = frame["correct"].scatter(known["row"], known["hit"])
-    return frame.with_columns(correct), said
+    correct = frame["correct"].scatter(rows["row"], rows["hit"])
+    return frame.with_columns(correct), remarks
 
 
 def merged(frame: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
@@ -98,15 +98,15 @@ def merged(frame: "pl.DataFrame", /) -> "tuple[pl.DataFrame, list[str]]":
     spelt = table.select(each).join(right.select(*each, "spelling"), on=each, how="left", maintain_order="left")
     wrong = table.filter((pl.col("answer") != "") & ~pl.col("correct")).group_by(each).agg(pl.len().alias("number"))
     wrong = wrong.filter(pl.col("number").sum().over(KEYS) > 1)
-    said = []
+    remarks = []
     for (model,), of in right.group_by("model", maintain_order=True):
         number = wrong.filter(pl.col("model") == model)["number"].to_numpy()
         apart = number[number > 1].sum() < SHARED * number.sum()
-        said.append(
+        remarks.append(
             f"{of.select('question_id').n_unique()} questions of {model} have several right answers, {len(of)} in all: "
             "in each they are taken as one; wrong ones stay as they are written, so that where these differ in "
             "spelling alone the vote is an upper bound"
             + ("; nearly all of them differ, so that two right ones win any vote" if apart else "")
         )
     answer = pl.Series("answer", spelt["spelling"]).fill_null(frame["answer"])
-    return frame.with_columns(answer), said
+    return frame.with_columns(answer), remarks

@@ -126,26 +126,26 @@ def litellm_proxy(path: Path, document: Mapping[str, Any], /) -> PriceList:
         MooInferError: for a file of another form.
     """
     deployments = document["model_list"]
-    if not isinstance(deployments, list) or not all(_is_deployment(one) for one in deployments):
+    if not isinstance(deployments, list) or not all(_is_deployment(entry) for entry in deployments):
         raise MooInferError(f"{path}: model_list must be a list of mappings with model_name and litellm_params")
 
     def look_up(model: str) -> Entry | str | None:
         called = {model, served(model)[1]}  # a harness names the API by which it speaks to the proxy
-        meant = [(str(one["model_name"]), one) for one in deployments if str(one["model_name"]) in called]
-        meant = meant or [(model, one) for one in deployments if one["litellm_params"].get("model") == model]
-        found = [_deployed(path, name, one) for name, one in meant]
-        if len(found) > 1 and any(other != found[0] for other in found):
-            return f"{len(found)} deployments are called {meant[0][0]}, whose prices differ or are missing"
-        return found[0] if found else None
+        meant = [(str(entry["model_name"]), entry) for entry in deployments if str(entry["model_name"]) in called]
+        meant = meant or [(model, entry) for entry in deployments if entry["litellm_params"].get("model") == model]
+        prices = [_deployed(path, name, entry) for name, entry in meant]
+        if len(prices) > 1 and any(other != prices[0] for other in prices):
+            return f"{len(prices)} deployments are called {meant[0][0]}, whose prices differ or are missing"
+        return prices[0] if prices else None
 
-    names = [str(one["model_name"]) for one in deployments]
+    names = [str(entry["model_name"]) for entry in deployments]
     return PriceList(
         f"LiteLLM's configuration {path.name} (sha256 {checksum(path)})", list(dict.fromkeys(names)), look_up
     )
 
 
-def _is_deployment(given: Any) -> bool:
-    return isinstance(given, Mapping) and "model_name" in given and isinstance(given.get("litellm_params"), Mapping)
+def _is_deployment(value: Any) -> bool:
+    return isinstance(value, Mapping) and "model_name" in value and isinstance(value.get("litellm_params"), Mapping)
 
 
 def _deployed(path: Path, name: str, deployment: Mapping[str, Any]) -> Entry | str:
@@ -219,8 +219,8 @@ def _bill(name: str, entry: Mapping[str, Any]) -> Any:
         lists = _from_keys(entry, _provider(name, entry))
     except UNREADABLE:
         return name
-    known = {above: {field: usd for field, usd in prices.items() if usd} for above, prices in lists.items()}
-    return known, entry.get("off_peak_pricing"), entry.get("input_cost_per_request")
+    by_length = {above: {field: usd for field, usd in prices.items() if usd} for above, prices in lists.items()}
+    return by_length, entry.get("off_peak_pricing"), entry.get("input_cost_per_request")
 
 
 def _beside(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -253,9 +253,9 @@ def _from_keys(entry: Mapping[str, Any], provider: str) -> ByLength:
     lists: ByLength = {-1: base}
     fields = {key: field for field, key in KEYS.items()}
     longer = sorted(
-        (int(found[2]) * (1000 if found[3] else 1), fields[found[1]], _number(entry[found[0]]))
-        for found in map(LONGER.fullmatch, map(str, entry))
-        if found and entry[found[0]] is not None
+        (int(match[2]) * (1000 if match[3] else 1), fields[match[1]], _number(entry[match[0]]))
+        for match in map(LONGER.fullmatch, map(str, entry))
+        if match and entry[match[0]] is not None
     )
     for length, field, usd in longer:
         above = length - 1 if provider in REACHED else length
@@ -315,9 +315,9 @@ def _span(window: str) -> tuple[int, int]:
     return start % DAY, end % DAY
 
 
-def _weekdays(given: Sequence[Any]) -> Iterator[int]:
+def _weekdays(days: Sequence[Any]) -> Iterator[int]:
     """Days of the week from 0, given as 1 for Monday or by their names."""
-    for day in given:
+    for day in days:
         if isinstance(day, str):
             yield [name[:3].lower() for name in DAYS].index(day.strip().lower()[:3])
         else:

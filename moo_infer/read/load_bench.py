@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import MooInferError
-from .load_runs import FAILED, Document, Row, Run, known, number
+from .load_runs import FAILED, Document, Row, Run, number, number_or_none
 
 __all__ = ["bench_runs"]
 
@@ -25,17 +25,17 @@ def bench_runs(documents: Sequence[Document], /) -> Iterator[Run]:
     for where, document in documents:
         run = Run(means=not {"ttfts", "itls"} <= document.keys())
         if run.means:
-            failed = known(document, "failed")
+            failed = number_or_none(document, "failed")
             if failed is None:  # older versions do not count them
-                failed = (known(document, "num_prompts") or 0) - (known(document, "completed") or 0)
-            run.aside[FAILED] += max(int(failed), 0)
-            if known(document, "completed") != 0:
+                failed = (number_or_none(document, "num_prompts") or 0) - (number_or_none(document, "completed") or 0)
+            run.skipped[FAILED] += max(int(failed), 0)
+            if number_or_none(document, "completed") != 0:
                 run.add(where, _bench_means, document)
         else:
             _bench_requests(document, where, run)
         if run.rows:
             run.concurrency = _bench_concurrency(document, run.mean_s)
-            if run.concurrency is None and known(document, "max_concurrency") is not None:
+            if run.concurrency is None and number_or_none(document, "max_concurrency") is not None:
                 run.remarks.append(
                     f"{where}: max_concurrency is a cap, and neither request_throughput nor duration says how many ran"
                 )
@@ -58,7 +58,7 @@ def _bench_step(document: Mapping[str, Any]) -> float:
     That is `mean_itl_ms` where each chunk holds one token; `mean_tpot_ms` averages over requests, and is for a token
     where chunks hold several, as with speculative decoding.
     """
-    tpot, itl = (known(document, f"mean_{name}_ms") for name in ("tpot", "itl"))
+    tpot, itl = (number_or_none(document, f"mean_{name}_ms") for name in ("tpot", "itl"))
     if itl is None or (tpot is not None and itl > BUNDLED * tpot):
         itl = number(document, "mean_tpot_ms")
     return itl / 1000
@@ -67,23 +67,23 @@ def _bench_step(document: Mapping[str, Any]) -> float:
 def _bench_seconds(document: Mapping[str, Any]) -> float | None:
     """Mean seconds of a request: vLLM's name, where it was asked for, or SGLang's."""
     for name in ("mean_e2el_ms", "mean_e2e_latency_ms"):
-        if (found := known(document, name)) is not None:
-            return found / 1000
+        if (milliseconds := number_or_none(document, name)) is not None:
+            return milliseconds / 1000
     return None
 
 
 def _bench_concurrency(document: Mapping[str, Any], mean_s: float) -> float | None:
     """Requests that ran: the field of SGLang, or Little's law; at most what they were limited to."""
-    ran = known(document, "concurrency")
+    ran = number_or_none(document, "concurrency")
     if ran is None:
-        per_second = known(document, "request_throughput")
-        completed, duration = known(document, "completed"), known(document, "duration")
+        per_second = number_or_none(document, "request_throughput")
+        completed, duration = number_or_none(document, "completed"), number_or_none(document, "duration")
         if per_second is None and completed is not None and duration:
             per_second = completed / duration
         if per_second is None:
             return None
         ran = per_second * (_bench_seconds(document) or mean_s)
-    caps = [known(document, "max_concurrency"), known(document, "max_concurrent_requests")]
+    caps = [number_or_none(document, "max_concurrency"), number_or_none(document, "max_concurrent_requests")]
     return min([ran, *(cap for cap in caps if cap)])
 
 
@@ -99,7 +99,7 @@ def _bench_requests(document: Mapping[str, Any], where: str, run: Run) -> None:
     for i, values in enumerate(zip(*columns, strict=True)):
         request = dict(zip(names, values, strict=True))
         if errors[i] or request["output_lens"] == 0:
-            run.aside[FAILED] += 1
+            run.skipped[FAILED] += 1
         else:
             run.add(f"{where} request {i + 1}", _bench_request, request)
 

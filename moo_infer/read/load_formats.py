@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import MooInferError
 from .load_bench import bench_runs
-from .load_runs import FAILED, LARGEST, Document, Row, Run, known, number, optional
+from .load_runs import FAILED, LARGEST, Document, Row, Run, number, number_or_none, optional
 
 __all__ = ["FORMATS", "runs"]
 
@@ -51,15 +51,15 @@ def runs(documents: Iterable[Document], /) -> Iterator[Run]:
     unknown = Run()
     for where, document in documents:
         keys = document.keys()
-        found = next((i for i, (_, sets, _) in enumerate(READERS) if any(needed <= keys for needed in sets)), None)
-        if found is None:
+        index = next((i for i, (_, sets, _) in enumerate(READERS) if any(needed <= keys for needed in sets)), None)
+        if index is None:
             there = ", ".join(map(str, list(document)[:6])) or "none"
             unknown.odd.append(f"{where}: is of no known format (its keys: {there}); read are {FORMATS}")
         else:
-            by_reader.setdefault(found, []).append((where, document))
-    for i, given in by_reader.items():
+            by_reader.setdefault(index, []).append((where, document))
+    for i, group in by_reader.items():
         name, _, reader = READERS[i]
-        for run in reader(given):
+        for run in reader(group):
             if run.means:
                 run.odd = [sentence.replace(": ", f" ({name}): ", 1) for sentence in run.odd]
             if run.concurrency is not None and not 0 < run.concurrency <= LARGEST:
@@ -87,17 +87,19 @@ def _guidellm(documents: Sequence[Document]) -> Iterator[Run]:
 
 def _guidellm_run(benchmark: Mapping[str, Any], where: str) -> Run:
     run = Run()
-    totals = {status: known(benchmark, "metrics", "request_totals", status) for status in ("errored", "incomplete")}
+    totals = {
+        status: number_or_none(benchmark, "metrics", "request_totals", status) for status in ("errored", "incomplete")
+    }
     listed = {status: _listed(benchmark, status) for status in ("successful", "errored", "incomplete")}
     for status, called in (("errored", FAILED), ("incomplete", INCOMPLETE)):
-        run.aside[called] += max(len(listed[status]), int(totals[status] or 0))
-    window = known(benchmark, "start_time"), known(benchmark, "end_time")
+        run.skipped[called] += max(len(listed[status]), int(totals[status] or 0))
+    window = number_or_none(benchmark, "start_time"), number_or_none(benchmark, "end_time")
     for i, request in enumerate(listed["successful"], 1):
         if _outside(request, window):
-            run.aside[OUTSIDE] += 1
+            run.skipped[OUTSIDE] += 1
         else:
             run.add(f"{where} request {i}", _guidellm_request, request)
-    if not listed["successful"] and known(benchmark, "metrics", "request_totals", "successful") != 0:
+    if not listed["successful"] and number_or_none(benchmark, "metrics", "request_totals", "successful") != 0:
         run.means = True
         run.add(where, _guidellm_means, benchmark)
     if run.rows:
@@ -108,15 +110,15 @@ def _guidellm_run(benchmark: Mapping[str, Any], where: str) -> Run:
 def _listed(benchmark: Mapping[str, Any], status: str) -> list[Any]:
     """The requests of a status that are in the file."""
     requests = benchmark.get("requests")
-    found = requests.get(status) if isinstance(requests, Mapping) else None
-    return found if isinstance(found, list) else []
+    entries = requests.get(status) if isinstance(requests, Mapping) else None
+    return entries if isinstance(entries, list) else []
 
 
 def _outside(request: Any, window: tuple[float | None, float | None]) -> bool:
     """Whether a request lies outside the time that was measured, as the tool itself decides it."""
     if not isinstance(request, Mapping):
         return False
-    started, ended = known(request, "request_start_time"), known(request, "request_end_time")
+    started, ended = number_or_none(request, "request_start_time"), number_or_none(request, "request_end_time")
     first, last = window
     before = ended is not None and first is not None and ended < first
     return before or (started is not None and last is not None and started > last)
@@ -147,11 +149,14 @@ def _guidellm_means(benchmark: Mapping[str, Any]) -> Row:
 def _guidellm_concurrency(benchmark: Mapping[str, Any], mean_s: float) -> float | None:
     """Requests that ran: all of them, incomplete ones too, where the tool counted them; or Little's law."""
     metrics = ("metrics", "request_concurrency")
-    counted = [known(benchmark, *metrics, status, "mean") for status in ("total", "successful")]
+    counted = [number_or_none(benchmark, *metrics, status, "mean") for status in ("total", "successful")]
     if ran := max((mean for mean in counted if mean is not None), default=None):
         return ran
-    per_second = known(benchmark, "metrics", "requests_per_second", "successful", "mean")
-    completed, duration = known(benchmark, "metrics", "request_totals", "successful"), known(benchmark, "duration")
+    per_second = number_or_none(benchmark, "metrics", "requests_per_second", "successful", "mean")
+    completed, duration = (
+        number_or_none(benchmark, "metrics", "request_totals", "successful"),
+        number_or_none(benchmark, "duration"),
+    )
     if not per_second and duration:
         per_second = (completed or len(_listed(benchmark, "successful"))) / duration
     return per_second * mean_s if per_second else None
@@ -161,17 +166,17 @@ def _genai_perf(documents: Sequence[Document]) -> Iterator[Run]:
     """Summaries of aiperf and of GenAI-Perf, whose fields are the same."""
     for where, document in documents:
         run = Run(means=True)
-        run.aside[FAILED] += int(known(document, "error_request_count", "avg") or 0)
+        run.skipped[FAILED] += int(number_or_none(document, "error_request_count", "avg") or 0)
         if document.get("was_cancelled") is True:
-            run.aside[CANCELLED_RUN] += 1
+            run.skipped[CANCELLED_RUN] += 1
         elif document.get("is_complete") is False:
-            run.aside[INCOMPLETE_RUN] += 1
+            run.skipped[INCOMPLETE_RUN] += 1
         else:
             run.add(where, _genai_perf_means, document)
         if run.rows:
-            per_second = known(document, "request_throughput", "avg")
-            count = known(document, "request_count", "avg")
-            if per_second is None and count is not None and known(document, "benchmark_duration", "avg"):
+            per_second = number_or_none(document, "request_throughput", "avg")
+            count = number_or_none(document, "request_count", "avg")
+            if per_second is None and count is not None and number_or_none(document, "benchmark_duration", "avg"):
                 per_second = count / _seconds(document, "benchmark_duration", "avg")
             if per_second is None:
                 run.remarks.append(f"{where}: without request_throughput it is not known how many requests ran")
@@ -203,13 +208,13 @@ def _aiperf_records(documents: Sequence[Document]) -> Iterator[Run]:
             metadata = _metadata(record)
             kinds = {str(metadata.get(name)).lower() for name in ("benchmark_phase", "phase_kind")}
             if "warmup" in kinds:
-                run.aside[WARM_UP] += 1
+                run.skipped[WARM_UP] += 1
             elif metadata.get("was_cancelled"):
-                run.aside[CANCELLED] += 1
+                run.skipped[CANCELLED] += 1
             elif record.get("error"):
-                run.aside[FAILED] += 1
+                run.skipped[FAILED] += 1
             elif run.add(where, _aiperf_record, record):
-                started.append(known(metadata, "request_start_ns"))
+                started.append(number_or_none(metadata, "request_start_ns"))
         stamps = [stamp for stamp in started if stamp is not None]
         if run.rows and len(stamps) == len(started):
             first = min(stamps)
@@ -221,8 +226,8 @@ def _aiperf_records(documents: Sequence[Document]) -> Iterator[Run]:
 
 
 def _metadata(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = record["metadata"]
-    return found if isinstance(found, Mapping) else {}
+    metadata = record["metadata"]
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _aiperf_record(record: Mapping[str, Any]) -> Row:
@@ -241,8 +246,8 @@ def _aiperf_first(metrics: Mapping[str, Any], statistic: str) -> Row:
 
 
 def _perf_analyzer(documents: Sequence[Document]) -> Iterator[Run]:
-    what = "is the profile_export.json of Perf Analyzer, which counts no tokens: give profile_export_genai_perf.json"
-    yield Run(odd=[f"{where}: {what}" for where, _ in documents])
+    reason = "is the profile_export.json of Perf Analyzer, which counts no tokens: give profile_export_genai_perf.json"
+    yield Run(odd=[f"{where}: {reason}" for where, _ in documents])
 
 
 def _llmperf(documents: Sequence[Document]) -> Iterator[Run]:
@@ -250,7 +255,7 @@ def _llmperf(documents: Sequence[Document]) -> Iterator[Run]:
     run = Run()
     for where, record in documents:
         if record.get("error_code") is not None:
-            run.aside[FAILED] += 1
+            run.skipped[FAILED] += 1
         else:
             run.add(where, _llmperf_request, record)
     yield run
@@ -259,9 +264,9 @@ def _llmperf(documents: Sequence[Document]) -> Iterator[Run]:
 def _llmperf_summary(documents: Sequence[Document]) -> Iterator[Run]:
     for where, document in documents:
         run = Run(means=True)
-        run.aside[FAILED] += int(known(document, "results_number_errors") or 0)
+        run.skipped[FAILED] += int(number_or_none(document, "results_number_errors") or 0)
         run.add(where, _llmperf_means, document)
-        per_minute = known(document, "results_num_completed_requests_per_min")
+        per_minute = number_or_none(document, "results_num_completed_requests_per_min")
         if run.rows and per_minute is not None:
             run.concurrency = per_minute / 60 * run.mean_s
         yield run
@@ -298,9 +303,9 @@ READERS = (
 )
 
 
-def _first(given: float | None, unit: float) -> Row:
+def _first(ttft: float | None, unit: float) -> Row:
     """The time to the first token, where it was measured."""
-    return {} if given is None else {"ttft_s": given * unit}
+    return {} if ttft is None else {"ttft_s": ttft * unit}
 
 
 def _seconds(record: Mapping[str, Any], *path: str) -> float:

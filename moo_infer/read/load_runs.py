@@ -1,4 +1,4 @@
-"""One run of a load test, as a reader of a tool's files gives it, and the numbers in the JSON of such files."""
+"""One run of a load test, and functions that read numbers from the JSON of such files."""
 
 import math
 import sys
@@ -9,7 +9,18 @@ from typing import Any
 
 from ..core.errors import MooInferError
 
-__all__ = ["FAILED", "LARGEST", "NEEDED", "RUN_COLUMNS", "Document", "Row", "Run", "known", "number", "optional"]
+__all__ = [
+    "FAILED",
+    "LARGEST",
+    "NEEDED",
+    "RUN_COLUMNS",
+    "Document",
+    "Row",
+    "Run",
+    "number",
+    "number_or_none",
+    "optional",
+]
 
 RUN_COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
 NEEDED = ("input_tokens", "output_tokens", "latency_s")
@@ -40,8 +51,8 @@ class Run:
         rows: numbers by their columns, those of `NEEDED` and perhaps ttft_s.
         concurrency: requests that were running at a time, on average; None where the file does not tell.
         odd: why records cannot be read, each a sentence ``place: reason``.
-        aside: how many requests or runs the tool itself marks as no part of the measurement, by what one and several of
-            them are called.
+        skipped: how many requests or runs the tool itself marks as no part of the measurement, by what one of them and
+            several are called.
         remarks: what else is to be known of the run.
         one_piece: how many answers of several tokens came in one piece, so that their last token came with their first:
             nothing is known of their first one, nor of the time between tokens. Their seconds count.
@@ -51,7 +62,7 @@ class Run:
     rows: list[Row] = field(default_factory=list)
     concurrency: float | None = None
     odd: list[str] = field(default_factory=list)
-    aside: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
     one_piece: int = 0
 
@@ -87,8 +98,8 @@ def _in_range(row: Row) -> Row:
                 raise MooInferError(f"{name} is missing")
             continue
         if not abs(value) <= LARGEST:
-            what = "a finite number" if not math.isfinite(value) else f"at most {LARGEST:g}"
-            raise MooInferError(f"{name}: must be {what}, got {value:g}")
+            bound = "a finite number" if not math.isfinite(value) else f"at most {LARGEST:g}"
+            raise MooInferError(f"{name}: must be {bound}, got {value:g}")
         if 0 < abs(value) < SMALLEST:
             raise MooInferError(f"{name}: must be {'0 or ' * allowed}at least {SMALLEST:g}, got {value:.3g}")
         if value < least or (value == least and not allowed):
@@ -107,10 +118,10 @@ def number(record: object, /, *path: str) -> float:
     >>> number({"metrics": {"ttft": {"avg": 48.0}}}, "metrics", "ttft", "avg")
     48.0
     """
-    found, reason = _looked_up(record, path)
+    value, reason = _looked_up(record, path)
     if reason:
         raise MooInferError(reason)
-    return _finite(found, path)
+    return _finite(value, path)
 
 
 def optional(record: object, /, *path: str) -> float | None:
@@ -119,11 +130,11 @@ def optional(record: object, /, *path: str) -> float | None:
     Raises:
         MooInferError: where it is no finite number.
     """
-    found, reason = _looked_up(record, path)
-    return None if reason else _finite(found, path)
+    value, reason = _looked_up(record, path)
+    return None if reason else _finite(value, path)
 
 
-def known(record: object, /, *path: str) -> float | None:
+def number_or_none(record: object, /, *path: str) -> float | None:
     """Return the number at a path of keys, or None where there is none."""
     try:
         return optional(record, *path)
@@ -132,18 +143,18 @@ def known(record: object, /, *path: str) -> float | None:
 
 
 def _looked_up(record: object, path: tuple[str, ...]) -> tuple[object, str]:
-    """What stands at a path of keys, or why nothing does."""
-    found = record
+    """The value at a path of keys, or the reason why there is none."""
+    value = record
     for i, key in enumerate(path):
-        if not isinstance(found, Mapping):
-            return None, f"{'.'.join(path[:i]) or 'it'}: must be a JSON object, got {found!r:.40}"
+        if not isinstance(value, Mapping):
+            return None, f"{'.'.join(path[:i]) or 'it'}: must be a JSON object, got {value!r:.40}"
         here = ".".join(path[: i + 1])
-        if key not in found:
+        if key not in value:
             return None, f"{here} is missing"
-        found = found[key]
-        if found is None:
+        value = value[key]
+        if value is None:
             return None, f"{here} is null"
-    return found, ""
+    return value, ""
 
 
 def _finite(value: object, path: tuple[str, ...]) -> float:

@@ -102,7 +102,7 @@ def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
     ...     read([file]).latency_s
     array([1.5])
     """
-    found: list[Run] = []
+    all_runs: list[Run] = []
     remarks: list[str] = []
     refused: list[str] = []
     for path in map(Path, paths):
@@ -112,10 +112,10 @@ def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
         except MooInferError as error:
             refused.append(f"{path}: {error}")
         else:
-            found += of_file
+            all_runs += of_file
     if refused:
         raise MooInferError("; ".join(refused))
-    numbered = [(i, run, row) for i, run in enumerate(found) for row in run.rows]
+    numbered = [(i, run, row) for i, run in enumerate(all_runs) for row in run.rows]
     if not numbered:
         names = ", ".join(map(str, paths)) or "no file"
         raise MooInferError("; ".join([f"{names}: no completed request in it", *remarks]))
@@ -127,32 +127,32 @@ def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
     return LoadTest(**columns, means=means, run=np.array([i for i, _, _ in numbered]), remarks=tuple(remarks))
 
 
-def _left_out(found: Sequence[Run], strict: bool) -> Iterator[str]:
-    """What of a file is left out, and why.
+def _left_out(of_file: Sequence[Run], strict: bool) -> Iterator[str]:
+    """Remarks on what is left out of a file, and why.
 
     Raises:
         MooInferError: where that is more than what stays, or nothing may be.
     """
-    odd = [sentence for run in found for sentence in run.odd]
-    kept = sum(len(run.rows) for run in found)
+    odd = [sentence for run in of_file for sentence in run.odd]
+    kept = sum(len(run.rows) for run in of_file)
     if odd:
         if strict or len(odd) > kept:
             raise MooInferError(listed(odd))
-        in_each = {len(run.odd) for run in found if run.odd and run.rows}
-        several = sum(bool(run.odd) for run in found)
+        in_each = {len(run.odd) for run in of_file if run.odd and run.rows}
+        several = sum(bool(run.odd) for run in of_file)
         each = f", {in_each.pop()} in each of {several} runs" if len(in_each) == 1 and several > 1 else ""
         yield f"{len(odd)} of {len(odd) + kept} records are left out{each}: {listed(odd)}"
-    aside = sum((run.aside for run in found), Counter[tuple[str, str]]())
-    if aside:
-        yield f"not fitted: {', '.join(f'{n} {one if n == 1 else several}' for (one, several), n in aside.items())}"
-    if pieces := sum(run.one_piece for run in found):
+    skipped = sum((run.skipped for run in of_file), Counter[tuple[str, str]]())
+    if skipped:
+        yield f"not fitted: {', '.join(f'{n} {one if n == 1 else more}' for (one, more), n in skipped.items())}"
+    if pieces := sum(run.one_piece for run in of_file):
         yield (
             f"{pieces} of {kept} answers came in one piece, though of several tokens: their seconds count, but when "
             "their first token came and how long one takes after the other is not known"
         )
-    for run in found:
+    for run in of_file:
         yield from run.remarks
-    yield from _slow([row for run in found for row in run.rows])
+    yield from _slow([row for run in of_file for row in run.rows])
 
 
 def _slow(rows: Sequence[Row]) -> Iterator[str]:
@@ -177,11 +177,11 @@ def _runs(path: Path) -> Iterator[Run]:
         return
     run = Run()
     documents: list[Document] = []
-    for where, found in _documents(path):
-        if isinstance(found, MooInferError):
-            run.odd.append(str(found))
+    for where, document in _documents(path):
+        if isinstance(document, MooInferError):
+            run.odd.append(str(document))
         else:
-            documents.append((where, found))
+            documents.append((where, document))
     yield run
     yield from runs(documents)
 
@@ -221,11 +221,11 @@ def _csv(path: Path) -> Iterator[Run]:
 
 
 def _csv_row(row: dict[str, str]) -> Row:
-    given = {column: text.strip() for column in RUN_COLUMNS if (text := row.get(column, "")).strip()}
-    found = {}
-    for column, text in given.items():
+    texts = {column: text.strip() for column in RUN_COLUMNS if (text := row.get(column, "")).strip()}
+    numbers = {}
+    for column, text in texts.items():
         try:
-            found[column] = float(text)
+            numbers[column] = float(text)
         except ValueError:
             raise MooInferError(f"{column}: must be a number, got {text!r:.40}") from None
-    return found
+    return numbers

@@ -81,7 +81,7 @@ class Log:
         correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
         answers = code[arrays["answer"].to_numpy()] if "answer" in frame.columns else None
         starts = np.append(runs["start"].to_numpy(), len(frame))
-        found = []
+        samples = []
         for (model,), part in runs.with_row_index("run").group_by("model", maintain_order=True):
             first, last = part["run"][0], part["run"][-1] + 1
             rows = slice(int(starts[first]), int(starts[last]))
@@ -93,8 +93,8 @@ class Log:
             if answers is not None and (answers[rows] >= 0).any():
                 columns["answer"] = _compact(answers[rows])
             question = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
-            found.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
-        return found
+            samples.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
+        return samples
 
     def with_models(self, models: Sequence[str], /) -> "Log":
         """Return the samples of some models; raises MooInferError for one that is not there."""
@@ -130,8 +130,8 @@ class Log:
         ending = ending_of_table(path)
         names = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
         write: Any = getattr(self.frame, names[ending.removesuffix(".gz")])
-        with atomic_write(path) as place:
-            with gzip.open(place, "wb") if ending.endswith(".gz") else place.open("wb") as file:
+        with atomic_write(path) as target:
+            with gzip.open(target, "wb") if ending.endswith(".gz") else target.open("wb") as file:
                 try:
                     write(file)
                 except pl.exceptions.PolarsError as error:  # as polars says that a disk is full

@@ -80,15 +80,15 @@ def read_log(
     >>> log.sources[0].rows, log.samples()[0].n.tolist()
     (3, [2, 1])
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    if not given:
+    items = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not items:
         raise MooInferError("no log was given")
     registry = registry or Registry()
     reader, table = _readers(format, columns, registry)
     files = _Files(reader, table, registry, bool(columns), grading or Grading(), max_log_bytes, strict)
     frames: list[pl.DataFrame] = []
     sources: list[Source] = []
-    for item in given:
+    for item in items:
         frame, source, remarks = files.read(*_named(item))
         for remark in remarks:
             warnings.warn(f"{source.file}: {remark}", stacklevel=2)
@@ -96,12 +96,12 @@ def read_log(
             _refuse_same(source, other)
         frames.append(frame)
         sources.append(source)
-    log, said = joined(frames, sources, strict=strict)
+    log, joining = joined(frames, sources, strict=strict)
     frame, judged = settled(log.frame)
     if merge_right:
         frame, together = merged(frame)
         judged += together
-    for remark in (*said, *several_targets(frame), *judged):
+    for remark in (*joining, *several_targets(frame), *judged):
         warnings.warn(remark, stacklevel=2)
     return Log(frame, log.sources)
 
@@ -191,7 +191,7 @@ def _named(item: str | Path) -> tuple[str | None, Path]:
 
 
 def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
-    """What a reader gives; columns that are not neutral stay as names."""
+    """The rows of a reader; columns that are not neutral stay as names without values."""
     import polars as pl
 
     try:
@@ -199,11 +199,11 @@ def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
         if isinstance(read, pl.LazyFrame):
             with panics_as_errors():
                 names = read.collect_schema().names()
-                known = read.select(name for name in names if name in COLUMNS)
+                neutral = read.select(name for name in names if name in COLUMNS)
                 packed = head(path).startswith(PARQUET)
                 if packed:
-                    refuse_long_texts(known, most)
-                frame = known.collect()
+                    refuse_long_texts(neutral, most)
+                frame = neutral.collect()
             others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
             return framed(frame.with_columns(others), None if packed else path)
         if isinstance(read, Iterable) and not isinstance(read, str | bytes):

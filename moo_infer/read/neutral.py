@@ -1,4 +1,4 @@
-"""What must hold for the columns of the neutral table."""
+"""Checks and types of the columns of the neutral table."""
 
 import math
 import re
@@ -40,7 +40,7 @@ ELSEWHERE = {  # what others call the columns that are needed
 
 
 def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl.DataFrame, list[str]]":
-    """Return the columns of the neutral table that say something, with fixed types and in range, and what is odd.
+    """Return the columns of the neutral table that have values, typed and in range, and remarks on what is odd.
 
     Text is String, `correct` Boolean (Float64 where scores are grades), token counts and `sample` Int64, other numbers
     Float64; blanks are null. Records that cannot be are left out, all of them named in one sentence. What is possible
@@ -115,10 +115,10 @@ def _without_few_grades(grades: FloatArray, grading: Grading) -> tuple[FloatArra
     if grading.scale is not None or not partly.any():
         return grades, []
     if 2 * partly.sum() > np.isfinite(grades).sum():
-        what = (
+        fault = (
             f"{partly.sum()} of {len(grades)} samples have scores between 0 and 1: they are graded, not right or wrong"
         )
-        raise MooInferError(f"{what}; {advice([0.0, 1.0])}")
+        raise MooInferError(f"{fault}; {advice([0.0, 1.0])}")
     remark = f"{partly.sum()} samples are partly right and count as wrong; {advice([0.0, 1.0])}"
     return np.where(partly, 0.0, grades), [remark]
 
@@ -128,28 +128,28 @@ def _refuse_missing(names: Sequence[str], frame: "pl.DataFrame") -> None:
     missing = [name for name in NEEDED if name not in names]
     if not missing:
         return
-    given = [
+    available = [
         name
         for name in names
         if name == "correct" or name not in (*COLUMNS, FINGERPRINT) or frame[name].null_count() < len(frame)
     ]
     advice = "".join(
-        f"; is {close} meant? --column {name}={close}" for name in missing if (close := meant(name, given))
+        f"; is {close} meant? --column {name}={close}" for name in missing if (close := meant(name, available))
     )
-    there = ", ".join(given[:LISTED]) + (", ..." if len(given) > LISTED else "")
+    there = ", ".join(available[:LISTED]) + (", ..." if len(available) > LISTED else "")
     raise MooInferError(f"missing {', '.join(missing)}; columns: {there or 'none'}{advice}")
 
 
-def meant(name: str, given: Sequence[str], /) -> str | None:
+def meant(name: str, header: Sequence[str], /) -> str | None:
     """Return which of the columns of a file may be meant by a name of the neutral table, or None.
 
     >>> meant("question_id", ["Prompt ID", "answer"]), meant("correct", ["num_correct", "corect"])
     ('Prompt ID', 'corect')
     """
     if name == "correct":
-        given = [column for column in given if not COUNTED.match(column.strip())]
+        header = [column for column in header if not COUNTED.match(column.strip())]
     free = {
-        column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in given if column not in COLUMNS
+        column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in header if column not in COLUMNS
     }
     near = [other for other in (name, *ELSEWHERE.get(name, ())) if other in free] or get_close_matches(name, free, n=1)
     return free[near[0]] if near else None
@@ -166,8 +166,8 @@ def _typed(frame: "pl.DataFrame") -> "tuple[pl.DataFrame, dict[str, BoolArray]]"
     ]
     values = {name: _value(name, frame.schema[name]) for name in kept}
     clean = frame.select(value.alias(name) for name, (value, _) in values.items())
-    found = frame.select(fault.alias(name) for name, (_, fault) in values.items())
-    faults = {name: found[name].to_numpy() for name in found.columns}
+    fault_frame = frame.select(fault.alias(name) for name, (_, fault) in values.items())
+    faults = {name: fault_frame[name].to_numpy() for name in fault_frame.columns}
     cached = [name for name in CACHED if name in faults]
     if ALL in faults and cached:
         more = (pl.sum_horizontal(cached) > pl.col(ALL)).fill_null(False)
@@ -223,8 +223,8 @@ def _advice(unread: Mapping[int, Unreadable], one_kind: bool) -> str:
     """Which options would help with scores that cannot be read; texts that are not of one kind are no marks."""
     numbers = [error.score for error in unread.values() if error.score is not None]
     texts = dict.fromkeys(error.advice for error in unread.values() if error.score is None and error.advice)
-    said = [*([advice(numbers)] if numbers else []), *[*texts][: MARKS if one_kind else 0]]
-    return "".join(f"; {text}" for text in said)
+    sentences = [*([advice(numbers)] if numbers else []), *[*texts][: MARKS if one_kind else 0]]
+    return "".join(f"; {text}" for text in sentences)
 
 
 def _why(
@@ -240,20 +240,20 @@ def _why(
     if row in unread:
         return f"{place}: correct: {unread[row].reason}"
     name = next(name for name, fault in faults.items() if fault[row])
-    given = frame[name][row]
-    if given is None or not str(given).strip():
+    content = frame[name][row]
+    if content is None or not str(content).strip():
         return f"{place}: {name} is blank"
     parts = {column: tokens for column in CACHED if column in clean.columns and (tokens := clean[column][row])}
     tokens = clean[ALL][row] if ALL in clean.columns else None
     if name in CACHED and tokens is not None and sum(parts.values()) > tokens:
-        what = " and ".join(f"{column} = {of}" for column, of in parts.items())
+        sums = " and ".join(f"{column} = {of}" for column, of in parts.items())
         are = "is" if len(parts) == 1 else "are together"
-        return f"{place}: {what} {are} more than input_tokens = {tokens}, which are all of them, cached ones too"
+        return f"{place}: {sums} {are} more than input_tokens = {tokens}, which are all of them, cached ones too"
     value = clean[name][row] if name not in TEXTS else None
     allowed = "a whole number from 0 to 2^53" if name in WHOLE else "a finite number" + " >= 0" * (name != "score")
     if name not in WHOLE and value is not None and LARGEST < abs(value) < np.inf:
         allowed = "a number of at most 2^53"
-    return f"{place}: {name}: must be {allowed}, got {given!r:.60}"
+    return f"{place}: {name}: must be {allowed}, got {content!r:.60}"
 
 
 def _misspelt(names: Sequence[str]) -> Iterator[str]:

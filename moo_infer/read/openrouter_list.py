@@ -65,10 +65,10 @@ def _entry(name: str, pricing: Mapping[str, Any], foreign: str) -> Entry | str:
         return f"its entry {name} has prices under conditions that are not known: {', '.join(sorted(other[0]))}"
 
     def lists(usd: Mapping[str, Any]) -> ByLength:
-        found: ByLength = {-1: dict(usd)}
+        by_length: ByLength = {-1: dict(usd)}
         for above in sorted(longer):
-            found[above] = found[max(found)] | longer[above]
-        return found
+            by_length[above] = by_length[max(by_length)] | longer[above]
+        return by_length
 
     rest = np.ones(7 * DAY, dtype=bool)
     alternatives = []
@@ -77,10 +77,10 @@ def _entry(name: str, pricing: Mapping[str, Any], foreign: str) -> Entry | str:
         rest &= ~inside
         alternatives.append((inside, lists(base | _usd(over))))
     usd, hours, others = dearest([*alternatives, (rest, lists(base))])
-    known = (*KEYS.values(), "request", "overrides")
-    beside = {key: float(usd) for key, usd in pricing.items() if key not in known and usd is not None}
-    told = ", ".join(f"{key}: {usd:g}" for key, usd in beside.items() if usd and usd not in (base[INPUT], base[OUTPUT]))
-    remarks = (f"the list has more beside the prices of tokens ({told}), which is not in the bill",) if told else ()
+    billed = (*KEYS.values(), "request", "overrides")
+    extras = {key: float(usd) for key, usd in pricing.items() if key not in billed and usd is not None}
+    text = ", ".join(f"{key}: {usd:g}" for key, usd in extras.items() if usd and usd not in (base[INPUT], base[OUTPUT]))
+    remarks = (f"the list has more beside the prices of tokens ({text}), which is not in the bill",) if text else ()
     return Entry(name, usd, float(pricing.get("request") or 0), None, remarks, foreign, hours, others)
 
 

@@ -1,4 +1,4 @@
-"""What the tokens and requests of one model cost, in USD."""
+"""Prices of the tokens and requests of one model, in USD."""
 
 import math
 import warnings
@@ -78,11 +78,11 @@ class Price:
     @property
     def part(self) -> dict[str, Any]:
         """The cost part of a profile: ``{"kind": "api-cost", "usd_per_input_token": ..., ...}``."""
-        known = {name: getattr(self, name) for name in USD if getattr(self, name) is not None}
+        prices = {name: getattr(self, name) for name in USD if getattr(self, name) is not None}
         tiers = {"long_context": [dict(tier) for tier in self.long_context]} if self.long_context else {}
         request = {"usd_per_request": self.usd_per_request} if self.usd_per_request else {}
         least = {} if self.min_cacheable_tokens is None else {"min_cacheable_tokens": self.min_cacheable_tokens}
-        return {"kind": "api-cost", **known, **request, **least, **tiers}
+        return {"kind": "api-cost", **prices, **request, **least, **tiers}
 
     def usd(
         self,
@@ -147,13 +147,13 @@ def _longer(tier: Any, where: str) -> dict[str, float]:
     return {key: _number(usd, f"{where}: {key}") for key, usd in tier.items()}
 
 
-def _number(given: Any, where: str) -> float:
+def _number(value: Any, where: str) -> float:
     try:
-        number = math.nan if isinstance(given, bool) else float(given)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise MooInferError(f"{where}: must be a finite number >= 0, got {given!r:.60}")
+        raise MooInferError(f"{where}: must be a finite number >= 0, got {value!r:.60}")
     if problem := out_of_reach(number):
         raise MooInferError(f"{where}: {problem}")
     return number

@@ -116,8 +116,8 @@ class PriceList:
         """Say of which models it has no price, and why; with the closest names where the reason is None."""
         close = {m: get_close_matches(m, self.names, n=3) for m, reason in reasons.items() if reason is None}
         models = [f"{m} (closest: {', '.join(close[m])})" if close.get(m) else m for m in reasons]
-        told = [f"{m}: {reason}" if len(reasons) > 1 else reason for m, reason in reasons.items() if reason is not None]
-        return f"no price of {', '.join(models)} in {self.title}" + (f": {'; '.join(told)}" if told else "")
+        details = [f"{m}: {why}" if len(reasons) > 1 else why for m, why in reasons.items() if why is not None]
+        return f"no price of {', '.join(models)} in {self.title}" + (f": {'; '.join(details)}" if details else "")
 
 
 @dataclass(frozen=True)
@@ -143,19 +143,19 @@ class Names:
             return model, ""
         provider, rest = served(model)
         maker = model.partition("/")[0]
-        asked = [owner for who in dict.fromkeys((provider, maker)) if who for owner in self._called(who)]
+        asked = [owner for label in dict.fromkeys((provider, maker)) if label for owner in self._called(label)]
         for owner in asked if provider else ():
             own = {name: bare for name, (theirs, bare) in self.entries.items() if theirs == owner}
-            if found := self._matching(own, rest):
+            if hits := self._matching(own, rest):
                 foreign = "" if owner == asked[0] else owner
-                return (found[0], foreign) if len(found) == 1 or self.alike(found) else _several(found)
+                return (hits[0], foreign) if len(hits) == 1 or self.alike(hits) else _several(hits)
         own = {name: bare for name, (_, bare) in self.entries.items() if "/" not in name}  # those of the makers
         whole = {name: name.partition("/")[2] for name in self.entries}
         for names in (own, whole):
-            if found := self._matching(names, model):
-                if len({self.entries[name][0] for name in found}) > 1 or not (len(found) == 1 or self.alike(found)):
-                    return _several(found)
-                return found[0], "" if names is own else self.entries[found[0]][0]
+            if hits := self._matching(names, model):
+                if len({self.entries[name][0] for name in hits}) > 1 or not (len(hits) == 1 or self.alike(hits)):
+                    return _several(hits)
+                return hits[0], "" if names is own else self.entries[hits[0]][0]
         return None
 
     def twins(self, entry: str, /) -> list[str]:
@@ -170,8 +170,8 @@ class Names:
     def _matching(names: Mapping[str, str], model: str) -> list[str]:
         """Entries with that name of a model, or else with one that differs in date and stage alone."""
         for plain in (str.lower, _plain):
-            if found := [name for name, bare in names.items() if plain(bare) == plain(model)]:
-                return found
+            if hits := [name for name, bare in names.items() if plain(bare) == plain(model)]:
+                return hits
         return []
 
 
@@ -203,7 +203,7 @@ def same_name(model: str, entry: str, /) -> bool:
     (False, False)
     """
     names = [name.rpartition("/")[2].lower().replace(".", "-") for name in (model, entry)]
-    stages = [found[0] if (found := STAGE.search(name)) else "" for name in names]
+    stages = [match[0] if (match := STAGE.search(name)) else "" for name in names]
     trials = [TRIAL.findall(stage) for stage in stages]
     dates = [re.findall(r"\d{3,}(?:-\d\d)*|\d\d-\d\d", stage) for stage in stages]
     return _plain(names[0]) == _plain(names[1]) and trials[0] == trials[1] and (not all(dates) or dates[0] == dates[1])

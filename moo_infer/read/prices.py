@@ -191,9 +191,9 @@ def _zero(model: str, entry: Entry) -> str:
     if not zeros:
         return ""
     whose = f", which is another provider's ({entry.foreign}) than the log names" if entry.foreign else ""
-    what = " and ".join("input" if name == INPUT else "output" for name in zeros)
+    kinds = " and ".join("input" if name == INPUT else "output" for name in zeros)
     return (
-        f"the list says 0 USD for its entry {entry.name} ({what}){whose}; where it is free indeed, --free {model} "
+        f"the list says 0 USD for its entry {entry.name} ({kinds}){whose}; where it is free indeed, --free {model} "
         "allows that"
     )
 

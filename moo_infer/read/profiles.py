@@ -67,25 +67,25 @@ def _builtin(name: str) -> Path:
     return Path(str(files("moo_infer") / "builtin" / name))
 
 
-def _profile(registry: Registry, folder: Path, name: str, given: Mapping[str, Any], where: str) -> ModelProfile:
-    if "c_in" in given or "mu_Lin" in given:
-        given = _from_reference(given, where)
+def _profile(registry: Registry, folder: Path, name: str, entry: Mapping[str, Any], where: str) -> ModelProfile:
+    if "c_in" in entry or "mu_Lin" in entry:
+        entry = _from_reference(entry, where)
     allowed = ("inference", "costs", "parallelism", "source", "largest_k", "extrapolate_to")
-    _refuse_unknown_keys(given, allowed, where)
+    _refuse_unknown_keys(entry, allowed, where)
     for key in ("inference", "costs"):
-        if key not in given:
+        if key not in entry:
             raise MooInferError(f"{where}: missing {key}; keys: {', '.join(allowed)}")
-    if not isinstance(given["costs"], list):
-        raise MooInferError(f"{where}: costs: must be a list of cost models, got {given['costs']!r}")
-    parts = {"inference": given["inference"]} | {f"costs[{i}]": cost for i, cost in enumerate(given["costs"])}
+    if not isinstance(entry["costs"], list):
+        raise MooInferError(f"{where}: costs: must be a list of cost models, got {entry['costs']!r}")
+    parts = {"inference": entry["inference"]} | {f"costs[{i}]": cost for i, cost in enumerate(entry["costs"])}
     return ModelProfile(
         name=name,
-        inference=registry.build(InferenceModel, given["inference"], f"{where}: inference", folder),
-        costs=tuple(registry.build(CostModel, c, f"{where}: costs[{i}]", folder) for i, c in enumerate(given["costs"])),
-        parallelism=at_least_one(given.get("parallelism", 1), f"{where}: parallelism"),
-        source=str(given.get("source", "")),
-        largest_k=given.get("largest_k"),
-        extrapolate_to=given.get("extrapolate_to"),
+        inference=registry.build(InferenceModel, entry["inference"], f"{where}: inference", folder),
+        costs=tuple(registry.build(CostModel, c, f"{where}: costs[{i}]", folder) for i, c in enumerate(entry["costs"])),
+        parallelism=at_least_one(entry.get("parallelism", 1), f"{where}: parallelism"),
+        source=str(entry.get("source", "")),
+        largest_k=entry.get("largest_k"),
+        extrapolate_to=entry.get("extrapolate_to"),
         uncertain={f"{path}.{key}": u for path, part in parts.items() for key, u in uncertain(part).items()},
     )
 
@@ -105,33 +105,33 @@ _REFERENCE = {
 }
 
 
-def _from_reference(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    _refuse_unknown_keys(given, (*_REFERENCE, "name", "default_parallel"), where)
-    if missing := [key for key in _REFERENCE if key not in given]:
+def _from_reference(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
+    _refuse_unknown_keys(entry, (*_REFERENCE, "name", "default_parallel"), where)
+    if missing := [key for key in _REFERENCE if key not in entry]:
         raise MooInferError(f"{where}: missing {', '.join(missing)}")
     parts: dict[str, dict[str, Any]] = {}
     for key, (kind, name) in _REFERENCE.items():
-        parts.setdefault(kind, {"kind": kind})[name] = given[key]
+        parts.setdefault(kind, {"kind": kind})[name] = entry[key]
     inference, *costs = parts.values()
     return {
         "inference": inference,
         "costs": costs,
         # The authors' code takes 4 where the file says nothing.
-        "parallelism": given.get("default_parallel", 4),
-        "source": f"configuration file of the paper's authors: {given.get('name', '')}".rstrip(": "),
+        "parallelism": entry.get("default_parallel", 4),
+        "source": f"configuration file of the paper's authors: {entry.get('name', '')}".rstrip(": "),
     }
 
 
-def _scenario(name: str, given: Mapping[str, Any], where: str) -> Scenario:
-    _refuse_unknown_keys(given, ("max", "min", "source"), where)
+def _scenario(name: str, entry: Mapping[str, Any], where: str) -> Scenario:
+    _refuse_unknown_keys(entry, ("max", "min", "source"), where)
     try:
-        return Scenario(name, given.get("max", {}), given.get("min", {}), str(given.get("source", "")))
+        return Scenario(name, entry.get("max", {}), entry.get("min", {}), str(entry.get("source", "")))
     except MooInferError as error:
         raise MooInferError(f"{where.removesuffix(f': {name}')}: {error}") from None
 
 
-def _refuse_unknown_keys(given: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
-    for key in given:
+def _refuse_unknown_keys(entry: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+    for key in entry:
         if key not in allowed:
             raise MooInferError(f"{where}: unknown key {key!r}; keys: {', '.join(allowed)}")
 
@@ -141,12 +141,12 @@ def _each(
 ) -> Iterator[tuple[str, Read]]:
     if not isinstance(section, Mapping) or not section:
         raise MooInferError(f"{where}: must be a mapping of names, got {section!r}")
-    for name, given in section.items():
+    for name, entry in section.items():
         if not isinstance(name, str) or not name.strip():
             raise MooInferError(f"{where}: names must be text, got {name!r}; put it in quotes")
-        if not isinstance(given, Mapping):
-            raise MooInferError(f"{file}: {name}: must be a mapping, got {given!r:.80}")
-        yield name, read(name, given, f"{file}: {name}")
+        if not isinstance(entry, Mapping):
+            raise MooInferError(f"{file}: {name}: must be a mapping, got {entry!r:.80}")
+        yield name, read(name, entry, f"{file}: {name}")
 
 
 def _document(path: Path) -> Mapping[str, Any]:

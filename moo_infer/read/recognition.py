@@ -1,4 +1,4 @@
-"""Which log reader knows a file."""
+"""Finds the log reader for a file."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -35,11 +35,11 @@ def recognised(start: bytes, path: Path, registry: Registry, table: LogReader, /
         with suppress(MooInferError):  # one whose parameters must be given is never recognised
             readers[name] = registry.get(LogReader, name)
     readers[table.name] = table
-    found = [reader for reader in readers.values() if _recognises(reader, start, path)]
-    if len(found) == 1:
-        return found[0]
-    names = [reader.name for reader in found]
-    if found:
+    matching = [reader for reader in readers.values() if _recognises(reader, start, path)]
+    if len(matching) == 1:
+        return matching[0]
+    names = [reader.name for reader in matching]
+    if matching:
         raise MooInferError(f"may be {' or '.join(names)}; name its format: --format {names[0]} (format={names[0]!r})")
     if named:
         return table

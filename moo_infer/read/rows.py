@@ -1,4 +1,4 @@
-"""What a log reader gave, before anything is checked: values as they are, and why records were left out."""
+"""Rows of a log reader before any check: values as they are, and why records were left out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""What a run found: facts, and their writers: text, JSON, pictures' data, a page."""
+"""Results of a run: facts, and their writers: text, JSON, data of pictures, a page."""

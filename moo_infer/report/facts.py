@@ -1,4 +1,4 @@
-"""What a run found, computed once: every text, page, picture and file of a report reads it from here."""
+"""Results of a run, each computed once; every text, page, picture and file of a report reads them here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ __all__ = ["Outcome"]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run found in one scenario.
+    """The results of one scenario.
 
     Args:
         scenario: whose limits.
@@ -42,7 +42,7 @@ class Outcome:
 
     @cached_property
     def feasible(self) -> BoolArray:
-        """(n,) which rows of the whole table are feasible, surely enough where a confidence was asked for."""
+        """(n,) which rows of the whole table are feasible, with the requested confidence, if any."""
         feasible = np.zeros(len(self.candidates), dtype=bool)
         feasible[self.pool.rows] = True
         feasible.flags.writeable = False
@@ -55,17 +55,17 @@ class Outcome:
 
     @property
     def scales(self) -> dict[str, float]:
-        """By what the losses of each objective are divided, in its unit."""
+        """The scale of each objective, by which losses are divided, in its unit."""
         return self.pool.scales
 
     @cached_property
     def relaxations(self) -> tuple[Relaxation, ...]:
-        """For each limit, what loosening it alone would do, over the whole table."""
+        """For each limit, the effect of loosening it alone, over the whole table."""
         return tuple(relaxations(self.candidates, self.scenario.limits))
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What holds in this scenario alone: by what objectives without a limit are scaled."""
+        """Notes of this scenario alone: the scales of objectives without a limit."""
         limited = {limit.objective for limit in self.scenario.limits}
         free = [o for o in self.candidates.objectives if o.scale is None and o.name not in limited]
         listed = ", ".join(f"{o.name} by {self.scales[o.name]:.4g} {o.unit}".rstrip() for o in free)

@@ -92,7 +92,7 @@ def page(report: "Report", command: str | None = None) -> str:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Refuse, before any work, what `save` could not do.
+    """Raise, before any work, where the page could not be written.
 
     Raises:
         MooInferError: for a path that is a folder or no file, a folder that does not exist, and a missing extra.
@@ -120,8 +120,8 @@ def write_page(report: "Report", path: Path, command: str | None = None) -> None
     """
     refuse_unwritable(path)
     text = page(report, command)
-    with atomic_write(path) as place:
-        place.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    with atomic_write(path) as target:
+        target.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _printable(data: Any) -> Any:
@@ -178,7 +178,7 @@ def _models(profiles: tuple[ModelProfile, ...]) -> TextTable:
 
 
 def _part(profile: ModelProfile, path: str, part: object) -> tuple[str, ...]:
-    """A part of a profile and its numbers, with what is known of their uncertainty."""
+    """A part of a profile and its numbers, with their uncertainty where it is given."""
     lines = [f"{getattr(part, 'name', type(part).__name__)}:"]
     for f in fields(part) if is_dataclass(part) else ():
         value, how = getattr(part, f.name), profile.uncertain.get(f"{path}.{f.name}")

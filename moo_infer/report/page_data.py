@@ -1,4 +1,4 @@
-"""What the pictures of a page show, as plain data: curves, choices, fronts and maps."""
+"""Data of the pictures of a page: curves, choices, fronts and maps."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ __all__ = ["limit_with_unit", "pictures", "summary"]
 FIGURES, LEAST = 80_000, 40  # how many figures all curves have together, and points each at least
 MAP_SIZE, MAP_LEAST, MAP_WORK = 40, 12, 10_000_000  # budgets a side of a map, and rows looked at in one
 SPOT = 0.012  # regions of a map from this share on carry their k
-SHARES = 6
+SHARES = 6  # rows listed with their shares of the draws; the others are summed up
 
 # By selector: plotly's symbol, and the letter that looks like it for tables and 3-D, where plotly lacks the shape.
 SHAPES = {
@@ -124,9 +124,9 @@ def _curves(report: "Report", shown: list[IntArray], several: bool) -> list[dict
     columns = {
         statistic: [table.column(o.name, statistic) for o in table.objectives] for statistic in ("mean", "low", "high")
     }
-    found = []
+    entries = []
     for curve, rows in zip(table.curves, shown, strict=True):
-        found.append(
+        entries.append(
             {
                 "label": ", ".join(curve.label) if several else curve.model,
                 "parallelism": int(curve.parallelism),
@@ -136,7 +136,7 @@ def _curves(report: "Report", shown: list[IntArray], several: bool) -> list[dict
             }
             | {statistic: [_numbers(values[rows]) for values in of] for statistic, of in columns.items()}
         )
-    return found
+    return entries
 
 
 def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict
     pool, scenario = outcome.pool, outcome.scenario
     front = pool.rows[pool.front] if len(pool) else pool.rows
     drawn = np.concatenate(shown)
-    found = _map(report, scenario)
+    plane = _map(report, scenario)
     return {
         "name": scenario.name,
         "limits": [
@@ -159,7 +159,7 @@ def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict
         "feasible": [outcome.feasible[rows].astype(int).tolist() for rows in shown],
         "front": front[np.isin(front, drawn)].tolist(),
         "choices": [_choice(report, choice) for choice in (*outcome.of_curves, *outcome.pooled)],
-        "map": _plane(report, found) if found else None,
+        "map": _plane(report, plane) if plane else None,
     }
 
 
@@ -191,10 +191,10 @@ def _map(report: "Report", scenario: Scenario) -> DecisionMap | None:
     return decision_map(report, names[0], names[1], scenario=scenario.name, size=size)
 
 
-def _plane(report: "Report", found: DecisionMap) -> dict[str, Any]:
+def _plane(report: "Report", plane: DecisionMap) -> dict[str, Any]:
     """The regions of a map: a (curve, k) each, or nothing."""
     table = report.candidates
-    codes = np.where((found.rows < 0) & found.feasible, -2, found.rows)
+    codes = np.where((plane.rows < 0) & plane.feasible, -2, plane.rows)
     cells = np.zeros(codes.shape, dtype=int)
     regions: list[dict[str, Any]] = []
     for code in sorted(set(codes.ravel().tolist())):
@@ -204,7 +204,7 @@ def _plane(report: "Report", found: DecisionMap) -> dict[str, Any]:
             regions.append({"curve": None, "k": None, "feasible": code == -2, "spot": None, "tone": 0.0})
             continue
         curve, k = table.curve(code), int(table.k[code])
-        ks = found.labels[curve.label]
+        ks = plane.labels[curve.label]
         regions.append(
             {
                 "curve": table.curves.index(curve),
@@ -216,15 +216,15 @@ def _plane(report: "Report", found: DecisionMap) -> dict[str, Any]:
         )
     names = [o.name for o in table.objectives]
     return {
-        "x": names.index(found.x),
-        "y": names.index(found.y),
-        "x_values": _numbers(found.x_values),
-        "y_values": _numbers(found.y_values),
+        "x": names.index(plane.x),
+        "y": names.index(plane.y),
+        "x_values": _numbers(plane.x_values),
+        "y_values": _numbers(plane.y_values),
         "cells": cells.tolist(),
         "regions": regions,
-        "limits": [None if limit is None else float(limit.worst) for limit in found.limits],
-        "statistics": list(found.statistics),
-        "reason": found.reason,
+        "limits": [None if limit is None else float(limit.worst) for limit in plane.limits],
+        "statistics": list(plane.statistics),
+        "reason": plane.reason,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a right answer takes: money, seconds, joules and tokens of the k inferences, by how often these are right."""
+"""Consumption per right answer: money, seconds, joules and tokens of the k inferences, over their accuracy."""
 
 import math
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ class TokenCount(CostModel):
 
 @dataclass(frozen=True)
 class _Unasked(AccuracyAggregator):
-    """Stands where an estimate needs an aggregator."""
+    """A placeholder where an estimate needs an aggregator."""
 
     name = "unasked"
 
@@ -54,7 +54,7 @@ class _Unasked(AccuracyAggregator):
 
 
 class MeanTokens:
-    """Mean tokens of k inferences of a model; simulated where neither laws nor a log tell.
+    """Mean tokens of k inferences of a model; simulated where neither laws nor a log give them.
 
     Args:
         profile: the model.
@@ -89,7 +89,7 @@ class MeanTokens:
 
 
 def per_right(choice: Choice, tokens: float, /) -> dict[str, float]:
-    """Return the means of what a choice takes, each divided by its mean accuracy.
+    """Return the mean consumption of a choice, each divided by its mean accuracy.
 
     A ratio of means: over many queries, what all inferences took by how many answers were right (by their quality,
     where accuracy is one). What an aggregator spends itself is in its objectives; its tokens are not counted.

@@ -89,7 +89,7 @@ class Report:
         return next((outcome.sure.confidence for outcome in self.outcomes if outcome.sure), None)
 
     def outcome(self, scenario: str | None = None) -> Outcome:
-        """Return what was found in a scenario; its name may be left out where there is one."""
+        """Return the results of a scenario; its name may be left out where there is one."""
         outcomes = {outcome.scenario.name: outcome for outcome in self.outcomes}
         if scenario is None and len(outcomes) > 1:
             raise MooInferError(f"the report holds {len(outcomes)} scenarios; name one of them: {', '.join(outcomes)}")
@@ -104,7 +104,7 @@ class Report:
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> Stability | None:
-        """Measure how often each row would have been chosen over B draws of what is uncertain.
+        """Count how often each row is chosen over B draws of uncertain parameters, log questions, or simulated trials.
 
         Args:
             B: number of draws, >= 1.
@@ -170,17 +170,17 @@ class Report:
         Raises:
             MooInferError: for a name that does not occur, and where the names leave several choices.
         """
-        *given, selector = (names,) if isinstance(names, str) else names
+        *others, selector = (names,) if isinstance(names, str) else names
         labels = {"scenario": [s.name for s in self.scenarios]}
-        labels |= {what: list(dict.fromkeys(getattr(c, what) for c in self.rows)) for what in ("model", "aggregator")}
+        labels |= {kind: list(dict.fromkeys(getattr(c, kind) for c in self.rows)) for kind in ("model", "aggregator")}
         wanted: dict[str, str] = {}
-        for name in given:
-            what = next((w for w, known in labels.items() if name in known and w not in wanted), None)
-            if what is None:
+        for name in others:
+            kind = next((w for w, options in labels.items() if name in options and w not in wanted), None)
+            if kind is None:
                 raise unknown(
-                    "scenario, model or aggregator", name, [known for names in labels.values() for known in names]
+                    "scenario, model or aggregator", name, [options for names in labels.values() for options in names]
                 )
-            wanted[what] = name
+            wanted[kind] = name
         return self.choice(selector, **wanted)
 
     def _ipython_key_completions_(self) -> list[str | tuple[str, ...]]:
@@ -207,15 +207,15 @@ class Report:
         choices = [c for c in (self.recommended if pooled else self.rows) if c.selector == selector]
         if not choices:
             raise unknown("selector", selector, {c.selector for c in self.rows})
-        for what, name in wanted.items():
+        for kind, name in wanted.items():
             if name is not None:
-                known = {getattr(c, what) for c in choices}
-                choices = [c for c in choices if getattr(c, what) == name]
+                options = {getattr(c, kind) for c in choices}
+                choices = [c for c in choices if getattr(c, kind) == name]
                 if not choices:
-                    raise unknown(what, name, known)
+                    raise unknown(kind, name, options)
         if len(choices) > 1:
-            asked = ["scenario"] if pooled else [what for what, name in wanted.items() if name is None]
-            open_ones = [what for what in asked if len({getattr(c, what) for c in choices}) > 1]
+            asked = ["scenario"] if pooled else [kind for kind, name in wanted.items() if name is None]
+            open_ones = [kind for kind in asked if len({getattr(c, kind) for c in choices}) > 1]
             raise MooInferError(
                 f"{selector!r} has {len(choices)} choices here; name the {' and the '.join(open_ones)} as well"
             )
@@ -234,7 +234,7 @@ class Report:
 
         Columns are ``scenario``; ``recommended``, whether the choice is over all models and aggregators; ``selector``,
         ``model``, ``aggregator``, ``k``; ``row`` of the candidates; ``reason`` why there is none; ``remarks``;
-        ``stability``, the share of draws that agree; ``per_right.cost`` and its like; and what
+        ``stability``, the share of draws in which the same row was chosen; ``per_right.cost`` and its like; and what
         `Candidates.to_frame` has, with every quantile that is limited.
 
         >>> from moo_infer import Pipeline
@@ -245,7 +245,7 @@ class Report:
         return choices_frame(self)
 
     def per_right(self, choice: Choice) -> dict[str, float] | None:
-        """Return what a right answer takes where a choice is followed, by objective and in ``tokens``; None without.
+        """Return the consumption per right answer of a choice, by objective and in ``tokens``; None without a choice.
 
         It is the mean of the k inferences over the mean accuracy, a ratio of means; NaN where it is not known.
 
@@ -317,7 +317,7 @@ class Report:
 
     @property
     def simulated(self) -> set[str]:
-        """What comes from simulation anywhere in the table, as ``objective.statistic``."""
+        """The simulated statistics of the table, as ``objective.statistic``."""
         return {
             f"{name}.{statistic}"
             for curve in self.candidates.curves

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["laid_out", "write"]
 
-WIDTH = 80
-SELECTORS_ABREAST = 5
-FIGURES_ABREAST = 8
+WIDTH = 80  # characters of a line
+FIGURES_ABREAST = 8  # figures of a contender
+SELECTORS_ABREAST = 5  # as many cells as fit into a line beside the model
 SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 
@@ -67,15 +67,15 @@ def _lines(cell: Cell) -> str:
     return "\n".join(lines_of(cell))
 
 
-def _drawn(given: TextTable) -> "RenderableType":
+def _drawn(content: TextTable) -> "RenderableType":
     from rich import box
     from rich.table import Table as Drawn
 
     table = Drawn(
-        box=box.SIMPLE_HEAD, title=_lines(given.caption) or None, title_justify="left", pad_edge=False, padding=(0, 1)
+        box=box.SIMPLE_HEAD, title=_lines(content.caption) or None, title_justify="left", pad_edge=False, padding=(0, 1)
     )
-    for i, name in enumerate(given.header):
-        table.add_column(_lines(name), justify="left" if i < given.labels else "right", overflow="fold")
-    for row in given.rows:
+    for i, name in enumerate(content.header):
+        table.add_column(_lines(name), justify="left" if i < content.labels else "right", overflow="fold")
+    for row in content.rows:
         table.add_row(*map(_lines, row))
     return table

@@ -1,4 +1,4 @@
-"""What people read of a report: sentences and tables as data, and their plain HTML for notebooks and pages."""
+"""Sentences and tables of a report, as data, and their plain HTML for notebooks and pages."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -66,37 +66,33 @@ Block = str | tuple[str, ...] | TextTable
 
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
-    found = remarks(report)
+    sentences, uncertain = remarks(report), "the uncertain parameters" + " and log questions" * _logs(report)
     for outcome in report.outcomes:
-        found += outcome.notes
+        sentences += outcome.notes
     if len(report.candidates.aggregators) > 1 and {*report.candidates.aggregators} & {*JUDGES}:
-        found.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
+        sentences.append("Accuracy means what each aggregator makes of it; compare aggregators only where that agrees.")
     if different := _different_questions(report):
-        found.append(different)
+        sentences.append(different)
     if report.stable:
-        what = {
-            "parameters": "what is uncertain in the profiles" if _logs(report) else "the uncertain parameters",
-            "simulation": "the simulated trials (bootstrap)",
-        }
+        source = uncertain if report.stable.source == "parameters" else "the simulated trials (bootstrap)"
         again = " (the same questions again)" * (_logs(report) and report.questions == "same")
-        found.append(
-            f"Behind k: share of {report.stable.draws} draws of {what[report.stable.source]}{again} that agree."
-        )
+        share = f"the share of {report.stable.draws} draws of {source}{again}"
+        sentences.append(f"In brackets: {share} in which the same row was chosen.")
     if report.confidence is not None:
-        drawn = "what is uncertain in the profiles" if _logs(report) else "the parameters"
-        found.append(f"Feasible: where the limits hold in {100 * report.confidence:g} % of the draws of {drawn}.")
+        share = f"{100 * report.confidence:g} % of the draws of {uncertain}"
+        sentences.append(f"A row is feasible where it meets the limits in at least {share}.")
     if report.estimator.name != "exact":
-        found.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
+        sentences.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
     elif any(
         f"{limit.objective}.low" in report.simulated
         for s in report.scenarios
         for limit in s.limits
         if limit.statistic != "mean"
     ):
-        found.append(
+        sentences.append(
             f"Limited quantiles are simulated, {report.estimator.trials} trials, seed {report.estimator.seed}."
         )
-    return found
+    return sentences
 
 
 def _different_questions(report: "Report") -> str:
@@ -121,7 +117,7 @@ def _logs(report: "Report") -> bool:
 
 
 def remarks(report: "Report") -> list[str]:
-    """What the parts of the models say, each sentence once, with the models it is about."""
+    """The notes of the parts, each once, with the models it is about."""
     whose: dict[str, list[str]] = {}
     for curve in report.candidates.curves:
         for remark in curve.remarks:
@@ -142,8 +138,8 @@ def choices(report: "Report", outcome: Outcome) -> list[Block]:
     selectors = tuple(dict.fromkeys(c.selector for c in outcome.pooled))
     several = len({aggregator for _, aggregator in outcome.choices}) > 1
     rows = tuple(
-        (model, *[aggregator] * several, *(_cell(c, report.shares(c)) for c in mine))
-        for (model, aggregator), mine in outcome.choices.items()
+        (model, *[aggregator] * several, *(_cell(c, report.shares(c)) for c in of_curve))
+        for (model, aggregator), of_curve in outcome.choices.items()
     )
     labels = ("model", *["aggregator"] * several)
     blocks: list[Block] = [TextTable((*labels, *selectors), rows, len(labels))]
@@ -182,15 +178,15 @@ def footnotes(choices: Sequence[Choice]) -> list[Block]:
             key = (choice.selector, remark.split(" (")[0])
             remarks[key] = remarks.get(key, 0) + 1
         if choice.k is None:
-            who = choice.model or "over all"
-            reasons.setdefault((who, choice.reason), []).append(choice.selector)
-    found: list[Block] = [
+            subject = choice.model or "over all"
+            reasons.setdefault((subject, choice.reason), []).append(choice.selector)
+    blocks: list[Block] = [
         f"* {selector}: {remark} ({count} cell{'s' * (count > 1)})." for (selector, remark), count in remarks.items()
     ]
-    for (who, reason), selectors in reasons.items():
+    for (subject, reason), selectors in reasons.items():
         every = len(set(selectors)) == len({c.selector for c in choices}) > 1
-        found.append(f"- {who}: {reason if every else f'{_and(selectors)}: {reason}'}.")
-    return found
+        blocks.append(f"- {subject}: {reason if every else f'{_and(selectors)}: {reason}'}.")
+    return blocks
 
 
 def _and(names: Sequence[str]) -> str:
@@ -199,15 +195,15 @@ def _and(names: Sequence[str]) -> str:
 
 def figures(report: "Report", outcome: Outcome) -> list[Block]:
     """Every figure: mean and standard deviation, 95 % range over trials, and the mean per inference."""
-    groups = {f"{model}, {aggregator}": mine for (model, aggregator), mine in outcome.choices.items()}
+    groups = {f"{model}, {aggregator}": of_curve for (model, aggregator), of_curve in outcome.choices.items()}
     if len(groups) > 1:
         groups["over all"] = outcome.pooled
     blocks = [block for label, group in groups.items() for block in _group(report, label, group)]
     legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
     shown = [row for group in groups.values() for choice in group if (row := choice.figures)]
-    for short, (statistic, what) in ERRORS.items():
+    for short, (statistic, meaning) in ERRORS.items():
         if any(math.isfinite(getattr(s, statistic)) for row in shown for s in row.objectives.values()):
-            legend += f"; {short}: {what}"
+            legend += f"; {short}: {meaning}"
     blocks += ["", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
     return [*blocks, "Per right answer: the mean of the k inferences over the mean accuracy."] if shown else blocks
 
@@ -235,7 +231,7 @@ def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Bl
 
 
 def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
-    """Say what a right answer takes, once for the selectors that choose the same."""
+    """Write the consumption per right answer, once for selectors with the same choice."""
     selectors: dict[str, list[str]] = {}
     for choice in group:
         each = report.per_right(choice) or {}
@@ -253,12 +249,12 @@ def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
 def _listed(shares: Sequence[ChoiceShare], named: bool, most: int = 4) -> str:
     """The largest shares in words: k = 8 (92 %), 12 (8 %)."""
 
-    def one(share: ChoiceShare) -> str:
-        who = "nothing" if share.k is None else f"{share.model} k = {share.k}" if named else str(share.k)
-        return f"{who} ({100 * share.share:.3g} %)"
+    def entry(share: ChoiceShare) -> str:
+        row_name = "nothing" if share.k is None else f"{share.model} k = {share.k}" if named else str(share.k)
+        return f"{row_name} ({100 * share.share:.3g} %)"
 
     rest = len(shares) - most
-    return ("" if named else "k = ") + ", ".join(one(s) for s in shares[:most]) + (f", {rest} more" if rest > 0 else "")
+    return ("" if named else "k = ") + ", ".join(map(entry, shares[:most])) + (f", {rest} more" if rest > 0 else "")
 
 
 def _figures(choice: Choice, objective: str) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _error(change: FloatArray) -> float:
 
 
 class AggregatorContract(Contract):
-    """What every accuracy aggregator keeps.
+    """The contract of accuracy aggregators.
 
     Attributes:
         nested: what the first k inferences are worth does not depend on later ones (nor on how many there are).
@@ -99,7 +99,7 @@ class AggregatorContract(Contract):
             with skipped_without_columns(model):
                 accuracy = np.asarray(aggregator.aggregate(draws, aggregator_rng(draws, 0)))
             assert accuracy.shape == draws.accuracy.shape, "an accuracy for each of the first k, in every trial: (M, K)"
-            low, high = accuracy.min(), accuracy.max()
+            low, high = accuracy.min(), accuracy.max()  # a mean of values at 0 or 1 may leave them by rounding
             assert low >= -1e-12, f"accuracies are in [0, 1], got {low:g}"
             assert high <= 1 + 1e-12, f"accuracies are in [0, 1], got {high:g}"
 

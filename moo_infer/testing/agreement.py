@@ -1,4 +1,4 @@
-"""Whether what is called exact agrees with simulation, and several draws with one."""
+"""Compares exact moments with simulation, and the moments of several draws with those of each alone."""
 
 import math
 from typing import Any, get_type_hints
@@ -22,20 +22,19 @@ __all__ = ["CLOSE", "TRIALS", "K", "assert_agreement", "assert_close", "assert_r
 
 CLOSE = 5.0  # standard errors between what is exact and what is simulated
 
-
-TRIALS = 4000
-
-
+TRIALS = 4000  # so that `CLOSE` standard errors of a share are 0.04 at most, and a contract takes seconds
+NEAR = 1e-9  # relative: sums of the same numbers in another order differ by rounding, which is far less
+TINY = 1e-12  # absolute, for what is 0 but for rounding
 K = np.array([1, 4, 16])  # where exact and simulated moments are compared
 
 
-def assert_close(exact: float, values: FloatArray, what: str) -> None:
+def assert_close(exact: float, values: FloatArray, name: str) -> None:
     """Compare an exact mean with that of trials."""
-    error = CLOSE * values.std() / np.sqrt(len(values)) + 1e-9 * abs(exact) + 1e-12
+    error = CLOSE * values.std() / np.sqrt(len(values)) + NEAR * abs(exact) + TINY
     if np.isin(values, (0.0, 1.0)).all():  # what happens in one trial of a thousand may not have been seen
         error = max(error, 3 * CLOSE / len(values))
     assert abs(values.mean() - exact) <= error, (
-        f"{what}: exact {exact:.9g}, simulated {values.mean():.9g} +- {error:.2g}"
+        f"{name}: exact {exact:.9g}, simulated {values.mean():.9g} +- {error:.2g}"
     )
 
 
@@ -54,20 +53,20 @@ def assert_agreement(
         trials = simulate(Setup(profile, aggregator, exact.k, parallelism), TRIALS, 2, objectives).totals
     for name in objectives:
         column = exact.columns[name]
-        known = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}
+        statistics = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}
         for j, values in enumerate(trials[name].T):
             where = f"{name} at k = {exact.k[j]}, P = {parallelism}"
-            if "mean" in known:
+            if "mean" in statistics:
                 assert_close(float(column.mean[j]), values, f"mean of {where}")
             # Where nearly all trials are equal, the few others are too few to measure a spread.
-            if "std" in known and np.ptp(np.quantile(values, [0.025, 0.975])) > 0:
-                assert column.std[j] == pytest.approx(values.std(), rel=_error_of_std(values), abs=1e-9), (
+            if "std" in statistics and np.ptp(np.quantile(values, [0.025, 0.975])) > 0:
+                assert column.std[j] == pytest.approx(values.std(), rel=_error_of_std(values), abs=NEAR), (
                     f"std of {where}"
                 )
-            for q in (0.025, 0.5, 0.975) if "quantile" in known else ():
+            for q in (0.025, 0.5, 0.975) if "quantile" in statistics else ():
                 x = float(column.quantile(q)[j])
                 slack = CLOSE * np.sqrt(q * (1 - q) / len(values))
-                tiny = 1e-9 * max(abs(x), 1e-9)
+                tiny = NEAR * max(abs(x), NEAR)
                 assert np.mean(values <= x + tiny) >= q - slack, f"quantile {q} of {where}"
                 assert np.mean(values < x - tiny) <= q + slack, f"quantile {q} of {where}"
 
@@ -92,16 +91,16 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
             drawn = drawn.with_weights(drawn_questions.weights[b], (low, high))
         alone = Exact().moments(drawn)
         for name, column in together.columns.items():
-            one = Column(alone[name])
+            single = Column(alone[name])
             # A law that is normal in one draw may not be so in all, so less may be exact of three.
-            assert {*one.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
+            assert {*single.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
             for statistic in ("mean", "std"):
                 if statistic not in column.simulated:
-                    got, expected = getattr(column, statistic), getattr(one, statistic)
-                    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12, err_msg=f"{statistic} of {name}")
+                    got, expected = getattr(column, statistic), getattr(single, statistic)
+                    np.testing.assert_allclose(got, expected, rtol=NEAR, atol=TINY, err_msg=f"{statistic} of {name}")
             if "low" not in column.simulated:
-                got, expected = column.quantile(0.9), one.quantile(0.9)
-                np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12, err_msg=f"90 % quantile of {name}")
+                got, expected = column.quantile(0.9), single.quantile(0.9)
+                np.testing.assert_allclose(got, expected, rtol=NEAR, atol=TINY, err_msg=f"90 % quantile of {name}")
 
 
 def _numbers_of(part: Any) -> list[str]:

@@ -32,7 +32,7 @@ class Contract:
             metafunc.parametrize(self.fixture, self.instances, ids=lambda part: f"{part!r:.100}")
 
     def test_every_optional_parameter_is_tried(self) -> None:
-        """What nobody sets is not tested."""
+        """Every field with a default has to be set to another value in one of the instances."""
         if not self.instances:
             pytest.skip("the parts are not listed in `instances`")
         unset = [

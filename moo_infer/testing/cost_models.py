@@ -24,7 +24,7 @@ __all__ = ["CostModelContract"]
 
 
 class CostModelContract(Contract):
-    """What every cost model keeps.
+    """The contract of cost models.
 
     Attributes:
         monotone: the total never falls when another inference is added.
@@ -67,6 +67,7 @@ class CostModelContract(Contract):
                 assert np.shape(total) == shape, f"a total of the first k for every k: {shape}, got {np.shape(total)}"
                 assert np.isfinite(total).all(), "totals must be finite"
                 if self.monotone:
+                    # The last of many equal terms may be added in another order than the ones before.
                     assert (np.diff(total, axis=1) >= -1e-12 * np.abs(total[:, 1:])).all(), (
                         "the total of the first k must not fall with k: totals, not what each inference takes. If it "
                         "may fall, set monotone = False in the contract"
@@ -86,7 +87,7 @@ class CostModelContract(Contract):
         draws = sampled(model, 0, 4, 8)
         with skipped_without_columns(model):
             whole = cost_model.total(draws, parallelism=2)
-        for k in (1, 3, 8):
+        for k in (1, 3, 8):  # sums over other shapes may add in another order: equal but for rounding
             first = cost_model.total(first_inferences(draws, k), parallelism=2)
             hint = "column k-1 belongs to the first k: it must not read what comes later"
             np.testing.assert_allclose(first, whole[:, :k], rtol=1e-12, err_msg=hint)

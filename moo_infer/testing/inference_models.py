@@ -19,7 +19,7 @@ KNOWN = (  # columns of which no number is negative
 
 
 class InferenceModelContract(Contract):
-    """What every inference model keeps.
+    """The contract of inference models.
 
     Attributes:
         nested: the first k inferences of a trial are the same, however many are drawn.
@@ -83,9 +83,11 @@ class InferenceModelContract(Contract):
             assert name in draws, f"queries() has a law of {name}, and the draws have no such column"
             values = draws[name][:, 0]
             assert_close(law.mean, values, f"mean of {name}")
+            # A sampled std has an error of a few percent; 1e-12 is for a law without spread, where both are 0.
             assert law.std == pytest.approx(values.std(), rel=0.1, abs=1e-12), f"std of {name}"
             for q in (0.1, 0.5, 0.9):
                 x = law.quantile(np.array([q]))
+                # The cdf of a quantile is its share but for rounding.
                 assert law.cdf(x)[0] >= q - 1e-9, f"the law of {name} has less than {q} below its quantile {q}"
                 below = np.mean(values <= x[0])
                 assert below >= q - CLOSE * np.sqrt(q * (1 - q) / TRIALS), (

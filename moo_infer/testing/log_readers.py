@@ -15,7 +15,7 @@ __all__ = ["LogReaderContract"]
 
 
 class LogReaderContract(Contract):
-    """What every log reader keeps.
+    """The contract of log readers.
 
     Attributes:
         recognising: a file is known by its content, so that nobody has to name the format.

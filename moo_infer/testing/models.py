@@ -142,7 +142,7 @@ def _global_randomness() -> object:
 
 @contextmanager
 def skipped_without_columns(model: InferenceModel) -> Iterator[None]:
-    """Skip the test where a part needs what the model does not bring: to say so is the right answer."""
+    """Skip the test where a part needs a column that the model does not have: raising MissingColumn is right then."""
     try:
         yield
     except (MissingColumn, NothingPossible) as error:

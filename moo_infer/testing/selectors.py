@@ -11,7 +11,7 @@ __all__ = ["SelectorContract"]
 
 
 class SelectorContract(Contract):
-    """What every selector keeps.
+    """The contract of selectors.
 
     Attributes:
         scale_invariant: the answer does not change when an objective and its limit are scaled together.

@@ -175,14 +175,14 @@ class SPOTIS(Selector):
 class _Problem:
     """The front as a decision problem: criteria that tell rows apart, weights that sum to 1, directions as +-1."""
 
-    def __init__(self, candidates: Candidates, weights: Mapping[str, float], who: str) -> None:
-        given = objective_weights(weights, candidates, who)
+    def __init__(self, candidates: Candidates, weights: Mapping[str, float], owner: str) -> None:
+        all_weights = objective_weights(weights, candidates, owner)
         self.front = candidates.front
         telling = np.ptp(candidates.losses[self.front], axis=0) > 0
         self.first, self.trivial = int(self.front[0]), not telling.any()
         self._objectives = [o for o, tells in zip(candidates.objectives, telling, strict=True) if tells]
         self._matrix = candidates.means[self.front][:, telling]
-        relative = given[telling] / given[telling].max() if telling.any() else given[telling]
+        relative = all_weights[telling] / all_weights[telling].max() if telling.any() else all_weights[telling]
         self._weights = relative / relative.sum()
         self._scales = candidates.scales
 

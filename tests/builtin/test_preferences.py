@@ -168,11 +168,13 @@ def test_what_loosening_a_limit_buys_is_there_when_it_is_loosened(pipeline):
     report = pipeline.run("gpt-5", "essay-feedback")
     cost, latency, accuracy = report.outcome().relaxations
     assert (cost.row, latency.row) == (None, None)  # k = 24 breaks both: neither alone buys anything
-    assert describe(report.candidates, cost) == "cost <= 0.5: loosening it alone buys nothing"
+    assert describe(report.candidates, cost) == "cost <= 0.5: loosening only this limit changes nothing"
     assert accuracy.row is None
     tight = Scenario("s", {"cost": 0.3, "latency": 600}, {"accuracy": 0.95})
     cost = pipeline.run("gpt-5", tight).outcome().relaxations[0]
-    assert describe(report.candidates, cost) == "cost <= 0.3: at 0.3482 it buys accuracy 0.9752 for 0.9725 (k = 16)"
+    assert (
+        describe(report.candidates, cost) == "cost <= 0.3: at 0.3482 accuracy becomes 0.9752 instead of 0.9725 (k = 16)"
+    )
     looser = Scenario("s", {"cost": cost.needs.worst, "latency": 600}, {"accuracy": 0.95})
     assert pipeline.run("gpt-5", looser)["max-accuracy"].k == 16
 

@@ -123,7 +123,10 @@ def test_confidence_1_asks_that_limits_hold_in_every_draw(cli, mine):
     code, out, err = cli("recommend", *flags, "--confidence", "1")
     assert (code, err) == (0, "")
     assert "with k = 1 sample" in out
-    assert "Feasible: where the limits hold in 100 % of the draws of the parameters." in out.replace("\n", " ")
+    assert (
+        "A row is feasible where it meets the limits in at least 100 % of the draws of the uncertain parameters."
+        in out.replace("\n", " ")
+    )
 
 
 def test_nothing_feasible_is_an_answer(cli):

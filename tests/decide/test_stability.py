@@ -138,7 +138,7 @@ def test_json_and_text_of_stability():
         assert set(row["stability"]["shares"][0]) == {"model", "aggregator", "k", "share"}
     text = report.to_text()
     assert "%)" in text
-    assert "share of 50 draws of the uncertain parameters that agree" in text.replace("\n", " ")
+    assert "share of 50 draws of the uncertain parameters in which the same row was chosen" in text.replace("\n", " ")
     assert "how sure: " in report.to_text(details=True)
     assert max(map(len, text.splitlines())) <= 80
 

@@ -29,7 +29,7 @@ from moo_infer import (
 from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
-from moo_infer.plot.labels import place
+from moo_infer.plot.labels import place_texts
 
 MODELS = ["gpt-5", "gpt-5-nano", "nemotron-nano-9b-v2"]
 
@@ -296,7 +296,7 @@ def test_texts_beside_close_points_lie_apart_and_within_the_axes_or_are_left_out
     figure = Figure(figsize=(5, 4))
     axes = figure.add_subplot(xlim=(0, 1), ylim=(0, 1))
     spots = {(0.5 + 0.001 * i, 0.5): f"a rather long text {i}" for i in range(40)} | {(1.0, 1.0): "in the corner"}
-    place(figure, axes, spots, list(spots))
+    place_texts(figure, axes, spots, list(spots))
     renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [Text.get_window_extent(text, renderer) for text in axes.texts]
     assert 5 < len(boxes) < 41

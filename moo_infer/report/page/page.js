@@ -231,7 +231,7 @@
     draw("map", "flat", data, { height: 500, showlegend: true, xaxis: { ...LINES, ...type(m.x_values), title: { text: esc(side(x, m.statistics[0], "limit")) } }, yaxis: { ...LINES, ...type(m.y_values), title: { text: esc(side(y, m.statistics[1], "limit")) } } });
   }
 
-  // ---- how often the same is chosen when what is uncertain falls otherwise
+  // ---- how often each row is chosen over the draws
   function sure() {
     if (!at("sure")) return;
     const { scenario, curve } = state();

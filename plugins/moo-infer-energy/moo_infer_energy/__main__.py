@@ -13,11 +13,11 @@ def main(names: list[str]) -> int:
         sys.stdout.write(f"{len(fits())} fits, {SOURCE}\n")
         return 0
     for wanted in names:
-        found = [fit for name, fit in fits().items() if wanted.lower() in name]
-        if not found:
+        matches = [fit for name, fit in fits().items() if wanted.lower() in name]
+        if not matches:
             sys.stderr.write(f"moo_infer_energy: no fit is called {wanted!r}; without a name all are listed\n")
             return 2
-        for fit in found:
+        for fit in matches:
             sys.stdout.write(f"# {fit}\n{fit.yaml}\n")
     return 0
 

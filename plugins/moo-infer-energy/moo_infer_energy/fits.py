@@ -87,12 +87,12 @@ def fits() -> Mapping[str, Fit]:
     meta-llama/Llama-3.1-8B-Instruct (bfloat16), lm-arena-chat, 1 x H100: 11 points, batch 8 to 691, mean error 1.9 %
     """
     text = files(__package__).joinpath("fits.csv").read_text(encoding="utf-8")
-    found = {}
+    by_name = {}
     for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
         kinds = Fit.__annotations__
         values = {key: kinds[key](value) for key, value in row.items()}
-        found[row["name"]] = Fit(**values)
-    return MappingProxyType(found)
+        by_name[row["name"]] = Fit(**values)
+    return MappingProxyType(by_name)
 
 
 def fit(
@@ -134,7 +134,7 @@ def refit(measurements: Sequence[Mapping[str, str]]) -> list[Fit]:
     for row in measurements:
         key = row["model_id"], row["task"], row["gpu_model"], row["num_gpus"]
         groups.setdefault(key, []).append(row)
-    found = []
+    refitted = []
     for (model_id, task, gpu, gpus), rows in groups.items():
         if len(rows) < 4:
             continue
@@ -143,8 +143,8 @@ def refit(measurements: Sequence[Mapping[str, str]]) -> list[Fit]:
         name = f"{model_id.split('/')[-1]}-{task}-{gpu}x{gpus}".lower()
         numbers = (min(batch), max(batch), a, a_se, b, b_se, error)
         rounded = (float(f"{number:.4g}") for number in numbers)
-        found.append(Fit(name, model_id, task, gpu, int(gpus), rows[0]["weight_precision"], len(rows), *rounded))
-    return sorted(found, key=lambda fit: fit.name)
+        refitted.append(Fit(name, model_id, task, gpu, int(gpus), rows[0]["weight_precision"], len(rows), *rounded))
+    return sorted(refitted, key=lambda fit: fit.name)
 
 
 def table(found: Sequence[Fit]) -> str:
