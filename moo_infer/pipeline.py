@@ -11,6 +11,7 @@ import numpy as np
 
 from .core.arrays import IntArray
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
+from .core.naming import listed_items, look_up, refuse_twice
 from .core.objectives import ACCURACY, Objective
 from .core.parts import at_least_one, check
 from .decide.candidates import Candidates
@@ -30,7 +31,6 @@ from .report.report import Report
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline", "estimator_named"]
 
-Named = TypeVar("Named", ModelProfile, Scenario)
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 
 # What aggregates where nothing is named: by laws the paper's best of k, which a perfect judge takes; on a log one call,
@@ -60,8 +60,7 @@ class Pipeline:
         k_step: the step of the grid, >= 1; None for the parallelism of each model.
         parallelism: P for every model, >= 1; None for that of its profile.
         models: the profiles that can be called by name; None for the nine of the paper.
-        scenarios: the scenarios that can be called by name; None for the three of the paper, which judge the paper's
-            models unless they are named.
+        scenarios: those that can be called by name; None for the paper's, which judge its own models unless named.
         confidence: count a row as feasible only if it meets the limits in that share of draws of the uncertain
             parameters, in (0, 1]; None for the limits on the given values alone, as in the paper.
         draws: how many draws that takes, >= 1; they start from the estimator's seed.
@@ -111,7 +110,7 @@ class Pipeline:
         if questions not in QUESTIONS:
             raise unknown("questions", questions, QUESTIONS)
         self.questions: Questions = questions
-        self.k = None if k is None else _grid(_listed(k, "k", "a list of whole numbers"))
+        self.k = None if k is None else _grid(listed_items(k, "k", "a list of whole numbers"))
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
         self.parallelism = None if parallelism is None else at_least_one(parallelism, "parallelism")
@@ -136,7 +135,7 @@ class Pipeline:
 
     def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
         """Return the table of the models (default all) under every aggregator, before limits."""
-        profiles = _named(ModelProfile, self.models, models, "model")
+        profiles = look_up(ModelProfile, self.models, models, "model")
         setups = self._setups(profiles)
         objectives = _objectives(setups)
         curves: list[Curve] = []
@@ -169,13 +168,14 @@ class Pipeline:
             A report with one choice per scenario, model, aggregator and selector, and per scenario and selector over
             all models and aggregators.
         """
-        profiles = _named(ModelProfile, self.models, models, "model")
+        profiles = look_up(ModelProfile, self.models, models, "model")
         table = self.candidates(profiles)
         if scenarios is None and self._scenarios is None and not self._of_the_paper(profiles):
             scenarios = NO_LIMITS
-        chosen = _named(Scenario, self.scenarios, scenarios, "scenario")
+        chosen = look_up(Scenario, self.scenarios, scenarios, "scenario")
         goal = self._goal(table)
-        selectors = self.selectors if goal.name in [s.name for s in self.selectors] else (*self.selectors, goal)
+        named = goal.name in [s.name for s in self.selectors]
+        selectors = self.selectors if named else (*self.selectors, goal)
         redraw = self._redraw(profiles)
         feasible_shares: dict[str, FeasibleShares] = {}
         if self.confidence is not None and redraw is not None:
@@ -197,6 +197,7 @@ class Pipeline:
             estimator=self.estimator,
             headline=goal.name,
             by_selector=self.by_selector,
+            goal_named=named,
             selectors=selectors,
             redraw=redraw,
             questions=self.questions,
@@ -262,13 +263,13 @@ class Pipeline:
         return np.arange(step, self.k_max + 1, step, dtype=np.int64)
 
     def _parts(self, kind: type[Part], given: str | Part | Iterable[str | Part], what: str) -> tuple[Part, ...]:
-        listed = [given] if isinstance(given, str | kind) else _listed(given, f"{what}s")
+        listed = [given] if isinstance(given, str | kind) else listed_items(given, f"{what}s")
         parts = tuple(
             self.registry.get(kind, part) if isinstance(part, str) else check(part, kind, f"{what}s") for part in listed
         )
         names = [part.name for part in parts]
         parts = tuple(_labelled(part) if names.count(part.name) > 1 else part for part in parts)
-        _unique([part.name for part in parts], what)
+        refuse_twice([part.name for part in parts], what)
         for part in parts:
             _check_costs(part, f"{what} {part.name!r}")
         return parts
@@ -300,40 +301,6 @@ def _check_costs(part: object, where: str) -> None:
         check(cost, CostModel, f"{where}: costs[{i}]")
         if not isinstance(getattr(cost, "objective", None), Objective):
             raise MooInferError(f"{where}: costs[{i}]: needs a class attribute objective of type Objective")
-
-
-def _named(
-    kind: type[Named],
-    known: Mapping[str, Named],
-    given: str | Named | Iterable[str | Named] | None,
-    what: str,
-) -> tuple[Named, ...]:
-    listed = [given] if isinstance(given, str | kind) else _listed(list(known) if given is None else given, f"{what}s")
-    found = []
-    for item in listed:
-        if isinstance(item, kind):
-            found.append(item)
-        elif isinstance(item, str) and item in known:
-            found.append(known[item])
-        else:
-            raise unknown(what, item, known)
-    _unique([item.name for item in found], what)
-    return tuple(found)
-
-
-def _listed(given: object, what: str, allowed: str = "names or objects, one or many") -> list[Any]:
-    if not isinstance(given, Iterable) or isinstance(given, str | Mapping):
-        raise MooInferError(f"{what}: must be {allowed}, got {given!r:.80}")
-    listed = list(given)
-    if not listed:
-        raise MooInferError(f"{what}: at least one is needed, got none")
-    return listed
-
-
-def _unique(names: Sequence[str], what: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise MooInferError(f"{what} {name!r} is given {names.count(name)} times; names must differ")
 
 
 def _grid(k: Iterable[object]) -> IntArray:

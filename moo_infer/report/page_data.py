@@ -105,7 +105,7 @@ def _shown(report: "Report") -> list[IntArray]:
     table = report.candidates
     figures = 3 * len(table.objectives) + len(report.scenarios)  # of a point: mean, low, high; feasible or not
     most = max(LEAST, FIGURES // (figures * len(table.curves)))
-    chosen = {c.row for c in (*report.rows, *report.recommended) if c.row is not None}
+    chosen = {c.row for o in report.outcomes for c in (*o.of_curves, *o.pooled) if c.row is not None}
     shown = []
     for curve in table.curves:
         rows = np.flatnonzero(table.on(curve))

@@ -42,6 +42,7 @@ class Report:
         headline: the selector whose pooled choice opens the text.
         selectors: who chose.
         by_selector: whether the tables show what each of them chose, because they were named.
+        goal_named: whether the one that opens the text is among those that were asked for.
         questions: of logs, had they been made again: ``other`` ones, or the ``same``.
         redraw: gives tables for B draws of uncertain parameters and a seed, or None where no parameter is uncertain.
         stable: how sure the choices are, or None where that was not asked for.
@@ -62,6 +63,7 @@ class Report:
     headline: str
     selectors: tuple[Selector, ...] = field(default=(), repr=False)
     by_selector: bool = False
+    goal_named: bool = True
     redraw: Callable[[int, int], Iterator[Candidates]] | None = field(default=None, repr=False)
     questions: "Questions" = "other"
     stable: Stability | None = field(default=None, repr=False)
@@ -75,13 +77,19 @@ class Report:
 
     @property
     def rows(self) -> tuple[Choice, ...]:
-        """A choice per scenario, model, aggregator and selector."""
-        return tuple(choice for outcome in self.outcomes for choice in outcome.of_curves)
+        """A choice per scenario, model, aggregator and selector that was asked for."""
+        return tuple(c for outcome in self.outcomes for c in outcome.of_curves if c.selector in self.asked)
 
     @property
     def recommended(self) -> tuple[Choice, ...]:
-        """A choice per scenario and selector, over all models and aggregators."""
-        return tuple(choice for outcome in self.outcomes for choice in outcome.pooled)
+        """A choice per scenario and selector that was asked for, over all models and aggregators."""
+        return tuple(c for outcome in self.outcomes for c in outcome.pooled if c.selector in self.asked)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The selectors that were asked for; the one that opens the report is among them where it was named."""
+        names = tuple(selector.name for selector in self.selectors)
+        return tuple(name for name in names if self.goal_named or name != self.headline)
 
     @property
     def confidence(self) -> float | None:
@@ -204,9 +212,10 @@ class Report:
         """Return one choice; without model and aggregator, that over the pool."""
         pooled = model is None and aggregator is None
         wanted = {"scenario": scenario, "model": model, "aggregator": aggregator}
-        choices = [c for c in (self.recommended if pooled else self.rows) if c.selector == selector]
+        there = [c for outcome in self.outcomes for c in (outcome.pooled if pooled else outcome.of_curves)]
+        choices = [c for c in there if c.selector == selector]
         if not choices:
-            raise unknown("selector", selector, {c.selector for c in self.rows})
+            raise unknown("selector", selector, {c.selector for c in there})
         for kind, name in wanted.items():
             if name is not None:
                 options = {getattr(c, kind) for c in choices}
@@ -262,10 +271,8 @@ class Report:
     @cached_property
     def tokens(self) -> dict[str, MeanTokens]:
         """Mean tokens of every model that is chosen, at every k it is chosen with."""
-        chosen = {
-            p.name: [c.k for c in (*self.rows, *self.recommended) if c.model == p.name and c.k is not None]
-            for p in self.profiles
-        }
+        choices = [choice for outcome in self.outcomes for choice in (*outcome.of_curves, *outcome.pooled)]
+        chosen = {p.name: [c.k for c in choices if c.model == p.name and c.k is not None] for p in self.profiles}
         return {
             p.name: MeanTokens(p, chosen[p.name], self.estimator.trials, self.estimator.seed)
             for p in self.profiles

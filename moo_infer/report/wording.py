@@ -135,21 +135,25 @@ def title(outcome: Outcome) -> str:
 
 def choices(report: "Report", outcome: Outcome) -> list[Block]:
     """Models down, selectors across, k in the cells; what is marked or missing stands below."""
-    selectors = tuple(dict.fromkeys(c.selector for c in outcome.pooled))
+    selectors = report.asked
     several = len({aggregator for _, aggregator in outcome.choices}) > 1
     rows = tuple(
-        (model, *[aggregator] * several, *(_cell(c, report.shares(c)) for c in of_curve))
+        (model, *[aggregator] * several, *(_cell(c, report.shares(c)) for c in of_curve if c.selector in selectors))
         for (model, aggregator), of_curve in outcome.choices.items()
     )
     labels = ("model", *["aggregator"] * several)
     blocks: list[Block] = [TextTable((*labels, *selectors), rows, len(labels))]
-    pooled = outcome.pooled if len(outcome.choices) > 1 else ()
+    pooled = [c for c in outcome.pooled if c.selector in selectors] if len(outcome.choices) > 1 else []
     named = [
         f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c))}" for c in pooled if c.k
     ]
     if named:
         blocks.append(f"Over all: {'; '.join(named)}.")
-    return [*blocks, *loosened(outcome), *footnotes([*outcome.of_curves, *pooled])]
+    return [
+        *blocks,
+        *loosened(outcome),
+        *footnotes([*(c for c in outcome.of_curves if c.selector in selectors), *pooled]),
+    ]
 
 
 def loosened(outcome: Outcome) -> list[Block]:

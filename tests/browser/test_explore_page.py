@@ -12,7 +12,7 @@ import time
 import pytest
 
 from moo_infer import Scenario
-from moo_infer.report.wording import choices
+from moo_infer.report.answer import running
 
 ROWS = """
 return [...document.querySelectorAll('.widget-html-content table tbody tr')]
@@ -65,7 +65,7 @@ def limits(page):
 def expected(pipeline, models, scenario):
     """The rows of the table that Python makes of the same limits."""
     report = pipeline.run(models, scenario)
-    return [list(row) for row in choices(report, report.outcome())[0].rows]
+    return [list(row) for row in running(report, report.outcomes)[0].rows]
 
 
 def test_moving_a_slider_changes_the_selected_k_to_what_python_computes(page, pipeline):

@@ -26,7 +26,7 @@ def mine(tmp_path):
 def test_recommend_answers_on_the_built_in_profiles(cli):
     code, out, err = cli("recommend")
     assert (code, err) == (0, "")
-    assert out.startswith("essay-feedback: use nemotron-nano-9b-v2 with k = 4 samples, best-of-k (4 at a")
+    assert out.startswith("essay-feedback: use nemotron-nano-9b-v2 with k = 16 samples, best-of-k (4 at a")
     assert max(map(len, out.splitlines())) <= 80
 
 

@@ -19,9 +19,10 @@ from moo_infer.cli import run
 from moo_infer.core.errors import printable
 from moo_infer.plot.labels import laid_out as drawn
 from moo_infer.profiles import ModelProfile, Scenario
+from moo_infer.report.answer import notebook
 from moo_infer.report.html import page
 from moo_infer.report.text import laid_out
-from moo_infer.report.wording import TextTable, notebook, to_html
+from moo_infer.report.wording import TextTable, to_html
 
 EVIL = {
     "escape": "m\x1b[2J\x1b]0;owned\x07",
@@ -105,7 +106,12 @@ def test_lists_of_what_there_is(command, files):
 def test_recommend_in_text_and_json(command, files, tmp_path):
     told = [name for name in EVIL.values() if "\0" not in name]  # which no argument can hold
     some = list(chain.from_iterable(("--scenario", name) for name in told))
-    for more in ((), ("--details",), ("--stability", "5"), ("--confidence", "0.9")):
+    for more in (
+        ("--selectors",),
+        ("--details",),
+        ("--stability", "5", "--selectors"),
+        ("--confidence", "0.9", "--selectors"),
+    ):
         shown(command("recommend", "--models", files, "--k-max", 8, *some, *more).replace("│", ""))
     document = json.loads(command("recommend", "--models", files, "--k-max", 8, *some, "--json"))
     assert {row["model"] for row in document["rows"]} == {*NAMES, "plain"}
@@ -240,7 +246,7 @@ def test_calibrate_and_what_it_writes(command, tmp_path, monkeypatch):
         shown(command("calibrate", log, *prices, "--out", out, "--inference", inference, "--bootstrap", 20), names)
         clean((tmp_path / out).read_text())
         assert [*load_models(tmp_path / out)] == names
-        shown(command("recommend", "--models", out, "--k-max", 4), names)
+        shown(command("recommend", "--models", out, "--k-max", 4, "--selectors"), names)
     document = json.loads(command("calibrate", log, "--json", "--bootstrap", 20))
     assert [model["model"] for model in document["models"]] == names
     command("calibrate", log, "--price", "nobody\x1b=1,1", code=2)

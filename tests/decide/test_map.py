@@ -171,7 +171,10 @@ def test_no_answer_is_told_from_nothing_feasible():
 def test_scenario_and_selector_are_the_reports():
     report = Pipeline().run()
     pipeline_default = decision_map(report, "cost", "latency", scenario="medical-ai", size=4)
-    assert (pipeline_default.scenario, pipeline_default.selector) == (builtin_scenarios()["medical-ai"], "utopia")
+    assert (pipeline_default.scenario, pipeline_default.selector) == (
+        builtin_scenarios()["medical-ai"],
+        "cheapest-within",
+    )
     assert decision_map(report, "cost", "latency", scenario="medical-ai", selector="max-cube", size=4).selector == (
         "max-cube"
     )
@@ -192,7 +195,11 @@ def test_scenario_and_selector_are_the_reports():
             "unknown objective 'price'; available: accuracy, cost, latency",
         ),
         (("cost", "cost"), {"scenario": "medical-ai"}, "needs two different objectives, got 'cost' twice"),
-        (("cost", "latency"), {"scenario": "medical-ai", "selector": "asf"}, "unknown selector 'asf'; available: knee"),
+        (
+            ("cost", "latency"),
+            {"scenario": "medical-ai", "selector": "asf"},
+            "unknown selector 'asf'; available: cheapest",
+        ),
         (("cost", "latency"), {"scenario": "medical-ai", "size": 1}, "size: must be >= 2, got 1"),
         (("cost", "latency"), {"scenario": "medical-ai", "size": "many"}, "size: must be a whole number"),
     ],

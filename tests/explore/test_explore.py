@@ -10,7 +10,8 @@ from moo_infer import MooInferError, Pipeline, Scenario
 from moo_infer.explore import explore as module
 from moo_infer.explore.explore import Explorer
 from moo_infer.plot import space
-from moo_infer.report.wording import choices, headline, title, to_html
+from moo_infer.report.answer import headline, tables
+from moo_infer.report.wording import to_html
 
 ROOT = Path(__file__).parents[2]
 MODELS = """
@@ -33,8 +34,8 @@ def explorer():
 def shown(explorer, report):
     """Whether the page says what a report says."""
     (outcome,) = report.outcomes
-    tables = to_html([title(outcome), *choices(report, outcome)])
-    return explorer.answer.value == to_html([headline(report, outcome)]) and explorer.tables.value.startswith(tables)
+    below = to_html(tables(report, by_selector=False))
+    return explorer.answer.value == to_html([headline(report, outcome)]) and explorer.tables.value.startswith(below)
 
 
 def drawn(explorer):
@@ -145,7 +146,7 @@ def test_plugin_files_bring_their_parts(tmp_path):
     assert "first" in explorer.selectors.options
     assert "verifier" not in explorer.aggregators.options, "it has parameters without defaults"
     explorer.selectors.value = ("first",)
-    assert "the first choice" in explorer.answer.value
+    assert "with k = 4 samples" in explorer.answer.value  # the first row
 
 
 def test_the_picture_is_that_of_the_report(explorer):

@@ -401,7 +401,7 @@ def test_rare_rows_share_a_bar():
     ("draws", "options", "message"),
     [
         (False, {}, "does not say how sure .* Report.with_stability, .* --stability"),
-        (True, {"selector": "luck"}, "unknown selector 'luck'; available: knee"),
+        (True, {"selector": "luck"}, "unknown selector 'luck'; available: cheapest"),
         (True, {"model": "gpt"}, "unknown model 'gpt'; available: gpt-5-nano"),
         (True, {"scenario": "x"}, "unknown scenario 'x'; available: medical-ai"),
     ],

@@ -50,7 +50,7 @@ def test_the_page_is_one_file_of_moderate_size(text):
 
 
 def test_the_answer_comes_first_and_every_choice_is_in_the_tables(text, report):
-    assert body(text).index("use nemotron-nano-9b-v2 with k = 4 samples") < body(text).index("<table>")
+    assert body(text).index("use nemotron-nano-9b-v2 with k = 16 samples") < body(text).index("<table>")
     for scenario in report.scenarios:
         for model in report.candidates.models:
             mine = [c for c in report.rows if (c.scenario, c.model) == (scenario.name, model)]
@@ -85,7 +85,7 @@ def test_uncertain_numbers_and_simulated_figures_say_so(cli, tmp_path):
     assert "Simulated (10000 trials, seed 7): accuracy.high, accuracy.low" in text
     assert "5 draws of\nthe uncertain numbers" in text
     assert [sum(s["share"] for s in c["shares"]) for c in data(text)["scenarios"][0]["choices"]] == pytest.approx(
-        [1.0] * 10
+        [1.0] * 12
     )
 
 
@@ -101,10 +101,11 @@ def test_the_pictures_hold_every_figure_and_every_choice(text, report):
         pool = table.feasible(scenario.limits)
         assert found["front"] == pool.rows[pool.front].tolist()
         assert sum(map(sum, found["feasible"])) == len(pool)
-        chosen = [c.row for c in (*report.rows, *report.recommended) if c.scenario == scenario.name]
+        outcome = report.outcome(scenario.name)
+        chosen = [choice.row for choice in (*outcome.of_curves, *outcome.pooled)]
         assert [c["row"] for c in found["choices"]] == chosen
         cells = {(r["curve"], r["k"]) for r in found["map"]["regions"]}
-        choice = report.choice("utopia", scenario=scenario.name)
+        choice = report.choice(report.headline, scenario=scenario.name)
         assert ([c.label for c in table.curves].index((choice.model, choice.aggregator)), choice.k) in cells
 
 

@@ -19,6 +19,8 @@ def test_json_is_the_public_contract(pipeline):
         "remarks",
         "notes",
         "models",
+        "headline",
+        "contenders",
         "scenarios",
         "rows",
         "recommended",
@@ -50,7 +52,7 @@ def test_json_is_the_public_contract(pipeline):
             assert row["stability"] is None
         else:
             assert list(row["objectives"]) == ["accuracy", "cost", "latency"]
-            assert all(set(figures) == STATISTICS for figures in row["objectives"].values())
+            assert all(set(figures) == STATISTICS | {"interval"} for figures in row["objectives"].values())
             assert "reason" not in row
 
 
@@ -70,7 +72,7 @@ def test_choices_are_found_by_name(pipeline):
     assert report["utopia"].model == report.choice("utopia", scenario="essay-feedback").model
     assert report["essay-feedback", "qwen3-max", "best-of-k", "knee"].k == 8
     assert report["knee"].reason == "needs a single curve, and this pool holds 2"
-    with pytest.raises(MooInferError, match="unknown selector 'asf'; available: knee"):
+    with pytest.raises(MooInferError, match="unknown selector 'asf'; available: cheapest-within, knee"):
         report["asf"]
     with pytest.raises(MooInferError, match="unknown scenario, model or aggregator 'gpt-6'; available: gpt-5"):
         report["gpt-6", "knee"]
@@ -110,13 +112,39 @@ def test_the_text_opens_with_the_answer_and_fits_80_columns(details):
     text = report.to_text(details=details)
     first = "essay-feedback: use gpt-5-nano with k = 48 samples, majority-vote (4 at a time):"
     assert text.startswith(first)
-    assert "(the max-accuracy choice" in text
     assert max(map(len, text.splitlines())) <= 80
     assert text == report.to_text(details=details)
 
 
-def test_the_default_headline_is_utopia(pipeline):
-    assert "(the utopia choice among 9 models)" in str(pipeline.run(None, "medical-ai")).replace("\n", " ")
+def test_the_answer_is_what_a_budget_question_asks_for_unless_another_goal_is_named(pipeline):
+    report = pipeline.run(None, "medical-ai")
+    assert report.headline == "cheapest-within"
+    assert "cheapest-within" not in {choice.selector for choice in (*report.rows, *report.recommended)}
+    (headline,) = report.to_dict()["headline"]
+    best = max(choice.accuracy.mean for choice in report.rows if choice.k)
+    assert headline["objectives"]["accuracy"]["mean"] >= best - 0.005
+    assert headline["judge"] == "if you can tell the best of 16"
+    assert "if you can tell the best of 16" in str(report).replace("\n", " ")
+    other = Pipeline(goal="utopia").run(None, "medical-ai")
+    assert other.headline == "utopia"
+    assert other.to_dict()["headline"][0]["k"] == other["utopia"].k
+
+
+def test_contenders_are_what_the_goal_takes_of_every_curve_the_answer_first(pipeline):
+    report = pipeline.run(None, "essay-feedback")
+    document = report.to_dict()
+    first, *others = document["contenders"]
+    assert (first["model"], first["k"]) == (document["headline"][0]["model"], document["headline"][0]["k"])
+    accuracies = [row["objectives"]["accuracy"]["mean"] for row in others]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert {row["model"] for row in document["contenders"]} == {*report.candidates.models}
+
+
+def test_ten_contenders_are_shown_and_how_many_are_left_out_is_said(pipeline):
+    lines = pipeline.run().to_text().splitlines()
+    assert len(lines) <= 30
+    assert "18 more contenders are left out; --json has all." in lines
+    assert len([line for line in lines if line.startswith((" essay", " medical", " proposal"))]) == 9
 
 
 def test_the_details_have_cost_and_seconds_per_inference(pipeline):

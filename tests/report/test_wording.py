@@ -34,8 +34,8 @@ def test_html_of_blocks_is_escaped_and_lines_are_lists():
 
 def test_a_notebook_shows_the_answer_and_the_choices(pipeline):
     shown = pipeline.run()._repr_html_()
-    assert shown.startswith("<p>essay-feedback: use nemotron-nano-9b-v2 with k = 4 samples")
-    assert '<tr><th scope="row">gpt-5</th><td>20</td><td>4</td>' in shown
+    assert shown.startswith("<p>essay-feedback: use nemotron-nano-9b-v2 with k = 16 samples")
+    assert '<th scope="row">nemotron-nano-9b-v2</th><td>16</td>' in shown
     assert "<script" not in shown
     assert len(shown) < 20_000
 
