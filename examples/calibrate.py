@@ -25,11 +25,8 @@ def main() -> None:
         path, _ = save(models, Path(folder) / "profiles.yaml")
         profiles = load_models(path)
         within = Scenario("chat", max={"cost": 0.015, "latency": 30})
-        pipeline = Pipeline(
-            ["one-call", "plurality-vote"], ["max-accuracy", "cheapest-within"], models=profiles, confidence=0.95
-        )
         print()
-        print(pipeline.run(None, within).with_stability(200))
+        print(Pipeline(models=profiles).run(None, within).with_stability(200))
 
 
 if __name__ == "__main__":

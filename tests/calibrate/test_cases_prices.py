@@ -151,7 +151,7 @@ def test_no_call_is_billed_more_than_the_limit_of_output_tokens(case):
         "accuracy 0.8 of one call cannot be: with reasoning tokens, which count towards it and come first, max_tokens = "
         "1000 cuts 75 % of the answers; 54 % have no visible token, so that no more than 46 % of single answers can be right"
     )
-    assert f"(the max-accuracy choice). But {doubt}." in text  # in the headline
+    assert f" But {doubt}." in text  # in the headline
     document = json.loads(case("24", *words, "--json")[1])
     assert [row["warnings"] for row in (*document["rows"], *document["recommended"])] == [[doubt]] * 2
     assert f"* max-accuracy: {doubt}." in " ".join(case("24", *words, "--details")[1].split())

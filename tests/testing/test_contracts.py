@@ -142,7 +142,7 @@ GIVEN = {
     "asf": ["", {"weights": {"accuracy": 3}}],
     "pseudo-weights": ["", {"weights": {"accuracy": 3}}],
     "weighted-sum": ["", {"weights": {"accuracy": 3}}],
-    "cheapest-within": ["", "within=0.02,standard_errors=1"],
+    "cheapest-within": ["", "within=0.02,standard_errors=1,by=latency"],
     "fall-back": ["", {"selectors": [Knee(), MaxAccuracy()]}],
     "kneedle": ["", "sensitivity=2"],
     "topsis": ["", {"weights": {"accuracy": 3}}],

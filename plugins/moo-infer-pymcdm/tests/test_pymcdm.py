@@ -12,7 +12,18 @@ import numpy as np
 import pytest
 from moo_infer_pymcdm import SPOTIS, TOPSIS, VIKOR, PrometheeII
 
-from moo_infer import ACCURACY, Candidates, Limit, MooInferError, NoSelection, Objective, Pipeline, Registry, Selector
+from moo_infer import (
+    ACCURACY,
+    Candidates,
+    Limit,
+    MooInferError,
+    NoSelection,
+    Objective,
+    Pipeline,
+    Registry,
+    Selector,
+    builtin_scenarios,
+)
 from moo_infer.builtin.preferences import WeightedSum
 from moo_infer.testing import SelectorContract
 
@@ -191,7 +202,7 @@ def test_four_objectives_nine_models_every_selector_without_a_trace(energetic, r
     every = Registry().names(Selector)
     assert {"topsis", "vikor", "promethee-ii", "spotis", "asf", "pseudo-weights"} <= set(every)
     before = process()
-    report = Pipeline(selectors=every, models=energetic).run()
+    report = Pipeline(selectors=every, models=energetic, scenarios=builtin_scenarios()).run()
     assert process() == before
     assert not list(recwarn)
     assert [o.name for o in report.candidates.objectives] == ["accuracy", "cost", "latency", "energy"]
