@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moo_infer import Candidates, CostModel, ModelProfile, Pipeline, Report, builtin_models
+from moo_infer import Candidates, CostModel, ModelProfile, Pipeline, Report, builtin_models, builtin_scenarios
 from moo_infer.builtin.costs import LinearLatency
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Batch, Sequential, Slots, SlowestOfK
@@ -91,7 +91,8 @@ def changed(profile: ModelProfile, how: str, cv: float | None) -> ModelProfile:
 
 def decided(how: str, cv: float | None = None) -> Report:
     """Return the decisions of the nine profiles in the three scenarios."""
-    return Pipeline(models={name: changed(p, how, cv) for name, p in builtin_models().items()}).run()
+    models = {name: changed(p, how, cv) for name, p in builtin_models().items()}
+    return Pipeline(models=models, scenarios=builtin_scenarios()).run()
 
 
 def main() -> None:
