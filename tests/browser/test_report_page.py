@@ -73,7 +73,7 @@ def test_the_built_in_report_draws_everything(show, pipeline):
     assert window.run(PIXELS) > 2000
     assert window.run("return document.body.scrollWidth <= window.innerWidth")
     assert not window.run("return !!document.getElementById('sure')")
-    assert "use nemotron-nano-9b-v2 with k = 4 samples" in window.run("return document.body.innerText")
+    assert "use nemotron-nano-9b-v2 with k = 16 samples" in window.run("return document.body.innerText")
 
 
 def test_no_button_sends_anything(show, pipeline):
@@ -126,7 +126,7 @@ def test_the_choices_are_marked_where_the_table_says(show, pipeline):
     marked = window.run(
         "return document.getElementById('curves').data.filter(t => t.yaxis === 'y' && t.mode === 'markers').map(t => [t.name, t.x[0]])"
     )
-    assert dict(marked) == {choice.selector: choice.k for choice in report.rows}
+    assert dict(marked) == {choice.selector: choice.k for choice in report.outcome().of_curves}
 
 
 def nasty():
