@@ -213,7 +213,7 @@ class Pipeline:
         """The aggregators of a model: those that were named, or what its source supports."""
         if self.aggregators is not None:
             return self.aggregators
-        samples = profile.inference.queries().samples
+        samples = profile.queries.samples
         names = AGGREGATORS if samples is None else ON_LOGS
         if samples is not None and (samples.graded or samples.no_choice("answer")):
             names = ON_LOGS[:1]
@@ -229,7 +229,7 @@ class Pipeline:
 
     def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Redraw | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
-        if not any(profile.uncertain or len(profile.inference.queries().questions) > 1 for profile in profiles):
+        if not any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles):
             return None
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k

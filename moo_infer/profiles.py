@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from .core.objectives import Limit, Objective
 from .core.parts import at_least_one, bounds, check
 from .core.uncertainty import Uncertain
 from .interfaces import CostModel, InferenceModel
+from .quantities.queries import Queries
 
 __all__ = ["ModelProfile", "Scenario"]
 
@@ -82,6 +84,14 @@ class ModelProfile:
                 bounds(type(self._parts[i]), name)
             except MooInferError as error:
                 raise MooInferError(f"{self.name}: uncertain: {path}: {error}") from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # copies ask for their own queries
+
+    @cached_property
+    def queries(self) -> Queries:
+        """The queries of the inference model, asked for once."""
+        return self.inference.queries()
 
     def draw(self, B: int, seed: int = 0) -> dict[str, FloatArray]:
         """Draw B values (B,) of every uncertain number, by path; models draw independently of each other."""

@@ -95,7 +95,7 @@ class Setup:
     @cached_property
     def queries(self) -> Queries:
         """The queries of the model."""
-        return guarded(self.profile.inference.queries, self.model_name)
+        return guarded(lambda: self.profile.queries, self.model_name)
 
     @property
     def model_name(self) -> str:

@@ -99,7 +99,7 @@ def _different_questions(report: "Report") -> str:
     """Say that logs hold different questions, which may be what makes one of them look better."""
     asked: dict[str, set[str]] = {}
     for profile in report.profiles:
-        if questions := profile.inference.queries().questions:
+        if questions := profile.queries.questions:
             asked[profile.name] = set(questions)
     common = set.intersection(*asked.values()) if asked else set()
     if all(len(questions) == len(common) for questions in asked.values()):
@@ -113,7 +113,7 @@ def _different_questions(report: "Report") -> str:
 
 def _logs(report: "Report") -> bool:
     """Whether some of the models draw from a log, whose questions are then uncertain too."""
-    return any(profile.inference.queries().largest_k is not None for profile in report.profiles)
+    return any(profile.queries.largest_k is not None for profile in report.profiles)
 
 
 def remarks(report: "Report") -> list[str]:
