@@ -114,7 +114,9 @@ def compare(
     real = _real(drawn, confidence)
     pairs = tuple(pair.pair(confidence, real) for pair in drawn)
     names = [way.name for way in calls]
-    common = set.intersection(*({*way.questions} for way in calls))
+    common = [question for question in calls[0].questions if all(question in way.rows for way in calls)]
+    if not common:
+        raise MooInferError(f"compare: {', '.join(names)} have no question in common")
     best = max(calls, key=lambda way: float(np.mean([way.columns[ACCURACY.name][way.rows[q]] for q in common])))
     apart = {
         name
@@ -123,7 +125,7 @@ def compare(
         for name in (pair.first, pair.second)
     }
     tied = (best.name, *(name for name in names if name not in {*apart, best.name}))
-    return Comparison(pairs, tied, len(common), confidence, tuple(_notes(calls, common)))
+    return Comparison(pairs, tied, len(common), confidence, tuple(_notes(calls, len(common))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,11 +217,16 @@ def _real(drawn: Sequence[_Drawn], confidence: float) -> dict[tuple[_Drawn, str]
     return found
 
 
-def _notes(calls: Sequence[Way], common: set[str]) -> list[str]:
-    notes = []
-    more = [way for way in calls if len(way.questions) > len(common)]
-    if left_out := [f"{len(way.questions) - len(common)} of {way.model}" for way in more]:
+def _notes(calls: Sequence[Way], common: int) -> list[str]:
+    notes = [
+        f"{measure.replace('_', ' ')} is not compared: samples of {', '.join(lacking)} lack it"
+        for measure in UNITS
+        if any(measure in way.columns for way in calls)
+        and (lacking := [way.model for way in calls if measure not in way.columns])
+    ]
+    more = [way for way in calls if len(way.questions) > common]
+    if left_out := [f"{len(way.questions) - common} of {way.model}" for way in more]:
         notes.append(f"questions that not all have answered are left out between others: {', '.join(left_out)}")
-    if len(common) < FEW:
+    if common < FEW:
         notes.append(f"with fewer than {FEW} questions the intervals of tokens, seconds and money are too narrow")
     return notes

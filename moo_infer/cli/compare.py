@@ -1,7 +1,7 @@
 """The command ``moo-infer compare``: which of several models is better, on the same questions."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -50,8 +50,11 @@ def compare(
     log = reading.log(logs, registry_with(plugin_files))
     log = log.with_models(model) if model else log
     prices = pricing.by_model(log, on) or {}
-    samples = [billed(of, prices[of.model])[0] if of.model in prices else of for of in log.samples()]
+    bills = [billed(of, prices[of.model]) if of.model in prices else (of, []) for of in log.samples()]
+    samples = [with_cost for with_cost, _ in bills]
     found = compared(samples, k, bootstrap, seed, confidence)
+    about_prices = [f"{of.model}: {note}" for of, notes in bills for note in notes]
+    found = replace(found, notes=(*found.notes, *about_prices))
     if not as_json:
         return laid_out(found.blocks())
     document = {"schema": 1, "sources": [asdict(source) for source in log.sources]}

@@ -28,9 +28,9 @@ def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
     """Return what that selector chooses of every model and aggregator, the answer first, then the most accurate."""
     mine = [choice for choice in outcome.of_curves if choice.selector == report.headline and choice.row is not None]
     table, row = report.candidates, answer(report, outcome).row
-    seen: set[tuple[float, ...]] = set()
-    for choice in [*mine]:  # a vote of one is one call
-        figures = tuple(table.means[choice.row])
+    seen: set[tuple[Any, ...]] = set()
+    for choice in [*mine]:  # of a model: a vote of one is one call
+        figures = (choice.model, *table.means[choice.row])
         mine = [c for c in mine if c is not choice] if figures in seen and choice.row != row else mine
         seen.add(figures)
     accuracy = table.column(ACCURACY.name)

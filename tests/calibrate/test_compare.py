@@ -175,3 +175,19 @@ def test_more_questions_show_smaller_differences():
         for Q in (20, 80, 320)
     ]
     assert all(few > many for few, many in pairwise(smallest))
+
+
+def test_three_models_without_a_question_that_all_have_are_refused():
+    logs = [log(name, 0.5, seed=i) for i, name in enumerate("abc")]
+    apart = [one.where(one.question % 3 != i) for i, one in enumerate(logs)]
+    with pytest.raises(MooInferError, match="compare: a, b, c have no question in common"):
+        compare(apart)
+
+
+def test_what_some_samples_lack_is_not_compared_and_that_is_said():
+    seconds = {"latency_s": lambda rng, shape: rng.random(shape)}
+    a, b = log("a", 0.7, seed=1, **seconds), log("b", 0.6, seed=2, **seconds)
+    gap = {"latency_s": np.where(np.arange(len(b)) == 3, np.nan, b["latency_s"])}
+    found = compare([a, Samples("b", b.questions, b.question, b.correct, gap)])
+    assert "latency" not in [difference.measure for difference in found.pairs[0].differences]
+    assert "latency is not compared: samples of b lack it" in found.notes

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario
+from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, builtin_models
 from moo_infer.decide.infeasible import infeasible
 
 STATISTICS = {"mean", "std", "low", "high", "stderr", "stderr_simulation"}
@@ -238,3 +239,9 @@ def test_limited_quantiles_stand_in_the_json_and_say_where_they_come_from(profil
     assert "accuracy.p05" in simulated["simulated"]
     assert "latency.p95" not in simulated["simulated"]
     assert "Limited quantiles are simulated, 10000 trials, seed 0." in report.to_text()
+
+
+def test_two_models_with_the_same_figures_are_two_contenders():
+    twin = replace(builtin_models()["gpt-5"], name="twin")
+    report = Pipeline().run([builtin_models()["gpt-5"], twin], Scenario("s", {"cost": 1}))
+    assert {row["model"] for row in report.to_dict()["contenders"]} == {"gpt-5", "twin"}
