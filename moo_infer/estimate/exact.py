@@ -11,13 +11,14 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NotExact
-from ..core.moments import Moments
+from ..core.moments import Moments, is_constant
 from ..core.objectives import ACCURACY, Objective
 from ..quantities.bootstrap import QuestionDraws, resampled
 from ..quantities.by_law import LawQuery
 from ..quantities.quantity import Query
 from ..quantities.queries import Axis, Recorder, law_rows
 from ..quantities.samples import Samples
+from ..quantities.steps import EvenSteps
 from .calls import AT_ONCE, agree, checked_moments, guarded, in_arrays
 from .curves import Curve, MomentSource
 from .mixture import mixed, over_questions, summed_by_question
@@ -86,7 +87,7 @@ class Exact(Estimator):
     def _centred(self, draws: "SetupDraws", B: int) -> Iterator[Curve]:
         """Curves of samples that were drawn with replacement, which lowers what k different ones are worth.
 
-        Their means are moved, by as much in all draws, to have the mean that the log itself has.
+        Their means are moved, by as much in all draws, to have the mean that the log itself has; quantiles are not.
         """
         given = self.moments(draws.setup)
         drawn = [self.moments(draws[b]) for b in range(B)]
@@ -95,7 +96,8 @@ class Exact(Estimator):
             for name, moments in given.items()
             if moments is not None
         }
-        for b, each in enumerate(drawn):
+        for b in range(B):
+            each, drawn[b] = drawn[b], {}  # what is known of their questions is large
             moved = {
                 name: moments and (_moved(moments, shifts[name], name) if name in shifts else moments)
                 for name, moments in each.items()
@@ -214,12 +216,12 @@ class _Asked:
         given = partial(self._given, part, objective)
         if queries.samples is not None:
             Q = len(queries.weights)
-            moments = self.cache.ask(part, queries.samples, lambda: given(queries.query, Q))
+            moments = self.cache.ask(part, queries.samples, lambda: _with_steps(given(queries.query, Q), (Q, n)))
             if moments is None:
                 return None
             std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
             pseudo = queries.pseudo if objective == ACCURACY else (0.0, 0.0)
-            return over_questions(queries.weights, np.broadcast_to(moments.mean, (Q, n)), std, pseudo)
+            return over_questions(queries.weights, np.broadcast_to(moments.mean, (Q, n)), std, pseudo, moments.cdf)
         if not queries.axes:
             return given(LawQuery(queries.laws), self.draws)
         try:
@@ -253,6 +255,13 @@ class _Asked:
         return moments
 
 
+def _with_steps(moments: Moments | None, shape: tuple[int, int]) -> Moments | None:
+    """Moments (Q, n) of questions of a log with their cdf, where each of them has but one value at every k."""
+    if moments is None or moments.cdf is not None or not is_constant(moments):
+        return moments
+    return replace(moments, cdf=EvenSteps(np.broadcast_to(moments.mean, shape), np.arange(shape[0])))
+
+
 def _along(
     given: Callable[[Query, int], Moments | None], axis: Axis, laws: Recorder, n: int, name: str
 ) -> Moments | None:
@@ -276,7 +285,7 @@ def _along(
 def _moved(moments: Moments, shift: FloatArray, objective: str) -> Moments:
     """Moments with another mean, an accuracy within [0, 1]."""
     mean = moments.mean + shift
-    return replace(moments, mean=np.clip(mean, 0.0, 1.0) if objective == ACCURACY.name else mean, quantile=None)
+    return replace(moments, mean=np.clip(mean, 0.0, 1.0) if objective == ACCURACY.name else mean)
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:

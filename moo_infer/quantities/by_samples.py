@@ -7,11 +7,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf, affine
 from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NotExact, NothingPossible
 from ..core.moments import CONSTANT, Moments
 from .quantity import Factors, Quantity, Query
 from .samples import Samples
+from .steps import EvenSteps, LargestSteps
 from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
 __all__ = ["SampleQuery", "draw_samples"]
@@ -73,12 +75,30 @@ class SampleQuery(Query):
                 variance = variance + self._by_question(x * y) * ((a * c * k + a * d + b * c) * left + b * d)
         return np.where(k <= n, mean, np.nan), np.maximum(variance, 0.0), False
 
+    def total_cdf(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> Cdf | None:
+        """Return the cdf where it is that of one sample, or where all samples of every question add up to the total.
+
+        Sums of some samples take too many values: there it is None.
+        """
+        each, once = ({name: np.asarray(c) for name, c in factors.items() if np.any(c)} for factors in (sums, firsts))
+        if any(np.ndim(c) for c in (*each.values(), *once.values())) or k.max() > self.samples.largest_k:
+            return None
+        if not each or k.max() == 1:
+            values = self.values(Quantity(self, {n: each.get(n, 0.0) + once.get(n, 0.0) for n in {**each, **once}}))
+            return affine(LargestSteps(values, self.samples.question, np.ones_like(k)), 1.0, shift)
+        if once or not (k == self.samples.n.max()).all():
+            return None
+        total = k * self._by_question(self.values(Quantity(self, each)))
+        return affine(EvenSteps(total, np.arange(len(total))), 1.0, shift)
+
     def largest(self, k: IntArray, quantity: Quantity, /) -> Moments:
-        """Return mean and standard deviation (Q, n) of the largest of k samples."""
+        """Return the moments (Q, n) of the largest of k samples, with their cdf."""
         worth = [*quantity.factors] == ["accuracy"] and not np.any(quantity.shift)
         if worth and np.all(quantity.factors["accuracy"] == 1) and not self.samples.graded:
             return self.any_right(k)
-        return Moments(*largest_of_k(self.values(quantity), self.samples.question, k))
+        values, question = self.values(quantity), self.samples.question
+        cdf = LargestSteps(values, question, k) if k.max() <= self.samples.largest_k else None
+        return Moments(*largest_of_k(values, question, k), cdf=cdf)
 
     def constant(self, quantity: Quantity, /) -> bool:
         """Whether the samples of each question are alike."""
