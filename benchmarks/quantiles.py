@@ -2,7 +2,8 @@
 
 Ten models, each with a limit on the 95 % quantile of the seconds at k = 1 ... 16:
 
-- logs of 200 questions with 16 samples each, all calls at once: exact, 1000 draws of the questions.
+- logs of 200 questions with 16 samples each, all calls at once: exact, 1000 draws of the questions;
+- the same with four calls at a time (`slots`): every question simulated once, weighed anew in each of 1000 draws.
 
 Each is timed as `recommend --stability` does it, selectors included; beside it a few of the same draws with 10,000
 trials each, scaled up. Processor seconds, of one process. It takes about half a minute. To repeat:
@@ -59,6 +60,7 @@ def row(what: str, profiles: Sequence[ModelProfile], seconds: float, draws: int,
 def main() -> None:
     print(f"{'what':40}{'draws':>7}{'seconds':>10}{'target':>9}{'simulated':>12}{'ratio':>9}")
     row("logs, all calls at once", logged(LoggedCost(), LoggedLatency()), 12.0, 1000, 5)
+    row("logs, four calls at a time", logged(LoggedCost(), LoggedLatency("slots")), 20.0, 1000, 8)
 
 
 if __name__ == "__main__":

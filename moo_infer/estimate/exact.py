@@ -23,6 +23,7 @@ from .calls import AT_ONCE, agree, checked_moments, guarded, in_arrays
 from .curves import Curve, MomentSource
 from .mixture import mixed, over_questions, summed_by_question
 from .monte_carlo import Estimator
+from .reweighed import QuestionTrials, ReweighedColumn
 from .setup import Part, Setup
 
 __all__ = ["QUESTIONS", "Exact", "MomentCache", "Questions"]
@@ -74,15 +75,30 @@ class Exact(Estimator):
             return self._centred(draws, B)
         cache = MomentCache(setup.parts)
         if draws.separate:
-            return (self._drawn(draws, b, cache) for b in range(B))
+            trials = self._trials_of_questions(draws, cache)
+            return (self._drawn(draws, b, cache, trials) for b in range(B))
         return self._in_chunks(draws, B, cache)
 
-    def _drawn(self, draws: "SetupDraws", b: int, cache: "MomentCache") -> Curve:
+    def _trials_of_questions(self, draws: "SetupDraws", cache: "MomentCache") -> QuestionTrials | None:
+        """What serves all draws that weigh the questions of a log anew, where something is simulated."""
+        if draws.questions is None:
+            return None
+        Q = len(draws.questions.questions)
+        even = draws.setup.with_weights(np.full(Q, 1 / Q))
+        missing = [name for name, m in self.moments(even, cache).items() if not _complete(m)]
+        return QuestionTrials(even, self.trials, self.seed, tuple(missing)) if missing else None
+
+    def _drawn(self, draws: "SetupDraws", b: int, cache: "MomentCache", trials: QuestionTrials | None = None) -> Curve:
         """The curve of one draw."""
         setup = draws[b]
         source = MomentSource(partial(self.moments, setup), self.moments(setup, cache))
         possible = setup.notes.possible if draws.setup.notes.bounded else np.ones(len(setup.k), dtype=bool)
-        return replace(self._curve(setup, source), possible=possible)
+        curve = self._curve(setup, source)
+        columns = {
+            name: ReweighedColumn(column, trials, setup) if trials and trials.knows(name, setup) else column
+            for name, column in curve.columns.items()
+        }
+        return replace(curve, possible=possible, columns=columns)
 
     def _centred(self, draws: "SetupDraws", B: int) -> Iterator[Curve]:
         """Curves of samples that were drawn with replacement, which lowers what k different ones are worth.
@@ -253,6 +269,11 @@ class _Asked:
             probe = seen
             axis = queries.product(probe.read, probe.bends)
         return moments
+
+
+def _complete(moments: Moments | None) -> bool:
+    """Whether nothing of it has to be simulated."""
+    return moments is not None and moments.std is not None and moments.quantile is not None
 
 
 def _with_steps(moments: Moments | None, shape: tuple[int, int]) -> Moments | None:

@@ -147,7 +147,9 @@ def _yes_or_no(share: FloatArray) -> Moments:
     return Moments(share, np.sqrt(share * (1 - share)))
 
 
-def draw_samples(samples: Samples, weights: FloatArray, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+def draw_samples(
+    samples: Samples, weights: FloatArray, rng: np.random.Generator, M: int, K: int, asked: IntArray | None = None, /
+) -> Draws:
     """Draw questions by their weights, then samples of each without replacement.
 
     Answers and scores are brought along only where something can be chosen by them.
@@ -156,6 +158,7 @@ def draw_samples(samples: Samples, weights: FloatArray, rng: np.random.Generator
         samples: of Q questions, all scored.
         weights: (Q,), >= 0, with the sum 1.
         rng, M, K: as in `InferenceModel.sample`; K is at most the fewest samples of a question.
+        asked: (M,), the questions, where they are not to be drawn.
 
     Raises:
         MooInferError: for a larger K.
@@ -164,10 +167,11 @@ def draw_samples(samples: Samples, weights: FloatArray, rng: np.random.Generator
     S = rows_of.shape[1]
     if samples.largest_k < K:
         raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
-    chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64)
+    chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64) if asked is None else asked
     step = max(1, AT_ONCE // S)
     for start in range(0, M, step):
-        question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
+        if asked is None:
+            question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
         rows = rows_of[question[start : start + step]]
         order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
         chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
