@@ -3,7 +3,9 @@
 Ten models, each with a limit on the 95 % quantile of the seconds at k = 1 ... 16:
 
 - logs of 200 questions with 16 samples each, all calls at once: exact, 1000 draws of the questions;
-- the same with four calls at a time (`slots`): every question simulated once, weighed anew in each of 1000 draws.
+- the same with four calls at a time (`slots`): every question simulated once, weighed anew in each of 1000 draws;
+- fitted profiles (`beta`, `lognormal`, `difficulty-classes`), all calls at once, lengths, prices and seconds uncertain:
+  the cdf mixed over queries, 50 draws.
 
 Each is timed as `recommend --stability` does it, selectors included; beside it a few of the same draws with 10,000
 trials each, scaled up. Processor seconds, of one process. It takes about half a minute. To repeat:
@@ -13,11 +15,17 @@ trials each, scaled up. Processor seconds, of one process. It takes about half a
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from moo_infer import CostModel, Exact, ModelProfile, Pipeline, Samples, Scenario
+from moo_infer.builtin.difficulty import Beta, DifficultyClasses
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
+from moo_infer.builtin.latencies import SlowestOfK
+from moo_infer.builtin.lengths import LognormalLengths
+from moo_infer.builtin.prices import ApiCost
+from moo_infer.core.uncertainty import Uncertain
 from moo_infer.estimate.exact import SetupDraws
 from moo_infer.estimate.monte_carlo import simulate
 from moo_infer.estimate.setup import Setup
@@ -38,6 +46,26 @@ def log(i: int) -> Samples:
 
 def logged(*costs: CostModel) -> list[ModelProfile]:
     return [ModelProfile(f"model-{i}", Empirical(log(i)), costs, parallelism=4) for i in range(MODELS)]
+
+
+def fitted() -> list[ModelProfile]:
+    lengths: dict[str, Any] = {
+        "tokens_in_mean": 150, "tokens_in_cv": 0.38, "tokens_out_mean": 900, "tokens_out_cv_between": 0.7,
+        "tokens_out_cv_within": 0.41,
+    }  # fmt: skip
+    models = (
+        Beta(mean=0.6, concentration=2, **lengths),
+        LognormalLengths(accuracy_mean=0.6, accuracy_std=0.2, **lengths),
+        DifficultyClasses(shares=(0.5, 0.5), p=(0.9, 0.2), **lengths),
+    )
+    uncertain = {
+        "inference.tokens_out_mean": Uncertain(se=40.0),
+        "inference.tokens_out_cv_between": Uncertain(se=0.07),
+        "inference.tokens_out_cv_within": Uncertain(se=0.018),
+        "costs[1].seconds_per_output_token": Uncertain(se=1e-4),
+    }
+    costs = (ApiCost(5e-7, 2e-6), SlowestOfK(2e-4, 0.0077, 0.49))
+    return [ModelProfile(f"model-{i}", models[i % 3], costs, parallelism=4, uncertain=uncertain) for i in range(MODELS)]
 
 
 def row(what: str, profiles: Sequence[ModelProfile], seconds: float, draws: int, target: float) -> None:
@@ -61,6 +89,7 @@ def main() -> None:
     print(f"{'what':40}{'draws':>7}{'seconds':>10}{'target':>9}{'simulated':>12}{'ratio':>9}")
     row("logs, all calls at once", logged(LoggedCost(), LoggedLatency()), 12.0, 1000, 5)
     row("logs, four calls at a time", logged(LoggedCost(), LoggedLatency("slots")), 20.0, 1000, 8)
+    row("fitted profiles, all calls at once", fitted(), 25.0, 50, 4)
 
 
 if __name__ == "__main__":

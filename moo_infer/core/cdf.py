@@ -12,7 +12,6 @@ __all__ = ["AffineCdf", "Cdf", "NormalCdf", "affine"]
 
 ROUNDING = 1e-12  # of sums of shares: 0.95 of them may come out as 0.95 - 1e-16, which is enough
 CLOSE = 1e-10  # of the result, relative to the mean or the standard deviation, where the root is searched for
-SLACK = 1  # searches take at most so many steps more than bisection: n0 of Oliveira and Takahashi
 
 
 class Cdf(ABC):
@@ -34,8 +33,8 @@ class Cdf(ABC):
     def quantile(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
         """Return (n,) quantiles over queries: the smallest x with ``sum_q w_q F_q(x) >= q``, to nine digits.
 
-        The search is that of Oliveira and Takahashi (ACM Trans. Math. Softw. 47, 2020), which needs no more steps than
-        bisection and far fewer where the cdf is smooth. It starts from Cantelli's bounds of a quantile.
+        The search is that of Chandrupatla (Adv. Eng. Softw. 28, 1997, 145-149): inverse quadratic interpolation where
+        the cdf is smooth, bisection where it is not. It starts from Cantelli's bounds of a quantile.
 
         Args:
             weights: (Q,), shares of the queries, >= 0, with the sum 1.
@@ -43,27 +42,31 @@ class Cdf(ABC):
             mean, std: (n,) over queries.
         """
         error = CLOSE * np.maximum(np.abs(mean), std)
-        low, high = mean - std * np.sqrt((1 - q) / q) - error, mean + std * np.sqrt(q / (1 - q)) + error
-        scale = np.where(high > low, high - low, 1.0)
-        below, above = weights @ self(low) - q, np.maximum(weights @ self(high) - q, 0.0)
-        open_ends = (below < -ROUNDING) & (std > 0)  # else there is nothing to search for
-        steps = int(np.ceil(np.log2(max((scale / np.maximum(2 * error, 1e-300)).max(), 2.0)))) + SLACK
-        for step in range(steps):
-            if not (open_ends & (high - low > 2 * error)).any():
-                break
-            middle, half = (low + high) / 2, (high - low) / 2
-            straight = np.where(
-                above > below, (above * low - below * high) / np.where(above > below, above - below, 1), middle
-            )
-            toward = np.sign(middle - straight)
-            pushed = straight + toward * np.minimum(0.2 * (2 * half) ** 2 / scale, np.abs(middle - straight))
-            reach = np.maximum(error * 2.0 ** (steps - step) - half, 0.0)
-            x = np.where(np.abs(pushed - middle) <= reach, pushed, middle - toward * reach)
-            found = weights @ self(x) - q
-            enough = found >= -ROUNDING
-            high, above = np.where(enough, x, high), np.where(enough, np.maximum(found, 0.0), above)
-            low, below = np.where(enough, low, x), np.where(enough, below, found)
-        return np.where(std > 0, np.where(open_ends, high, low), mean)
+        b, a = mean - std * np.sqrt((1 - q) / q) - error, mean + std * np.sqrt(q / (1 - q)) + error
+        lowest = b
+
+        def excess(x: FloatArray) -> FloatArray:
+            return np.asarray(weights @ self(x) - q + ROUNDING)
+
+        at_b, at_a = excess(b), np.maximum(excess(a), 0.0)  # Cantelli's upper bound reaches q but for rounding
+        inside = (at_b < 0) & (std > 0)  # else there is nothing to search for
+        c, at_c, t = b, at_b, np.full(np.shape(mean), 0.5)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where interpolation is not taken
+            while (inside & (np.abs(b - a) > 2 * error)).any():
+                x = a + t * (b - a)
+                at_x = excess(x)
+                same = (at_x >= 0) == (at_a >= 0)
+                c, at_c = np.where(same, a, b), np.where(same, at_a, at_b)
+                b, at_b = np.where(same, b, a), np.where(same, at_b, at_a)
+                a, at_a = x, at_x
+                xi, phi = (a - b) / (c - b), (at_a - at_b) / (at_c - at_b)
+                smooth = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+                curved = at_a / (at_b - at_a) * at_c / (at_b - at_c)
+                curved += (c - a) / (b - a) * at_a / (at_c - at_a) * at_b / (at_c - at_b)
+                least = np.minimum(error / np.abs(b - a), 0.5)  # a step over the root closes the bracket
+                t = np.clip(np.where(smooth & np.isfinite(curved), curved, 0.5), least, 1 - least)
+        high = np.where(at_a >= 0, a, b)
+        return np.where(std > 0, np.where(inside, high, lowest), mean)
 
 
 @dataclass(frozen=True, eq=False)

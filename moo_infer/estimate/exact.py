@@ -21,6 +21,7 @@ from ..quantities.samples import Samples
 from ..quantities.steps import EvenSteps
 from .calls import AT_ONCE, agree, checked_moments, guarded, in_arrays
 from .curves import Curve, MomentSource
+from .law_quantile import LawQuantile
 from .mixture import mixed, over_questions, summed_by_question
 from .monte_carlo import Estimator
 from .reweighed import QuestionTrials, ReweighedColumn
@@ -206,6 +207,12 @@ class MomentCache:
     def __init__(self, parts: Sequence[Part] = ()) -> None:
         self.parts = parts
         self.moments: dict[tuple[Samples, int], Moments | None] = {}
+        self.levels: dict[str, list[int]] = {}
+
+    def levels_of(self, part: Part, axes: int) -> list[int]:
+        """Return how fine the axes have to be for the cdf of a part, as the last draw told; see `LawQuantile`."""
+        levels = self.levels.setdefault(part.name, [0] * axes)
+        return levels if len(levels) == axes else [0] * axes
 
     def ask(self, part: Part, samples: Samples, compute: Callable[[], Moments | None]) -> Moments | None:
         """Return what the part says of the questions of a log."""
@@ -241,9 +248,15 @@ class _Asked:
         if not queries.axes:
             return given(LawQuery(queries.laws), self.draws)
         try:
-            return self._over_axes(given, self.setup.part_name(part))
+            moments, probe = self._over_axes(given, self.setup.part_name(part))
         except NotExact:
             return None
+        # An accuracy may be 0 or 1 alone, where a search for quantiles ends beside them.
+        if probe is None or moments is None or moments.std is None or objective == ACCURACY:
+            return moments
+        levels = self.cache.levels_of(part, len(queries.axes_of(probe)))
+        quantile = LawQuantile(self.setup, part, objective, probe, moments.mean, moments.std, levels)
+        return moments if moments.quantile is not None else replace(moments, quantile=quantile)
 
     def _given(self, part: Part, objective: Objective, query: Query, rows: int) -> Moments | None:
         """Moments given so many queries or draws at once."""
@@ -253,22 +266,29 @@ class _Asked:
         except NotExact:
             return None
 
-    def _over_axes(self, given: Callable[[Query, int], Moments | None], name: str) -> Moments | None:
-        """Mix the moments given the query over the axes along which something differs that the part reads."""
+    def _over_axes(
+        self, given: Callable[[Query, int], Moments | None], name: str
+    ) -> tuple[Moments | None, frozenset[str] | None]:
+        """Mix the moments given the query over the axes along which something differs that the part reads.
+
+        Returns:
+            The moments; and the columns that it reads, where queries differ in them and it knows the cdf given each.
+        """
         queries = self.setup.queries
         differing = frozenset(column for axis in queries.axes for column in axis.laws)
         first = {column: law_rows(law, slice(0, 1)) for axis in queries.axes for column, law in axis.laws.items()}
         probe = Recorder({**queries.laws, **first}, differing)
         moments = given(LawQuery(probe), 1)
+        knows = moments is not None and moments.cdf is not None
         axis = None if moments is None else queries.product(probe.read, probe.bends)
         while axis is not None:
             seen = Recorder({**queries.laws, **first, **axis.laws}, differing, {*probe.read}, {**probe.bends})
             moments = _along(given, axis, seen, len(self.setup.k), name)
             if not (seen.read & differing) - probe.read:  # else it reads more of other queries: once more, with all
-                return moments
+                return moments, frozenset(probe.read & differing) if knows else None
             probe = seen
             axis = queries.product(probe.read, probe.bends)
-        return moments
+        return moments, None
 
 
 def _complete(moments: Moments | None) -> bool:

@@ -126,8 +126,10 @@ class Simulation:
         return simulate(self.setup.with_values(self.values), self.trials, self.seed, self.objectives)
 
     def __getitem__(self, objective: str, /) -> FloatArray:
-        """Return the (M, n) totals of an objective."""
-        return self.simulated[objective]
+        """Return the (M, n) totals of an objective, also of one whose quantiles turn out not to be known."""
+        if objective in self.objectives:
+            return self.simulated[objective]
+        return simulate(self.setup.with_values(self.values), self.trials, self.seed, [objective])[objective]
 
     def stderr(self, objective: str, /) -> FloatArray:
         """(n,) standard errors of a mean over the questions of a log; NaN without one."""
