@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from .arrays import FloatArray
+from .cdf import Cdf, affine
 
 __all__ = ["CONSTANT", "Algebra", "Moments", "is_constant", "normal_quantile"]
 
@@ -53,12 +54,14 @@ class Moments(Algebra["Moments"]):
 
     Moments of parts **that read the same draws** add: the means add; the standard deviation and the quantiles are known
     where all but one of the parts are constant. A factor scales the standard deviation by its size; quantiles are gone
-    where it is negative.
+    where it is negative. Quantiles over queries that differ do not follow from those given each: for these there is the
+    cdf.
 
     Args:
         mean: (n,), the expectation; or (B, n) for B queries or draws at once.
         std: likewise, the standard deviation over trials, or None.
         quantile: takes q in (0, 1), gives (n,) quantiles over trials; or None.
+        cdf: (B, n) probabilities, given each of B queries; or None.
 
     >>> total = 2 * Moments(np.array([1.0, 2.0]), np.array([0.5, 0.5])) + 10
     >>> total.mean, total.std
@@ -70,6 +73,7 @@ class Moments(Algebra["Moments"]):
     mean: FloatArray
     std: FloatArray | None = None
     quantile: Callable[[float], FloatArray] | None = None
+    cdf: Cdf | None = None
 
     def __add__(self, other: Any) -> "Moments":
         if not isinstance(other, Moments):
@@ -85,7 +89,8 @@ class Moments(Algebra["Moments"]):
         c = np.asarray(factor, dtype=np.float64)
         std = None if self.std is None else np.abs(c) * self.std
         has_quantile = self.quantile is not None and not np.any(c < 0)
-        return Moments(c * self.mean, std, partial(_affine, self.quantile, c, 0.0) if has_quantile else None)
+        quantile = partial(_affine, self.quantile, c, 0.0) if has_quantile else None
+        return Moments(c * self.mean, std, quantile, affine(self.cdf, c, 0.0))
 
 
 def is_constant(moments: Moments, /) -> bool:
@@ -107,7 +112,8 @@ def normal_quantile(mean: FloatArray, std: FloatArray, q: float, /) -> FloatArra
 def _moved(moments: Moments, shift: Any, mean: FloatArray) -> Moments:
     """Return moments shifted to a mean."""
     quantile = moments.quantile
-    return Moments(mean, moments.std, None if quantile is None else partial(_affine, quantile, 1.0, shift))
+    moved = None if quantile is None else partial(_affine, quantile, 1.0, shift)
+    return Moments(mean, moments.std, moved, affine(moments.cdf, 1.0, shift))
 
 
 def _affine(quantile: Any, factor: Any, shift: Any, q: float) -> FloatArray:

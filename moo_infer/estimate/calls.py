@@ -1,12 +1,14 @@
 """Calls into parts: whatever they raise becomes an error that names them, and what they return is checked."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf
 from ..core.errors import MooInferError
 from ..core.moments import CONSTANT, Moments
 from ..core.objectives import ACCURACY, Objective
@@ -62,10 +64,28 @@ def checked_moments(compute: Callable[[], Moments], k: IntArray, objective: Obje
         raise MooInferError(f"{who} must return an exact std >= 0, got {std.min():g}")
     if objective == ACCURACY and (mean.min() < -1e-9 or mean.max() > 1 + 1e-9):
         raise MooInferError(f"{who} must return an exact mean in [0, 1], got {mean.min():g} to {mean.max():g}")
+    if not isinstance(moments.cdf, Cdf | None):
+        raise MooInferError(f"{who} must return a cdf that is a Cdf, or None, got {type(moments.cdf).__name__}")
     exact = moments.quantile
-    if exact is None:
-        return Moments(mean, std)
-    return Moments(mean, std, partial(_quantile, exact, k.shape, who, rows))
+    quantile = None if exact is None else partial(_quantile, exact, k.shape, who, rows)
+    return Moments(mean, std, quantile, None if moments.cdf is None else _CheckedCdf(moments.cdf, k.shape, who, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class _CheckedCdf(Cdf):
+    """A cdf that a part gives, checked."""
+
+    of: Cdf
+    shape: tuple[int, ...]
+    who: str
+    rows: int
+
+    def __call__(self, x: FloatArray, /) -> FloatArray:
+        return numbers(guarded(partial(self.of, x), self.who), self.shape, f"{self.who} must return a cdf", self.rows)
+
+    def quantile(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        found = guarded(partial(self.of.quantile, weights, q, mean, std), self.who)
+        return numbers(found, self.shape, f"{self.who} must return a cdf with quantiles")
 
 
 def _quantile(exact: Callable[[float], Any], shape: tuple[int, ...], who: str, rows: int, q: float) -> FloatArray:

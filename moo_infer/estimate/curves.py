@@ -1,6 +1,7 @@
 """Interval curves, their columns, and the figures of one row."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.errors import MooInferError
+from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments
 from ..core.objectives import quantile_of
 from .mixture import QuestionMoments, between_questions
@@ -205,9 +206,17 @@ class Column:
     def quantile(self, q: float, /) -> FloatArray:
         """(n,) quantiles over trials."""
         if q not in self._quantiles:
-            exact = self._moments.quantile if self._moments else None
-            self._quantiles[q] = np.quantile(self.trials, q, axis=0) if exact is None else exact(q)
+            exact = self._exact_quantile(q)
+            self._quantiles[q] = np.quantile(self.trials, q, axis=0) if exact is None else exact
         return self._quantiles[q]
+
+    def _exact_quantile(self, q: float) -> FloatArray | None:
+        """Return exact quantiles (n,); None where they are not known."""
+        if self._moments is None or self._moments.quantile is None:
+            return None
+        with suppress(NotExact):  # of laws that differ it may turn out only now
+            return self._moments.quantile(q)
+        return None
 
     def statistic(self, name: str, /) -> FloatArray:
         """(n,) values of a statistic: one of ``STATISTICS``, or a quantile as a percentage such as ``p95``.
@@ -228,7 +237,7 @@ class Column:
         if self._moments is None:
             return ("mean", "std", "low", "high")
         missing = ("std",) if self._moments.std is None else ()
-        return missing if self._moments.quantile is not None else (*missing, "low", "high")
+        return (*missing, *(name for name, q in (("low", LOW), ("high", HIGH)) if self._exact_quantile(q) is None))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,17 +11,20 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NotExact
-from ..core.moments import Moments
+from ..core.moments import Moments, is_constant
 from ..core.objectives import ACCURACY, Objective
 from ..quantities.bootstrap import QuestionDraws, resampled
 from ..quantities.by_law import LawQuery
 from ..quantities.quantity import Query
 from ..quantities.queries import Axis, Recorder, law_rows
 from ..quantities.samples import Samples
+from ..quantities.steps import EvenSteps
 from .calls import AT_ONCE, agree, checked_moments, guarded, in_arrays
 from .curves import Curve, MomentSource
+from .law_quantile import LawQuantile
 from .mixture import mixed, over_questions, summed_by_question
 from .monte_carlo import Estimator
+from .reweighed import QuestionTrials, ReweighedColumn
 from .setup import Part, Setup
 
 __all__ = ["QUESTIONS", "Exact", "MomentCache", "Questions"]
@@ -73,20 +76,35 @@ class Exact(Estimator):
             return self._centred(draws, B)
         cache = MomentCache(setup.parts)
         if draws.separate:
-            return (self._drawn(draws, b, cache) for b in range(B))
+            trials = self._trials_of_questions(draws, cache)
+            return (self._drawn(draws, b, cache, trials) for b in range(B))
         return self._in_chunks(draws, B, cache)
 
-    def _drawn(self, draws: "SetupDraws", b: int, cache: "MomentCache") -> Curve:
+    def _trials_of_questions(self, draws: "SetupDraws", cache: "MomentCache") -> QuestionTrials | None:
+        """What serves all draws that weigh the questions of a log anew, where something is simulated."""
+        if draws.questions is None:
+            return None
+        Q = len(draws.questions.questions)
+        even = draws.setup.with_weights(np.full(Q, 1 / Q))
+        missing = [name for name, m in self.moments(even, cache).items() if not _complete(m)]
+        return QuestionTrials(even, self.trials, self.seed, tuple(missing)) if missing else None
+
+    def _drawn(self, draws: "SetupDraws", b: int, cache: "MomentCache", trials: QuestionTrials | None = None) -> Curve:
         """The curve of one draw."""
         setup = draws[b]
         source = MomentSource(partial(self.moments, setup), self.moments(setup, cache))
         possible = setup.notes.possible if draws.setup.notes.bounded else np.ones(len(setup.k), dtype=bool)
-        return replace(self._curve(setup, source), possible=possible)
+        curve = self._curve(setup, source)
+        columns = {
+            name: ReweighedColumn(column, trials, setup) if trials and trials.knows(name, setup) else column
+            for name, column in curve.columns.items()
+        }
+        return replace(curve, possible=possible, columns=columns)
 
     def _centred(self, draws: "SetupDraws", B: int) -> Iterator[Curve]:
         """Curves of samples that were drawn with replacement, which lowers what k different ones are worth.
 
-        Their means are moved, by as much in all draws, to have the mean that the log itself has.
+        Their means are moved, by as much in all draws, to have the mean that the log itself has; quantiles are not.
         """
         given = self.moments(draws.setup)
         drawn = [self.moments(draws[b]) for b in range(B)]
@@ -95,7 +113,8 @@ class Exact(Estimator):
             for name, moments in given.items()
             if moments is not None
         }
-        for b, each in enumerate(drawn):
+        for b in range(B):
+            each, drawn[b] = drawn[b], {}  # what is known of their questions is large
             moved = {
                 name: moments and (_moved(moments, shifts[name], name) if name in shifts else moments)
                 for name, moments in each.items()
@@ -188,6 +207,12 @@ class MomentCache:
     def __init__(self, parts: Sequence[Part] = ()) -> None:
         self.parts = parts
         self.moments: dict[tuple[Samples, int], Moments | None] = {}
+        self.levels: dict[str, list[int]] = {}
+
+    def levels_of(self, part: Part, axes: int) -> list[int]:
+        """Return how fine the axes have to be for the cdf of a part, as the last draw told; see `LawQuantile`."""
+        levels = self.levels.setdefault(part.name, [0] * axes)
+        return levels if len(levels) == axes else [0] * axes
 
     def ask(self, part: Part, samples: Samples, compute: Callable[[], Moments | None]) -> Moments | None:
         """Return what the part says of the questions of a log."""
@@ -214,20 +239,26 @@ class _Asked:
         given = partial(self._given, part, objective)
         if queries.samples is not None:
             Q = len(queries.weights)
-            moments = self.cache.ask(part, queries.samples, lambda: given(queries.query, Q))
+            moments = self.cache.ask(part, queries.samples, lambda: _with_steps(given(queries.query, Q), (Q, n)))
             if moments is None:
                 return None
             std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
             share = objective == ACCURACY and not queries.samples.graded
             pseudo = queries.pseudo if share else (0.0, 0.0)
             mean = np.broadcast_to(moments.mean, (Q, n))
-            return over_questions(queries.weights, mean, std, pseudo, queries.questions, share=share)
+            return over_questions(queries.weights, mean, std, pseudo, queries.questions, cdf=moments.cdf, share=share)
         if not queries.axes:
             return given(LawQuery(queries.laws), self.draws)
         try:
-            return self._over_axes(given, self.setup.part_name(part))
+            moments, probe = self._over_axes(given, self.setup.part_name(part))
         except NotExact:
             return None
+        # An accuracy may be 0 or 1 alone, where a search for quantiles ends beside them.
+        if probe is None or moments is None or moments.std is None or objective == ACCURACY:
+            return moments
+        levels = self.cache.levels_of(part, len(queries.axes_of(probe)))
+        quantile = LawQuantile(self.setup, part, objective, probe, moments.mean, moments.std, levels)
+        return moments if moments.quantile is not None else replace(moments, quantile=quantile)
 
     def _given(self, part: Part, objective: Objective, query: Query, rows: int) -> Moments | None:
         """Moments given so many queries or draws at once."""
@@ -237,22 +268,41 @@ class _Asked:
         except NotExact:
             return None
 
-    def _over_axes(self, given: Callable[[Query, int], Moments | None], name: str) -> Moments | None:
-        """Mix the moments given the query over the axes along which something differs that the part reads."""
+    def _over_axes(
+        self, given: Callable[[Query, int], Moments | None], name: str
+    ) -> tuple[Moments | None, frozenset[str] | None]:
+        """Mix the moments given the query over the axes along which something differs that the part reads.
+
+        Returns:
+            The moments; and the columns that it reads, where queries differ in them and it knows the cdf given each.
+        """
         queries = self.setup.queries
         differing = frozenset(column for axis in queries.axes for column in axis.laws)
         first = {column: law_rows(law, slice(0, 1)) for axis in queries.axes for column, law in axis.laws.items()}
         probe = Recorder({**queries.laws, **first}, differing)
         moments = given(LawQuery(probe), 1)
+        knows = moments is not None and moments.cdf is not None
         axis = None if moments is None else queries.product(probe.read, probe.bends)
         while axis is not None:
             seen = Recorder({**queries.laws, **first, **axis.laws}, differing, {*probe.read}, {**probe.bends})
             moments = _along(given, axis, seen, len(self.setup.k), name)
             if not (seen.read & differing) - probe.read:  # else it reads more of other queries: once more, with all
-                return moments
+                return moments, frozenset(probe.read & differing) if knows else None
             probe = seen
             axis = queries.product(probe.read, probe.bends)
+        return moments, None
+
+
+def _complete(moments: Moments | None) -> bool:
+    """Whether nothing of it has to be simulated."""
+    return moments is not None and moments.std is not None and moments.quantile is not None
+
+
+def _with_steps(moments: Moments | None, shape: tuple[int, int]) -> Moments | None:
+    """Moments (Q, n) of questions of a log with their cdf, where each of them has but one value at every k."""
+    if moments is None or moments.cdf is not None or not is_constant(moments):
         return moments
+    return replace(moments, cdf=EvenSteps(np.broadcast_to(moments.mean, shape), np.arange(shape[0])))
 
 
 def _along(
@@ -278,7 +328,7 @@ def _along(
 def _moved(moments: Moments, shift: FloatArray, objective: str) -> Moments:
     """Moments with another mean, an accuracy within [0, 1]."""
     mean = moments.mean + shift
-    return replace(moments, mean=np.clip(mean, 0.0, 1.0) if objective == ACCURACY.name else mean, quantile=None)
+    return replace(moments, mean=np.clip(mean, 0.0, 1.0) if objective == ACCURACY.name else mean)
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf
 from ..core.moments import Moments
 from ..quantities.bootstrap import QuestionDraws
 
@@ -70,6 +71,31 @@ def _stderr(weights: FloatArray, by_question: FloatArray) -> FloatArray:
     return np.sqrt(variance / len(weights))
 
 
+@dataclass(frozen=True, eq=False)
+class MixedQuantile:
+    """Quantiles (n,) over queries.
+
+    Args:
+        cdf: given each of Q queries.
+        weights: (Q,), shares of the queries.
+        mean, std: (n,), over these.
+        pseudo: weights of two questions beside these, at which all is 0 and all is 1, the bounds of the values.
+    """
+
+    cdf: Cdf
+    weights: FloatArray
+    mean: FloatArray
+    std: FloatArray
+    pseudo: tuple[float, float] = (0.0, 0.0)
+
+    def __call__(self, q: float, /) -> FloatArray:
+        low, high = self.pseudo
+        q = q * (1 + low + high) - low  # of what is not about these two
+        if q <= 0 or q >= 1:
+            return np.full(self.mean.shape, 0.0 if q <= 0 else 1.0)
+        return self.cdf.quantile(self.weights, q, self.mean, self.std)
+
+
 def mixed(weights: FloatArray, mean: FloatArray, std: FloatArray | None) -> Moments:
     """Return moments over queries.
 
@@ -92,6 +118,7 @@ def over_questions(
     pseudo: tuple[float, float] = (0.0, 0.0),
     questions: Sequence[str] = (),
     *,
+    cdf: Cdf | None = None,
     share: bool = False,
 ) -> QuestionMoments:
     """Return moments over the questions of a log, from those given each: arguments as in `mixed`.
@@ -99,6 +126,7 @@ def over_questions(
     Args:
         pseudo: weights of two questions beside these, at which all is 0 and all is 1.
         questions: names of these, Q or none.
+        cdf: given each question; None where it is not known.
         share: whether means are shares of right answers.
 
     >>> over_questions(np.array([0.5, 0.5]), np.array([[1.0], [3.0]]), None).stderr
@@ -110,8 +138,13 @@ def over_questions(
         np.concatenate([mean, none, none + 1]),
         None if std is None else np.concatenate([std, none, none]),
     )
+    quantile = None
+    if cdf is not None and std is not None:
+        own = mixed(weights, mean, std) if any(pseudo) else moments
+        assert own.std is not None
+        quantile = MixedQuantile(cdf, weights, own.mean, own.std, pseudo)
     return QuestionMoments(
-        moments.mean, moments.std, weights=weights, by_question=mean, questions=questions, share=share
+        moments.mean, moments.std, quantile, weights=weights, by_question=mean, questions=questions, share=share
     )
 
 

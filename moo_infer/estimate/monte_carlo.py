@@ -19,6 +19,7 @@ from ..core.parts import at_least_one
 from ..core.streams import Streams
 from ..interfaces import AccuracyAggregator
 from ..profiles import ModelProfile
+from ..quantities.by_samples import draw_samples
 from .calls import guarded, numbers
 from .curves import Column, Curve, MomentSource, Trials
 from .setup import Part, Setup, part_name
@@ -125,21 +126,26 @@ class Simulation:
         return simulate(self.setup.with_values(self.values), self.trials, self.seed, self.objectives)
 
     def __getitem__(self, objective: str, /) -> FloatArray:
-        """Return the (M, n) totals of an objective."""
-        return self.simulated[objective]
+        """Return the (M, n) totals of an objective, also of one whose quantiles turn out not to be known."""
+        if objective in self.objectives:
+            return self.simulated[objective]
+        return simulate(self.setup.with_values(self.values), self.trials, self.seed, [objective])[objective]
 
     def stderr(self, objective: str, /) -> FloatArray:
         """(n,) standard errors of a mean over the questions of a log; NaN without one."""
         return self.simulated.stderr(objective)
 
 
-def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str]) -> Trials:
+def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str], asked: IntArray | None = None) -> Trials:
     """Simulate totals (M, n) of the named objectives at the n values of k.
 
     Randomness of the model, of the aggregator and of the column ``noise`` come from separate streams of the same seed,
     so that all aggregators see the same inferences, whatever else is drawn. What is simulated at a k does not depend on
     the other values of k, up to 1044: the trials are drawn in the same blocks, and `Streams` give the first columns
     the same numbers whatever K is. Beyond that memory is bounded by smaller blocks.
+
+    Where `asked` (trials,) says which question of a log each trial is about, the trials are others, from streams of
+    their own.
     """
     k, K = setup.k, int(setup.k.max())
     if trials * len(k) > MOST_TOTALS or K > MOST_DRAWN:
@@ -154,8 +160,10 @@ def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str]) ->
     most = min(BLOCK, max(1, LARGEST // K))
     for block, start in enumerate(range(0, trials, most)):
         M = min(most, trials - start)
-        rng, aggregator_rng, noise_rng = (Streams(seed, (part, block), M) for part in (0, 1, 3))
-        draws = with_noise(_sampled(setup, rng, M, K), noise_rng)
+        streams = (0, 1, 3) if asked is None else (6, 7, 8)
+        rng, aggregator_rng, noise_rng = (Streams(seed, (part, block), M) for part in streams)
+        about = None if asked is None else asked[start : start + M]
+        draws = with_noise(_sampled(setup, rng, M, K, about), noise_rng)
         question += [draws["question"][:, 0].copy()] if "question" in draws else []
         for name in objectives:
             if name == ACCURACY.name:
@@ -170,9 +178,12 @@ def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str]) ->
     return Trials(totals, np.concatenate(question) if question else None, len(setup.queries.questions))
 
 
-def _sampled(setup: Setup, rng: np.random.Generator, M: int, K: int) -> Draws:
-    name = setup.model_name
-    draws = guarded(partial(setup.profile.inference.sample, rng, M, K), name)
+def _sampled(setup: Setup, rng: np.random.Generator, M: int, K: int, asked: IntArray | None) -> Draws:
+    name, samples = setup.model_name, setup.queries.samples
+    if samples is not None and asked is not None:
+        draws = draw_samples(samples, setup.queries.weights, rng, M, K, asked)
+    else:
+        draws = guarded(partial(setup.profile.inference.sample, rng, M, K), name)
     if not isinstance(draws, Draws):
         raise MooInferError(f"{name} must return Draws, got {type(draws).__name__}")
     if draws.accuracy.shape != (M, K):

@@ -1,19 +1,21 @@
 """Quantities by laws: inferences are independent of each other, and so are different columns."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf, affine
 from ..core.errors import NotExact
 from ..core.moments import Moments
-from .largest import largest
+from .largest import LargestCdf, largest
 from .laws import ClippedNormal, Law
 from .quantity import Factors, Quantity, Query
 
-__all__ = ["LawQuery"]
+__all__ = ["CdfQuery", "LawQuery"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,15 @@ class LawQuery(Query):
             normal = normal and law.normal
         return mean, variance, normal
 
+    def total_cdf(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> Cdf | None:
+        """Return the cdf of one inference, where its law is known."""
+        if k.max() > 1 and any(map(np.any, sums.values())):
+            return None
+        one = Quantity(self, {name: sums.get(name, 0.0) + firsts.get(name, 0.0) for name in {**sums, **firsts}})
+        with suppress(NotExact):
+            return affine(LargestCdf(self.law(one), np.ones_like(k)), 1.0, shift)
+        return None
+
     def largest(self, k: IntArray, quantity: Quantity, /) -> Moments:
         """Return the moments of the largest of k, where the law of one follows from those of its columns."""
         if self.constant(quantity):
@@ -116,6 +127,19 @@ class LawQuery(Query):
 
         half = (k + 1) // 2
         return Moments(np.asarray(betainc(half, half, self.laws["accuracy"].mean)))
+
+
+class CdfQuery(LawQuery):
+    """A query that is asked for cdfs alone: the other moments of the largest of k are those of one, which cost less."""
+
+    def largest(self, k: IntArray, quantity: Quantity, /) -> Moments:
+        """Return moments of which only the cdf is that of the largest of k."""
+        if self.constant(quantity):
+            return quantity.first(k)
+        law, one = self.law(quantity), np.ones(len(k))
+        cdf = LargestCdf(law.of if isinstance(law, _Affine) else law, k)
+        moved = affine(cdf, law.factor, law.shift) if isinstance(law, _Affine) else cdf
+        return Moments(law.mean * one, law.std * one, cdf=moved)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf, affine
 from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NotExact, NothingPossible
 from ..core.moments import CONSTANT, Moments
 from .quantity import Factors, Quantity, Query
 from .samples import Samples
+from .steps import EvenSteps, LargestSteps
 from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
 __all__ = ["SampleQuery", "draw_samples"]
@@ -73,12 +75,30 @@ class SampleQuery(Query):
                 variance = variance + self._by_question(x * y) * ((a * c * k + a * d + b * c) * left + b * d)
         return np.where(k <= n, mean, np.nan), np.maximum(variance, 0.0), False
 
+    def total_cdf(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> Cdf | None:
+        """Return the cdf where it is that of one sample, or where all samples of every question add up to the total.
+
+        Sums of some samples take too many values: there it is None.
+        """
+        each, once = ({name: np.asarray(c) for name, c in factors.items() if np.any(c)} for factors in (sums, firsts))
+        if any(np.ndim(c) for c in (*each.values(), *once.values())) or k.max() > self.samples.largest_k:
+            return None
+        if not each or k.max() == 1:
+            values = self.values(Quantity(self, {n: each.get(n, 0.0) + once.get(n, 0.0) for n in {**each, **once}}))
+            return affine(LargestSteps(values, self.samples.question, np.ones_like(k)), 1.0, shift)
+        if once or not (k == self.samples.n.max()).all():
+            return None
+        total = k * self._by_question(self.values(Quantity(self, each)))
+        return affine(EvenSteps(total, np.arange(len(total))), 1.0, shift)
+
     def largest(self, k: IntArray, quantity: Quantity, /) -> Moments:
-        """Return mean and standard deviation (Q, n) of the largest of k samples."""
+        """Return the moments (Q, n) of the largest of k samples, with their cdf."""
         worth = [*quantity.factors] == ["accuracy"] and not np.any(quantity.shift)
         if worth and np.all(quantity.factors["accuracy"] == 1) and not self.samples.graded:
             return self.any_right(k)
-        return Moments(*largest_of_k(self.values(quantity), self.samples.question, k))
+        values, question = self.values(quantity), self.samples.question
+        cdf = LargestSteps(values, question, k) if k.max() <= self.samples.largest_k else None
+        return Moments(*largest_of_k(values, question, k), cdf=cdf)
 
     def constant(self, quantity: Quantity, /) -> bool:
         """Whether the samples of each question are alike."""
@@ -127,7 +147,9 @@ def _yes_or_no(share: FloatArray) -> Moments:
     return Moments(share, np.sqrt(share * (1 - share)))
 
 
-def draw_samples(samples: Samples, weights: FloatArray, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+def draw_samples(
+    samples: Samples, weights: FloatArray, rng: np.random.Generator, M: int, K: int, asked: IntArray | None = None, /
+) -> Draws:
     """Draw questions by their weights, then samples of each without replacement.
 
     Answers and scores are brought along only where something can be chosen by them.
@@ -136,6 +158,7 @@ def draw_samples(samples: Samples, weights: FloatArray, rng: np.random.Generator
         samples: of Q questions, all scored.
         weights: (Q,), >= 0, with the sum 1.
         rng, M, K: as in `InferenceModel.sample`; K is at most the fewest samples of a question.
+        asked: (M,), the questions, where they are not to be drawn.
 
     Raises:
         MooInferError: for a larger K.
@@ -144,10 +167,11 @@ def draw_samples(samples: Samples, weights: FloatArray, rng: np.random.Generator
     S = rows_of.shape[1]
     if samples.largest_k < K:
         raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
-    chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64)
+    chosen, question = np.empty((M, K), dtype=np.int64), np.empty(M, dtype=np.int64) if asked is None else asked
     step = max(1, AT_ONCE // S)
     for start in range(0, M, step):
-        question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
+        if asked is None:
+            question[start : start + step] = rng.choice(len(weights), min(step, M - start), p=weights)
         rows = rows_of[question[start : start + step]]
         order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
         chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)

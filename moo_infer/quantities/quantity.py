@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf, NormalCdf
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Algebra, Moments, normal_quantile
 from .laws import Law
@@ -61,6 +62,10 @@ class Query(ABC):
     @abstractmethod
     def total(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> "tuple[Any, Any, bool]":
         """Return mean, variance, and whether it is normal, of sums over k inferences and of the first one."""
+
+    def total_cdf(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> Cdf | None:
+        """Return the cdf of the same, where it is known though it is not normal."""
+        return None
 
     @abstractmethod
     def largest(self, k: IntArray, quantity: "Quantity", /) -> Moments:
@@ -222,7 +227,8 @@ class Total(Moments):
         mean, variance, normal = query.total(k, sums, firsts, shift)
         std = np.sqrt(variance)
         quantile = partial(normal_quantile, mean, std) if normal else None
-        return cls(mean, std, quantile, query, k, sums, firsts, shift)
+        cdf = NormalCdf(mean, std) if normal else query.total_cdf(k, sums, firsts, shift)
+        return cls(mean, std, quantile, cdf, query, k, sums, firsts, shift)
 
     def __add__(self, other: Any) -> Moments:
         assert self.query is not None

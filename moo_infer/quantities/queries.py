@@ -17,9 +17,10 @@ from .laws import Law
 from .quantity import Query
 from .samples import Samples
 
-__all__ = ["Axis", "Doubt", "Note", "Queries", "law_rows"]
+__all__ = ["Axis", "Doubt", "Grid", "Note", "Queries", "law_rows"]
 
 MOST_NODES = 2**14  # of axes together: prices that jump over prompts, and cut outputs, take 6,048
+NEGLIGIBLE = 1e-12  # weight of a query that changes no cdf: a thousand of them change 1e-9 of it
 TINY = 2.0**-54  # in place of a uniform number 0 (numpy's are multiples of 2**-53), where a quantile may be infinite
 
 
@@ -61,6 +62,17 @@ class Axis:
     def refined(self, bends: Mapping[str, Sequence[Any]], /) -> "Axis":
         """Return an axis whose quadrature is exact for functions that bend or jump there in a column."""
         return self
+
+    def for_cdfs(self, level: int, /) -> "tuple[Axis, FloatArray] | None":
+        """Return an axis whose quadrature is fine enough for cdfs, which are steep, and weights of half its nodes.
+
+        What the two make of a cdf tells how far it is right. None, unless an axis says otherwise: its queries may stand
+        for a continuous law, of which few nodes tell mean and standard deviation but no quantile.
+
+        Args:
+            level: at each the nodes are twice as many; where there is none, None.
+        """
+        return None
 
 
 class Queries:
@@ -228,6 +240,50 @@ class Queries:
         }
         return Axis(weights, laws)
 
+    def grid(self, columns: "frozenset[str]", levels: Sequence[int], /) -> "Grid | None":
+        """Return the axes along which some of the columns differ as one that is fine enough for cdfs.
+
+        Args:
+            columns: which are read.
+            levels: of these axes, as in `Axis.for_cdfs`.
+
+        Returns:
+            None where one of them has no such level, or there would be too many queries.
+        """
+        fine = [axis.for_cdfs(level) for axis, level in zip(self.axes_of(columns), levels, strict=True)]
+        known = [axis for axis in fine if axis is not None]
+        sizes = [len(axis.weights) for axis, _ in known]
+        if len(known) < len(fine) or np.prod(sizes) > MOST_NODES:
+            return None
+        whole = reduce(np.multiply.outer, [axis.weights for axis, _ in known]).ravel()
+        kept = np.flatnonzero(whole > NEGLIGIBLE)
+        rows = [index.ravel()[kept] for index in np.meshgrid(*map(np.arange, sizes), indexing="ij")]
+        coarse = []
+        for i in range(len(known)):
+            each = [half if i == j else axis.weights for j, (axis, half) in enumerate(known)]
+            coarse.append(_shares(reduce(np.multiply.outer, each).ravel()[kept]))
+        laws = {
+            name: law_rows(law, at)
+            for (axis, _), at in zip(known, rows, strict=True)
+            for name, law in axis.laws.items()
+        }
+        return Grid(_shares(whole[kept]), laws, tuple(coarse))
+
+    def axes_of(self, columns: "frozenset[str]", /) -> list[Axis]:
+        """Return the axes along which some of the columns differ."""
+        return [axis for axis in self.axes if columns & {*axis.laws}]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid(Axis):
+    """Axes as one, fine enough for cdfs.
+
+    Args:
+        coarse: (Q,) weights, by which one axis after the other has half as many nodes.
+    """
+
+    coarse: tuple[FloatArray, ...]
+
 
 @dataclass(frozen=True, eq=False)
 class Recorder(Mapping[str, Law]):
@@ -260,6 +316,10 @@ def law_rows(law: Law, rows: Any, /) -> Law:
     changes = {name: float(v[0, 0]) if len(v) == 1 else v for name, v in chosen.items()}
     found: Law = replace(part, **changes) if changes else law
     return found
+
+
+def _shares(weights: FloatArray) -> FloatArray:
+    return np.asarray(weights / weights.sum())
 
 
 def _check_shares(weights: FloatArray) -> None:

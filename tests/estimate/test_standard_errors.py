@@ -22,6 +22,7 @@ from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.preferences import CheapestWithin
+from moo_infer.estimate.exact import SetupDraws
 from moo_infer.estimate.mixture import between_questions
 from moo_infer.estimate.monte_carlo import simulate
 from moo_infer.estimate.setup import Setup
@@ -261,3 +262,28 @@ def test_simulated_accuracies_of_a_draw_hold_its_pseudo_questions():
     simulated = simulate(setup, 20_000, 1, ["accuracy"])["accuracy"]
     assert simulated.mean(axis=0) == pytest.approx(exact.mean, abs=0.012)
     assert simulated.std(axis=0) == pytest.approx(exact.std, rel=0.05)
+
+
+@pytest.mark.parametrize("questions", ["other", "same"])
+def test_quantiles_of_draws_of_a_log_are_those_of_each_draw_alone_and_nothing_is_simulated(monkeypatch, questions):
+    monkeypatch.setattr("moo_infer.estimate.monte_carlo.simulate", None)  # calling it fails
+    setup = Setup(profile(log(Q=30), LoggedLatency(), LoggedCost()), OneCall(), K, 1)
+    draws = SetupDraws.of(setup, 6, 3, questions)
+    for b, curve in enumerate(Exact().redraw(setup, 6, 3, questions)):
+        alone = Exact().curve(draws[b]).columns
+        for q in (0.05, 0.95):
+            np.testing.assert_array_equal(curve.columns["latency"].quantile(q), alone["latency"].quantile(q))
+            np.testing.assert_array_equal(curve.columns["accuracy"].quantile(q), alone["accuracy"].quantile(q))
+
+
+def test_quantiles_of_an_accuracy_hold_the_pseudo_questions():
+    samples = log(Q=30)
+    low, high = 0.3, 0.2
+    weights = question_weights(samples.questions, 1, 3)[0]
+    setup = Setup(profile(samples), OneCall(), K, 1).with_weights(weights, (low, high))
+    accuracy = Exact().curve(setup).columns["accuracy"]
+    wrong = 1 - accuracy.mean[0]
+    assert (accuracy.quantile(wrong - 1e-9) == 0).all()
+    assert (accuracy.quantile(wrong + 1e-9) == 1).all()
+    assert (accuracy.quantile(0.01) == 0).all()
+    assert (accuracy.quantile(0.99) == 1).all()
