@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import MooInferError, in_short, printable
+from ..core.errors import MooInferError, in_short
 from ..core.version import __version__
 from .calibrate import calibrate
 from .compare import compare
@@ -19,6 +19,7 @@ from .fit_latency import fit_latency
 from .listings import list_models, list_plugins, list_scenarios
 from .paper import paper
 from .recommend import recommend
+from .terminal import show
 
 __all__ = ["main", "run"]
 
@@ -95,7 +96,7 @@ def _print(answer: str) -> int:
     if sys.stdout is None:
         return _fail("cannot write the answer: standard output is closed")
     try:
-        typer.echo("\n".join(map(printable, answer.rstrip("\n").split("\n"))))
+        show(answer)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output, for example head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

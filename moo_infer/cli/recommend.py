@@ -15,8 +15,11 @@ from ..report.report import Report
 from .files import keep_apart
 from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
 from .progress import Progress, progress_bar
+from .terminal import columns
 
 __all__ = ["recommend"]
+
+DRAWS = 200  # a share of them is known to 7 points at most, which is enough to see whether an answer stands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +50,15 @@ class LimitOptions:
         typer.Option("--min", metavar="NAME=VALUE", help="Smallest acceptable mean; NAME=p05=VALUE for a quantile."),
     ] = None
 
-    def scenario(self) -> Scenario | None:
-        """Return the scenario that the limits make, or None where there are none."""
+    def scenario(self, named: list[str] | None = None) -> Scenario | None:
+        """Return the scenario that the limits make, or None where there are none; they exclude named ones."""
         largest = _side("--max", {"cost": self.max_cost, "latency": self.max_latency}, self.max_ or [])
         smallest = _side("--min", {"accuracy": self.min_accuracy}, self.min_ or [])
-        return Scenario("custom", max=largest, min=smallest) if largest or smallest else None
+        if not (largest or smallest):
+            return None
+        if named:
+            raise MooInferError("--scenario and limits exclude each other; give one of them")
+        return Scenario("custom", max=largest, min=smallest)
 
 
 def _side(flag: str, own: Mapping[str, str | None], free: list[str]) -> dict[str, dict[str, float]]:
@@ -130,7 +137,9 @@ class CertaintyOptions:
     stability: Annotated[
         int | None,
         typer.Option(
-            metavar="B", help="Say how sure each choice is: over B draws of uncertain parameters and of log questions."
+            metavar="B",
+            help="Say how sure each choice is: over B draws of uncertain parameters and of log questions. Default "
+            f"{DRAWS} where there are such, 0 for none.",
         ),
     ] = None
     confidence: Annotated[
@@ -140,6 +149,12 @@ class CertaintyOptions:
     questions: Annotated[
         str, typer.Option(metavar="other|same", help="Draws of a log: other questions, or the same ones again.")
     ] = "other"
+
+    def draws(self, report: Report) -> int:
+        """Return how many draws say how sure the choices are."""
+        if self.stability is None:
+            return DRAWS if report.redraw else 0
+        return self.stability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,9 +209,7 @@ def recommend(
     """
     registry = registry_with(plugin_files)
     profiles, scenarios = named_inputs(names.models, registry)
-    custom = limits.scenario()
-    if custom and names.scenario:
-        raise MooInferError("--scenario and limits exclude each other; give one of them")
+    custom = limits.scenario(names.scenario)
     grid.refuse_two_grids()
     estimator = estimator_named(parts.estimator, parts.trials, parts.seed)
     if pictures.axes is not None and pictures.plot is None:
@@ -222,15 +235,17 @@ def recommend(
             progress=progress,
         )
         report = pipeline.run(names.model or None, custom or names.scenario or None)
-        if certainty.stability is not None:
-            report = report.with_stability(certainty.stability, parts.seed, progress=progress)
+        if draws := certainty.draws(report):
+            report = report.with_stability(draws, parts.seed, progress=progress)
         pictures.save(report, progress)
         command = shlex.join(["moo-infer", *context.find_root().obj])
         if html:
             from ..report.html import write_page
 
             write_page(report, html, command)
-        return report.to_json(command) if as_json else report.to_text(details=details, by_selector=selectors or None)
+        if as_json:
+            return report.to_json(command)
+        return report.to_text(details=details, by_selector=selectors or None, width=columns())
 
 
 def _refuse_unwritable_page(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:

@@ -12,7 +12,8 @@ from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import TOLERANCE, Limit, Objective
 from ..core.rounding import significant
-from ..estimate.curves import STATISTICS, Column, Curve, Row, Statistics
+from ..estimate.curves import STATISTICS, Column, Curve
+from ..estimate.rows import Row, Statistics
 from ..quantities.queries import Doubt
 from . import front as pareto
 
@@ -337,10 +338,9 @@ class Candidates:
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view._possible, view.means = self._possible[rows], self.means[rows]
-        view._lock()
         if "losses" in self.__dict__:  # the scales stay, so the losses do
             view.losses = self.losses[rows]
-            view.losses.flags.writeable = False
+        view._lock()
         return view
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:

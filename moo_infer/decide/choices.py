@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, NoSelection, SelectionWarning
-from ..estimate.curves import STATISTICS, Row, Statistics
+from ..estimate.curves import STATISTICS
+from ..estimate.rows import Row, Statistics
 from ..interfaces import Selector
 from ..profiles import Scenario
 from .candidates import Candidates

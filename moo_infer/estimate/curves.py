@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments
 from ..core.objectives import quantile_of
 from .mixture import QuestionMoments, between_questions
+from .same_questions import SameQuestions
 
 __all__ = [
     "HIGH",
@@ -21,8 +22,6 @@ __all__ = [
     "Column",
     "Curve",
     "MomentSource",
-    "Row",
-    "Statistics",
     "TrialSource",
     "Trials",
 ]
@@ -146,10 +145,17 @@ class Column:
         moments: what is known exactly.
         source: gives trials; asked only for what is not known exactly. None where everything is.
         objective: what it calls this one.
+        again: gives intervals, had the questions of a log been asked again; None without one.
     """
 
-    def __init__(self, moments: Moments | None, source: TrialSource | None = None, objective: str = "") -> None:
-        self._moments, self._source, self._objective = moments, source, objective
+    def __init__(
+        self,
+        moments: Moments | None,
+        source: TrialSource | None = None,
+        objective: str = "",
+        again: SameQuestions | None = None,
+    ) -> None:
+        self._moments, self._source, self._objective, self._again = moments, source, objective, again
         self._quantiles: dict[float, FloatArray] = {}
 
     @classmethod
@@ -197,6 +203,12 @@ class Column:
     def interval(self, place: int, /, level: float = 0.95) -> tuple[float, float] | None:
         """Return the interval of a mean, had other questions of the log been asked; None without one."""
         return self._moments.interval(place, level) if isinstance(self._moments, QuestionMoments) else None
+
+    def same_questions(self, place: int, /, level: float = 0.95) -> tuple[float, float] | None:
+        """Return the interval of a mean, had the questions of the log been asked again; None where it is not known."""
+        if self._again is None or not isinstance(self._moments, QuestionMoments):
+            return None
+        return self._again.interval(self._objective, self._moments, place, level)
 
     @cached_property
     def stderr_simulation(self) -> FloatArray:
@@ -272,66 +284,3 @@ class Curve:
         """Say that k is beyond what the model's source supports; nothing where it is not."""
         beyond = self.supported is not None and k > self.supported
         return f"extrapolated beyond k = {self.supported} (to {k})" if beyond else ""
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """The figures of one objective in one row, in the objective's unit; NaN where unknown.
-
-    Nothing is simulated before a figure is asked for that needs it.
-    """
-
-    column: Column = field(repr=False)
-    place: int = field(repr=False)
-
-    @property
-    def mean(self) -> float:
-        """The expectation."""
-        return float(self.column.mean[self.place])
-
-    @property
-    def std(self) -> float:
-        """The standard deviation over trials."""
-        return float(self.column.std[self.place])
-
-    @property
-    def low(self) -> float:
-        """The 2.5 % quantile over trials."""
-        return self.quantile(LOW)
-
-    @property
-    def high(self) -> float:
-        """The 97.5 % quantile over trials."""
-        return self.quantile(HIGH)
-
-    @property
-    def stderr(self) -> float:
-        """The standard error of the mean over the questions of a log: others might have been asked; NaN without one."""
-        return float(self.column.stderr[self.place])
-
-    @property
-    def stderr_simulation(self) -> float:
-        """The Monte Carlo standard error of a simulated mean; NaN where the mean is exact."""
-        return float(self.column.stderr_simulation[self.place])
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of the mean, had other questions of the log been asked; None without one."""
-        return self.column.interval(self.place)
-
-    def quantile(self, q: float, /) -> float:
-        """Any quantile over trials."""
-        return float(self.column.quantile(q)[self.place])
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One deployment of the table, with every figure."""
-
-    model: str
-    aggregator: str
-    k: int
-    parallelism: int
-    objectives: Mapping[str, Statistics]
-    simulated: tuple[str, ...]
-    warnings: tuple[str, ...]

@@ -35,8 +35,9 @@ class QuestionMoments(Moments):
             return None
         draws, means = QuestionDraws(self.questions, B, seed), self.by_question[:, [place]]
         drawn = draws.shares(means) if self.share else draws.weights @ means
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]).tolist()
+        mean = float(self.mean[place])  # where all or none are right, the pseudo-questions say less than the log
+        return (min(low, mean), max(high, mean)) if self.share else (low, high)
 
     def paired_stderr(self, other: "QuestionMoments") -> FloatArray:
         """Return the (n,) standard errors of the differences of these means from another one, (Q, 1) by question.

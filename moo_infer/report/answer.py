@@ -98,7 +98,7 @@ def _mean(report: "Report", outcome: Outcome, choice: Choice, objective: str) ->
     statistics = choice.figures.objectives[objective]
     unit = report.candidates.objectives[report.candidates.index(objective)].unit
     text = f"{objective} {statistics.mean:.4g}"
-    if objective == ACCURACY.name and (interval := statistics.interval):
+    if objective == ACCURACY.name and (interval := _interval(report, choice)):
         text = f"{objective} {statistics.mean:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
     text = f"{text} {unit}".rstrip()
     limited = [limit.statistic for limit in outcome.scenario.limits if limit.objective == objective]
@@ -106,6 +106,16 @@ def _mean(report: "Report", outcome: Outcome, choice: Choice, objective: str) ->
         f"{s} {outcome.candidates.column(objective, s)[choice.row]:.4g} {unit}".rstrip() for s in limited if s != "mean"
     ]
     return f"{text} ({', '.join(quantiles)})" if quantiles else text
+
+
+def _interval(report: "Report", choice: Choice) -> tuple[float, float] | None:
+    """Between which two values the accuracy would be on other questions, or by uncertain numbers; None for neither."""
+    assert choice.figures is not None
+    if interval := choice.figures.objectives[ACCURACY.name].interval:
+        return interval
+    by_numbers = report.stable is not None and report.stable.source == "parameters"
+    drawn = report.drawn(choice, ACCURACY.name) if by_numbers else None
+    return drawn if drawn and drawn[0] < drawn[1] else None  # its numbers may all be certain
 
 
 def _how_sure(report: "Report", choice: Choice) -> str:
@@ -163,7 +173,7 @@ def _cells(report: "Report", outcome: Outcome, choice: Choice) -> list[Cell]:
     assert choice.figures is not None
     statistics = choice.figures.objectives
     accuracy: Cell = f"{statistics[ACCURACY.name].mean:.4g}"
-    if interval := statistics[ACCURACY.name].interval:
+    if interval := _interval(report, choice):
         accuracy = (f"{statistics[ACCURACY.name].mean:.3f}", f"[{interval[0]:.3f}, {interval[1]:.3f}]")
     way: Cell = (str(choice.model), str(choice.aggregator))
     cells: list[Cell] = [way if len(report.candidates.aggregators) > 1 else str(choice.model), str(choice.k), accuracy]

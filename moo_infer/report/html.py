@@ -13,8 +13,9 @@ from ..core.errors import MooInferError, printable
 from ..core.files import atomic_write
 from ..profiles import ModelProfile
 from .answer import headline, running
+from .details import figures
 from .page_data import limit_with_unit, pictures, summary
-from .wording import TextTable, choices, figures, title, to_html
+from .wording import TextTable, choices, title, to_html
 
 if TYPE_CHECKING:
     from .report import Report

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.objectives import Limit
 from ..decide.choices import Choice
 from ..decide.infeasible import Relaxation
+from ..estimate.rows import Statistics
 from .answer import answer, contenders, judge, sure
 
 if TYPE_CHECKING:
@@ -60,9 +61,7 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
     if each and choice.model in report.tokens and report.tokens[choice.model].simulated:
         fields["simulated"].append("per_right.tokens")
     for name, statistics in choice.figures.objectives.items() if choice.figures else ():
-        ends = statistics.interval
-        known = None if ends is None else {"other_questions": list(ends), "same_questions": None, "level": 0.95}
-        fields["objectives"][name]["interval"] = known
+        fields["objectives"][name]["interval"] = _intervals(statistics, report.drawn(choice, name))
     for limit in outcome.scenario.limits if choice.row is not None else ():
         if limit.statistic != "mean":
             value = outcome.candidates.column(limit.objective, limit.statistic)[choice.row]
@@ -70,6 +69,19 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
             if f"{limit.objective}.low" in fields["simulated"]:
                 fields["simulated"].append(f"{limit.objective}.{limit.statistic}")
     return fields
+
+
+def _intervals(statistics: Statistics, draws: tuple[float, float] | None) -> dict[str, Any] | None:
+    """The intervals of a mean, or None where there is none."""
+    other, same = statistics.interval, statistics.same_questions
+    if other is None and draws is None:
+        return None
+    return {
+        "other_questions": other and [*other],
+        "same_questions": same and [*same],
+        "draws": draws and [*draws],
+        "level": 0.95,
+    }
 
 
 def _headline(report: "Report", outcome: "Outcome") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -19,8 +20,8 @@ from .facts import Outcome
 from .frames import choices_frame
 from .json import document
 from .per_right import MeanTokens, per_right
-from .text import write
-from .wording import notes
+from .text import WIDTH, write
+from .wording import NOTHING_UNCERTAIN, notes
 
 if TYPE_CHECKING:
     import polars
@@ -144,14 +145,16 @@ class Report:
         chosen = source or there[0]
         redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
 
-        def choices() -> Iterator[list[tuple[Key, int | None]]]:
+        def choices() -> Iterator[tuple[Candidates, list[tuple[Key, int | None]]]]:
             for done, table in enumerate(redraw(B, seed)):
                 if progress:
                     progress(done, B, "how sure")
-                yield self._chosen(table)
+                yield table, self._chosen(table)
 
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
-        return tally(choices(), self.candidates, chosen, met)
+        given = [choice.row for outcome in self.outcomes for choice in (*outcome.of_curves, *outcome.pooled)]
+        rows = sorted({row for row in given if row is not None})
+        return tally(choices(), self.candidates, chosen, met, rows)
 
     def with_stability(
         self,
@@ -160,8 +163,15 @@ class Report:
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> "Report":
-        """Return the report with a column that says how sure each choice is; see `stability`."""
-        return replace(self, stable=self.stability(B, seed, source, progress))
+        """Return the report with a column that says how sure each choice is; see `stability`.
+
+        Warns:
+            UserWarning: where nothing is uncertain.
+        """
+        stable = self.stability(B, seed, source, progress)
+        if stable is None:
+            warnings.warn(NOTHING_UNCERTAIN, stacklevel=2)
+        return replace(self, stable=stable)
 
     def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
         chosen: list[Choice] = []
@@ -288,19 +298,26 @@ class Report:
         """Return how often each row was chosen in the place of a choice; empty where that was not asked for."""
         return self.stable.shares.get(choice.key, ()) if self.stable else ()
 
+    def drawn(self, choice: Choice, objective: str) -> tuple[float, float] | None:
+        """Return where the mean of a choice is in 95 % of the draws of `stable`; None where nothing was drawn."""
+        ends = self.stable.means.get(choice.row) if self.stable and choice.row is not None else None
+        return None if ends is None else ends[self.candidates.index(objective)]
+
     def to_json(self, command: str | None = None) -> str:
         """Return the JSON text; NaN never occurs in it."""
         return json.dumps(self.to_dict(command), indent=2, allow_nan=False)
 
-    def to_text(self, *, details: bool = False, by_selector: bool | None = None) -> str:
-        """Return the text for people, 80 columns wide: the headline, then a table per scenario.
+    def to_text(self, *, details: bool = False, by_selector: bool | None = None, width: int = WIDTH) -> str:
+        """Return the text for people: the headline, then a table per scenario.
 
         Args:
             details: every figure of every choice.
             by_selector: the k of every model and selector, as the paper shows them, in place of the contenders; None
                 for what `by_selector` of the report says.
+            width: of a line, in characters.
         """
-        return write(self, details=details, by_selector=self.by_selector if by_selector is None else by_selector)
+        by_selector = self.by_selector if by_selector is None else by_selector
+        return write(self, details=details, by_selector=by_selector, width=width)
 
     def to_html(self, command: str | None = None) -> str:
         """Return a page to share: one HTML text with tables and pictures to turn, which loads nothing.

@@ -136,7 +136,7 @@ def test_nothing_feasible_is_an_answer(cli):
 
 
 def test_details(cli):
-    assert "0.02176 each" in cli("recommend", "--model", "gpt-5", "--details")[1]
+    assert "Per sample: cost 0.02176 USD" in cli("recommend", "--model", "gpt-5", "--details")[1]
 
 
 @pytest.mark.parametrize("command", ["plugins", "models", "scenarios"])
