@@ -324,7 +324,7 @@ class Candidates:
         return self.to_frame(["mean"])._repr_html_()
 
     def __iter__(self) -> Iterator[Row]:
-        return (self.row(i) for i in range(len(self)))
+        return map(self.row, range(len(self)))
 
     def _lock(self) -> None:
         """Make the arrays read-only: the table is shared by all selectors."""
@@ -338,13 +338,15 @@ class Candidates:
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view._possible, view.means = self._possible[rows], self.means[rows]
-        if "losses" in self.__dict__:  # the scales stay, so the losses do
-            view.losses = self.losses[rows]
+        if "losses" in self.__dict__:
+            view.losses = self.losses[rows]  # the scales stay, so the losses do
         view._lock()
         return view
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
         """Collect a statistic (..., n) of the curves into the order of the rows."""
-        parts = [statistic(curve.columns[objective]) for curve in self._curves]
-        starts = np.concatenate([[0], np.cumsum([len(curve.k) for curve in self._curves])[:-1]])
-        return np.concatenate(parts, axis=-1)[..., starts[self._curve] + self._place]
+        numbers, curve = np.unique(self._curve, return_inverse=True)
+        curves = [self._curves[i] for i in numbers] or [self._curves[0]]  # without rows any says the shape
+        parts = [statistic(of.columns[objective]) for of in curves]
+        starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
+        return np.concatenate(parts, axis=-1)[..., starts[curve] + self._place]

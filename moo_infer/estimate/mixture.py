@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -44,9 +45,7 @@ class QuestionMoments(Moments):
 
         Differences are taken question by question, on those that both have; NaN with fewer than two.
         """
-        places = {name: i for i, name in enumerate(other.questions)}
-        mine = np.array([i for i, name in enumerate(self.questions) if name in places], dtype=np.intp)
-        theirs = np.array([places[self.questions[i]] for i in mine], dtype=np.intp)
+        mine, theirs = _common(tuple(self.questions), tuple(other.questions))
         if len(mine) < 2:
             return np.full(self.by_question.shape[1], np.nan)
         weights = self.weights[mine] / self.weights[mine].sum()
@@ -60,6 +59,14 @@ class QuestionMoments(Moments):
         bootstrap), it is that of reliability weights.
         """
         return _stderr(self.weights, self.by_question)
+
+
+@lru_cache(maxsize=256)  # tables of draws have the same questions, a thousand times over
+def _common(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[IntArray, IntArray]:
+    """Return where the questions that two logs have in common stand in each of them."""
+    places = {name: i for i, name in enumerate(theirs)}
+    there = np.array([i for i, name in enumerate(mine) if name in places], dtype=np.int64)
+    return there, np.array([places[mine[i]] for i in there], dtype=np.int64)
 
 
 def _stderr(weights: FloatArray, by_question: FloatArray) -> FloatArray:
