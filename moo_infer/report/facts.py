@@ -69,4 +69,4 @@ class Outcome:
         limited = {limit.objective for limit in self.scenario.limits}
         free = [o for o in self.candidates.objectives if o.scale is None and o.name not in limited]
         listed = ", ".join(f"{o.name} by {self.scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
-        return (f"{self.scenario.name}: scaled by the largest mean, for want of a limit: {listed}.",) if free else ()
+        return (f"{self.scenario.name}: scaled by the largest mean, as it has no limit: {listed}.",) if free else ()

@@ -55,7 +55,7 @@ class Report:
     >>> report["utopia"].model, report["gpt-5", "knee-chord"].k
     ('gpt-5-nano', 8)
     >>> report["knee-chord"].reason
-    'needs a single curve, and this pool holds 2'
+    'needs one model under one aggregator, and here are 2'
     """
 
     candidates: Candidates = field(repr=False)

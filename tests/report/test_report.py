@@ -73,7 +73,7 @@ def test_choices_are_found_by_name(pipeline):
     assert report["gpt-5", "knee"].k == 8
     assert report["utopia"].model == report.choice("utopia", scenario="essay-feedback").model
     assert report["essay-feedback", "qwen3-max", "best-of-k", "knee"].k == 8
-    assert report["knee"].reason == "needs a single curve, and this pool holds 2"
+    assert report["knee"].reason == "needs one model under one aggregator, and here are 2"
     with pytest.raises(MooInferError, match="unknown selector 'asf'; available: cheapest-within, knee"):
         report["asf"]
     with pytest.raises(MooInferError, match="unknown scenario, model or aggregator 'gpt-6'; available: gpt-5"):
@@ -179,7 +179,7 @@ def test_long_and_strange_names_are_shown_as_they_are(profile):
 
 def test_an_objective_without_a_limit_says_its_scale(pipeline):
     text = pipeline.run("gpt-5", Scenario("s", {"latency": 60})).to_text()
-    assert "s: scaled by the largest mean, for want of a limit: cost by 2.785 USD." in text
+    assert "s: scaled by the largest mean, as it has no limit: cost by 2.785 USD." in text
 
 
 def test_nothing_feasible_says_which_limit_fails_by_how_much_and_what_would_do(pipeline):
