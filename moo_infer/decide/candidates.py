@@ -189,8 +189,7 @@ class Candidates:
         The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
         digits, so that equal is equal however far away the limit is.
         """
-        ideal = np.array([o.best for o in self.objectives])
-        sign = np.array([o.sign for o in self.objectives])
+        ideal, sign = np.array([(o.best, o.sign) for o in self.objectives]).T
         scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
         losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
         losses.flags.writeable = False
@@ -338,15 +337,14 @@ class Candidates:
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view._possible, view.means = self._possible[rows], self.means[rows]
-        if "losses" in self.__dict__:
-            view.losses = self.losses[rows]  # the scales stay, so the losses do
+        view.__dict__ |= {"losses": self.losses[rows]} if "losses" in self.__dict__ else {}  # the scales stay
         view._lock()
         return view
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
         """Collect a statistic (..., n) of the curves into the order of the rows."""
         numbers, curve = np.unique(self._curve, return_inverse=True)
-        curves = [self._curves[i] for i in numbers] or [self._curves[0]]  # without rows any says the shape
-        parts = [statistic(of.columns[objective]) for of in curves]
+        some = numbers if len(numbers) else [0]  # without rows any curve says the shape
+        parts = [statistic(self._curves[i].columns[objective]) for i in some]
         starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
         return np.concatenate(parts, axis=-1)[..., starts[curve] + self._place]

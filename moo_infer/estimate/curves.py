@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 
+LEVEL = 0.95  # of the intervals of means
 LOW, HIGH = 0.025, 0.975  # the quantiles behind `low` and `high`: the central 95 % over queries (paper, eq 7)
 STATISTICS = ("mean", "std", "low", "high", "stderr", "stderr_simulation")
 
@@ -200,15 +201,18 @@ class Column:
             return np.full_like(self.mean, np.nan)
         return mine.paired_stderr(replace(theirs, by_question=theirs.by_question[:, [place]]))
 
-    def interval(self, place: int, /, level: float = 0.95) -> tuple[float, float] | None:
-        """Return the interval of a mean, had other questions of the log been asked; None without one."""
-        return self._moments.interval(place, level) if isinstance(self._moments, QuestionMoments) else None
+    @cached_property
+    def other_questions(self) -> FloatArray:
+        """(2, n) ends of the 95 % intervals of the means, had other questions been asked; NaN without a log."""
+        known = self._moments.intervals(LEVEL) if isinstance(self._moments, QuestionMoments) else None
+        return np.full((2, len(self.mean)), np.nan) if known is None else known
 
-    def same_questions(self, place: int, /, level: float = 0.95) -> tuple[float, float] | None:
-        """Return the interval of a mean, had the questions of the log been asked again; None where it is not known."""
+    @cached_property
+    def same_questions(self) -> FloatArray:
+        """(2, n) ends likewise, had the questions of the log been asked again; NaN where it is not known."""
         if self._again is None or not isinstance(self._moments, QuestionMoments):
-            return None
-        return self._again.interval(self._objective, self._moments, place, level)
+            return np.full((2, len(self.mean)), np.nan)
+        return self._again.intervals(self._objective, self._moments, LEVEL)
 
     @cached_property
     def stderr_simulation(self) -> FloatArray:

@@ -30,15 +30,19 @@ class QuestionMoments(Moments):
     questions: Sequence[str] = ()
     share: bool = False
 
-    def interval(self, place: int, level: float, B: int = 1000, seed: int = 0) -> tuple[float, float] | None:
-        """Return the interval of a mean, had other questions been asked; None without their names, or with one."""
+    def intervals(self, level: float, B: int = 1000, seed: int = 0) -> FloatArray | None:
+        """Return (2, n) ends of the intervals of the means, had other questions been asked.
+
+        None without the names of the questions, or with one.
+        """
         if len(self.questions) < 2:
             return None
-        draws, means = QuestionDraws(self.questions, B, seed), self.by_question[:, [place]]
-        drawn = draws.shares(means) if self.share else draws.weights @ means
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]).tolist()
-        mean = float(self.mean[place])  # where all or none are right, the pseudo-questions say less than the log
-        return (min(low, mean), max(high, mean)) if self.share else (low, high)
+        draws = QuestionDraws(self.questions, B, seed)
+        drawn = draws.shares(self.by_question) if self.share else draws.weights @ self.by_question
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        if self.share:  # of which all or none are right, the pseudo-questions say less than the log
+            low, high = np.minimum(low, self.mean), np.maximum(high, self.mean)
+        return np.stack([low, high])
 
     def paired_stderr(self, other: "QuestionMoments") -> FloatArray:
         """Return the (n,) standard errors of the differences of these means from another one, (Q, 1) by question.

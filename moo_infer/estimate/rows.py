@@ -1,8 +1,10 @@
 """The figures of one row of the table."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..core.arrays import FloatArray
 from .curves import HIGH, LOW, Column
 
 __all__ = ["Row", "Statistics"]
@@ -51,16 +53,21 @@ class Statistics:
     @property
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the mean, had other questions of the log been asked; None without one."""
-        return self.column.interval(self.place)
+        return _ends(self.column.other_questions[:, self.place])
 
     @property
     def same_questions(self) -> tuple[float, float] | None:
         """The 95 % interval of the mean, had the questions of the log been asked again; None where it is not known."""
-        return self.column.same_questions(self.place)
+        return _ends(self.column.same_questions[:, self.place])
 
     def quantile(self, q: float, /) -> float:
         """Any quantile over trials."""
         return float(self.column.quantile(q)[self.place])
+
+
+def _ends(interval: FloatArray) -> tuple[float, float] | None:
+    low, high = interval.tolist()
+    return None if math.isnan(low) else (low, high)
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,24 +50,21 @@ class SameQuestions:
                 variances[name][known] = queries.weights**2 @ fewer.variance(moments.by_question)
         return variances
 
-    def interval(self, objective: str, means: QuestionMoments, place: int, level: float) -> tuple[float, float] | None:
-        """Return the interval of a mean; None where it is not known.
+    def intervals(self, objective: str, means: QuestionMoments, level: float) -> FloatArray:
+        """Return (2, n) ends of the intervals of means; NaN where they are not known.
 
         Args:
             objective: its name.
             means: what they are.
-            place: which of n.
-            level: of the interval, in (0, 1).
+            level: of the intervals, in (0, 1).
         """
-        variance = self.variances.get(objective, np.full(len(means.mean), np.nan))[place]
-        if np.isnan(variance):
-            return None
-        mean = float(means.mean[place])
-        half = float(normal_quantile(np.zeros(()), np.sqrt(variance), (1 + level) / 2))
+        unknown = np.full(len(means.mean), np.nan)
+        half = normal_quantile(np.zeros_like(unknown), np.sqrt(self.variances.get(objective, unknown)), (1 + level) / 2)
         if not means.share:
-            return mean - half, mean + half
+            return np.stack([means.mean - half, means.mean + half])
         samples = self.setup.queries.samples
         assert samples is not None
-        if half == 0:  # of N samples, each question's all alike, (1 - d)^N is the chance of that where d are otherwise
-            half = 1 - (1 - level) ** (float(self.setup.k[place]) / len(samples.scored))
-        return max(mean - half, 0.0), min(mean + half, 1.0)
+        # Of N samples, each question's all alike, (1 - d)^N is the chance of that where d are otherwise.
+        unseen = 1 - (1 - level) ** (self.setup.k / len(samples.scored))
+        half = np.where(half == 0, unseen, half)
+        return np.clip(np.stack([means.mean - half, means.mean + half]), 0.0, 1.0)

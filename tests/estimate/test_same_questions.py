@@ -43,9 +43,7 @@ def test_they_are_those_that_calibration_gives(seed):
         ("plurality-vote", means.share(vote_at_k(samples, K), vote_variance(samples, K))),
     ):
         column = table(samples, aggregator).curves[0].columns["accuracy"]
-        for i in range(len(K)):
-            ends = interval.same_low[i], interval.same_high[i]
-            assert column.same_questions(i) == (None if np.isnan(ends[0]) else pytest.approx(ends, abs=1e-9))
+        np.testing.assert_allclose(column.same_questions, [interval.same_low, interval.same_high], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["latency", "cost"])
@@ -57,8 +55,8 @@ def test_what_is_consumed_has_them_too(name):
     else:
         each = [samples["cost_usd"][samples.question == q] for q in range(len(samples.questions))]
         variance = K**2 * sum(of.var(ddof=1) / len(of) for of in each) / len(each) ** 2
-    halves = [(high - low) / 2 for low, high in (column.same_questions(i) for i in range(len(K)))]
-    np.testing.assert_allclose(halves, 1.959964 * np.sqrt(variance), rtol=1e-6)
+    low, high = column.same_questions
+    np.testing.assert_allclose((high - low) / 2, 1.959964 * np.sqrt(variance), rtol=1e-6)
 
 
 def test_samples_of_long_logs_are_left_out_together(monkeypatch):
@@ -79,29 +77,30 @@ def test_they_hold_for_a_log_that_is_drawn_again_and_again():
     truth = table(samples, "one-call", k=K[:1]).column("accuracy")[0]
     held = 0
     for _ in range(200):
-        low, high = table(resampled(samples, rng), "one-call", k=K[:1]).curves[0].columns["accuracy"].same_questions(0)
+        low, high = (
+            table(resampled(samples, rng), "one-call", k=K[:1]).curves[0].columns["accuracy"].same_questions[:, 0]
+        )
         held += low <= truth <= high
     assert held >= 180
 
 
 def test_where_no_sample_can_be_left_out_or_nothing_is_exact_there_are_none():
     samples = log(least=5, most=6)
-    columns = table(samples).curves[0].columns["accuracy"]
-    assert columns.same_questions(3) is not None
-    assert columns.same_questions(4) is None  # k = n
-    assert table(samples, estimator=MonteCarlo(50)).curves[0].columns["cost"].same_questions(0) is None
-    assert Pipeline(k=[1]).candidates("gpt-5").curves[0].columns["cost"].same_questions(0) is None
+    known = np.isfinite(table(samples).curves[0].columns["accuracy"].same_questions)
+    np.testing.assert_array_equal(known, [[True, True, True, True, False]] * 2)  # k = n
+    for none in (table(samples, estimator=MonteCarlo(50)), Pipeline(k=[1]).candidates("gpt-5")):
+        assert np.isnan(none.curves[0].columns["cost"].same_questions).all()
+        assert next(iter(none)).objectives["cost"].same_questions is None
 
 
 def test_answers_that_are_all_alike_leave_a_little_open():
     samples = log()
     right = Samples("mine", samples.questions, samples.question, np.ones(len(samples)), samples.columns)
-    low, high = table(right, "coverage").curves[0].columns["accuracy"].same_questions(0)
+    low, high = table(right, "coverage").curves[0].columns["accuracy"].same_questions[:, 0]
     assert (1 - low, high) == (pytest.approx(1 - 0.05 ** (1 / len(samples))), 1.0)
 
 
 def test_a_pickle_gives_the_same():
     curve = table(log()).curves[0]
-    assert pickle.loads(pickle.dumps(curve)).columns["cost"].same_questions(0) == curve.columns["cost"].same_questions(
-        0
-    )
+    again = pickle.loads(pickle.dumps(curve)).columns["cost"].same_questions
+    np.testing.assert_array_equal(again, curve.columns["cost"].same_questions)

@@ -16,16 +16,19 @@ from matplotlib.text import Annotation, Text
 
 from moo_infer import (
     CostModel,
+    ModelProfile,
     MonteCarlo,
     MooInferError,
     Objective,
     Pipeline,
     Registry,
+    Samples,
     Scenario,
     Selector,
     builtin_models,
     builtin_scenarios,
 )
+from moo_infer.builtin.empirical import Empirical, LoggedCost
 from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
@@ -221,7 +224,7 @@ def test_a_curve_is_the_means_over_k_and_their_band(report, objective):
     np.testing.assert_array_equal(
         drawn(axes, "mean").get_xydata(), np.stack([table.k, table.column(objective)], axis=1)
     )
-    edges = drawn(axes, "band").get_paths()[0].vertices
+    edges = drawn(axes, "95 % of queries").get_paths()[0].vertices
     for k, low, high in zip(table.k, table.column(objective, "low"), table.column(objective, "high"), strict=True):
         found = edges[edges[:, 0] == k, 1]
         assert (found.min(), found.max()) == (low, high)
@@ -541,3 +544,36 @@ def test_colours_differ_in_grey_or_shape(report):
 def test_simulated_means_are_marked():
     report = Pipeline(estimator=MonteCarlo(50), k_max=16).run("gpt-5", "essay-feedback")
     assert "mean (accuracy simulated)" in legend(curve(report))
+
+
+@pytest.fixture
+def of_a_log():
+    rng = np.random.default_rng(0)
+    question = np.repeat(np.arange(12), 5)
+    answer = np.where(rng.random(60) < 0.6, 0, rng.integers(1, 4, 60))
+    columns = {"answer": answer, "cost_usd": rng.random(60)}
+    samples = Samples("mine", [f"q{i}" for i in range(12)], question, (answer == 0) * 1.0, columns)
+    return Pipeline("plurality-vote", "max-accuracy").run(ModelProfile("mine", Empirical(samples), (LoggedCost(),)))
+
+
+def test_of_a_log_the_bands_are_the_intervals_that_the_text_says(of_a_log):
+    figure = curve(of_a_log)
+    column = of_a_log.candidates.curves[0].columns["accuracy"]
+    for text, (low, high) in (
+        ("mean, other questions (95 %)", column.other_questions),
+        ("mean, these questions again (95 %)", column.same_questions[:, :-1]),
+    ):
+        ends = drawn(figure.axes[0], text).get_datalim(figure.axes[0].transData)
+        assert (ends.y0, ends.y1) == (pytest.approx(low.min()), pytest.approx(high.max()))
+        assert text in legend(figure)
+    assert not any("of queries" in text for text in legend(figure))  # each is right or wrong
+    assert "95 % of queries (cost simulated)" in legend(curve(of_a_log, "cost"))
+
+
+def test_of_uncertain_numbers_bars_show_where_the_mean_is(unsure):
+    figure = curve(unsure, model=MODELS[1])
+    low, high = unsure.drawn(unsure[MODELS[1], "utopia"], "accuracy")
+    segments = [segment[:, 1].tolist() for segment in drawn(figure.axes[0], "draws").get_segments()]
+    assert [low, high] in segments
+    assert "mean in 95 % of 60 draws" in legend(figure)
+    assert "mean in 95 % of 60 draws" not in legend(curve(replace(unsure, stable=None), model=MODELS[1]))
