@@ -14,12 +14,13 @@ from ..core.errors import MooInferError, in_short
 from ..core.version import __version__
 from .calibrate import calibrate
 from .compare import compare
+from .diff import diff
 from .explore import explore
 from .fit_latency import fit_latency
 from .listings import list_models, list_plugins, list_scenarios
 from .paper import paper
 from .recommend import recommend
-from .terminal import show
+from .terminal import Answer, show
 
 __all__ = ["main", "run"]
 
@@ -56,6 +57,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0, or 2 with one sentence on standard error.
 
+    With the whole answer on standard output it is 3 where nothing is feasible, and 4 where `diff` sees another choice.
+
     Commands return their text. What plugins print meanwhile goes to standard error, so that JSON stands alone.
     """
     if nul_argument := next((argument for argument in arguments if "\0" in argument), None):
@@ -69,10 +72,12 @@ def run(arguments: Sequence[str]) -> int:
         if not asks_for_help:
             stack.enter_context(redirect_stdout(sys.stderr))
         answer = _answer(arguments)
-    return _print(answer) if isinstance(answer, str) else answer
+    if isinstance(answer, Answer):
+        return _print(answer.text) or answer.code
+    return answer
 
 
-def _answer(arguments: Sequence[str]) -> str | int:
+def _answer(arguments: Sequence[str]) -> Answer | int:
     """The text of a command, or an exit code: 0 where it has none, others where it was refused or stopped."""
     try:
         answer = app(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
@@ -88,7 +93,9 @@ def _answer(arguments: Sequence[str]) -> str | int:
         return _fail("stopped", INTERRUPTED)
     if answer == INTERRUPTED:
         return _fail("stopped", INTERRUPTED)
-    return answer if isinstance(answer, str) else 0
+    if isinstance(answer, str):
+        return Answer(answer)
+    return answer if isinstance(answer, Answer) else 0
 
 
 def _print(answer: str) -> int:
@@ -122,6 +129,7 @@ app.command("paper")(paper)
 app.command("explore")(explore)
 app.command("calibrate")(calibrate)
 app.command("compare")(compare)
+app.command("diff")(diff)
 app.command("fit-latency")(fit_latency)
 app.command("plugins")(list_plugins)
 app.command("models")(list_models)

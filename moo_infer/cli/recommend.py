@@ -15,7 +15,7 @@ from ..report.report import Report
 from .files import keep_apart
 from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
 from .progress import Progress, progress_bar
-from .terminal import columns
+from .terminal import NOT_FEASIBLE, Answer, columns
 
 __all__ = ["recommend"]
 
@@ -192,7 +192,7 @@ def recommend(
         Path | None, typer.Option(metavar="FILE", help="Also write a page to share, one file; extra html.")
     ] = None,
     as_json: Json = False,
-) -> str:
+) -> Answer:
     """Recommend a model, a number of samples k and an aggregator within limits.
 
     \b
@@ -243,9 +243,10 @@ def recommend(
             from ..report.html import write_page
 
             write_page(report, html, command)
+        code = 0 if any(len(outcome.pool) for outcome in report.outcomes) else NOT_FEASIBLE
         if as_json:
-            return report.to_json(command)
-        return report.to_text(details=details, by_selector=selectors or None, width=columns())
+            return Answer(report.to_json(command), code)
+        return Answer(report.to_text(details=details, by_selector=selectors or None, width=columns()), code)
 
 
 def _refuse_unwritable_page(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:

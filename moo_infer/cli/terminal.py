@@ -2,13 +2,30 @@
 
 import shutil
 import sys
+from dataclasses import dataclass
 
 from ..core.errors import printable
 from ..report.text import WIDTH
 
-__all__ = ["columns", "show"]
+__all__ = ["CHANGED", "NOT_FEASIBLE", "Answer", "columns", "show"]
+
+NOT_FEASIBLE = 3  # exit code: the report is there, and no row of it keeps the limits
+CHANGED = 4  # exit code: the choice is another one
 
 NARROW, WIDE = 60, 160  # between these a table and a sentence can be read
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The text of a command that ends with another exit code than 0.
+
+    Args:
+        text: what goes to standard output.
+        code: the exit code.
+    """
+
+    text: str
+    code: int = 0
 
 
 def _is_terminal() -> bool:

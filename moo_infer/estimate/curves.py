@@ -201,6 +201,13 @@ class Column:
             return np.full_like(self.mean, np.nan)
         return mine.paired_stderr(replace(theirs, by_question=theirs.by_question[:, [place]]))
 
+    def by_question(self, place: int, /) -> dict[str, float] | None:
+        """Return a mean given each question of a log, by its name; None without one."""
+        known = self._moments
+        if not isinstance(known, QuestionMoments) or not known.questions:
+            return None
+        return dict(zip(known.questions, known.by_question[:, place].tolist(), strict=True))
+
     @cached_property
     def other_questions(self) -> FloatArray:
         """(2, n) ends of the 95 % intervals of the means, had other questions been asked; NaN without a log."""

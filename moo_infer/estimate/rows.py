@@ -60,6 +60,11 @@ class Statistics:
         """The 95 % interval of the mean, had the questions of the log been asked again; None where it is not known."""
         return _ends(self.column.same_questions[:, self.place])
 
+    @property
+    def by_question(self) -> dict[str, float] | None:
+        """The means given each question of a log, by its name; None without one."""
+        return self.column.by_question(self.place)
+
     def quantile(self, q: float, /) -> float:
         """Any quantile over trials."""
         return float(self.column.quantile(q)[self.place])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.objectives import Limit
+from ..core.version import __version__
 from ..decide.choices import Choice
 from ..decide.infeasible import Relaxation
 from ..estimate.rows import Statistics
@@ -31,6 +32,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "command": command,
+        "version": __version__,
         "estimator": {"name": report.estimator.name} | (drawn if report.estimator.name != "exact" else {}),
         "simulation": drawn if simulated else None,
         "remarks": [
@@ -41,6 +43,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "notes": list(report.notes),
         "models": [
             {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
+            | p.to_dict()
             for p in report.profiles
         ],
         "headline": [_headline(report, outcome) for outcome in report.outcomes],
@@ -87,7 +90,17 @@ def _intervals(statistics: Statistics, draws: tuple[float, float] | None) -> dic
 def _headline(report: "Report", outcome: "Outcome") -> dict[str, Any]:
     """The answer of a scenario: as a row, with how sure it is, and what it takes for granted."""
     choice = answer(report, outcome)
-    return row(report, outcome, choice) | {"sure": sure(report, choice), "judge": judge(choice)}
+    fields = row(report, outcome, choice) | {"sure": sure(report, choice), "judge": judge(choice)}
+    return fields | {"by_question": _by_question(choice)}
+
+
+def _by_question(choice: Choice) -> dict[str, Any] | None:
+    """The means given each question, by objective, beside the names of the questions; None without a log."""
+    statistics = choice.figures.objectives if choice.figures else {}
+    known = {name: each for name, of in statistics.items() if (each := of.by_question)}
+    questions = sorted(set.intersection(*(set(each) for each in known.values()))) if known else []
+    named = {name: [each[question] for question in questions] for name, each in known.items()}
+    return {"questions": questions, **named} if known else None
 
 
 def _scenario(outcome: "Outcome") -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_confidence_1_asks_that_limits_hold_in_every_draw(cli, mine):
 
 def test_nothing_feasible_is_an_answer(cli):
     code, out, err = cli("recommend", "--max-latency", "1", "--max-cost", "0.001")
-    assert (code, err) == (0, "")
+    assert (code, err) == (3, "")
     assert "no recommendation: nothing is feasible" in out
 
 

@@ -16,6 +16,7 @@ def test_json_is_the_public_contract(pipeline):
     assert list(document) == [
         "schema",
         "command",
+        "version",
         "estimator",
         "simulation",
         "remarks",

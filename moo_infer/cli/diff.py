@@ -1,0 +1,42 @@
+"""The command ``moo-infer diff``: what changed between two nights."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..report.diff import diff as changes_of
+from ..report.diff import read_document
+from ..report.text import laid_out
+from .options import Json
+from .terminal import CHANGED, Answer, columns
+
+__all__ = ["diff"]
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD.json", help="What recommend --json or calibrate --json wrote.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW.json", help="The same, later.")],
+    ignore_noise: Annotated[
+        bool, typer.Option("--ignore-noise", help="End with 0 where the choice changed within noise.")
+    ] = False,
+    as_json: Json = False,
+) -> Answer:
+    """Say what changed between two reports, or two calibrations, and which changes are more than noise.
+
+    Exit code 4 where the choice of a scenario is another one, is possible no more or again, or where a scenario is new
+    or gone; 0 where not. Numbers are compared question by question where both name the same ones, by their intervals
+    otherwise.
+
+    \b
+    Examples:
+      moo-infer diff monday.json tuesday.json
+      moo-infer diff monday.json tuesday.json --ignore-noise --json
+    """
+    found = changes_of(read_document(old), read_document(new))
+    code = CHANGED * found.changed(ignore_noise=ignore_noise)
+    if as_json:
+        document = {"schema": 1, "old": str(old), "new": str(new), **found.to_dict()}
+        return Answer(json.dumps(document, indent=2, allow_nan=False), code)
+    return Answer(laid_out(found.blocks(), columns()), code)
