@@ -90,7 +90,8 @@ class PartOptions:
         typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
     ] = None
     goal: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"The selector that the answer is of; default {GOAL}.")
+        str | None,
+        typer.Option(metavar="NAME", help=f"The selector that the answer is of, or mixture; default {GOAL}."),
     ] = None
     estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact"
     trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000

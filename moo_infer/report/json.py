@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core.objectives import Limit
+from ..core.objectives import Limit, quantile_of
 from ..decide.choices import Choice
 from ..decide.infeasible import Relaxation
 from .answer import answer, contenders, judge, sure
+from .mixed import mixture
 
 if TYPE_CHECKING:
     from .facts import Outcome
@@ -47,6 +48,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "scenarios": [_scenario(outcome) for outcome in report.outcomes],
         "rows": [row(report, report.outcome(choice.scenario), choice) for choice in report.rows],
         "recommended": [row(report, report.outcome(choice.scenario), choice) for choice in report.recommended],
+        **mixture(report),
     }
 
 
@@ -57,16 +59,16 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
         "per_right": None if each is None else {n: v if math.isfinite(v) else None for n, v in each.items()},
         "stability": report.stable.to_dict(choice.key) if report.stable else None,
     }
-    if each and choice.model in report.tokens and report.tokens[choice.model].simulated:
+    if each and any(c.model in report.tokens and report.tokens[c.model].simulated for c, _ in choice.parts):
         fields["simulated"].append("per_right.tokens")
     for name, statistics in choice.figures.objectives.items() if choice.figures else ():
         ends = statistics.interval
         known = None if ends is None else {"other_questions": list(ends), "same_questions": None, "level": 0.95}
         fields["objectives"][name]["interval"] = known
-    for limit in outcome.scenario.limits if choice.row is not None else ():
-        if limit.statistic != "mean":
-            value = outcome.candidates.column(limit.objective, limit.statistic)[choice.row]
-            fields["objectives"][limit.objective][limit.statistic] = float(value)
+    for limit in outcome.scenario.limits:
+        if limit.statistic != "mean" and choice.figures:
+            value = choice.figures.objectives[limit.objective].quantile(quantile_of(limit.statistic))
+            fields["objectives"][limit.objective][limit.statistic] = value
             if f"{limit.objective}.low" in fields["simulated"]:
                 fields["simulated"].append(f"{limit.objective}.{limit.statistic}")
     return fields
