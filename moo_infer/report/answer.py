@@ -44,7 +44,10 @@ def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
     if row is not None and row not in [choice.row for choice in mine]:
         mine.append(best)
     mine.sort(key=lambda choice: (choice.row != row, -accuracy[choice.row], choice.row))
-    return [outcome.mixture, *mine] if outcome.mixture and outcome.mixture.figures else mine
+    if outcome.mixture is None or outcome.mixture.figures is None:
+        return mine
+    whole = [part.row for part, weight in outcome.mixture.parts if weight == 1]  # which is the row itself
+    return [outcome.mixture, *(choice for choice in mine if choice.row not in whole)]
 
 
 def judge(choice: Choice) -> str | None:
