@@ -16,13 +16,15 @@ from .core.objectives import ACCURACY, Objective
 from .core.parts import at_least_one, check
 from .decide.candidates import Candidates
 from .decide.choices import FeasibleShares, decide
+from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
 from .estimate.calls import guarded
 from .estimate.curves import Curve
 from .estimate.exact import QUESTIONS, Exact, Questions
 from .estimate.monte_carlo import Estimator, MonteCarlo
-from .estimate.setup import Setup
+from .estimate.setup import Setup, common_objectives
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
+from .policy.mixture import MIXTURE
 from .profiles import ModelProfile, Scenario
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
@@ -54,7 +56,8 @@ class Pipeline:
         selectors: names or objects, one or many; the paper's by default.
         estimator: ``"exact"``, ``"monte-carlo"`` or an object.
         goal: a name or an object, the selector whose choice opens a report; None for the first of `selectors` where
-            they are given, else for ``cheapest-within``.
+            they are given, else for ``cheapest-within``. ``mixture`` opens it with the shares of
+            the queries that go to several rows (`moo_infer.policy.mixture.mix`).
         k: the numbers of inferences to consider, >= 1; None for the multiples of `k_step` up to `k_max`.
         k_max: the largest number of inferences, >= 1.
         k_step: the step of the grid, >= 1; None for the parallelism of each model.
@@ -102,10 +105,14 @@ class Pipeline:
         self.aggregators = named
         self.selectors = self._parts(Selector, selectors, "selector")
         self.by_selector = selectors is not SELECTORS
+        self.mixes = isinstance(goal, str) and goal == MIXTURE
+        goal = None if self.mixes else goal
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
         self.goal = self.selectors[0] if wanted is None else self._parts(Selector, wanted, "goal")[0]
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else _share(confidence, "confidence")
+        if self.mixes and self.confidence is not None:
+            raise MooInferError("a mixture meets limits on the given values, so goal mixture takes no confidence")
         self.draws = at_least_one(draws, "draws")
         if questions not in QUESTIONS:
             raise unknown("questions", questions, QUESTIONS)
@@ -137,7 +144,7 @@ class Pipeline:
         """Return the table of the models (default all) under every aggregator, before limits."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         setups = self._setups(profiles)
-        objectives = _objectives(setups)
+        objectives = common_objectives(setups)
         curves: list[Curve] = []
         impossible: list[MooInferError] = []
         for done, setup in enumerate(setups):
@@ -190,7 +197,9 @@ class Pipeline:
         outcomes = []
         for scenario in chosen:
             sure = feasible_shares.get(scenario.name)
-            outcomes.append(Outcome(scenario, table, *decide(table, scenario, selectors, sure=sure), sure))
+            mixture = choose_mixture(table, scenario) if self.mixes else None
+            decided = decide(table, scenario, selectors, sure=sure)
+            outcomes.append(Outcome(scenario, table, *decided, sure, mixture))
         return Report(
             candidates=table,
             outcomes=tuple(outcomes),
@@ -233,7 +242,9 @@ class Pipeline:
             return None
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        return Redraw(Exact(self.estimator.trials, self.estimator.seed), _objectives(setups), possible, self.questions)
+        return Redraw(
+            Exact(self.estimator.trials, self.estimator.seed), common_objectives(setups), possible, self.questions
+        )
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""
@@ -330,21 +341,3 @@ def estimator_named(name: str, /, trials: int = 10_000, seed: int = 0) -> Estima
     if not isinstance(name, str) or name not in ESTIMATORS:
         raise unknown("estimator", name, ESTIMATORS)
     return ESTIMATORS[name](trials, seed)
-
-
-def _objectives(setups: Sequence[Setup]) -> tuple[Objective, ...]:
-    """Collect the columns of the table: accuracy, and the objectives that all have cost models for."""
-    found: dict[str, tuple[str, Objective]] = {}
-    held = [(setup.name, list(setup.costs)) for setup in setups]
-    for owner, objectives in held:
-        for objective in objectives:
-            other, known = found.setdefault(objective.name, (owner, objective))
-            if known != objective:
-                raise MooInferError(f"{objective.name!r} is {known!r} for {other}, but {objective!r} for {owner}")
-    for owner, objectives in held:
-        if missing := sorted(set(found) - {o.name for o in objectives}):
-            raise MooInferError(
-                f"{owner} has no cost model for {', '.join(missing)}, which {found[missing[0]][0]} has; "
-                f"candidates are compared in the same objectives"
-            )
-    return (ACCURACY, *(objective for _, objective in found.values()))

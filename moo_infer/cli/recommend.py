@@ -97,7 +97,8 @@ class PartOptions:
         typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
     ] = None
     goal: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"The selector that the answer is of; default {GOAL}.")
+        str | None,
+        typer.Option(metavar="NAME", help=f"The selector that the answer is of, or mixture; default {GOAL}."),
     ] = None
     estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact"
     trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000
@@ -243,7 +244,7 @@ def recommend(
             from ..report.html import write_page
 
             write_page(report, html, command)
-        code = 0 if any(len(outcome.pool) for outcome in report.outcomes) else NOT_FEASIBLE
+        code = 0 if any(outcome.decided for outcome in report.outcomes) else NOT_FEASIBLE
         if as_json:
             return Answer(report.to_json(command), code)
         return Answer(report.to_text(details=details, by_selector=selectors or None, width=columns()), code)

@@ -83,6 +83,11 @@ class Choice:
         return None if self.row is None else int(self.candidates.k[self.row])
 
     @property
+    def parts(self) -> tuple[tuple["Choice", float], ...]:
+        """What gets which share of the queries: all of them the chosen row; empty where there is no choice."""
+        return () if self.row is None else ((self, 1.0),)
+
+    @property
     def parallelism(self) -> int | None:
         """P of the chosen row, or None."""
         return None if self.row is None else int(self.candidates.parallelism[self.row])

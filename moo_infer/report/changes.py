@@ -20,8 +20,8 @@ class ChoiceChange:
         scenario: its name.
         old, new: model, aggregator and k, or None where nothing is feasible, or the scenario is not there.
         changed: whether they are different rows, or one of them is none.
-        noise: whether chance alone explains that: draws of each of the reports that has some chose the other row often
-            enough. None where nothing was drawn.
+        noise: whether chance alone explains that: draws of one of the reports chose the other row often enough, and of
+            both where limits or cost models changed too. None where nothing was drawn.
         why: what is said of that.
     """
 

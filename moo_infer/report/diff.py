@@ -84,15 +84,20 @@ def _of_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
     before, after = ({row["scenario"]: row for row in document["headline"]} for document in (old, new))
     choices: list[ChoiceChange] = []
     numbers: list[NumberChange] = []
+    settings = tuple(_changes(_settings(old), _settings(new)))
+    by_cause = any(setting.where.startswith("scenarios.") or ".costs[" in setting.where for setting in settings)
     for scenario in dict.fromkeys([*before, *after]):
         rows = before.get(scenario), after.get(scenario)
-        choices.append(_choice(scenario, *rows))
+        choices.append(_choice(scenario, *rows, by_cause=by_cause))
         if rows[0] and rows[1] and rows[0]["objectives"] and rows[1]["objectives"]:
             numbers += _numbers(scenario, rows[0], rows[1])
-    return Diff("recommend", tuple(choices), tuple(numbers), tuple(_changes(_settings(old), _settings(new))))
+    return Diff("recommend", tuple(choices), tuple(numbers), settings)
 
 
-def _choice(scenario: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> ChoiceChange:
+def _choice(
+    scenario: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, by_cause: bool
+) -> ChoiceChange:
+    """The choice of a scenario; `by_cause` says that limits or cost models changed, so that not all is chance."""
     before, after = _row_name(old), _row_name(new)
 
     def change(noise: bool | None, why: str) -> ChoiceChange:
@@ -112,7 +117,8 @@ def _choice(scenario: str, old: Mapping[str, Any] | None, new: Mapping[str, Any]
     ]
     if not shares:
         return change(None, "no draws say whether that is noise")
-    share, why = min(shares)  # chance explains it where each could have been the other
+    # Chance alone explains it where one could have been the other, and where prices changed too, each the other.
+    share, why = (min if by_cause else max)(shares)
     within = f"that is within noise: {' and '.join(why for _, why in shares)}"
     return change(share >= OFTEN, within if share >= OFTEN else f"that is more than noise: {why}")
 

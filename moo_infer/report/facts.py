@@ -10,6 +10,7 @@ from ..core.arrays import BoolArray
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice, FeasibleShares
 from ..decide.infeasible import Relaxation, relaxations
+from ..decide.mixed import MixedChoice
 from ..profiles import Scenario
 
 __all__ = ["Outcome"]
@@ -26,6 +27,7 @@ class Outcome:
         choices: by (model, aggregator), a choice a selector.
         pooled: a choice a selector, over all models and aggregators.
         sure: how surely rows meet the limits, where a confidence was asked for.
+        mixture: of rows of the whole table, where that is the goal.
 
     >>> from moo_infer import Pipeline
     >>> (outcome,) = Pipeline(selectors="max-accuracy", k_max=32).run("gpt-5", "essay-feedback").outcomes
@@ -39,6 +41,7 @@ class Outcome:
     choices: Mapping[tuple[str, str], tuple[Choice, ...]] = field(repr=False)
     pooled: tuple[Choice, ...] = field(repr=False)
     sure: FeasibleShares | None = field(default=None, repr=False)
+    mixture: MixedChoice | None = field(default=None, repr=False)
 
     @cached_property
     def feasible(self) -> BoolArray:
@@ -47,6 +50,11 @@ class Outcome:
         feasible[self.pool.rows] = True
         feasible.flags.writeable = False
         return feasible
+
+    @property
+    def decided(self) -> bool:
+        """Whether anything keeps the limits: a row, or the mixture of rows that was asked for."""
+        return len(self.pool) > 0 or (self.mixture is not None and self.mixture.k is not None)
 
     @property
     def of_curves(self) -> tuple[Choice, ...]:

@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core.objectives import Limit
+from ..core.objectives import Limit, quantile_of
 from ..core.version import __version__
 from ..decide.choices import Choice
 from ..decide.infeasible import Relaxation
 from ..estimate.rows import Statistics
 from .answer import answer, contenders, judge, sure
+from .mixed import mixture
 
 if TYPE_CHECKING:
     from .facts import Outcome
@@ -51,6 +52,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "scenarios": [_scenario(outcome) for outcome in report.outcomes],
         "rows": [row(report, report.outcome(choice.scenario), choice) for choice in report.rows],
         "recommended": [row(report, report.outcome(choice.scenario), choice) for choice in report.recommended],
+        **mixture(report),
     }
 
 
@@ -61,14 +63,14 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
         "per_right": None if each is None else {n: v if math.isfinite(v) else None for n, v in each.items()},
         "stability": report.stable.to_dict(choice.key) if report.stable else None,
     }
-    if each and choice.model in report.tokens and report.tokens[choice.model].simulated:
+    if each and any(c.model in report.tokens and report.tokens[c.model].simulated for c, _ in choice.parts):
         fields["simulated"].append("per_right.tokens")
     for name, statistics in choice.figures.objectives.items() if choice.figures else ():
         fields["objectives"][name]["interval"] = _intervals(statistics, report.drawn(choice, name))
-    for limit in outcome.scenario.limits if choice.row is not None else ():
-        if limit.statistic != "mean":
-            value = outcome.candidates.column(limit.objective, limit.statistic)[choice.row]
-            fields["objectives"][limit.objective][limit.statistic] = float(value)
+    for limit in outcome.scenario.limits:
+        if limit.statistic != "mean" and choice.figures:
+            value = choice.figures.objectives[limit.objective].quantile(quantile_of(limit.statistic))
+            fields["objectives"][limit.objective][limit.statistic] = value
             if f"{limit.objective}.low" in fields["simulated"]:
                 fields["simulated"].append(f"{limit.objective}.{limit.statistic}")
     return fields

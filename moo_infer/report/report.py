@@ -223,6 +223,7 @@ class Report:
         pooled = model is None and aggregator is None
         wanted = {"scenario": scenario, "model": model, "aggregator": aggregator}
         there = [c for outcome in self.outcomes for c in (outcome.pooled if pooled else outcome.of_curves)]
+        there += [outcome.mixture for outcome in self.outcomes if pooled and outcome.mixture]
         choices = [c for c in there if c.selector == selector]
         if not choices:
             raise unknown("selector", selector, {c.selector for c in there})
@@ -275,13 +276,14 @@ class Report:
         """
         if choice.k is None or choice.model is None:
             return None
-        tokens = self.tokens.get(choice.model)
-        return per_right(choice, math.nan if tokens is None else tokens.of(choice.k))
+        used = [(self.tokens.get(str(c.model)), c.k or 0, weight) for c, weight in choice.parts]
+        return per_right(choice, sum(weight * (math.nan if of is None else of.of(k)) for of, k, weight in used))
 
     @cached_property
     def tokens(self) -> dict[str, MeanTokens]:
         """Mean tokens of every model that is chosen, at every k it is chosen with."""
         choices = [choice for outcome in self.outcomes for choice in (*outcome.of_curves, *outcome.pooled)]
+        choices += [part for outcome in self.outcomes if outcome.mixture for part, _ in outcome.mixture.parts]
         chosen = {p.name: [c.k for c in choices if c.model == p.name and c.k is not None] for p in self.profiles}
         return {
             p.name: MeanTokens(p, chosen[p.name], self.estimator.trials, self.estimator.seed)

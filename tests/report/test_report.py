@@ -27,6 +27,8 @@ def test_json_is_the_public_contract(pipeline):
         "scenarios",
         "rows",
         "recommended",
+        "mixture",
+        "shadow_prices",
     ]
     assert (document["schema"], document["command"], document["estimator"]) == (
         1,
