@@ -144,14 +144,14 @@ def _how_sure(report: "Report", choice: Choice) -> str:
     return said
 
 
-def running(report: "Report", outcomes: Sequence[Outcome]) -> list[Block]:
-    """Return the table of contenders of some scenarios, ten of all at most, and how many were left out."""
-    most, several = max(1, MOST // len(outcomes)), len(outcomes) > 1
+def running(report: "Report", outcomes: Sequence[Outcome], most: int | None = MOST) -> list[Block]:
+    """Return the table of contenders of some scenarios, so many of all at most, and how many were left out."""
+    most, several = None if most is None else max(1, most // len(outcomes)), len(outcomes) > 1
     rows: list[tuple[Cell, ...]] = []
     left_out = 0
     for outcome in outcomes:
         mine = contenders(report, outcome)
-        left_out += len(mine[most:])
+        left_out += 0 if most is None else len(mine[most:])
         rows += [(*[outcome.scenario.name] * several, *_cells(report, outcome, choice)) for choice in mine[:most]]
     if not rows:
         return []

@@ -57,6 +57,11 @@ class Outcome:
         return len(self.pool) > 0 or (self.mixture is not None and self.mixture.k is not None)
 
     @property
+    def over_all(self) -> tuple[Choice, ...]:
+        """The choices over all models and aggregators, the mixture among them where that is the goal."""
+        return (*self.pooled, *([self.mixture] if self.mixture else []))
+
+    @property
     def of_curves(self) -> tuple[Choice, ...]:
         """The choices of all curves, one after the other."""
         return tuple(choice for choices in self.choices.values() for choice in choices)

@@ -1,4 +1,4 @@
-"""One HTML file to share: the answer, its tables, and pictures to turn. The only importer of jinja2 and plotly."""
+"""One HTML file to share: the answer, its tables, and pictures to turn. The only importer of jinja2."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import MooInferError, printable
 from ..core.files import atomic_write
 from ..profiles import ModelProfile
-from .answer import headline, running
+from .answer import answer, headline, judge, running
 from .details import figures
 from .page_data import limit_with_unit, pictures, summary
 from .wording import TextTable, choices, title, to_html
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["page", "refuse_unwritable", "write_page"]
 
-NEEDED = ("jinja2", "plotly")
+NEEDED = ("jinja2",)
+# Of plotly.js the bundle with lines, points and 3-D, a third of the whole; MIT licence beside it.
+PLOTLY = "plotly-gl3d.min.js"
 
 
 def page(report: "Report", command: str | None = None) -> str:
@@ -33,7 +35,7 @@ def page(report: "Report", command: str | None = None) -> str:
         command: the command line that made it, or None.
 
     Raises:
-        MooInferError: where jinja2 or plotly is missing (extra ``html``).
+        MooInferError: where jinja2 is missing (extra ``html``).
 
     >>> from moo_infer import Pipeline
     >>> text = page(Pipeline(selectors="utopia").run("gpt-5", "essay-feedback"))
@@ -43,13 +45,12 @@ def page(report: "Report", command: str | None = None) -> str:
     _installed()
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
     from ..core.version import __version__
 
     folder = files(__package__) / "page"
     sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
-    plotly = get_plotlyjs()
+    plotly = (folder / PLOTLY).read_text(encoding="utf-8")
     drawn = _printable(pictures(report))
     # Names are other people's text: what reaches the page is printable, HTML apart, whatever stands in the template.
     environment = Environment(
@@ -76,18 +77,19 @@ def page(report: "Report", command: str | None = None) -> str:
             {
                 "name": outcome.scenario.name,
                 "title": title(outcome),
-                "choices": Markup(to_html([*running(report, [outcome]), *choices(report, outcome)])),
+                "contenders": Markup(to_html(running(report, [outcome], most=None))),
+                "choices": Markup(to_html(choices(report, outcome))),
                 "figures": Markup(to_html(figures(report, outcome))),
             }
             for outcome in report.outcomes
         ],
-        notes=Markup(to_html(report.notes)),
+        assumed=Markup(to_html(_assumed(report))),
         several=len(report.candidates.aggregators) > 1,
         mapped=any(s["map"] for s in drawn["scenarios"]),
         thinned=_thinned(report, drawn),
         limits=Markup(to_html([_limits(report)])),
         models=Markup(to_html([_models(report.profiles)])) if report.profiles else "",
-        made=Markup(to_html(_made(report, get_plotlyjs_version()))),
+        made=Markup(to_html(_made(report, plotly[:200].partition("minified) v")[2].split()[0]))),
         command=command,
     )
 
@@ -156,6 +158,14 @@ def _thinned(report: "Report", drawn: dict[str, Any]) -> str:
     return f"; of {rows} candidates {points} are drawn, closer together at small k, and every choice is among them"
 
 
+def _assumed(report: "Report") -> list[str]:
+    """Say on what the answer rests: the judge that it takes for granted, and what holds for all figures."""
+    judges = dict.fromkeys(filter(None, (judge(answer(report, outcome)) for outcome in report.outcomes)))
+    return [*(f"It holds {text}." for text in judges), *report.notes] or [
+        "Nothing beyond the profiles and limits below."
+    ]
+
+
 def _limits(report: "Report") -> TextTable:
     rows = tuple(
         (s.name, tuple(limit_with_unit(report, limit) for limit in s.limits) or "none", s.source or "not given")
@@ -182,8 +192,10 @@ def _part(profile: ModelProfile, path: str, part: object) -> tuple[str, ...]:
     """A part of a profile and its numbers, with their uncertainty where it is given."""
     lines = [f"{getattr(part, 'name', type(part).__name__)}:"]
     for f in fields(part) if is_dataclass(part) else ():
+        if getattr(part, f.name) is None:
+            continue
         value, how = getattr(part, f.name), profile.uncertain.get(f"{path}.{f.name}")
-        number = f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+        number = f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
         if how is None:
             lines.append(f"  {f.name} = {number}")
         elif how.se is not None:

@@ -140,9 +140,9 @@ class Report:
             there.append("simulation")
         if source is not None and source not in there:
             raise unknown("source of uncertainty", source, there)
-        if not there:
+        chosen = source or next(iter(there), None)
+        if chosen is None:
             return None
-        chosen = source or there[0]
         redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
 
         def choices() -> Iterator[tuple[Candidates, list[tuple[Key, int | None]]]]:
@@ -152,9 +152,8 @@ class Report:
                 yield table, self._chosen(table)
 
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
-        given = [choice.row for outcome in self.outcomes for choice in (*outcome.of_curves, *outcome.pooled)]
-        rows = sorted({row for row in given if row is not None})
-        return tally(choices(), self.candidates, chosen, met, rows)
+        chosen_rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
+        return tally(choices(), self.candidates, chosen, met, sorted(row for row in chosen_rows if row is not None))
 
     def with_stability(
         self,
@@ -222,8 +221,7 @@ class Report:
         """Return one choice; without model and aggregator, that over the pool."""
         pooled = model is None and aggregator is None
         wanted = {"scenario": scenario, "model": model, "aggregator": aggregator}
-        there = [c for outcome in self.outcomes for c in (outcome.pooled if pooled else outcome.of_curves)]
-        there += [outcome.mixture for outcome in self.outcomes if pooled and outcome.mixture]
+        there = [c for outcome in self.outcomes for c in (outcome.over_all if pooled else outcome.of_curves)]
         choices = [c for c in there if c.selector == selector]
         if not choices:
             raise unknown("selector", selector, {c.selector for c in there})
@@ -282,8 +280,8 @@ class Report:
     @cached_property
     def tokens(self) -> dict[str, MeanTokens]:
         """Mean tokens of every model that is chosen, at every k it is chosen with."""
-        choices = [choice for outcome in self.outcomes for choice in (*outcome.of_curves, *outcome.pooled)]
-        choices += [part for outcome in self.outcomes if outcome.mixture for part, _ in outcome.mixture.parts]
+        mixed = [part for outcome in self.outcomes if outcome.mixture for part, _ in outcome.mixture.parts]
+        choices = [*mixed, *(c for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled))]
         chosen = {p.name: [c.k for c in choices if c.model == p.name and c.k is not None] for p in self.profiles}
         return {
             p.name: MeanTokens(p, chosen[p.name], self.estimator.trials, self.estimator.seed)

@@ -6,16 +6,17 @@ import re
 import sys
 from dataclasses import replace
 from html import unescape
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
-from plotly.offline import get_plotlyjs
 
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, __version__, builtin_models, builtin_scenarios
 from moo_infer.report.html import page, refuse_unwritable, write_page
 from moo_infer.report.page_data import pictures
 
+PLOTLYJS = (files("moo_infer.report") / "page" / "plotly-gl3d.min.js").read_text(encoding="utf-8")
 MEBI = 2**20
 
 
@@ -38,9 +39,9 @@ def body(text):
 
 
 def test_the_page_is_one_file_of_moderate_size(text):
-    assert len(text.encode()) < 6 * MEBI
-    assert text.count("* plotly.js v") == 1
-    assert len(re.findall(r"<script[ >]", text[: text.index("plotly.js v")])) == 2  # the data, and plotly's own
+    assert len(text.encode()) < 2.6 * MEBI
+    assert text.count("* plotly.js (gl3d - minified) v") == 1
+    assert len(re.findall(r"<script[ >]", text[: text.index("* plotly.js (")])) == 2  # the data, and plotly's own
     assert "src=" not in body(text).replace('<img id="space-still"', "")
     assert set(re.findall(r'href="([^"]*)"', body(text))) == {"data:,"}
     policy = unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1])
@@ -113,7 +114,7 @@ def test_what_is_unknown_is_null_not_nan():
     report = Pipeline(estimator="monte-carlo", k=[1, 2]).run("gpt-5", "essay-feedback")
     assert "NaN" not in json.dumps(pictures(report))
     single = Pipeline(estimator=MonteCarlo(1), k=[1, 2]).run("gpt-5", "essay-feedback")
-    assert "NaN" not in single.to_html().replace(get_plotlyjs(), "")
+    assert "NaN" not in single.to_html().replace(PLOTLYJS, "")
 
 
 def test_long_curves_are_thinned_but_every_choice_is_drawn():
@@ -201,8 +202,8 @@ def test_a_link_is_written_through(pipeline, tmp_path):
 
 
 def test_a_missing_extra_is_named(cli, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "plotly", None)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
     code, out, err = cli("recommend", "--html", tmp_path / "report.html")
     assert (code, out) == (2, "")
-    assert err == "moo-infer: an HTML page needs plotly: pip install 'moo-infer[html]'\n"
+    assert err == "moo-infer: an HTML page needs jinja2: pip install 'moo-infer[html]'\n"
     assert os.listdir(tmp_path) == []
