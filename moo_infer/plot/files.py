@@ -101,6 +101,8 @@ def write(
         raise MooInferError(f"cannot write pictures to {target}: {culprit} must be a folder")
     names = _names([words for words, _ in pictures], format)
     try:
+        with suppress(FileNotFoundError):
+            target.lstat()  # a name that is too long shows here, and not when all is drawn
         target.parent.mkdir(parents=True, exist_ok=True)
         # Pictures are drawn beside their places and moved there when all are done.
         with tempfile.TemporaryDirectory(dir=_beside(target), prefix=".moo-infer-") as temporary:
