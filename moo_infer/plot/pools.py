@@ -16,6 +16,7 @@ from ..core.objectives import Limit
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.stability import ChoiceShare
+from ..report.wording import uncertain
 from .labels import place_texts
 from .style import (
     COLOURS,
@@ -168,7 +169,7 @@ def stability(
     axes.set_ylim(max(len(bars), 4) - 0.5, -0.5)
     axes.set_xlim(0, 112)
     axes.set_xticks(range(0, 101, 20))
-    source = {"parameters": "the uncertain parameters", "simulation": "the simulated trials"}[report.stable.source]
+    source = "the simulated trials" if report.stable.source == "simulation" else uncertain(report)
     axes.set_xlabel(f"share of {report.stable.draws} draws of {source} (%)")
     axes.spines[["top", "right"]].set_visible(False)
     title = pool_title(report.candidates) if choice.pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
@@ -195,12 +196,15 @@ def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
     def table_order(share: ChoiceShare) -> tuple[bool, int, int]:
         return share.k is None, order.get((share.model or "", share.aggregator or ""), -1), share.k or 0
 
-    bars = []
-    for share in sorted(shares[:BARS], key=table_order):
+    mine = next((share for share in shares if share.row == choice.row), None)
+    mine = mine or ChoiceShare(choice.row, choice.model, choice.aggregator, choice.k, 0.0)  # which no draw chose
+    others = [share for share in shares if share.row != choice.row]
+    bars, rest = [], others[BARS - 1 :]
+    for share in sorted([mine, *others[: BARS - 1]], key=table_order):
         whose = f"{name_of(table, share.model or '', share.aggregator or '')}, " if choice.pooled else ""
         text = "no choice" if share.k is None else f"{whose}k = {share.k}"
         bars.append((text, 100 * share.share, share.row == choice.row))
-    if rest := shares[BARS:]:
+    if rest:
         bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
     return bars
 

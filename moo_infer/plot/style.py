@@ -223,22 +223,25 @@ def note(figure: Figure, lines: Sequence[str], width: int = 110) -> None:
         figure.supxlabel(text, fontsize=8, x=0.02, ha="left", color="black")
 
 
+CLOSEST = 1e-4  # to the ideal, of a share: no log tells 0.9999 from 1, and decades of nines would fill the picture
+
+
 def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
     """Label an axis, and make it logarithmic where values span more than a decade.
 
     Where more is better and the values come close to the ideal, it is the distance from the ideal that is logarithmic:
-    0.9, 0.99 and 0.999 are equally far apart.
+    0.9, 0.99 and 0.999 are equally far apart. What is closer to the ideal than anybody measures stands at the end.
     """
     axis.set_label_text(label_of(objective))
-    away = np.asarray(objective.shortfall(values))
+    away = np.maximum(objective.shortfall(values), CLOSEST)
     low = float(away.min())
     if objective.sign > 0 and objective.best == 0 and spans_decades(values):
         logarithmic(axis, values)
-    # A distance below 1e-9 from the ideal is rounding of a difference, and would stretch the axis by decades.
-    elif objective.sign < 0 and low > 1e-9 and spans_decades(away):
+    elif objective.sign < 0 and spans_decades(away):
+        end = 0.8 * low if low == CLOSEST else low / 2  # above the last tick, so that marks there are whole
 
         def forward(v: FloatArray) -> FloatArray:
-            return -np.log10(np.maximum(objective.best - np.asarray(v), low / 2))
+            return -np.log10(np.maximum(objective.best - np.asarray(v), end))
 
         def back(u: FloatArray) -> FloatArray:
             return np.asarray(objective.best - 10.0 ** -np.asarray(u))
@@ -248,7 +251,8 @@ def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
         steps = (1, 2, 5) if len(decades) < 5 else (1,)
         ticks = [objective.best - step * 10.0**d for d in decades for step in steps]
         axis.set_major_locator(FixedLocator([t for t in ticks if values.min() * 0.98 <= t <= values.max()]))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
+        closest = objective.best - CLOSEST
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{'≥ ' * math.isclose(v, closest)}{v:.10g}"))
 
 
 def logarithmic(axis: Axis, values: FloatArray) -> None:

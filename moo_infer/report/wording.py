@@ -27,6 +27,7 @@ __all__ = [
     "notes",
     "title",
     "to_html",
+    "uncertain",
 ]
 
 
@@ -67,8 +68,7 @@ Block = str | tuple[str, ...] | TextTable
 
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
-    sources = ["uncertain parameters"] * any(profile.uncertain for profile in report.profiles)
-    sentences, uncertain = remarks(report), f"the {' and '.join([*sources, *['log questions'] * _logs(report)])}"
+    sentences = remarks(report)
     for outcome in report.outcomes:
         sentences += outcome.notes
     if len(report.candidates.aggregators) > 1 and {*report.candidates.aggregators} & {*JUDGES}:
@@ -76,12 +76,12 @@ def notes(report: "Report") -> list[str]:
     if different := _different_questions(report):
         sentences.append(different)
     if report.stable:
-        source = uncertain if report.stable.source == "parameters" else "the simulated trials (bootstrap)"
+        source = uncertain(report) if report.stable.source == "parameters" else "the simulated trials (bootstrap)"
         again = " (the same questions again)" * (_logs(report) and report.questions == "same")
         share = f"the share of {report.stable.draws} draws of {source}{again}"
         sentences.append(f"How sure (in brackets beside a k): {share} in which the same row was chosen.")
     if report.confidence is not None:
-        share = f"{100 * report.confidence:g} % of the draws of {uncertain}"
+        share = f"{100 * report.confidence:g} % of the draws of {uncertain(report)}"
         sentences.append(f"A row is feasible where it meets the limits in at least {share}.")
     if report.estimator.name != "exact":
         sentences.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
@@ -111,6 +111,12 @@ def _different_questions(report: "Report") -> str:
         f"The models answered different questions, {len(common)} of which are common to all (a model has up to "
         f"{most}); what looks like a better model may be easier questions."
     )
+
+
+def uncertain(report: "Report") -> str:
+    """Name what draws are of: numbers of profiles, questions of logs, or both."""
+    sources = ["uncertain parameters"] * any(profile.uncertain for profile in report.profiles)
+    return f"the {' and '.join([*sources, *['log questions'] * _logs(report)])}"
 
 
 def _logs(report: "Report") -> bool:

@@ -577,3 +577,25 @@ def test_of_uncertain_numbers_bars_show_where_the_mean_is(unsure):
     assert [low, high] in segments
     assert "mean in 95 % of 60 draws" in legend(figure)
     assert "mean in 95 % of 60 draws" not in legend(curve(replace(unsure, stable=None), model=MODELS[1]))
+
+
+def test_an_axis_of_accuracy_ends_where_nobody_can_measure():
+    report = Pipeline(k_max=64).run(["gpt-5-nano", "nemotron-nano-9b-v2"], "medical-ai")
+    assert report.candidates.column("accuracy").max() > 0.99999
+    axes = front(report).axes[0]
+    axes.figure.canvas.draw()
+    ticks = [text.get_text() for text in axes.get_yticklabels()]
+    assert ticks[-1] == "≥ 0.9999" or "≥ 0.9999" in ticks
+    assert not [tick for tick in ticks if "0.99999" in tick]
+    top = axes.transData.transform([(0.1, 0.99999), (0.1, 0.9999999)])[:, 1]
+    assert top[0] == pytest.approx(top[1])
+
+
+def test_a_choice_that_no_draw_made_is_in_the_picture_of_how_sure_it_is(unsure):
+    choice = unsure.choice("utopia")
+    shares = tuple(share for share in unsure.shares(choice) if share.row != choice.row)
+    stable = replace(unsure.stable, shares={**unsure.stable.shares, choice.key: shares})
+    figure = stability(replace(unsure, stable=stable), selector="utopia")
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert any(label.endswith(f"k = {choice.k}") for label in labels)
+    assert "0 %" in [text.get_text() for text in figure.axes[0].texts]
