@@ -1,6 +1,7 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
 import dataclasses
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -40,6 +41,7 @@ Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 AGGREGATORS = ("best-of-k",)
 ON_LOGS = ("one-call", "plurality-vote")
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
+LOG = logging.getLogger(__name__)
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
@@ -148,6 +150,7 @@ class Pipeline:
         curves: list[Curve] = []
         impossible: list[MooInferError] = []
         for done, setup in enumerate(setups):
+            LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
             if self._progress:
                 self._progress(done, len(setups), f"{setup.profile.name}, {setup.aggregator.name}")
             try:

@@ -1,6 +1,7 @@
 """The command line: ``moo-infer recommend | calibrate | fit-latency | explore | paper | plugins | models | ...``."""
 
 import io
+import logging
 import os
 import sys
 import warnings
@@ -18,6 +19,7 @@ from .diff import diff
 from .explore import explore
 from .fit_latency import fit_latency
 from .listings import list_models, list_plugins, list_scenarios
+from .loudness import LOG, LOUDNESS, installed, told
 from .paper import paper
 from .recommend import recommend
 from .terminal import Answer, show
@@ -31,11 +33,13 @@ app = typer.Typer(
     Example:
       moo-infer recommend --max-cost 0.50 --max-latency 60 --min-accuracy 0.93
     """,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+TELLS = {"-h", "--help", "--version", "--show-completion", "--install-completion"}  # what goes to standard output
+COMPLETION = "_MOO_INFER_COMPLETE"  # by which a shell asks for the words that may come next
 INTERRUPTED = 130  # as shells report a program that SIGINT ended: 128 + 2
 # The usage error of whichever click typer brings along.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -63,15 +67,16 @@ def run(arguments: Sequence[str]) -> int:
     """
     if nul_argument := next((argument for argument in arguments if "\0" in argument), None):
         return _fail(f"an argument must not hold a NUL character, got {nul_argument!r:.80}")
-    asks_for_help = not arguments or {"--help", "--version"} & set(arguments)
+    asks_for_help = not arguments or TELLS & set(arguments) or COMPLETION in os.environ
+    loud = [argument for argument in arguments if argument not in LOUDNESS]
+    level = next((LOUDNESS[argument] for argument in arguments if argument in LOUDNESS), logging.WARNING)
     with warnings.catch_warnings(), ExitStack() as stack:
+        stack.enter_context(told(level))
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: typer.echo(
-            f"moo-infer: warning: {in_short(message)}", err=True
-        )
+        warnings.showwarning = lambda message, *_, **__: LOG.warning("warning: %s", in_short(message))
         if not asks_for_help:
             stack.enter_context(redirect_stdout(sys.stderr))
-        answer = _answer(arguments)
+        answer = _answer(loud)
     if isinstance(answer, Answer):
         return _print(answer.text) or answer.code
     return answer
@@ -114,10 +119,15 @@ def _print(answer: str) -> int:
 
 @app.callback(invoke_without_command=True)
 def _top(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and those of what it is installed with.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="With any command: no progress, no warnings.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With any command: say what is done.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"moo-infer {__version__}")
+        typer.echo("\n".join([f"moo-infer {__version__}", *installed()]))
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

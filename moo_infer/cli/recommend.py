@@ -11,13 +11,16 @@ import typer
 from ..core.errors import MooInferError
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
+from ..report.markdown import markdown
 from ..report.report import Report
-from .files import keep_apart
 from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
+from .outputs import Out, Writer, frame_writers, refuse_unwritable, text_writer, write_all
 from .progress import Progress, progress_bar
 from .terminal import NOT_FEASIBLE, Answer, columns
 
 __all__ = ["recommend"]
+
+ENDINGS = (".json", ".csv", ".parquet", ".html", ".md")
 
 DRAWS = 200  # a share of them is known to 7 points at most, which is enough to see whether an answer stands
 
@@ -189,9 +192,7 @@ def recommend(
     ] = False,
     plugin_files: PluginFiles = None,
     pictures: SpaceOptions,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a page to share, one file; extra html.")
-    ] = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> Answer:
     """Recommend a model, a number of samples k and an aggregator within limits.
@@ -203,7 +204,7 @@ def recommend(
       moo-infer recommend --scenario medical-ai --model gpt-5 --details
       moo-infer recommend --scenario medical-ai --plot pictures --format svg
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
-      moo-infer recommend --html report.html
+      moo-infer recommend --out report.html --out report.json
 
     What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
     colon.
@@ -216,8 +217,7 @@ def recommend(
     if pictures.axes is not None and pictures.plot is None:
         raise MooInferError("--axes is about pictures; give --plot DIR as well")
     pictures.room()
-    if html:
-        _refuse_unwritable_page(html, names.models, profiles or {})
+    refuse_unwritable(out, ENDINGS, _read(names.models, profiles or {}))
     with progress_bar() as progress:
         pipeline = Pipeline(
             parts.aggregator or None,
@@ -240,20 +240,24 @@ def recommend(
             report = report.with_stability(draws, parts.seed, progress=progress)
         pictures.save(report, progress)
         command = shlex.join(["moo-infer", *context.find_root().obj])
-        if html:
-            from ..report.html import write_page
-
-            write_page(report, html, command)
+        write_all(out, _writers(report, command))
         code = 0 if any(outcome.decided for outcome in report.outcomes) else NOT_FEASIBLE
         if as_json:
             return Answer(report.to_json(command), code)
         return Answer(report.to_text(details=details, by_selector=selectors or None, width=columns()), code)
 
 
-def _refuse_unwritable_page(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:
-    """Raise before the work starts where the page would overwrite what is read, or cannot be written."""
-    from ..report.html import refuse_unwritable
+def _writers(report: Report, command: str) -> dict[str, Writer]:
+    """What writes the report, by the endings of files."""
+    return {
+        ".json": text_writer(lambda: report.to_json(command) + "\n"),
+        **frame_writers(report.to_frame),
+        ".html": text_writer(lambda: report.to_html(command)),
+        ".md": text_writer(lambda: markdown(report)),
+    }
 
+
+def _read(models: Path | None, profiles: Mapping[str, ModelProfile]) -> list[Path | None]:
+    """The files that are read: that of the models, and their logs."""
     logs = [getattr(profile.inference, "samples", None) for profile in profiles.values()]
-    keep_apart([models, *(log for log in logs if isinstance(log, Path))], {"--html": html})
-    refuse_unwritable(html)
+    return [models, *(log for log in logs if isinstance(log, Path))]

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError, printable
-from ..core.files import atomic_write
+from ..core.files import atomic_write, refuse_unwritable
 from ..profiles import ModelProfile
 from .answer import answer, headline, judge, running
 from .details import figures
@@ -20,7 +19,7 @@ from .wording import TextTable, choices, title, to_html
 if TYPE_CHECKING:
     from .report import Report
 
-__all__ = ["page", "refuse_unwritable", "write_page"]
+__all__ = ["page", "refuse_missing", "write_page"]
 
 NEEDED = ("jinja2",)
 # Of plotly.js the bundle with lines, points and 3-D, a third of the whole; MIT licence beside it.
@@ -42,7 +41,7 @@ def page(report: "Report", command: str | None = None) -> str:
     >>> text.startswith("<!doctype html>"), "use gpt-5 with k = 4 samples" in text
     (True, True)
     """
-    _installed()
+    refuse_missing()
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -94,22 +93,6 @@ def page(report: "Report", command: str | None = None) -> str:
     )
 
 
-def refuse_unwritable(path: Path) -> None:
-    """Raise, before any work, where the page could not be written.
-
-    Raises:
-        MooInferError: for a path that is a folder or no file, a folder that does not exist, and a missing extra.
-    """
-    _installed()
-    if os.path.isdir(path):  # these answer where those of Path raise, for example for a name that is too long
-        raise MooInferError(f"{path}: must be a file to write, is a folder")
-    target = os.path.realpath(path)  # a link still, where links go round in a loop
-    if os.path.lexists(target) and not os.path.isfile(target):
-        raise MooInferError(f"{path}: must be a file to write")
-    if not os.path.isdir(path.parent):
-        raise MooInferError(f"{path}: there is no folder {str(path.parent)!r}")
-
-
 def write_page(report: "Report", path: Path, command: str | None = None) -> None:
     """Write the page to a file, whole or not at all.
 
@@ -121,6 +104,7 @@ def write_page(report: "Report", path: Path, command: str | None = None) -> None
     Raises:
         MooInferError: where it cannot be written; see also `page`.
     """
+    refuse_missing()
     refuse_unwritable(path)
     text = page(report, command)
     with atomic_write(path) as target:
@@ -136,7 +120,8 @@ def _printable(data: Any) -> Any:
     return printable(data) if isinstance(data, str) else data
 
 
-def _installed() -> None:
+def refuse_missing() -> None:
+    """Raise MooInferError where what pages are made with is missing (extra ``html``)."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise MooInferError(f"an HTML page needs {' and '.join(missing)}: pip install 'moo-infer[html]'")
 

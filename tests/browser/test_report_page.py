@@ -1,4 +1,4 @@
-"""The page of `recommend --html` in a real browser."""
+"""The page of `recommend --out` in a real browser."""
 
 import io
 from dataclasses import replace

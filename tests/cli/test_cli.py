@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -167,10 +168,14 @@ def test_the_papers_tables(cli):
 
 
 def test_version_and_help(cli):
-    assert cli("--version") == (0, "moo-infer 0.1.0\n", "")
+    code, out, err = cli("--version")
+    assert (code, err) == (0, "")
+    assert out.startswith("moo-infer 0.1.0\nPython 3.")
+    assert re.search(r"^numpy \d", out, re.M)
     for command in ("recommend", "paper", "plugins", "models", "scenarios"):
         code, out, _ = cli(command, "--help")
         assert code == 0
+        assert cli(command, "-h") == (0, out, "")
         assert f"moo-infer {command}" in out.split("Options")[0].split("\n", 2)[2], "an example"
 
 

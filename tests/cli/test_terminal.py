@@ -157,7 +157,7 @@ def test_errors_quote_names_escaped(command, files, name):
     assert command("calibrate", f"{name}.csv", code=2)
     assert command("calibrate", f"{name}=log.csv", code=2)
     assert command("fit-latency", f"{name}.json", code=2)
-    assert command("recommend", "--html", f"{name}/x.html", code=2)
+    assert command("recommend", "--out", f"{name}/x.html", code=2)
     assert command("models", "--models", files.with_name("missing\x1b.yaml"), code=2)
 
 
