@@ -22,6 +22,7 @@ from .listings import list_models, list_plugins, list_scenarios
 from .loudness import LOG, LOUDNESS, installed, told
 from .paper import paper
 from .recommend import recommend
+from .schema import schema
 from .terminal import Answer, show
 
 __all__ = ["main", "run"]
@@ -144,6 +145,7 @@ app.command("fit-latency")(fit_latency)
 app.command("plugins")(list_plugins)
 app.command("models")(list_models)
 app.command("scenarios")(list_scenarios)
+app.command("schema")(schema)
 
 
 def _fail(message: str, code: int = 2) -> int:

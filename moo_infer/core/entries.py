@@ -156,13 +156,14 @@ def entry_type(cls: Any, every: bool = False) -> TypeAdapter[Any]:
     own = [f for f in dataclasses.fields(cls) if f.init or every] if dataclasses.is_dataclass(cls) else []
     fields = []
     for f in own:
-        default = dataclasses.field(default=f.default, default_factory=f.default_factory)  # type: ignore[call-overload]
+        default = dataclasses.field(default=f.default, default_factory=f.default_factory)
         fields.append((f.name, _field(hints(cls)[f.name]), default))
     required = [f.name for f in own if f.default is f.default_factory is dataclasses.MISSING]
     made = dataclasses.make_dataclass(
         cls.__name__, fields, kw_only=True, namespace={"__pydantic_config__": CONFIG, "__doc__": cls.__doc__}
     )
-    return TypeAdapter(Annotated[made, BeforeValidator(Keys([f.name for f in own], required, given=True))])
+    checked: Any = Annotated[made, BeforeValidator(Keys([f.name for f in own], required, given=True))]
+    return TypeAdapter(checked)
 
 
 def _field(hint: Any) -> Any:
@@ -175,8 +176,8 @@ def _field(hint: Any) -> Any:
     return Annotated[
         Union[  # noqa: UP007  # of annotated types
             Annotated[plain, Tag("[number]")],
-            Annotated[Spread[number], Tag("[spread]")],  # type: ignore[valid-type]
-            Annotated[Between[number], Tag("[between]")],  # type: ignore[valid-type]
+            Annotated[Spread[number], Tag("[spread]")],
+            Annotated[Between[number], Tag("[between]")],
         ],
         Discriminator(_sort, custom_error_type="keys_of_number", custom_error_message=NUMBER),
     ]
@@ -286,7 +287,7 @@ def _reason(details: Any) -> str:
 class JsonSchema(GenerateJsonSchema):
     """Describes what is accepted: numbers of a size to compute with, also as text, and no objects of Python."""
 
-    ignored_warning_kinds: typing.ClassVar = {"skipped-choice", "non-serializable-default"}
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  # as pydantic declares it
 
     def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
         """A number, or its digits."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
+from annotated_types import MinLen
 from pydantic import (
     BeforeValidator,
     Discriminator,
@@ -31,9 +32,10 @@ from ..interfaces import CostModel, InferenceModel
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
 
-__all__ = ["Context", "Document", "read_models", "read_scenarios"]
+__all__ = ["KINDS", "Context", "Document", "read_models", "read_scenarios"]
 
 Read = TypeVar("Read")
+KINDS = "kinds"  # of a JSON schema: stands for all parts of an interface
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ class OfKind:
         return core_schema.with_info_plain_validator_function(self._built)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"kinds": self.interface.__name__}  # filled in with the classes of a registry
+        return {KINDS: self.interface.__name__}  # filled in with the classes of a registry
 
     def _built(self, fields: Any, info: ValidationInfo) -> Built:
-        context: Context = info.context
+        context = info.context
+        assert isinstance(context, Context)
         part: Any = _in_place(lambda: context.registry.build(self.interface, fields, "", context.folder))
         return Built(part, uncertain(fields))
 
@@ -195,8 +198,9 @@ def _sort(entry: Any) -> str:
 ModelEntry = Annotated[
     Annotated[ProfileEntry, Tag("[profile]")] | Annotated[AuthorsEntry, Tag("[authors]")], Discriminator(_sort)
 ]
+Name = Annotated[str, WithJsonSchema({"pattern": r"\S"})]
 Entries = TypeVar("Entries")
-Section = Annotated[dict[str, Entries], BeforeValidator(_named), Field(min_length=1)]
+Section = Annotated[dict[Name, Entries], BeforeValidator(_named), MinLen(1)]
 
 
 class Document(Entry):
@@ -236,7 +240,8 @@ def read_models(document: Mapping[str, Any], where: str, context: Context) -> di
         if isinstance(entry, AuthorsEntry):
             again = {"models": {name: entry.entry()}}
             entries[name] = validated(again, ("models",), where, context).models[name]
-    return {name: _refusals_of(where, entry.profile, name) for name, entry in entries.items()}
+    profiles = {name: entry for name, entry in entries.items() if isinstance(entry, ProfileEntry)}
+    return {name: _refusals_of(where, entry.profile, name) for name, entry in profiles.items()}
 
 
 def read_scenarios(document: Mapping[str, Any], where: str) -> dict[str, Scenario]:
