@@ -101,7 +101,7 @@ def _answer(arguments: Sequence[str]) -> Answer | int:
         return _fail("stopped", INTERRUPTED)
     if isinstance(answer, str):
         return Answer(answer)
-    return answer if isinstance(answer, Answer) else 0
+    return answer if isinstance(answer, Answer | int) else 0
 
 
 def _print(answer: str) -> int:

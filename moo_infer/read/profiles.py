@@ -10,7 +10,7 @@ from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
 
-__all__ = ["builtin_models", "builtin_scenarios", "load_models", "load_scenarios"]
+__all__ = ["builtin_models", "builtin_scenarios", "has_models", "load_models", "load_scenarios"]
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
@@ -47,6 +47,11 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
     from .schema import read_scenarios
 
     return read_scenarios(document, str(path))
+
+
+def has_models(path: str | Path) -> bool:
+    """Whether a YAML file has the key ``models``; one without has scenarios alone, for the built-in models."""
+    return "models" in _document(Path(path))
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:
