@@ -1,6 +1,52 @@
-"""``python -m moo_infer``, the command ``moo-infer``."""
+"""Starts the command ``moo-infer``, also as ``python -m moo_infer``.
 
-from .cli import main
+A module of its own, because what the command needs takes a moment to load: who stops it meanwhile gets a sentence.
+"""
+
+import os
+
+try:
+    import signal
+    from contextlib import suppress
+    from types import FrameType
+except KeyboardInterrupt:  # from Python's own handler, which is there until `main` sets another
+    os.write(2, b"moo-infer: stopped\n")
+    os._exit(130)
+
+__all__ = ["main"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heeded = [number for number in SIGNALS if before[number] != signal.SIG_IGN]  # a shell may have them ignored
+    for number in heeded:
+        signal.signal(number, _stop)
+    from .cli import main as run
+
+    for number in heeded:
+        signal.signal(number, before[number] if number == signal.SIGINT else _leave)
+    run()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Say so and end at once: an exception might be caught by whatever is being imported."""
+    _say()
+    os._exit(128 + number)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Say so and end as an interrupted command does: drafts of files and processes that were started go."""
+    _say()
+    raise SystemExit(128 + number)
+
+
+def _say() -> None:
+    with suppress(OSError):  # standard error may be closed
+        os.write(2, b"moo-infer: stopped\n")
+
 
 if __name__ == "__main__":
     main()
