@@ -136,6 +136,16 @@ def test_nothing_feasible_is_an_answer(cli):
     assert "no recommendation: nothing is feasible" in out
 
 
+def test_a_file_of_scenarios_alone_goes_with_the_built_in_models(cli, tmp_path):
+    path = tmp_path / "limits.yaml"
+    path.write_text("scenarios: {chat: {max: {cost: 0.05, latency: 20}}}")
+    code, out, err = cli("recommend", "--models", path, "--model", "gpt-5-nano")
+    assert (code, err) == (0, "")
+    assert out.startswith("chat: use gpt-5-nano with k = ")
+    path.write_text("{}")
+    assert cli("recommend", "--models", path)[0] == 2
+
+
 def test_details(cli):
     assert "Per sample: cost 0.02176 USD" in cli("recommend", "--model", "gpt-5", "--details")[1]
 
