@@ -237,7 +237,8 @@ def recommend(
         )
         report = pipeline.run(names.model or None, custom or names.scenario or None)
         if draws := certainty.draws(report):
-            report = report.with_stability(draws, parts.seed, progress=progress)
+            over_all = certainty.stability is None  # what is said unasked is about the answer alone
+            report = report.with_stability(draws, parts.seed, progress=progress, over_all=over_all)
         pictures.save(report, progress)
         command = shlex.join(["moo-infer", *context.find_root().obj])
         write_all(out, _writers(report, command))

@@ -285,15 +285,8 @@ class Candidates:
                     f"{objective.name}: it is the same for all questions of the log, so that what others would change "
                     "cannot be measured"
                 )
-        return Row(
-            curve.model,
-            curve.aggregator,
-            int(curve.k[place]),
-            curve.parallelism,
-            statistics,
-            tuple(simulated),
-            tuple(warnings),
-        )
+        k, P = int(curve.k[place]), curve.parallelism
+        return Row(*curve.label, k, P, statistics, tuple(simulated), tuple(warnings))
 
     def to_frame(self, statistics: Sequence[str] = STATISTICS) -> "polars.DataFrame":
         """Return the rows as a polars frame; what is unknown is null.
@@ -343,8 +336,10 @@ class Candidates:
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
         """Collect a statistic (..., n) of the curves into the order of the rows."""
+        first = self._curve[0] if len(self) else 0  # without rows any curve says the shape
+        if (self._curve == first).all():  # as those of a model have, which are asked most often
+            return statistic(self._curves[first].columns[objective])[..., self._place]
         numbers, curve = np.unique(self._curve, return_inverse=True)
-        some = numbers if len(numbers) else [0]  # without rows any curve says the shape
-        parts = [statistic(self._curves[i].columns[objective]) for i in some]
+        parts = [statistic(self._curves[i].columns[objective]) for i in numbers]
         starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
         return np.concatenate(parts, axis=-1)[..., starts[curve] + self._place]

@@ -138,6 +138,7 @@ def decide(
     *,
     explain: bool = True,
     sure: FeasibleShares | None = None,
+    curves: bool = True,
 ) -> tuple[Candidates, dict[tuple[str, str], tuple[Choice, ...]], tuple[Choice, ...]]:
     """Let every selector choose in a scenario: per (model, aggregator), and over the whole pool.
 
@@ -147,6 +148,7 @@ def decide(
         selectors: who chooses.
         explain: whether to look for the reason where nothing is feasible.
         sure: how surely each row meets the limits, where that counts.
+        curves: whether to choose on every (model, aggregator) as well.
 
     Returns:
         The pool of feasible rows; by (model, aggregator) a choice a selector; and a choice a selector over the pool.
@@ -174,7 +176,7 @@ def decide(
                 methodcaller("where", model=curve.model, aggregator=curve.aggregator),
                 replace(nothing, model=curve.model, aggregator=curve.aggregator),
             )
-            for curve in table.curves
+            for curve in (table.curves if curves else ())
         }
         pooled = choices(lambda whole: whole, replace(nothing, pooled=True))
     for warning in caught:
@@ -205,7 +207,7 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
     if beyond := table.extrapolated(row):
         remarks += (beyond,)
     model, aggregator = table.curve(row).label
-    return replace(nothing, selector=selector.name, model=model, aggregator=aggregator, row=row, remarks=remarks)
+    return Choice(nothing.scenario, selector.name, model, aggregator, table, row, remarks, pooled=nothing.pooled)
 
 
 def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> str:

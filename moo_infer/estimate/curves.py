@@ -199,7 +199,7 @@ class Column:
         mine, theirs = self._moments, other._moments
         if not isinstance(mine, QuestionMoments) or not isinstance(theirs, QuestionMoments):
             return np.full_like(self.mean, np.nan)
-        return mine.paired_stderr(replace(theirs, by_question=theirs.by_question[:, [place]]))
+        return mine.paired_stderr(theirs, place)
 
     def by_question(self, place: int, /) -> dict[str, float] | None:
         """Return a mean given each question of a log, by its name; None without one."""

@@ -44,8 +44,8 @@ class QuestionMoments(Moments):
             low, high = np.minimum(low, self.mean), np.maximum(high, self.mean)
         return np.stack([low, high])
 
-    def paired_stderr(self, other: "QuestionMoments") -> FloatArray:
-        """Return the (n,) standard errors of the differences of these means from another one, (Q, 1) by question.
+    def paired_stderr(self, other: "QuestionMoments", place: int) -> FloatArray:
+        """Return the (n,) standard errors of the differences of these means from one of another's.
 
         Differences are taken question by question, on those that both have; NaN with fewer than two.
         """
@@ -53,7 +53,7 @@ class QuestionMoments(Moments):
         if len(mine) < 2:
             return np.full(self.by_question.shape[1], np.nan)
         weights = self.weights[mine] / self.weights[mine].sum()
-        return _stderr(weights, self.by_question[mine] - other.by_question[theirs])
+        return _stderr(weights, self.by_question[mine] - other.by_question[theirs, place][:, None])
 
     @property
     def stderr(self) -> FloatArray:

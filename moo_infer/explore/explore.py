@@ -3,10 +3,7 @@
 import io
 import json
 import math
-import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +33,7 @@ except ImportError:
     raise MooInferError("the explorer needs ipywidgets: pip install 'moo-infer[notebook]'") from None
 
 from .. import plot
+from .server import until_stopped
 
 __all__ = ["Explorer", "serve"]
 
@@ -47,7 +45,6 @@ PICTURES: Mapping[str, Callable[..., Any]] = {
     "decision map": partial(plot.decisions, size=30),  # a quarter of the cells, so that it follows a slider
 }
 OF_ONE_MODEL = ("space", "curves")
-TEMPLATES = Path(__file__).parent / "jupyter"  # a folder as those in JUPYTER_PATH
 STATISTICS = ["mean", "p50", "p90", "p95", "p99"]
 DRAWS = 200
 STEPS = 100  # of a limit, from the least to the largest mean
@@ -299,31 +296,7 @@ def serve(
         page = Path(folder, "moo_infer.ipynb")
         page.write_text(json.dumps(document), encoding="utf-8")
         command = [sys.executable, "-m", "voila", str(page), f"--port={port}", "--Voila.ip=127.0.0.1"]
-        return _until_stopped([*command, "--template=moo_infer", *([] if browser else ["--no-browser"])])
-
-
-def _until_stopped(command: Sequence[str]) -> int:
-    """Run a server until it ends, or until this process is to end: then the server ends first, with its kernels."""
-    templates = os.pathsep.join(filter(None, [str(TEMPLATES), os.environ.get("JUPYTER_PATH")]))
-    # In a session of its own it gets no Ctrl-C beside ours, and stops once.
-    server = subprocess.Popen(command, env=os.environ | {"JUPYTER_PATH": templates}, start_new_session=True)
-    stopped = 0
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopped
-        stopped = number
-        server.terminate()
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in signals]
-    try:
-        code = server.wait()
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-        if server.poll() is None:
-            server.kill()
-    return 128 + stopped if stopped else code  # as shells report a program that a signal ended
+        return until_stopped([*command, "--template=moo_infer", *([] if browser else ["--no-browser"])])
 
 
 def _named_parts(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,10 @@ from ..decide.infeasible import Relaxation, relaxations
 from ..decide.mixed import MixedChoice
 from ..profiles import Scenario
 
-__all__ = ["Outcome"]
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["Outcome", "shortest_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +87,14 @@ class Outcome:
         free = [o for o in self.candidates.objectives if o.scale is None and o.name not in limited]
         listed = ", ".join(f"{o.name} by {self.scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
         return (f"{self.scenario.name}: scaled by the largest mean, as it has no limit: {listed}.",) if free else ()
+
+
+def shortest_names(report: "Report") -> list[str | tuple[str, ...]]:
+    """The shortest names of every choice, by which ``report[...]`` finds it."""
+    several = len(report.outcomes) > 1, len(report.candidates.aggregators) > 1
+    keys: list[str | tuple[str, ...]] = []
+    for c in (*report.recommended, *report.rows):
+        whose = () if c.pooled else (c.key[2], *[c.key[3]] * several[1])
+        names = tuple(map(str, (*[c.scenario] * several[0], *whose)))
+        keys.append((*names, c.selector) if names else c.selector)
+    return keys

@@ -16,7 +16,7 @@ from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tal
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
 from .answer import notebook
-from .facts import Outcome
+from .facts import Outcome, shortest_names
 from .frames import choices_frame
 from .json import document
 from .per_right import MeanTokens, per_right
@@ -112,6 +112,8 @@ class Report:
         seed: int = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
+        *,
+        over_all: bool = False,
     ) -> Stability | None:
         """Count how often each row is chosen over B draws of uncertain parameters, log questions, or simulated trials.
 
@@ -121,6 +123,7 @@ class Report:
             source: ``parameters`` (uncertain numbers of the profiles) or ``simulation`` (a bootstrap of the trials);
                 None for the first of them that there is.
             progress: told (done, total, what) before every draw.
+            over_all: of the choices over all models alone, which is faster where there are many.
 
         Returns:
             None where nothing is uncertain.
@@ -149,7 +152,7 @@ class Report:
             for done, table in enumerate(redraw(B, seed)):
                 if progress:
                     progress(done, B, "how sure")
-                yield table, self._chosen(table)
+                yield table, self._chosen(table, over_all)
 
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
         chosen_rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
@@ -161,23 +164,24 @@ class Report:
         seed: int = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
+        *,
+        over_all: bool = False,
     ) -> "Report":
         """Return the report with a column that says how sure each choice is; see `stability`.
 
         Warns:
             UserWarning: where nothing is uncertain.
         """
-        stable = self.stability(B, seed, source, progress)
+        stable = self.stability(B, seed, source, progress, over_all=over_all)
         if stable is None:
             warnings.warn(NOTHING_UNCERTAIN, stacklevel=2)
         return replace(self, stable=stable)
 
-    def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
-        chosen: list[Choice] = []
-        for outcome in self.outcomes:
-            _, by_curve, pooled = decide(table, outcome.scenario, self.selectors, explain=False, sure=outcome.sure)
-            chosen += [choice for choices in (*by_curve.values(), pooled) for choice in choices]
-        return [(choice.key, choice.row) for choice in chosen]
+    def _chosen(self, table: Candidates, over_all: bool) -> list[tuple[Key, int | None]]:
+        asked = partial(decide, table, selectors=self.selectors, explain=False, curves=not over_all)
+        decided = [asked(scenario=outcome.scenario, sure=outcome.sure) for outcome in self.outcomes]
+        choices = [c for _, by_curve, pooled in decided for of in (*by_curve.values(), pooled) for c in of]
+        return [(choice.key, choice.row) for choice in choices]
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
         """Return one choice: ``[selector]`` over the pool, ``[model, selector]`` of one model.
@@ -202,13 +206,7 @@ class Report:
 
     def _ipython_key_completions_(self) -> list[str | tuple[str, ...]]:
         """The shortest names of every choice, for the completion of ``report[`` in IPython and notebooks."""
-        several = len(self.outcomes) > 1, len(self.candidates.aggregators) > 1
-        keys: list[str | tuple[str, ...]] = []
-        for c in (*self.recommended, *self.rows):
-            whose = () if c.pooled else (c.key[2], *[c.key[3]] * several[1])
-            names = tuple(map(str, (*[c.scenario] * several[0], *whose)))
-            keys.append((*names, c.selector) if names else c.selector)
-        return keys
+        return shortest_names(self)
 
     def choice(
         self,

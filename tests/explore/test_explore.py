@@ -205,7 +205,7 @@ def served(monkeypatch, **given):
         seen.update(command=command, source=json.loads(page.read_text())["cells"][0]["source"], page=page)
         return 0
 
-    monkeypatch.setattr(module, "_until_stopped", call)
+    monkeypatch.setattr(module, "until_stopped", call)
     assert module.serve(**given) == 0
     assert not seen["page"].exists(), "nothing is left behind"
     return seen
@@ -222,7 +222,7 @@ def test_the_page_holds_the_same_explorer(monkeypatch, mine):
 
 
 def test_bad_files_are_refused_before_anything_is_served(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_until_stopped", lambda _: pytest.fail("nothing may start"))
+    monkeypatch.setattr(module, "until_stopped", lambda _: pytest.fail("nothing may start"))
     assert cli("explore", "--models", tmp_path / "none.yaml")[0] == 2
     assert cli("explore", "--plugin-file", tmp_path / "none.py")[0] == 2
     assert cli("explore", "--port", "0")[0] == 2

@@ -74,6 +74,13 @@ def test_how_sure_an_answer_is_stands_there_unasked_where_a_number_is_uncertain(
     assert "draws" not in command("certain").out
 
 
+def test_what_is_said_unasked_is_about_the_answer_alone(command):
+    unasked, asked = (json.loads(command("uncertain", "--json", *more).out) for more in ((), ("--stability", "200")))
+    assert unasked["headline"][0]["stability"] == asked["headline"][0]["stability"]
+    assert {row["stability"] for row in unasked["rows"]} == {None}
+    assert None not in [row["stability"] for row in asked["rows"]]
+
+
 def test_where_nothing_is_uncertain_that_is_said(command):
     shown = command("certain", "--stability", "20")
     assert "nothing is uncertain here" in shown.err
