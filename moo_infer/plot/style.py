@@ -165,24 +165,31 @@ def sizes(choices: Sequence[Choice]) -> list[float]:
     return [80.0 * (1 + step * rank) ** 2 for rank in ranks]
 
 
-def choice_text(choice: Choice, *, named: bool = False) -> str:
-    """Return the legend text of a choice: ``knee: k = 8*``."""
+def choice_text(choice: Choice) -> str:
+    """Return the text of a choice: ``knee: k = 8*``."""
     if choice.row is None:
         return f"{plain(choice.selector)}: no choice"
-    prefix = f"{plain(choice.model)}, " if named else ""
-    return f"{plain(choice.selector)}: {prefix}k = {choice.k}{'*' * bool(choice.remarks)}"
+    return f"{plain(choice.selector)}: k = {choice.k}{'*' * bool(choice.remarks)}"
 
 
-def choice_handles(report: "Report", choices: Iterable[Choice], *, named: bool = False) -> list[Artist]:
-    """Legend entries of the selectors' choices."""
+def choice_handles(report: "Report", choices: Iterable[Choice]) -> list[Artist]:
+    """Legend entries of the selectors' choices, the headline's first; over a pool it is named as the answer.
+
+    Where others choose, who does not is left to the notes (`notes_of`).
+    """
+    ordered = sorted(choices, key=lambda choice: choice.selector != report.headline)
+    if any(choice.row is not None for choice in ordered):
+        ordered = [choice for choice in ordered if choice.row is not None]
     handles: list[Artist] = []
-    for choice in choices:
-        style = selector_style(report, choice.selector)
-        there = choice.row is not None
+    for choice in ordered:
+        style, text = selector_style(report, choice.selector), choice_text(choice)
+        if choice.pooled and choice.row is not None and choice.selector == report.headline:
+            row = f"{name_of(choice.candidates, *choice.candidates.curve(choice.row).label)}, k = {choice.k}"
+            text = f"the answer ({plain(choice.selector)}):\n{row}{'*' * bool(choice.remarks)}"
         handles.append(
             Line2D(
-                [], [], ls="none", marker=style["marker"] if there else "none", mfc="none", mew=1.8, ms=8,
-                mec=style["edgecolors"], label=choice_text(choice, named=named),
+                [], [], ls="none", marker=style["marker"] if choice.row is not None else "none", mfc="none", mew=1.8,
+                ms=8, mec=style["edgecolors"], label=text,
             )
         )  # fmt: skip
     return handles
@@ -248,7 +255,7 @@ def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
 
         _set_scale(axis)("function", functions=(forward, back))
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(float(away.max()))) + 1)
-        steps = (1, 2, 5) if len(decades) < 5 else (1,)
+        steps = (1, 2, 3, 5, 7) if len(decades) < 4 else (1, 2, 5) if len(decades) < 5 else (1,)
         ticks = [objective.best - step * 10.0**d for d in decades for step in steps]
         axis.set_major_locator(FixedLocator([t for t in ticks if values.min() * 0.98 <= t <= values.max()]))
         closest = objective.best - CLOSEST

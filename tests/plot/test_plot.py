@@ -1,6 +1,7 @@
 """What stands in the pictures, held against the table."""
 
 import itertools
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,6 +34,7 @@ from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
 from moo_infer.plot.labels import place_texts
+from moo_infer.plot.style import scaled
 
 MODELS = ["gpt-5", "gpt-5-nano", "nemotron-nano-9b-v2"]
 
@@ -293,6 +295,69 @@ def test_points_of_the_front_say_which_row_they_are_and_choices_stand_at_theirs(
 
 def test_two_aggregators_are_told_apart(four):
     assert any(text.startswith("gpt-5, majority-vote (") for text in legend(front(four)))
+
+
+def variant_of_nano(name, accuracy, price):
+    """gpt-5-nano with another accuracy, at a multiple of its price."""
+    own = builtin_models()["gpt-5-nano"]
+    cost, latency = own.costs
+    prices = {field: price * getattr(cost, field) for field in ("usd_per_input_token", "usd_per_output_token")}
+    inference = replace(own.inference, accuracy_mean=accuracy)
+    return replace(own, name=name, inference=inference, costs=(replace(cost, **prices), latency))
+
+
+def test_of_many_curves_those_of_the_front_are_named_and_the_others_grey():
+    """Every row is drawn once."""
+    worse = [variant_of_nano(f"worse-{i}", 0.9 - 0.001 * i, 1.0) for i in range(20)]
+    report = Pipeline(k_max=16).run([*worse, "nemotron-nano-9b-v2", "gpt-5-nano"], "essay-feedback")
+    figure, table = front(report), report.candidates
+    entries = [text.split()[0] for text in legend(figure) if re.fullmatch(r"\S+ \(\d+\)", text)]
+    assert entries == ["nemotron-nano-9b-v2", "gpt-5-nano"]
+    assert "20 other curves (0)" in legend(figure)
+    labels = [f"{name}{end}" for name in (*entries, "others") for end in ("", ": dominated")]
+    assert sum(len(points(figure.axes[0], label)) for label in (*labels, "infeasible")) == len(table)
+    assert figure.get_figheight() < 6
+
+
+def test_of_many_curves_of_the_front_some_have_a_name():
+    """Each of 22 is cheaper than the one before, and right less often."""
+    report = Pipeline(k=[4]).run(
+        [variant_of_nano(f"run-{i}", 0.9 - 0.01 * i, 0.5**i) for i in range(22)], Scenario("any")
+    )
+    figure, outcome = front(report), report.outcome("any")
+    assert len(outcome.pool.front) == 22
+    entries = [text for text in legend(figure) if re.fullmatch(r"run-\d+ \(1\)", text)]
+    assert len(entries) == 14
+    assert "8 other curves (8)" in legend(figure)
+    assert {f"{choice.model} (1)" for choice in outcome.pooled if choice.row is not None} <= set(entries)
+    assert len(points(figure.axes[0], "others")) == 8
+
+
+def test_of_a_curve_on_which_more_samples_are_better_in_nothing_the_front_has_the_first_row():
+    report = Pipeline(["one-call", "best-of-k"], k=[1, 2, 4]).run("gpt-5", Scenario("any"))
+    axes = front(report).axes[0]
+    drawn_rows = {
+        name: sum(len(points(axes, f"gpt-5, {name}{end}")) for end in ("", ": dominated"))
+        for name in ("one-call", "best-of-k")
+    }
+    assert drawn_rows == {"one-call": 1, "best-of-k": 3}
+
+
+def test_the_answer_opens_the_legend_and_who_cannot_choose_among_models_is_in_the_notes(report):
+    figure = front(report, scenario="essay-feedback")
+    choice = report["essay-feedback", report.headline]
+    assert legend(figure)[0] == f"the answer ({report.headline}):\n{choice.model}, k = {choice.k}"
+    assert not [text for text in legend(figure) if "no choice" in text]
+    assert "No choice of knee, knee-chord" in notes(figure)
+    of_model = legend(page(report, model="gpt-5", scenario="essay-feedback"))
+    assert of_model[0].startswith(f"{report.headline}: k = ")  # of this model alone, so not the answer
+
+
+def test_an_axis_of_little_more_than_a_decade_has_ticks_enough():
+    accuracy = Pipeline(k=[1]).candidates("gpt-5").objectives[0]
+    axes, values = Figure().subplots(), np.linspace(0.4, 0.95, 20)
+    scaled(axes.yaxis, accuracy, values)
+    np.testing.assert_allclose(sorted(axes.yaxis.get_majorticklocs()), [0.5, 0.7, 0.8, 0.9, 0.93, 0.95])
 
 
 def test_texts_beside_close_points_lie_apart_and_within_the_axes_or_are_left_out():
