@@ -8,6 +8,7 @@ from difflib import get_close_matches
 __all__ = [
     "MissingColumn",
     "MooInferError",
+    "NeedsOneCurve",
     "NoSelection",
     "NotExact",
     "NothingPossible",
@@ -39,6 +40,10 @@ class MooInferError(Exception):
 
 class NoSelection(MooInferError):
     """Raised by a selector that has no answer on the rows it was given; the message is the reason."""
+
+
+class NeedsOneCurve(NoSelection):
+    """Raised by a selector that goes along the curve of one model under one aggregator, and was given several."""
 
 
 class NothingPossible(MooInferError):

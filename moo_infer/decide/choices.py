@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.errors import MooInferError, NoSelection, SelectionWarning
+from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
 from ..estimate.curves import STATISTICS
 from ..estimate.rows import Row, Statistics
 from ..interfaces import Selector
@@ -59,6 +59,7 @@ class Choice:
         remarks: what the selector warns of.
         reason: why there is no choice; empty where there is one.
         pooled: whether it was made over all models and aggregators, not over one (model, aggregator) alone.
+        applicable: whether the selector takes such rows at all; not so where it needs one curve and there are several.
     """
 
     scenario: str
@@ -70,6 +71,7 @@ class Choice:
     remarks: tuple[str, ...] = field(default=(), repr=False)
     reason: str = ""
     pooled: bool = field(default=False, repr=False)
+    applicable: bool = field(default=True, repr=False)
 
     @property
     def key(self) -> Key:
@@ -193,7 +195,8 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
     try:
         answer = selector.select(view)
     except NoSelection as error:
-        return replace(nothing, selector=selector.name, reason=str(error).strip() or "gave no reason")
+        reason, applicable = str(error).strip() or "gave no reason", not isinstance(error, NeedsOneCurve)
+        return replace(nothing, selector=selector.name, reason=reason, applicable=applicable)
     except MooInferError:
         raise
     except Exception as error:

@@ -94,7 +94,7 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     figure.suptitle(title, x=0.02, ha="left")
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
-    note(figure, notes_of(outcome.pooled))
+    note(figure, notes_of([choice for choice in outcome.pooled if choice.applicable]))
     texts = {
         spot: f"{name_of(table, *table.curve(int(c.row or 0)).label)}, k = {c.k}"
         for c, spot in zip(chosen, spots, strict=True)

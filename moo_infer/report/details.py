@@ -29,7 +29,7 @@ def figures(report: "Report", outcome: Outcome) -> list[Block]:
     """Every figure: means and how sure they are, what single queries may see, and the consumption per right answer."""
     groups = {f"{model}, {aggregator}": of_curve for (model, aggregator), of_curve in outcome.choices.items()}
     if len(groups) > 1:
-        groups["over all"] = outcome.pooled
+        groups["over all"] = tuple(choice for choice in outcome.pooled if choice.applicable)
     blocks = [block for label, group in groups.items() for block in _group(report, label, group)]
     rows = [choice.figures for group in groups.values() for choice in group if choice.figures]
     if not rows:

@@ -16,7 +16,8 @@ from .changes import ChoiceChange, Diff, Kind, NumberChange, SettingChange
 
 __all__ = ["diff", "read_document"]
 
-LARGEST_FILE = 256 * 2**20  # bytes; a report of a hundred models with many scenarios has some ten million
+LARGEST_FILE = 64 * 2**20  # bytes; a report of a hundred models with many scenarios has some ten million
+MOST_ENTRIES = 2**20  # of lists and mappings; a report of 37 models and 198 questions has twenty thousand
 DRAWS = 2000  # of the bootstrap of paired differences: ends are known to a twentieth of the width
 SAME = 1e-9  # relative: what sums in another order may change
 OFTEN = 0.05  # a row that so many draws choose is not excluded by what is known
@@ -30,6 +31,8 @@ def read_document(path: Path, /) -> Mapping[str, Any]:
     """
     try:
         text = limited_text(path, LARGEST_FILE)
+        if text.count(",") + text.count("[") + text.count("{") > MOST_ENTRIES:  # commas in texts count, which are few
+            raise MooInferError(f"has more than {MOST_ENTRIES:,} entries, the most that is read of such a file")
         document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         _kind(document)
     except json.JSONDecodeError as error:

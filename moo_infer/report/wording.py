@@ -151,7 +151,8 @@ def choices(report: "Report", outcome: Outcome) -> list[Block]:
     )
     labels = ("model", *["aggregator"] * several)
     blocks: list[Block] = [TextTable((*labels, *selectors), rows, len(labels))]
-    pooled = [c for c in outcome.pooled if c.selector in selectors] if len(outcome.choices) > 1 else []
+    several_curves = len(outcome.choices) > 1
+    pooled = [c for c in outcome.pooled if c.selector in selectors and c.applicable] if several_curves else []
     over_all = [
         f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c))}" for c in pooled if c.k
     ]

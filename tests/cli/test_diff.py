@@ -169,6 +169,7 @@ def test_a_scenario_that_is_new_or_gone_is_another_choice(night, compared):
         ('{"schema": 1, "headline": [1e999]}', "holds 1e999"),
         ("[" * 100_000, "nested too deeply"),
         ("\udcff", "must be UTF-8"),
+        ('{"schema": 1, "headline": [' + "[]," * 2**20 + "[]]}", "has more than 1,048,576 entries"),
     ],
 )
 def test_what_is_no_document_is_refused_in_a_sentence(text, said, tmp_path, capsys):

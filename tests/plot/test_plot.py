@@ -343,12 +343,12 @@ def test_of_a_curve_on_which_more_samples_are_better_in_nothing_the_front_has_th
     assert drawn_rows == {"one-call": 1, "best-of-k": 3}
 
 
-def test_the_answer_opens_the_legend_and_who_cannot_choose_among_models_is_in_the_notes(report):
+def test_the_answer_opens_the_legend_and_who_cannot_choose_among_models_is_left_out(report):
     figure = front(report, scenario="essay-feedback")
     choice = report["essay-feedback", report.headline]
     assert legend(figure)[0] == f"the answer ({report.headline}):\n{choice.model}, k = {choice.k}"
     assert not [text for text in legend(figure) if "no choice" in text]
-    assert "No choice of knee, knee-chord" in notes(figure)
+    assert "knee" not in notes(figure)
     of_model = legend(page(report, model="gpt-5", scenario="essay-feedback"))
     assert of_model[0].startswith(f"{report.headline}: k = ")  # of this model alone, so not the answer
 

@@ -248,3 +248,12 @@ def test_two_models_with_the_same_figures_are_two_contenders():
     twin = replace(builtin_models()["gpt-5"], name="twin")
     report = Pipeline().run([builtin_models()["gpt-5"], twin], Scenario("s", {"cost": 1}))
     assert {row["model"] for row in report.to_dict()["contenders"]} == {"gpt-5", "twin"}
+
+
+def test_selectors_of_one_curve_are_left_out_of_what_is_said_over_all(pipeline):
+    report = pipeline.run(["gpt-5", "gpt-5-nano"], "essay-feedback")
+    assert report["knee"].reason == "needs one model under one aggregator, and here are 2"
+    for text in (report.to_text(by_selector=True), report.to_text(details=True), report.to_html()):
+        assert "needs one model" not in text
+    asked = Pipeline(goal="knee").run(["gpt-5", "gpt-5-nano"], "essay-feedback")
+    assert asked.to_text().startswith("essay-feedback: no recommendation: needs one model")  # what was asked for
