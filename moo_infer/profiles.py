@@ -1,6 +1,7 @@
 """Model profiles and scenarios."""
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -173,7 +174,9 @@ def _plain(value: object) -> Any:
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(entry) for entry in value]
-    return str(value) if isinstance(value, Path | float) else f"{value!r:.200}"
+    if isinstance(value, Path):  # by one name from wherever it is reached
+        return os.path.normpath(value)
+    return str(value) if isinstance(value, float) else f"{value!r:.200}"
 
 
 @dataclass(frozen=True)

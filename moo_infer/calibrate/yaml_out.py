@@ -10,18 +10,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import yaml
 
-from ..core.documents import read_yaml
+from ..core.documents import read_yaml, to_yaml
 from ..core.errors import MooInferError, in_one_line, printable
 from ..core.files import atomic_write
 from ..core.version import __version__
 from ..quantities.samples import Samples
+from ..read.config import moved_path
 from ..read.log import Log
 from .profiles import Calibration
 from .report import in_a_line, one_call
 
-__all__ = ["recommending", "samples_path", "save"]
+__all__ = ["entries", "recommending", "samples_path", "save"]
 
 LONGEST = 500  # characters of a name; YAML ends keys at 1024
 
@@ -123,38 +123,44 @@ def _log(samples: Sequence[Samples]) -> Log:
     return Log(pl.concat(frames, how="diagonal"))
 
 
-def _yaml(model: Calibration, samples: Mapping[str, str]) -> str:
+def entries(models: Sequence[Calibration], samples: Path | None, folder: Path) -> dict[str, Any]:
+    """Return profiles as a file in a folder has them; none where they draw from samples that were not written.
+
+    Args:
+        models: what was calibrated.
+        samples: the file with samples that was written; None for none.
+        folder: where relative paths start from.
+    """
+    drawn = any(model.inference["kind"] == "empirical" for model in models)
+    if drawn and samples is None:
+        return {}
+    named: dict[str, str] = {}
+    if drawn and samples is not None:
+        digest = hashlib.sha256(samples.read_bytes()).hexdigest()
+        named = {"samples": moved_path(str(samples), Path(), folder), "sha256": digest}
+    return {model.kept.model: _entry(model, named) for model in models}
+
+
+def _entry(model: Calibration, samples: dict[str, str]) -> dict[str, Any]:
+    """A profile as a file has it."""
+    inference = dict(model.inference) | (samples if model.inference["kind"] == "empirical" else {})
+    return {
+        "parallelism": model.parallelism,
+        "source": model.source,
+        "largest_k": model.largest_k,
+        **({"extrapolate_to": model.extrapolate_to} if model.extrapolate_to else {}),
+        "inference": inference,
+        "costs": [dict(part) for part in model.costs.values()],
+    }
+
+
+def _yaml(model: Calibration, samples: dict[str, str]) -> str:
     """A profile, with what the log says of the model as comments."""
-    inference = dict(model.inference)
-    if inference["kind"] == "empirical":
-        inference |= samples
     beyond = model.beyond.sentences() if model.beyond else []
     said = [in_a_line(model.summary), one_call(model.summary), *model.summary.remarks(), *beyond, *model.notes]
-    lines = [f"  {_flow(model.kept.model)}:", *(f"    # {in_one_line(line)}" for line in said if line)]
-    lines += [f"    parallelism: {model.parallelism}", f"    source: {_flow(model.source)}"]
-    lines += [f"    largest_k: {model.largest_k}"]
-    lines += [f"    extrapolate_to: {model.extrapolate_to}"] if model.extrapolate_to else []
-    lines += [f"    inference: {_flow(inference)}", "    costs:" if model.costs else "    costs: []"]
-    lines += [f"      - {_flow(part)}" for part in model.costs.values()]
+    lines = [f"  {to_yaml(model.kept.model)}:", *(f"    # {in_one_line(line)}" for line in said if line)]
+    for key, value in _entry(model, samples).items():
+        listed = key == "costs" and value
+        lines += [f"    {key}:" if listed else f"    {key}: {to_yaml(value)}"]
+        lines += [f"      - {to_yaml(part)}" for part in value] if listed else []
     return "\n".join(lines) + "\n"
-
-
-def _flow(value: Any) -> str:
-    """YAML in one line."""
-    text: str = yaml.dump(
-        value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=float("inf"), allow_unicode=True
-    )
-    # What is not printable stands in double quotes, where YAML knows the same escapes.
-    return printable(text.removesuffix("\n").removesuffix("\n...").strip())
-
-
-class _Dumper(yaml.SafeDumper):
-    """The safe dumper, but text that would break a line stands in quotes, in one line."""
-
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        """Represent text."""
-        style = None if data.isprintable() else '"'
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)

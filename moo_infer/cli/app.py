@@ -22,6 +22,7 @@ from .listings import list_models, list_plugins, list_scenarios
 from .loudness import LOG, LOUDNESS, installed, told
 from .paper import paper
 from .recommend import recommend
+from .runs import RunCommand
 from .schema import schema
 from .terminal import Answer, show
 
@@ -135,13 +136,9 @@ def _top(
         raise typer.Exit
 
 
-app.command("recommend")(recommend)
-app.command("paper")(paper)
-app.command("explore")(explore)
-app.command("calibrate")(calibrate)
-app.command("compare")(compare)
+for function in (recommend, paper, explore, calibrate, compare, fit_latency):
+    app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
 app.command("diff")(diff)
-app.command("fit-latency")(fit_latency)
 app.command("plugins")(list_plugins)
 app.command("models")(list_models)
 app.command("scenarios")(list_scenarios)

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -18,6 +18,7 @@ from ..report.text import laid_out
 from .files import keep_apart
 from .options import Json, Strict, grouped, registry_with
 from .progress import progress_bar
+from .runs import RunOptions
 
 if TYPE_CHECKING:
     from ..calibrate.options import ProfileOptions
@@ -179,7 +180,9 @@ class BootstrapOptions:
 @grouped
 def calibrate(
     *,
+    context: typer.Context,
     logs: Annotated[list[str], typer.Argument(metavar="LOG...", help="Logs; NAME=LOG renames the model in it.")],
+    run: RunOptions,
     reading: ReadOptions,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     pricing: PriceOptions,
@@ -214,7 +217,7 @@ def calibrate(
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
     """
     from ..calibrate.profiles import calibrated
-    from ..calibrate.yaml_out import samples_path, save
+    from ..calibrate.yaml_out import entries, samples_path, save
     from ..read.log import ending_of_table
 
     if table is not None:
@@ -239,7 +242,10 @@ def calibrate(
         from ..plot import log_curves, write
 
         files += write([((c.summary.model,), partial(log_curves, c.summary)) for c in calibrations], plot)
-    return _as_json(log, calibrations, files) if as_json else _as_text(calibrations, files, out)
+    samples = next((file for file in files if file.suffix == ".parquet" and file != table), None)
+    config = run.config(context)
+    config["models"] = entries(calibrations, samples, Path())
+    return _as_json(log, calibrations, files, config) if as_json else _as_text(calibrations, files, out)
 
 
 def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
@@ -258,11 +264,14 @@ def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
     )
 
 
-def _as_json(log: "Log", calibrations: "Sequence[Calibration]", files: Sequence[Path]) -> str:
+def _as_json(
+    log: "Log", calibrations: "Sequence[Calibration]", files: Sequence[Path], config: Mapping[str, Any]
+) -> str:
     document: dict[str, Any] = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {
         "models": [calibration.to_dict() for calibration in calibrations],
         "files": [str(file) for file in files],
+        "config": config,
     }
     return json.dumps(document, indent=2, allow_nan=False)
 

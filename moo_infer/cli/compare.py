@@ -12,6 +12,7 @@ from ..report.text import laid_out
 from .calibrate import PriceOptions, ReadOptions
 from .options import Json, PluginFiles, grouped, registry_with
 from .outputs import Out, frame_writers, refuse_unwritable, text_writer, write_all
+from .runs import RunOptions
 from .terminal import columns
 
 __all__ = ["compare"]
@@ -20,7 +21,9 @@ __all__ = ["compare"]
 @grouped
 def compare(
     *,
+    context: typer.Context,
     logs: Annotated[list[str], typer.Argument(metavar="LOG...", help="Logs; NAME=LOG renames the model in it.")],
+    run: RunOptions,
     reading: ReadOptions,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     k: Annotated[
@@ -62,7 +65,7 @@ def compare(
     about_prices = [f"{of.model}: {note}" for of, notes in bills for note in notes]
     found = replace(found, notes=(*found.notes, *about_prices))
     document = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
-    document |= {"models": [of.model for of in samples], **found.to_dict()}
+    document |= {"models": [of.model for of in samples], **found.to_dict(), "config": run.config(context)}
     text = json.dumps(document, indent=2, allow_nan=False)
     texts = {".json": text_writer(lambda: text + "\n"), ".md": text_writer(lambda: to_markdown(found.blocks()))}
     write_all(out, texts | frame_writers(found.to_frame))

@@ -10,13 +10,18 @@ import typer
 from ..core.errors import printable
 from ..core.files import atomic_write
 from .files import keep_apart
-from .options import Json, Strict
+from .options import Json, Strict, grouped
+from .runs import RunOptions
 
 __all__ = ["fit_latency"]
 
 
+@grouped
 def fit_latency(
+    *,
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Results of one or more runs.")],
+    run: RunOptions,
     kind: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="batch or slots; default batch where concurrency varies, else slots."),
@@ -56,5 +61,6 @@ def fit_latency(
         "files": [str(file) for file in files],
         "remarks": [*measured.remarks],
         "yaml": text,
+        "config": run.config(context),
     }
     return json.dumps({"schema": 1} | fields, indent=2, allow_nan=False)

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..pipeline import Pipeline
+from ..read.config import sections
 from ..read.profiles import builtin_models, builtin_scenarios
 from ..report.text import laid_out
 from ..report.wording import Cell, TextTable
@@ -45,7 +47,12 @@ def list_models(models: ModelsFile = None, plugin_files: PluginFiles = None, as_
     registry = registry_with(plugin_files)
     profiles = named_inputs(models, registry)[0] or builtin_models(registry)
     if as_json:
-        return _json({"models": [{"name": p.name, "source": p.source} | p.to_dict() for p in profiles.values()]})
+        listed = [
+            {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
+            | p.to_dict()
+            for p in profiles.values()
+        ]
+        return _json({"models": listed, "config": sections(models, registry, Path())})
     rows = []
     for profile in profiles.values():
         table = Pipeline(k=[1], parallelism=1, registry=registry).candidates(profile)

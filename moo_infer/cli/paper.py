@@ -6,6 +6,7 @@ import typer
 
 from .options import Json, PictureOptions, grouped
 from .progress import progress_bar
+from .runs import RunOptions
 
 __all__ = ["paper"]
 
@@ -13,6 +14,8 @@ __all__ = ["paper"]
 @grouped
 def paper(
     *,
+    context: typer.Context,
+    run: RunOptions,
     details: Annotated[bool, typer.Option("--details", help="Accuracy, cost and latency of every cell.")] = False,
     pictures: PictureOptions,
     as_json: Json = False,
@@ -36,4 +39,4 @@ def paper(
 
         with progress_bar() as progress:
             room.write(figures(), pictures.plot, pictures.picture_format or "png", progress)
-    return comparison.to_json() if as_json else comparison.to_text(details=details)
+    return comparison.to_json(run.config(context)) if as_json else comparison.to_text(details=details)

@@ -4,18 +4,20 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..core.errors import MooInferError
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
+from ..read.config import sections
 from ..report.markdown import markdown
 from ..report.report import Report
-from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
+from .options import Json, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
 from .outputs import Out, Writer, frame_writers, refuse_unwritable, text_writer, write_all
 from .progress import Progress, progress_bar
+from .runs import RunOptions
 from .terminal import NOT_FEASIBLE, Answer, columns
 
 __all__ = ["recommend"]
@@ -29,7 +31,6 @@ DRAWS = 200  # a share of them is known to 7 points at most, which is enough to 
 class NameOptions:
     """Models to compare, and scenarios."""
 
-    models: ModelsFile = None
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None
     scenario: Annotated[
         list[str] | None,
@@ -181,6 +182,7 @@ class SpaceOptions(PictureOptions):
 def recommend(
     *,
     context: typer.Context,
+    run: RunOptions,
     names: NameOptions,
     limits: LimitOptions,
     parts: PartOptions,
@@ -210,14 +212,14 @@ def recommend(
     colon.
     """
     registry = registry_with(plugin_files)
-    profiles, scenarios = named_inputs(names.models, registry)
+    profiles, scenarios = named_inputs(run.models, registry)
     custom = limits.scenario(names.scenario)
     grid.refuse_two_grids()
     estimator = estimator_named(parts.estimator, parts.trials, parts.seed)
     if pictures.axes is not None and pictures.plot is None:
         raise MooInferError("--axes is about pictures; give --plot DIR as well")
     pictures.room()
-    refuse_unwritable(out, ENDINGS, _read(names.models, profiles or {}))
+    refuse_unwritable(out, ENDINGS, _read(run.models, profiles or {}))
     with progress_bar() as progress:
         pipeline = Pipeline(
             parts.aggregator or None,
@@ -241,17 +243,18 @@ def recommend(
             report = report.with_stability(draws, parts.seed, progress=progress, over_all=over_all)
         pictures.save(report, progress)
         command = shlex.join(["moo-infer", *context.find_root().obj])
-        write_all(out, _writers(report, command))
+        config = run.config(context, lambda folder: sections(run.models, registry, folder))
+        write_all(out, _writers(report, command, config))
         code = 0 if any(outcome.decided for outcome in report.outcomes) else NOT_FEASIBLE
         if as_json:
-            return Answer(report.to_json(command), code)
+            return Answer(report.to_json(command, config), code)
         return Answer(report.to_text(details=details, by_selector=selectors or None, width=columns()), code)
 
 
-def _writers(report: Report, command: str) -> dict[str, Writer]:
+def _writers(report: Report, command: str, config: Mapping[str, Any]) -> dict[str, Writer]:
     """What writes the report, by the endings of files."""
     return {
-        ".json": text_writer(lambda: report.to_json(command) + "\n"),
+        ".json": text_writer(lambda: report.to_json(command, config) + "\n"),
         **frame_writers(report.to_frame),
         ".html": text_writer(lambda: report.to_html(command)),
         ".md": text_writer(lambda: markdown(report)),

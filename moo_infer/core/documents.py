@@ -1,15 +1,20 @@
-"""Parses YAML files safely and within bounds of size; every fault gets one sentence."""
+"""Parses YAML and JSON safely and within bounds of size, every fault in one sentence; writes YAML."""
 
+import json
+import math
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .errors import MooInferError
+from .errors import MooInferError, printable
 from .files import limited_text
 
-__all__ = ["parse_yaml", "read_yaml"]
+__all__ = ["parse_yaml", "read_json", "read_yaml", "to_yaml"]
+
+LARGEST_REPORT = 64 * 2**20  # bytes; a report of a hundred models with many scenarios has some ten million
+MOST_ENTRIES = 2**20  # of lists and mappings; a report of 37 models and 198 questions has twenty thousand
 
 DEPTH = 20  # levels of nesting; the deepest file that makes sense has eight
 MOST_BYTES = 2**23  # of a file; LiteLLM's whole list of prices has a fifth of it
@@ -70,6 +75,78 @@ def read_yaml(path: Path, expected: str) -> Mapping[str, Any]:
         shown = "a list" if isinstance(document, list) else f"{document!r:.60}"
         raise MooInferError(f"{path}: must be a mapping with {expected}, got {shown}")
     return document
+
+
+def read_json(path: Path, /) -> Any:
+    """Read a file of JSON that one of our commands may have written.
+
+    Raises:
+        MooInferError: for what cannot be read, is no JSON, has a key twice, is nested too deeply or too large.
+    """
+    try:
+        text = limited_text(path, LARGEST_REPORT)
+        if text.count(",") + text.count("[") + text.count("{") > MOST_ENTRIES:  # commas in texts count, which are few
+            raise MooInferError(f"has more than {MOST_ENTRIES:,} entries, the most that is read of such a file")
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_mapping)
+    except json.JSONDecodeError as error:
+        raise MooInferError(f"{path}: must be JSON, and ends to be so in line {error.lineno}") from None
+    except (RecursionError, ValueError) as error:  # the latter for whole numbers of too many digits
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"must be JSON: {error}"
+        raise MooInferError(f"{path}: {reason}") from None
+    except MooInferError as error:
+        raise MooInferError(f"{path}: {error}") from None
+
+
+def _no_number(name: str) -> float:
+    raise MooInferError(f"holds {name:.20}, which is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    return value if math.isfinite(value := float(text)) else _no_number(text)
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise MooInferError(f"duplicate key {next(name for name in names if names.count(name) > 1)!r:.80}")
+    return mapping
+
+
+def to_yaml(value: Any, /, *, flow: bool = True) -> str:
+    """Return YAML of plain values: in one line, or in block style with a line an entry, which ends with a line break.
+
+    >>> to_yaml({"cost": 1e-06, "names": ["a", "b: c"]})
+    "{cost: 1.0e-06, names: [a, 'b: c']}"
+    """
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=flow,
+        sort_keys=False,
+        width=float("inf"),
+        allow_unicode=True,
+    )
+    if not flow:
+        return "\n".join(printable(line) for line in text.split("\n"))
+    # What is not printable stands in double quotes, where YAML knows the same escapes.
+    return printable(text.removesuffix("\n").removesuffix("\n...").strip())
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, but text that would break a line stands in quotes, in one line, and nothing is an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write equal values twice."""
+        return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Represent text."""
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # either is one

@@ -31,7 +31,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from .errors import LARGEST_NUMBER, MooInferError, out_of_reach
 from .hints import hints, is_number, named_types, parts_of_union
 
-__all__ = ["Entry", "JsonSchema", "accepted", "entry_type", "in_words", "refused"]
+__all__ = ["Entry", "JsonSchema", "accepted", "entry_type", "in_words", "mapping_type", "plain_number", "refused"]
 
 CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 # YAML 1.1 takes 1e-6 for text, which is read as the number that it is.
@@ -159,11 +159,30 @@ def entry_type(cls: Any, every: bool = False) -> TypeAdapter[Any]:
         default = dataclasses.field(default=f.default, default_factory=f.default_factory)
         fields.append((f.name, _field(hints(cls)[f.name]), default))
     required = [f.name for f in own if f.default is f.default_factory is dataclasses.MISSING]
+    return mapping_type(cls.__name__, fields, required, cls.__doc__)
+
+
+def mapping_type(
+    name: str, fields: Sequence[tuple[str, Any, Any]], required: Sequence[str] = (), doc: str | None = None
+) -> TypeAdapter[Any]:
+    """Return what checks a mapping: keys with the annotations of their values and their defaults, and no others.
+
+    Args:
+        name: what the mapping is called in a JSON schema.
+        fields: key, annotation and default.
+        required: the keys that must be there.
+        doc: what it is.
+    """
     made = dataclasses.make_dataclass(
-        cls.__name__, fields, kw_only=True, namespace={"__pydantic_config__": CONFIG, "__doc__": cls.__doc__}
+        name, fields, kw_only=True, namespace={"__pydantic_config__": CONFIG, "__doc__": doc}
     )
-    checked: Any = Annotated[made, BeforeValidator(Keys([f.name for f in own], required, given=True))]
+    checked: Any = Annotated[made, BeforeValidator(Keys([key for key, *_ in fields], required, given=True))]
     return TypeAdapter(checked)
+
+
+def plain_number(hint: Any) -> Any:
+    """Return the annotation of one number as its annotation says, no truth value, perhaps written as text."""
+    return Annotated[hint, WrapValidator(_for(hint))]
 
 
 def _field(hint: Any) -> Any:
@@ -240,6 +259,7 @@ RULES = {
     "less_than_equal": "must be <= {le:g}",
     "less_than": "must be < {lt:g}",
     "finite_number": "must be finite",
+    "bool_type": "must be true or false",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "int_type": "must be a whole number",

@@ -1,6 +1,7 @@
 """Tables 4-6 and the claims drawn from them: published, reproduced by the authors' procedure, exact."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -94,8 +95,8 @@ class Comparison:
         """The seven claims of the text."""
         return claims(self.sources, self.heuristics)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form (schema 1)."""
+    def to_dict(self, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the JSON form (schema 1); `config` is what repeats the command, as a file has it."""
         return {
             "schema": 1,
             "cells": [asdict(cell) for cell in self.cells],
@@ -107,11 +108,12 @@ class Comparison:
                 "claims": [row for claim in self.claims for row in claim.to_rows()],
                 "heuristics": list(self.heuristics),
             },
+            "config": config,
         }
 
-    def to_json(self) -> str:
-        """Return the JSON text."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+    def to_json(self, config: Mapping[str, Any] | None = None) -> str:
+        """Return the JSON text, see `to_dict`."""
+        return json.dumps(self.to_dict(config), indent=2, allow_nan=False)
 
     def to_text(self, *, details: bool = False) -> str:
         """Return the text for people, 80 columns wide.

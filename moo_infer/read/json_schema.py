@@ -14,22 +14,24 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 INTERFACES = (InferenceModel, CostModel)
 
 
-def json_schema(registry: Registry) -> dict[str, Any]:
+def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the JSON schema (2020-12) of files with models and scenarios.
 
     Args:
         registry: whose inference models and cost models a ``kind`` may name.
+        run: the JSON schema of the section ``run``; None for one that may hold anything.
 
     >>> schema = json_schema(Registry())
     >>> schema["$schema"], sorted(schema["properties"])
-    ('https://json-schema.org/draft/2020-12/schema', ['models', 'scenarios'])
+    ('https://json-schema.org/draft/2020-12/schema', ['models', 'run', 'scenarios'])
     """
     document = Document.model_json_schema(schema_generator=JsonSchema)
     definitions = dict(document.pop("$defs"))
-    for section in document[
-        "properties"
-    ].values():  # pydantic says minLength of a mapping that a function looks at first
-        section |= {"minProperties": section.pop("minLength"), "additionalProperties": False}
+    for name, section in document["properties"].items():
+        if name == "run":
+            document["properties"][name] = run or {}
+        else:  # pydantic says minLength of a mapping that a function looks at first
+            section |= {"minProperties": section.pop("minLength"), "additionalProperties": False}
     names: dict[str, list[str]] = {}
     for interface in INTERFACES:
         names[interface.__name__] = []

@@ -1,23 +1,34 @@
-"""Reads model profiles and scenarios from YAML."""
+"""Reads model profiles and scenarios from YAML, and from what commands wrote as JSON."""
 
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..core.documents import read_yaml
+from ..core.documents import read_json, read_yaml
 from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
 
-__all__ = ["builtin_models", "builtin_scenarios", "has_models", "load_models", "load_scenarios"]
+__all__ = [
+    "builtin_file",
+    "builtin_models",
+    "builtin_scenarios",
+    "file_of_models",
+    "load_models",
+    "load_scenarios",
+    "read_document",
+]
+
+EXPECTED = "the keys models, scenarios or run"
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
     """Read model profiles from a YAML file.
 
     The keys of ``models`` become the names. The configuration file of the paper's authors (``c_in``, ``mu_Lin``, ...)
-    is recognised by its keys and read as it is.
+    is recognised by its keys and read as it is. What ``recommend``, ``calibrate`` and ``models`` wrote as JSON is read
+    too: its key ``config``.
 
     Args:
         path: the file.
@@ -27,7 +38,7 @@ def load_models(path: str | Path, registry: Registry | None = None) -> dict[str,
         MooInferError: naming the file, the model and the key, what is allowed and what was given.
     """
     path = Path(path)
-    document = _document(path)
+    document = read_document(path)
     from .schema import Context, read_models  # with pydantic, which takes longer to import than a run without files
 
     models = read_models(document, str(path), Context(registry or Registry(), path.parent))
@@ -43,30 +54,62 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
         MooInferError: naming the file, the scenario and the key, what is allowed and what was given.
     """
     path = Path(path)
-    document = _document(path)
+    document = read_document(path)
     from .schema import read_scenarios
 
     return read_scenarios(document, str(path))
 
 
-def has_models(path: str | Path) -> bool:
-    """Whether a YAML file has the key ``models``; one without has scenarios alone, for the built-in models."""
-    return "models" in _document(Path(path))
+def file_of_models(path: str | Path) -> Path | None:
+    """Return where the models of a file are: in itself, or in another that its run names; None where it has none.
+
+    A file without models has scenarios or a run for the built-in ones.
+
+    Raises:
+        MooInferError: for what cannot be read.
+    """
+    path = Path(path)
+    document = read_document(path)
+    run = document.get("run")
+    other = run.get("models") if isinstance(run, Mapping) else None
+    if document.get("models") == {}:
+        raise MooInferError(f"{path}: models: holds none; calibrate --out FILE.yaml keeps the samples they draw from")
+    if other is None:
+        return None if "models" not in document and {"scenarios", "run"} & {*document} else path
+    if "models" in document:
+        raise MooInferError(f"{path}: run: models: the file has models of its own, so it cannot name another's")
+    if not isinstance(other, str):
+        raise MooInferError(f"{path}: run: models: must be the path of a file, got {other!r:.80}")
+    return path.parent / other
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:
     """Return the nine profiles of the paper (Table 3)."""
-    return load_models(_builtin("models.yaml"), registry)
+    return load_models(builtin_file("models.yaml"), registry)
 
 
 def builtin_scenarios() -> dict[str, Scenario]:
     """Return the three scenarios of the paper."""
-    return load_scenarios(_builtin("scenarios.yaml"))
+    return load_scenarios(builtin_file("scenarios.yaml"))
 
 
-def _builtin(name: str) -> Path:
+def builtin_file(name: str) -> Path:
+    """Return the path of a file that comes with the package."""
     return Path(str(files("moo_infer") / "builtin" / name))
 
 
-def _document(path: Path) -> Mapping[str, Any]:
-    return read_yaml(path, "the keys models or scenarios")
+def read_document(path: Path) -> Mapping[str, Any]:
+    """Return the sections of a file, as they were parsed: of YAML, or of what a command wrote as JSON.
+
+    Raises:
+        MooInferError: for what cannot be read, and for a report that does not say its models.
+    """
+    document = read_json(path) if path.suffix.lower() == ".json" else read_yaml(path, EXPECTED)
+    if not isinstance(document, Mapping):
+        raise MooInferError(f"{path}: must be a mapping with {EXPECTED}, got {document!r:.60}")
+    if "schema" not in document:
+        return document
+    config = document.get("config")
+    if not isinstance(config, Mapping):
+        raise MooInferError(f"{path}: is a report that does not say its models (no config); give the YAML it came from")
+    return config

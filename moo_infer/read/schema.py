@@ -208,6 +208,7 @@ class Document(Entry):
 
     models: Section[ModelEntry] = Field(default_factory=dict)
     scenarios: Section[ScenarioEntry] = Field(default_factory=dict)
+    run: Any = None  # what commands are told, which they describe themselves
 
 
 def validated(document: Mapping[str, Any], sections: Collection[str], where: str, context: Context | None) -> Document:

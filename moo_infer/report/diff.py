@@ -1,6 +1,5 @@
 """What changed between two documents of the same command, and which changes are more than noise."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.documents import read_json
 from ..core.errors import MooInferError
-from ..core.files import limited_text
 from ..core.objectives import ACCURACY
 from ..quantities.bootstrap import QuestionDraws
 from .changes import ChoiceChange, Diff, Kind, NumberChange, SettingChange
 
 __all__ = ["diff", "read_document"]
 
-LARGEST_FILE = 64 * 2**20  # bytes; a report of a hundred models with many scenarios has some ten million
-MOST_ENTRIES = 2**20  # of lists and mappings; a report of 37 models and 198 questions has twenty thousand
 DRAWS = 2000  # of the bootstrap of paired differences: ends are known to a twentieth of the width
 SAME = 1e-9  # relative: what sums in another order may change
 OFTEN = 0.05  # a row that so many draws choose is not excluded by what is known
@@ -29,27 +26,12 @@ def read_document(path: Path, /) -> Mapping[str, Any]:
     Raises:
         MooInferError: for what is no such file.
     """
+    document = read_json(path)
     try:
-        text = limited_text(path, LARGEST_FILE)
-        if text.count(",") + text.count("[") + text.count("{") > MOST_ENTRIES:  # commas in texts count, which are few
-            raise MooInferError(f"has more than {MOST_ENTRIES:,} entries, the most that is read of such a file")
-        document = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         _kind(document)
-    except json.JSONDecodeError as error:
-        raise MooInferError(f"{path}: must be JSON, and ends to be so in line {error.lineno}") from None
-    except RecursionError:
-        raise MooInferError(f"{path}: is nested too deeply") from None
     except MooInferError as error:
         raise MooInferError(f"{path}: {error}") from None
     return dict(document)
-
-
-def _refuse_constant(name: str) -> float:
-    raise MooInferError(f"holds {name:.20}, which is no number of JSON")
-
-
-def _finite(text: str) -> float:
-    return value if math.isfinite(value := float(text)) else _refuse_constant(text)
 
 
 def _kind(document: object) -> Kind:

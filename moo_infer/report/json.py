@@ -21,12 +21,13 @@ __all__ = ["SCHEMA", "document", "row"]
 SCHEMA = 1
 
 
-def document(report: "Report", command: str | None = None) -> dict[str, Any]:
+def document(report: "Report", command: str | None = None, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the JSON form of a report; unknown figures are None.
 
     Args:
         report: the report.
         command: the command line that made it, or None.
+        config: what repeats it, as a file has it, or None.
     """
     drawn = {"trials": report.estimator.trials, "seed": report.estimator.seed}
     simulated = bool(report.simulated) or any(tokens.simulated for tokens in report.tokens.values())
@@ -53,6 +54,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "rows": [row(report, report.outcome(choice.scenario), choice) for choice in report.rows],
         "recommended": [row(report, report.outcome(choice.scenario), choice) for choice in report.recommended],
         **mixture(report),
+        "config": config,
     }
 
 

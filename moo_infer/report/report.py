@@ -3,7 +3,7 @@
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -237,13 +237,9 @@ class Report:
             )
         return choices[0]
 
-    def to_dict(self, command: str | None = None) -> dict[str, Any]:
-        """Return the JSON form (schema 1).
-
-        Args:
-            command: the command line that made the report, or None.
-        """
-        return document(self, command)
+    def to_dict(self, command: str | None = None, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the JSON form (schema 1); `command` made the report, `config` repeats it as a file has it."""
+        return document(self, command, config)
 
     def to_frame(self) -> "polars.DataFrame":
         """Return a polars frame, a row a choice; what is unknown is null.
@@ -301,9 +297,9 @@ class Report:
         ends = self.stable.means.get(choice.row) if self.stable and choice.row is not None else None
         return None if ends is None else ends[self.candidates.index(objective)]
 
-    def to_json(self, command: str | None = None) -> str:
-        """Return the JSON text; NaN never occurs in it."""
-        return json.dumps(self.to_dict(command), indent=2, allow_nan=False)
+    def to_json(self, command: str | None = None, config: Mapping[str, Any] | None = None) -> str:
+        """Return the JSON text, see `to_dict`; NaN never occurs in it."""
+        return json.dumps(self.to_dict(command, config), indent=2, allow_nan=False)
 
     def to_text(self, *, details: bool = False, by_selector: bool | None = None, width: int = WIDTH) -> str:
         """Return the text for people: the headline, then a table per scenario.

@@ -247,7 +247,7 @@ def test_claim_6_is_what_the_procedure_gives_to_every_digit_of_the_text(document
 
 
 def test_json_is_the_public_contract(document):
-    assert list(document) == ["schema", "cells", "summary"]
+    assert list(document) == ["schema", "cells", "summary", "config"]
     assert list(document["cells"][0]) == ["scenario", "model", "selector", *SOURCES]
     assert list(document["cells"][0]["exact"]) == ["k", "accuracy", "cost", "latency", "accuracy_std"]
     assert (document["summary"]["cells"], document["summary"]["k_reproduced"]) == (108, 107)

@@ -29,6 +29,7 @@ def test_json_is_the_public_contract(pipeline):
         "recommended",
         "mixture",
         "shadow_prices",
+        "config",
     ]
     assert (document["schema"], document["command"], document["estimator"]) == (
         1,

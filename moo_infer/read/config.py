@@ -1,0 +1,81 @@
+"""Models and scenarios as a file says them, for who writes a run down: the paths in them start where it is written."""
+
+import math
+import os
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from ..core.hints import hints, named_types
+from ..interfaces import CostModel, InferenceModel
+from ..registry import Registry
+from .profiles import builtin_file, file_of_models, read_document
+
+__all__ = ["moved_path", "sections"]
+
+
+def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
+    """Return what a file says of models and scenarios, the built-in ones where it says nothing.
+
+    Built-in models come with their scenarios, which judge them.
+
+    Args:
+        path: the file; None for what is built in.
+        registry: which fields are paths.
+        folder: where relative paths in them start from.
+
+    Raises:
+        MooInferError: for what cannot be read.
+    """
+    own = {} if path is None else read_document(path)
+    source = None if path is None else file_of_models(path)
+    scenarios = own.get("scenarios")
+    if source is None:
+        models = read_document(builtin_file("models.yaml"))["models"]
+        scenarios = scenarios or read_document(builtin_file("scenarios.yaml"))["scenarios"]
+    else:
+        document = read_document(source)
+        models = _moved(document["models"], registry, source.parent, folder)
+        scenarios = scenarios or document.get("scenarios")
+    return {"models": _plain(models)} | ({"scenarios": _plain(scenarios)} if scenarios else {})
+
+
+def _moved(models: Mapping[str, Any], registry: Registry, start: Path, end: Path) -> Mapping[str, Any]:
+    """Return models as a file in another folder has them.
+
+    Args:
+        models: the section of a file that was read without fault.
+        registry: which fields are paths.
+        start: where relative paths start from.
+        end: where they start from afterwards.
+    """
+    models = deepcopy(models)
+    for entry in models.values():
+        parts: list[tuple[Any, Any]] = [(InferenceModel, entry.get("inference"))]
+        parts += [(CostModel, cost) for cost in entry.get("costs") or ()]
+        for interface, part in parts:
+            cls: Any = registry.classes(interface).get(part["kind"]) if isinstance(part, dict) else None
+            for name, hint in hints(cls).items() if cls else ():
+                if Path in named_types(hint) and isinstance(part.get(name), str):
+                    part[name] = moved_path(part[name], start, end)
+    return models
+
+
+def moved_path(path: str, start: Path, end: Path) -> str:
+    """Return a path as it is written where relative paths start from another folder; absolute ones stay.
+
+    >>> moved_path("logs/a.csv", Path("."), Path("runs"))
+    '../logs/a.csv'
+    """
+    return path if os.path.isabs(path) else os.path.relpath(os.path.join(start, path), end)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, too: names are texts, and so is what is neither number nor text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    kept = value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if kept else str(value)
