@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ..report.markdown import to_markdown
 from ..report.text import laid_out
 from .calibrate import PriceOptions, ReadOptions
 from .options import Json, PluginFiles, grouped, registry_with
-from .outputs import Out, frame_writers, refuse_unwritable, text_writer, write_all
+from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .runs import RunOptions
 from .terminal import columns
 
@@ -53,7 +52,7 @@ def compare(
     from ..calibrate.bills import billed
     from ..calibrate.compare import compare as compared
 
-    refuse_unwritable(out, (".json", ".csv", ".parquet", ".md"), map(Path, logs))
+    refuse_unwritable(out, ENDINGS, map(Path, logs))
     pricing.refuse_without_prices()
     on = pricing.date_of_prices()
     log = reading.log(logs, registry_with(plugin_files))
@@ -67,6 +66,6 @@ def compare(
     document = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {"models": [of.model for of in samples], **found.to_dict(), "config": run.config(context)}
     text = json.dumps(document, indent=2, allow_nan=False)
-    texts = {".json": text_writer(lambda: text + "\n"), ".md": text_writer(lambda: to_markdown(found.blocks()))}
-    write_all(out, texts | frame_writers(found.to_frame))
+    writers = report_writers("moo-infer compare", lambda: text, found.blocks, lambda: found.to_frame().to_dicts())
+    write_all(out, writers)
     return text if as_json else laid_out(found.blocks(), columns())

@@ -8,10 +8,9 @@ import typer
 
 from ..report.diff import diff as changes_of
 from ..report.diff import read_document
-from ..report.markdown import to_markdown
 from ..report.text import laid_out
 from .options import Json
-from .outputs import Out, refuse_unwritable, text_writer, write_all
+from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .terminal import CHANGED, Answer, columns
 
 __all__ = ["diff"]
@@ -37,12 +36,13 @@ def diff(
       moo-infer diff monday.json tuesday.json
       moo-infer diff monday.json tuesday.json --ignore-noise --json
     """
-    refuse_unwritable(out, (".json", ".md"), [old, new])
+    refuse_unwritable(out, ENDINGS, [old, new])
     found = changes_of(read_document(old), read_document(new))
     code = CHANGED * found.changed(ignore_noise=ignore_noise)
     document = {"schema": 1, "old": str(old), "new": str(new), **found.to_dict()}
     text = json.dumps(document, indent=2, allow_nan=False)
-    write_all(out, {".json": text_writer(lambda: text + "\n"), ".md": text_writer(lambda: to_markdown(found.blocks()))})
+    rows = found.to_dict()["numbers"]
+    write_all(out, report_writers("moo-infer diff", lambda: text, found.blocks, lambda: rows))
     if as_json:
         return Answer(text, code)
     return Answer(laid_out(found.blocks(), columns()), code)

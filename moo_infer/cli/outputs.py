@@ -9,10 +9,24 @@ import typer
 from ..core.errors import MooInferError, printable
 from ..core.files import atomic_write
 from ..core.files import refuse_unwritable as refuse_no_place
+from ..report.markdown import to_markdown
+from ..report.wording import Block
 from .files import keep_apart
 from .loudness import LOG
 
-__all__ = ["Out", "Writer", "frame_writers", "refuse_unwritable", "text_writer", "write_all"]
+__all__ = [
+    "ENDINGS",
+    "Out",
+    "Writer",
+    "flat",
+    "frame_writers",
+    "refuse_unwritable",
+    "report_writers",
+    "text_writer",
+    "write_all",
+]
+
+ENDINGS = (".json", ".csv", ".parquet", ".html", ".md")  # of reports
 
 Out = Annotated[
     list[Path] | None,
@@ -36,6 +50,55 @@ def frame_writers(frame: Callable[[], Any]) -> dict[str, Writer]:
         ".csv": lambda path: frame().write_csv(path),
         ".parquet": lambda path: frame().write_parquet(path),
     }
+
+
+def report_writers(
+    title: str, text: Callable[[], str], blocks: Callable[[], Iterable[Block]], rows: Callable[[], Iterable[Any]]
+) -> dict[str, Writer]:
+    """Return what writes a report of sentences and tables, by ending.
+
+    Args:
+        title: of a page.
+        text: gives its JSON.
+        blocks: gives what people read.
+        rows: gives the rows of a frame, mappings; see `flat`.
+    """
+
+    def frame() -> Any:
+        import polars
+
+        return polars.DataFrame([flat(row) for row in rows()], infer_schema_length=None)
+
+    return {
+        ".json": text_writer(lambda: text() + "\n"),
+        **frame_writers(frame),
+        ".html": text_writer(lambda: _page(title, blocks())),
+        ".md": text_writer(lambda: to_markdown(blocks())),
+    }
+
+
+def _page(title: str, blocks: Iterable[Block]) -> str:
+    from ..report.html import plain_page
+
+    return plain_page(title, blocks)
+
+
+def flat(row: Mapping[str, Any], /, within: str = "") -> dict[str, Any]:
+    """Return a mapping without mappings in it, as a table has it: an entry as ``a.b``, lists as texts.
+
+    >>> flat({"a": {"b": 1}, "c": ["x", "y"], "ends": (0.1, 0.2)})
+    {'a.b': 1, 'c': 'x; y', 'ends': '0.1; 0.2'}
+    """
+    columns: dict[str, Any] = {}
+    for key, value in row.items():
+        items = value if isinstance(value, list | tuple) else ()
+        if any(isinstance(item, Mapping) for item in items):
+            value = dict(enumerate(items))
+        if isinstance(value, Mapping):
+            columns |= flat(value, f"{within}{key}.")
+        else:
+            columns[f"{within}{key}"] = "; ".join(map(str, items)) if isinstance(value, list | tuple) else value
+    return columns
 
 
 def refuse_unwritable(paths: Iterable[Path] | None, endings: Iterable[str], read: Iterable[Path | None] = ()) -> None:

@@ -15,14 +15,12 @@ from ..read.config import sections
 from ..report.markdown import markdown
 from ..report.report import Report
 from .options import Json, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
-from .outputs import Out, Writer, frame_writers, refuse_unwritable, text_writer, write_all
+from .outputs import ENDINGS, Out, Writer, frame_writers, refuse_unwritable, text_writer, write_all
 from .progress import Progress, progress_bar
 from .runs import RunOptions
 from .terminal import NOT_FEASIBLE, Answer, columns
 
 __all__ = ["recommend"]
-
-ENDINGS = (".json", ".csv", ".parquet", ".html", ".md")
 
 DRAWS = 200  # a share of them is known to 7 points at most, which is enough to see whether an answer stands
 

@@ -4,14 +4,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..profiles import Scenario
 from ..read.profiles import builtin_models, builtin_scenarios
 from .claims import Claim, claims, knee_savings
 from .heuristics import heuristics
 from .sources import PRINTED_DECIMALS, PaperChoice, PaperSource, exact, published, reproduced
-from .text import write
+from .text import blocks, write
+
+if TYPE_CHECKING:
+    import polars
+
+    from ..report.wording import Block
 
 __all__ = ["Cell", "Comparison", "compare"]
 
@@ -114,6 +119,23 @@ class Comparison:
     def to_json(self, config: Mapping[str, Any] | None = None) -> str:
         """Return the JSON text, see `to_dict`."""
         return json.dumps(self.to_dict(config), indent=2, allow_nan=False)
+
+    def to_frame(self) -> "polars.DataFrame":
+        """Return the cells as a polars frame, a row a cell and source: scenario, model, selector, source, k, means."""
+        import polars as pl
+
+        rows = [
+            {"scenario": cell.scenario, "model": cell.model, "selector": cell.selector, "source": source.name}
+            | asdict(choice)
+            for cell in self.cells
+            for source in self.sources
+            if (choice := getattr(cell, source.name)) is not None
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def blocks(self, *, details: bool = False) -> "list[Block]":
+        """Return the sentences and tables of `to_text`."""
+        return blocks(self, details=details)
 
     def to_text(self, *, details: bool = False) -> str:
         """Return the text for people, 80 columns wide.

@@ -12,7 +12,7 @@ from .sources import PRINTED_DECIMALS, PaperChoice
 if TYPE_CHECKING:
     from .comparison import Comparison
 
-__all__ = ["write"]
+__all__ = ["blocks", "write"]
 
 # What is computed bears more digits than were printed: four in a cell, so that it can be told how a print was rounded;
 # three in a claim, as in the text (300 trials leave a standard error of 0.0006 on an accuracy).
@@ -23,19 +23,24 @@ CLAIM_DECIMALS |= {"share": 2, "accuracy_lost": 3}
 
 def write(comparison: "Comparison", *, details: bool) -> str:
     """Write how the tables agree, then a table a scenario, then a table a claim."""
+    return laid_out(blocks(comparison, details=details))
+
+
+def blocks(comparison: "Comparison", *, details: bool) -> list[Block]:
+    """Return how the tables agree, then a table a scenario, then a table a claim."""
     names = [source.name for source in comparison.sources]
-    blocks: list[Block] = [
+    listed: list[Block] = [
         *_agreement(comparison),
         "Exact values have no noise; the authors' knee, from 300 trials, is mostly noise.",
         "",
         f"k: {'|'.join(names)}, a dot where it is the published one",
     ]
     for scenario in comparison.scenarios:
-        blocks += ["", scenario.name, *(_figures if details else _ks)(comparison, scenario.name)]
-    blocks += ["", "The paper's claims: first | second; ratio: second / first; -: no figure there"]
+        listed += ["", scenario.name, *(_figures if details else _ks)(comparison, scenario.name)]
+    listed += ["", "The paper's claims: first | second; ratio: second / first; -: no figure there"]
     for claim in comparison.claims:
-        blocks += ["", f"{claim.number}. {claim.statement}", *_claim(claim, names)]
-    return laid_out([*blocks, *(_rules(comparison) if details else ())])
+        listed += ["", f"{claim.number}. {claim.statement}", *_claim(claim, names)]
+    return [*listed, *(_rules(comparison) if details else ())]
 
 
 def _agreement(comparison: "Comparison") -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
+from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +16,12 @@ from ..profiles import ModelProfile
 from .answer import answer, headline, judge, running
 from .details import figures
 from .page_data import limit_with_unit, pictures, summary
-from .wording import TextTable, choices, title, to_html
+from .wording import Block, TextTable, choices, title, to_html
 
 if TYPE_CHECKING:
     from .report import Report
 
-__all__ = ["page", "refuse_missing", "write_page"]
+__all__ = ["page", "plain_page", "refuse_missing", "write_page"]
 
 NEEDED = ("jinja2",)
 # Of plotly.js the bundle with lines, points and 3-D, a third of the whole; MIT licence beside it.
@@ -118,6 +120,21 @@ def _printable(data: Any) -> Any:
     if isinstance(data, list):
         return [_printable(value) for value in data]
     return printable(data) if isinstance(data, str) else data
+
+
+def plain_page(title: str, blocks: Iterable[Block], /) -> str:
+    """Write sentences and tables as an HTML page that loads nothing.
+
+    >>> plain_page("<x>", ["one"]).endswith("<h1>&lt;x&gt;</h1><p>one</p></main></body></html>")
+    True
+    """
+    style = (files(__package__) / "page" / "page.css").read_text(encoding="utf-8")
+    name = escape(printable(title))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{style}</style></head><body><main><h1>{name}</h1>{to_html(blocks)}</main></body></html>"
+    )
 
 
 def refuse_missing() -> None:

@@ -5,12 +5,14 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from moo_infer.cli.app import run
 
+ROOT = Path(__file__).parent.parent.parent
 SMALL = ["recommend", "--model", "gpt-5", "--scenario", "essay-feedback", "--k-max", "16"]
 
 
@@ -105,3 +107,31 @@ def test_a_shell_can_complete_words():
     code = "import sys; sys.argv = ['moo-infer']; from moo_infer.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout.split() == ["recommend"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        (["paper"], 321),
+        (["models"], 9),
+        (["scenarios"], 3),
+        (["plugins"], 50),
+        (["compare", ROOT / "examples" / "log.csv", "--k", "1", "--bootstrap", "50"], 10),
+        (["diff", "old.json", "old.json"], 0),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_every_command_that_reports_writes_all_kinds_of_files(called, tmp_path, monkeypatch, words, rows):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.json").write_text(called(*SMALL, "--json")[1])
+    paths = [tmp_path / f"r{ending}" for ending in (".json", ".csv", ".parquet", ".html", ".md")]
+    code, out, err = called(*words, *(word for path in paths for word in ("--out", path)))
+    assert (code, err) == (0, "".join(f"moo-infer: wrote {path}\n" for path in paths))
+    assert out == called(*words)[1]
+    written, printed = json.loads(paths[0].read_text()), json.loads(called(*words, "--json")[1])
+    assert all(written[key] == printed[key] for key in printed.keys() - {"config"})  # which says --json as well
+    assert len(pl.read_parquet(paths[2])) >= rows
+    assert paths[1].read_text().count("\n") >= rows
+    assert paths[3].read_text().startswith("<!doctype html>")
+    assert paths[4].read_text().strip()
+    assert called(*words, "--out", tmp_path / "r.txt")[0] == 2
