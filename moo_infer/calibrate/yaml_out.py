@@ -32,11 +32,16 @@ def recommending(models: Sequence[Calibration], path: str | Path, /) -> str:
     return f"moo-infer recommend --models {path} --aggregator one-call --aggregator {several}"
 
 
-def save(models: Sequence[Calibration], path: str | Path) -> list[Path]:
+def save(models: Sequence[Calibration], path: str | Path, *, tail: str = "") -> list[Path]:
     """Write profiles as YAML, and beside it the samples that empirical ones draw from, as Parquet.
 
     The file of the samples is called after its content and is there before the YAML that names it, so that the old pair
     or the new one is there at every moment. The samples that the old YAML named go last.
+
+    Args:
+        models: what was calibrated.
+        path: the YAML.
+        tail: more of it, after the profiles.
 
     Returns:
         The files that were written, the YAML first.
@@ -61,7 +66,7 @@ def save(models: Sequence[Calibration], path: str | Path) -> list[Path]:
             files.append(_written(_log(drawn), path, samples, unless_it_goes_well))
         decide = recommending(models, printable(path.name))
         head = f"# Written by moo-infer calibrate {__version__}. To decide: {decide}\nmodels:\n"
-        place.write_text(head + "\n".join(_yaml(model, samples) for model in models), encoding="utf-8")
+        place.write_text(head + "\n".join(_yaml(model, samples) for model in models) + tail, encoding="utf-8")
         unless_it_goes_well.pop_all()
     if old is not None and before is not None and old not in files:
         with suppress(OSError):

@@ -18,6 +18,7 @@ from .compare import compare
 from .diff import diff
 from .explore import explore
 from .fit_latency import fit_latency
+from .init import init
 from .listings import list_models, list_plugins, list_scenarios
 from .loudness import LOG, LOUDNESS, installed, told
 from .paper import paper
@@ -138,6 +139,7 @@ def _top(
 
 for function in (recommend, paper, explore, calibrate, compare, fit_latency):
     app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
+app.command("init")(init)
 app.command("diff")(diff)
 app.command("plugins")(list_plugins)
 app.command("models")(list_models)

@@ -35,6 +35,8 @@ def accepted_run(commands: Mapping[str, Any], run: Any, where: str) -> dict[str,
     Raises:
         MooInferError: naming the key, what is allowed and what was given.
     """
+    if run is None:  # none, or every line of it is a comment
+        return {}
     own = [of.key for of in options(commands[MAIN]).values()]
     others = {key_of(name): name for name in commands if name != MAIN}
     where = f"{where}: run"

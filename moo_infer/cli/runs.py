@@ -131,7 +131,7 @@ def _place(context: Any) -> str:
 def _said(context: Any, path: Path) -> dict[str, Any]:
     """What a file says of a command: values by the names of its parameters, paths from the working directory."""
     run = read_document(path).get("run")
-    if run is None:  # none, or every line of it is a comment
+    if run is None:
         return {}
     from .run_section import accepted_run  # with pydantic, which takes longer to import than a run without files
 

@@ -95,6 +95,15 @@ def find_prices(
     return {model: prices[model] for model in models}
 
 
+def priced_models(source: str | Path, on: date) -> list[str]:
+    """Return the names in a list of prices; see `find_prices` for the sources.
+
+    Raises:
+        MooInferError: for a source that cannot be read or is no list of prices.
+    """
+    return list(_opened(source, on)[1].names)
+
+
 def from_genai_prices(model: str, on: date, provider: str | None = None) -> Price:
     """Return the price of a model in force on a day, from the package genai-prices; nothing is downloaded.
 

@@ -122,7 +122,7 @@ def without_command(text):
 @pytest.mark.parametrize("name", SAYABLE)
 def test_every_option_can_be_said_in_a_file(name):
     there = {of.key for of in options(COMMANDS[name]).values()}
-    assert there - {"logs"} == {*SAYABLE[name]} - ({"out"} if name == "paper" else set())
+    assert there - {"logs"} == {*SAYABLE[name]}
 
 
 def typed(name, said):

@@ -7,15 +7,21 @@ import re
 from pathlib import Path
 
 import pytest
+import typer.main
 import yaml
 from jsonschema import Draft202012Validator
 
 from moo_infer import MooInferError, Registry, load_models, load_scenarios, plugin_file
-from moo_infer.cli.app import run
+from moo_infer.cli.app import app, run
+from moo_infer.cli.run_section import accepted_run, run_schema
+from moo_infer.cli.runs import RunCommand
 from moo_infer.read.json_schema import json_schema
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = {
+    name: command for name, command in typer.main.get_command(app).commands.items() if isinstance(command, RunCommand)
+}
 PLUGINS = [ROOT / "examples" / "plugins" / f"{name}.py" for name in ("coin", "water")]
 
 
@@ -26,7 +32,7 @@ def registry():
 
 @pytest.fixture(scope="module")
 def validator(registry):
-    return Draft202012Validator(json_schema(registry))
+    return Draft202012Validator(json_schema(registry, run_schema(COMMANDS)))
 
 
 def documents():
@@ -37,7 +43,7 @@ def documents():
     texts |= {path: path.read_text() for path in ROOT.glob("tests/**/*.yaml")}
     for name, text in texts.items():
         document = yaml.safe_load(text)
-        if isinstance(document, dict) and {"models", "scenarios"} & {*document}:
+        if isinstance(document, dict) and {"models", "scenarios", "run"} & {*document}:
             yield pytest.param(document, id=str(name).rpartition("/")[2])
 
 
@@ -48,6 +54,7 @@ def taken(document, registry, folder):
     try:
         load_scenarios(path)
         load_models(path, registry) if "models" in document else None
+        accepted_run(COMMANDS, document.get("run"), str(path))
     except MooInferError as error:
         return str(error)
     return ""
