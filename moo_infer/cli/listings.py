@@ -9,11 +9,11 @@ from typing import Any
 from ..pipeline import Pipeline
 from ..profiles import ModelProfile, Scenario
 from ..read.config import sections
-from ..read.profiles import builtin_models, builtin_scenarios
+from ..read.profiles import builtin_models, builtin_scenarios, named_inputs
 from ..registry import Plugin, Registry
 from ..report.text import laid_out
 from ..report.wording import Cell, TextTable
-from .options import Json, ModelsFile, PluginFiles, named_inputs, registry_with
+from .options import Json, ModelsFile, PluginFiles, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 
 __all__ = ["list_models", "list_plugins", "list_scenarios"]

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MooInferError, unknown
-from ..profiles import ModelProfile, Scenario
-from ..read.profiles import file_of_models, load_models, load_scenarios
 from ..registry import Registry, plugin_file
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Json", "ModelsFile", "PictureOptions", "PluginFiles", "Strict", "grouped", "named_inputs", "registry_with"]
+__all__ = ["Json", "ModelsFile", "PictureOptions", "PluginFiles", "Strict", "grouped", "registry_with"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone, on standard output.")]
 ModelsFile = Annotated[
@@ -96,14 +94,3 @@ class PictureOptions:
 def registry_with(plugin_files: list[Path] | None) -> Registry:
     """Everything installed, and the plugins of files that are not."""
     return Registry(*(plugin_file(path) for path in plugin_files or []))
-
-
-def named_inputs(
-    path: Path | None, registry: Registry | None
-) -> tuple[dict[str, ModelProfile] | None, dict[str, Scenario] | None]:
-    """Profiles and scenarios that can be called by name: those of the file where it has some, else None: built-in."""
-    if path is None:
-        return None, None
-    source = file_of_models(path)
-    scenarios = load_scenarios(path) or (load_scenarios(source) if source else None) or None
-    return (None if registry is None or source is None else load_models(source, registry)), scenarios

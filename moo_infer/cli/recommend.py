@@ -12,9 +12,10 @@ from ..core.errors import MooInferError
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
 from ..read.config import sections
+from ..read.profiles import named_inputs
 from ..report.markdown import markdown
 from ..report.report import Report
-from .options import Json, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
+from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, Writer, frame_writers, refuse_unwritable, text_writer, write_all
 from .progress import Progress, progress_bar
 from .runs import RunOptions

@@ -25,7 +25,7 @@ from .files import keep_apart
 from .loudness import LOG
 from .run_options import MAIN, Option, key_of, options
 
-__all__ = ["RunCommand", "RunOptions", "commands"]
+__all__ = ["RunCommand", "RunOptions", "commands", "said"]
 
 # Where a report is written to, and pictures: a report says the same wherever it is.
 OUTPUTS = {"out", "plot", "picture_format", "axes", "table"}
@@ -82,9 +82,9 @@ class RunCommand(TyperCommand):
             parsed, _, _ = self.make_parser(ctx).parse_args(args=list(args))
             given = {name: value for name, value in parsed.items() if value}  # arguments are there without a value, too
             if "models" in given:
-                said = _left(_said(ctx, Path(given["models"])), {*given} | off, given)
-                ctx.meta[SAID] = [own[name] for name in said]
-                args = [*(text for name, value in said.items() for text in own[name].arguments(value)), *args]
+                written = _left(said(ctx, Path(given["models"]), str(self.name)), {*given} | off, given)
+                ctx.meta[SAID] = [own[name] for name in written]
+                args = [*(text for name, value in written.items() for text in own[name].arguments(value)), *args]
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -128,16 +128,16 @@ def _place(context: Any) -> str:
     return f"{context.params['models']}: run" + ("" if name == MAIN else f": {key_of(name)}")
 
 
-def _said(context: Any, path: Path) -> dict[str, Any]:
-    """What a file says of a command: values by the names of its parameters, paths from the working directory."""
+def said(context: Any, path: Path, name: str) -> dict[str, Any]:
+    """Return what a file says of a command: values by the names of its parameters, paths from the working directory."""
     run = read_document(path).get("run")
     if run is None:
         return {}
     from .run_section import accepted_run  # with pydantic, which takes longer to import than a run without files
 
-    said = accepted_run(commands(context), run, str(path)).get(context.command.name, {})
-    own = options(context.command)
-    return {name: _moved(own[name], value, path.parent, Path()) for name, value in said.items()}
+    there = commands(context)
+    values, own = accepted_run(there, run, str(path)).get(name, {}), options(there[name])
+    return {name: _moved(own[name], value, path.parent, Path()) for name, value in values.items()}
 
 
 def _left(said: Mapping[str, Any], typed: Collection[str], given: Mapping[str, Any]) -> dict[str, Any]:

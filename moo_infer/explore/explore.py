@@ -1,15 +1,10 @@
 """Widgets over exact tables, in a notebook or on a page of their own: the only importer of ipywidgets."""
 
 import io
-import json
 import math
-import socket
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +14,8 @@ from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, printable
 from ..core.objectives import Objective
 from ..interfaces import AccuracyAggregator, Selector
-from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS, Pipeline
+from ..pipeline import ESTIMATORS, SELECTORS, Pipeline
 from ..profiles import ModelProfile, Scenario
-from ..read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
 from ..registry import Registry, plugin_file
 from ..report.answer import headline, tables
 from ..report.report import Report
@@ -33,9 +27,9 @@ except ImportError:
     raise MooInferError("the explorer needs ipywidgets: pip install 'moo-infer[notebook]'") from None
 
 from .. import plot
-from .server import until_stopped
+from .start import Start, named_parts, refuse_unknown
 
-__all__ = ["Explorer", "serve"]
+__all__ = ["Explorer"]
 
 EVERY, CUSTOM = "all models", "custom"
 PICTURES: Mapping[str, Callable[..., Any]] = {
@@ -60,9 +54,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     Args:
         models: a YAML file, profiles by name, or None for the nine of the paper. A file's scenarios are used too.
         plugin_files: Python files with plugins that are not packaged.
+        start: what the controls are set to; None for the defaults.
 
     Raises:
-        MooInferError: for files that cannot be read.
+        MooInferError: for files that cannot be read, and names that are not known.
 
     >>> explorer = Explorer()
     >>> explorer.model.value, explorer.limits["cost"].value = "gpt-5", 0.5
@@ -71,38 +66,20 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """
 
     def __init__(
-        self, models: str | Path | Mapping[str, ModelProfile] | None = None, plugin_files: Sequence[str | Path] = ()
+        self,
+        models: str | Path | Mapping[str, ModelProfile] | None = None,
+        plugin_files: Sequence[str | Path] = (),
+        start: Start | None = None,
     ) -> None:
+        start = start or Start()
         self._registry = Registry(*(plugin_file(path) for path in plugin_files))
-        self._models, self._scenarios = _named_parts(models, self._registry)
+        self._models, there = named_parts(models, self._registry)
+        refuse_unknown(start, self._models, there, self._registry)
+        self._scenarios = start.scenarios(there)
         self._quiet = False
         self.limits: dict[str, Any] = {}
         self._limit_box = widgets.VBox()
-        aggregators = _makeable(self._registry, AccuracyAggregator, AGGREGATORS)
-        selectors = _makeable(self._registry, Selector, SELECTORS)
-        self.model = widgets.Dropdown(options=_labelled([EVERY, *self._models]), description="model", **WIDE)
-        self.scenario = widgets.Dropdown(options=_labelled([*self._scenarios, CUSTOM]), description="scenario", **WIDE)
-        self.statistic = widgets.Dropdown(options=STATISTICS, description="limits on", **WIDE)
-        self.sure = widgets.Checkbox(False, description=f"how sure it is ({DRAWS} draws)", **WIDE)
-        self.k_max = widgets.IntSlider(K_MAX, 1, 512, description="largest k", continuous_update=False, **WIDE)
-        self.parallelism = widgets.BoundedIntText(0, 0, 4096, description="P (0: its own)", **WIDE)
-        self.estimator = widgets.Dropdown(options=list(ESTIMATORS), description="estimator", **WIDE)
-        self.trials = widgets.BoundedIntText(10_000, 1, 10**6, description="trials", **WIDE)
-        self.seed = widgets.BoundedIntText(0, 0, 2**31 - 1, description="seed", **WIDE)
-        self.aggregators = widgets.SelectMultiple(
-            options=_labelled(aggregators),
-            value=AGGREGATORS,
-            rows=min(6, len(aggregators)),
-            description="aggregators",
-            **WIDE,
-        )
-        self.selectors = widgets.SelectMultiple(
-            options=_labelled(selectors), value=SELECTORS, rows=8, description="selectors", **WIDE
-        )
-        self.picture = widgets.ToggleButtons(options=list(PICTURES), style={"button_width": "9em"})
-        self.answer, self.remark, self.tables = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.image = widgets.Image(format="png", layout={"max_width": "100%"})
-
+        self._make_controls(start)
         table = (self.model, self.k_max, self.parallelism, self.estimator, self.trials, self.seed, self.aggregators)
         for control in (*table, self.selectors):
             control.observe(self._estimate, "value")
@@ -112,6 +89,42 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.picture.observe(self._draw, "value")
         super().__init__([self._page(table[1:])])
         self._estimate()
+
+    def _make_controls(self, start: Start) -> None:
+        """Make every control but the sliders of limits, each set to what it starts with."""
+        aggregators = _makeable(self._registry, AccuracyAggregator, start.aggregators)
+        selectors = _makeable(self._registry, Selector, [*dict.fromkeys([*start.selectors, *SELECTORS])])
+        self.model = widgets.Dropdown(
+            options=_labelled([EVERY, *self._models]), value=start.model or EVERY, description="model", **WIDE
+        )
+        self.scenario = widgets.Dropdown(options=_labelled([*self._scenarios, CUSTOM]), description="scenario", **WIDE)
+        statistics = [*dict.fromkeys([*STATISTICS, start.statistic])]
+        self.statistic = widgets.Dropdown(options=statistics, value=start.statistic, description="limits on", **WIDE)
+        self.sure = widgets.Checkbox(False, description=f"how sure it is ({DRAWS} draws)", **WIDE)
+        self.k_max = widgets.IntSlider(
+            start.k_max, 1, max(512, start.k_max), description="largest k", continuous_update=False, **WIDE
+        )
+        self.parallelism = widgets.BoundedIntText(start.parallelism, 0, 4096, description="P (0: its own)", **WIDE)
+        self.estimator = widgets.Dropdown(
+            options=list(ESTIMATORS), value=start.estimator, description="estimator", **WIDE
+        )
+        self.trials = widgets.BoundedIntText(start.trials, 1, 10**6, description="trials", **WIDE)
+        self.seed = widgets.BoundedIntText(start.seed, 0, 2**31 - 1, description="seed", **WIDE)
+        self.aggregators = widgets.SelectMultiple(
+            options=_labelled(aggregators),
+            value=tuple(start.aggregators),
+            rows=min(6, len(aggregators)),
+            description="aggregators",
+            **WIDE,
+        )
+        self.selectors = widgets.SelectMultiple(
+            options=_labelled(selectors), value=tuple(start.selectors), rows=8, description="selectors", **WIDE
+        )
+        self.picture = widgets.ToggleButtons(options=list(PICTURES), style={"button_width": "9em"})
+        self.answer, self.remark, self.tables = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.image = widgets.Image(format="png", layout={"max_width": "100%"})
+        self.model.value, self.statistic.value = start.model or EVERY, start.statistic
+        self.estimator.value = start.estimator
 
     def _page(self, controls: Sequence[Any]) -> Any:
         """Controls on the left, choices and picture on the right."""
@@ -255,59 +268,6 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self.image.value = b""
             if where is None:
                 self.tables.value = ""
-
-
-def serve(
-    models: Path | None = None, plugin_files: Sequence[Path] = (), *, port: int = 8866, browser: bool = True
-) -> int:
-    """Serve an `Explorer` as a page, with Voila, until it is interrupted.
-
-    Args:
-        models: a YAML file, or None for the nine models of the paper.
-        plugin_files: Python files with plugins that are not packaged.
-        port: of this machine alone, 1 to 65535.
-        browser: whether to open a browser.
-
-    Returns:
-        The exit code of the server.
-
-    Raises:
-        MooInferError: for files that cannot be read, a port in use, and where Voila is missing (extra ``notebook``).
-    """
-    if find_spec("voila") is None:
-        raise MooInferError("the page needs voila: pip install 'moo-infer[notebook]'")
-    _named_parts(models, Registry(*(plugin_file(path) for path in plugin_files)))  # better now than on the page
-    with socket.socket() as taken:
-        if taken.connect_ex(("127.0.0.1", port)) == 0:
-            raise MooInferError(f"port {port} is in use; give another one")
-    args = {"models": models and str(models.resolve()), "plugin_files": [str(path.resolve()) for path in plugin_files]}
-    source = f"from moo_infer.explore.explore import Explorer\nExplorer(**{args!r})"
-    cell: dict[str, object] = {
-        "cell_type": "code",
-        "source": source,
-        "metadata": {},
-        "outputs": (),
-        "execution_count": None,
-        "id": "page",
-    }
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    document = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [cell]}
-    with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder, "moo_infer.ipynb")
-        page.write_text(json.dumps(document), encoding="utf-8")
-        command = [sys.executable, "-m", "voila", str(page), f"--port={port}", "--Voila.ip=127.0.0.1"]
-        return until_stopped([*command, "--template=moo_infer", *([] if browser else ["--no-browser"])])
-
-
-def _named_parts(
-    models: str | Path | Mapping[str, ModelProfile] | None, registry: Registry
-) -> tuple[Mapping[str, ModelProfile], Mapping[str, Scenario]]:
-    """Profiles and scenarios by name."""
-    if models is None:
-        return builtin_models(registry), builtin_scenarios()
-    if isinstance(models, Mapping):
-        return models, builtin_scenarios()
-    return load_models(models, registry), load_scenarios(models) or builtin_scenarios()
 
 
 def _makeable(registry: Registry, kind: type[Any], first: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ __all__ = [
     "file_of_models",
     "load_models",
     "load_scenarios",
+    "named_inputs",
     "read_document",
 ]
 
@@ -81,6 +82,17 @@ def file_of_models(path: str | Path) -> Path | None:
     if not isinstance(other, str):
         raise MooInferError(f"{path}: run: models: must be the path of a file, got {other!r:.80}")
     return path.parent / other
+
+
+def named_inputs(
+    path: Path | None, registry: Registry | None
+) -> tuple[dict[str, ModelProfile] | None, dict[str, Scenario] | None]:
+    """Profiles and scenarios that can be called by name: those of the file where it has some, else None: built-in."""
+    if path is None:
+        return None, None
+    source = file_of_models(path)
+    scenarios = load_scenarios(path) or (load_scenarios(source) if source else None) or None
+    return (None if registry is None or source is None else load_models(source, registry)), scenarios
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from moo_infer import MooInferError, Pipeline, Scenario
-from moo_infer.explore import explore as module
+from moo_infer.explore import server as module
 from moo_infer.explore.explore import Explorer
 from moo_infer.plot import space
 from moo_infer.report.answer import headline, tables
@@ -196,8 +196,9 @@ def test_notebooks_run(notebook_file, tmp_path, monkeypatch):
     assert {"application/vnd.jupyter.widget-view+json", "text/html", "image/png"} <= kinds
 
 
-def served(monkeypatch, **given):
-    """What `serve` starts: the command, and the cell of the page."""
+@pytest.fixture
+def started(monkeypatch):
+    """What is started in place of a server: the command, and the cell of the page."""
     seen = {}
 
     def call(command):
@@ -206,19 +207,20 @@ def served(monkeypatch, **given):
         return 0
 
     monkeypatch.setattr(module, "until_stopped", call)
-    assert module.serve(**given) == 0
-    assert not seen["page"].exists(), "nothing is left behind"
     return seen
 
 
-def test_the_page_holds_the_same_explorer(monkeypatch, mine):
-    seen = served(monkeypatch, models=mine, port=9000, browser=False)
+def test_the_page_holds_the_same_explorer(started, mine):
+    assert module.serve(models=mine, port=9000, browser=False) == 0
+    assert not started["page"].exists(), "nothing is left behind"
+    seen = dict(started)
     assert seen["command"][1:3] == ["-m", "voila"]
     assert {"--port=9000", "--no-browser", "--Voila.ip=127.0.0.1"} <= set(seen["command"])
     names = {}
     exec(seen["source"].replace("\nExplorer", "\nmade = Explorer"), names)
     assert "<b>mine</b>" in names["made"].model.options
-    assert "--no-browser" not in served(monkeypatch)["command"]
+    assert module.serve() == 0
+    assert "--no-browser" not in started["command"]
 
 
 def test_bad_files_are_refused_before_anything_is_served(cli, tmp_path, monkeypatch):
@@ -238,3 +240,41 @@ def test_a_port_that_is_taken_is_one_sentence(cli):
         code, _, err = cli("explore", "--no-browser", "--port", port)
     assert code == 2
     assert f"port {port} is in use" in err
+
+
+def test_it_opens_with_what_the_run_of_a_file_says(started, tmp_path, cli):
+    def opened(run):
+        (tmp_path / "run.yaml").write_text(f"run: {run}\n")
+        code, _, err = cli("explore", "--models", tmp_path / "run.yaml")
+        assert code == 0, err
+        names = {}
+        exec(started["source"].replace("\nExplorer", "\nmade = Explorer"), names)
+        return names["made"]
+
+    made = opened(
+        "{model: gpt-5-mini, max_cost: 0.5, max_latency: {p95: 60}, k: [4, 8, 700], aggregator: coverage, seed: 3, "
+        "selector: ['asf:weights.cost=2'], estimator: monte-carlo, trials: 200, parallelism: 2}"
+    )
+    report = made.report
+    assert made.scenario.value == "limits of the run"
+    assert [str(limit) for limit in report.outcomes[0].scenario.limits] == ["cost <= 0.5", "p95 latency <= 60"]
+    assert (made.statistic.value, made.limits["latency"].value) == ("p95", 60)
+    assert (made.model.value, made.k_max.value, made.parallelism.value) == ("gpt-5-mini", 700, 2)
+    assert (made.aggregators.value, made.selectors.value) == (("coverage",), ("asf:weights.cost=2",))
+    assert (made.estimator.value, made.trials.value, made.seed.value) == ("monte-carlo", 200, 3)
+    assert opened("{scenario: medical-ai}").scenario.value == "medical-ai"
+
+
+def test_what_a_run_names_wrongly_is_refused_before_anything_is_served(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "until_stopped", lambda _: pytest.fail("nothing may start"))
+    for run, message in (
+        ("{model: nobody}", "unknown model 'nobody'"),
+        ("{scenario: nowhere}", "unknown scenario 'nowhere'"),
+        ("{estimator: guess}", "unknown estimator 'guess'"),
+        ("{selector: best}", "unknown selector 'best'"),
+        ("{k_max: x}", "run: k_max: must be a whole number, got 'x'"),
+    ):
+        (tmp_path / "run.yaml").write_text(f"run: {run}\n")
+        code, _, err = cli("explore", "--models", tmp_path / "run.yaml")
+        assert code == 2
+        assert message in err, err
