@@ -163,7 +163,8 @@ def _document(context: Any, folder: Path, without: Collection[str] = ()) -> dict
     for name, of in options(context.command).items():
         if name not in without and context.get_parameter_source(name).name == "COMMANDLINE":
             value = context.params[name]
-            run[of.key] = _plain(_moved(of, [*value] if isinstance(value, list | tuple) else value, Path(), folder))
+            value = _moved(of, [*value] if isinstance(value, list | tuple) else value, Path(), folder)
+            run[of.key] = _number(value, exactly=name not in SHORT) if isinstance(value, str) else value
     name = context.command.name
     sections = context.meta.get(SECTIONS)
     return {**(sections(folder) if sections else {}), "run": run if name == MAIN else {key_of(name): run}}
@@ -183,11 +184,11 @@ def _moved(of: Option, value: Any, start: Path, end: Path) -> Any:
     return value
 
 
-def _plain(value: Any) -> Any:
-    """A value as a file has it: numbers are numbers."""
-    if isinstance(value, str):
+def _number(text: str, *, exactly: bool) -> str | float:
+    """The number that a text is, where it is one; exactly: and where nobody would write it otherwise."""
+    for kind in (int, float):
         with suppress(ValueError):
-            return int(value)
-        with suppress(ValueError):
-            return number if math.isfinite(number := float(value)) else value
-    return value
+            number = kind(text)
+            if math.isfinite(number) and (str(number) == text or not exactly):
+                return number
+    return text
