@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from .estimate.exact import Exact
     from .estimate.monte_carlo import MonteCarlo
     from .hookspecs import hookimpl
-    from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
+    from .interfaces import (
+        AccuracyAggregator,
+        Answer,
+        Call,
+        CostModel,
+        InferenceModel,
+        LogReader,
+        Policy,
+        Seen,
+        Selector,
+    )
     from .pipeline import Pipeline
     from .profiles import ModelProfile, Scenario
     from .quantities.laws import Bernoulli, ClippedNormal, Law, Lognormal
@@ -39,9 +49,11 @@ __all__ = [
     "ENERGY",
     "LATENCY",
     "AccuracyAggregator",
+    "Answer",
     "AtLeastOne",
     "Axis",
     "Bernoulli",
+    "Call",
     "Candidates",
     "ClippedNormal",
     "CostModel",
@@ -64,6 +76,7 @@ __all__ = [
     "Note",
     "Objective",
     "Pipeline",
+    "Policy",
     "Positive",
     "Quantity",
     "Queries",
@@ -72,6 +85,7 @@ __all__ = [
     "Report",
     "Samples",
     "Scenario",
+    "Seen",
     "SelectionWarning",
     "Selector",
     "Share",
@@ -117,9 +131,13 @@ _MODULES = {
     "hookspecs": ("hookimpl",),
     "interfaces": (
         "AccuracyAggregator",
+        "Answer",
+        "Call",
         "CostModel",
         "InferenceModel",
         "LogReader",
+        "Policy",
+        "Seen",
         "Selector",
     ),
     "pipeline": ("Pipeline",),

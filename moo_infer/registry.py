@@ -22,11 +22,11 @@ from .core.documents import parse_yaml
 from .core.errors import MooInferError, unknown
 from .core.objectives import Objective
 from .core.parts import NAME, build, is_number, unfit
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
 
-Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, LogReader)
+Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, LogReader, Policy)
 
 # Registered like anybody's plugin; they are named, not imported, so that the core does not know them.
 BUILTIN = tuple(
@@ -46,6 +46,7 @@ KINDS: dict[type, tuple[str, str]] = {
     AccuracyAggregator: ("aggregator", "register_aggregators"),
     Selector: ("selector", "register_selectors"),
     LogReader: ("log reader", "register_log_readers"),
+    Policy: ("policy", "register_policies"),
 }
 
 

@@ -23,6 +23,7 @@ LEVELS = (
     ("read",),
     ("estimate",),
     ("builtin",),
+    ("policy",),
     ("decide",),
     ("report",),
     ("plot",),
