@@ -34,7 +34,7 @@ BUILTIN = tuple(
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
         *("costs", "prices", "gpus", "latencies", "rate_limits", "queueing"),
-        *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
+        *("aggregators", "answers", "policies", "stages", "selectors", "scalarisations", "preferences"),
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )

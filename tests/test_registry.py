@@ -10,6 +10,7 @@ from moo_infer import (
     InferenceModel,
     LogReader,
     MooInferError,
+    Policy,
     Registry,
     Selector,
     hookimpl,
@@ -56,6 +57,8 @@ def test_built_ins_are_there_without_entry_points():
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
     expected += "net-value pseudo-weights utopia weighted-sum"
     assert registry.names(Selector) == expected.split()
+    expected = "adaptive-consistency cascade first-accepted fixed two-rounds two-then-more vote-until-decided windows"
+    assert registry.names(Policy) == expected.split()
 
 
 def test_a_plugin_of_ones_own_is_called_by_name():

@@ -164,7 +164,14 @@ def _adapters(cls: type) -> dict[str, tuple[object, "TypeAdapter[Any]"]]:
 
     config = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
     hints = _hints(cls)
-    return {f.name: (hints[f.name], TypeAdapter(hints[f.name], config=config)) for f in _fields(cls)}
+    adapters: dict[str, TypeAdapter[Any]] = {
+        # A dataclass has a configuration of its own, and pydantic refuses another one.
+        f.name: TypeAdapter(hint)
+        if dataclasses.is_dataclass(hint := hints[f.name])
+        else TypeAdapter(hint, config=config)
+        for f in _fields(cls)
+    }
+    return {name: (hints[name], adapter) for name, adapter in adapters.items()}
 
 
 def _value(cls: type, key: str, value: object, where: str) -> object:

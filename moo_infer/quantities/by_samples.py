@@ -16,7 +16,7 @@ from .samples import Samples
 from .steps import EvenSteps, LargestSteps
 from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
-__all__ = ["SampleQuery", "draw_samples"]
+__all__ = ["NAMES", "SampleQuery", "draw_samples", "draws_of"]
 
 
 # Columns that draws bring along, where samples have them.
@@ -163,7 +163,7 @@ def draw_samples(
     Raises:
         MooInferError: for a larger K.
     """
-    rows_of, brought = _rows(samples)
+    rows_of, _ = _rows(samples)
     S = rows_of.shape[1]
     if samples.largest_k < K:
         raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
@@ -175,12 +175,24 @@ def draw_samples(
         rows = rows_of[question[start : start + step]]
         order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
         chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
+    return draws_of(samples, chosen, question)
+
+
+def draws_of(samples: Samples, chosen: IntArray, question: IntArray, /) -> Draws:
+    """Return draws of samples that are chosen; answers and scores only where something can be chosen by them.
+
+    Args:
+        samples: of Q questions, all scored.
+        chosen: (M, K), which samples.
+        question: (M,), whose they are.
+    """
+    _, brought = _rows(samples)
     tokens_in, tokens_out = (
         samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None
         for name in (NAMES["tokens_in"], NAMES["tokens_out"])
     )
     columns = {name: samples.columns[name][chosen] for name in brought}
-    columns["question"] = np.broadcast_to(question[:, None], (M, K))
+    columns["question"] = np.broadcast_to(question[:, None], chosen.shape)
     if "score" in columns:
         columns["score"] = np.where(np.isnan(columns["score"]), -np.inf, columns["score"])
     return Draws(tokens_in, tokens_out, samples.correct[chosen], columns)

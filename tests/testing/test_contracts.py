@@ -17,6 +17,7 @@ from moo_infer import (
     LogReader,
     MissingColumn,
     ModelProfile,
+    Policy,
     Registry,
     Selector,
 )
@@ -34,6 +35,7 @@ from moo_infer.testing import (
     CostModelContract,
     InferenceModelContract,
     LogReaderContract,
+    PolicyContract,
     SelectorContract,
 )
 
@@ -149,6 +151,18 @@ GIVEN = {
     "vikor": ["", {"weights": {"accuracy": 3}, "v": 0.3}],
     "promethee-ii": ["", {"weights": {"accuracy": 3}, "indifference": 0.1, "preference": 0.3}],
     "spotis": ["", {"weights": {"accuracy": 3}}],
+    "fixed": ["k=1", "k=5,aggregator=top-score,model=mine", {"k": 2, "aggregator": {"kind": "one-call"}}],
+    "vote-until-decided": ["", "k=7,waves=[4, 2, 1],model=mine", "k=5,arrivals=true,cancelled_billed=none"],
+    "two-then-more": ["", "k=5,model=mine", "k=1"],
+    "adaptive-consistency": ["", "threshold=0.8,k=9,waves=[3, 2],prior=dirichlet,model=mine"],
+    "windows": ["", "window=2,k=7,model=mine"],
+    "two-rounds": ["", "first=3,more=5,threshold=0.7,model=mine"],
+    "first-accepted": ["", "k=3,score_above=0.5,model=mine", "stages=[{model: a, k: 2}, {model: b}]"],
+    "cascade": [
+        "first={model: a, k: 2},then={model: b}",
+        "first=[{model: a}, {model: c, k: 2}],then={model: b, k: 3},agree=2",
+        "first={model: a, k: 2},then={model: b},score_above=0.7",
+    ],
 }  # fmt: skip
 
 
@@ -204,6 +218,10 @@ class TestCostModels(CostModelContract):
 
 class TestInferenceModels(InferenceModelContract):
     instances = registered(InferenceModel)
+
+
+class TestPolicies(PolicyContract):
+    instances = registered(Policy)
 
 
 EXACT = Path(__file__).parents[1] / "golden" / "exact.csv"
