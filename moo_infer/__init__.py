@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .quantities.quantity import Quantity, Query
     from .quantities.queries import Axis, Doubt, Note, Queries
     from .quantities.samples import Samples
-    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
+    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_policies, load_scenarios
     from .registry import Registry, plugin_file
     from .report.report import Report
 
@@ -95,6 +95,7 @@ __all__ = [
     "builtin_scenarios",
     "hookimpl",
     "load_models",
+    "load_policies",
     "load_scenarios",
     "plugin_file",
 ]
@@ -158,6 +159,7 @@ _MODULES = {
         "builtin_models",
         "builtin_scenarios",
         "load_models",
+        "load_policies",
         "load_scenarios",
     ),
     "registry": (

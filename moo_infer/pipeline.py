@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,8 +22,10 @@ from .estimate.calls import guarded
 from .estimate.curves import Curve
 from .estimate.exact import QUESTIONS, Exact, Questions
 from .estimate.monte_carlo import Estimator, MonteCarlo
-from .estimate.setup import Setup
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
+from .estimate.setup import Setup, common_objectives
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
+from .policy.table import PolicyTable
+from .policy.tried import tried
 from .profiles import ModelProfile, Scenario
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
@@ -67,6 +70,10 @@ class Pipeline:
         questions: what `draws` and the stability of a report draw of logs: had ``other`` questions been asked, or the
             ``same`` ones again.
         registry: where names of parts are looked up; None for everything installed.
+        policies: names or objects, one or many, tried beside the rows of the aggregators: those of `named_policies`,
+            or kinds with fields behind a colon (``"two-then-more:k=8"``). One over one model is tried for every model;
+            one whose k is left out, at every k that is considered.
+        named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
             copied or pickled.
 
@@ -95,6 +102,8 @@ class Pipeline:
         draws: int = 1000,
         questions: Questions = "other",
         registry: Registry | None = None,
+        policies: str | Policy | Iterable[str | Policy] = (),
+        named_policies: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
@@ -118,7 +127,9 @@ class Pipeline:
             if not isinstance(known, Mapping | None):
                 raise MooInferError(f"{what}: must be a mapping from names, got {known!r:.80}")
         self._models, self._scenarios, self._progress = models, scenarios, progress
+        self.policies = tried(policies, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
+        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -137,7 +148,7 @@ class Pipeline:
         """Return the table of the models (default all) under every aggregator, before limits."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         setups = self._setups(profiles)
-        objectives = _objectives(setups)
+        objectives = common_objectives(setups)
         curves: list[Curve] = []
         impossible: list[MooInferError] = []
         for done, setup in enumerate(setups):
@@ -147,9 +158,10 @@ class Pipeline:
                 curves.append(self._curve(setup))
             except (NothingPossible, MissingColumn) as error:
                 impossible.append(error)
+        curves += self._policies.curves(profiles, self._grid, objectives)
         if not curves:
             raise impossible[0]
-        for left_out in impossible:
+        for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
             warnings.warn(f"left out: {left_out}", stacklevel=3)
         return Candidates(objectives, curves)
 
@@ -233,7 +245,8 @@ class Pipeline:
             return None
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        return Redraw(Exact(self.estimator.trials, self.estimator.seed), _objectives(setups), possible, self.questions)
+        exact, policies = Exact(self.estimator.trials, self.estimator.seed), self._policies.setups(profiles, self._grid)
+        return Redraw(exact, common_objectives(setups), possible, self.questions, policies)
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""
@@ -330,21 +343,3 @@ def estimator_named(name: str, /, trials: int = 10_000, seed: int = 0) -> Estima
     if not isinstance(name, str) or name not in ESTIMATORS:
         raise unknown("estimator", name, ESTIMATORS)
     return ESTIMATORS[name](trials, seed)
-
-
-def _objectives(setups: Sequence[Setup]) -> tuple[Objective, ...]:
-    """Collect the columns of the table: accuracy, and the objectives that all have cost models for."""
-    found: dict[str, tuple[str, Objective]] = {}
-    held = [(setup.name, list(setup.costs)) for setup in setups]
-    for owner, objectives in held:
-        for objective in objectives:
-            other, known = found.setdefault(objective.name, (owner, objective))
-            if known != objective:
-                raise MooInferError(f"{objective.name!r} is {known!r} for {other}, but {objective!r} for {owner}")
-    for owner, objectives in held:
-        if missing := sorted(set(found) - {o.name for o in objectives}):
-            raise MooInferError(
-                f"{owner} has no cost model for {', '.join(missing)}, which {found[missing[0]][0]} has; "
-                f"candidates are compared in the same objectives"
-            )
-    return (ACCURACY, *(objective for _, objective in found.values()))

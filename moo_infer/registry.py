@@ -119,6 +119,10 @@ class Registry:
             MooInferError: for an unknown name, for parameters that do not exist or are out of range, and where the part
                 has parameters without defaults.
         """
+        return self.build(kind, self.fields(kind, name), KINDS[kind][0])
+
+    def fields(self, kind: type[Part], name: str, /) -> dict[str, object]:
+        """Return what stands in the text that `get` takes, as the mapping that `build` takes."""
         noun = KINDS[kind][0]
         label, _, parameters = name.partition(":")
         fields: dict[str, object] = {"kind": label}
@@ -133,7 +137,7 @@ class Registry:
             if dot and is_number(self._classes[kind].get(label, kind), key):
                 raise MooInferError(f"{noun} {name!r}: {key} is a number, got {item!r}")
             target[entry or key] = parse_yaml(value, f"{noun} {name!r}: {path}") if value.startswith(FLOW) else value
-        return self.build(kind, fields, noun)
+        return fields
 
     def build(self, kind: type[Part], fields: object, where: str, folder: Path | None = None) -> Part:
         """Make a part from a mapping: ``kind`` names the class, the other keys are its fields.

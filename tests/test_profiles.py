@@ -122,7 +122,7 @@ def test_an_uncertain_number_stands_for_its_value_or_middle(read):
         ("parallelism: 2", "parallelism: true", "my.yaml: mine: parallelism: must be a whole number >= 1, got True"),
         ("parallelism: 2", "parallel: 2", "my.yaml: mine: unknown key 'parallel'; keys: inference, costs, parallelism, source"),
         ("parallelism: 2", "parallelism: 2\n    parallelism: 3", "my.yaml: line 5: duplicate key 'parallelism'"),
-        ("models:", "model:", "my.yaml: unknown key 'model'; keys: models, scenarios"),
+        ("models:", "model:", "my.yaml: unknown key 'model'; keys: models, scenarios, policies"),
         ("    parallelism: 2", "    parallelism: !!python/object/apply:os.system ['ls']", "my.yaml: line 4: could not determine a constructor for the tag"),
     ],
 )  # fmt: skip

@@ -4,13 +4,15 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..core.errors import MooInferError
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
+from ..read.profiles import load_policies
+from ..registry import Registry
 from ..report.report import Report
 from .files import keep_apart
 from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
@@ -85,6 +87,12 @@ class PartOptions:
             metavar="NAME", help=f"Repeatable; default {' and '.join(ON_LOGS)} on a log, else {', '.join(AGGREGATORS)}."
         ),
     ] = None
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A policy to try beside them: of the file of --models, or a kind; repeatable."
+        ),
+    ] = None
     selector: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
@@ -95,6 +103,11 @@ class PartOptions:
     estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact"
     trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is simulated.")] = 0
+
+    def policies(self, models: Path | None, registry: Registry) -> dict[str, Any]:
+        """Return the policies that are tried, those of the file where none is named, and what names stand for."""
+        named = load_policies(models, registry) if models else {}
+        return {"policies": self.policy or [*named], "named_policies": named}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,10 +200,11 @@ def recommend(
       moo-infer recommend --scenario medical-ai --model gpt-5 --details
       moo-infer recommend --scenario medical-ai --plot pictures --format svg
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
+      moo-infer recommend --models my.yaml --policy vote-until-decided --policy two-then-more:k=8
       moo-infer recommend --html report.html
 
-    What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
-    colon.
+    What can be named: moo-infer models, scenarios, plugins. A selector, aggregator or policy takes its parameters
+    behind a colon.
     """
     registry = registry_with(plugin_files)
     profiles, scenarios = named_inputs(names.models, registry)
@@ -219,6 +233,7 @@ def recommend(
             confidence=certainty.confidence,
             questions=certainty.questions,  # type: ignore[arg-type]  # checked there
             registry=registry,
+            **parts.policies(names.models, registry),
             progress=progress,
         )
         report = pipeline.run(names.model or None, custom or names.scenario or None)

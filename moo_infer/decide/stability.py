@@ -12,6 +12,7 @@ from ..core.objectives import Objective
 from ..estimate.curves import Column
 from ..estimate.exact import Exact, Questions
 from ..estimate.setup import Setup
+from ..policy.curves import PolicySetup
 from .candidates import Candidates
 from .choices import Key
 
@@ -121,16 +122,19 @@ class Redraw:
         objectives: their columns.
         setups: of each curve.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
+        policies: whose curves follow those.
     """
 
     estimator: Exact
     objectives: Sequence[Objective]
     setups: Sequence[Setup]
     questions: Questions = "other"
+    policies: Sequence[PolicySetup] = ()
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
         redrawn = [self.estimator.redraw(setup, B, seed, self.questions) for setup in self.setups]
+        redrawn += [policy.redraw(self.estimator, B, seed, self.questions) for policy in self.policies]
         return (Candidates(self.objectives, curves) for curves in zip(*redrawn, strict=True))
 
 

@@ -20,7 +20,7 @@ from ..quantities.queries import Note, Queries
 from ..quantities.samples import Samples
 from .calls import guarded
 
-__all__ = ["Notes", "Part", "Redrawn", "Setup", "part_name"]
+__all__ = ["Notes", "Part", "Redrawn", "Setup", "common_objectives", "part_name"]
 
 Part = AccuracyAggregator | CostModel
 
@@ -207,3 +207,25 @@ class Redrawn(InferenceModel):
         samples = self.drawn.samples
         assert samples is not None
         return draw_samples(samples, self.drawn.weights, rng, M, K)
+
+
+def common_objectives(setups: Sequence[Setup]) -> tuple[Objective, ...]:
+    """Collect the columns of a table: accuracy, and the objectives of the cost models.
+
+    Raises:
+        MooInferError: where some lack a cost model that others have, or an objective means two things.
+    """
+    found: dict[str, tuple[str, Objective]] = {}
+    held = [(setup.name, list(setup.costs)) for setup in setups]
+    for owner, objectives in held:
+        for objective in objectives:
+            other, known = found.setdefault(objective.name, (owner, objective))
+            if known != objective:
+                raise MooInferError(f"{objective.name!r} is {known!r} for {other}, but {objective!r} for {owner}")
+    for owner, objectives in held:
+        if missing := sorted(set(found) - {o.name for o in objectives}):
+            raise MooInferError(
+                f"{owner} has no cost model for {', '.join(missing)}, which {found[missing[0]][0]} has; "
+                f"candidates are compared in the same objectives"
+            )
+    return (ACCURACY, *(objective for _, objective in found.values()))

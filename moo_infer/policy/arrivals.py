@@ -7,20 +7,17 @@ from itertools import product
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.errors import MooInferError, unknown
 from ..core.objectives import ACCURACY, Objective
-from ..core.seen import Answer, Call, Seen
-from .decisions import decision
-from .deployment import Deployment
+from ..core.seen import Answer
+from .dependence import refuse_unlike_alone
 from .frontier import Frontier
+from .launches import billed_share, launched, never_answers, refuse_more, timed
 from .recursion import Recursion, SubsetStates
 from .states import decisions
 
 __all__ = ["run_arrivals"]
 
-BILLED = ("share", "full", "none")
 PROBED = 200  # queries whose calls are compared with all of them at once
-ROUNDING = 1e-9  # of totals, relative
 
 
 def run_arrivals(recursion: Recursion) -> None:
@@ -34,10 +31,7 @@ def run_arrivals(recursion: Recursion) -> None:
             makes several calls another thing than their sum (money) or the slowest of them (seconds).
     """
     of = recursion.of
-    call = decision(of.policy, Seen(), of.most)
-    if isinstance(call, Answer):
-        raise MooInferError(f"{of.name} answers before any call")
-    wave = tuple(call.times.get(model, 0) for model in of.models)
+    wave = launched(of)
     for size in np.unique(np.stack([pool.samples.n for pool in recursion.pools], axis=1), axis=0):
         sizes = np.stack([pool.samples.n for pool in recursion.pools], axis=1)
         questions = np.flatnonzero((sizes == size).all(axis=1))
@@ -88,12 +82,12 @@ class _Launch:
                     if isinstance(decided, Answer):
                         self._answer(decided, frontier[places], rows[places], t, tuple(n.tolist()))
                     else:
-                        self._refuse_more(decided, t)
+                        refuse_more(of, decided, t)
                         left.append(rows[places])
             if not left:
                 return
             open_ones = np.concatenate(left)
-        raise MooInferError(f"{of.name} waits for more answers after all {sum(self.wave)} arrived")
+        raise never_answers(of, sum(self.wave))
 
     @cached_property
     def samples(self) -> tuple[IntArray, IntArray]:
@@ -122,13 +116,7 @@ class _Launch:
     @cached_property
     def seconds(self) -> FloatArray:
         """(L, T), when each call arrives: what it takes of the objective along the longest path."""
-        name = next((o.name for o in self.recursion.objectives if o.along == "longest-path"), None)
-        if name is None:
-            raise MooInferError(
-                f"{self.recursion.of.name} is asked at every arrival, and no cost model says how long a call takes "
-                "alone: none has an objective along the longest path"
-            )
-        return self.alone[name]
+        return self.alone[timed(self.recursion.of, self.recursion.objectives)]
 
     @cached_property
     def place(self) -> IntArray:
@@ -152,7 +140,7 @@ class _Launch:
             if objective.along == "longest-path":
                 spent = np.where(place < t, self.alone[objective.name][rows], 0.0).max(axis=1)
             else:
-                share = np.where(place < t, 1.0, self._billed(end[:, None], seconds))
+                share = np.where(place < t, 1.0, billed_share(recursion.of.policy, end[:, None], seconds))
                 spent = (self.alone[objective.name][rows] * share).sum(axis=1)
             for cost in (cost for cost in aggregator.costs if cost.objective == objective):
                 spent = spent + recursion.worth(cost, answer, ended.question, ended.masks, n, objective.name)
@@ -162,38 +150,14 @@ class _Launch:
             sums.add(ACCURACY.name, ended.question, ended.chance * worth, ended.chance * worth**2)
         sums.end(ended.question, ended.chance, n, 1)
 
-    def _billed(self, end: FloatArray, seconds: FloatArray) -> FloatArray | float:
-        """The share of a cancelled call that is billed, where the query ends before it."""
-        billed = getattr(self.recursion.of.policy, "cancelled_billed", "share")
-        if billed not in BILLED:
-            raise unknown("cancelled_billed", billed, BILLED, self.recursion.of.name)
-        if billed != "share":
-            return float(billed == "full")
-        return np.divide(end, seconds, out=np.ones_like(seconds), where=seconds > 0)
-
-    def _refuse_more(self, call: Call, t: int) -> None:
-        if call.times:
-            raise MooInferError(
-                f"{self.recursion.of.name} calls more after {t} answers arrived; a policy that is asked at every "
-                "arrival makes all its calls at once, and Call({}) waits for the next answer"
-            )
-
     def _check(self) -> None:
         """Refuse cost models by which several calls take something else than each of them alone."""
         some = slice(None, None, max(1, len(self.question) // PROBED))
-        of: Deployment = self.recursion.of
         for objective in self.recursion.objectives:
             each, model = self.alone[objective.name][some], self.samples[0]
             for j, w in enumerate(self.wave):
                 if w < 2:
                     continue
                 own = each[:, model == j]
-                alone = own.sum(axis=1) if objective.along == "sum" else own.max(axis=1)
                 together = self.recursion.of_model(objective, j, self.question[some], self.masks[some, j], w, 0)
-                if not np.allclose(alone, together, rtol=ROUNDING, atol=0.0):
-                    parts = " and ".join(repr(part.name) for part in of.costs[objective][j])
-                    rule = "the sum" if objective.along == "sum" else "the slowest"
-                    raise MooInferError(
-                        f"{of.name}: {parts} of {of.models[j]}: {w} calls at once do not take {rule} of what each "
-                        "takes alone, so that it is not known what is left where some of them are cancelled"
-                    )
+                refuse_unlike_alone(self.recursion.of, objective, j, own, together)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf
 from ..core.objectives import ACCURACY
 from ..estimate.mixture import QuestionMoments, over_questions
 
@@ -67,7 +68,11 @@ class Sums:
 
 
 def moments_of(
-    rows: Sequence[ByQuestion], objective: str, weights: FloatArray, pseudo: tuple[float, float] = (0.0, 0.0)
+    rows: Sequence[ByQuestion],
+    objective: str,
+    weights: FloatArray,
+    pseudo: tuple[float, float] = (0.0, 0.0),
+    cdf: Cdf | None = None,
 ) -> QuestionMoments | None:
     """Return the moments of an objective over questions, one for each row; None where one is not known.
 
@@ -76,6 +81,7 @@ def moments_of(
         objective: its name.
         weights: (Q,), shares of the questions.
         pseudo: weights of two more, at which all is 0 and all is 1, of shares of right answers.
+        cdf: given each question; None where it is not known.
     """
     if any(objective not in row.mean for row in rows):
         return None
@@ -84,4 +90,4 @@ def moments_of(
     std = np.sqrt(np.where(variance > NOTHING * mean**2, variance, 0.0))
     share = objective == ACCURACY.name and not rows[0].graded
     given = pseudo if share else (0.0, 0.0)
-    return over_questions(weights, mean, std, given, rows[0].questions, share=share)
+    return over_questions(weights, mean, std, given, rows[0].questions, cdf=cdf, share=share)

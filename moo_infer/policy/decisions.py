@@ -13,10 +13,10 @@ __all__ = ["decision", "most_calls", "of_model"]
 
 
 def of_model(policy: Policy, model: str, /) -> Policy:
-    """Return a policy over one model that was left open, over that model; any other policy as it is."""
+    """Return a policy whose model was left open, over that model; any other policy as it is."""
     part: Any = policy
-    is_open = dataclasses.is_dataclass(policy) and any(f.name == "model" for f in dataclasses.fields(policy))
-    return dataclasses.replace(part, model=model) if is_open and part.model == "" else policy
+    is_open = dataclasses.is_dataclass(policy) and getattr(policy, "model", None) == "" and "" in most_calls(policy)
+    return dataclasses.replace(part, model=model) if is_open else policy
 
 
 def most_calls(policy: Policy, /) -> dict[str, int]:

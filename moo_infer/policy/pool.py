@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
-from ..core.draws import Draws
+from ..core.draws import BEFORE, Draws
 from ..core.errors import MissingColumn, NotExact
 from ..estimate.calls import guarded, numbers
 from ..estimate.setup import Part, part_name
@@ -17,9 +17,8 @@ from ..interfaces import AccuracyAggregator
 from ..quantities.by_samples import NAMES, draws_of
 from ..quantities.samples import Samples
 
-__all__ = ["BEFORE", "LARGEST", "Pool", "Subsets", "joined", "pool_of"]
+__all__ = ["LARGEST", "Pool", "Subsets", "joined", "pool_of"]
 
-BEFORE = "calls_before"  # the column of draws that says how many calls of the model the query had before the wave
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
 PROBED = 200  # subsets whose samples are put into another order

@@ -8,11 +8,12 @@ from math import comb
 import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
-from ..core.errors import MooInferError, NotExact
+from ..core.errors import NotExact
 from ..core.objectives import ACCURACY, Objective
 from ..core.seen import Answer, Call
 from ..estimate.setup import Part
 from .by_question import Sums
+from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
 from .pool import Pool, asked, joined, pool_of
@@ -24,7 +25,6 @@ Waves = tuple[tuple[int, ...], ...]
 
 AT_ONCE = 2**20  # pairs of a state and what may follow it, a few arrays of 8 MiB
 PROBED = 100  # states in which waves are compared with as many calls at once
-ROUNDING = 1e-9  # of totals, relative: sums in another order
 
 
 class SubsetStates(States):
@@ -235,11 +235,4 @@ class Recursion:
         alone = self.of_model(objective, j, kept.question, seen, before, 0)
         later = self.of_model(objective, j, kept.question, then, w, before)
         together = self.of_model(objective, j, kept.question, seen | then, before + w, 0)
-        if not np.allclose(alone + later, together, rtol=ROUNDING, atol=0.0):
-            parts = " and ".join(repr(part.name) for part in self.of.costs[objective][j])
-            i = int(np.argmax(np.abs(alone + later - together)))
-            raise MooInferError(
-                f"{self.of.name}: {parts} of {self.of.models[j]}: {before} calls and then {w} more take "
-                f"{alone[i]:.4g} and {later[i]:.4g} {objective.unit}, all at once {together[i]:.4g}: what a call takes "
-                "depends on those before it, so that it is not known in several waves"
-            )
+        refuse_dependent(self.of, objective, j, (before, w), (alone, later, together))

@@ -10,11 +10,11 @@ from ..core.documents import read_yaml
 from ..core.errors import MooInferError
 from ..core.parts import at_least_one
 from ..core.uncertainty import uncertain
-from ..interfaces import CostModel, InferenceModel
+from ..interfaces import CostModel, InferenceModel, Policy
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
 
-__all__ = ["builtin_models", "builtin_scenarios", "load_models", "load_scenarios"]
+__all__ = ["builtin_models", "builtin_scenarios", "load_models", "load_policies", "load_scenarios"]
 
 Read = TypeVar("Read")
 
@@ -51,6 +51,25 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
     if "scenarios" not in document:
         return {}
     return dict(_each(document["scenarios"], f"{path}: scenarios", str(path), _scenario))
+
+
+def load_policies(path: str | Path, registry: Registry | None = None) -> dict[str, Mapping[str, Any]]:
+    """Read the policies of a YAML file, each a mapping with its kind and fields; none without a key ``policies``.
+
+    Raises:
+        MooInferError: naming the file, the policy and the key, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = _document(path)
+    if "policies" not in document:
+        return {}
+    registry = registry or Registry()
+
+    def read(name: str, entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        registry.build(Policy, entry, where, path.parent)
+        return entry
+
+    return dict(_each(document["policies"], f"{path}: policies", str(path), read))
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:
@@ -151,5 +170,5 @@ def _each(
 
 def _document(path: Path) -> Mapping[str, Any]:
     document = read_yaml(path, "the keys models or scenarios")
-    _refuse_unknown_keys(document, ("models", "scenarios"), str(path))
+    _refuse_unknown_keys(document, ("models", "scenarios", "policies"), str(path))
     return document

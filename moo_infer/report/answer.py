@@ -85,10 +85,13 @@ def headline(report: "Report", outcome: Outcome) -> str:
     beyond = table.extrapolated(choice.row)
     doubts = "".join(f" But {doubt}." for doubt in table.doubts(choice.row))
     at_a_time = f" ({choice.parallelism} at a time)" * (choice.parallelism != 1)
+    way = f"k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
+    if choice.course:
+        way = f"{choice.course.policy} ({choice.course.calls[0]:.3g} of at most {choice.k} calls)"
     assumed = f", {judge(choice)}" if judge(choice) else ""
     return (
-        f"{scenario.name}: use {choice.model} with k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
-        f"{at_a_time}: {figures} on average{assumed}{beyond and f'; {beyond}'}.{_how_sure(report, choice)}{doubts}"
+        f"{scenario.name}: use {choice.model} with {way}{at_a_time}: {figures} on average{assumed}"
+        f"{beyond and f'; {beyond}'}.{_how_sure(report, choice)}{doubts}"
     )
 
 

@@ -256,7 +256,8 @@ class Report:
     def per_right(self, choice: Choice) -> dict[str, float] | None:
         """Return the consumption per right answer of a choice, by objective and in ``tokens``; None without a choice.
 
-        It is the mean of the k inferences over the mean accuracy, a ratio of means; NaN where it is not known.
+        It is the mean of the inferences over the mean accuracy, a ratio of means; NaN where it is not known, as the
+        tokens of a policy are not.
 
         >>> from moo_infer import Pipeline
         >>> report = Pipeline(selectors="utopia").run("gpt-5", "essay-feedback")
@@ -265,7 +266,7 @@ class Report:
         """
         if choice.k is None or choice.model is None:
             return None
-        tokens = self.tokens.get(choice.model)
+        tokens = self.tokens.get(choice.model) if choice.course is None else None  # a policy calls k times at most
         return per_right(choice, math.nan if tokens is None else tokens.of(choice.k))
 
     @cached_property

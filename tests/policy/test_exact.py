@@ -23,10 +23,10 @@ from moo_infer import (
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedEnergy, LoggedLatency
 from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, TwoRounds, TwoThenMore, VoteUntilDecided, Windows
 from moo_infer.builtin.stages import Cascade, FirstAccepted, Stage
+from moo_infer.core.draws import BEFORE
 from moo_infer.core.errors import NothingPossible
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import evaluated
-from moo_infer.policy.pool import BEFORE
 from moo_infer.quantities.by_samples import draws_of
 
 

@@ -1,0 +1,109 @@
+"""The curves of all policies of a run, for every model they are tried for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..core.arrays import IntArray
+from ..core.errors import MissingColumn, MooInferError, NothingPossible
+from ..core.objectives import ACCURACY, Objective
+from ..estimate.curves import Curve
+from ..estimate.monte_carlo import Estimator
+from ..estimate.setup import Setup
+from ..interfaces import AccuracyAggregator
+from ..profiles import ModelProfile
+from ..registry import Registry
+from .curves import PolicySetup
+from .decisions import most_calls
+from .deployment import Deployment
+from .tried import TriedPolicy
+
+__all__ = ["PolicyTable"]
+
+Grid = Callable[[ModelProfile, int], IntArray]  # the numbers of inferences that are considered, by P
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """The curves of some models, and why some are missing."""
+
+    curves: list[tuple[PolicySetup, Curve]] = field(default_factory=list)
+    left_out: list[MooInferError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyTable:
+    """The curves of policies, each estimated once.
+
+    Args:
+        policies: those that are tried.
+        registry: where aggregators are looked up.
+        estimator: fills the curves.
+        parallelism: P for every model; None for that of its profile.
+    """
+
+    policies: tuple[TriedPolicy, ...]
+    registry: Registry
+    estimator: Estimator
+    parallelism: int | None
+    _made: dict[tuple[ModelProfile, ...], _Made] = field(default_factory=dict, repr=False)
+
+    def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
+        """Return the curves over some models, with these columns.
+
+        Raises:
+            MooInferError: where a policy is refused, possible for none of them, or lacks a column.
+        """
+        curves = [curve for _, curve in self._of(profiles, grid).curves]
+        for curve in curves:
+            if missing := [objective.name for objective in objectives if objective.name not in curve.columns]:
+                raise MooInferError(
+                    f"policy {curve.aggregator!r} of {curve.model} has no cost model for {missing[0]}, which "
+                    "other rows have from their aggregators; candidates are compared in the same objectives"
+                )
+        return curves
+
+    def setups(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[PolicySetup]:
+        """Return what these curves are estimated from."""
+        return [setup for setup, _ in self._of(profiles, grid).curves]
+
+    def left_out(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[MooInferError]:
+        """Return why a policy is not possible for a model."""
+        return self._of(profiles, grid).left_out
+
+    def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> _Made:
+        key = tuple(profiles)
+        if key not in self._made:
+            made = _Made()
+            for one in self.policies:
+                self._try(one, {profile.name: profile for profile in profiles}, grid, made)
+            self._made[key] = made
+        return self._made[key]
+
+    def _try(self, one: TriedPolicy, profiles: dict[str, ModelProfile], grid: Grid, made: _Made) -> None:
+        """Add the curves of a policy."""
+        errors: list[MooInferError] = []
+        found = []
+        for model in profiles if one.open else [""]:
+            try:
+                setup = self._setup(one, model, profiles, grid)
+                curve = setup.curve(self.estimator)
+                _ = curve.columns[ACCURACY.name].mean  # replayed here where it has to be
+                found.append((setup, curve))
+            except (NothingPossible, MissingColumn) as error:
+                errors.append(error)
+        if not found:
+            raise errors[0]
+        made.curves.extend(found)
+        made.left_out.extend(errors)
+
+    def _setup(self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid) -> PolicySetup:
+        k = []
+        if one.every_k:
+            profile = profiles.get(model or next(iter(most_calls(one.policy))))
+            if profile is not None:  # else its deployment is refused below
+                P = self.parallelism or profile.parallelism
+                placeholder = self.registry.get(AccuracyAggregator, "one-call")
+                k = Setup(profile, placeholder, grid(profile, P), P).possible().k.tolist()
+        each = one.at(model, k) if k or not one.every_k else one.at(model, [1])
+        deployments = [Deployment.of(policy, profiles, self.parallelism, self.registry) for policy, _ in each]
+        return PolicySetup(one.name, tuple(deployments), tuple(text for _, text in each))
