@@ -21,7 +21,7 @@ from . import hookspecs
 from .core.documents import parse_yaml
 from .core.errors import MooInferError, unknown
 from .core.objectives import Objective
-from .core.parts import NAME, build, is_number, unfit
+from .core.parts import NAME, build, is_number, unfit, with_parts
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
@@ -34,7 +34,7 @@ BUILTIN = tuple(
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
         *("costs", "prices", "gpus", "latencies", "rate_limits", "queueing"),
-        *("aggregators", "answers", "policies", "stages", "selectors", "scalarisations", "preferences"),
+        *("aggregators", "answers", "policies", "stages", "stopping", "selectors", "scalarisations", "preferences"),
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )
@@ -156,7 +156,13 @@ class Registry:
             noun = KINDS[kind][0]
             raise unknown(noun, name, self._classes[kind], "" if where == noun else where)
         here = f"{where} {name!r}" if where == KINDS[kind][0] else where
-        part: Part = build(self._classes[kind][name], {k: v for k, v in fields.items() if k != "kind"}, here, folder)
+        cls = self._classes[kind][name]
+
+        def make(held: type, value: object, place: str) -> object:
+            return self.build(held, value, place, folder)
+
+        entries = {k: with_parts(cls, k, v, KINDS, make, f"{here}: {k}") for k, v in fields.items() if k != "kind"}
+        part: Part = build(cls, entries, here, folder)
         return part
 
     def plugins(self) -> list[Plugin]:

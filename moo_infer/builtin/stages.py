@@ -1,6 +1,8 @@
 """Policies that go from one model to the next: cascades, and calls until a checker accepts one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -8,12 +10,12 @@ import numpy as np
 from ..core.arrays import Array, BoolArray, FloatArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError
-from ..core.parts import AtLeastOne
+from ..core.parts import AtLeastOne, Share
 from ..core.seen import Answer, Call, Seen
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator, Policy
 
-__all__ = ["Accepted", "Cascade", "FirstAccepted", "Stage"]
+__all__ = ["Accepted", "Cascade", "Checked", "FirstAccepted", "Stage"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Accepted(AccuracyAggregator):
     """The accepted inferences of k, any of them: what a checker lets pass; nothing where it accepts none.
 
     Args:
-        score_above: accepted is what has a higher score; where it is None, what is right, by a perfect checker.
+        score_above: accepted is what has a higher score.
+        true_positive, false_positive: how likely a right and a wrong one is accepted, by the column ``noise``.
+            Without any of these, accepted is what is right, by a perfect checker.
 
     >>> draws = Draws(accuracy=np.array([[0.0, 1.0]]), columns={"score": np.array([[0.9, 0.3]])})
     >>> Accepted().aggregate(draws, np.random.default_rng(0)), Accepted(0.5).aggregate(draws, np.random.default_rng(0))
@@ -46,35 +50,65 @@ class Accepted(AccuracyAggregator):
     name = "accepted"
 
     score_above: float | None = None
+    true_positive: Share | None = None
+    false_positive: Share | None = None
+
+    def passed(self, column: Callable[[str], Array], right: str, /) -> BoolArray:
+        """Return which inferences are accepted, by their columns; `right` is what that of the verdict is called."""
+        if self.score_above is not None:
+            return np.asarray(column("score") > self.score_above)
+        verdict = column(right)
+        if self.true_positive is None or self.false_positive is None:
+            return np.asarray(verdict == 1.0)
+        return np.asarray(column("noise") < np.where(verdict == 1.0, self.true_positive, self.false_positive))
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the accepted ones of the first k, (M, K)."""
-        verdict = draws.accuracy if self.score_above is None else draws["score"]
-        passed = _passed(verdict, self.score_above)
+        passed = self.passed(draws.__getitem__, "accuracy")
         count = np.cumsum(passed, axis=1)
         worth: FloatArray = np.cumsum(np.where(passed, draws.accuracy, 0.0), axis=1) / np.maximum(count, 1)
         return worth
 
 
-def _passed(verdict: Array, score_above: float | None) -> BoolArray:
-    return np.asarray(verdict == 1.0 if score_above is None else verdict > score_above)
+class Checked(Policy):
+    """A policy with a checker, of whose answers the accepted one counts."""
+
+    name: ClassVar[str]
+    score_above: float | None
+    true_positive: float | None
+    false_positive: float | None
+
+    def __post_init__(self) -> None:
+        shares = (self.true_positive, self.false_positive)
+        if (shares[0] is None) != (shares[1] is None) or (self.score_above is not None and shares[0] is not None):
+            raise MooInferError("the checker is score_above, or true_positive and false_positive, or perfect")
+
+    @property
+    def accepting(self) -> Accepted:
+        """What is accepted."""
+        return Accepted(self.score_above, self.true_positive, self.false_positive)
+
+    def accepted(self, seen: Seen, model: str) -> bool:
+        """Whether an answer of a model was accepted."""
+        return bool(seen.n(model) and self.accepting.passed(partial(seen.column, model), "correct").any())
 
 
 @dataclass(frozen=True)
-class FirstAccepted(Policy):
+class FirstAccepted(Checked):
     """One call at a time, until a checker accepts its answer; models or prompts in turn, the cheap ones first.
 
-    Without `score_above` the checker is perfect: it knows what is right, as the tests of a program do. Where nothing is
-    accepted there is no answer, worth 0.
+    Without more the checker is perfect: it knows what is right, as the tests of a program do. Where nothing is accepted
+    there is no answer, worth 0.
 
     Args:
         stages: models in turn, each with its largest number of calls; or:
         k: calls of one model, >= 1.
-        score_above: accepted is an answer with a higher score; None for a perfect checker.
+        score_above: accepted is an answer with a higher score.
+        true_positive, false_positive: how likely the checker accepts a right and a wrong answer, in [0, 1].
         model: that model; each of the run in turn where none is named and there are no stages.
 
     Raises:
-        MooInferError: for a model that has two stages.
+        MooInferError: for a model that has two stages, and for two checkers.
 
     >>> FirstAccepted(k=3, model="small").decide(Seen({"small": {"correct": [0.0]}}))
     Call(times={'small': 1})
@@ -85,9 +119,12 @@ class FirstAccepted(Policy):
     stages: tuple[Stage, ...] = ()
     k: AtLeastOne = 8
     score_above: float | None = None
+    true_positive: Share | None = None
+    false_positive: Share | None = None
     model: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _refuse_twice(self.stages)
 
     @property
@@ -101,13 +138,12 @@ class FirstAccepted(Policy):
 
     def decide(self, seen: Seen, /) -> Call | Answer:
         """Call the next, unless one was accepted or all are done."""
-        column = "correct" if self.score_above is None else "score"
         for stage in self._turns:
-            if _passed(seen.column(stage.model, column), self.score_above).any():
+            if self.accepted(seen, stage.model):
                 break
             if seen.n(stage.model) < stage.k:
                 return Call({stage.model: 1})
-        return Answer(Accepted(self.score_above))
+        return Answer(self.accepting)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ..estimate.exact import Exact, Questions
 from ..estimate.monte_carlo import Estimator
 from ..quantities.bootstrap import QuestionDraws, resampled
 from ..quantities.steps import EvenSteps
+from .by_law import ByLaw, evaluated_by_law, moments_by_law
 from .by_question import ByQuestion, moments_of
 from .deployment import Deployment
 from .exact import evaluated
@@ -61,10 +62,10 @@ class PolicySetup:
         """Estimate the curve."""
         simulated = _Simulated(self.deployments, estimator.trials, estimator.seed)
         rows = _known(self.deployments) if isinstance(estimator, Exact) else None
-        moments = {name: None if rows is None else moments_of(rows, name, self._even) for name in self.objectives}
+        moments = {name: rows.moments(name, self._even) if rows else None for name in self.objectives}
         columns = {name: Column(m, simulated, name) for name, m in moments.items()}
         setups = self.deployments[0].setups.values()
-        courses = map(self._course, range(len(self.texts)), rows or simulated.replays)
+        courses = map(self._course, range(len(self.texts)), rows.rows if rows else simulated.replays)
         return replace(
             self._curve(columns),
             remarks=tuple(dict.fromkeys(text for setup in setups for text in setup.notes.texts)),
@@ -89,15 +90,15 @@ class PolicySetup:
             curve = self.curve(estimator)
             yield from (curve for _ in range(B))
             return
-        setup, rows, trials = self, None, None
+        setup, rows, trials = self, _known(self.deployments), None
         for b in range(B):
             if trials is None or any(drawn.values()):
                 setup = replace(self, deployments=_with_values(self.deployments, drawn, b))
-                rows = _known(setup.deployments)
+                rows = _known(setup.deployments) if any(drawn.values()) else rows
                 trials = _ByQuestion(setup.deployments, estimator.trials, estimator.seed)
             if draws is None:
                 simulated = _Simulated(setup.deployments, estimator.trials, estimator.seed)
-                known = {name: None if rows is None else moments_of(rows, name, self._even) for name in self.objectives}
+                known = {name: rows.moments(name, self._even) if rows else None for name in self.objectives}
                 yield self._curve({name: Column(m, simulated, name) for name, m in known.items()})
                 continue
             low, high = draws.pseudo[b].tolist()
@@ -129,21 +130,39 @@ class PolicySetup:
         P = max(setup.parallelism for setup in self.deployments[0].setups.values())
         return Curve(" > ".join(self.models), self.name, P, k, columns)
 
-    def _course(self, i: int, known: ByQuestion | Replay) -> Course:
-        if isinstance(known, ByQuestion):
-            endings = {n: float(share.mean()) for n, share in known.endings.items()}
-            waves = {n: float(share.mean()) for n, share in known.waves.items()}
-        else:
+    def _course(self, i: int, known: ByQuestion | ByLaw | Replay) -> Course:
+        if isinstance(known, Replay):
             M = len(known.waves)
             endings = {n: count / M for n, count in Counter(map(tuple, known.n.tolist())).items()}
             waves = {n: count / M for n, count in Counter(known.waves.tolist()).items()}
+        else:
+            endings = {n: float(np.mean(share)) for n, share in known.endings.items()}
+            waves = {n: float(np.mean(share)) for n, share in known.waves.items()}
         return Course.of(self.texts[i], self.models, endings, waves)
 
 
-def _known(deployments: Sequence[Deployment]) -> list[ByQuestion] | None:
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Exact evaluations at n numbers of samples: on questions of logs, or by laws."""
+
+    rows: list[ByQuestion] | list[ByLaw]
+
+    def moments(
+        self, objective: str, weights: FloatArray, pseudo: tuple[float, float] = (0.0, 0.0), cdf: Cdf | None = None
+    ) -> Moments | None:
+        """Return the moments of an objective; None where they are not known."""
+        on_questions = [row for row in self.rows if isinstance(row, ByQuestion)]
+        if on_questions:
+            return moments_of(on_questions, objective, weights, pseudo, cdf)
+        return moments_by_law([row for row in self.rows if isinstance(row, ByLaw)], objective)
+
+
+def _known(deployments: Sequence[Deployment]) -> _Rows | None:
     """Evaluate exactly; None where one of the policies is not known exactly."""
     try:
-        return [evaluated(of) for of in deployments]
+        if deployments[0].samples is None:
+            return _Rows([evaluated_by_law(of) for of in deployments])
+        return _Rows([evaluated(of) for of in deployments])
     except NotExact:
         return None
 
@@ -247,7 +266,7 @@ class _ReplayedCdf(Cdf):
 
 
 def _reweighed(
-    rows: list[ByQuestion] | None,
+    rows: _Rows | None,
     trials: _ByQuestion,
     objective: str,
     weights: FloatArray,
@@ -255,7 +274,7 @@ def _reweighed(
 ) -> Moments:
     """Moments with other weights of the questions: exact where they are known, else of trials of each question."""
     cdf = _ReplayedCdf(trials, objective)
-    exact = rows and moments_of(rows, objective, weights, pseudo, cdf)
+    exact = rows.moments(objective, weights, pseudo, cdf) if rows else None
     if exact:
         return exact
     totals, _ = trials.totals(objective)

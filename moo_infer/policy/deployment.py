@@ -16,6 +16,7 @@ from ..profiles import ModelProfile
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
+from .filling import filled
 
 __all__ = ["Deployment"]
 
@@ -52,7 +53,7 @@ class Deployment:
             profile = profiles[model]
             k = np.array([calls], dtype=np.int64)
             setups[model] = Setup(profile, placeholder, k, parallelism or profile.parallelism)
-        made = cls(policy, setups, registry)
+        made = cls(filled(policy, setups), setups, registry)
         made._check()
         return made
 

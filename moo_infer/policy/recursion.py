@@ -21,6 +21,8 @@ from .states import States, decisions
 
 __all__ = ["PartNotExact", "Recursion", "SubsetStates"]
 
+NOISE = "noise"  # the column of what is random beside the samples
+
 Waves = tuple[tuple[int, ...], ...]
 
 AT_ONCE = 2**20  # pairs of a state and what may follow it, a few arrays of 8 MiB
@@ -41,6 +43,8 @@ class SubsetStates(States):
 
     def column(self, model: int, name: str, wave: int | None, /) -> Array:
         """Return a column of the samples; of waves only the last one's are known."""
+        if name == NOISE:
+            raise NotExact("what is random beside the samples")
         masks, n = self._frontier.masks, self.calls(model, wave)
         if wave is not None:
             if self._frontier.last is None or wave != len(self.history) - 1:

@@ -36,6 +36,7 @@ class States(ABC):
     ) -> None:
         self.models, self.n, self.waves = tuple(models), n, waves
         self._counts: dict[Read, IntArray] = {}
+        self._columns: dict[Read, Array] = {}
 
     @abstractmethod
     def __len__(self) -> int:
@@ -64,12 +65,26 @@ class States(ABC):
             raise WavesMerged("which sample came with which call")
         return self.waves
 
+    def columns(self, model: int, name: str, wave: int | None, /) -> Array:
+        """Return `column`, made once for all states."""
+        key = (model, name, wave)
+        if key not in self._columns:
+            self._columns[key] = self.column(*key)
+        return self._columns[key]
+
+    def totals(self, objective: str, /) -> FloatArray:
+        """Return `spent`, made once for all states."""
+        key = ("spent", objective)
+        if key not in self._columns:
+            self._columns[key] = self.spent(objective)
+        return self._columns[key]
+
     def counts(self, models: tuple[int, ...], wave: int | None, /) -> IntArray:
         """Return how many samples of some models gave equal answers, (S, c), descending."""
         key = (models, wave)
         if key not in self._counts:
             called = [m for m in models if self.calls(m, wave)]
-            answers = [self.column(m, "answer", wave) for m in called]
+            answers = [self.columns(m, "answer", wave) for m in called]
             joined = np.concatenate(answers, axis=1) if answers else np.zeros((len(self), 0), dtype=np.int64)
             self._counts[key] = equal_counts(joined)
         return self._counts[key]
@@ -80,7 +95,7 @@ class States(ABC):
         if method == "votes":
             return _row_codes(self.counts(*arguments))
         if method == "spent":
-            return np.unique(self.spent(*arguments), return_inverse=True)[1]
+            return np.unique(self.totals(*arguments), return_inverse=True)[1]
         if method == "query":
             values = [repr(self.known(i).get(arguments[0])) for i in range(len(self))]
             return np.unique(np.array(values), return_inverse=True)[1]
@@ -181,13 +196,13 @@ class _Seen(Seen):
         if not self._states.calls(number, self._wave):
             return np.zeros(0)
         self.reads["column", number, name, self._wave] = None
-        return np.asarray(self._states.column(number, name, self._wave)[self._state])
+        return np.asarray(self._states.columns(number, name, self._wave)[self._state])
 
     def spent(self, objective: str, /) -> float:
         if not any(self._states.n):
             return 0.0
         self.reads["spent", objective] = None
-        return float(self._states.spent(objective)[self._state])
+        return float(self._states.totals(objective)[self._state])
 
     def _number(self, model: str) -> int:
         if model not in self._states.models:

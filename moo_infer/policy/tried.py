@@ -125,8 +125,9 @@ def _flow(value: Any) -> str:
         is_text = PLAIN.fullmatch(value) and parse_yaml(value, "") == value
         return value if is_text else json.dumps(value, ensure_ascii=False)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [f for f in dataclasses.fields(value) if getattr(value, f.name) != _default(f)]
-        value = {f.name: getattr(value, f.name) for f in fields}
+        fields = [f for f in dataclasses.fields(value) if f.name == "k" or getattr(value, f.name) != _default(f)]
+        kind = {"kind": value.name} if isinstance(value, Policy) else {}
+        value = kind | {f.name: getattr(value, f.name) for f in fields}
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_flow(key)}: {_flow(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -21,7 +21,7 @@ CHANCES = (0.0, 0.4, 0.8, 1.0)  # that an answer to a query is the right one
 WRONG = 4  # different wrong answers
 BLANK = 0.1  # share of answers
 
-NAMES = ("answer", "correct", "score", "output_tokens", "latency_s", "cost_usd", "energy_j")
+NAMES = ("answer", "correct", "score", "output_tokens", "latency_s", "cost_usd", "energy_j", "noise")
 
 Columns = Mapping[str, Array]
 

@@ -66,7 +66,7 @@ def test_a_policy_is_tried_for_every_model_at_every_k_and_a_cascade_once(report)
         ("large", "fixed"): ["fixed:k=1", "fixed:k=3", "fixed:k=5"],
         ("small", "vote-until-decided"): [f"vote-until-decided:k={k}" for k in (1, 3, 5)],
         ("large", "vote-until-decided"): [f"vote-until-decided:k={k}" for k in (1, 3, 5)],
-        ("small > large", "cascade"): ["cascade:first={model: small, k: 2},then={model: large}"],
+        ("small > large", "cascade"): ["cascade:first={model: small, k: 2},then={model: large, k: 1}"],
     }
     assert report.candidates.where(aggregator="cascade").k.tolist() == [3]
 
@@ -102,7 +102,7 @@ def test_json_says_what_a_policy_does_with_queries(registry):
     document = json.loads(Pipeline(k=[3], models=MODELS, policies=CASCADE, registry=registry).run().to_json())
     rows = {(row["model"], row["aggregator"], row["k"]): row for row in document["contenders"]}
     cascade = rows["small > large", "cascade", 3]
-    assert cascade["policy"] == "cascade:first={model: small, k: 2},then={model: large}"
+    assert cascade["policy"] == "cascade:first={model: small, k: 2},then={model: large, k: 1}"
     assert cascade["models"] == ["small", "large"]
     kept = next(ending["share"] for ending in cascade["endings"] if ending["what"] == "2 small")
     assert cascade["calls"]["mean"] == pytest.approx(2 * kept + 3 * (1 - kept))
@@ -238,22 +238,6 @@ def test_cost_models_that_depend_on_calls_before_are_right_or_refused(registry):
         Pipeline(k=[1], models=loaded, policies="two-then-more:k=4", registry=registry).candidates()
 
 
-def test_a_model_of_laws_is_replayed_and_listed_as_simulated(registry):
-    from moo_infer.builtin.costs import LinearCost
-    from moo_infer.builtin.difficulty import DifficultyClasses
-
-    model = DifficultyClasses(shares=(1.0,), p=(0.8,), tokens_in_mean=100, tokens_out_mean=100)
-    models = {"fitted": ModelProfile("fitted", model, (LinearCost(1e-6, 1e-6),))}
-    pipeline = Pipeline(
-        "majority-vote", k=[9], models=models, policies="vote-until-decided:k=9,waves=[5, 2, 2]", registry=registry
-    )
-    row = pipeline.candidates().where(aggregator="vote-until-decided").row(0)
-    assert "accuracy.mean" in row.simulated
-    assert abs(row.objectives["accuracy"].mean - 0.980418560) <= 4 * row.objectives["accuracy"].stderr_simulation
-    course = pipeline.candidates().where(aggregator="vote-until-decided").curves[0].courses[0]
-    assert course.calls[0] == pytest.approx(6.630720, abs=4 * 1.7 / 100)
-
-
 def test_policies_of_a_file_are_tried_unasked_and_can_be_named(cli, tmp_path):
     (tmp_path / "my.csv").write_text(table_of(log("small")))
     (tmp_path / "my.yaml").write_text(
@@ -311,7 +295,7 @@ def table_of(samples):
     [
         (["--policy", "nope"], "unknown policy 'nope'; available: "),
         (["--policy", "fixed:k=none"], "policy 'fixed': k: must be a whole number"),
-        (["--policy", "cascade:first={model: small},then={model: large}"], "policy 'cascade': unknown model "),
+        (["--policy", "cascade:first={model: small},then={model: large, k: 1}"], "policy 'cascade': unknown model "),
     ],
 )
 def test_bad_policies_on_the_command_line_are_refused_in_a_sentence(cli, words, reason):

@@ -18,9 +18,13 @@ TEXTS = [
     "vote-until-decided:k=5,arrivals=true,cancelled_billed=none",
     "adaptive-consistency:threshold=0.8,k=40",
     "two-rounds",
-    "cascade:first={model: small, k: 2},then={model: large}",
-    'cascade:first=[{model: a}, {model: "b c"}],then={model: d, k: 3},agree=2',
-    "first-accepted:stages=[{model: small/cot, k: 2}, {model: large}],k=8",
+    "cascade:first={model: small, k: 2},then={model: large, k: 1}",
+    'cascade:first=[{model: a, k: 1}, {model: "b c", k: 1}],then={model: d, k: 3},agree=2',
+    "first-accepted:stages=[{model: small/cot, k: 2}, {model: large, k: 1}],k=8",
+    "by-label:label=task,policies={maths: {kind: fixed, k: 5}},otherwise={kind: two-then-more, k: 8}",
+    "reservation:price=0.02,scores={low: 0.0, high: 1.0},k=8",
+    "reservation:k=8,models=[{model: a, price: 0.1, k: 2}, {model: b, k: 1}]",
+    "worth-it:value=2.0,prior=[0.5, 1.5],k=8",
 ]
 
 

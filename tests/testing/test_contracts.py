@@ -157,7 +157,22 @@ GIVEN = {
     "adaptive-consistency": ["", "threshold=0.8,k=9,waves=[3, 2],prior=dirichlet,model=mine"],
     "windows": ["", "window=2,k=7,model=mine"],
     "two-rounds": ["", "first=3,more=5,threshold=0.7,model=mine"],
-    "first-accepted": ["", "k=3,score_above=0.5,model=mine", "stages=[{model: a, k: 2}, {model: b}]"],
+    "first-accepted": ["", "k=3,score_above=0.5,model=mine", "stages=[{model: a, k: 2}, {model: b}]",
+                       "true_positive=0.9,false_positive=0.1"],
+    "reservation": [
+        {"price": 0.1, "scores": {"low": 0.0, "high": 1.0}},
+        {"price": 0.1, "scores": [0.1, 0.5, 0.9], "k": 3, "model": "mine"},
+        {"models": [{"model": "a", "price": 0.1, "scores": {"mean": 0.5, "std": 0.1}}, {"model": "b", "price": 0.01, "k": 2, "scores": [0.1, 0.8]}]},
+    ],
+    "worth-it": [
+        "value=1,prior=[0.5, 1.5],price=0.1",
+        "value=1,prior=[0.5, 1.5],price=0.1,k=3,score_above=0.5,model=mine",
+        "value=1,prior=[0.5, 1.5],price=0.1,true_positive=0.9,false_positive=0.1",
+    ],
+    "by-label": [
+        "label=task,policies={maths: {kind: fixed, k: 3}},otherwise={kind: two-then-more}",
+        "label=task,policies={maths: {kind: fixed, k: 3}},otherwise={kind: fixed, k: 1, model: a},model=mine",
+    ],
     "cascade": [
         "first={model: a, k: 2},then={model: b}",
         "first=[{model: a}, {model: c, k: 2}],then={model: b, k: 3},agree=2",
