@@ -44,7 +44,7 @@ def models(logs: list[Samples]) -> list[ModelProfile]:
 
 def main(draws: int) -> None:
     every = runs(Path(os.environ["MOO_INFER_DATA"], "epoch_gpqa"))
-    logs = [run for run in every if all(run.known(name).mean() > 0.9 for name in ("cost_usd", "latency_s"))]
+    logs = [run for run in every if all(run.scored.known(name).all() for name in ("cost_usd", "latency_s"))]
     scenarios = [Scenario(f"{c:.3g} {s:.3g}", max={"cost": c, "latency": s}) for c, s in BUDGETS]
     whole = Pipeline(k_max=16).candidates(models(logs))
     place = {(*whole.curve(i).label, int(whole.k[i])): i for i in range(len(whole))}
@@ -56,26 +56,26 @@ def main(draws: int) -> None:
         asked = rng.choice(names, QUESTIONS)
         times = {name: int(count) for name, count in zip(*np.unique(asked, return_counts=True), strict=True)}
         some = models([drawn(log, times) for log in logs])
-        for confidence in (None, 0.8):
-            report = Pipeline(selectors=RULES, k_max=16, confidence=confidence, draws=200).run(some, scenarios)
+        for aggregators, confidence in ((None, None), (None, 0.8), ("one-call", None)):
+            pipeline = Pipeline(aggregators, RULES, k_max=16, confidence=confidence, draws=200)
+            report = pipeline.run(some, scenarios)
             for choice in report.recommended:
-                row = (
-                    None
-                    if choice.row is None
-                    else place.get((str(choice.model), str(choice.aggregator), choice.k or 0))
-                )
+                row = place.get((str(choice.model), str(choice.aggregator), choice.k or 0))
                 if row is None or best[choice.scenario] < 0:
                     continue
                 limits = report.outcome(choice.scenario).scenario.limits
                 kept = all(limit.excess(whole.column(limit.objective))[row] <= 0 for limit in limits)
-                found[choice.selector, confidence].append((best[choice.scenario] - accuracy[row], kept))
+                rule = choice.selector if aggregators is None else f"{choice.selector}, {aggregators}"
+                found[rule, confidence].append((best[choice.scenario] - accuracy[row], kept))
     print(f"{len(logs)} runs, {draws} draws of {QUESTIONS} questions, {len(BUDGETS)} budgets")
-    print("selector          confidence   decisions   mean regret of those that keep it, points   budget broken")
+    print(
+        "selector                    confidence   decisions   mean regret of those that keep it, points   budget broken"
+    )
     for (selector, confidence), tally in found.items():
         regret, kept = np.array(tally).T
         shown = "means" if confidence is None else f"{confidence:g}"
         mean, broken = 100 * regret[kept == 1].mean(), 100 * (1 - kept.mean())
-        print(f"{selector:17} {shown:10} {len(kept):11} {mean:43.2f} {broken:13.1f} %")
+        print(f"{selector:27} {shown:10} {len(kept):11} {mean:28.2f} points {broken:13.1f} %")
 
 
 if __name__ == "__main__":

@@ -30,11 +30,11 @@ def commands(folder: Path) -> dict[str, tuple[list[str], list[str], Path]]:
         (folder / name).write_text("concurrency,input_tokens,output_tokens,ttft_s,latency_s\n" + runs)
     calibrate = ["calibrate", str(LOG), "--bootstrap", "2", "--out", str(folder / "p.yaml")]
     fit, out = ["fit-latency", str(folder / "runs.csv")], ["--out", str(folder / "fit.yaml")]
-    html, plot = [*SMALL, "--html", str(folder / "r.html")], [*SMALL, "--plot", str(folder / "pictures")]
+    html, plot = [*SMALL, "--out", str(folder / "r.html")], [*SMALL, "--plot", str(folder / "pictures")]
     longer = [word if word != "12" else "16" for word in SMALL]
     return {
         "calibrate --out": ([*calibrate, "--model", "acme/small"], calibrate, folder / "p.yaml"),
-        "recommend --html": ([*longer, *html[len(SMALL) :]], html, folder / "r.html"),
+        "recommend --out": ([*longer, *html[len(SMALL) :]], html, folder / "r.html"),
         "recommend --plot": ([*longer, *plot[len(SMALL) :]], plot, folder / "pictures"),
         "fit-latency --out": (["fit-latency", str(folder / "fewer.csv"), *out], [*fit, *out], folder / "fit.yaml"),
     }

@@ -5,7 +5,7 @@ and beside it what matplotlib takes at least: an empty figure with 3-D axes of t
 times. One run each, in one process, after one picture of either kind that is not timed. Seconds depend on the machine;
 the ratio depends on it less. The target is 90 s on two cores. Then every limit of the explorer is moved 20 times for
 each picture (the median counts; target 250 ms for answer, tables and space), and the page of `moo-infer recommend
---html` is written (target 6 MB). To repeat:
+--out` is written (target 2.6 MB). To repeat:
 
     python benchmarks/pictures.py
 """

@@ -207,7 +207,7 @@ class Selector(ABC):
 
     **Subclassing.** Give `select`. Losses (`candidates.losses`, 0 = ideal, less is better) treat every objective alike;
     `candidates.front` holds the row numbers of the Pareto front. Of equal rows take the first. Rows are ordered by k; a
-    pool holds several `candidates.curves`, and need not have every objective.
+    table may have several `candidates.curves`, and lack an objective.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)

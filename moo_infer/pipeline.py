@@ -1,9 +1,9 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
 import dataclasses
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -12,18 +12,20 @@ import numpy as np
 
 from .core.arrays import IntArray
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
-from .core.naming import listed_items, look_up, refuse_twice
-from .core.objectives import ACCURACY, Objective
-from .core.parts import at_least_one, check
+from .core.naming import listed_items, look_up
+from .core.objectives import ACCURACY
+from .core.parts import at_least_one
 from .decide.candidates import Candidates
 from .decide.choices import FeasibleShares, decide
+from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
-from .estimate.calls import guarded
 from .estimate.curves import Curve
 from .estimate.exact import QUESTIONS, Exact, Questions
 from .estimate.monte_carlo import Estimator, MonteCarlo
+from .estimate.named_parts import parts_of
 from .estimate.setup import Setup, common_objectives
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
+from .policy.mixture import MIXTURE
 from .policy.table import PolicyTable
 from .policy.tried import tried
 from .profiles import ModelProfile, Scenario
@@ -41,6 +43,7 @@ Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 AGGREGATORS = ("best-of-k",)
 ON_LOGS = ("one-call", "plurality-vote")
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
+LOG = logging.getLogger(__name__)
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
@@ -57,7 +60,8 @@ class Pipeline:
         selectors: names or objects, one or many; the paper's by default.
         estimator: ``"exact"``, ``"monte-carlo"`` or an object.
         goal: a name or an object, the selector whose choice opens a report; None for the first of `selectors` where
-            they are given, else for ``cheapest-within``.
+            they are given, else for ``cheapest-within``. ``mixture`` opens it with the shares of
+            the queries that go to several rows (`moo_infer.policy.mixture.mix`).
         k: the numbers of inferences to consider, >= 1; None for the multiples of `k_step` up to `k_max`.
         k_max: the largest number of inferences, >= 1.
         k_step: the step of the grid, >= 1; None for the parallelism of each model.
@@ -107,14 +111,18 @@ class Pipeline:
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
-        named = None if aggregators is None else self._parts(AccuracyAggregator, aggregators, "aggregator")
+        named = None if aggregators is None else parts_of(AccuracyAggregator, aggregators, "aggregator", self.registry)
         self.aggregators = named
-        self.selectors = self._parts(Selector, selectors, "selector")
+        self.selectors = parts_of(Selector, selectors, "selector", self.registry)
         self.by_selector = selectors is not SELECTORS
+        self.mixes = isinstance(goal, str) and goal == MIXTURE
+        goal = None if self.mixes else goal
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
-        self.goal = self.selectors[0] if wanted is None else self._parts(Selector, wanted, "goal")[0]
+        self.goal = self.selectors[0] if wanted is None else parts_of(Selector, wanted, "goal", self.registry)[0]
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else _share(confidence, "confidence")
+        if self.mixes and self.confidence is not None:
+            raise MooInferError("a mixture meets limits on the given values, so goal mixture takes no confidence")
         self.draws = at_least_one(draws, "draws")
         if questions not in QUESTIONS:
             raise unknown("questions", questions, QUESTIONS)
@@ -152,6 +160,7 @@ class Pipeline:
         curves: list[Curve] = []
         impossible: list[MooInferError] = []
         for done, setup in enumerate(setups):
+            LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
             if self._progress:
                 self._progress(done, len(setups), f"{setup.profile.name}, {setup.aggregator.name}")
             try:
@@ -202,7 +211,9 @@ class Pipeline:
         outcomes = []
         for scenario in chosen:
             sure = feasible_shares.get(scenario.name)
-            outcomes.append(Outcome(scenario, table, *decide(table, scenario, selectors, sure=sure), sure))
+            mixture = choose_mixture(table, scenario) if self.mixes else None
+            decided = decide(table, scenario, selectors, sure=sure)
+            outcomes.append(Outcome(scenario, table, *decided, sure, mixture))
         return Report(
             candidates=table,
             outcomes=tuple(outcomes),
@@ -274,46 +285,6 @@ class Pipeline:
                 "allowed; a larger step (--k-step, k_step) or some values (--k, k) reach further"
             )
         return np.arange(step, self.k_max + 1, step, dtype=np.int64)
-
-    def _parts(self, kind: type[Part], given: str | Part | Iterable[str | Part], what: str) -> tuple[Part, ...]:
-        listed = [given] if isinstance(given, str | kind) else listed_items(given, f"{what}s")
-        parts = tuple(
-            self.registry.get(kind, part) if isinstance(part, str) else check(part, kind, f"{what}s") for part in listed
-        )
-        names = [part.name for part in parts]
-        parts = tuple(_labelled(part) if names.count(part.name) > 1 else part for part in parts)
-        refuse_twice([part.name for part in parts], what)
-        for part in parts:
-            _check_costs(part, f"{what} {part.name!r}")
-        return parts
-
-
-def _labelled(part: Part) -> Part:
-    """Return a part whose name tells it from others of its class: ``noisy-score:rho=0.5``."""
-    given: list[str] = []
-    cls: Any = type(part)
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        value = getattr(part, field.name)
-        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        if value != default:
-            entries = value.items() if isinstance(value, Mapping) else [("", value)]
-            given += [f"{field.name}{'.' * bool(key)}{key}={entry}" for key, entry in entries]
-    labelled = copy(part)
-    object.__setattr__(labelled, "name", f"{part.name}:{','.join(given)}" if given else part.name)
-    return labelled
-
-
-def _check_costs(part: object, where: str) -> None:
-    """Refuse what an aggregator spends where it is no list of cost models within their ranges."""
-    if not isinstance(part, AccuracyAggregator):
-        return
-    costs = guarded(lambda: part.costs, f"{where}: costs")
-    if not isinstance(costs, Sequence) or isinstance(costs, str):
-        raise MooInferError(f"{where}: costs must be a property that gives a list of cost models, got {costs!r:.80}")
-    for i, cost in enumerate(costs):
-        check(cost, CostModel, f"{where}: costs[{i}]")
-        if not isinstance(getattr(cost, "objective", None), Objective):
-            raise MooInferError(f"{where}: costs[{i}]: needs a class attribute objective of type Objective")
 
 
 def _grid(k: Iterable[object]) -> IntArray:

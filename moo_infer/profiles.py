@@ -1,9 +1,11 @@
 """Model profiles and scenarios."""
 
+import math
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -103,6 +105,16 @@ class ModelProfile:
             drawn[path] = uncertainty.draw(getattr(part, name), rng, B, *bounds(type(part), name))
         return drawn
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form of its parts and their numbers; what JSON does not know is shown as text."""
+        listed = {path: {k: v for k, v in asdict(of).items() if v is not None} for path, of in self.uncertain.items()}
+        return {
+            "parallelism": self.parallelism,
+            "inference": _to_dict(self.inference),
+            "costs": [_to_dict(cost) for cost in self.costs],
+            **({"uncertain": listed} if listed else {}),
+        }
+
     def with_values(self, values: Mapping[str, Any]) -> "ModelProfile":
         """Return the profile with other numbers, by path; what `draw` gave is taken as it is, (B, 1) arrays too."""
         changes: list[dict[str, Any]] = [{} for _ in self._parts]
@@ -147,6 +159,21 @@ class ModelProfile:
         if owner not in part_names:
             raise unknown("part", owner, part_names)
         return part_names.index(owner), name
+
+
+def _to_dict(part: Any) -> dict[str, Any]:
+    numbers = {f.name: _plain(getattr(part, f.name)) for f in fields(part)} if is_dataclass(part) else {}
+    return {"kind": part.name, **numbers}
+
+
+def _plain(value: object) -> Any:
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, Path | float) else f"{value!r:.200}"
 
 
 @dataclass(frozen=True)

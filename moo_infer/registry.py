@@ -19,7 +19,7 @@ import pluggy
 
 from . import hookspecs
 from .core.documents import parse_yaml
-from .core.errors import MooInferError, unknown
+from .core.errors import MooInferError, located, unknown
 from .core.objectives import Objective
 from .core.parts import NAME, build, is_number, unfit, with_parts
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
@@ -148,9 +148,9 @@ class Registry:
             MooInferError: naming the place, the key, what is allowed and what was given.
         """
         if not isinstance(fields, Mapping):
-            raise MooInferError(f"{where}: must be a mapping with a kind, got {fields!r}")
+            raise MooInferError(located(where, f"must be a mapping with a kind, got {fields!r}"))
         if "kind" not in fields:
-            raise MooInferError(f"{where}: missing kind; available: {', '.join(self.names(kind))}")
+            raise MooInferError(located(where, f"missing kind; available: {', '.join(self.names(kind))}"))
         name = fields["kind"]
         if not isinstance(name, str) or name not in self._classes[kind]:
             noun = KINDS[kind][0]
@@ -161,7 +161,7 @@ class Registry:
         def make(held: type, value: object, place: str) -> object:
             return self.build(held, value, place, folder)
 
-        entries = {k: with_parts(cls, k, v, KINDS, make, f"{here}: {k}") for k, v in fields.items() if k != "kind"}
+        entries = {k: with_parts(cls, k, v, KINDS, make, located(here, k)) for k, v in fields.items() if k != "kind"}
         part: Part = build(cls, entries, here, folder)
         return part
 

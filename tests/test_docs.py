@@ -43,15 +43,24 @@ def test_every_block_says_its_language():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the files that the pages show, named in their first line."""
+    """A folder with what a checkout has of the files that commands read, and nothing that others left behind."""
+    for name in ("examples", "plugins"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "examples" / "plugins")  # where pytest, given a file there, looks first
+    return tmp_path
+
+
+def test_files_that_the_pages_show_are_the_ones_that_are_shipped():
+    """A block of them opens with the path."""
+    shown = set()
     for page in PAGES:
         for kind, text in BLOCK.findall(page.read_text()):
             if kind in ("yaml", "python", "csv") and (named := re.match(r"# (\S+\.(yaml|py|csv))\n", text)):
-                (tmp_path / named[1]).write_text(text)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")  # logs that commands of the pages read
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)  # where Python, started in a folder, looks first
-    return tmp_path
+                assert (ROOT / named[1]).read_text() == text, named[1]
+                shown.add(ROOT / named[1])
+    assert len(shown) >= 23
+    assert {*ROOT.glob("examples/plugins/*.py")} <= shown
 
 
 @pytest.mark.parametrize(("page", "text"), [*blocks("python")])
@@ -182,7 +191,8 @@ def test_the_parts_of_the_guide_keep_their_contracts(folder):
     """Those that it does not test itself."""
     (folder / "test_guide.py").write_text(GUIDE)
     command = [sys.executable, "-m", "pytest", "-q", "test_guide.py"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "examples" / "plugins"), *sys.path])}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout
 
 
@@ -193,7 +203,7 @@ def test_eleven_lines_of_toml_make_a_package(folder):
     package, site = folder / "package", folder / "site"
     package.mkdir()
     (package / "pyproject.toml").write_text(toml)
-    (package / "quorum.py").write_text((folder / "quorum.py").read_text())
+    (package / "quorum.py").write_text((ROOT / "examples" / "plugins" / "quorum.py").read_text())
     build = "from hatchling.build import build_wheel; print(build_wheel('.'))"
     done = subprocess.run([sys.executable, "-c", build], cwd=package, capture_output=True, text=True, check=True)
     zipfile.ZipFile(package / done.stdout.split()[-1]).extractall(site)

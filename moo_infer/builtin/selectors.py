@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.arrays import FloatArray, Rows
-from ..core.errors import MooInferError, NoSelection, SelectionWarning
+from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import Positive
 from ..core.rounding import DECIMALS, significant
@@ -236,7 +236,7 @@ def _least(candidates: "Candidates", objective: str) -> int:
 def _curve(candidates: "Candidates") -> tuple[Rows, FloatArray, FloatArray, FloatArray]:
     """Rows and losses of the front of a single curve by k, and between them the steps in k and the slopes."""
     if (curves := len(candidates.curves)) > 1:
-        raise NoSelection(f"needs a single curve, and this pool holds {curves}")
+        raise NeedsOneCurve(f"needs one model under one aggregator, and here are {curves}")
     front = candidates.front
     if len(front) < 3:
         raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(len(front))}")

@@ -144,7 +144,7 @@ class _Drawn:
         common = [question for question in first.questions if question in second.rows]
         if not common:
             raise MooInferError(f"{first.name} and {second.name} have no question in common")
-        rows: tuple[Rows, Rows] = tuple(np.array([way.rows[q] for q in common]) for way in (first, second))  # type: ignore[assignment]
+        rows: tuple[Rows, Rows] = tuple(np.array([way.rows[q] for q in common]) for way in (first, second))  # type: ignore[assignment]  # two
         draws = QuestionDraws(common, B, seed)
         means, drawn, shares = {}, {}, {}
         for measure in UNITS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class LogSummary:
         best_scored_at_k: probability that the sample with the highest score is right (or its grade), or None.
         slowest_of_k_s: expected seconds of the slowest of k calls, or None.
         mean_input_tokens, mean_output_tokens, mean_latency_s, mean_cost_usd, mean_energy_j: of a sample, or None.
+        digest: SHA-256 of the names of the questions, by which two logs are known to ask the same.
         respelt: how many questions have several right answers, which may be one in several spellings.
         unanswered: how many samples that were judged right have a blank answer, and abstain in votes.
         caveats: of votes, choices by score and judgements, in words.
@@ -78,6 +80,7 @@ class LogSummary:
     mean_energy_j: Interval | None
     respelt: int = 0
     unanswered: int = 0
+    digest: str = ""
     caveats: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,6 +93,7 @@ class LogSummary:
             "model": self.model,
             "questions": self.questions,
             "unscored_questions": self.unscored,
+            "questions_sha256": self.digest,
             "samples": self.samples,
             "scored": self.scored,
             "failed": self.failed,
@@ -218,6 +222,7 @@ def summarise(
         **{name: means.of_samples(column) for name, column in MEANS.items()},
         respelt=0 if votes is None else log.answers.several_right,
         unanswered=0 if votes is None else int((~log.known("answer") & (log.correct == 1)).sum()),
+        digest=sha256("\0".join(sorted(log.questions)).encode("utf-8", "surrogatepass")).hexdigest(),
         caveats=(*log.caveats(), *_bounds(log, int(asked[-1]))),
     )
 

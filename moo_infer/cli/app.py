@@ -1,6 +1,7 @@
 """The command line: ``moo-infer recommend | calibrate | fit-latency | explore | paper | plugins | models | ...``."""
 
 import io
+import logging
 import os
 import sys
 import warnings
@@ -10,15 +11,19 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import MooInferError, in_short, printable
+from ..core.errors import MooInferError, in_short
 from ..core.version import __version__
 from .calibrate import calibrate
 from .compare import compare
+from .diff import diff
 from .explore import explore
 from .fit_latency import fit_latency
 from .listings import list_models, list_plugins, list_scenarios
+from .loudness import LOG, LOUDNESS, installed, told
 from .paper import paper
 from .recommend import recommend
+from .schema import schema
+from .terminal import Answer, show
 
 __all__ = ["main", "run"]
 
@@ -29,11 +34,13 @@ app = typer.Typer(
     Example:
       moo-infer recommend --max-cost 0.50 --max-latency 60 --min-accuracy 0.93
     """,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+TELLS = {"-h", "--help", "--version", "--show-completion", "--install-completion"}  # what goes to standard output
+COMPLETION = "_MOO_INFER_COMPLETE"  # by which a shell asks for the words that may come next
 INTERRUPTED = 130  # as shells report a program that SIGINT ended: 128 + 2
 # The usage error of whichever click typer brings along.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
@@ -55,23 +62,28 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0, or 2 with one sentence on standard error.
 
+    With the whole answer on standard output it is 3 where nothing is feasible, and 4 where `diff` sees another choice.
+
     Commands return their text. What plugins print meanwhile goes to standard error, so that JSON stands alone.
     """
     if nul_argument := next((argument for argument in arguments if "\0" in argument), None):
         return _fail(f"an argument must not hold a NUL character, got {nul_argument!r:.80}")
-    asks_for_help = not arguments or {"--help", "--version"} & set(arguments)
+    asks_for_help = not arguments or TELLS & set(arguments) or COMPLETION in os.environ
+    loud = [argument for argument in arguments if argument not in LOUDNESS]
+    level = next((LOUDNESS[argument] for argument in arguments if argument in LOUDNESS), logging.WARNING)
     with warnings.catch_warnings(), ExitStack() as stack:
+        stack.enter_context(told(level))
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: typer.echo(
-            f"moo-infer: warning: {in_short(message)}", err=True
-        )
+        warnings.showwarning = lambda message, *_, **__: LOG.warning("warning: %s", in_short(message))
         if not asks_for_help:
             stack.enter_context(redirect_stdout(sys.stderr))
-        answer = _answer(arguments)
-    return _print(answer) if isinstance(answer, str) else answer
+        answer = _answer(loud)
+    if isinstance(answer, Answer):
+        return _print(answer.text) or answer.code
+    return answer
 
 
-def _answer(arguments: Sequence[str]) -> str | int:
+def _answer(arguments: Sequence[str]) -> Answer | int:
     """The text of a command, or an exit code: 0 where it has none, others where it was refused or stopped."""
     try:
         answer = app(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
@@ -87,7 +99,9 @@ def _answer(arguments: Sequence[str]) -> str | int:
         return _fail("stopped", INTERRUPTED)
     if answer == INTERRUPTED:
         return _fail("stopped", INTERRUPTED)
-    return answer if isinstance(answer, str) else 0
+    if isinstance(answer, str):
+        return Answer(answer)
+    return answer if isinstance(answer, Answer | int) else 0
 
 
 def _print(answer: str) -> int:
@@ -95,7 +109,7 @@ def _print(answer: str) -> int:
     if sys.stdout is None:
         return _fail("cannot write the answer: standard output is closed")
     try:
-        typer.echo("\n".join(map(printable, answer.rstrip("\n").split("\n"))))
+        show(answer)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output, for example head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,10 +120,15 @@ def _print(answer: str) -> int:
 
 @app.callback(invoke_without_command=True)
 def _top(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and those of what it is installed with.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="With any command: no progress, no warnings.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With any command: say what is done.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"moo-infer {__version__}")
+        typer.echo("\n".join([f"moo-infer {__version__}", *installed()]))
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -121,10 +140,12 @@ app.command("paper")(paper)
 app.command("explore")(explore)
 app.command("calibrate")(calibrate)
 app.command("compare")(compare)
+app.command("diff")(diff)
 app.command("fit-latency")(fit_latency)
 app.command("plugins")(list_plugins)
 app.command("models")(list_models)
 app.command("scenarios")(list_scenarios)
+app.command("schema")(schema)
 
 
 def _fail(message: str, code: int = 2) -> int:

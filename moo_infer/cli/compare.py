@@ -2,13 +2,17 @@
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..report.markdown import to_markdown
 from ..report.text import laid_out
 from .calibrate import PriceOptions, ReadOptions
 from .options import Json, PluginFiles, grouped, registry_with
+from .outputs import Out, frame_writers, refuse_unwritable, text_writer, write_all
+from .terminal import columns
 
 __all__ = ["compare"]
 
@@ -29,6 +33,7 @@ def compare(
     confidence: Annotated[float, typer.Option(metavar="SHARE", help="Of the intervals, between 0 and 1.")] = 0.95,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 0,
     plugin_files: PluginFiles = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> str:
     """Say which of several models is better on the same questions, and whether a vote is better than one call.
@@ -45,6 +50,7 @@ def compare(
     from ..calibrate.bills import billed
     from ..calibrate.compare import compare as compared
 
+    refuse_unwritable(out, (".json", ".csv", ".parquet", ".md"), map(Path, logs))
     pricing.refuse_without_prices()
     on = pricing.date_of_prices()
     log = reading.log(logs, registry_with(plugin_files))
@@ -55,8 +61,9 @@ def compare(
     found = compared(samples, k, bootstrap, seed, confidence)
     about_prices = [f"{of.model}: {note}" for of, notes in bills for note in notes]
     found = replace(found, notes=(*found.notes, *about_prices))
-    if not as_json:
-        return laid_out(found.blocks())
     document = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {"models": [of.model for of in samples], **found.to_dict()}
-    return json.dumps(document, indent=2, allow_nan=False)
+    text = json.dumps(document, indent=2, allow_nan=False)
+    texts = {".json": text_writer(lambda: text + "\n"), ".md": text_writer(lambda: to_markdown(found.blocks()))}
+    write_all(out, texts | frame_writers(found.to_frame))
+    return text if as_json else laid_out(found.blocks(), columns())

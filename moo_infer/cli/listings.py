@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields, is_dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from ..pipeline import Pipeline
-from ..profiles import ModelProfile
 from ..read.profiles import builtin_models, builtin_scenarios
 from ..report.text import laid_out
 from ..report.wording import Cell, TextTable
@@ -47,7 +45,7 @@ def list_models(models: ModelsFile = None, plugin_files: PluginFiles = None, as_
     registry = registry_with(plugin_files)
     profiles = named_inputs(models, registry)[0] or builtin_models(registry)
     if as_json:
-        return _json({"models": [_profile(profile) for profile in profiles.values()]})
+        return _json({"models": [{"name": p.name, "source": p.source} | p.to_dict() for p in profiles.values()]})
     rows = []
     for profile in profiles.values():
         table = Pipeline(k=[1], parallelism=1, registry=registry).candidates(profile)
@@ -74,25 +72,8 @@ def list_scenarios(models: ModelsFile = None, as_json: Json = False) -> str:
     return _table(("scenario", "limits", "source"), rows)
 
 
-def _profile(profile: ModelProfile) -> dict[str, Any]:
-    def part(of: Any) -> dict[str, Any]:
-        return {"kind": of.name} | ({f.name: getattr(of, f.name) for f in fields(of)} if is_dataclass(of) else {})
-
-    return {
-        "name": profile.name,
-        "parallelism": profile.parallelism,
-        "source": profile.source,
-        "inference": part(profile.inference),
-        "costs": [part(cost) for cost in profile.costs],
-    }
-
-
 def _json(document: dict[str, Any]) -> str:
-    return json.dumps({"schema": 1} | document, indent=2, allow_nan=False, default=_plain)
-
-
-def _plain(value: object) -> str:
-    return str(value) if isinstance(value, Path) else repr(value)
+    return json.dumps({"schema": 1} | document, indent=2, allow_nan=False)
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> str:

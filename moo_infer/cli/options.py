@@ -11,7 +11,7 @@ import typer
 
 from ..core.errors import MooInferError, unknown
 from ..profiles import ModelProfile, Scenario
-from ..read.profiles import load_models, load_scenarios
+from ..read.profiles import has_models, load_models, load_scenarios
 from ..registry import Registry, plugin_file
 
 if TYPE_CHECKING:
@@ -104,4 +104,6 @@ def named_inputs(
     """Profiles and scenarios that can be called by name: those of the file where it has some, else None: built-in."""
     if path is None:
         return None, None
-    return (load_models(path, registry) if registry else None), load_scenarios(path) or None
+    scenarios = load_scenarios(path) or None
+    alone = scenarios is not None and not has_models(path)
+    return (None if registry is None or alone else load_models(path, registry)), scenarios

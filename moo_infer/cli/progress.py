@@ -1,10 +1,12 @@
 """A bar on standard error for long work."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..core.errors import printable
+from .loudness import LOG
 
 __all__ = ["Progress", "progress_bar"]
 
@@ -14,7 +16,7 @@ Progress = Callable[[int, int, str], None]  # told (done, total, what comes next
 @contextmanager
 def progress_bar() -> Iterator[Progress | None]:
     """Show a bar on standard error where somebody is looking at it."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not LOG.isEnabledFor(logging.WARNING):
         yield None
         return
     from rich.console import Console

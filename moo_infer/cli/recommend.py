@@ -13,12 +13,18 @@ from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS,
 from ..profiles import ModelProfile, Scenario
 from ..read.profiles import load_policies
 from ..registry import Registry
+from ..report.markdown import markdown
 from ..report.report import Report
-from .files import keep_apart
 from .options import Json, ModelsFile, PictureOptions, PluginFiles, grouped, named_inputs, registry_with
+from .outputs import Out, Writer, frame_writers, refuse_unwritable, text_writer, write_all
 from .progress import Progress, progress_bar
+from .terminal import NOT_FEASIBLE, Answer, columns
 
 __all__ = ["recommend"]
+
+ENDINGS = (".json", ".csv", ".parquet", ".html", ".md")
+
+DRAWS = 200  # a share of them is known to 7 points at most, which is enough to see whether an answer stands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +55,15 @@ class LimitOptions:
         typer.Option("--min", metavar="NAME=VALUE", help="Smallest acceptable mean; NAME=p05=VALUE for a quantile."),
     ] = None
 
-    def scenario(self) -> Scenario | None:
-        """Return the scenario that the limits make, or None where there are none."""
+    def scenario(self, named: list[str] | None = None) -> Scenario | None:
+        """Return the scenario that the limits make, or None where there are none; they exclude named ones."""
         largest = _side("--max", {"cost": self.max_cost, "latency": self.max_latency}, self.max_ or [])
         smallest = _side("--min", {"accuracy": self.min_accuracy}, self.min_ or [])
-        return Scenario("custom", max=largest, min=smallest) if largest or smallest else None
+        if not (largest or smallest):
+            return None
+        if named:
+            raise MooInferError("--scenario and limits exclude each other; give one of them")
+        return Scenario("custom", max=largest, min=smallest)
 
 
 def _side(flag: str, own: Mapping[str, str | None], free: list[str]) -> dict[str, dict[str, float]]:
@@ -98,7 +108,8 @@ class PartOptions:
         typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
     ] = None
     goal: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"The selector that the answer is of; default {GOAL}.")
+        str | None,
+        typer.Option(metavar="NAME", help=f"The selector that the answer is of, or mixture; default {GOAL}."),
     ] = None
     estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact"
     trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000
@@ -143,7 +154,9 @@ class CertaintyOptions:
     stability: Annotated[
         int | None,
         typer.Option(
-            metavar="B", help="Say how sure each choice is: over B draws of uncertain parameters and of log questions."
+            metavar="B",
+            help="Say how sure each choice is: over B draws of uncertain parameters and of log questions. Default "
+            f"{DRAWS} where there are such, 0 for none.",
         ),
     ] = None
     confidence: Annotated[
@@ -153,6 +166,12 @@ class CertaintyOptions:
     questions: Annotated[
         str, typer.Option(metavar="other|same", help="Draws of a log: other questions, or the same ones again.")
     ] = "other"
+
+    def draws(self, report: Report) -> int:
+        """Return how many draws say how sure the choices are."""
+        if self.stability is None:
+            return DRAWS if report.redraw else 0
+        return self.stability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,11 +205,9 @@ def recommend(
     ] = False,
     plugin_files: PluginFiles = None,
     pictures: SpaceOptions,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a page to share, one file; extra html.")
-    ] = None,
+    out: Out = None,
     as_json: Json = False,
-) -> str:
+) -> Answer:
     """Recommend a model, a number of samples k and an aggregator within limits.
 
     \b
@@ -201,23 +218,20 @@ def recommend(
       moo-infer recommend --scenario medical-ai --plot pictures --format svg
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
       moo-infer recommend --models my.yaml --policy vote-until-decided --policy two-then-more:k=8
-      moo-infer recommend --html report.html
+      moo-infer recommend --out report.html --out report.json
 
     What can be named: moo-infer models, scenarios, plugins. A selector, aggregator or policy takes its parameters
     behind a colon.
     """
     registry = registry_with(plugin_files)
     profiles, scenarios = named_inputs(names.models, registry)
-    custom = limits.scenario()
-    if custom and names.scenario:
-        raise MooInferError("--scenario and limits exclude each other; give one of them")
+    custom = limits.scenario(names.scenario)
     grid.refuse_two_grids()
     estimator = estimator_named(parts.estimator, parts.trials, parts.seed)
     if pictures.axes is not None and pictures.plot is None:
         raise MooInferError("--axes is about pictures; give --plot DIR as well")
     pictures.room()
-    if html:
-        _refuse_unwritable_page(html, names.models, profiles or {})
+    refuse_unwritable(out, ENDINGS, _read(names.models, profiles or {}))
     with progress_bar() as progress:
         pipeline = Pipeline(
             parts.aggregator or None,
@@ -237,21 +251,29 @@ def recommend(
             progress=progress,
         )
         report = pipeline.run(names.model or None, custom or names.scenario or None)
-        if certainty.stability is not None:
-            report = report.with_stability(certainty.stability, parts.seed, progress=progress)
+        if draws := certainty.draws(report):
+            over_all = certainty.stability is None  # what is said unasked is about the answer alone
+            report = report.with_stability(draws, parts.seed, progress=progress, over_all=over_all)
         pictures.save(report, progress)
         command = shlex.join(["moo-infer", *context.find_root().obj])
-        if html:
-            from ..report.html import write_page
+        write_all(out, _writers(report, command))
+        code = 0 if any(outcome.decided for outcome in report.outcomes) else NOT_FEASIBLE
+        if as_json:
+            return Answer(report.to_json(command), code)
+        return Answer(report.to_text(details=details, by_selector=selectors or None, width=columns()), code)
 
-            write_page(report, html, command)
-        return report.to_json(command) if as_json else report.to_text(details=details, by_selector=selectors or None)
+
+def _writers(report: Report, command: str) -> dict[str, Writer]:
+    """What writes the report, by the endings of files."""
+    return {
+        ".json": text_writer(lambda: report.to_json(command) + "\n"),
+        **frame_writers(report.to_frame),
+        ".html": text_writer(lambda: report.to_html(command)),
+        ".md": text_writer(lambda: markdown(report)),
+    }
 
 
-def _refuse_unwritable_page(html: Path, models: Path | None, profiles: Mapping[str, ModelProfile]) -> None:
-    """Raise before the work starts where the page would overwrite what is read, or cannot be written."""
-    from ..report.html import refuse_unwritable
-
+def _read(models: Path | None, profiles: Mapping[str, ModelProfile]) -> list[Path | None]:
+    """The files that are read: that of the models, and their logs."""
     logs = [getattr(profile.inference, "samples", None) for profile in profiles.values()]
-    keep_apart([models, *(log for log in logs if isinstance(log, Path))], {"--html": html})
-    refuse_unwritable(html)
+    return [models, *(log for log in logs if isinstance(log, Path))]

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 __all__ = [
     "MissingColumn",
     "MooInferError",
+    "NeedsOneCurve",
     "NoSelection",
     "NotExact",
     "NothingPossible",
@@ -16,6 +17,7 @@ __all__ = [
     "in_one_line",
     "in_short",
     "listed",
+    "located",
     "out_of_reach",
     "printable",
     "unknown",
@@ -38,6 +40,10 @@ class MooInferError(Exception):
 
 class NoSelection(MooInferError):
     """Raised by a selector that has no answer on the rows it was given; the message is the reason."""
+
+
+class NeedsOneCurve(NoSelection):
+    """Raised by a selector that goes along the curve of one model under one aggregator, and was given several."""
 
 
 class NothingPossible(MooInferError):
@@ -144,6 +150,15 @@ def listed(sentences: Sequence[object], count: int | None = None, /) -> str:
     more = (count or len(sentences)) - min(len(sentences), LISTED)
     clauses = [f"{', '.join(where)}: {reason}" if reason else ", ".join(where) for reason, where in places.items()]
     return "; ".join(clauses) + (f"; and {more} more" if more else "")
+
+
+def located(where: str, reason: str) -> str:
+    """Put the place before a reason.
+
+    >>> located("my.yaml", "is empty"), located("", "is empty")
+    ('my.yaml: is empty', 'is empty')
+    """
+    return f"{where}: {reason}" if where else reason
 
 
 def unknown(kind: str, value: object, available: Iterable[str], where: str = "") -> MooInferError:

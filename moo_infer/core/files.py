@@ -31,6 +31,7 @@ __all__ = [
     "lines",
     "panics_as_errors",
     "refuse_other_than_files",
+    "refuse_unwritable",
     "whole_lines",
 ]
 
@@ -229,6 +230,21 @@ def _standard_error_held_back() -> Iterator[None]:
                 if PANIC not in written:
                     with suppress(OSError), open(2, "wb", closefd=False) as standard_error:
                         standard_error.write(written)
+
+
+def refuse_unwritable(path: Path, /) -> None:
+    """Raise, before any work, where a file could not be written.
+
+    Raises:
+        MooInferError: for a path that is a folder or no file, and a folder that does not exist.
+    """
+    if os.path.isdir(path):  # these answer where those of Path raise, for example for a name that is too long
+        raise MooInferError(f"{path}: must be a file to write, is a folder")
+    target = os.path.realpath(path)  # a link still, where links go round in a loop
+    if os.path.lexists(target) and not os.path.isfile(target):
+        raise MooInferError(f"{path}: must be a file to write")
+    if not os.path.isdir(path.parent):
+        raise MooInferError(f"{path}: there is no folder {str(path.parent)!r}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Uncertain numbers: how a profile states them, and draws of them."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
-__all__ = ["Uncertain", "middle", "uncertain"]
+__all__ = ["Uncertain", "uncertain"]
 
 
 @dataclass(frozen=True)
@@ -67,32 +67,6 @@ def uncertain(entries: Mapping[str, object]) -> dict[str, Uncertain]:
         if isinstance(value, Mapping) and ("se" in value or "low" in value):
             uncertainties[key] = Uncertain(**{name: float(number) for name, number in value.items() if name != "value"})
     return uncertainties
-
-
-def middle(entries: Mapping[object, object], where: str, accept: Callable[[object, str], object]) -> float:
-    """Return the value of ``{value, se}``, or the middle of ``{low, high}``.
-
-    Args:
-        entries: the mapping.
-        where: where it stands.
-        accept: refuses what the field does not take, given a number and where that stands.
-
-    Raises:
-        MooInferError: for other keys, and numbers that make no uncertainty or that the field does not take.
-    """
-    keys = set(entries)
-    if not ({"value"} <= keys <= {"value", "se"} or keys == {"low", "high"}):
-        allowed = "a number, {value, se} or {low, high}"
-        raise MooInferError(f"{where}: must be {allowed}, got keys {', '.join(map(str, entries)) or 'none'}")
-    numbers = {}
-    for key, entry in entries.items():
-        here = f"{where}: {key}"
-        numbers[key] = _finite(entry, here) if key == "se" else _finite(accept(entry, here), here)
-    if numbers.get("se", 0) < 0:
-        raise MooInferError(f"{where}: se: must be >= 0, got {entries['se']!r}")
-    if numbers.get("low", 0) > numbers.get("high", 0):
-        raise MooInferError(f"{where}: low must be <= high, got {entries['low']!r} > {entries['high']!r}")
-    return numbers["value"] if "value" in numbers else (numbers["low"] + numbers["high"]) / 2
 
 
 def _finite(value: object, where: str) -> float:

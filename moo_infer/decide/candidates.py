@@ -12,7 +12,8 @@ from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import TOLERANCE, Limit, Objective
 from ..core.rounding import significant
-from ..estimate.curves import STATISTICS, Column, Curve, Row, Statistics
+from ..estimate.curves import STATISTICS, Column, Curve
+from ..estimate.rows import Row, Statistics
 from ..quantities.queries import Doubt
 from . import front as pareto
 
@@ -188,8 +189,7 @@ class Candidates:
         The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
         digits, so that equal is equal however far away the limit is.
         """
-        ideal = np.array([o.best for o in self.objectives])
-        sign = np.array([o.sign for o in self.objectives])
+        ideal, sign = np.array([(o.best, o.sign) for o in self.objectives]).T
         scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
         losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
         losses.flags.writeable = False
@@ -285,15 +285,8 @@ class Candidates:
                     f"{objective.name}: it is the same for all questions of the log, so that what others would change "
                     "cannot be measured"
                 )
-        return Row(
-            curve.model,
-            curve.aggregator,
-            int(curve.k[place]),
-            curve.parallelism,
-            statistics,
-            tuple(simulated),
-            tuple(warnings),
-        )
+        k, P = int(curve.k[place]), curve.parallelism
+        return Row(*curve.label, k, P, statistics, tuple(simulated), tuple(warnings))
 
     def to_frame(self, statistics: Sequence[str] = STATISTICS) -> "polars.DataFrame":
         """Return the rows as a polars frame; what is unknown is null.
@@ -323,7 +316,7 @@ class Candidates:
         return self.to_frame(["mean"])._repr_html_()
 
     def __iter__(self) -> Iterator[Row]:
-        return (self.row(i) for i in range(len(self)))
+        return map(self.row, range(len(self)))
 
     def _lock(self) -> None:
         """Make the arrays read-only: the table is shared by all selectors."""
@@ -337,14 +330,16 @@ class Candidates:
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view._possible, view.means = self._possible[rows], self.means[rows]
+        view.__dict__ |= {"losses": self.losses[rows]} if "losses" in self.__dict__ else {}  # the scales stay
         view._lock()
-        if "losses" in self.__dict__:  # the scales stay, so the losses do
-            view.losses = self.losses[rows]
-            view.losses.flags.writeable = False
         return view
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
         """Collect a statistic (..., n) of the curves into the order of the rows."""
-        parts = [statistic(curve.columns[objective]) for curve in self._curves]
-        starts = np.concatenate([[0], np.cumsum([len(curve.k) for curve in self._curves])[:-1]])
-        return np.concatenate(parts, axis=-1)[..., starts[self._curve] + self._place]
+        first = self._curve[0] if len(self) else 0  # without rows any curve says the shape
+        if (self._curve == first).all():  # as those of a model have, which are asked most often
+            return statistic(self._curves[first].columns[objective])[..., self._place]
+        numbers, curve = np.unique(self._curve, return_inverse=True)
+        parts = [statistic(self._curves[i].columns[objective]) for i in numbers]
+        starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
+        return np.concatenate(parts, axis=-1)[..., starts[curve] + self._place]

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.errors import MooInferError, NoSelection, SelectionWarning
+from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
 from ..estimate.course import Course
-from ..estimate.curves import STATISTICS, Row, Statistics
+from ..estimate.curves import STATISTICS
+from ..estimate.rows import Row, Statistics
 from ..interfaces import Selector
 from ..profiles import Scenario
 from .candidates import Candidates
@@ -59,6 +60,7 @@ class Choice:
         remarks: what the selector warns of.
         reason: why there is no choice; empty where there is one.
         pooled: whether it was made over all models and aggregators, not over one (model, aggregator) alone.
+        applicable: whether the selector takes such rows at all; not so where it needs one curve and there are several.
     """
 
     scenario: str
@@ -70,6 +72,7 @@ class Choice:
     remarks: tuple[str, ...] = field(default=(), repr=False)
     reason: str = ""
     pooled: bool = field(default=False, repr=False)
+    applicable: bool = field(default=True, repr=False)
 
     @property
     def key(self) -> Key:
@@ -81,6 +84,11 @@ class Choice:
     def k(self) -> int | None:
         """Number of inferences, or None where there is no choice."""
         return None if self.row is None else int(self.candidates.k[self.row])
+
+    @property
+    def parts(self) -> tuple[tuple["Choice", float], ...]:
+        """What gets which share of the queries: all of them the chosen row; empty where there is no choice."""
+        return () if self.row is None else ((self, 1.0),)
 
     @property
     def parallelism(self) -> int | None:
@@ -138,6 +146,7 @@ def decide(
     *,
     explain: bool = True,
     sure: FeasibleShares | None = None,
+    curves: bool = True,
 ) -> tuple[Candidates, dict[tuple[str, str], tuple[Choice, ...]], tuple[Choice, ...]]:
     """Let every selector choose in a scenario: per (model, aggregator), and over the whole pool.
 
@@ -147,6 +156,7 @@ def decide(
         selectors: who chooses.
         explain: whether to look for the reason where nothing is feasible.
         sure: how surely each row meets the limits, where that counts.
+        curves: whether to choose on every (model, aggregator) as well.
 
     Returns:
         The pool of feasible rows; by (model, aggregator) a choice a selector; and a choice a selector over the pool.
@@ -174,7 +184,7 @@ def decide(
                 methodcaller("where", model=curve.model, aggregator=curve.aggregator),
                 replace(nothing, model=curve.model, aggregator=curve.aggregator),
             )
-            for curve in table.curves
+            for curve in (table.curves if curves else ())
         }
         pooled = choices(lambda whole: whole, replace(nothing, pooled=True))
     for warning in caught:
@@ -191,7 +201,8 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
     try:
         answer = selector.select(view)
     except NoSelection as error:
-        return replace(nothing, selector=selector.name, reason=str(error).strip() or "gave no reason")
+        reason, applicable = str(error).strip() or "gave no reason", not isinstance(error, NeedsOneCurve)
+        return replace(nothing, selector=selector.name, reason=reason, applicable=applicable)
     except MooInferError:
         raise
     except Exception as error:
@@ -205,7 +216,7 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
     if beyond := table.extrapolated(row):
         remarks += (beyond,)
     model, aggregator = table.curve(row).label
-    return replace(nothing, selector=selector.name, model=model, aggregator=aggregator, row=row, remarks=remarks)
+    return Choice(nothing.scenario, selector.name, model, aggregator, table, row, remarks, pooled=nothing.pooled)
 
 
 def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> str:

@@ -2,14 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
-from ..estimate.curves import Column
+from ..estimate.curves import HIGH, LOW, Column
 from ..estimate.exact import Exact, Questions
 from ..estimate.setup import Setup
 from ..policy.curves import PolicySetup
@@ -43,12 +43,15 @@ class Stability:
         shares: by (scenario, selector, model, aggregator), the last two None for the pool; largest share first.
         broken: by the same, in which share of the draws the choice breaks a limit on the given values: the risk that
             it breaks one in truth, as the given values stand to a draw as the truth does to them.
+        means: by row number of those that are chosen on the given values, for each of m objectives: between which two
+            values its mean is in 95 % of the draws.
     """
 
     source: DrawSource
     draws: int
     shares: Mapping[Key, tuple[ChoiceShare, ...]]
     broken: Mapping[Key, float]
+    means: Mapping[int, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
     def to_dict(self, key: Key) -> dict[str, Any] | None:
         """Return the JSON form of one choice's stability."""
@@ -59,25 +62,28 @@ class Stability:
 
 
 def tally(
-    choices: Iterable[Sequence[tuple[Key, int | None]]],
+    choices: Iterable[tuple[Candidates, Sequence[tuple[Key, int | None]]]],
     table: Candidates,
     source: DrawSource,
     met: Mapping[str, BoolArray],
+    rows: Sequence[int] = (),
 ) -> Stability:
     """Count what was chosen.
 
     Args:
-        choices: for every draw, what each selector chose: a row number of `table`, or None.
+        choices: for every draw its table, and what each selector chose: a row number of `table`, or None.
         table: the rows.
         source: what was drawn.
         met: by scenario (n,), which rows meet its limits.
+        rows: those whose means are kept.
     """
     counts: dict[Key, Counter[int | None]] = defaultdict(Counter)
-    draws = 0
-    for chosen in choices:
-        draws += 1
+    means: list[FloatArray] = []
+    for drawn, chosen in choices:
+        means.append(drawn.means[list(rows)])
         for key, row in chosen:
             counts[key][row] += 1
+    draws = len(means)
     shares = {
         key: tuple(
             _share(table, row, count / draws)
@@ -89,7 +95,9 @@ def tally(
         key: sum(share.share for share in listed if share.row is not None and not met[key[0]][share.row])
         for key, listed in shares.items()
     }
-    return Stability(source, draws, shares, broken)
+    low, high = np.quantile(np.stack(means), [LOW, HIGH], axis=0).tolist() if rows else ([], [])
+    ends = [tuple(zip(*of_row, strict=True)) for of_row in zip(low, high, strict=True)]
+    return Stability(source, draws, shares, broken, dict(zip(rows, ends, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from ..core.moments import Moments
 from ..core.objectives import quantile_of
 from .course import Course
 from .mixture import QuestionMoments, between_questions
+from .same_questions import SameQuestions
 
 __all__ = [
     "HIGH",
@@ -22,13 +23,12 @@ __all__ = [
     "Column",
     "Curve",
     "MomentSource",
-    "Row",
-    "Statistics",
     "TrialSource",
     "Trials",
 ]
 
 
+LEVEL = 0.95  # of the intervals of means
 LOW, HIGH = 0.025, 0.975  # the quantiles behind `low` and `high`: the central 95 % over queries (paper, eq 7)
 STATISTICS = ("mean", "std", "low", "high", "stderr", "stderr_simulation")
 
@@ -147,10 +147,17 @@ class Column:
         moments: what is known exactly.
         source: gives trials; asked only for what is not known exactly. None where everything is.
         objective: what it calls this one.
+        again: gives intervals, had the questions of a log been asked again; None without one.
     """
 
-    def __init__(self, moments: Moments | None, source: TrialSource | None = None, objective: str = "") -> None:
-        self._moments, self._source, self._objective = moments, source, objective
+    def __init__(
+        self,
+        moments: Moments | None,
+        source: TrialSource | None = None,
+        objective: str = "",
+        again: SameQuestions | None = None,
+    ) -> None:
+        self._moments, self._source, self._objective, self._again = moments, source, objective, again
         self._quantiles: dict[float, FloatArray] = {}
 
     @classmethod
@@ -193,11 +200,27 @@ class Column:
         mine, theirs = self._moments, other._moments
         if not isinstance(mine, QuestionMoments) or not isinstance(theirs, QuestionMoments):
             return np.full_like(self.mean, np.nan)
-        return mine.paired_stderr(replace(theirs, by_question=theirs.by_question[:, [place]]))
+        return mine.paired_stderr(theirs, place)
 
-    def interval(self, place: int, /, level: float = 0.95) -> tuple[float, float] | None:
-        """Return the interval of a mean, had other questions of the log been asked; None without one."""
-        return self._moments.interval(place, level) if isinstance(self._moments, QuestionMoments) else None
+    def by_question(self, place: int, /) -> dict[str, float] | None:
+        """Return a mean given each question of a log, by its name; None without one."""
+        known = self._moments
+        if not isinstance(known, QuestionMoments) or not known.questions:
+            return None
+        return dict(zip(known.questions, known.by_question[:, place].tolist(), strict=True))
+
+    @cached_property
+    def other_questions(self) -> FloatArray:
+        """(2, n) ends of the 95 % intervals of the means, had other questions been asked; NaN without a log."""
+        known = self._moments.intervals(LEVEL) if isinstance(self._moments, QuestionMoments) else None
+        return np.full((2, len(self.mean)), np.nan) if known is None else known
+
+    @cached_property
+    def same_questions(self) -> FloatArray:
+        """(2, n) ends likewise, had the questions of the log been asked again; NaN where it is not known."""
+        if self._again is None or not isinstance(self._moments, QuestionMoments):
+            return np.full((2, len(self.mean)), np.nan)
+        return self._again.intervals(self._objective, self._moments, LEVEL)
 
     @cached_property
     def stderr_simulation(self) -> FloatArray:
@@ -279,66 +302,3 @@ class Curve:
         """Say that k is beyond what the model's source supports; nothing where it is not."""
         beyond = self.supported is not None and k > self.supported
         return f"extrapolated beyond k = {self.supported} (to {k})" if beyond else ""
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """The figures of one objective in one row, in the objective's unit; NaN where unknown.
-
-    Nothing is simulated before a figure is asked for that needs it.
-    """
-
-    column: Column = field(repr=False)
-    place: int = field(repr=False)
-
-    @property
-    def mean(self) -> float:
-        """The expectation."""
-        return float(self.column.mean[self.place])
-
-    @property
-    def std(self) -> float:
-        """The standard deviation over trials."""
-        return float(self.column.std[self.place])
-
-    @property
-    def low(self) -> float:
-        """The 2.5 % quantile over trials."""
-        return self.quantile(LOW)
-
-    @property
-    def high(self) -> float:
-        """The 97.5 % quantile over trials."""
-        return self.quantile(HIGH)
-
-    @property
-    def stderr(self) -> float:
-        """The standard error of the mean over the questions of a log: others might have been asked; NaN without one."""
-        return float(self.column.stderr[self.place])
-
-    @property
-    def stderr_simulation(self) -> float:
-        """The Monte Carlo standard error of a simulated mean; NaN where the mean is exact."""
-        return float(self.column.stderr_simulation[self.place])
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of the mean, had other questions of the log been asked; None without one."""
-        return self.column.interval(self.place)
-
-    def quantile(self, q: float, /) -> float:
-        """Any quantile over trials."""
-        return float(self.column.quantile(q)[self.place])
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One deployment of the table, with every figure."""
-
-    model: str
-    aggregator: str
-    k: int
-    parallelism: int
-    objectives: Mapping[str, Statistics]
-    simulated: tuple[str, ...]
-    warnings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Exact moments: asks the parts what they know, and simulates the rest."""
+"""Exact moments where the parts know them, and simulation of the rest."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

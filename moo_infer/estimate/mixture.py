@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,27 +30,30 @@ class QuestionMoments(Moments):
     questions: Sequence[str] = ()
     share: bool = False
 
-    def interval(self, place: int, level: float, B: int = 1000, seed: int = 0) -> tuple[float, float] | None:
-        """Return the interval of a mean, had other questions been asked; None without their names, or with one."""
+    def intervals(self, level: float, B: int = 1000, seed: int = 0) -> FloatArray | None:
+        """Return (2, n) ends of the intervals of the means, had other questions been asked.
+
+        None without the names of the questions, or with one.
+        """
         if len(self.questions) < 2:
             return None
-        draws, means = QuestionDraws(self.questions, B, seed), self.by_question[:, [place]]
-        drawn = draws.shares(means) if self.share else draws.weights @ means
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+        draws = QuestionDraws(self.questions, B, seed)
+        drawn = draws.shares(self.by_question) if self.share else draws.weights @ self.by_question
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        if self.share:  # of which all or none are right, the pseudo-questions say less than the log
+            low, high = np.minimum(low, self.mean), np.maximum(high, self.mean)
+        return np.stack([low, high])
 
-    def paired_stderr(self, other: "QuestionMoments") -> FloatArray:
-        """Return the (n,) standard errors of the differences of these means from another one, (Q, 1) by question.
+    def paired_stderr(self, other: "QuestionMoments", place: int) -> FloatArray:
+        """Return the (n,) standard errors of the differences of these means from one of another's.
 
         Differences are taken question by question, on those that both have; NaN with fewer than two.
         """
-        places = {name: i for i, name in enumerate(other.questions)}
-        mine = np.array([i for i, name in enumerate(self.questions) if name in places], dtype=np.intp)
-        theirs = np.array([places[self.questions[i]] for i in mine], dtype=np.intp)
+        mine, theirs = _common(tuple(self.questions), tuple(other.questions))
         if len(mine) < 2:
             return np.full(self.by_question.shape[1], np.nan)
         weights = self.weights[mine] / self.weights[mine].sum()
-        return _stderr(weights, self.by_question[mine] - other.by_question[theirs])
+        return _stderr(weights, self.by_question[mine] - other.by_question[theirs, place][:, None])
 
     @property
     def stderr(self) -> FloatArray:
@@ -59,6 +63,14 @@ class QuestionMoments(Moments):
         bootstrap), it is that of reliability weights.
         """
         return _stderr(self.weights, self.by_question)
+
+
+@lru_cache(maxsize=256)  # tables of draws have the same questions, a thousand times over
+def _common(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[IntArray, IntArray]:
+    """Return where the questions that two logs have in common stand in each of them."""
+    places = {name: i for i, name in enumerate(theirs)}
+    there = np.array([i for i, name in enumerate(mine) if name in places], dtype=np.int64)
+    return there, np.array([places[mine[i]] for i in there], dtype=np.int64)
 
 
 def _stderr(weights: FloatArray, by_question: FloatArray) -> FloatArray:

@@ -22,6 +22,7 @@ from ..profiles import ModelProfile
 from ..quantities.by_samples import draw_samples
 from .calls import guarded, numbers
 from .curves import Column, Curve, MomentSource, Trials
+from .same_questions import SameQuestions
 from .setup import Part, Setup, part_name
 
 __all__ = ["Estimator", "MonteCarlo", "sampled", "simulate"]
@@ -83,7 +84,8 @@ class Estimator(ABC):
         moments = {name: source.of(name, draw) for name in source.moments}
         missing = tuple(name for name, m in moments.items() if m is None or m.std is None or m.quantile is None)
         simulation = Simulation(setup, self.trials, self.seed, missing, values or {})
-        columns = {name: Column(m, simulation, name) for name, m in moments.items()}
+        again = None if setup.queries.samples is None else SameQuestions(setup, self.moments)
+        columns = {name: Column(m, simulation, name, again) for name, m in moments.items()}
         return Curve(setup.profile.name, setup.aggregator.name, setup.parallelism, setup.k, columns)
 
 

@@ -4,7 +4,6 @@ import io
 import json
 import math
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ except ImportError:
     raise MooInferError("the explorer needs ipywidgets: pip install 'moo-infer[notebook]'") from None
 
 from .. import plot
+from .server import until_stopped
 
 __all__ = ["Explorer", "serve"]
 
@@ -45,6 +45,8 @@ PICTURES: Mapping[str, Callable[..., Any]] = {
     "decision map": partial(plot.decisions, size=30),  # a quarter of the cells, so that it follows a slider
 }
 OF_ONE_MODEL = ("space", "curves")
+STATISTICS = ["mean", "p50", "p90", "p95", "p99"]
+DRAWS = 200
 STEPS = 100  # of a limit, from the least to the largest mean
 DPI = 80  # lower than in files: a picture is drawn anew at every move of a slider
 WIDE: Mapping[str, Any] = {"style": {"description_width": "7em"}, "layout": {"width": "25em"}}
@@ -80,6 +82,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         selectors = _makeable(self._registry, Selector, SELECTORS)
         self.model = widgets.Dropdown(options=_labelled([EVERY, *self._models]), description="model", **WIDE)
         self.scenario = widgets.Dropdown(options=_labelled([*self._scenarios, CUSTOM]), description="scenario", **WIDE)
+        self.statistic = widgets.Dropdown(options=STATISTICS, description="limits on", **WIDE)
+        self.sure = widgets.Checkbox(False, description=f"how sure it is ({DRAWS} draws)", **WIDE)
         self.k_max = widgets.IntSlider(K_MAX, 1, 512, description="largest k", continuous_update=False, **WIDE)
         self.parallelism = widgets.BoundedIntText(0, 0, 4096, description="P (0: its own)", **WIDE)
         self.estimator = widgets.Dropdown(options=list(ESTIMATORS), description="estimator", **WIDE)
@@ -102,6 +106,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         table = (self.model, self.k_max, self.parallelism, self.estimator, self.trials, self.seed, self.aggregators)
         for control in (*table, self.selectors):
             control.observe(self._estimate, "value")
+        self.statistic.observe(self._limit_other, "value")
+        self.sure.observe(self._ask_how_sure, "value")
         self.scenario.observe(self._take_scenario, "value")
         self.picture.observe(self._draw, "value")
         super().__init__([self._page(table[1:])])
@@ -109,9 +115,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _page(self, controls: Sequence[Any]) -> Any:
         """Controls on the left, choices and picture on the right."""
-        left = widgets.VBox(
-            [self.model, self.scenario, self._limit_box, *controls, self.selectors], layout={"flex": "0 0 auto"}
-        )
+        limits = [self.model, self.scenario, self._limit_box, self.statistic, self.sure]
+        left = widgets.VBox([*limits, *controls, self.selectors], layout={"flex": "0 0 auto"})
         right = widgets.VBox(
             [self.answer, self.picture, self.remark, self.image, self.tables],
             layout={"flex": "1 1 30em", "min_width": "0"},
@@ -123,11 +128,11 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """The report of what is chosen; raises MooInferError, in the words that are shown, where there is none."""
         if self.scenario.value != CUSTOM:
             return self._pipeline.run(self._names, self._scenarios[self.scenario.value])
-        sides: dict[str, dict[str, float]] = {"min": {}, "max": {}}
+        sides: dict[str, dict[str, Mapping[str, float]]] = {"min": {}, "max": {}}
         for objective in self._pipeline.candidates(self._names).objectives:
             value = self.limits[objective.name].value
             if np.isfinite(value):
-                sides[_side(objective)][objective.name] = value
+                sides[_side(objective)][objective.name] = {self._limited(objective): value}
         return self._pipeline.run(self._names, Scenario(CUSTOM, sides["max"], sides["min"]))
 
     @property
@@ -150,7 +155,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             )
             table = self._pipeline.candidates(self._names)
             for objective in table.objectives:
-                self._fit(objective, table.column(objective.name))
+                self._fit(objective, table.column(objective.name, self._limited(objective)))
             self._limit_box.children = [self.limits[objective.name] for objective in table.objectives]
             self._decide()
 
@@ -158,7 +163,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """Give an objective a slider over the range of its means; a limit that is set stays."""
         if objective.name not in self.limits:
             own = self._own_limit(objective)
-            name = printable(f"{_side(objective)} {objective.name}")
+            name = printable(f"{_side(objective)} {objective.name}{f' ({objective.unit})' * bool(objective.unit)}")
             slider = widgets.SelectionSlider(options=[("", own)], description=name, continuous_update=False, **WIDE)
             slider.observe(self._limit_moved, "value")
             self.limits[objective.name] = slider
@@ -176,9 +181,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._quiet = False
 
     def _own_limit(self, objective: Objective) -> float:
-        """The limit of the chosen scenario on a mean, infinite where there is none; a slider shows no others."""
+        """The limit of the chosen scenario on what the sliders limit, infinite where there is none."""
         limits = self._scenarios[self.scenario.value].limits if self.scenario.value != CUSTOM else ()
-        worst = [limit.worst for limit in limits if (limit.objective, limit.statistic) == (objective.name, "mean")]
+        named = (objective.name, self._limited(objective))
+        worst = [limit.worst for limit in limits if (limit.objective, limit.statistic) == named]
         return float(worst[0]) if worst else math.inf if _side(objective) == "max" else -math.inf
 
     def _take_scenario(self, _: object) -> None:
@@ -188,7 +194,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         with self._told():
             table = self._pipeline.candidates(self._names)
             for objective in table.objectives:
-                self._set(objective, table.column(objective.name), self._own_limit(objective))
+                self._set(objective, table.column(objective.name, self._limited(objective)), self._own_limit(objective))
             self._decide()
 
     def _limit_moved(self, _: object) -> None:
@@ -200,8 +206,27 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._quiet = False
             self._decide()
 
+    def _limited(self, objective: Objective) -> str:
+        """The statistic of an objective that its slider limits: of accuracy always the mean."""
+        return str(self.statistic.value) if objective.scale is None else "mean"
+
+    def _limit_other(self, _: object) -> None:
+        """Give the sliders the range of another statistic; limits of one's own stay, a scenario has its own."""
+        with self._told():
+            table, custom = self._pipeline.candidates(self._names), self.scenario.value == CUSTOM
+            for objective in table.objectives:
+                value = self.limits[objective.name].value if custom else self._own_limit(objective)
+                self._set(objective, table.column(objective.name, self._limited(objective)), value)
+            self._decide()
+
+    def _ask_how_sure(self, _: object) -> None:
+        with self._told():
+            self._decide()
+
     def _decide(self) -> None:
         report = self.report
+        if self.sure.value and report.redraw:
+            report = report.with_stability(DRAWS, self.seed.value)
         (outcome,) = report.outcomes
         self.answer.value = to_html([headline(report, outcome)])
         self.tables.value = to_html([*tables(report, by_selector=False), *report.notes])
@@ -271,7 +296,7 @@ def serve(
         page = Path(folder, "moo_infer.ipynb")
         page.write_text(json.dumps(document), encoding="utf-8")
         command = [sys.executable, "-m", "voila", str(page), f"--port={port}", "--Voila.ip=127.0.0.1"]
-        return subprocess.call([*command, *([] if browser else ["--no-browser"])])
+        return until_stopped([*command, "--template=moo_infer", *([] if browser else ["--no-browser"])])
 
 
 def _named_parts(

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["curve", "page"]
 
 COLOUR = "#0072B2"
+QUERIES, OTHER, SAME = "#DDEAF4", "#A9C8E0", "#74A9CF"  # bands, from light to dark: told apart in grey too
 LIMITS = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
 NEAR = 3.0  # a limit farther from the curve than this many times its height is named, not drawn
 
@@ -48,7 +50,10 @@ def curve(
 ) -> Figure:
     """Draw an objective of one (model, aggregator) against k, its limits, and what every selector chooses.
 
-    The band holds 95 % of queries: it reaches from the 2.5 % to the 97.5 % quantile over trials.
+    The light band holds 95 % of queries: it reaches from the 2.5 % to the 97.5 % quantile over trials, and is left out
+    where queries are right or wrong and it holds all there is. On a log the dark bands are those of the mean: where it
+    would be, had other questions been asked, or these ones again. Where numbers are uncertain and draws were made
+    (`Report.with_stability`), bars show where the mean of what is chosen is in 95 % of them.
 
     Args:
         report: whose table and choices.
@@ -103,19 +108,12 @@ def _panel(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
     """Draw one objective against k; return its legend entries."""
     table, j = shown.table, shown.table.index(objective)
     k, values = table.k, table.means[:, j]
-    low, high = table.column(objective, "low"), table.column(objective, "high")
-    axes.fill_between(k, low, high, color=COLOUR, alpha=0.2, lw=0, label="band")
-    if len(k) == 1:  # a band has no width there
-        axes.vlines(k, low, high, color=COLOUR, alpha=0.2, lw=8)
     curve = table.curve(0)
+    handles = _bands(axes, shown, objective)
     supported = k <= (curve.supported or k[-1])
     axes.plot(k[supported], values[supported], color=COLOUR, lw=1.4, label="mean")
-    simulated = curve.columns[objective].simulated
-    mean, band = (f" ({objective} simulated)" * (statistic in simulated) for statistic in ("mean", "low"))
-    handles: list[Artist] = [
-        Line2D([], [], color=COLOUR, lw=1.4, marker="o", ms=4, label=plain(f"mean{mean}", 60)),
-        Patch(facecolor=COLOUR, alpha=0.2, label=plain(f"95 % of queries{band}", 60)),
-    ]
+    simulated = f" ({objective} simulated)" * ("mean" in curve.columns[objective].simulated)
+    handles.insert(0, Line2D([], [], color=COLOUR, lw=1.4, marker="o", ms=4, label=plain(f"mean{simulated}", 60)))
     if not supported.all():
         start = max(int(supported.sum()) - 1, 0)  # from the last supported point on
         axes.plot(k[start:], values[start:], color=COLOUR, lw=1.4, ls=":", label="extrapolated")
@@ -133,6 +131,39 @@ def _panel(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
     handles += _limits(axes, shown, objective)
     axes.set_ylabel(label_of(table.objectives[j]))
     axes.margins(x=0.03)
+    return handles
+
+
+def _bands(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
+    """Draw what single queries may see, and where the mean may be; return their legend entries."""
+    table = shown.table
+    column = table.curve(0).columns[objective]
+    spread = np.stack([table.column(objective, "low"), table.column(objective, "high")])
+    right_or_wrong = objective == ACCURACY.name and (spread[0] < 1e-9).all() and (spread[1] > 1 - 1e-9).all()
+    if right_or_wrong:
+        spread = np.full_like(spread, np.nan)
+    simulated = f" ({objective} simulated)" * ("low" in column.simulated)
+    bands = [
+        (colour, ends, text)
+        for colour, ends, text in (
+            (QUERIES, spread, f"95 % of queries{simulated}"),
+            (OTHER, column.other_questions, "mean, other questions (95 %)"),
+            (SAME, column.same_questions, "mean, these questions again (95 %)"),
+        )
+        if np.isfinite(ends).any()
+    ]
+    for colour, (low, high), text in bands:
+        axes.fill_between(table.k, low, high, color=colour, lw=0, label=text)
+        if len(table) == 1:  # a band has no width there
+            axes.vlines(table.k, low, high, color=colour, lw=8)
+    handles: list[Artist] = [Patch(facecolor=colour, label=plain(text, 60)) for colour, _, text in bands]
+    drawn = {
+        float(c.k or 0): ends for c in shown.choices if (ends := shown.report.drawn(c, objective)) and ends[0] < ends[1]
+    }
+    if drawn and np.isnan(column.other_questions).all():
+        axes.vlines(list(drawn), *zip(*drawn.values(), strict=True), color="black", lw=1.6, zorder=5, label="draws")
+        text = f"mean in 95 % of {shown.report.stable.draws if shown.report.stable else 0} draws"
+        handles.append(Line2D([], [], color="black", lw=1.6, ls="none", marker="|", ms=9, label=text))
     return handles
 
 

@@ -7,14 +7,18 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..core.errors import MooInferError, unknown
+from ..core.errors import MooInferError, printable, unknown
 from ..core.files import exchanged
+from ..core.objectives import ACCURACY
+from ..decide.candidates import Candidates
 from .curves import page
 from .maps import decisions
 from .pools import front, stability
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Picture", "save", "write"]
 
 FORMATS = ("png", "svg", "pdf")
+INDEX = "index.html"
 DPI = 120  # of a PNG: figures 9.6 inches wide have 1152 pixels
 DATES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # left out, so that the same report gives the same bytes
 LENGTH = 60  # of a name within a file name
@@ -49,8 +54,8 @@ def save(
     cannot exchange two folders (Linux and macOS can), pictures are renamed one directly after the other.
 
     By scenario: the front, the decisions (where there are two objectives), the stability (where it was asked for); by
-    scenario, model and aggregator: the space (where there are three objectives) and the page. Files of the same name
-    are replaced.
+    scenario, model and aggregator: the space (where there are three objectives) and the page, but for curves on which
+    more samples are worth no more. ``index.html`` shows them all. Files of the same name are replaced.
 
     Args:
         report: what to draw.
@@ -60,7 +65,7 @@ def save(
         progress: told (done, total, what) before every picture.
 
     Returns:
-        The files, in the order of scenarios and models.
+        The pictures, in the order of scenarios and models.
 
     Raises:
         MooInferError: for an unknown format or objective, and where the folder cannot be written.
@@ -101,6 +106,8 @@ def write(
         raise MooInferError(f"cannot write pictures to {target}: {culprit} must be a folder")
     names = _names([words for words, _ in pictures], format)
     try:
+        with suppress(FileNotFoundError):
+            target.lstat()  # a name that is too long shows here, and not when all is drawn
         target.parent.mkdir(parents=True, exist_ok=True)
         # Pictures are drawn beside their places and moved there when all are done.
         with tempfile.TemporaryDirectory(dir=_beside(target), prefix=".moo-infer-") as temporary:
@@ -111,9 +118,10 @@ def write(
                     progress(done, len(pictures), f"drawing {', '.join(words)}")
                 with rc_context({"svg.hashsalt": "moo_infer"}):  # numbers the parts of an SVG alike in every run
                     draw().savefig(drawn / name, dpi=DPI, metadata=DATES.get(format))
-            if taken := next((name for name in names if (target / name).is_dir()), None):
+            (drawn / INDEX).write_text(_index(names, pictures), encoding="utf-8", newline="\n")
+            if taken := next((name for name in (*names, INDEX) if (target / name).is_dir()), None):
                 raise MooInferError(f"cannot write {target / taken}: it is a folder")
-            _put(drawn, target, names)
+            _put(drawn, target, [*names, INDEX])
     except OSError as error:
         _remove(made)
         raise MooInferError(f"cannot write pictures to {target}: {error.strerror or error}") from None
@@ -158,11 +166,40 @@ def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]
             yield (scenario, "stability"), lambda s=scenario: stability(report, scenario=s)  # type: ignore[misc]
         for model in models:
             for aggregator in aggregators:
+                if _flat(report.candidates.where(model=model, aggregator=aggregator)):
+                    continue
                 words = (scenario, model, aggregator) if len(aggregators) > 1 else (scenario, model)
                 curve = {"scenario": scenario, "model": model, "aggregator": aggregator}
                 if objectives > 2:
                     yield (*words, "space"), lambda curve=curve: space(report, **curve, axes=axes)  # type: ignore[misc]
                 yield (*words, "page"), lambda curve=curve: page(report, **curve)  # type: ignore[misc]
+
+
+def _index(names: Sequence[str], pictures: Sequence[Picture]) -> str:
+    """A page that shows all pictures of its folder, those of a scenario below each other; a PDF is linked."""
+    parts: list[str] = []
+    before = None
+    for name, (words, _) in zip(names, pictures, strict=True):
+        section, *rest = (escape(printable(word)) for word in words)
+        if section != before:
+            parts.append(f"<h2>{section}</h2>")
+        before = section
+        caption = ", ".join(rest) or section
+        image = "" if name.endswith(".pdf") else f'<img src="{name}" alt="{caption}" loading="lazy"><br>'
+        parts.append(f'<figure><a href="{name}">{image}{caption}</a></figure>')
+    style = (
+        "body{font:16px/1.4 system-ui,sans-serif;margin:1rem auto;max-width:76rem;padding:0 1rem}img{max-width:100%}"
+    )
+    head = f'<meta charset="utf-8"><title>Pictures</title><style>{style}</style>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body><h1>Pictures</h1>\n' + "\n".join(
+        [*parts, "</body></html>", ""]
+    )
+
+
+def _flat(table: Candidates) -> bool:
+    """Whether a curve says nothing along k: there is one k, or more of them are worth as much."""
+    accuracy = table.column(ACCURACY.name)
+    return len(table) < 2 or bool(np.ptp(accuracy) <= 1e-12)
 
 
 def _names(words: Sequence[Sequence[str]], format: str) -> list[str]:

@@ -10,9 +10,10 @@ from matplotlib.transforms import Bbox
 
 __all__ = ["laid_out", "place_texts"]
 
-# Where a text may stand, in points from its spot, the nearest first: right, left, above, below, then farther away.
+# Where a text may stand, in points from its spot, the nearest first: right, left, above, below, then farther away, but
+# not so far that its line crosses the picture.
 DIRECTIONS = ((9, -9), (9, 9), (-9, -9), (-9, 9), (0, 13), (0, -13))
-OFFSETS = [(dx * far, dy * far) for far in (1.0, 2.2, 4.0, 6.5, 10.0) for dx, dy in DIRECTIONS]
+OFFSETS = [(dx * far, dy * far) for far in (1.0, 2.2, 4.0) for dx, dy in DIRECTIONS]
 
 
 def laid_out(figure: Figure) -> RendererAgg:

@@ -16,6 +16,7 @@ from ..core.objectives import Limit
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.stability import ChoiceShare
+from ..report.wording import uncertain
 from .labels import place_texts
 from .style import (
     COLOURS,
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
 __all__ = ["front", "stability"]
 
 BARS = 20  # more rows are summed up in one bar
+NAMED = 14  # curves with a colour and a shape of their own: more are not told apart, nor is a longer legend read
 NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
 
 
 def front(report: "Report", *, scenario: str | None = None, x: str | None = None, y: str | None = None) -> Figure:
-    """Draw every row of the table in two objectives, and the Pareto front of the feasible ones over all models.
+    """Draw the rows of the table in two objectives, and the Pareto front of the feasible ones over all models.
 
-    The front is that of all objectives, so in two of them it need not be a staircase. Axes that span more than a
+    The front is that of all objectives, so in two of them it need not be a staircase. Of a curve on which more samples
+    are better in nothing, the first row is drawn. Of many curves, those with choices and most rows of the front have a
+    colour and a name, the others are grey. Axes that span more than a
     decade are logarithmic; one of a share close to its ideal is so in the distance from the ideal.
 
     Args:
@@ -80,7 +84,7 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
         Line2D([], [], ls="none", marker="o", mfc=GREY, mec="black", ms=7, label="on the Pareto front (how many rows)"),
         Line2D([], [], ls="none", marker="o", mfc="white", mec=GREY, ms=5, label="feasible, dominated"),
         Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=infeasible_label(report)),
-        *_curves(axes, table, (xs, ys), feasible, on_front),
+        *_curves(axes, table, (xs, ys), feasible, on_front, [c.row for c in outcome.pooled if c.row is not None]),
         *_limits(axes, limits, table, (objectives[0].name, objectives[1].name)),
     ]
     chosen = [c for c in outcome.pooled if c.row is not None]
@@ -90,7 +94,7 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     figure.suptitle(title, x=0.02, ha="left")
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
-    note(figure, notes_of(outcome.pooled))
+    note(figure, notes_of([choice for choice in outcome.pooled if choice.applicable]))
     texts = {
         spot: f"{name_of(table, *table.curve(int(c.row or 0)).label)}, k = {c.k}"
         for c, spot in zip(chosen, spots, strict=True)
@@ -104,13 +108,17 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
 
 
 def _curves(
-    axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: BoolArray, on_front: BoolArray
-) -> list[Artist]:
+    axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray], feasible: BoolArray, on_front: BoolArray,
+    chosen: Sequence[int],
+) -> list[Artist]:  # fmt: skip
     """Draw the rows of every curve, and return their legend entries."""
     xs, ys = points
     handles: list[Artist] = []
-    for i, curve in enumerate(table.curves):
-        of_curve, name = table.on(curve), name_of(table, *curve.label)
+    worth = _worth_drawing(table) | on_front
+    rows_of = {curve.label: table.on(curve) & worth for curve in table.curves}
+    named = _named(table, on_front, chosen)
+    for i, label in enumerate(named):
+        of_curve, name = rows_of[label], name_of(table, *label)
         colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
         on, off = of_curve & on_front, of_curve & feasible & ~on_front
         text = f"{name}: dominated"
@@ -119,9 +127,43 @@ def _curves(
         axes.scatter(xs[on], ys[on], 40, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3, label=name)
         style = {"mfc": colour, "mec": "black"} if on.any() else {"mfc": "white", "mec": colour}
         handles.append(Line2D([], [], ls="none", marker=shape, mew=0.6, ms=7, label=f"{name} ({on.sum()})", **style))  # type: ignore[arg-type]  # keywords
-    out = ~feasible
+    others = [rows for label, rows in rows_of.items() if label not in named]
+    if others:
+        for rows in others:
+            axes.plot(xs[rows], ys[rows], color=LIGHT, lw=0.4, zorder=0)
+        rest = np.logical_or.reduce(others)
+        on, off = rest & on_front, rest & feasible & ~on_front
+        axes.scatter(xs[off], ys[off], 10, marker=".", c=GREY, lw=0, label="others: dominated")
+        axes.scatter(xs[on], ys[on], 40, marker=".", c=GREY, edgecolors="black", lw=0.5, zorder=3, label="others")
+        text = f"{len(others)} other curves ({on.sum()})"
+        handles.append(Line2D([], [], marker=".", color=LIGHT, mfc=GREY, mec=GREY, lw=0.8, ms=6, label=text))
+    out = ~feasible & worth
     axes.scatter(xs[out], ys[out], s=9, marker="x", c=LIGHT, lw=0.7, zorder=2, label="infeasible")
     return handles
+
+
+def _worth_drawing(table: Candidates) -> BoolArray:
+    """(n,) all rows but those of curves on which more samples are better in nothing: of these the first."""
+    signs = np.array([objective.sign for objective in table.objectives])
+    worth = np.ones(len(table), dtype=bool)
+    for curve in table.curves:
+        rows = np.flatnonzero(table.on(curve))
+        signed = table.means[rows] * signs
+        if (signed >= signed[0] - 1e-12 * np.abs(signed[0])).all():  # equal but for rounding is not better
+            worth[rows[1:]] = False
+    return worth
+
+
+def _named(table: Candidates, on_front: BoolArray, chosen: Sequence[int]) -> list[tuple[str, str]]:
+    """Labels of the curves that have a colour, in table order: those with choices, then with most rows of the front."""
+    labels = [curve.label for curve in table.curves]
+    if len(labels) <= NAMED:
+        return labels
+    with_choice = {table.curve(row).label for row in chosen}
+    count = {curve.label: int((table.on(curve) & on_front).sum()) for curve in table.curves}
+    ranked = [label for label in labels if count[label] or label in with_choice]
+    ranked.sort(key=lambda label: (label not in with_choice, -count[label]))
+    return [label for label in labels if label in ranked[:NAMED]]
 
 
 def stability(
@@ -168,7 +210,7 @@ def stability(
     axes.set_ylim(max(len(bars), 4) - 0.5, -0.5)
     axes.set_xlim(0, 112)
     axes.set_xticks(range(0, 101, 20))
-    source = {"parameters": "the uncertain parameters", "simulation": "the simulated trials"}[report.stable.source]
+    source = "the simulated trials" if report.stable.source == "simulation" else uncertain(report)
     axes.set_xlabel(f"share of {report.stable.draws} draws of {source} (%)")
     axes.spines[["top", "right"]].set_visible(False)
     title = pool_title(report.candidates) if choice.pooled else f"{plain(choice.model)}, {plain(choice.aggregator)}"
@@ -195,12 +237,15 @@ def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
     def table_order(share: ChoiceShare) -> tuple[bool, int, int]:
         return share.k is None, order.get((share.model or "", share.aggregator or ""), -1), share.k or 0
 
-    bars = []
-    for share in sorted(shares[:BARS], key=table_order):
+    mine = next((share for share in shares if share.row == choice.row), None)
+    mine = mine or ChoiceShare(choice.row, choice.model, choice.aggregator, choice.k, 0.0)  # which no draw chose
+    others = [share for share in shares if share.row != choice.row]
+    bars, rest = [], others[BARS - 1 :]
+    for share in sorted([mine, *others[: BARS - 1]], key=table_order):
         whose = f"{name_of(table, share.model or '', share.aggregator or '')}, " if choice.pooled else ""
         text = "no choice" if share.k is None else f"{whose}k = {share.k}"
         bars.append((text, 100 * share.share, share.row == choice.row))
-    if rest := shares[BARS:]:
+    if rest:
         bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
     return bars
 

@@ -165,24 +165,31 @@ def sizes(choices: Sequence[Choice]) -> list[float]:
     return [80.0 * (1 + step * rank) ** 2 for rank in ranks]
 
 
-def choice_text(choice: Choice, *, named: bool = False) -> str:
-    """Return the legend text of a choice: ``knee: k = 8*``."""
+def choice_text(choice: Choice) -> str:
+    """Return the text of a choice: ``knee: k = 8*``."""
     if choice.row is None:
         return f"{plain(choice.selector)}: no choice"
-    prefix = f"{plain(choice.model)}, " if named else ""
-    return f"{plain(choice.selector)}: {prefix}k = {choice.k}{'*' * bool(choice.remarks)}"
+    return f"{plain(choice.selector)}: k = {choice.k}{'*' * bool(choice.remarks)}"
 
 
-def choice_handles(report: "Report", choices: Iterable[Choice], *, named: bool = False) -> list[Artist]:
-    """Legend entries of the selectors' choices."""
+def choice_handles(report: "Report", choices: Iterable[Choice]) -> list[Artist]:
+    """Legend entries of the selectors' choices, the headline's first; over a pool it is named as the answer.
+
+    Where others choose, who does not is left to the notes (`notes_of`).
+    """
+    ordered = sorted(choices, key=lambda choice: choice.selector != report.headline)
+    if any(choice.row is not None for choice in ordered):
+        ordered = [choice for choice in ordered if choice.row is not None]
     handles: list[Artist] = []
-    for choice in choices:
-        style = selector_style(report, choice.selector)
-        there = choice.row is not None
+    for choice in ordered:
+        style, text = selector_style(report, choice.selector), choice_text(choice)
+        if choice.pooled and choice.row is not None and choice.selector == report.headline:
+            row = f"{name_of(choice.candidates, *choice.candidates.curve(choice.row).label)}, k = {choice.k}"
+            text = f"the answer ({plain(choice.selector)}):\n{row}{'*' * bool(choice.remarks)}"
         handles.append(
             Line2D(
-                [], [], ls="none", marker=style["marker"] if there else "none", mfc="none", mew=1.8, ms=8,
-                mec=style["edgecolors"], label=choice_text(choice, named=named),
+                [], [], ls="none", marker=style["marker"] if choice.row is not None else "none", mfc="none", mew=1.8,
+                ms=8, mec=style["edgecolors"], label=text,
             )
         )  # fmt: skip
     return handles
@@ -223,32 +230,36 @@ def note(figure: Figure, lines: Sequence[str], width: int = 110) -> None:
         figure.supxlabel(text, fontsize=8, x=0.02, ha="left", color="black")
 
 
+CLOSEST = 1e-4  # to the ideal, of a share: no log tells 0.9999 from 1, and decades of nines would fill the picture
+
+
 def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
     """Label an axis, and make it logarithmic where values span more than a decade.
 
     Where more is better and the values come close to the ideal, it is the distance from the ideal that is logarithmic:
-    0.9, 0.99 and 0.999 are equally far apart.
+    0.9, 0.99 and 0.999 are equally far apart. What is closer to the ideal than anybody measures stands at the end.
     """
     axis.set_label_text(label_of(objective))
-    away = np.asarray(objective.shortfall(values))
+    away = np.maximum(objective.shortfall(values), CLOSEST)
     low = float(away.min())
     if objective.sign > 0 and objective.best == 0 and spans_decades(values):
         logarithmic(axis, values)
-    # A distance below 1e-9 from the ideal is rounding of a difference, and would stretch the axis by decades.
-    elif objective.sign < 0 and low > 1e-9 and spans_decades(away):
+    elif objective.sign < 0 and spans_decades(away):
+        end = 0.8 * low if low == CLOSEST else low / 2  # above the last tick, so that marks there are whole
 
         def forward(v: FloatArray) -> FloatArray:
-            return -np.log10(np.maximum(objective.best - np.asarray(v), low / 2))
+            return -np.log10(np.maximum(objective.best - np.asarray(v), end))
 
         def back(u: FloatArray) -> FloatArray:
             return np.asarray(objective.best - 10.0 ** -np.asarray(u))
 
         _set_scale(axis)("function", functions=(forward, back))
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(float(away.max()))) + 1)
-        steps = (1, 2, 5) if len(decades) < 5 else (1,)
+        steps = (1, 2, 3, 5, 7) if len(decades) < 4 else (1, 2, 5) if len(decades) < 5 else (1,)
         ticks = [objective.best - step * 10.0**d for d in decades for step in steps]
         axis.set_major_locator(FixedLocator([t for t in ticks if values.min() * 0.98 <= t <= values.max()]))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
+        closest = objective.best - CLOSEST
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{'≥ ' * math.isclose(v, closest)}{v:.10g}"))
 
 
 def logarithmic(axis: Axis, values: FloatArray) -> None:

@@ -12,14 +12,15 @@ import numpy.typing as npt
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 
-__all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "Samples"]
+__all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "VARIANT", "Samples"]
 
 # The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
 KEYS = ("model", "question_id")
 REQUIRED = (*KEYS, "sample", "correct")
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+VARIANT = "variant"  # of a model: a prompting strategy, an effort; read as a part of the model's name
 FINGERPRINT = "fingerprint"  # what tells questions of one name apart; not kept
-COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j")
+COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j", VARIANT)
 
 SHARED = 0.05  # fewer samples whose answer another one of the question has: texts, which no vote can count
 CHOICES = {"answer": "vote", "score": "choice by score"}

@@ -12,7 +12,7 @@ from ..core.errors import MooInferError
 from ..core.files import called_after, head, panics_as_errors
 from ..core.parts import check
 from ..interfaces import LogReader
-from ..quantities.samples import COLUMNS
+from ..quantities.samples import COLUMNS, VARIANT
 from ..registry import Registry
 from .bounds import refuse_long_texts, refuse_more
 from .grading import Grading, refuse_several
@@ -153,6 +153,7 @@ class _Files:
             frame, remarks = checked(raw, self.grading, strict=self.strict)
             if name is not None:
                 called, frame = str(frame["model"][0]), _renamed(frame, name)
+            frame = _with_variants(frame)
         except MooInferError as error:
             raise MooInferError(f"{path}: {error}") from error
         models = tuple(map(str, frame["model"].unique(maintain_order=True)))
@@ -239,3 +240,14 @@ def _renamed(frame: "pl.DataFrame", name: str) -> "pl.DataFrame":
         there = ", ".join(map(str, models[:4])) + (", ..." if len(models) > 4 else "")
         raise MooInferError(f"{name}= names one model, but the file has {len(models)}: {there}")
     return frame.with_columns(pl.lit(name).alias("model"))
+
+
+def _with_variants(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """Name the models ``model/variant`` where a row has a variant; the column has then said all it has to say."""
+    import polars as pl
+
+    if VARIANT not in frame.columns:
+        return frame
+    variant = pl.col(VARIANT).str.strip_chars()
+    named = pl.when(variant != "").then(pl.col("model") + "/" + variant).otherwise(pl.col("model"))
+    return frame.with_columns(named.alias("model")).drop(VARIANT)

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, by_accident, listed
 from ..core.files import ends_open
-from ..quantities.samples import COLUMNS, FINGERPRINT, KEYS, TOKENS
+from ..quantities.samples import COLUMNS, FINGERPRINT, KEYS, TOKENS, VARIANT
 from .grading import Grading, Unreadable, advice, graded
 from .rows import Raw
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NEEDED", "checked", "meant"]
 
-TEXTS = (*KEYS, "answer", "target", FINGERPRINT)
+TEXTS = (*KEYS, VARIANT, "answer", "target", FINGERPRINT)
 WHOLE = ("sample", *TOKENS)
 ALL, CACHED = "input_tokens", ("cached_input_tokens", "cache_write_tokens")  # of all, read from a cache and written
 NEEDED = (*KEYS, "correct")  # samples are numbered where they have no numbers

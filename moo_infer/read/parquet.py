@@ -35,15 +35,22 @@ def page_sizes(path: Path, /) -> Iterator[int]:
             chunks = [chunk[3] for group in groups for chunk in group[1]]
             for chunk in chunks:
                 at = min(offset for offset in (chunk.get(9), chunk.get(11)) if offset)  # pages of data, dictionary
-                end = at + chunk[7]
+                end = at + _size(chunk[7])
                 while at < end:
                     file.seek(at)
                     reader = _Reader(file.read(HEADER))
                     page = reader.struct()
-                    yield page[2]
-                    at += reader.at + page[3]
+                    yield _size(page[2])
+                    at += reader.at + _size(page[3])
     except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError):
         return  # whoever reads it says that it is damaged
+
+
+def _size(field: object) -> int:
+    """A field that counts bytes; a damaged one may be of any type, or lead back."""
+    if type(field) is not int or field < 0:
+        raise ValueError
+    return field
 
 
 class _Reader:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.objectives import ACCURACY, COST, Limit
+from ..core.objectives import ACCURACY, COST, Limit, quantile_of
 from ..decide.choices import Choice
 from .facts import Outcome
+from .mixed import action, bought, percent
 from .per_right import per_right
 from .wording import JUDGES, Block, Cell, TextTable, choices, footnotes, loosened, title, to_html
 
@@ -20,14 +21,20 @@ APART = 1.96  # standard errors of a paired difference that tell two rows apart,
 
 
 def answer(report: "Report", outcome: Outcome) -> Choice:
-    """Return what the selector that opens the report chooses over the whole pool."""
+    """Return the mixture where that is the goal, else what the selector that opens the report chooses of the pool."""
+    return outcome.mixture or _best_row(report, outcome)
+
+
+def _best_row(report: "Report", outcome: Outcome) -> Choice:
+    """What the selector that opens the report chooses over the whole pool."""
     return next(choice for choice in outcome.pooled if choice.selector == report.headline)
 
 
 def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
     """Return what that selector chooses of every model and aggregator, the answer first, then the most accurate."""
     mine = [choice for choice in outcome.of_curves if choice.selector == report.headline and choice.row is not None]
-    table, row = report.candidates, answer(report, outcome).row
+    table, best = report.candidates, _best_row(report, outcome)
+    row = best.row
     seen: set[tuple[Any, ...]] = set()
     for choice in [*mine]:  # of a model: a vote of one is one call
         figures = (choice.model, *table.means[choice.row])
@@ -35,14 +42,19 @@ def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
         seen.add(figures)
     accuracy = table.column(ACCURACY.name)
     if row is not None and row not in [choice.row for choice in mine]:
-        mine.append(answer(report, outcome))
-    return sorted(mine, key=lambda choice: (choice.row != row, -accuracy[choice.row], choice.row))
+        mine.append(best)
+    mine.sort(key=lambda choice: (choice.row != row, -accuracy[choice.row], choice.row))
+    if outcome.mixture is None or outcome.mixture.figures is None:
+        return mine
+    whole = [part.row for part, weight in outcome.mixture.parts if weight == 1]  # which is the row itself
+    return [outcome.mixture, *(choice for choice in mine if choice.row not in whole)]
 
 
 def judge(choice: Choice) -> str | None:
     """Say what an aggregator takes for granted: that somebody, or something, can tell right answers."""
-    text = JUDGES.get(choice.aggregator or "")
-    return None if text is None or choice.k in (None, 1) else text.format(k=choice.k)
+    aggregated = [part for part, _ in choice.parts if part.k != 1]
+    texts = [JUDGES[part.aggregator].format(k=part.k) for part in aggregated if part.aggregator in JUDGES]
+    return " and ".join(dict.fromkeys(texts)) or None
 
 
 def sure(report: "Report", choice: Choice) -> dict[str, Any] | None:
@@ -78,20 +90,17 @@ def _told_apart(report: "Report", choice: Choice) -> bool | None:
 def headline(report: "Report", outcome: Outcome) -> str:
     """Answer in a sentence, or say why there is no answer."""
     scenario, choice = outcome.scenario, answer(report, outcome)
-    if choice.row is None or choice.figures is None:
+    if choice.figures is None:
         return f"{scenario.name}: no recommendation: {choice.reason}."
     table = report.candidates
     figures = ", ".join(_mean(report, outcome, choice, objective.name) for objective in table.objectives)
-    beyond = table.extrapolated(choice.row)
-    doubts = "".join(f" But {doubt}." for doubt in table.doubts(choice.row))
-    at_a_time = f" ({choice.parallelism} at a time)" * (choice.parallelism != 1)
-    way = f"k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
-    if choice.course:
-        way = f"{choice.course.policy} ({choice.course.calls[0]:.3g} of at most {choice.k} calls)"
+    rows = [part.row for part, _ in choice.parts if part.row is not None]
+    beyond = "; ".join(dict.fromkeys(filter(None, map(table.extrapolated, rows))))
+    doubts = "".join(f" But {doubt}." for doubt in dict.fromkeys(doubt for row in rows for doubt in table.doubts(row)))
     assumed = f", {judge(choice)}" if judge(choice) else ""
     return (
-        f"{scenario.name}: use {choice.model} with {way}{at_a_time}: {figures} on average{assumed}"
-        f"{beyond and f'; {beyond}'}.{_how_sure(report, choice)}{doubts}"
+        f"{scenario.name}: {action(choice)}: {figures} on average{assumed}{beyond and f'; {beyond}'}."
+        f"{bought(outcome, choice)}{_how_sure(report, choice)}{doubts}"
     )
 
 
@@ -101,14 +110,22 @@ def _mean(report: "Report", outcome: Outcome, choice: Choice, objective: str) ->
     statistics = choice.figures.objectives[objective]
     unit = report.candidates.objectives[report.candidates.index(objective)].unit
     text = f"{objective} {statistics.mean:.4g}"
-    if objective == ACCURACY.name and (interval := statistics.interval):
+    if objective == ACCURACY.name and (interval := _interval(report, choice)):
         text = f"{objective} {statistics.mean:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
     text = f"{text} {unit}".rstrip()
     limited = [limit.statistic for limit in outcome.scenario.limits if limit.objective == objective]
-    quantiles = [
-        f"{s} {outcome.candidates.column(objective, s)[choice.row]:.4g} {unit}".rstrip() for s in limited if s != "mean"
-    ]
+    quantiles = [f"{s} {statistics.quantile(quantile_of(s)):.4g} {unit}".rstrip() for s in limited if s != "mean"]
     return f"{text} ({', '.join(quantiles)})" if quantiles else text
+
+
+def _interval(report: "Report", choice: Choice) -> tuple[float, float] | None:
+    """Between which two values the accuracy would be on other questions, or by uncertain numbers; None for neither."""
+    assert choice.figures is not None
+    if interval := choice.figures.objectives[ACCURACY.name].interval:
+        return interval
+    by_numbers = report.stable is not None and report.stable.source == "parameters"
+    drawn = report.drawn(choice, ACCURACY.name) if by_numbers else None
+    return drawn if drawn and drawn[0] < drawn[1] else None  # its numbers may all be certain
 
 
 def _how_sure(report: "Report", choice: Choice) -> str:
@@ -127,14 +144,14 @@ def _how_sure(report: "Report", choice: Choice) -> str:
     return said
 
 
-def running(report: "Report", outcomes: Sequence[Outcome]) -> list[Block]:
-    """Return the table of contenders of some scenarios, ten of all at most, and how many were left out."""
-    most, several = max(1, MOST // len(outcomes)), len(outcomes) > 1
+def running(report: "Report", outcomes: Sequence[Outcome], most: int | None = MOST) -> list[Block]:
+    """Return the table of contenders of some scenarios, so many of all at most, and how many were left out."""
+    most, several = None if most is None else max(1, most // len(outcomes)), len(outcomes) > 1
     rows: list[tuple[Cell, ...]] = []
     left_out = 0
     for outcome in outcomes:
         mine = contenders(report, outcome)
-        left_out += len(mine[most:])
+        left_out += 0 if most is None else len(mine[most:])
         rows += [(*[outcome.scenario.name] * several, *_cells(report, outcome, choice)) for choice in mine[:most]]
     if not rows:
         return []
@@ -166,18 +183,21 @@ def _cells(report: "Report", outcome: Outcome, choice: Choice) -> list[Cell]:
     assert choice.figures is not None
     statistics = choice.figures.objectives
     accuracy: Cell = f"{statistics[ACCURACY.name].mean:.4g}"
-    if interval := statistics[ACCURACY.name].interval:
+    if interval := _interval(report, choice):
         accuracy = (f"{statistics[ACCURACY.name].mean:.3f}", f"[{interval[0]:.3f}, {interval[1]:.3f}]")
     way: Cell = (str(choice.model), str(choice.aggregator))
     cells: list[Cell] = [way if len(report.candidates.aggregators) > 1 else str(choice.model), str(choice.k), accuracy]
+    if len(choice.parts) > 1:  # a mixture: a line for each of its rows
+        shares = [f"{percent(weight)} {part.model}, {part.aggregator}" for part, weight in choice.parts]
+        cells[:2] = tuple(shares), tuple(str(part.k) for part, _ in choice.parts)
     cells += [f"{statistics[o.name].mean:.4g}" for o in report.candidates.objectives if o != ACCURACY]
-    quantiles = [(limit.objective, limit.statistic) for limit in _on_quantiles(report.outcomes)]
-    cells += [f"{outcome.candidates.column(*quantile)[choice.row]:.4g}" for quantile in quantiles]
-    each = per_right(choice, math.nan) if _room(report) else {}
+    limits = _on_quantiles(report.outcomes)
+    cells += [f"{statistics[limit.objective].quantile(quantile_of(limit.statistic)):.4g}" for limit in limits]
+    each = per_right(choice, {}) if _room(report) else {}
     cells += [f"{usd:.4g}" for name, usd in each.items() if name == COST.name]
     if report.stable:
-        shares = report.shares(answer(report, outcome))
-        cells.append(f"{100 * sum(share.share for share in shares if share.row == choice.row):.0f} %")
+        same = sum(share.share for share in report.shares(_best_row(report, outcome)) if share.row == choice.row)
+        cells.append("" if choice.row is None else f"{100 * same:.0f} %")
     return cells
 
 

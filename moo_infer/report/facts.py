@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +11,13 @@ from ..core.arrays import BoolArray
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice, FeasibleShares
 from ..decide.infeasible import Relaxation, relaxations
+from ..decide.mixed import MixedChoice
 from ..profiles import Scenario
 
-__all__ = ["Outcome"]
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["Outcome", "shortest_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +31,7 @@ class Outcome:
         choices: by (model, aggregator), a choice a selector.
         pooled: a choice a selector, over all models and aggregators.
         sure: how surely rows meet the limits, where a confidence was asked for.
+        mixture: of rows of the whole table, where that is the goal.
 
     >>> from moo_infer import Pipeline
     >>> (outcome,) = Pipeline(selectors="max-accuracy", k_max=32).run("gpt-5", "essay-feedback").outcomes
@@ -39,6 +45,7 @@ class Outcome:
     choices: Mapping[tuple[str, str], tuple[Choice, ...]] = field(repr=False)
     pooled: tuple[Choice, ...] = field(repr=False)
     sure: FeasibleShares | None = field(default=None, repr=False)
+    mixture: MixedChoice | None = field(default=None, repr=False)
 
     @cached_property
     def feasible(self) -> BoolArray:
@@ -47,6 +54,16 @@ class Outcome:
         feasible[self.pool.rows] = True
         feasible.flags.writeable = False
         return feasible
+
+    @property
+    def decided(self) -> bool:
+        """Whether anything keeps the limits: a row, or the mixture of rows that was asked for."""
+        return len(self.pool) > 0 or (self.mixture is not None and self.mixture.k is not None)
+
+    @property
+    def over_all(self) -> tuple[Choice, ...]:
+        """The choices over all models and aggregators, the mixture among them where that is the goal."""
+        return (*self.pooled, *([self.mixture] if self.mixture else []))
 
     @property
     def of_curves(self) -> tuple[Choice, ...]:
@@ -69,4 +86,15 @@ class Outcome:
         limited = {limit.objective for limit in self.scenario.limits}
         free = [o for o in self.candidates.objectives if o.scale is None and o.name not in limited]
         listed = ", ".join(f"{o.name} by {self.scales[o.name]:.4g} {o.unit}".rstrip() for o in free)
-        return (f"{self.scenario.name}: scaled by the largest mean, for want of a limit: {listed}.",) if free else ()
+        return (f"{self.scenario.name}: scaled by the largest mean, as it has no limit: {listed}.",) if free else ()
+
+
+def shortest_names(report: "Report") -> list[str | tuple[str, ...]]:
+    """The shortest names of every choice, by which ``report[...]`` finds it."""
+    several = len(report.outcomes) > 1, len(report.candidates.aggregators) > 1
+    keys: list[str | tuple[str, ...]] = []
+    for c in (*report.recommended, *report.rows):
+        whose = () if c.pooled else (c.key[2], *[c.key[3]] * several[1])
+        names = tuple(map(str, (*[c.scenario] * several[0], *whose)))
+        keys.append((*names, c.selector) if names else c.selector)
+    return keys

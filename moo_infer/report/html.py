@@ -1,8 +1,7 @@
-"""One HTML file to share: the answer, its tables, and pictures to turn. The only importer of jinja2 and plotly."""
+"""One HTML file to share: the answer, its tables, and pictures to turn. The only importer of jinja2."""
 
 import base64
 import hashlib
-import os
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from importlib.util import find_spec
@@ -10,18 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError, printable
-from ..core.files import atomic_write
+from ..core.files import atomic_write, refuse_unwritable
 from ..profiles import ModelProfile
-from .answer import headline, running
+from .answer import answer, headline, judge, running
+from .details import figures
 from .page_data import limit_with_unit, pictures, summary
-from .wording import TextTable, choices, figures, title, to_html
+from .wording import TextTable, choices, title, to_html
 
 if TYPE_CHECKING:
     from .report import Report
 
-__all__ = ["page", "refuse_unwritable", "write_page"]
+__all__ = ["page", "refuse_missing", "write_page"]
 
-NEEDED = ("jinja2", "plotly")
+NEEDED = ("jinja2",)
+# Of plotly.js the bundle with lines, points and 3-D, a third of the whole; MIT licence beside it.
+PLOTLY = "plotly-gl3d.min.js"
 
 
 def page(report: "Report", command: str | None = None) -> str:
@@ -32,23 +34,22 @@ def page(report: "Report", command: str | None = None) -> str:
         command: the command line that made it, or None.
 
     Raises:
-        MooInferError: where jinja2 or plotly is missing (extra ``html``).
+        MooInferError: where jinja2 is missing (extra ``html``).
 
     >>> from moo_infer import Pipeline
     >>> text = page(Pipeline(selectors="utopia").run("gpt-5", "essay-feedback"))
     >>> text.startswith("<!doctype html>"), "use gpt-5 with k = 4 samples" in text
     (True, True)
     """
-    _installed()
+    refuse_missing()
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
     from ..core.version import __version__
 
     folder = files(__package__) / "page"
     sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
-    plotly = get_plotlyjs()
+    plotly = (folder / PLOTLY).read_text(encoding="utf-8")
     drawn = _printable(pictures(report))
     # Names are other people's text: what reaches the page is printable, HTML apart, whatever stands in the template.
     environment = Environment(
@@ -75,36 +76,21 @@ def page(report: "Report", command: str | None = None) -> str:
             {
                 "name": outcome.scenario.name,
                 "title": title(outcome),
-                "choices": Markup(to_html([*running(report, [outcome]), *choices(report, outcome)])),
+                "contenders": Markup(to_html(running(report, [outcome], most=None))),
+                "choices": Markup(to_html(choices(report, outcome))),
                 "figures": Markup(to_html(figures(report, outcome))),
             }
             for outcome in report.outcomes
         ],
-        notes=Markup(to_html(report.notes)),
+        assumed=Markup(to_html(_assumed(report))),
         several=len(report.candidates.aggregators) > 1,
         mapped=any(s["map"] for s in drawn["scenarios"]),
         thinned=_thinned(report, drawn),
         limits=Markup(to_html([_limits(report)])),
         models=Markup(to_html([_models(report.profiles)])) if report.profiles else "",
-        made=Markup(to_html(_made(report, get_plotlyjs_version()))),
+        made=Markup(to_html(_made(report, plotly[:200].partition("minified) v")[2].split()[0]))),
         command=command,
     )
-
-
-def refuse_unwritable(path: Path) -> None:
-    """Raise, before any work, where the page could not be written.
-
-    Raises:
-        MooInferError: for a path that is a folder or no file, a folder that does not exist, and a missing extra.
-    """
-    _installed()
-    if os.path.isdir(path):  # these answer where those of Path raise, for example for a name that is too long
-        raise MooInferError(f"{path}: must be a file to write, is a folder")
-    target = os.path.realpath(path)  # a link still, where links go round in a loop
-    if os.path.lexists(target) and not os.path.isfile(target):
-        raise MooInferError(f"{path}: must be a file to write")
-    if not os.path.isdir(path.parent):
-        raise MooInferError(f"{path}: there is no folder {str(path.parent)!r}")
 
 
 def write_page(report: "Report", path: Path, command: str | None = None) -> None:
@@ -118,6 +104,7 @@ def write_page(report: "Report", path: Path, command: str | None = None) -> None
     Raises:
         MooInferError: where it cannot be written; see also `page`.
     """
+    refuse_missing()
     refuse_unwritable(path)
     text = page(report, command)
     with atomic_write(path) as target:
@@ -133,7 +120,8 @@ def _printable(data: Any) -> Any:
     return printable(data) if isinstance(data, str) else data
 
 
-def _installed() -> None:
+def refuse_missing() -> None:
+    """Raise MooInferError where what pages are made with is missing (extra ``html``)."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise MooInferError(f"an HTML page needs {' and '.join(missing)}: pip install 'moo-infer[html]'")
 
@@ -153,6 +141,14 @@ def _thinned(report: "Report", drawn: dict[str, Any]) -> str:
     if points == rows:
         return ""
     return f"; of {rows} candidates {points} are drawn, closer together at small k, and every choice is among them"
+
+
+def _assumed(report: "Report") -> list[str]:
+    """Say on what the answer rests: the judge that it takes for granted, and what holds for all figures."""
+    judges = dict.fromkeys(filter(None, (judge(answer(report, outcome)) for outcome in report.outcomes)))
+    return [*(f"It holds {text}." for text in judges), *report.notes] or [
+        "Nothing beyond the profiles and limits below."
+    ]
 
 
 def _limits(report: "Report") -> TextTable:
@@ -181,8 +177,10 @@ def _part(profile: ModelProfile, path: str, part: object) -> tuple[str, ...]:
     """A part of a profile and its numbers, with their uncertainty where it is given."""
     lines = [f"{getattr(part, 'name', type(part).__name__)}:"]
     for f in fields(part) if is_dataclass(part) else ():
+        if getattr(part, f.name) is None:
+            continue
         value, how = getattr(part, f.name), profile.uncertain.get(f"{path}.{f.name}")
-        number = f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+        number = f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
         if how is None:
             lines.append(f"  {f.name} = {number}")
         elif how.se is not None:

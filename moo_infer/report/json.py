@@ -4,10 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..core.objectives import Limit
+from ..core.objectives import Limit, quantile_of
+from ..core.version import __version__
 from ..decide.choices import Choice
 from ..decide.infeasible import Relaxation
+from ..estimate.rows import Statistics
 from .answer import answer, contenders, judge, sure
+from .mixed import mixture
 
 if TYPE_CHECKING:
     from .facts import Outcome
@@ -30,6 +33,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "command": command,
+        "version": __version__,
         "estimator": {"name": report.estimator.name} | (drawn if report.estimator.name != "exact" else {}),
         "simulation": drawn if simulated else None,
         "remarks": [
@@ -40,6 +44,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "notes": list(report.notes),
         "models": [
             {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
+            | p.to_dict()
             for p in report.profiles
         ],
         "headline": [_headline(report, outcome) for outcome in report.outcomes],
@@ -47,6 +52,7 @@ def document(report: "Report", command: str | None = None) -> dict[str, Any]:
         "scenarios": [_scenario(outcome) for outcome in report.outcomes],
         "rows": [row(report, report.outcome(choice.scenario), choice) for choice in report.rows],
         "recommended": [row(report, report.outcome(choice.scenario), choice) for choice in report.recommended],
+        **mixture(report),
     }
 
 
@@ -57,25 +63,48 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
         "per_right": None if each is None else {n: v if math.isfinite(v) else None for n, v in each.items()},
         "stability": report.stable.to_dict(choice.key) if report.stable else None,
     }
-    if each and choice.model in report.tokens and report.tokens[choice.model].simulated:
+    if each and any(
+        t.simulated for t in (report.tokens.get(str(c.model)) for c, _ in choice.parts if not c.course) if t
+    ):
         fields["simulated"].append("per_right.tokens")
     for name, statistics in choice.figures.objectives.items() if choice.figures else ():
-        ends = statistics.interval
-        known = None if ends is None else {"other_questions": list(ends), "same_questions": None, "level": 0.95}
-        fields["objectives"][name]["interval"] = known
-    for limit in outcome.scenario.limits if choice.row is not None else ():
-        if limit.statistic != "mean":
-            value = outcome.candidates.column(limit.objective, limit.statistic)[choice.row]
-            fields["objectives"][limit.objective][limit.statistic] = float(value)
+        fields["objectives"][name]["interval"] = _intervals(statistics, report.drawn(choice, name))
+    for limit in outcome.scenario.limits:
+        if limit.statistic != "mean" and choice.figures:
+            value = choice.figures.objectives[limit.objective].quantile(quantile_of(limit.statistic))
+            fields["objectives"][limit.objective][limit.statistic] = value
             if f"{limit.objective}.low" in fields["simulated"]:
                 fields["simulated"].append(f"{limit.objective}.{limit.statistic}")
     return fields
 
 
+def _intervals(statistics: Statistics, draws: tuple[float, float] | None) -> dict[str, Any] | None:
+    """The intervals of a mean, or None where there is none."""
+    other, same = statistics.interval, statistics.same_questions
+    if other is None and draws is None:
+        return None
+    return {
+        "other_questions": other and [*other],
+        "same_questions": same and [*same],
+        "draws": draws and [*draws],
+        "level": 0.95,
+    }
+
+
 def _headline(report: "Report", outcome: "Outcome") -> dict[str, Any]:
     """The answer of a scenario: as a row, with how sure it is, and what it takes for granted."""
     choice = answer(report, outcome)
-    return row(report, outcome, choice) | {"sure": sure(report, choice), "judge": judge(choice)}
+    fields = row(report, outcome, choice) | {"sure": sure(report, choice), "judge": judge(choice)}
+    return fields | {"by_question": _by_question(choice)}
+
+
+def _by_question(choice: Choice) -> dict[str, Any] | None:
+    """The means given each question, by objective, beside the names of the questions; None without a log."""
+    statistics = choice.figures.objectives if choice.figures else {}
+    known = {name: each for name, of in statistics.items() if (each := of.by_question)}
+    questions = sorted(set.intersection(*(set(each) for each in known.values()))) if known else []
+    named = {name: [each[question] for question in questions] for name, each in known.items()}
+    return {"questions": questions, **named} if known else None
 
 
 def _scenario(outcome: "Outcome") -> dict[str, Any]:

@@ -20,6 +20,7 @@ __all__ = ["limit_with_unit", "pictures", "summary"]
 
 FIGURES, LEAST = 80_000, 40  # how many figures all curves have together, and points each at least
 MAP_SIZE, MAP_LEAST, MAP_WORK = 40, 12, 10_000_000  # budgets a side of a map, and rows looked at in one
+TIGHT = 1e-9  # of a share: that close to 0 and to 1 it is these
 SPOT = 0.012  # regions of a map from this share on carry their k
 SHARES = 6  # rows listed with their shares of the draws; the others are summed up
 
@@ -122,10 +123,14 @@ def _shown(report: "Report") -> list[IntArray]:
 def _curves(report: "Report", shown: list[IntArray], several: bool) -> list[dict[str, Any]]:
     table = report.candidates
     columns = {
-        statistic: [table.column(o.name, statistic) for o in table.objectives] for statistic in ("mean", "low", "high")
+        statistic: [table.column(o.name, statistic).copy() for o in table.objectives]
+        for statistic in ("mean", "low", "high")
     }
     entries = []
     for curve, rows in zip(table.curves, shown, strict=True):
+        for low, high, objective in zip(columns["low"], columns["high"], table.objectives, strict=True):
+            if objective.scale is not None and (low[rows] < TIGHT).all() and (high[rows] > 1 - TIGHT).all():
+                low[rows] = high[rows] = np.nan  # each query is right or wrong, so that the band would say nothing
         entries.append(
             {
                 "label": ", ".join(curve.label) if several else curve.model,
@@ -133,10 +138,19 @@ def _curves(report: "Report", shown: list[IntArray], several: bool) -> list[dict
                 "rows": rows.tolist(),
                 "k": table.k[rows].tolist(),
                 "simulated": [bool(curve.columns[o.name].simulated) for o in table.objectives],
+                "other": [
+                    _band(curve.columns[o.name].other_questions[:, np.isin(curve.k, table.k[rows])])
+                    for o in table.objectives
+                ],
             }
             | {statistic: [_numbers(values[rows]) for values in of] for statistic, of in columns.items()}
         )
     return entries
+
+
+def _band(ends: FloatArray) -> list[list[float | None]] | None:
+    """The ends of intervals (2, n), or None where there are none."""
+    return [_numbers(side) for side in ends] if np.isfinite(ends).any() else None
 
 
 def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Report: the choices of a run, as objects, text, JSON, frames and a page."""
 
 import json
-import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -15,12 +15,12 @@ from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tal
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
 from .answer import notebook
-from .facts import Outcome
+from .facts import Outcome, shortest_names
 from .frames import choices_frame
 from .json import document
 from .per_right import MeanTokens, per_right
-from .text import write
-from .wording import notes
+from .text import WIDTH, write
+from .wording import NOTHING_UNCERTAIN, notes
 
 if TYPE_CHECKING:
     import polars
@@ -54,7 +54,7 @@ class Report:
     >>> report["utopia"].model, report["gpt-5", "knee-chord"].k
     ('gpt-5-nano', 8)
     >>> report["knee-chord"].reason
-    'needs a single curve, and this pool holds 2'
+    'needs one model under one aggregator, and here are 2'
     """
 
     candidates: Candidates = field(repr=False)
@@ -111,6 +111,8 @@ class Report:
         seed: int = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
+        *,
+        over_all: bool = False,
     ) -> Stability | None:
         """Count how often each row is chosen over B draws of uncertain parameters, log questions, or simulated trials.
 
@@ -120,6 +122,7 @@ class Report:
             source: ``parameters`` (uncertain numbers of the profiles) or ``simulation`` (a bootstrap of the trials);
                 None for the first of them that there is.
             progress: told (done, total, what) before every draw.
+            over_all: of the choices over all models alone, which is faster where there are many.
 
         Returns:
             None where nothing is uncertain.
@@ -139,19 +142,20 @@ class Report:
             there.append("simulation")
         if source is not None and source not in there:
             raise unknown("source of uncertainty", source, there)
-        if not there:
+        chosen = source or next(iter(there), None)
+        if chosen is None:
             return None
-        chosen = source or there[0]
         redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
 
-        def choices() -> Iterator[list[tuple[Key, int | None]]]:
+        def choices() -> Iterator[tuple[Candidates, list[tuple[Key, int | None]]]]:
             for done, table in enumerate(redraw(B, seed)):
                 if progress:
                     progress(done, B, "how sure")
-                yield self._chosen(table)
+                yield table, self._chosen(table, over_all)
 
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
-        return tally(choices(), self.candidates, chosen, met)
+        chosen_rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
+        return tally(choices(), self.candidates, chosen, met, sorted(row for row in chosen_rows if row is not None))
 
     def with_stability(
         self,
@@ -159,16 +163,24 @@ class Report:
         seed: int = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
+        *,
+        over_all: bool = False,
     ) -> "Report":
-        """Return the report with a column that says how sure each choice is; see `stability`."""
-        return replace(self, stable=self.stability(B, seed, source, progress))
+        """Return the report with a column that says how sure each choice is; see `stability`.
 
-    def _chosen(self, table: Candidates) -> list[tuple[Key, int | None]]:
-        chosen: list[Choice] = []
-        for outcome in self.outcomes:
-            _, by_curve, pooled = decide(table, outcome.scenario, self.selectors, explain=False, sure=outcome.sure)
-            chosen += [choice for choices in (*by_curve.values(), pooled) for choice in choices]
-        return [(choice.key, choice.row) for choice in chosen]
+        Warns:
+            UserWarning: where nothing is uncertain.
+        """
+        stable = self.stability(B, seed, source, progress, over_all=over_all)
+        if stable is None:
+            warnings.warn(NOTHING_UNCERTAIN, stacklevel=2)
+        return replace(self, stable=stable)
+
+    def _chosen(self, table: Candidates, over_all: bool) -> list[tuple[Key, int | None]]:
+        asked = partial(decide, table, selectors=self.selectors, explain=False, curves=not over_all)
+        decided = [asked(scenario=outcome.scenario, sure=outcome.sure) for outcome in self.outcomes]
+        choices = [c for _, by_curve, pooled in decided for of in (*by_curve.values(), pooled) for c in of]
+        return [(choice.key, choice.row) for choice in choices]
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
         """Return one choice: ``[selector]`` over the pool, ``[model, selector]`` of one model.
@@ -193,13 +205,7 @@ class Report:
 
     def _ipython_key_completions_(self) -> list[str | tuple[str, ...]]:
         """The shortest names of every choice, for the completion of ``report[`` in IPython and notebooks."""
-        several = len(self.outcomes) > 1, len(self.candidates.aggregators) > 1
-        keys: list[str | tuple[str, ...]] = []
-        for c in (*self.recommended, *self.rows):
-            whose = () if c.pooled else (c.key[2], *[c.key[3]] * several[1])
-            names = tuple(map(str, (*[c.scenario] * several[0], *whose)))
-            keys.append((*names, c.selector) if names else c.selector)
-        return keys
+        return shortest_names(self)
 
     def choice(
         self,
@@ -212,7 +218,7 @@ class Report:
         """Return one choice; without model and aggregator, that over the pool."""
         pooled = model is None and aggregator is None
         wanted = {"scenario": scenario, "model": model, "aggregator": aggregator}
-        there = [c for outcome in self.outcomes for c in (outcome.pooled if pooled else outcome.of_curves)]
+        there = [c for outcome in self.outcomes for c in (outcome.over_all if pooled else outcome.of_curves)]
         choices = [c for c in there if c.selector == selector]
         if not choices:
             raise unknown("selector", selector, {c.selector for c in there})
@@ -266,14 +272,15 @@ class Report:
         """
         if choice.k is None or choice.model is None:
             return None
-        tokens = self.tokens.get(choice.model) if choice.course is None else None  # a policy calls k times at most
-        return per_right(choice, math.nan if tokens is None else tokens.of(choice.k))
+        return per_right(choice, self.tokens)
 
     @cached_property
     def tokens(self) -> dict[str, MeanTokens]:
         """Mean tokens of every model that is chosen, at every k it is chosen with."""
-        choices = [choice for outcome in self.outcomes for choice in (*outcome.of_curves, *outcome.pooled)]
-        chosen = {p.name: [c.k for c in choices if c.model == p.name and c.k is not None] for p in self.profiles}
+        mixed = [part for outcome in self.outcomes if outcome.mixture for part, _ in outcome.mixture.parts]
+        choices = [*mixed, *(c for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled))]
+        fixed = [(c.model, c.k) for c in choices if c.k is not None and c.course is None]
+        chosen = {p.name: [k for model, k in fixed if model == p.name] for p in self.profiles}
         return {
             p.name: MeanTokens(p, chosen[p.name], self.estimator.trials, self.estimator.seed)
             for p in self.profiles
@@ -289,19 +296,26 @@ class Report:
         """Return how often each row was chosen in the place of a choice; empty where that was not asked for."""
         return self.stable.shares.get(choice.key, ()) if self.stable else ()
 
+    def drawn(self, choice: Choice, objective: str) -> tuple[float, float] | None:
+        """Return where the mean of a choice is in 95 % of the draws of `stable`; None where nothing was drawn."""
+        ends = self.stable.means.get(choice.row) if self.stable and choice.row is not None else None
+        return None if ends is None else ends[self.candidates.index(objective)]
+
     def to_json(self, command: str | None = None) -> str:
         """Return the JSON text; NaN never occurs in it."""
         return json.dumps(self.to_dict(command), indent=2, allow_nan=False)
 
-    def to_text(self, *, details: bool = False, by_selector: bool | None = None) -> str:
-        """Return the text for people, 80 columns wide: the headline, then a table per scenario.
+    def to_text(self, *, details: bool = False, by_selector: bool | None = None, width: int = WIDTH) -> str:
+        """Return the text for people: the headline, then a table per scenario.
 
         Args:
             details: every figure of every choice.
             by_selector: the k of every model and selector, as the paper shows them, in place of the contenders; None
                 for what `by_selector` of the report says.
+            width: of a line, in characters.
         """
-        return write(self, details=details, by_selector=self.by_selector if by_selector is None else by_selector)
+        by_selector = self.by_selector if by_selector is None else by_selector
+        return write(self, details=details, by_selector=by_selector, width=width)
 
     def to_html(self, command: str | None = None) -> str:
         """Return a page to share: one HTML text with tables and pictures to turn, which loads nothing.

@@ -1,4 +1,4 @@
-"""Reports as text for people, 80 columns wide."""
+"""Reports as text for people, 80 columns wide where nobody says otherwise."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .answer import headline, tables
-from .wording import Block, Cell, TextTable, figures, lines_of, title
+from .details import figures
+from .wording import Block, Cell, TextTable, lines_of, title
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from .report import Report
 
-__all__ = ["laid_out", "write"]
+__all__ = ["WIDTH", "laid_out", "write"]
 
 WIDTH = 80  # characters of a line
 FIGURES_ABREAST = 8  # figures of a contender
@@ -21,22 +22,22 @@ SELECTORS_ABREAST = 5  # as many cells as fit into a line beside the model
 SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 
-def write(report: "Report", *, details: bool, by_selector: bool) -> str:
+def write(report: "Report", *, details: bool, by_selector: bool, width: int = WIDTH) -> str:
     """Write the headline of every scenario, then what stands below it, then what holds for all."""
     blocks: list[Block] = [headline(report, outcome) for outcome in report.outcomes]
     if details:
         blocks += [block for outcome in report.outcomes for block in ("", title(outcome), *figures(report, outcome))]
     else:
-        width = (SURE_ABREAST if report.stable else SELECTORS_ABREAST) if by_selector else FIGURES_ABREAST
-        blocks += [part for block in tables(report, by_selector=by_selector) for part in _abreast(block, width)]
+        abreast = (SURE_ABREAST if report.stable else SELECTORS_ABREAST) if by_selector else FIGURES_ABREAST
+        blocks += [part for block in tables(report, by_selector=by_selector) for part in _abreast(block, abreast)]
     blocks += ["", *report.notes] if report.notes else []
     if details:
         blocks += ["", *(f"{profile.name}: {profile.source or 'source not given'}." for profile in report.profiles)]
-    return laid_out(blocks)
+    return laid_out(blocks, width)
 
 
-def laid_out(blocks: Sequence[Block]) -> str:
-    r"""Write paragraphs and tables below each other, 80 columns wide, without colour or trailing blanks.
+def laid_out(blocks: Sequence[Block], width: int = WIDTH) -> str:
+    r"""Write paragraphs and tables below each other, so many columns wide, without colour or trailing blanks.
 
     What a terminal would act on instead of showing it is escaped.
 
@@ -45,20 +46,20 @@ def laid_out(blocks: Sequence[Block]) -> str:
     """
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False, emoji=False)
     for block in blocks:
         console.print(_drawn(block) if isinstance(block, TextTable) else "\n  ".join(lines_of(block)))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
-def _abreast(block: Block, width: int) -> Iterator[Block]:
-    """Cut a table that is too wide into several with the same labels."""
+def _abreast(block: Block, columns: int) -> Iterator[Block]:
+    """Cut a table with more columns into several with the same labels."""
     if not isinstance(block, TextTable):
         yield block
         return
-    for start in range(block.labels, len(block.header), width):
-        keep = [*range(block.labels), *range(start, min(start + width, len(block.header)))]
+    for start in range(block.labels, len(block.header), columns):
+        keep = [*range(block.labels), *range(start, min(start + columns, len(block.header)))]
         header, *rows = (tuple(line[i] for i in keep) for line in (block.header, *block.rows))
         yield replace(block, header=header, rows=tuple(rows))
 

@@ -1,7 +1,6 @@
 """Sentences and tables of a report, as data, and their plain HTML for notebooks and pages."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -16,17 +15,19 @@ if TYPE_CHECKING:
     from .report import Report
 
 __all__ = [
+    "NOTHING_UNCERTAIN",
     "Block",
     "Cell",
     "TextTable",
     "choices",
-    "figures",
     "footnotes",
     "lines_of",
     "loosened",
+    "named",
     "notes",
     "title",
     "to_html",
+    "uncertain",
 ]
 
 
@@ -54,10 +55,11 @@ JUDGES = {  # what an aggregator that is a perfect judge takes for granted
     "best-of-k": "if you can tell the best of {k}",
     "coverage": "if you can tell a right one among {k}",
 }
-ERRORS = {  # of a mean: by the abbreviation in a cell, the statistic and what it is
-    "se": ("stderr", "standard error of the mean over questions"),
-    "mc": ("stderr_simulation", "Monte Carlo error of the mean"),
-}
+
+NOTHING_UNCERTAIN = (
+    "nothing is uncertain here: no model has a log or an uncertain number, and nothing is simulated, so that every "
+    "draw would choose the same"
+)
 
 # A paragraph, one with a list of lines below it, or a table; an empty paragraph is a gap. Within a text a line end is
 # data, as it may stand in a name, and shown escaped.
@@ -66,7 +68,7 @@ Block = str | tuple[str, ...] | TextTable
 
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
-    sentences, uncertain = remarks(report), "the uncertain parameters" + " and log questions" * _logs(report)
+    sentences = remarks(report)
     for outcome in report.outcomes:
         sentences += outcome.notes
     if len(report.candidates.aggregators) > 1 and {*report.candidates.aggregators} & {*JUDGES}:
@@ -74,12 +76,12 @@ def notes(report: "Report") -> list[str]:
     if different := _different_questions(report):
         sentences.append(different)
     if report.stable:
-        source = uncertain if report.stable.source == "parameters" else "the simulated trials (bootstrap)"
+        source = uncertain(report) if report.stable.source == "parameters" else "the simulated trials (bootstrap)"
         again = " (the same questions again)" * (_logs(report) and report.questions == "same")
         share = f"the share of {report.stable.draws} draws of {source}{again}"
-        sentences.append(f"In brackets: {share} in which the same row was chosen.")
+        sentences.append(f"How sure (in brackets beside a k): {share} in which the same row was chosen.")
     if report.confidence is not None:
-        share = f"{100 * report.confidence:g} % of the draws of {uncertain}"
+        share = f"{100 * report.confidence:g} % of the draws of {uncertain(report)}"
         sentences.append(f"A row is feasible where it meets the limits in at least {share}.")
     if report.estimator.name != "exact":
         sentences.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
@@ -109,6 +111,12 @@ def _different_questions(report: "Report") -> str:
         f"The models answered different questions, {len(common)} of which are common to all (a model has up to "
         f"{most}); what looks like a better model may be easier questions."
     )
+
+
+def uncertain(report: "Report") -> str:
+    """Name what draws are of: numbers of profiles, questions of logs, or both."""
+    sources = ["uncertain parameters"] * any(profile.uncertain for profile in report.profiles)
+    return f"the {' and '.join([*sources, *['log questions'] * _logs(report)])}"
 
 
 def _logs(report: "Report") -> bool:
@@ -143,12 +151,13 @@ def choices(report: "Report", outcome: Outcome) -> list[Block]:
     )
     labels = ("model", *["aggregator"] * several)
     blocks: list[Block] = [TextTable((*labels, *selectors), rows, len(labels))]
-    pooled = [c for c in outcome.pooled if c.selector in selectors] if len(outcome.choices) > 1 else []
-    named = [
+    several_curves = len(outcome.choices) > 1
+    pooled = [c for c in outcome.pooled if c.selector in selectors and c.applicable] if several_curves else []
+    over_all = [
         f"{c.selector}: {c.model}{f' {c.aggregator}' * several} k = {_cell(c, report.shares(c))}" for c in pooled if c.k
     ]
-    if named:
-        blocks.append(f"Over all: {'; '.join(named)}.")
+    if over_all:
+        blocks.append(f"Over all: {'; '.join(over_all)}.")
     return [
         *blocks,
         *loosened(outcome),
@@ -189,93 +198,13 @@ def footnotes(choices: Sequence[Choice]) -> list[Block]:
     ]
     for (subject, reason), selectors in reasons.items():
         every = len(set(selectors)) == len({c.selector for c in choices}) > 1
-        blocks.append(f"- {subject}: {reason if every else f'{_and(selectors)}: {reason}'}.")
+        blocks.append(f"- {subject}: {reason if every else f'{named(selectors)}: {reason}'}.")
     return blocks
 
 
-def _and(names: Sequence[str]) -> str:
+def named(names: Sequence[str]) -> str:
+    """List names, each once."""
     return ", ".join(dict.fromkeys(names))
-
-
-def figures(report: "Report", outcome: Outcome) -> list[Block]:
-    """Every figure: mean and standard deviation, 95 % range over trials, and the mean per inference."""
-    groups = {f"{model}, {aggregator}": of_curve for (model, aggregator), of_curve in outcome.choices.items()}
-    if len(groups) > 1:
-        groups["over all"] = outcome.pooled
-    blocks = [block for label, group in groups.items() for block in _group(report, label, group)]
-    legend = "Each cell: mean ± standard deviation over trials, [2.5 %, 97.5 %], mean per inference"
-    shown = [row for group in groups.values() for choice in group if (row := choice.figures)]
-    for short, (statistic, meaning) in ERRORS.items():
-        if any(math.isfinite(getattr(s, statistic)) for row in shown for s in row.objectives.values()):
-            legend += f"; {short}: {meaning}"
-    blocks += ["", f"{legend}{'; ~ simulated' * any(row.simulated for row in shown)}."]
-    return [*blocks, "Per right answer: the mean of the k inferences over the mean accuracy."] if shown else blocks
-
-
-def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Block]:
-    """The figures of one (model, aggregator), or of the choices over all."""
-    objectives = report.candidates.objectives
-    rows: list[tuple[Cell, ...]] = []
-    reasons: dict[str, list[str]] = {}
-    for choice in group:
-        if choice.row is None:
-            reasons.setdefault(choice.reason, []).append(choice.selector)
-        else:
-            name = (choice.selector, *choice.candidates.curve(choice.row).label) if choice.pooled else choice.selector
-            rows.append((name, _cell(choice), *(_figures(choice, o.name) for o in objectives)))
-    yield ""
-    header = ("selector", "k", *(f"{o.name} {o.unit}".strip() for o in objectives))
-    yield TextTable(header, tuple(rows), caption=label) if rows else label
-    yield from (f"* {choice.selector}: {warning}." for choice in group for warning in choice.warnings)
-    yield from (f"- {_and(selectors)}: {reason}." for reason, selectors in reasons.items())
-    yield from _per_right(report, group)
-    for choice in group:
-        if shares := report.shares(choice):
-            yield f"{choice.selector}, how sure: {_listed(shares, choice.pooled)}."
-
-
-def _per_right(report: "Report", group: Sequence[Choice]) -> list[Block]:
-    """Write the consumption per right answer, once for selectors with the same choice."""
-    selectors: dict[str, list[str]] = {}
-    for choice in group:
-        each = report.per_right(choice) or {}
-        units = {o.name: o.unit for o in choice.candidates.objectives}
-        amounts = [
-            f"{name} {f'{value:.4g}' if value < 10_000 else f'{value:.0f}'} {units.get(name, '')}".rstrip()
-            for name, value in each.items()
-            if math.isfinite(value)
-        ]
-        if amounts:
-            selectors.setdefault(", ".join(amounts), []).append(choice.selector)
-    return [f"{_and(names)}, per right answer: {amounts}." for amounts, names in selectors.items()]
-
-
-def _listed(shares: Sequence[ChoiceShare], named: bool, most: int = 4) -> str:
-    """The largest shares in words: k = 8 (92 %), 12 (8 %)."""
-
-    def entry(share: ChoiceShare) -> str:
-        row_name = "nothing" if share.k is None else f"{share.model} k = {share.k}" if named else str(share.k)
-        return f"{row_name} ({100 * share.share:.3g} %)"
-
-    rest = len(shares) - most
-    return ("" if named else "k = ") + ", ".join(map(entry, shares[:most])) + (f", {rest} more" if rest > 0 else "")
-
-
-def _figures(choice: Choice, objective: str) -> tuple[str, ...]:
-    assert choice.figures is not None
-    s = choice.figures.objectives[objective]
-
-    def number(statistic: str) -> str:
-        value = float(getattr(s, statistic))
-        tilde = "~" * (f"{objective}.{statistic}" in choice.figures.simulated)  # type: ignore[union-attr]  # checked above
-        return f"{tilde}{value:.4g}" if math.isfinite(value) else "?"
-
-    lines = [f"{number('mean')} ± {number('std')}", f"[{number('low')}, {number('high')}]"]
-    errors = {short: getattr(s, statistic) for short, (statistic, _) in ERRORS.items()}
-    lines += [f"{short} {error:.2g}" for short, error in errors.items() if math.isfinite(error)]
-    if choice.candidates.objectives[choice.candidates.index(objective)].scale is None:
-        lines.append(f"{s.mean / choice.figures.k:.4g} each")
-    return tuple(lines)
 
 
 def to_html(blocks: Iterable[Block], /) -> str:

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -25,17 +27,16 @@ return Object.fromEntries([...document.querySelectorAll('.widget-hslider')]
 """
 
 
-@pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
-    """The served page, opened in the browser."""
+@contextmanager
+def served(folder, *words):
+    """The server process of the command, once it runs, and its address; stopped at the end, if it is not already."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    home = str(tmp_path_factory.mktemp("home"))
+    home, log = str(folder), folder / "voila.txt"
     environment = os.environ | {"HOME": home, "JUPYTER_PLATFORM_DIRS": "1", "IPYTHONDIR": home}
     code = "from moo_infer.cli import main; main()"
-    command = [sys.executable, "-c", code, "explore", "--no-browser", "--port", str(port)]
-    log = tmp_path_factory.mktemp("log") / "voila.txt"
+    command = [sys.executable, "-c", code, "explore", "--no-browser", "--port", str(port), *words]
     with log.open("w") as file:
         server = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
         try:
@@ -44,19 +45,52 @@ def page(browser, tmp_path_factory):
                 if "is running at" in log.read_text():
                     break
                 assert server.poll() is None, log.read_text()
-            browser.open(f"http://127.0.0.1:{port}/")
-            browser.wait("return document.querySelector('.widget-html-content table')", seconds=120)
-            yield browser
+            yield server, f"http://127.0.0.1:{port}/"
         finally:
-            os.killpg(server.pid, signal.SIGINT)
+            if server.poll() is None:
+                server.send_signal(signal.SIGINT)
             server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(browser, tmp_path_factory):
+    """The served page, opened in the browser."""
+    with served(tmp_path_factory.mktemp("home")) as (_, address):
+        browser.open(address)
+        browser.wait("return document.querySelector('.widget-html-content table')", seconds=120)
+        yield browser
+
+
+def belonging_to(folder):
+    """Processes that have the folder in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(folder).encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" "))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="lists processes as Linux does")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_request_leaves_the_machine_and_no_process_is_left_behind(browser, tmp_path, number):
+    with served(tmp_path) as (server, address):
+        browser.open(address)
+        browser.wait("return document.querySelector('.widget-html-content table')", seconds=120)
+        own = (address, address.replace("http", "ws"), "data:", "blob:", "about:")
+        assert [url for url in browser.requests() if not url.startswith(own)] == []
+        assert len(belonging_to(tmp_path)) >= 3  # the command, the server, a kernel
+        browser.open("about:blank")
+        server.send_signal(number)
+        assert server.wait(30) == 128 + number
+    assert belonging_to(tmp_path) == []
 
 
 def limits(page):
     """The scenario that the readouts of the sliders show."""
     sides = {"max": {}, "min": {}}
     for label, readout in page.run(SLIDERS).items():
-        side, name = label.split()
+        side, name, *_ = label.split()
         if readout != "none":
             sides[side][name] = float(readout.split()[0])
     return Scenario("custom", sides["max"], sides["min"])
@@ -78,10 +112,10 @@ def test_moving_a_slider_changes_the_selected_k_to_what_python_computes(page, pi
         h.find_element(By.XPATH, "ancestor::*[contains(@class,'widget-hslider')]").text.split("\n")[0]: h
         for h in handles
     }
-    assert {"max cost", "max latency", "min accuracy"} <= set(named)
+    assert {"max cost (USD)", "max latency (s)", "min accuracy"} <= set(named)
     seen = set()
     for _ in range(24):
-        handle = named[rng.choice(["max cost", "max latency", "min accuracy"])]
+        handle = named[rng.choice(["max cost (USD)", "max latency (s)", "min accuracy"])]
         handle.send_keys(rng.choice([Keys.ARROW_LEFT, Keys.ARROW_RIGHT]) * rng.randint(1, 25))
         end = time.monotonic() + 30
         while page.run(ROWS) != expected(pipeline, None, limits(page)):

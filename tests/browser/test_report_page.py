@@ -1,4 +1,4 @@
-"""The page of `recommend --html` in a real browser."""
+"""The page of `recommend --out` in a real browser."""
 
 import io
 from dataclasses import replace
@@ -158,8 +158,11 @@ def test_a_pointer_shows_names_as_they_were_typed(show):
 def test_stability_is_drawn_where_it_was_asked_for(show):
     report = Pipeline(estimator="monte-carlo").run("gpt-5", "essay-feedback").with_stability(20)
     window = show(report)
-    shares = window.run("return document.getElementById('sure').data.map(t => t.x[0])")
-    assert sum(shares) == pytest.approx(100)
+    bars = window.run(
+        "return document.getElementById('sure').data.filter(t => t.fill).map(t => [t.y[0], t.x[1] - t.x[0]])"
+    )
+    for row in {place for place, _ in bars}:
+        assert sum(width for place, width in bars if place == row) == pytest.approx(100)
     assert colours(window.screenshot("#sure")) > 3
 
 
@@ -215,3 +218,116 @@ def test_the_page_fits_any_width(show, pipeline, width):
         assert window.wait(script)
     finally:
         window.driver.set_window_size(1280, 900)
+
+
+def names_shown(window):
+    script = "return [...document.querySelectorAll('.contenders tbody tr')].filter(r => !r.hidden).map(r => r.cells[0].innerText.trim())"
+    return window.run(script)
+
+
+def test_contenders_are_sorted_by_any_column_and_searched_by_name(show, pipeline):
+    window = show(pipeline.run(None, "essay-feedback"))
+    before = names_shown(window)
+    assert len(before) > 5
+    heads = window.run("return [...document.querySelectorAll('.contenders thead button')].map(b => b.innerText)")
+    for n, head in enumerate(heads):
+        script = (
+            f"document.querySelectorAll('.contenders thead button')[{n}].click();"
+            f"return [...document.querySelectorAll('.contenders tbody tr')].map(r => r.cells[{n}].innerText)"
+        )
+        for up in (True, False):
+            cells = window.run(script)
+            values = cells if n == 0 else [float(cell.split()[0]) for cell in cells]
+            assert values == sorted(values, reverse=not up), head
+            state = window.run(
+                "return document.querySelectorAll('.contenders th[aria-sort]')[0].getAttribute('aria-sort')"
+            )
+            assert state == ("ascending" if up else "descending")
+    window.run("const s = document.getElementById('search'); s.value = 'NANO'; s.dispatchEvent(new Event('input'))")
+    assert sorted(names_shown(window)) == sorted(name for name in before if "nano" in name)
+    assert window.run("return document.getElementById('found').innerText") == f"{len(names_shown(window))} shown"
+    window.run("const s = document.getElementById('search'); s.value = ''; s.dispatchEvent(new Event('input'))")
+    assert len(names_shown(window)) == len(before)
+
+
+@pytest.fixture
+def media(browser):
+    """Show the page on a dark screen, or on paper."""
+
+    def call(**features):
+        kind = features.pop("kind", "")
+        listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": listed})
+
+    yield call
+    call()
+
+
+BRIGHTNESS = (
+    "const c = getComputedStyle({}).{}.match(/\\d+/g).map(Number); return 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2]"
+)
+
+
+def test_a_dark_screen_gets_a_dark_page_and_dark_pictures(show, pipeline, media):
+    media(prefers_color_scheme="dark")
+    window = show(pipeline.run("gpt-5", "essay-feedback"))
+    assert window.run(BRIGHTNESS.format("document.body", "backgroundColor")) < 60
+    assert window.run(BRIGHTNESS.format("document.body", "color")) > 200
+    assert window.run("return document.getElementById('curves').layout.paper_bgcolor") == "#17191c"
+    media(prefers_color_scheme="light")
+    assert window.wait("return document.getElementById('curves').layout.paper_bgcolor == '#ffffff'")
+    assert window.run(BRIGHTNESS.format("document.body", "backgroundColor")) > 250
+
+
+def test_paper_is_light_and_shows_what_is_closed_and_closes_it_again(show, pipeline, media):
+    media(prefers_color_scheme="dark")
+    window = show(pipeline.run(None, "essay-feedback"))
+    closed = window.run("return document.querySelectorAll('details:not([open])').length")
+    assert closed
+    window.run("window.dispatchEvent(new Event('beforeprint'))")
+    media(kind="print", prefers_color_scheme="dark")
+    assert window.run("return document.querySelectorAll('details:not([open])').length") == 0
+    assert window.run("return document.getElementById('curves').layout.paper_bgcolor") == "#ffffff"
+    assert window.run(BRIGHTNESS.format("document.body", "color")) < 60
+    media(prefers_color_scheme="dark")
+    window.run("window.dispatchEvent(new Event('afterprint'))")
+    assert window.run("return document.querySelectorAll('details:not([open])').length") == closed
+
+
+# Rules of axe-core that a page of this kind can break, each as a script that lists what breaks it.
+RULES = {
+    "every control has a name": "return [...document.querySelectorAll('input, select, button')].filter(e => !(e.labels && e.labels.length || e.innerText.trim() || e.getAttribute('aria-label'))).map(e => e.outerHTML)",
+    "headings go down one level at a time": "const h = [...document.querySelectorAll('h1, h2, h3, h4')].map(e => +e.tagName[1]); return h.filter((l, i) => i ? l > h[i - 1] + 1 : l !== 1)",
+    "one heading of the first level, one main": "return document.querySelectorAll('h1').length === 1 && document.querySelectorAll('main').length === 1 ? [] : ['not one']",
+    "heads of tables say of what they are heads": "return [...document.querySelectorAll('th')].filter(e => !e.scope).map(e => e.outerHTML)",
+    "pictures that are not empty have a text": "return [...document.querySelectorAll('img')].filter(e => e.src && !e.alt).map(e => e.outerHTML.slice(0, 80))",
+    "what scrolls can be reached by keyboard": "return [...document.querySelectorAll('.wide')].filter(e => e.tabIndex !== 0 || !e.getAttribute('aria-label')).map(e => e.outerHTML.slice(0, 80))",
+    "identifiers are unique": "const ids = [...document.querySelectorAll('[id]')].map(e => e.id); return ids.filter((id, i) => ids.indexOf(id) !== i)",
+    "regions have different names": "const n = [...document.querySelectorAll('[role=region]')].map(e => e.getAttribute('aria-label')); return n.filter((name, i) => n.indexOf(name) !== i)",
+    "text stands out from its ground": """
+        const lum = c => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        const ground = e => { while (e) { const c = getComputedStyle(e).backgroundColor; if (!c.endsWith(', 0)')) return c; e = e.parentElement; } return 'rgb(255, 255, 255)'; };
+        return [...document.querySelectorAll('p, td, th, h1, h2, h3, summary, figcaption, label, button, code')].filter(e => {
+          const [a, b] = [lum(getComputedStyle(e).color), lum(ground(e))];
+          return e.innerText && (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+        }).map(e => e.outerHTML.slice(0, 80))""",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_can_be_read_by_everybody(show, pipeline, media, scheme):
+    media(prefers_color_scheme=scheme)
+    window = show(pipeline.run(None, ["essay-feedback", "medical-ai"]))
+    window.wait("return document.getElementById('space-still').src")
+    for rule, script in RULES.items():
+        assert window.run(script) == [], rule
+
+
+def test_a_keyboard_sorts(show, pipeline):
+    from selenium.webdriver.common.keys import Keys
+
+    window = show(pipeline.run(None, "essay-feedback"))
+    button = "document.querySelectorAll('.contenders thead button')[1]"
+    window.run(f"{button}.focus()")
+    window.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert window.run(f"return {button}.parentElement.getAttribute('aria-sort')") == "ascending"

@@ -94,7 +94,7 @@ def test_kneedle_sees_accuracy_along_k():
     rows = table(k * 1.0, 1 - 0.5 * np.exp(-k / 2.0), k=k)
     chosen = rows.k[Kneedle().select(rows)]
     assert 3 <= chosen <= 8
-    with pytest.raises(NoSelection, match="needs a single curve"):
+    with pytest.raises(NoSelection, match="needs one model under one aggregator"):
         Kneedle().select(Pipeline().candidates(["gpt-5", "qwen3-max"]))
 
 

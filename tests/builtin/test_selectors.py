@@ -102,7 +102,7 @@ def test_a_curve_selector_says_why_it_has_no_answer(selector, pipeline):
     with pytest.raises(NoSelection, match="needs a bend, and the front is a straight line"):
         selector.select(table([1, 2, 3, 4], [2, 4, 6, 8], [0.1, 0.2, 0.3, 0.4]))
     pool = pipeline.candidates(["gpt-5", "qwen3-max"])
-    with pytest.raises(NoSelection, match="needs a single curve, and this pool holds 2"):
+    with pytest.raises(NoSelection, match="needs one model under one aggregator, and here are 2"):
         selector.select(pool)
 
 

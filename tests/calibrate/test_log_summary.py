@@ -259,7 +259,7 @@ def _samples(rows, price):
         "output_tokens": number["tokens_out_billed"],
         "latency_s": number["working_time_s"],
         "cost_usd": usd_in * number["tokens_in"] + usd_out * number["tokens_out_billed"],
-        "energy_j": number["tokens_out"],  # for want of joules: the tokens as logged
+        "energy_j": number["tokens_out"],  # no joules are logged: the tokens instead
     }
     return Samples(rows[0]["run_id"], list(questions), question, number["correct"], columns)
 

@@ -92,7 +92,7 @@ def test_nothing_is_written_over_what_is_read_or_where_something_fails(capsys, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.yaml", "old.csv", "prices.yaml"]
     assert called(capsys, LOG, "--out", "p.yaml", "--prices", str(prices))[0] == 0
     for place in ("p.yaml", next(tmp_path.glob("p.samples-*.parquet")).name):
-        assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--html", place]) == 2
+        assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--out", place]) == 2
         assert "would overwrite what is read" in capsys.readouterr().err
     assert run(["recommend", "--models", "p.yaml", "--max-cost", "1", "--aggregator", "one-call"]) == 0
 

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -131,12 +132,22 @@ def test_confidence_1_asks_that_limits_hold_in_every_draw(cli, mine):
 
 def test_nothing_feasible_is_an_answer(cli):
     code, out, err = cli("recommend", "--max-latency", "1", "--max-cost", "0.001")
-    assert (code, err) == (0, "")
+    assert (code, err) == (3, "")
     assert "no recommendation: nothing is feasible" in out
 
 
+def test_a_file_of_scenarios_alone_goes_with_the_built_in_models(cli, tmp_path):
+    path = tmp_path / "limits.yaml"
+    path.write_text("scenarios: {chat: {max: {cost: 0.05, latency: 20}}}")
+    code, out, err = cli("recommend", "--models", path, "--model", "gpt-5-nano")
+    assert (code, err) == (0, "")
+    assert out.startswith("chat: use gpt-5-nano with k = ")
+    path.write_text("{}")
+    assert cli("recommend", "--models", path)[0] == 2
+
+
 def test_details(cli):
-    assert "0.02176 each" in cli("recommend", "--model", "gpt-5", "--details")[1]
+    assert "Per sample: cost 0.02176 USD" in cli("recommend", "--model", "gpt-5", "--details")[1]
 
 
 @pytest.mark.parametrize("command", ["plugins", "models", "scenarios"])
@@ -167,10 +178,14 @@ def test_the_papers_tables(cli):
 
 
 def test_version_and_help(cli):
-    assert cli("--version") == (0, "moo-infer 0.1.0\n", "")
+    code, out, err = cli("--version")
+    assert (code, err) == (0, "")
+    assert out.startswith("moo-infer 0.1.0\nPython 3.")
+    assert re.search(r"^numpy \d", out, re.M)
     for command in ("recommend", "paper", "plugins", "models", "scenarios"):
         code, out, _ = cli(command, "--help")
         assert code == 0
+        assert cli(command, "-h") == (0, out, "")
         assert f"moo-infer {command}" in out.split("Options")[0].split("\n", 2)[2], "an example"
 
 

@@ -157,7 +157,7 @@ def test_errors_quote_names_escaped(command, files, name):
     assert command("calibrate", f"{name}.csv", code=2)
     assert command("calibrate", f"{name}=log.csv", code=2)
     assert command("fit-latency", f"{name}.json", code=2)
-    assert command("recommend", "--html", f"{name}/x.html", code=2)
+    assert command("recommend", "--out", f"{name}/x.html", code=2)
     assert command("models", "--models", files.with_name("missing\x1b.yaml"), code=2)
 
 
@@ -392,3 +392,30 @@ def test_samples_of_a_log_say_their_name_escaped():
     assert report.models[0] == "m\u202e"
     pipeline = Pipeline("coverage", k=[1, 2], models={"m": ModelProfile("m\u202e", Empirical(log), ())})
     clean(pipeline.run("m", Scenario("s", {}, {})).to_text())
+
+
+def test_a_text_is_as_wide_as_the_terminal_and_its_answer_stands_out(monkeypatch):
+    from moo_infer.cli import terminal
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def shown(**variables):
+        screen = Terminal()
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", screen)
+            patched.setattr(sys, "__stdout__", screen)
+            patched.delenv("NO_COLOR", raising=False)
+            for name, value in {"TERM": "xterm", "COLUMNS": "110", **variables}.items():
+                patched.setenv(name, value)
+            columns = terminal.columns()
+            terminal.show(laid_out(["m\x1b[2J: use it.", "", TextTable(("model", "k"), (("m", "1"),))], columns))
+        return columns, screen.getvalue()
+
+    assert shown() == (110, shown()[1])
+    assert "\x1b[1mm\\x1b[2J: use it.\x1b[0m\n" in shown()[1]
+    assert "\x1b[36m" in shown()[1]
+    assert "\x1b[36m" not in shown(NO_COLOR="1")[1]
+    assert [shown(COLUMNS=wide)[0] for wide in ("20", "500")] == [60, 160]
+    assert terminal.columns() == 80  # a pipe

@@ -76,7 +76,7 @@ def test_commands_say_in_one_sentence_what_is_no_file(words, no_file, cli):
     "words",
     [
         ["calibrate", LOG, "--out", "FILE.yaml"],
-        ["recommend", "--html", "FILE.html"],
+        ["recommend", "--out", "FILE.html"],
         ["recommend", "--plot", "FILE"],
         ["calibrate", LOG, "--table", "FILE.csv"],
         ["fit-latency", "RUNS", "--out", "FILE.yaml"],
@@ -134,7 +134,7 @@ def test_the_samples_that_an_old_profile_drew_from_go_with_it(cli, tmp_path):
     assert "would overwrite what is read" in err
 
 
-@pytest.mark.parametrize("what", ["calibrate --out", "recommend --html", "recommend --plot", "fit-latency --out"])
+@pytest.mark.parametrize("what", ["calibrate --out", "recommend --out", "recommend --plot", "fit-latency --out"])
 def test_who_is_killed_while_writing_leaves_the_old_result_or_the_new_one(what, tmp_path):
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:

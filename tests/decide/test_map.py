@@ -165,7 +165,7 @@ def test_no_answer_is_told_from_nothing_feasible():
     found = decision_map(report, "cost", "latency", size=20)
     silent = (found.rows == -1) & found.feasible
     assert silent.any()
-    assert found.reason == "needs a single curve, and this pool holds 2"
+    assert found.reason == "needs one model under one aggregator, and here are 2"
 
 
 def test_scenario_and_selector_are_the_reports():

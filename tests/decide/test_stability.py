@@ -122,7 +122,8 @@ def test_a_noisy_knee_is_seen_to_be_noisy():
 def test_where_nothing_is_uncertain_there_is_nothing_to_say(pipeline):
     report = pipeline.run("gpt-5", "essay-feedback")
     assert report.stability(10) is None
-    assert report.with_stability(10).to_dict()["rows"][0]["stability"] is None
+    with pytest.warns(UserWarning, match="nothing is uncertain here: no model has a log or an uncertain number"):
+        assert report.with_stability(10).to_dict()["rows"][0]["stability"] is None
     with pytest.raises(MooInferError, match="unknown source of uncertainty 'simulation'; available: none"):
         report.stability(10, source="simulation")
     with pytest.raises(MooInferError, match="draws: must be >= 1, got 0"):

@@ -231,14 +231,15 @@ def test_where_accuracy_alone_is_limited_the_cheapest_that_meets_it_is_taken():
 def test_the_details_show_the_errors_that_are_known():
     samples = log()
     text = within(samples, 1).to_text(details=True)
-    assert f"se {within(samples, 1)['cheapest-within'].accuracy.stderr:.2g}" in text
-    assert "se: standard error of the mean over questions" in text.replace("\n", " ")
-    assert "mc " not in text
+    low, high = within(samples, 1)["cheapest-within"].accuracy.interval
+    assert f"[{low:.3g}, {high:.3g}]" in text
+    assert "other questions: where the mean would be, had other questions been asked" in text.replace("\n", " ")
+    assert "simulation error" not in text
     text = within(samples, 1, MonteCarlo(100)).to_text(details=True)
-    assert f"mc {within(samples, 1, MonteCarlo(100))['cheapest-within'].accuracy.stderr_simulation:.2g}" in text
-    assert "mc: Monte Carlo error of the mean" in text.replace("\n", " ")
+    assert f" {within(samples, 1, MonteCarlo(100))['cheapest-within'].accuracy.stderr_simulation:.2g} " in text
+    assert "simulation error: Monte Carlo error of the mean" in text.replace("\n", " ")
     text = Pipeline().run("gpt-5", "essay-feedback").to_text(details=True)
-    assert "se: " not in text
+    assert "questions" not in text
 
 
 def test_draws_of_the_same_questions_keep_what_the_log_says_on_average_and_spread_as_its_samples_do():

@@ -135,6 +135,33 @@ def test_models_and_scenarios_of_a_file(mine):
     assert explorer.limits["accuracy"].value == -math.inf
 
 
+def test_limits_on_a_quantile_decide_as_a_pipeline_does(mine):
+    explorer = Explorer(mine)
+    explorer.scenario.value = "slow"
+    assert explorer.limits["cost"].value == math.inf
+    explorer.statistic.value = "p95"
+    assert explorer.limits["cost"].value == 0.05
+    assert explorer.scenario.value == "slow"
+    assert explorer.limits["cost"].description == "max cost (USD)"
+    explorer.limits["cost"].value = explorer.limits["cost"].options[20][1]
+    assert explorer.scenario.value == "custom"
+    (limit,) = [limit for limit in explorer.report.scenarios[0].limits if limit.objective == "cost"]
+    assert (limit.statistic, limit.worst) == ("p95", explorer.limits["cost"].value)
+    assert explorer.report.outcome().feasible.any()
+    explorer.statistic.value = "mean"
+    assert explorer.report.scenarios[0].max["cost"] == {"mean": limit.worst}
+
+
+def test_how_sure_it_is_is_said_where_something_is_uncertain(tmp_path):
+    (tmp_path / "my.yaml").write_text(MODELS.replace("accuracy_mean: 0.8", "accuracy_mean: {value: 0.8, se: 0.05}"))
+    explorer = Explorer(tmp_path / "my.yaml")
+    assert "of 200 draws" not in explorer.answer.value
+    explorer.sure.value = True
+    assert "of 200 draws" in explorer.answer.value
+    explorer.sure.value = False
+    assert "of 200 draws" not in explorer.answer.value
+
+
 def test_plugin_files_bring_their_parts(tmp_path):
     plugin = tmp_path / "first.py"
     plugin.write_text(
@@ -178,7 +205,7 @@ def served(monkeypatch, **given):
         seen.update(command=command, source=json.loads(page.read_text())["cells"][0]["source"], page=page)
         return 0
 
-    monkeypatch.setattr(module.subprocess, "call", call)
+    monkeypatch.setattr(module, "until_stopped", call)
     assert module.serve(**given) == 0
     assert not seen["page"].exists(), "nothing is left behind"
     return seen
@@ -195,7 +222,7 @@ def test_the_page_holds_the_same_explorer(monkeypatch, mine):
 
 
 def test_bad_files_are_refused_before_anything_is_served(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(module.subprocess, "call", lambda _: pytest.fail("nothing may start"))
+    monkeypatch.setattr(module, "until_stopped", lambda _: pytest.fail("nothing may start"))
     assert cli("explore", "--models", tmp_path / "none.yaml")[0] == 2
     assert cli("explore", "--plugin-file", tmp_path / "none.py")[0] == 2
     assert cli("explore", "--port", "0")[0] == 2

@@ -1,6 +1,7 @@
 """What stands in the pictures, held against the table."""
 
 import itertools
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,20 +17,24 @@ from matplotlib.text import Annotation, Text
 
 from moo_infer import (
     CostModel,
+    ModelProfile,
     MonteCarlo,
     MooInferError,
     Objective,
     Pipeline,
     Registry,
+    Samples,
     Scenario,
     Selector,
     builtin_models,
     builtin_scenarios,
 )
+from moo_infer.builtin.empirical import Empirical, LoggedCost
 from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
 from moo_infer.plot.labels import place_texts
+from moo_infer.plot.style import scaled
 
 MODELS = ["gpt-5", "gpt-5-nano", "nemotron-nano-9b-v2"]
 
@@ -221,7 +226,7 @@ def test_a_curve_is_the_means_over_k_and_their_band(report, objective):
     np.testing.assert_array_equal(
         drawn(axes, "mean").get_xydata(), np.stack([table.k, table.column(objective)], axis=1)
     )
-    edges = drawn(axes, "band").get_paths()[0].vertices
+    edges = drawn(axes, "95 % of queries").get_paths()[0].vertices
     for k, low, high in zip(table.k, table.column(objective, "low"), table.column(objective, "high"), strict=True):
         found = edges[edges[:, 0] == k, 1]
         assert (found.min(), found.max()) == (low, high)
@@ -290,6 +295,69 @@ def test_points_of_the_front_say_which_row_they_are_and_choices_stand_at_theirs(
 
 def test_two_aggregators_are_told_apart(four):
     assert any(text.startswith("gpt-5, majority-vote (") for text in legend(front(four)))
+
+
+def variant_of_nano(name, accuracy, price):
+    """gpt-5-nano with another accuracy, at a multiple of its price."""
+    own = builtin_models()["gpt-5-nano"]
+    cost, latency = own.costs
+    prices = {field: price * getattr(cost, field) for field in ("usd_per_input_token", "usd_per_output_token")}
+    inference = replace(own.inference, accuracy_mean=accuracy)
+    return replace(own, name=name, inference=inference, costs=(replace(cost, **prices), latency))
+
+
+def test_of_many_curves_those_of_the_front_are_named_and_the_others_grey():
+    """Every row is drawn once."""
+    worse = [variant_of_nano(f"worse-{i}", 0.9 - 0.001 * i, 1.0) for i in range(20)]
+    report = Pipeline(k_max=16).run([*worse, "nemotron-nano-9b-v2", "gpt-5-nano"], "essay-feedback")
+    figure, table = front(report), report.candidates
+    entries = [text.split()[0] for text in legend(figure) if re.fullmatch(r"\S+ \(\d+\)", text)]
+    assert entries == ["nemotron-nano-9b-v2", "gpt-5-nano"]
+    assert "20 other curves (0)" in legend(figure)
+    labels = [f"{name}{end}" for name in (*entries, "others") for end in ("", ": dominated")]
+    assert sum(len(points(figure.axes[0], label)) for label in (*labels, "infeasible")) == len(table)
+    assert figure.get_figheight() < 6
+
+
+def test_of_many_curves_of_the_front_some_have_a_name():
+    """Each of 22 is cheaper than the one before, and right less often."""
+    report = Pipeline(k=[4]).run(
+        [variant_of_nano(f"run-{i}", 0.9 - 0.01 * i, 0.5**i) for i in range(22)], Scenario("any")
+    )
+    figure, outcome = front(report), report.outcome("any")
+    assert len(outcome.pool.front) == 22
+    entries = [text for text in legend(figure) if re.fullmatch(r"run-\d+ \(1\)", text)]
+    assert len(entries) == 14
+    assert "8 other curves (8)" in legend(figure)
+    assert {f"{choice.model} (1)" for choice in outcome.pooled if choice.row is not None} <= set(entries)
+    assert len(points(figure.axes[0], "others")) == 8
+
+
+def test_of_a_curve_on_which_more_samples_are_better_in_nothing_the_front_has_the_first_row():
+    report = Pipeline(["one-call", "best-of-k"], k=[1, 2, 4]).run("gpt-5", Scenario("any"))
+    axes = front(report).axes[0]
+    drawn_rows = {
+        name: sum(len(points(axes, f"gpt-5, {name}{end}")) for end in ("", ": dominated"))
+        for name in ("one-call", "best-of-k")
+    }
+    assert drawn_rows == {"one-call": 1, "best-of-k": 3}
+
+
+def test_the_answer_opens_the_legend_and_who_cannot_choose_among_models_is_left_out(report):
+    figure = front(report, scenario="essay-feedback")
+    choice = report["essay-feedback", report.headline]
+    assert legend(figure)[0] == f"the answer ({report.headline}):\n{choice.model}, k = {choice.k}"
+    assert not [text for text in legend(figure) if "no choice" in text]
+    assert "knee" not in notes(figure)
+    of_model = legend(page(report, model="gpt-5", scenario="essay-feedback"))
+    assert of_model[0].startswith(f"{report.headline}: k = ")  # of this model alone, so not the answer
+
+
+def test_an_axis_of_little_more_than_a_decade_has_ticks_enough():
+    accuracy = Pipeline(k=[1]).candidates("gpt-5").objectives[0]
+    axes, values = Figure().subplots(), np.linspace(0.4, 0.95, 20)
+    scaled(axes.yaxis, accuracy, values)
+    np.testing.assert_allclose(sorted(axes.yaxis.get_majorticklocs()), [0.5, 0.7, 0.8, 0.9, 0.93, 0.95])
 
 
 def test_texts_beside_close_points_lie_apart_and_within_the_axes_or_are_left_out():
@@ -541,3 +609,58 @@ def test_colours_differ_in_grey_or_shape(report):
 def test_simulated_means_are_marked():
     report = Pipeline(estimator=MonteCarlo(50), k_max=16).run("gpt-5", "essay-feedback")
     assert "mean (accuracy simulated)" in legend(curve(report))
+
+
+@pytest.fixture
+def of_a_log():
+    rng = np.random.default_rng(0)
+    question = np.repeat(np.arange(12), 5)
+    answer = np.where(rng.random(60) < 0.6, 0, rng.integers(1, 4, 60))
+    columns = {"answer": answer, "cost_usd": rng.random(60)}
+    samples = Samples("mine", [f"q{i}" for i in range(12)], question, (answer == 0) * 1.0, columns)
+    return Pipeline("plurality-vote", "max-accuracy").run(ModelProfile("mine", Empirical(samples), (LoggedCost(),)))
+
+
+def test_of_a_log_the_bands_are_the_intervals_that_the_text_says(of_a_log):
+    figure = curve(of_a_log)
+    column = of_a_log.candidates.curves[0].columns["accuracy"]
+    for text, (low, high) in (
+        ("mean, other questions (95 %)", column.other_questions),
+        ("mean, these questions again (95 %)", column.same_questions[:, :-1]),
+    ):
+        ends = drawn(figure.axes[0], text).get_datalim(figure.axes[0].transData)
+        assert (ends.y0, ends.y1) == (pytest.approx(low.min()), pytest.approx(high.max()))
+        assert text in legend(figure)
+    assert not any("of queries" in text for text in legend(figure))  # each is right or wrong
+    assert "95 % of queries (cost simulated)" in legend(curve(of_a_log, "cost"))
+
+
+def test_of_uncertain_numbers_bars_show_where_the_mean_is(unsure):
+    figure = curve(unsure, model=MODELS[1])
+    low, high = unsure.drawn(unsure[MODELS[1], "utopia"], "accuracy")
+    segments = [segment[:, 1].tolist() for segment in drawn(figure.axes[0], "draws").get_segments()]
+    assert [low, high] in segments
+    assert "mean in 95 % of 60 draws" in legend(figure)
+    assert "mean in 95 % of 60 draws" not in legend(curve(replace(unsure, stable=None), model=MODELS[1]))
+
+
+def test_an_axis_of_accuracy_ends_where_nobody_can_measure():
+    report = Pipeline(k_max=64).run(["gpt-5-nano", "nemotron-nano-9b-v2"], "medical-ai")
+    assert report.candidates.column("accuracy").max() > 0.99999
+    axes = front(report).axes[0]
+    axes.figure.canvas.draw()
+    ticks = [text.get_text() for text in axes.get_yticklabels()]
+    assert ticks[-1] == "≥ 0.9999" or "≥ 0.9999" in ticks
+    assert not [tick for tick in ticks if "0.99999" in tick]
+    top = axes.transData.transform([(0.1, 0.99999), (0.1, 0.9999999)])[:, 1]
+    assert top[0] == pytest.approx(top[1])
+
+
+def test_a_choice_that_no_draw_made_is_in_the_picture_of_how_sure_it_is(unsure):
+    choice = unsure.choice("utopia")
+    shares = tuple(share for share in unsure.shares(choice) if share.row != choice.row)
+    stable = replace(unsure.stable, shares={**unsure.stable.shares, choice.key: shares})
+    figure = stability(replace(unsure, stable=stable), selector="utopia")
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert any(label.endswith(f"k = {choice.k}") for label in labels)
+    assert "0 %" in [text.get_text() for text in figure.axes[0].texts]

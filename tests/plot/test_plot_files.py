@@ -1,6 +1,7 @@
 """Writing pictures: all of them or none, under names any file system takes; and the command line."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 
@@ -19,7 +20,8 @@ def report():
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """Files beside the index."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "index.html")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -105,7 +107,7 @@ def test_a_folder_of_nothing_but_pictures_changes_in_one_step(tmp_path, monkeypa
     monkeypatch.setattr(
         "moo_infer.plot.files.exchanged",
         lambda new, place: (
-            exchanged.append({path.read_bytes()[:4] for path in new.iterdir()}),
+            exchanged.append({path.read_bytes()[:4] for path in new.glob("*.png")}),
             exchange(new, place),
             (new / "arrives.txt").write_text("meanwhile"),
         )[1],
@@ -234,3 +236,22 @@ def test_paper_draws_them(cli, tmp_path, monkeypatch):
     assert (code, err) == (0, "")
     assert out.startswith("The authors' procedure gives 107")
     assert names(tmp_path / "p") == ["essay-feedback_gpt-5_accuracy.pdf", "essay-feedback_gpt-5_space.pdf"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_index_shows_every_picture(tmp_path, format):
+    words = [("chat", "a<b>", "page"), ("chat", "front"), ("night & day", "front")]
+    found = write([(of, Figure) for of in words], tmp_path, format)
+    text = (tmp_path / "index.html").read_text()
+    assert re.findall(r'<a href="([^"]*)">', text) == [path.name for path in found]
+    assert re.findall(r"<h2>(.*?)</h2>", text) == ["chat", "night &amp; day"]
+    assert len(re.findall(r'<img src="[^"]*" alt="(a&lt;b&gt;, page|front)"', text)) == (0 if format == "pdf" else 3)
+    assert "http" not in text
+
+
+def test_curves_on_which_more_samples_are_worth_no_more_have_no_pictures(tmp_path):
+    report = Pipeline(["one-call", "best-of-k"], k=[1, 2, 4]).run("gpt-5", "essay-feedback")
+    stems = [path.stem for path in save(report, tmp_path)]
+    assert "essay-feedback_gpt-5_best-of-k_page" in stems
+    assert not [stem for stem in stems if "one-call" in stem]
+    assert len(save(Pipeline(k=[4]).run("gpt-5", "essay-feedback"), tmp_path / "one")) == 2  # front and decisions

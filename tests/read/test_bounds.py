@@ -250,3 +250,16 @@ def test_headers_of_parquet_that_are_damaged_end_the_count(tmp_path):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         path.write_bytes(damaged[: rng.choice([len(damaged), rng.randrange(len(damaged))])])
         assert len(list(page_sizes(path))) < 1000
+
+
+@pytest.mark.parametrize(
+    "field", [b"\x19\x05", b"\x1b\x00", b"\x18\x01a", b"\x11", b"\x15\x01"], ids=["list", "map", "text", "true", "-1"]
+)
+def test_a_page_whose_size_is_no_size_ends_the_count(field, tmp_path):
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"number": [1]}).write_parquet(path, compression="uncompressed", statistics=False)
+    data = bytearray(path.read_bytes())
+    page = data.index(b"\x15", 4)  # its header opens with the kind of page, then come two sizes
+    assert len(list(page_sizes(path))) >= 1
+    path.write_bytes(data[: page + 2] + field + data[page + 2 :])
+    assert list(page_sizes(path)) == []

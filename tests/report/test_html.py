@@ -6,16 +6,17 @@ import re
 import sys
 from dataclasses import replace
 from html import unescape
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
-from plotly.offline import get_plotlyjs
 
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, __version__, builtin_models, builtin_scenarios
 from moo_infer.report.html import page, refuse_unwritable, write_page
 from moo_infer.report.page_data import pictures
 
+PLOTLYJS = (files("moo_infer.report") / "page" / "plotly-gl3d.min.js").read_text(encoding="utf-8")
 MEBI = 2**20
 
 
@@ -26,7 +27,7 @@ def report(pipeline):
 
 @pytest.fixture(scope="module")
 def text(report):
-    return page(report, "moo-infer recommend --html 'a & b.html'")
+    return page(report, "moo-infer recommend --out 'a & b.html'")
 
 
 def data(text):
@@ -38,9 +39,9 @@ def body(text):
 
 
 def test_the_page_is_one_file_of_moderate_size(text):
-    assert len(text.encode()) < 6 * MEBI
-    assert text.count("* plotly.js v") == 1
-    assert len(re.findall(r"<script[ >]", text[: text.index("plotly.js v")])) == 2  # the data, and plotly's own
+    assert len(text.encode()) < 2.6 * MEBI
+    assert text.count("* plotly.js (gl3d - minified) v") == 1
+    assert len(re.findall(r"<script[ >]", text[: text.index("* plotly.js (")])) == 2  # the data, and plotly's own
     assert "src=" not in body(text).replace('<img id="space-still"', "")
     assert set(re.findall(r'href="([^"]*)"', body(text))) == {"data:,"}
     policy = unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1])
@@ -59,7 +60,7 @@ def test_the_answer_comes_first_and_every_choice_is_in_the_tables(text, report):
 
 
 def test_the_command_the_version_the_sources_and_the_numbers_are_named(text, report):
-    assert "<code>moo-infer recommend --html &#39;a &amp; b.html&#39;</code>" in text
+    assert "<code>moo-infer recommend --out &#39;a &amp; b.html&#39;</code>" in text
     assert f"moo_infer {__version__}" in text
     for scenario in builtin_scenarios().values():
         assert scenario.source in text
@@ -77,9 +78,9 @@ def test_uncertain_numbers_and_simulated_figures_say_so(cli, tmp_path):
         " costs: [{kind: linear-cost, usd_per_input_token: {low: 1.0e-07, high: 3.0e-07}, usd_per_output_token: 0}]}}"
     )
     flags = ["--aggregator", "majority-vote", "--max-cost", "1", "--seed", "7", "--stability", "5"]
-    code, _, err = cli("recommend", "--models", tmp_path / "my.yaml", *flags, "--html", tmp_path / "a.html")
+    code, _, err = cli("recommend", "--models", tmp_path / "my.yaml", *flags, "--out", tmp_path / "a.html")
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, f"moo-infer: wrote {tmp_path / 'a.html'}\n")
     assert "accuracy_mean = 0.8 ± 0.01 (standard error)" in text
     assert "usd_per_input_token between 1e-07 and 3e-07" in text
     assert "Simulated (10000 trials, seed 7): accuracy.high, accuracy.low" in text
@@ -113,7 +114,7 @@ def test_what_is_unknown_is_null_not_nan():
     report = Pipeline(estimator="monte-carlo", k=[1, 2]).run("gpt-5", "essay-feedback")
     assert "NaN" not in json.dumps(pictures(report))
     single = Pipeline(estimator=MonteCarlo(1), k=[1, 2]).run("gpt-5", "essay-feedback")
-    assert "NaN" not in single.to_html().replace(get_plotlyjs(), "")
+    assert "NaN" not in single.to_html().replace(PLOTLYJS, "")
 
 
 def test_long_curves_are_thinned_but_every_choice_is_drawn():
@@ -145,23 +146,24 @@ def test_names_are_escaped_wherever_they_stand():
 
 
 def test_the_same_report_gives_the_same_page(report, text):
-    assert page(report, "moo-infer recommend --html 'a & b.html'") == text
+    assert page(report, "moo-infer recommend --out 'a & b.html'") == text
 
 
 def test_the_command_line_writes_the_page_and_answers_as_before(cli, tmp_path):
     path = tmp_path / "report.html"
     plain = cli("recommend", "--model", "gpt-5")
-    assert cli("recommend", "--model", "gpt-5", "--html", path) == plain
-    assert "recommend --model gpt-5 --html" in path.read_text(encoding="utf-8")
+    assert cli("recommend", "--model", "gpt-5", "--out", path) == (*plain[:2], f"moo-infer: wrote {path}\n")
+    assert cli("recommend", "--model", "gpt-5", "--out", path, "--quiet") == plain
+    assert "recommend --model gpt-5 --out" in path.read_text(encoding="utf-8")
     assert os.listdir(tmp_path) == ["report.html"]
-    code, out, _ = cli("recommend", "--model", "gpt-5", "--html", path, "--json")
+    code, out, _ = cli("recommend", "--model", "gpt-5", "--out", path, "--json")
     assert (code, json.loads(out)["schema"]) == (0, 1)
 
 
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        (".", "must be a file to write, is a folder"),
+        ("folder.html", "must be a file to write, is a folder"),
         ("missing/report.html", "there is no folder"),
         ("file/report.html", "there is no folder"),
         ("x" * 300 + ".html", "cannot be written: File name too long"),
@@ -169,10 +171,11 @@ def test_the_command_line_writes_the_page_and_answers_as_before(cli, tmp_path):
 )
 def test_a_path_that_cannot_be_written_is_one_sentence(cli, tmp_path, place, said):
     (tmp_path / "file").write_text("")
-    code, out, err = cli("recommend", "--model", "gpt-5", "--html", tmp_path / place)
+    (tmp_path / "folder.html").mkdir()
+    code, out, err = cli("recommend", "--model", "gpt-5", "--out", tmp_path / place)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
-    assert os.listdir(tmp_path) == ["file"]
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder.html"]
 
 
 def test_a_device_is_refused_and_stays():
@@ -201,8 +204,8 @@ def test_a_link_is_written_through(pipeline, tmp_path):
 
 
 def test_a_missing_extra_is_named(cli, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "plotly", None)
-    code, out, err = cli("recommend", "--html", tmp_path / "report.html")
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    code, out, err = cli("recommend", "--out", tmp_path / "report.html")
     assert (code, out) == (2, "")
-    assert err == "moo-infer: an HTML page needs plotly: pip install 'moo-infer[html]'\n"
+    assert err == "moo-infer: an HTML page needs jinja2: pip install 'moo-infer[html]'\n"
     assert os.listdir(tmp_path) == []

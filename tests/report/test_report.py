@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ def test_json_is_the_public_contract(pipeline):
     assert list(document) == [
         "schema",
         "command",
+        "version",
         "estimator",
         "simulation",
         "remarks",
@@ -25,6 +27,8 @@ def test_json_is_the_public_contract(pipeline):
         "scenarios",
         "rows",
         "recommended",
+        "mixture",
+        "shadow_prices",
     ]
     assert (document["schema"], document["command"], document["estimator"]) == (
         1,
@@ -72,7 +76,7 @@ def test_choices_are_found_by_name(pipeline):
     assert report["gpt-5", "knee"].k == 8
     assert report["utopia"].model == report.choice("utopia", scenario="essay-feedback").model
     assert report["essay-feedback", "qwen3-max", "best-of-k", "knee"].k == 8
-    assert report["knee"].reason == "needs a single curve, and this pool holds 2"
+    assert report["knee"].reason == "needs one model under one aggregator, and here are 2"
     with pytest.raises(MooInferError, match="unknown selector 'asf'; available: cheapest-within, knee"):
         report["asf"]
     with pytest.raises(MooInferError, match="unknown scenario, model or aggregator 'gpt-6'; available: gpt-5"):
@@ -150,9 +154,8 @@ def test_ten_contenders_are_shown_and_how_many_are_left_out_is_said(pipeline):
 
 def test_the_details_have_cost_and_seconds_per_inference(pipeline):
     text = pipeline.run("gpt-5", "essay-feedback").to_text(details=True)
-    assert "0.02176 each" in text
-    assert "2.688 each" in text
-    assert "0.9684 ± 0.01203" in text
+    assert "Per sample: cost 0.02176 USD, latency 2.688 s." in text.replace("\n", " ")
+    assert re.search(r"^ accuracy +0\.9684 +± 0\.01203$", text, re.M)
     assert "~" not in text
 
 
@@ -179,7 +182,7 @@ def test_long_and_strange_names_are_shown_as_they_are(profile):
 
 def test_an_objective_without_a_limit_says_its_scale(pipeline):
     text = pipeline.run("gpt-5", Scenario("s", {"latency": 60})).to_text()
-    assert "s: scaled by the largest mean, for want of a limit: cost by 2.785 USD." in text
+    assert "s: scaled by the largest mean, as it has no limit: cost by 2.785 USD." in text
 
 
 def test_nothing_feasible_says_which_limit_fails_by_how_much_and_what_would_do(pipeline):
@@ -245,3 +248,12 @@ def test_two_models_with_the_same_figures_are_two_contenders():
     twin = replace(builtin_models()["gpt-5"], name="twin")
     report = Pipeline().run([builtin_models()["gpt-5"], twin], Scenario("s", {"cost": 1}))
     assert {row["model"] for row in report.to_dict()["contenders"]} == {"gpt-5", "twin"}
+
+
+def test_selectors_of_one_curve_are_left_out_of_what_is_said_over_all(pipeline):
+    report = pipeline.run(["gpt-5", "gpt-5-nano"], "essay-feedback")
+    assert report["knee"].reason == "needs one model under one aggregator, and here are 2"
+    for text in (report.to_text(by_selector=True), report.to_text(details=True), report.to_html()):
+        assert "needs one model" not in text
+    asked = Pipeline(goal="knee").run(["gpt-5", "gpt-5-nano"], "essay-feedback")
+    assert asked.to_text().startswith("essay-feedback: no recommendation: needs one model")  # what was asked for

@@ -189,7 +189,8 @@ def test_the_details_say_it_once_for_selectors_that_choose_the_same():
     text = report.to_text(details=True).replace("\n", " ")
     choice = report["utopia"]
     tokens = report.per_right(choice)["tokens"]
-    assert f"max-cube, utopia, per right answer: cost {choice.cost.mean / choice.accuracy.mean:.4g} USD" in text
+    assert text.count(f"Per right answer: cost {choice.cost.mean / choice.accuracy.mean:.4g} USD") == 1
+    assert "k = 4: max-cube, utopia" in text
     assert f"tokens {tokens:.0f}." in text
-    assert "Per right answer: the mean of the k inferences over the mean accuracy." in text
+    assert "Per right answer: the mean of the k inferences over the mean accuracy; per sample: over k." in text
     assert "per right answer" not in report.to_text()

@@ -1,0 +1,146 @@
+"""What changed between two documents of the same command, as data and as people read it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from .wording import Block, Cell, TextTable
+
+__all__ = ["ChoiceChange", "Diff", "Kind", "NumberChange", "SettingChange"]
+
+Kind = Literal["recommend", "calibrate"]
+MOST_SETTINGS = 20  # lines of the text
+
+
+@dataclass(frozen=True)
+class ChoiceChange:
+    """The answers of a scenario.
+
+    Args:
+        scenario: its name.
+        old, new: model, aggregator and k, or None where nothing is feasible, or the scenario is not there.
+        changed: whether they are different rows, or one of them is none.
+        noise: whether chance alone explains that: draws of one of the reports chose the other row often enough, and of
+            both where limits or cost models changed too. None where nothing was drawn.
+        why: what is said of that.
+    """
+
+    scenario: str
+    old: Mapping[str, Any] | None
+    new: Mapping[str, Any] | None
+    changed: bool
+    noise: bool | None
+    why: str
+
+
+@dataclass(frozen=True)
+class NumberChange:
+    """A number that changed.
+
+    Args:
+        where: the scenario, or the model.
+        what: the objective, or the measure.
+        old, new: its values.
+        low, high: the 95 % interval of new minus old; None where it is not known.
+        noise: whether that holds 0; None where it is not known.
+        paired: whether it is of differences by question, because both name the same questions.
+    """
+
+    where: str
+    what: str
+    old: float
+    new: float
+    low: float | None
+    high: float | None
+    noise: bool | None
+    paired: bool
+
+
+@dataclass(frozen=True)
+class SettingChange:
+    """A limit, a number of a profile, a price, a version or a seed that changed; None where it is not there."""
+
+    where: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed between two documents.
+
+    Args:
+        kind: the command that wrote both.
+        choices: one a scenario; none between calibrations.
+        numbers: those that changed.
+        settings: likewise.
+    """
+
+    kind: Kind
+    choices: tuple[ChoiceChange, ...]
+    numbers: tuple[NumberChange, ...]
+    settings: tuple[SettingChange, ...]
+
+    def changed(self, *, ignore_noise: bool = False) -> bool:
+        """Whether the choice of a scenario changed; where noise is ignored, by more than that."""
+        return any(choice.changed and not (ignore_noise and choice.noise) for choice in self.choices)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "kind": self.kind,
+            "changed": self.changed(),
+            "sentences": list(self.sentences()),
+            "choices": [asdict(choice) for choice in self.choices],
+            "numbers": [asdict(number) for number in self.numbers],
+            "settings": [asdict(setting) for setting in self.settings],
+        }
+
+    def sentences(self) -> Iterator[str]:
+        """Say in a sentence a scenario what became of the choice; of calibrations, what moved."""
+        for choice in self.choices:
+            if choice.changed:
+                yield f"{choice.scenario}: {_named(choice.old)} became {_named(choice.new)}; {choice.why}."
+            else:
+                yield f"{choice.scenario}: still {_named(choice.new)}; {_moved(self.numbers, choice.scenario)}."
+        if not self.choices:
+            models = dict.fromkeys(number.where for number in self.numbers)
+            yield from (f"{model}: {_moved(self.numbers, model)}." for model in models)
+            if not models:
+                yield "No number changed."
+
+    def blocks(self) -> list[Block]:
+        """What people read: sentences, the numbers that changed, and the settings."""
+        blocks: list[Block] = [*self.sentences()]
+        if self.numbers:
+            rows = tuple(_row(number) for number in self.numbers)
+            header = ("", "what", "old", "new", "new - old", "[95 %]", "more than noise")
+            blocks += ["", TextTable(header, rows, labels=2)]
+        if self.settings:
+            lines = [f"{s.where}: {_shown(s.old)} became {_shown(s.new)}" for s in self.settings[:MOST_SETTINGS]]
+            left = len(self.settings) - len(lines)
+            blocks.append(("What was given has changed:", *lines, *[f"{left} more; --json has all"] * (left > 0)))
+        return blocks
+
+
+def _named(row: Mapping[str, Any] | None) -> str:
+    return "no choice" if row is None else f"{row['model']}, {row['aggregator']}, k = {row['k']}"
+
+
+def _moved(numbers: Sequence[NumberChange], where: str) -> str:
+    mine = [number for number in numbers if number.where == where]
+    real = [f"{n.what} {n.old:.4g} became {n.new:.4g}" for n in mine if n.noise is False]
+    if real:
+        return f"more than noise: {', '.join(real)}"
+    return "what changed in its numbers is within noise" if mine else "no number of it changed"
+
+
+def _row(number: NumberChange) -> tuple[Cell, ...]:
+    ends = "" if number.low is None else f"[{number.low:+.3g}, {number.high:+.3g}]"
+    verdict = "not known" if number.noise is None else "no" if number.noise else "yes"
+    change = f"{number.new - number.old:+.3g}"
+    return number.where, number.what, f"{number.old:.4g}", f"{number.new:.4g}", change, ends, verdict
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else f"{value:.6g}" if isinstance(value, float) else f"{value}"[:120]

@@ -1,0 +1,226 @@
+"""Two nights compared: what changed, whether it is more than noise, and the exit code."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moo_infer import MooInferError
+from moo_infer.cli.app import run
+from moo_infer.report.diff import diff, read_document
+
+PRICES = "small:\n  usd_per_input_token: {small}\n  usd_per_output_token: {small}\nlarge:\n  usd_per_input_token: 1.0e-5\n  usd_per_output_token: 1.0e-5\n"
+
+
+def log(path, seed=0, questions=range(40), p=(0.5, 0.8), seconds=2.0):
+    """Two models on questions of the same difficulty in every log, answered by `seed`."""
+    rng = np.random.default_rng(seed)
+    difficulty = np.random.default_rng(99).normal(size=200)
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(
+            ["model", "question_id", "sample", "correct", "answer", "input_tokens", "output_tokens", "latency_s"]
+        )
+        for model, share in zip(("small", "large"), p, strict=True):
+            for question in questions:
+                right = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + 1.5 * difficulty[question])))
+                for sample in range(6):
+                    correct = int(rng.random() < right)
+                    answer = "right" if correct else f"wrong{rng.integers(3)}"
+                    tokens = int(200 * rng.lognormal(0, 0.2) * np.exp(0.2 * difficulty[question]))
+                    rows.writerow(
+                        [model, f"q{question}", sample, correct, answer, 100, tokens, seconds * rng.lognormal(0, 0.2)]
+                    )
+    return path
+
+
+@pytest.fixture
+def night(tmp_path, capsys, monkeypatch):
+    """Calibrate, recommend, and return the two documents; all beside each other under a name."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(name, *more, small="1.0e-7", **given):
+        log(tmp_path / f"{name}.csv", **given)
+        (tmp_path / f"{name}-prices.yaml").write_text(PRICES.format(small=small))
+        assert (
+            run(["calibrate", f"{name}.csv", "--prices", f"{name}-prices.yaml", "--out", f"{name}.yaml", "--json"]) == 0
+        )
+        (tmp_path / f"{name}-calibrated.json").write_text(capsys.readouterr().out)
+        run(["recommend", "--models", f"{name}.yaml", "--max-cost", "0.001", "--json", *more])
+        (tmp_path / f"{name}.json").write_text(capsys.readouterr().out)
+
+    return call
+
+
+def document(name):
+    return json.loads(Path(f"{name}.json").read_text())
+
+
+@pytest.fixture
+def compared(capsys):
+    def call(old, new, *more):
+        code = run(["diff", f"{old}.json", f"{new}.json", "--json", *more])
+        shown = capsys.readouterr()
+        return code, json.loads(shown.out)
+
+    return call
+
+
+def test_the_same_data_with_another_seed_change_nothing(night, compared):
+    night("old")
+    night("new", "--seed", "7")
+    code, found = compared("old", "new")
+    assert (code, found["changed"], found["numbers"]) == (0, False, [])
+    assert found["sentences"] == ["custom: still small, plurality-vote, k = 5; no number of it changed."]
+
+
+def test_other_questions_are_noise_and_that_is_said(night, compared):
+    night("old", questions=range(40), p=(0.9, 0.5))
+    night("new", questions=range(60, 100), p=(0.9, 0.5), seed=5)
+    code, found = compared("old", "new")
+    accuracy = next(number for number in found["numbers"] if number["what"] == "accuracy")
+    assert (accuracy["noise"], accuracy["paired"]) == (True, False)
+    if code == 4:
+        assert found["choices"][0]["noise"]
+        code, _ = compared("old", "new", "--ignore-noise")
+    assert code == 0
+
+
+def test_a_price_that_changed_is_named_and_what_it_does_is_more_than_noise(night, compared, capsys):
+    night("old")
+    night("new", small="2.0e-7")
+    code, found = compared("old", "new")
+    assert code == 0
+    changed = {s["where"]: (s["old"], s["new"]) for s in found["settings"]}
+    assert changed["models.small.costs[0].usd_per_output_token"] == (1e-7, 2e-7)
+    cost = next(number for number in found["numbers"] if number["what"] == "cost")
+    assert (cost["noise"], cost["paired"], cost["new"]) == (False, True, pytest.approx(2 * cost["old"]))
+    assert "more than noise: cost" in found["sentences"][0]
+    night("dear", small="1.0e-4")  # nothing of it is within the budget then
+    code, found = compared("old", "dear")
+    assert (code, found["choices"][0]["new"]) == (4, None)
+    assert found["choices"][0]["noise"] is False
+    assert run(["diff", "old.json", "dear.json"]) == 4
+    text = " ".join(capsys.readouterr().out.split())
+    assert "custom: small, plurality-vote, k = 5 became no choice; in the new report nothing is chosen." in text
+    assert "models.small.costs[0].usd_per_output_token: 1e-07 became 0.0001" in text
+
+
+def test_a_better_model_changes_the_choice_by_more_than_noise(night, compared):
+    night("old", "--max-cost", "1", p=(0.3, 0.9))
+    night("new", "--max-cost", "1", p=(0.97, 0.2), seed=3)
+    code, found = compared("old", "new")
+    choice = found["choices"][0]
+    assert (code, choice["old"]["model"], choice["new"]["model"], choice["noise"]) == (4, "large", "small", False)
+    assert compared("old", "new", "--ignore-noise")[0] == 4
+
+
+def test_the_same_questions_are_compared_question_by_question(night, compared):
+    night("old")
+    night("new", seed=1)
+    _, found = compared("old", "new")
+    (accuracy,) = [number for number in found["numbers"] if number["what"] == "accuracy"]
+    old, new = (document(name)["headline"][0] for name in ("old", "new"))
+    if found["choices"][0]["changed"]:
+        return
+    each = np.array(new["by_question"]["accuracy"]) - np.array(old["by_question"]["accuracy"])
+    assert accuracy["paired"]
+    assert accuracy["new"] - accuracy["old"] == pytest.approx(each.mean())
+    width = (accuracy["high"] - accuracy["low"]) / (2 * 1.96 * each.std(ddof=1) / np.sqrt(len(each)))
+    assert 0.8 < width < 1.3
+    apart = [(i["other_questions"][1] - i["other_questions"][0]) for i in (old["objectives"]["accuracy"]["interval"],)]
+    assert accuracy["high"] - accuracy["low"] < apart[0] * 2**0.5
+
+
+def test_two_calibrations_show_what_drifts(night, compared, capsys):
+    night("old")
+    night("slow", seed=1, seconds=3.0)
+    code, found = compared("old-calibrated", "slow-calibrated")
+    assert (code, found["kind"], found["choices"]) == (0, "calibrate", [])
+    verdicts = {(number["where"], number["what"]): number["noise"] for number in found["numbers"]}
+    assert verdicts["small", "mean_latency_s"] is False
+    assert verdicts["small", "pass at k = 1"] is True
+    assert any("small: more than noise:" in said and "mean_latency_s" in said for said in found["sentences"])
+    assert compared("old-calibrated", "old-calibrated")[1]["sentences"] == ["No number changed."]
+
+
+def test_a_scenario_that_is_new_or_gone_is_another_choice(night, compared):
+    night("old")
+    old = document("old")
+    more = [*old["headline"], old["headline"][0] | {"scenario": "night"}]
+    Path("more.json").write_text(json.dumps(old | {"headline": more}))
+    code, found = compared("old", "more")
+    assert (code, found["choices"][1]["why"]) == (4, "in the old report there is no such scenario")
+    assert compared("more", "old")[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must be JSON"),
+        ("[1, 2]", "must be what"),
+        ('{"schema": 1}', "must be what"),
+        ('{"schema": 2, "headline": []}', "must be what"),
+        ('{"schema": 1, "headline": [NaN]}', "holds NaN"),
+        ('{"schema": 1, "headline": [1e999]}', "holds 1e999"),
+        ("[" * 100_000, "nested too deeply"),
+        ("\udcff", "must be UTF-8"),
+        ('{"schema": 1, "headline": [' + "[]," * 2**20 + "[]]}", "has more than 1,048,576 entries"),
+    ],
+)
+def test_what_is_no_document_is_refused_in_a_sentence(text, said, tmp_path, capsys):
+    path = tmp_path / "other.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert run(["diff", str(path), str(path)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
+    assert len(shown.err) < 400
+
+
+def test_documents_of_different_commands_are_refused(night, capsys):
+    night("old")
+    assert run(["diff", "old.json", "old-calibrated.json"]) == 2
+    assert "the old document is of `recommend`, the new one of `calibrate`" in capsys.readouterr().err
+    assert run(["diff", "old.json", "missing.json"]) == 2
+    assert "missing.json: no such file" in capsys.readouterr().err
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_documents_that_were_tampered_with_give_an_answer_or_a_sentence(data):
+    row = {"scenario": "s", "model": "m", "aggregator": "a", "k": 1, "stability": None, "by_question": None}
+    row |= {"objectives": {"accuracy": {"mean": 0.5, "interval": None, "stderr_simulation": None}}}
+    document = {"schema": 1, "headline": [row], "scenarios": [], "models": []}
+
+    def tampered():
+        place = data.draw(st.sampled_from(["headline", "scenarios", "models", *row, "mean", "interval"]))
+        value = data.draw(VALUES)
+        if place in document:
+            return document | {place: value}
+        figures = row["objectives"]["accuracy"]
+        changed = {"objectives": {"accuracy": figures | {place: value}}} if place in figures else {place: value}
+        return document | {"headline": [row | changed]}
+
+    try:
+        json.dumps(diff(document, tampered()).to_dict(), allow_nan=False)
+        [*diff(tampered(), document).blocks()]
+    except MooInferError as error:
+        assert str(error)
+
+
+def test_documents_are_read_as_they_are(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text('{"schema": 1, "headline": []}')
+    assert read_document(path) == {"schema": 1, "headline": []}

@@ -1,0 +1,107 @@
+"""Files that reports are written to, and how much is said on standard error."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from moo_infer.cli.app import run
+
+SMALL = ["recommend", "--model", "gpt-5", "--scenario", "essay-feedback", "--k-max", "16"]
+
+
+@pytest.fixture
+def called(capsys):
+    def call(*words):
+        code = run([*map(str, words)])
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return call
+
+
+def test_a_report_is_written_as_the_ending_of_each_file_says(called, tmp_path):
+    paths = [tmp_path / f"r{ending}" for ending in (".json", ".csv", ".parquet", ".html", ".md")]
+    code, out, err = called(*SMALL, *(word for path in paths for word in ("--out", path)))
+    assert (code, err) == (0, "".join(f"moo-infer: wrote {path}\n" for path in paths))
+    assert out == called(*SMALL)[1]
+    written = json.loads(paths[0].read_text())
+    assert written["headline"] == json.loads(called(*SMALL, "--json")[1])["headline"]
+    for frame in (pl.read_csv(paths[1]), pl.read_parquet(paths[2])):
+        assert frame["selector"].n_unique() == 5
+        assert frame.filter(pl.col("recommended") & (pl.col("selector") == "utopia"))["k"].to_list() == [4]
+    assert paths[3].read_text().startswith("<!doctype html>")
+    assert paths[4].read_text().startswith("essay-feedback: use gpt-5 with k = ")
+    assert "| model | k | accuracy |" in paths[4].read_text()
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("r.txt", "must end in one of .json, .csv, .parquet, .html, .md"),
+        ("r", "must end in one of"),
+        ("missing/r.json", "there is no folder"),
+        ("r.json", "would overwrite what else is written"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(called, tmp_path, place, said):
+    code, out, err = called(*SMALL, "--out", tmp_path / "r.json", "--out", tmp_path / place)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert os.listdir(tmp_path) == []
+
+
+def test_names_are_escaped_in_markdown(called, tmp_path):
+    (tmp_path / "my.yaml").write_text(
+        "models: {'a|b <i>*x*': {inference: {kind: gaussian, tokens_in_mean: 1, tokens_in_std: 0, tokens_out_mean: 1, "
+        "tokens_out_std: 0, accuracy_mean: 0.5, accuracy_std: 0}, costs: [{kind: linear-cost, usd_per_input_token: 1, "
+        "usd_per_output_token: 1}]}}"
+    )
+    assert called("recommend", "--models", tmp_path / "my.yaml", "--out", tmp_path / "r.md")[0] == 0
+    text = (tmp_path / "r.md").read_text()
+    assert r"a\|b &lt;i&gt;\*x\*" in text
+    assert "<i>" not in text
+
+
+def test_compare_and_diff_write_files_too(called, tmp_path):
+    for name in ("old", "new"):
+        assert called(*SMALL, "--out", tmp_path / f"{name}.json")[0] == 0
+    code, out, _ = called(
+        "diff", tmp_path / "old.json", tmp_path / "new.json", "--out", tmp_path / "d.md", "--out", tmp_path / "d.json"
+    )
+    assert code == 0
+    assert json.loads((tmp_path / "d.json").read_text())["changed"] is False
+    assert (tmp_path / "d.md").read_text().startswith("essay-feedback: still gpt-5, best-of-k, k = ")
+    assert called("diff", tmp_path / "old.json", tmp_path / "new.json", "--out", tmp_path / "old.json")[0] == 2
+    words = ("compare", "examples/log.csv", "--k", "1", "--bootstrap", "50")
+    code, out, _ = called(*words, "--out", tmp_path / "c.csv", "--out", tmp_path / "c.json", "--json")
+    assert json.loads((tmp_path / "c.json").read_text()) == json.loads(out)
+    assert len(pl.read_csv(tmp_path / "c.csv"))
+
+
+def test_quiet_says_nothing_beside_errors_and_verbose_says_what_is_done(called, tmp_path):
+    assert called(*SMALL, "--stability", "5")[2].startswith("moo-infer: warning: nothing is uncertain here")
+    assert called(*SMALL, "--stability", "5", "--quiet")[2] == ""
+    assert called("--quiet", *SMALL, "--model", "gpt-6")[2].startswith("moo-infer: unknown model")
+    assert "moo-infer: estimating gpt-5 with best-of-k at 4 values of k" in called("--verbose", *SMALL)[2]
+    assert logging.getLogger("moo_infer").handlers == []
+
+
+def test_python_m_moo_infer_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "moo_infer", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("moo-infer 0.1.0\n")
+
+
+def test_a_shell_can_complete_words():
+    environment = os.environ | {
+        "_MOO_INFER_COMPLETE": "complete_bash",
+        "COMP_WORDS": "moo-infer rec",
+        "COMP_CWORD": "1",
+    }
+    code = "import sys; sys.argv = ['moo-infer']; from moo_infer.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.stdout.split() == ["recommend"], done.stderr
