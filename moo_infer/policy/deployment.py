@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..core.seen import Answer
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
+from ..quantities.answer_keys import coded_alike, unlike_answers
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
@@ -98,10 +100,18 @@ class Deployment:
 
     @cached_property
     def samples(self) -> tuple[Samples, ...] | None:
-        """The samples of each model on these questions, in their order; None where there is no log."""
+        """The samples of each model on these questions, in their order, answers coded alike; None without logs."""
         logs = [setup.queries.samples for setup in self.setups.values()]
         known = [_on(log, self.questions) for log in logs if log is not None]
-        return tuple(known) if len(known) == len(logs) else None
+        return coded_alike(known) if len(known) == len(logs) else None
+
+    def unlike(self, models: Sequence[int]) -> str:
+        """Say why answers of some models, by their numbers, cannot be compared; "" where they can."""
+        for i, j in combinations(sorted(models), 2):
+            assert self.samples is not None
+            if reason := unlike_answers(self.samples[i], self.samples[j]):
+                return f"{self.name} compares answers of {self.models[i]} with those of {self.models[j]}: {reason}"
+        return ""
 
     @cached_property
     def known(self) -> list[dict[str, object]]:

@@ -16,8 +16,9 @@ from ..estimate.setup import Part, part_name
 from ..interfaces import AccuracyAggregator
 from ..quantities.by_samples import NAMES, draws_of
 from ..quantities.samples import Samples
+from .joint import brought
 
-__all__ = ["LARGEST", "Pool", "Subsets", "joined", "pool_of"]
+__all__ = ["LARGEST", "Pool", "Subsets", "asked", "pool_of"]
 
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
@@ -138,13 +139,16 @@ class Pool:
             places = np.unique(question[unknown] * 2**self.size + masks[unknown])
             for some in np.array_split(places, -(-len(places) // ROWS)):
                 q, mask = some // 2**self.size, some % 2**self.size
-                table[q, mask] = ask(self._draws(q, self.rows(q, mask, t), before))
+                table[q, mask] = ask(self._after(q, self.rows(q, mask, t), before))
             values = table[question, masks]
         return values
 
-    def _draws(self, question: IntArray, rows: IntArray, before: int) -> Draws:
-        draws = draws_of(self.samples, rows, question)
-        return Draws(columns={**draws, BEFORE: np.full(rows.shape, before)})
+    def draws(self, question: IntArray, rows: IntArray, /) -> Draws:
+        """Return samples (S, t) of questions (S,) as parts see them."""
+        return draws_of(self.samples, rows, question, brought(self.samples))
+
+    def _after(self, question: IntArray, rows: IntArray, before: int) -> Draws:
+        return Draws(columns={**self.draws(question, rows), BEFORE: np.full(rows.shape, before)})
 
     def _probe(
         self,
@@ -158,11 +162,11 @@ class Pool:
         """Raise where a part heeds the order of samples; note whether it reads how many calls there were before."""
         some = slice(None, None, max(1, len(masks) // PROBED))
         rows = self.rows(question[some], masks[some], t)
-        draws = _Recorded(columns=self._draws(question[some], rows, 0))
+        draws = _Recorded(columns=self._after(question[some], rows, 0))
         object.__setattr__(draws, "read", set())
         values = ask(draws)
         for turned in (rows[:, ::-1], np.roll(rows, 1, axis=1)):
-            other = ask(self._draws(question[some], turned, 0))
+            other = ask(self._after(question[some], turned, 0))
             if not np.allclose(values, other, rtol=ROUNDING, atol=0.0):
                 raise NotExact(f"{part_name(part)} heeds the order of samples")
         if t > 1:  # of one sample there is one order
@@ -194,13 +198,6 @@ class _Recorded(Draws):
 def pool_of(samples: Samples) -> Pool:
     """Return the pool of samples, made once, so that all policies read the same tables."""
     return Pool(samples)
-
-
-def joined(pools: "list[Pool]", rows: "list[IntArray]", question: IntArray) -> Draws:
-    """Return the samples of several models as one, the columns that all of them have."""
-    draws = [draws_of(pool.samples, of, question) for pool, of in zip(pools, rows, strict=True)]
-    names = [name for name in draws[0] if all(name in other for other in draws)]
-    return Draws(columns={name: np.concatenate([of[name] for of in draws], axis=1) for name in names})
 
 
 def asked(part: Part, draws: Draws, *, parallelism: int = 1) -> FloatArray:

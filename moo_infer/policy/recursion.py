@@ -1,6 +1,6 @@
 """Exact evaluation: the recursion over the subsets of a question's samples that a policy may have seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from math import comb
@@ -16,7 +16,8 @@ from .by_question import Sums
 from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
-from .pool import Pool, asked, joined, pool_of
+from .joint import joint
+from .pool import Pool, asked, pool_of
 from .states import States, decisions
 
 __all__ = ["PartNotExact", "Recursion", "SubsetStates"]
@@ -52,6 +53,10 @@ class SubsetStates(States):
             masks = self._frontier.last
         pool = self._recursion.pools[model]
         return pool.column(name, pool.rows(self._frontier.question, masks[:, model], n))
+
+    def unlike(self, models: Sequence[int], /) -> str:
+        """Say why answers of some models cannot be compared."""
+        return self._recursion.of.unlike(models)
 
     def spent(self, objective: str, /) -> FloatArray:
         """Return what was spent, where it is the sum over samples."""
@@ -153,7 +158,8 @@ class Recursion:
                 return self.pools[j].totals(part, question, masks[:, j], n[j], parallelism=P)
             pools = [self.pools[j] for j in taken]
             rows = [pool.rows(question, masks[:, j], n[j]) for j, pool in zip(taken, pools, strict=True)]
-            return asked(part, joined(pools, rows, question), parallelism=P)
+            draws = [pool.draws(question, of) for pool, of in zip(pools, rows, strict=True)]
+            return asked(part, joint(draws, self.of.unlike(taken)), parallelism=P)
         except NotExact:
             raise PartNotExact(objective) from None
 

@@ -9,7 +9,9 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.noise import with_noise
 from ..estimate.monte_carlo import sampled
+from ..quantities.by_samples import draw_samples
 from .deployment import Deployment
+from .joint import brought
 from .launches import arrive
 from .trials import Run
 
@@ -50,9 +52,13 @@ def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None =
         if question is None:
             question = np.random.default_rng([seed, 9]).integers(len(of.questions), size=trials)
     draws = []
-    for model, calls in of.most.items():
+    for j, (model, calls) in enumerate(of.most.items()):
         rng, noise = (np.random.default_rng([seed, part, *model.encode("utf-8", "surrogatepass")]) for part in (10, 11))
-        own = sampled(of.setups[model], rng, trials, calls, question)
+        if of.samples is None:
+            own = sampled(of.setups[model], rng, trials, calls)
+        else:
+            weights = of.setups[model].queries.weights  # of no use where it is said which questions are asked
+            own = draw_samples(of.samples[j], weights, rng, trials, calls, question, brought(of.samples[j]))
         draws.append(with_noise(_with_answers(own), noise))
     run = Run(of, draws, question, np.random.default_rng([seed, 12]))
     if of.policy.arrivals:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
-from ..core.errors import MissingColumn, NotExact, unknown
+from ..core.errors import MissingColumn, NotExact, NothingPossible, unknown
 from ..core.seen import Answer, Call, Seen
 from ..interfaces import Policy
 from .decisions import decision
@@ -54,6 +54,10 @@ class States(ABC):
     def known(self, state: int, /) -> Mapping[str, object]:
         """Return what is known of the query of a state before."""
 
+    def unlike(self, models: Sequence[int], /) -> str:
+        """Say why answers of some models cannot be compared; "" where they can, as those of one model can."""
+        return ""
+
     def calls(self, model: int, wave: int | None, /) -> int:
         """Return the calls of a model, of all waves or of one."""
         return self.n[model] if wave is ALL else self.history[wave][model]
@@ -84,6 +88,8 @@ class States(ABC):
         key = (models, wave)
         if key not in self._counts:
             called = [m for m in models if self.calls(m, wave)]
+            if reason := self.unlike(called):
+                raise NothingPossible(reason)
             answers = [self.columns(m, "answer", wave) for m in called]
             joined = np.concatenate(answers, axis=1) if answers else np.zeros((len(self), 0), dtype=np.int64)
             self._counts[key] = equal_counts(joined)

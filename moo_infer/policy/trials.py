@@ -1,7 +1,7 @@
 """Queries that are drawn, and what a policy does with them, wave by wave."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 from typing import Any
@@ -17,6 +17,7 @@ from ..estimate.setup import Part, part_name
 from ..quantities.by_samples import NAMES
 from .dependence import refuse_dependent
 from .deployment import Deployment
+from .joint import joint
 from .states import States, decisions
 
 __all__ = ["Run", "TrialStates", "part_of"]
@@ -40,6 +41,10 @@ class TrialStates(States):
         start = sum(calls[model] for calls in self.history[: wave or 0])
         end = start + self.calls(model, wave)
         return self._run.draws[model][COLUMNS.get(name, name)][self.trials, start:end]
+
+    def unlike(self, models: Sequence[int], /) -> str:
+        """Say why answers of some models cannot be compared."""
+        return self._run.of.unlike(models)
 
     def spent(self, objective: str, /) -> FloatArray:
         """Return what was spent so far."""
@@ -135,13 +140,12 @@ class Run:
         if not taken:
             return
         draws = [part_of(self.draws[j], (trials, slice(0, n[j]))) for j in taken]
-        names = [name for name in draws[0] if all(name in other for other in draws)]
-        joint = Draws(columns={name: np.concatenate([each[name] for each in draws], axis=1) for name in names})
+        whole = joint(draws, self.of.unlike(taken))
         aggregator = self.of.aggregator(answer)
         P = max(self.of.setups[self.of.models[j]].parallelism for j in taken)
-        self._add(ACCURACY.name, aggregator, partial(aggregator.aggregate, joint, self.rng), trials, joint)
+        self._add(ACCURACY.name, aggregator, partial(aggregator.aggregate, whole, self.rng), trials, whole)
         for cost in aggregator.costs:
-            self._add(cost.objective.name, cost, partial(cost.total, joint, parallelism=P), trials, joint)
+            self._add(cost.objective.name, cost, partial(cost.total, whole, parallelism=P), trials, whole)
 
     def _add(self, name: str, part: Part, compute: Callable[[], FloatArray], trials: IntArray, draws: Draws) -> None:
         """Add what a part makes of all inferences of a trial."""

@@ -1,5 +1,6 @@
 """Quantities by the samples of questions: k of a question's, without replacement, over all subsets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -148,7 +149,14 @@ def _yes_or_no(share: FloatArray) -> Moments:
 
 
 def draw_samples(
-    samples: Samples, weights: FloatArray, rng: np.random.Generator, M: int, K: int, asked: IntArray | None = None, /
+    samples: Samples,
+    weights: FloatArray,
+    rng: np.random.Generator,
+    M: int,
+    K: int,
+    asked: IntArray | None = None,
+    always: Sequence[str] = (),
+    /,
 ) -> Draws:
     """Draw questions by their weights, then samples of each without replacement.
 
@@ -159,6 +167,7 @@ def draw_samples(
         weights: (Q,), >= 0, with the sum 1.
         rng, M, K: as in `InferenceModel.sample`; K is at most the fewest samples of a question.
         asked: (M,), the questions, where they are not to be drawn.
+        always: columns that are brought along in any case.
 
     Raises:
         MooInferError: for a larger K.
@@ -175,18 +184,20 @@ def draw_samples(
         rows = rows_of[question[start : start + step]]
         order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
         chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
-    return draws_of(samples, chosen, question)
+    return draws_of(samples, chosen, question, always)
 
 
-def draws_of(samples: Samples, chosen: IntArray, question: IntArray, /) -> Draws:
+def draws_of(samples: Samples, chosen: IntArray, question: IntArray, always: Sequence[str] = (), /) -> Draws:
     """Return draws of samples that are chosen; answers and scores only where something can be chosen by them.
 
     Args:
         samples: of Q questions, all scored.
         chosen: (M, K), which samples.
         question: (M,), whose they are.
+        always: columns that are brought along in any case, where there are such.
     """
     _, brought = _rows(samples)
+    brought = (*brought, *(name for name in always if name in samples.columns and name not in brought))
     tokens_in, tokens_out = (
         samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None
         for name in (NAMES["tokens_in"], NAMES["tokens_out"])
