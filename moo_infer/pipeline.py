@@ -157,6 +157,7 @@ class Pipeline:
         profiles = look_up(ModelProfile, self.models, models, "model")
         setups = self._setups(profiles)
         objectives = common_objectives(setups)
+        self._policies.refuse_names(setup.aggregator.name for setup in setups)
         curves: list[Curve] = []
         impossible: list[MooInferError] = []
         for done, setup in enumerate(setups):

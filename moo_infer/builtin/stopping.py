@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..core.errors import MooInferError
+from ..core.errors import MooInferError, NothingPossible
 from ..core.parts import AtLeastOne, Positive, Share
 from ..core.seen import Answer, Call, Seen
 from ..hookspecs import hookimpl
@@ -232,7 +232,7 @@ class ByLabel(Policy):
     Args:
         label: what is known of a query, for example ``task``.
         policies: by the value of the label.
-        otherwise: the policy of queries with another value, or without one.
+        otherwise: the policy of queries with another value.
         model: the model of those that leave it open; each of the run in turn where none is named.
 
     >>> from moo_infer.builtin.policies import Fixed
@@ -270,7 +270,10 @@ class ByLabel(Policy):
 
     def decide(self, seen: Seen, /) -> Call | Answer:
         """Ask the policy of the label."""
-        policy = self.policies.get(str(seen.query.get(self.label, "")), self.otherwise)
+        if self.label not in seen.query:
+            known = ", ".join(seen.query) or "nothing"
+            raise NothingPossible(f"by-label: {self.label!r} is not known of a query before; known: {known}")
+        policy = self.policies.get(str(seen.query[self.label]), self.otherwise)
         return self._of(policy).decide(seen)
 
 

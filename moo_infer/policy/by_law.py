@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..quantities.by_law import LawQuery
 from ..quantities.laws import Bernoulli, Law
 from ..quantities.queries import Axis
 from .deployment import Deployment
-from .pool import asked
+from .pool import RecordedDraws, asked
 from .states import States, WavesMerged, decisions
 
 __all__ = ["ByLaw", "evaluated_by_law", "moments_by_law"]
@@ -37,11 +37,13 @@ class ByLaw:
     Args:
         mean: by objective; without what is not known exactly.
         waves, endings: shares of the queries by how many waves they take, and after which calls they are answered.
+        of_two: whether answers are compared, of which there are two: right ones and wrong ones.
     """
 
     mean: dict[str, float] = field(default_factory=dict)
     waves: Mapping[int, float] = field(default_factory=dict)
     endings: Mapping[tuple[int, ...], float] = field(default_factory=dict)
+    of_two: bool = False
 
 
 def moments_by_law(rows: Sequence[ByLaw], objective: str) -> Moments | None:
@@ -54,9 +56,11 @@ def moments_by_law(rows: Sequence[ByLaw], objective: str) -> Moments | None:
 class _Counts(States):
     """States of queries by how many of their inferences are right: S of them, whatever the query."""
 
-    def __init__(self, of: Deployment, right: IntArray, n: int, waves: Waves | None, last: IntArray | None) -> None:
+    def __init__(
+        self, of: Deployment, right: IntArray, n: int, waves: Waves | None, last: IntArray | None, read: set[str]
+    ) -> None:
         super().__init__(of.models, (n,), waves)
-        self.right, self._last = right, last
+        self.right, self._last, self._read = right, last, read
 
     def __len__(self) -> int:
         return len(self.right)
@@ -71,6 +75,7 @@ class _Counts(States):
                 raise NotExact("a policy looks at what calls before the last one brought")
             right = self._last
         wrong = np.arange(self.calls(model, wave)) >= right[:, None]
+        self._read.add(name)
         return wrong.astype(np.int64) if name == "answer" else 1.0 - wrong
 
     def spent(self, objective: str, /) -> FloatArray:
@@ -125,6 +130,7 @@ class _Recursion:
         waves_apart: whether states are told apart by what the last wave brought.
         made: by wave, its calls and those before it, (Q,) how many queries make it.
         answered: by aggregator and calls: the states and their shares of all queries.
+        read: columns that were looked at.
     """
 
     of: Deployment
@@ -135,6 +141,7 @@ class _Recursion:
     answered: list[tuple[Answer, _Counts, FloatArray]] = field(default_factory=list)
     waves: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     endings: dict[tuple[int, ...], float] = field(default_factory=lambda: defaultdict(float))
+    read: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         """Go through all waves."""
@@ -151,12 +158,12 @@ class _Recursion:
             )
             branch = branch if self.waves_apart else branch.merged()
             last = branch.last if self.waves_apart else None
-            states = _Counts(self.of, branch.right, n, waves if self.waves_apart else None, last)
+            states = _Counts(self.of, branch.right, n, waves if self.waves_apart else None, last, self.read)
             for decided, rows in decisions(self.of.policy, states, self.of.most):
                 some = _Branch(branch.right[rows], branch.chance[rows], branch.last[rows])
                 if isinstance(decided, Answer):
                     share = some.chance @ self.weights
-                    self.answered.append((decided, _Counts(self.of, some.right, n, None, None), share))
+                    self.answered.append((decided, _Counts(self.of, some.right, n, None, None, set()), share))
                     self.waves[len(waves)] += float(share.sum())
                     self.endings[n,] += float(share.sum())
                     continue
@@ -171,11 +178,13 @@ class _Recursion:
         for answer, states, share in self.answered:
             if states.n[0]:
                 right = states.column(0, "correct", None)
-                draws = Draws(accuracy=right, columns={"answer": (1 - right).astype(np.int64)})
-                turned = Draws(columns={name: column[:, ::-1] for name, column in draws.items()})
+                draws = RecordedDraws(accuracy=right, columns={"answer": (1 - right).astype(np.int64)})
                 aggregator = self.of.aggregator(answer)
                 try:
-                    worth, other = asked(aggregator, draws), asked(aggregator, turned)
+                    worth = asked(aggregator, draws)
+                    self.read.update(draws.read)
+                    turned = Draws(columns={name: column[:, ::-1] for name, column in draws.items()})
+                    other = asked(aggregator, turned)
                 except MissingColumn as error:
                     raise NotExact(str(error)) from None
                 if not np.allclose(worth, other) or aggregator.costs:
@@ -235,7 +244,7 @@ def evaluated_by_law(of: Deployment) -> ByLaw:
             found.mean[objective.name] = recursion.spent(objective, axis, queries.laws)
     with suppress(NotExact):
         found.mean[ACCURACY.name] = recursion.accuracy()
-    return found
+    return replace(found, of_two="answer" in recursion.read)
 
 
 def _refuse(of: Deployment, draws: Draws) -> None:

@@ -62,13 +62,13 @@ class PolicySetup:
         """Estimate the curve."""
         simulated = _Simulated(self.deployments, estimator.trials, estimator.seed)
         rows = _known(self.deployments) if isinstance(estimator, Exact) else None
-        moments = {name: rows.moments(name, self._even) if rows else None for name in self.objectives}
+        moments = {name: rows.moments(name, self._shares) if rows else None for name in self.objectives}
         columns = {name: Column(m, simulated, name) for name, m in moments.items()}
         setups = self.deployments[0].setups.values()
         courses = map(self._course, range(len(self.texts)), rows.rows if rows else simulated.replays)
         return replace(
             self._curve(columns),
-            remarks=tuple(dict.fromkeys(text for setup in setups for text in setup.notes.texts)),
+            remarks=tuple(dict.fromkeys(self._remarks(rows.rows if rows else simulated.replays))),
             supported=next(iter(setups)).profile.largest_k if len(setups) == 1 else None,
             courses=tuple(courses),
         )
@@ -98,7 +98,7 @@ class PolicySetup:
                 trials = _ByQuestion(setup.deployments, estimator.trials, estimator.seed)
             if draws is None:
                 simulated = _Simulated(setup.deployments, estimator.trials, estimator.seed)
-                known = {name: rows.moments(name, self._even) if rows else None for name in self.objectives}
+                known = {name: rows.moments(name, self._shares) if rows else None for name in self.objectives}
                 yield self._curve({name: Column(m, simulated, name) for name, m in known.items()})
                 continue
             low, high = draws.pseudo[b].tolist()
@@ -121,9 +121,20 @@ class PolicySetup:
                 each.columns[name].mean = np.clip(moved, 0.0, 1.0) if name == ACCURACY.name else moved
         yield from curves
 
+    def _remarks(self, known: Sequence[ByQuestion | ByLaw | Replay]) -> Iterator[str]:
+        """What the models have to say, and what is to be said of the questions and answers that it is evaluated on."""
+        yield from (text for setup in self.deployments[0].setups.values() for text in setup.notes.texts)
+        yield from (remark for of in self.deployments for remark in of.remarks)
+        if any(each.of_two for each in known if isinstance(each, ByLaw | Replay)):
+            yield (
+                f"policies take all wrong answers of {self.models[0]} as one, as its profile does not say how they "
+                "differ: a vote is one of right against wrong"
+            )
+
     @property
-    def _even(self) -> FloatArray:
-        return np.full(len(self.questions), 1 / max(len(self.questions), 1))
+    def _shares(self) -> FloatArray:
+        """(Q,) of the questions."""
+        return self.deployments[0].weights if self.questions else np.zeros(0)
 
     def _curve(self, columns: Mapping[str, Column]) -> Curve:
         k = np.array([sum(of.most.values()) for of in self.deployments], dtype=np.int64)
@@ -136,8 +147,9 @@ class PolicySetup:
             endings = {n: count / M for n, count in Counter(map(tuple, known.n.tolist())).items()}
             waves = {n: count / M for n, count in Counter(known.waves.tolist()).items()}
         else:
-            endings = {n: float(np.mean(share)) for n, share in known.endings.items()}
-            waves = {n: float(np.mean(share)) for n, share in known.waves.items()}
+            shares = self._shares if isinstance(known, ByQuestion) else np.ones(1)
+            endings = {n: float(shares @ np.atleast_1d(share)) for n, share in known.endings.items()}
+            waves = {n: float(shares @ np.atleast_1d(share)) for n, share in known.waves.items()}
         return Course.of(self.texts[i], self.models, endings, waves)
 
 

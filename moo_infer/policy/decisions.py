@@ -55,7 +55,7 @@ def decision(policy: Policy, seen: Seen, most: Mapping[str, int], /) -> Call | A
     if decided != again:
         raise MooInferError(f"{name} decides otherwise when it is asked twice: {decided!r:.80}, then {again!r:.80}")
     if isinstance(decided, Answer):
-        _check_answer(decided, most, name)
+        _check_answer(decided, seen, most, name)
         return decided
     if not isinstance(decided, Call) or not isinstance(decided.times, Mapping):
         raise MooInferError(f"{name} must decide with a Call or an Answer, got {decided!r:.80}")
@@ -65,12 +65,16 @@ def decision(policy: Policy, seen: Seen, most: Mapping[str, int], /) -> Call | A
     return decided
 
 
-def _check_answer(answer: Answer, most: Mapping[str, int], name: str) -> None:
+def _check_answer(answer: Answer, seen: Seen, most: Mapping[str, int], name: str) -> None:
     if not isinstance(answer.by, str | Mapping | AccuracyAggregator):
         raise MooInferError(f"{name}: an Answer is by an aggregator or its name, got {answer.by!r:.80}")
     for model in answer.of:
         if model not in most:
             raise unknown("model", model, most, f"{name}: answers from a model that is none of its own")
+    if answer.of and any(map(seen.n, most)) and not any(map(seen.n, answer.of)):
+        raise MooInferError(
+            f"{name} answers from samples of {', '.join(answer.of)} alone, which was not called, {_after(seen, most)}"
+        )
 
 
 def _check_call(call: Call, seen: Seen, most: Mapping[str, int], name: str) -> None:

@@ -1,26 +1,29 @@
 """A policy with the models it calls: what one evaluation needs to know."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NothingPossible, unknown
 from ..core.objectives import Objective
 from ..core.seen import Answer
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
-from ..quantities.answer_keys import coded_alike, unlike_answers
+from ..quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
 from .filling import filled
 
 __all__ = ["Deployment"]
+
+SHARES = 1e-9  # of questions, relative: sums are rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +34,13 @@ class Deployment:
         policy: who decides; its model is named.
         setups: by model, those it calls: profiles and how many of their calls run at a time.
         registry: where aggregators are looked up.
+        compared: numbers of the models whose answers were compared with each other.
     """
 
     policy: Policy
     setups: Mapping[str, Setup]
     registry: Registry
+    compared: set[tuple[int, int]] = field(default_factory=set, repr=False)
 
     @classmethod
     def of(
@@ -66,15 +71,49 @@ class Deployment:
                 raise NothingPossible(
                     f"{self.name} calls {model} up to {calls} times, and its log has {largest} samples of some question"
                 )
+            if not self.setups[model].notes.possible.all():
+                why = "; ".join(self.setups[model].notes.texts)
+                raise NothingPossible(f"{self.name} calls {model} up to {calls} times, which cannot be had: {why}")
         if len(self.setups) > 1:
             for model, setup in self.setups.items():
                 if setup.queries.samples is None:
                     raise MooInferError(
-                        f"{self.name} calls several models, and {model} has no log: that hard questions are hard for "
-                        "all of them is known from answers to the same questions alone"
+                        f"{self.name} calls several models, and {model} has no log: what they do together is known "
+                        "from answers to the same questions alone. Fitted apart, they lose that hard questions are "
+                        "hard for all of them: cascades then look 1.9 points more accurate on average, up to 15, and "
+                        "calls of the dear model cost 0.6 of what they do"
                     )
             if not self.questions:
                 raise MooInferError(f"{self.name}: the logs of {', '.join(self.setups)} have no question in common")
+
+        _ = self.weights
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """(Q,) shares of the questions that all logs have; raises MooInferError where the logs do not agree on them."""
+        shares: list[FloatArray] = []
+        for setup in self.setups.values():
+            place = {name: i for i, name in enumerate(setup.queries.questions)}
+            own = setup.queries.weights[[place[name] for name in self.questions]]
+            shares.append(own / own.sum())
+        if not all(np.allclose(own, shares[0], rtol=SHARES) for own in shares):
+            raise MooInferError(f"{self.name}: {', '.join(self.setups)} give other weights to the same questions")
+        return shares[0]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said of the questions and answers that it is evaluated on."""
+        sentences = []
+        for model, setup in self.setups.items():
+            if (of := len(setup.queries.questions)) > len(self.questions):
+                sentences.append(
+                    f"{self.name} is evaluated on the {len(self.questions)} questions that the logs of "
+                    f"{' and '.join(self.setups)} have in common, and rows of {model} on {of}"
+                )
+        for i, j in sorted(self.compared):
+            assert self.samples is not None
+            sentences.append(spelt_apart(self.samples[i], self.samples[j]))
+        return tuple(filter(None, sentences))
 
     @property
     def name(self) -> str:
@@ -107,6 +146,7 @@ class Deployment:
 
     def unlike(self, models: Sequence[int]) -> str:
         """Say why answers of some models, by their numbers, cannot be compared; "" where they can."""
+        self.compared.update(combinations(sorted(models), 2))
         for i, j in combinations(sorted(models), 2):
             assert self.samples is not None
             if reason := unlike_answers(self.samples[i], self.samples[j]):
@@ -137,12 +177,19 @@ class Deployment:
         return {objective: tuple(costs[objective] for costs in held) for objective in held[0]}
 
     def aggregator(self, answer: Answer) -> AccuracyAggregator:
-        """Return who answers."""
+        """Return who answers; raises MooInferError where it spends what the models have no cost model for."""
         if isinstance(answer.by, AccuracyAggregator):
-            return answer.by
-        if isinstance(answer.by, str):
-            return self.registry.get(AccuracyAggregator, answer.by)
-        return self.registry.build(AccuracyAggregator, answer.by, "aggregator")
+            part = answer.by
+        elif isinstance(answer.by, str):
+            part = self.registry.get(AccuracyAggregator, answer.by)
+        else:
+            part = self.registry.build(AccuracyAggregator, answer.by, "aggregator")
+        if missing := [cost.objective.name for cost in part.costs if cost.objective not in self.costs]:
+            raise MooInferError(
+                f"{self.name}: {part.name} spends {missing[0]}, for which {self.models[0]} has no cost model; "
+                "candidates are compared in the same objectives"
+            )
+        return part
 
     def with_values(self, values: Mapping[str, Mapping[str, Any]]) -> "Deployment":
         """Return the same with other numbers in the profiles, by model and path."""

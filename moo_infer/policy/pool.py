@@ -18,7 +18,7 @@ from ..quantities.by_samples import NAMES, draws_of
 from ..quantities.samples import Samples
 from .joint import brought
 
-__all__ = ["LARGEST", "Pool", "Subsets", "asked", "pool_of"]
+__all__ = ["LARGEST", "Pool", "RecordedDraws", "Subsets", "asked", "pool_of"]
 
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
@@ -162,8 +162,8 @@ class Pool:
         """Raise where a part heeds the order of samples; note whether it reads how many calls there were before."""
         some = slice(None, None, max(1, len(masks) // PROBED))
         rows = self.rows(question[some], masks[some], t)
-        draws = _Recorded(columns=self._after(question[some], rows, 0))
-        object.__setattr__(draws, "read", set())
+        draws = RecordedDraws(columns=self._after(question[some], rows, 0))
+        draws.read.clear()
         values = ask(draws)
         for turned in (rows[:, ::-1], np.roll(rows, 1, axis=1)):
             other = ask(self._after(question[some], turned, 0))
@@ -180,10 +180,13 @@ class Pool:
         return self._tables[-1][2]
 
 
-class _Recorded(Draws):
+class RecordedDraws(Draws):
     """Draws that remember which columns were read."""
 
-    read: set[str]
+    @cached_property
+    def read(self) -> set[str]:
+        """Names of the columns."""
+        return set()
 
     def __getitem__(self, column: str) -> Array:
         self.read.add(column)

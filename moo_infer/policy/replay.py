@@ -27,12 +27,14 @@ class Replay:
         question: (M,), which question of the logs each is about; None without logs.
         n: (M, m), calls of each model.
         waves: (M,), how many calls of several at once these were.
+        of_two: whether answers are of two kinds, right and wrong, for want of others.
     """
 
     totals: Mapping[str, FloatArray]
     question: IntArray | None
     n: IntArray
     waves: IntArray
+    of_two: bool = False
 
 
 def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None = None) -> Replay:
@@ -50,8 +52,8 @@ def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None =
     if of.samples is not None:
         of = of.with_samples(of.samples)
         if question is None:
-            question = np.random.default_rng([seed, 9]).integers(len(of.questions), size=trials)
-    draws = []
+            question = np.random.default_rng([seed, 9]).choice(len(of.questions), trials, p=of.weights)
+    draws, of_two = [], False
     for j, (model, calls) in enumerate(of.most.items()):
         rng, noise = (np.random.default_rng([seed, part, *model.encode("utf-8", "surrogatepass")]) for part in (10, 11))
         if of.samples is None:
@@ -60,12 +62,13 @@ def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None =
             weights = of.setups[model].queries.weights  # of no use where it is said which questions are asked
             own = draw_samples(of.samples[j], weights, rng, trials, calls, question, brought(of.samples[j]))
         draws.append(with_noise(_with_answers(own), noise))
+        of_two = of_two or draws[-1].keys() - own.keys() > {"noise"}
     run = Run(of, draws, question, np.random.default_rng([seed, 12]))
     if of.policy.arrivals:
         arrive(run)
     else:
         run.go()
-    return Replay(run.totals, question, run.n, run.waves)
+    return Replay(run.totals, question, run.n, run.waves, of_two)
 
 
 def _with_answers(draws: Draws) -> Draws:

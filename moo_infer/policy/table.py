@@ -1,6 +1,6 @@
 """The curves of all policies of a run, for every model they are tried for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..core.arrays import IntArray
@@ -46,6 +46,11 @@ class PolicyTable:
     estimator: Estimator
     parallelism: int | None
     _made: dict[tuple[ModelProfile, ...], _Made] = field(default_factory=dict, repr=False)
+
+    def refuse_names(self, aggregators: Iterable[str], /) -> None:
+        """Raise MooInferError where a policy of a file is called as an aggregator is, by which rows are told apart."""
+        for name in {policy.name for policy in self.policies} & {*aggregators}:
+            raise MooInferError(f"policy {name!r}: an aggregator of the run has that name; call it otherwise")
 
     def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
         """Return the curves over some models, with these columns.

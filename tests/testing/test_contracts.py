@@ -4,6 +4,7 @@ import textwrap
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -237,6 +238,7 @@ class TestInferenceModels(InferenceModelContract):
 
 class TestPolicies(PolicyContract):
     instances = registered(Policy)
+    query = MappingProxyType({"task": "maths"})  # for those by label
 
 
 EXACT = Path(__file__).parents[1] / "golden" / "exact.csv"
