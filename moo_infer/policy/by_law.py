@@ -195,6 +195,9 @@ class _Recursion:
     def spent(self, objective: Objective, axis: Axis, laws: Mapping[str, Law]) -> float:
         """Return the mean of what is consumed; raises NotExact where a wave's is not known."""
         (setup,) = self.of.setups.values()
+        answering = (self.of.aggregator(answer) for answer, _, _ in self.answered)
+        if any(cost.objective == objective for aggregator in answering for cost in aggregator.costs):
+            raise NotExact(f"what finding the answer takes of {objective.name}, by a law")
         Q = len(self.weights)
         sizes = np.unique([w for w, _ in self.made] + [n for _, n in self.made] + [w + n for w, n in self.made])
         sizes = sizes[sizes > 0]

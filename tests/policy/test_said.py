@@ -230,3 +230,45 @@ def test_seconds_of_a_wave_are_those_of_calls_some_at_a_time(registry):
         assert 0 < abs(fixed - static) < 0.02  # both are simulated: what waits for what depends on the order
         one = evaluated(Deployment.of(Fixed(k, model="m"), {"m": made}, 1, registry))
         assert one.mean["latency"].mean() == pytest.approx(k * log["latency_s"].mean())
+
+
+@dataclass(frozen=True)
+class Fee(CostModel):
+    """A cent for each answer that is judged."""
+
+    name = "fee"
+    objective = Objective("cost", unit="USD")
+
+    def total(self, draws, /, *, parallelism):
+        return np.cumsum(np.full(draws.accuracy.shape, 0.01), axis=1)
+
+
+@dataclass(frozen=True)
+class Paid(AccuracyAggregator):
+    """The best of k, by a judge who is paid."""
+
+    name = "paid"
+
+    @property
+    def costs(self):
+        return (Fee(),)
+
+    def aggregate(self, draws, rng, /):
+        return np.maximum.accumulate(draws.accuracy, axis=1)
+
+
+@dataclass(frozen=True)
+class Three(Policy):
+    """Three calls, and the best of them."""
+
+    name = "three"
+    most = MappingProxyType({"m": 3})
+
+    def decide(self, seen, /):
+        return Answer(Paid()) if seen.n("m") else Call({"m": 3})
+
+
+def test_what_finding_the_answer_takes_is_not_left_out_by_a_law(registry):
+    made = ModelProfile("m", DifficultyClasses(shares=(0.5, 0.5), p=(0.9, 0.3)), (Free(),))
+    table = Pipeline(Paid(), k=[3], models={"m": made}, policies=[Three()], registry=registry).candidates()
+    assert table.column("cost") == pytest.approx([0.03, 0.03])
