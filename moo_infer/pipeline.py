@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -16,7 +16,8 @@ from .core.naming import listed_items, look_up
 from .core.objectives import ACCURACY
 from .core.parts import at_least_one
 from .decide.candidates import Candidates
-from .decide.choices import FeasibleShares, decide
+from .decide.choices import Choice, FeasibleShares, decide
+from .decide.crossfit import FEWEST, SPLITS, cross_fitted
 from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
 from .estimate.curves import Curve
@@ -27,7 +28,7 @@ from .estimate.setup import Setup, common_objectives
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
 from .policy.mixture import MIXTURE
 from .policy.table import PolicyTable
-from .policy.tried import tried
+from .policy.tried import MENU, tried, without_menu
 from .profiles import ModelProfile, Scenario
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
@@ -75,8 +76,9 @@ class Pipeline:
             ``same`` ones again.
         registry: where names of parts are looked up; None for everything installed.
         policies: names or objects, one or many, tried beside the rows of the aggregators: those of `named_policies`,
-            or kinds with fields behind a colon (``"two-then-more:k=8"``). One over one model is tried for every model;
-            one whose k is left out, at every k that is considered.
+            or kinds with fields behind a colon (``"two-then-more:k=8"``); ``menu`` for about ten that suit the models
+            (`moo_infer.policy.menu`), the choice among which is cross-fitted. One over one model is tried for every
+            model; one whose k is left out, at every k that is considered.
         named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
             copied or pickled.
@@ -135,9 +137,10 @@ class Pipeline:
             if not isinstance(known, Mapping | None):
                 raise MooInferError(f"{what}: must be a mapping from names, got {known!r:.80}")
         self._models, self._scenarios, self._progress = models, scenarios, progress
-        self.policies = tried(policies, self.registry, named_policies)
+        given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
+        self.policies = tried(given, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
-        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism)
+        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -209,12 +212,14 @@ class Pipeline:
                 s.name: FeasibleShares(share, self.confidence, self.draws)
                 for s, share in zip(chosen, shares, strict=True)
             }
+        halves = self._halves(profiles, redraw)
         outcomes = []
         for scenario in chosen:
             sure = feasible_shares.get(scenario.name)
             mixture = choose_mixture(table, scenario) if self.mixes else None
             decided = decide(table, scenario, selectors, sure=sure)
-            outcomes.append(Outcome(scenario, table, *decided, sure, mixture))
+            optimism = cross_fitted(halves, scenario, partial(self._choice, scenario, goal))
+            outcomes.append(Outcome(scenario, table, *decided, sure, mixture, optimism))
         return Report(
             candidates=table,
             outcomes=tuple(outcomes),
@@ -228,6 +233,27 @@ class Pipeline:
             profiles=profiles,
             aggregators=tuple({a.name: a for p in profiles for a in self._of(p)}.values()),
         )
+
+    def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
+        """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
+        if not self._policies.menu:
+            return []
+        asked = [*(p.queries.questions for p in profiles), *(s.questions for s in (redraw.policies if redraw else ()))]
+        least = min((len(questions) for questions in asked if questions), default=0)
+        if redraw is None or least < FEWEST:
+            warnings.warn(
+                f"the choice among the policies of the menu is not cross-fitted: that takes logs with {FEWEST} "
+                f"questions at least, and here there are {least}",
+                stacklevel=3,
+            )
+            return []
+        return list(redraw.halves(SPLITS, self.estimator.seed))
+
+    def _choice(self, scenario: Scenario, goal: Selector, table: Candidates) -> Choice:
+        """What opens a report on a table."""
+        if self.mixes:
+            return choose_mixture(table, scenario)
+        return decide(table, scenario, [goal], explain=False, curves=False)[2][0]
 
     def _of_the_paper(self, profiles: Sequence[ModelProfile]) -> bool:
         """Whether all models are the paper's, which its scenarios judge."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
 from ..estimate.curves import HIGH, LOW, Column
-from ..estimate.exact import Exact, Questions
+from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.setup import Setup
 from ..policy.curves import PolicySetup
 from .candidates import Candidates
@@ -141,8 +141,16 @@ class Redraw:
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
-        redrawn = [self.estimator.redraw(setup, B, seed, self.questions) for setup in self.setups]
-        redrawn += [policy.redraw(self.estimator, B, seed, self.questions) for policy in self.policies]
+        return self._tables(B, seed, self.questions)
+
+    def halves(self, S: int, seed: int) -> Iterator[tuple[Candidates, Candidates]]:
+        """Return S pairs of tables, of one half of the questions and of the other."""
+        tables = self._tables(2 * S, seed, "halves")
+        return zip(tables, tables, strict=True)
+
+    def _tables(self, B: int, seed: int, questions: Asked) -> Iterator[Candidates]:
+        redrawn = [self.estimator.redraw(setup, B, seed, questions) for setup in self.setups]
+        redrawn += [policy.redraw(self.estimator, B, seed, questions) for policy in self.policies]
         return (Candidates(self.objectives, curves) for curves in zip(*redrawn, strict=True))
 
 

@@ -14,9 +14,9 @@ from ..core.moments import Moments
 from ..core.objectives import ACCURACY
 from ..estimate.course import Course
 from ..estimate.curves import Column, Curve, Trials
-from ..estimate.exact import Exact, Questions
+from ..estimate.exact import Asked, Exact
 from ..estimate.monte_carlo import Estimator
-from ..quantities.bootstrap import QuestionDraws, resampled
+from ..quantities.bootstrap import QuestionDraws, QuestionHalves, resampled
 from ..quantities.steps import EvenSteps
 from .by_law import ByLaw, evaluated_by_law, moments_by_law
 from .by_question import ByQuestion, moments_of
@@ -73,13 +73,16 @@ class PolicySetup:
             courses=tuple(courses),
         )
 
-    def redraw(self, estimator: Estimator, B: int, seed: int, questions: Questions = "other") -> Iterator[Curve]:
+    def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
-        drawn = {model: setup.profile.draw(B, seed) for model, setup in self.deployments[0].setups.items()}
+        halves = questions == "halves"
+        setups = self.deployments[0].setups.items()
+        drawn = {model: {} if halves else setup.profile.draw(B, seed) for model, setup in setups}
         several = len(self.questions) > 1
         if several and questions == "same":
             return self._again(estimator, B, seed, drawn)
-        weights = QuestionDraws(self.questions, B, seed) if several else None
+        draws = QuestionHalves if halves else QuestionDraws
+        weights = draws(self.questions, B, seed) if several else None
         return self._reweighed(estimator, B, drawn, weights)
 
     def _reweighed(

@@ -13,7 +13,7 @@ from ..estimate.setup import Setup
 from ..interfaces import Policy
 from ..quantities.samples import Samples
 
-__all__ = ["filled"]
+__all__ = ["filled", "price_of"]
 
 PRICE, SCORES, PRIOR = "price", "scores", "prior"  # fields that are filled where they are None
 FIRM = 1e3  # a + b of a prior at most: questions that are alike do not tell
@@ -51,8 +51,8 @@ def _filled(value: Any, model: str, setups: Mapping[str, Setup]) -> Any:
     return dataclasses.replace(value, **changes) if changes else value
 
 
-def _price(setup: Setup, model: str) -> float:
-    """Mean USD of a call."""
+def price_of(setup: Setup, model: str) -> float:
+    """Return the mean USD of a call of a model; raises NothingPossible where no cost model says it."""
     if COST not in setup.costs:
         raise NothingPossible(f"{model}: no cost model says what a call costs, so its price has to be given")
     one = dataclasses.replace(setup, k=np.ones(1, dtype=np.int64))
@@ -88,4 +88,4 @@ def _log(setup: Setup, model: str, what: str) -> Samples:
     return samples
 
 
-FILL = {PRICE: _price, SCORES: _scores, PRIOR: _prior}
+FILL = {PRICE: price_of, SCORES: _scores, PRIOR: _prior}

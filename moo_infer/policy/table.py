@@ -3,19 +3,22 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..core.arrays import IntArray
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 from ..core.objectives import ACCURACY, Objective
 from ..estimate.curves import Curve
 from ..estimate.monte_carlo import Estimator
 from ..estimate.setup import Setup
-from ..interfaces import AccuracyAggregator
+from ..interfaces import AccuracyAggregator, Policy
 from ..profiles import ModelProfile
 from ..registry import Registry
 from .curves import PolicySetup
 from .decisions import most_calls
 from .deployment import Deployment
-from .tried import TriedPolicy
+from .menu import menu
+from .tried import TriedPolicy, text_of
 
 __all__ = ["PolicyTable"]
 
@@ -39,12 +42,14 @@ class PolicyTable:
         registry: where aggregators are looked up.
         estimator: fills the curves.
         parallelism: P for every model; None for that of its profile.
+        menu: whether those of the menu are tried as well.
     """
 
     policies: tuple[TriedPolicy, ...]
     registry: Registry
     estimator: Estimator
     parallelism: int | None
+    menu: bool = False
     _made: dict[tuple[ModelProfile, ...], _Made] = field(default_factory=dict, repr=False)
 
     def refuse_names(self, aggregators: Iterable[str], /) -> None:
@@ -79,7 +84,7 @@ class PolicyTable:
         key = tuple(profiles)
         if key not in self._made:
             made = _Made()
-            for one in self.policies:
+            for one in self._tried(profiles):
                 self._try(one, {profile.name: profile for profile in profiles}, grid, made)
             self._made[key] = made
         return self._made[key]
@@ -96,10 +101,25 @@ class PolicyTable:
                 found.append((setup, curve))
             except (NothingPossible, MissingColumn) as error:
                 errors.append(error)
-        if not found:
+        if not (found or one.of_menu):
             raise errors[0]
         made.curves.extend(found)
-        made.left_out.extend(errors)
+        made.left_out.extend([] if one.of_menu and one.open else errors)
+
+    def _tried(self, profiles: Sequence[ModelProfile]) -> tuple[TriedPolicy, ...]:
+        """Those that were named, and those of the menu that are no others."""
+        if not self.menu:
+            return self.policies
+        placeholder, one = self.registry.get(AccuracyAggregator, "one-call"), np.ones(1, dtype=np.int64)
+        setups = [Setup(p, placeholder, one, self.parallelism or p.parallelism) for p in profiles]
+        names = [tried.name for tried in self.policies]
+        known = [text_of(tried.policy) for tried in self.policies if not tried.every_k]
+        more = []
+        for name, text in menu(setups):
+            policy = self.registry.get(Policy, text)
+            if text_of(policy) not in known:
+                more.append(TriedPolicy(policy, text_of(policy) if name in names else name, of_menu=True))
+        return (*self.policies, *more)
 
     def _setup(self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid) -> PolicySetup:
         k = []

@@ -16,8 +16,9 @@ from ..interfaces import Policy
 from ..registry import Registry
 from .decisions import most_calls, of_model
 
-__all__ = ["TriedPolicy", "text_of", "tried"]
+__all__ = ["MENU", "TriedPolicy", "flow", "text_of", "tried", "without_menu"]
 
+MENU = "menu"  # in place of names: those that suit the models
 PLAIN = re.compile(r"[A-Za-z_./][\w./:=-]*")  # text that YAML and the command line take as it is
 
 
@@ -29,11 +30,13 @@ class TriedPolicy:
         policy: the policy; its model may be left open.
         name: what tables call it.
         every_k: whether its k was left out, so that it is tried at every k of the run.
+        of_menu: whether nobody named it, so that nothing is said of models that it is not for.
     """
 
     policy: Policy
     name: str
     every_k: bool = False
+    of_menu: bool = False
 
     @property
     def open(self) -> bool:
@@ -45,6 +48,17 @@ class TriedPolicy:
         part: Any = self.policy
         each = [dataclasses.replace(part, k=int(n)) for n in k] if self.every_k else [part]
         return [(of_model(policy, model), text_of(policy)) for policy in each]
+
+
+def without_menu(given: "str | Policy | Iterable[str | Policy]", /) -> tuple[Any, bool]:
+    """Return what is given without the word ``menu``, and whether it was there.
+
+    >>> without_menu(["fixed:k=3", "menu"]), without_menu("menu"), without_menu("fixed")
+    ((['fixed:k=3'], True), ([], True), ('fixed', False))
+    """
+    items = [given] if isinstance(given, str | Policy) else list(given) if isinstance(given, Iterable) else []
+    there = MENU in [item for item in items if isinstance(item, str)]
+    return ([item for item in items if item != MENU] if there else given), there
 
 
 def tried(
@@ -92,7 +106,7 @@ def text_of(policy: Policy, /) -> str:
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         value = getattr(policy, field.name)
         if field.name == "k" or value != _default(field):
-            given.append(f"{field.name}={_flow(value)}")
+            given.append(f"{field.name}={flow(value)}")
     return f"{cls.name}:{','.join(given)}" if given else str(cls.name)
 
 
@@ -115,12 +129,16 @@ def _leaves_k_out(policy: Policy, fields: Mapping[str, Any]) -> bool:
     return most_calls(dataclasses.replace(part, k=part.k + 1)) != most_calls(policy)
 
 
-def _flow(value: Any) -> str:
-    """A value as YAML in one line."""
+def flow(value: Any) -> str:
+    """Write a value as YAML in one line.
+
+    >>> flow({"model": "small", "k": np.int64(2)}), flow([True, None, "a, b"])
+    ('{model: small, k: 2}', '[true, null, "a, b"]')
+    """
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int | float | np.number):
-        return repr(value)
+        return repr(value.item() if isinstance(value, np.number) else value)
     if isinstance(value, str):
         is_text = PLAIN.fullmatch(value) and parse_yaml(value, "") == value
         return value if is_text else json.dumps(value, ensure_ascii=False)
@@ -129,7 +147,7 @@ def _flow(value: Any) -> str:
         kind = {"kind": value.name} if isinstance(value, Policy) else {}
         value = kind | {f.name: getattr(value, f.name) for f in fields}
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join(f"{flow(key)}: {flow(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     return repr(value)

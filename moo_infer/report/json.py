@@ -95,7 +95,8 @@ def _headline(report: "Report", outcome: "Outcome") -> dict[str, Any]:
     """The answer of a scenario: as a row, with how sure it is, and what it takes for granted."""
     choice = answer(report, outcome)
     fields = row(report, outcome, choice) | {"sure": sure(report, choice), "judge": judge(choice)}
-    return fields | {"by_question": _by_question(choice)}
+    optimism = outcome.optimism and outcome.optimism.to_dict()
+    return fields | {"optimism": optimism, "by_question": _by_question(choice)}
 
 
 def _by_question(choice: Choice) -> dict[str, Any] | None:

@@ -104,12 +104,12 @@ def test_json_says_what_a_policy_does_with_queries(registry):
     cascade = rows["small > large", "cascade", 3]
     assert cascade["policy"] == "cascade:first={model: small, k: 2},then={model: large, k: 1}"
     assert cascade["models"] == ["small", "large"]
-    kept = next(ending["share"] for ending in cascade["endings"] if ending["what"] == "2 small")
+    kept = next(ending["share"] for ending in cascade["endings"] if ending["what"] == "2 samples of small")
     assert cascade["calls"]["mean"] == pytest.approx(2 * kept + 3 * (1 - kept))
     assert cascade["waves"]["mean"] == pytest.approx(kept + 2 * (1 - kept))
     assert [ending["what"] for ending in sorted(cascade["endings"], key=lambda e: e["what"])] == [
-        "2 small",
-        "2 small, 1 large",
+        "2 samples of small",
+        "2 samples of small and 1 of large",
     ]
     assert cascade["per_right"]["tokens"] is None
     assert cascade["per_right"]["cost"] > 0
