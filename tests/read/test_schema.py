@@ -115,7 +115,15 @@ def test_it_refuses_what_the_commands_refuse_for_its_form_and_nothing_else(valid
     shutil.copy(ROOT / "examples" / "log.csv", tmp_path)
     rng = random.Random(0)
     given = [param.values[0] for param in found()]
-    meaning = (" needs ", "is either ", ": give ", "a law has ", "the checker is ", "unknown model ", " at least is needed")
+    meaning = (
+        " needs ",
+        "is either ",
+        ": give ",
+        "a law has ",
+        "the checker is ",
+        "unknown model ",
+        " at least is needed",
+    )
     refused = 0
     for _ in range(300):
         document = mutated(rng.choice(given), rng)
