@@ -236,7 +236,7 @@ class Pipeline:
 
     def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
-        if not self._policies.menu:
+        if not self._policies.offers(profiles, self._grid):
             return []
         asked = [*(p.queries.questions for p in profiles), *(s.questions for s in (redraw.policies if redraw else ()))]
         least = min((len(questions) for questions in asked if questions), default=0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import Array, BoolArray, FloatArray
 from ..core.draws import Draws
-from ..core.errors import MooInferError
+from ..core.errors import MooInferError, NothingPossible
 from ..core.parts import AtLeastOne, Share
 from ..core.seen import Answer, Call, Seen
 from ..hookspecs import hookimpl
@@ -54,10 +54,18 @@ class Accepted(AccuracyAggregator):
     false_positive: Share | None = None
 
     def passed(self, column: Callable[[str], Array], right: str, /) -> BoolArray:
-        """Return which inferences are accepted, by their columns; `right` is what that of the verdict is called."""
+        """Return which inferences are accepted, by their columns; `right` is what that of the verdict is called.
+
+        Raises:
+            NothingPossible: where it takes what is right, and inferences are graded.
+        """
         if self.score_above is not None:
             return np.asarray(column("score") > self.score_above)
         verdict = column(right)
+        if not ((verdict == 0.0) | (verdict == 1.0)).all():
+            raise NothingPossible(
+                "a checker accepts right answers, and here inferences are graded; score_above accepts what scores more"
+            )
         if self.true_positive is None or self.false_positive is None:
             return np.asarray(verdict == 1.0)
         return np.asarray(column("noise") < np.where(verdict == 1.0, self.true_positive, self.false_positive))

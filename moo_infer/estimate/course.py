@@ -21,6 +21,7 @@ class Course:
         calls, waves: mean and 95 % quantile of how many calls, and waves of them at once, a query takes.
         endings: shares of the queries by the calls after which they are answered, the largest first.
         sentence: the same in words.
+        answering: the aggregators that answer, each as its text.
     """
 
     policy: str
@@ -29,6 +30,7 @@ class Course:
     waves: tuple[float, float]
     endings: tuple[tuple[str, float], ...]
     sentence: str = ""
+    answering: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -37,13 +39,14 @@ class Course:
         models: tuple[str, ...],
         endings: Mapping[tuple[int, ...], float],
         waves: Mapping[int, float],
+        answering: tuple[str, ...] = (),
     ) -> "Course":
         """Make it of the shares of the queries by the calls of each model, and by how many waves they take.
 
         >>> Course.of("two-then-more:k=8", ("small",), {(2,): 0.75, (8,): 0.25}, {1: 0.75, 2: 0.25})
         Course(policy='two-then-more:k=8', models=('small',), calls=(3.5, 8.0), waves=(1.25, 2.0), \
 endings=(('2 samples', 0.75), ('8 samples', 0.25)), \
-sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest')
+sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest', answering=())
         """
         calls: dict[int, float] = {}
         for n, share in endings.items():
@@ -51,7 +54,7 @@ sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest'
         largest = sorted(((share, n) for n, share in endings.items() if share > 0), key=lambda end: (-end[0], end[1]))
         named = tuple((_calls(models, n), share) for share, n in largest)
         sentence = _in_words(models, {n: share for share, n in largest})
-        return cls(policy, models, _mean_and_tail(calls), _mean_and_tail(waves), named, sentence)
+        return cls(policy, models, _mean_and_tail(calls), _mean_and_tail(waves), named, sentence, answering)
 
 
 def _mean_and_tail(shares: Mapping[int, float]) -> tuple[float, float]:

@@ -39,7 +39,7 @@ def policies(report: "Report", *, scenario: str | None = None, x: str | None = N
         MooInferError: for names that the report does not have, and for a table without policies.
 
     >>> from moo_infer import Pipeline
-    >>> report = Pipeline(k=[1], policies="first-accepted:k=3").run("gpt-5", "essay-feedback")
+    >>> report = Pipeline(k=[1], policies="fixed:k=3,aggregator=best-of-k").run("gpt-5", "essay-feedback")
     >>> policies(report).axes[0].get_xlabel()
     'cost (USD)'
     """

@@ -153,7 +153,8 @@ class PolicySetup:
             shares = self._shares if isinstance(known, ByQuestion) else np.ones(1)
             endings = {n: float(shares @ np.atleast_1d(share)) for n, share in known.endings.items()}
             waves = {n: float(shares @ np.atleast_1d(share)) for n, share in known.waves.items()}
-        return Course.of(self.texts[i], self.models, endings, waves)
+        answering = tuple(sorted(self.deployments[i].answering))
+        return Course.of(self.texts[i], self.models, endings, waves, answering)
 
 
 @dataclass(frozen=True, eq=False)

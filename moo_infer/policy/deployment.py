@@ -20,6 +20,7 @@ from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
 from .filling import filled
+from .tried import text_of
 
 __all__ = ["Deployment"]
 
@@ -35,12 +36,14 @@ class Deployment:
         setups: by model, those it calls: profiles and how many of their calls run at a time.
         registry: where aggregators are looked up.
         compared: numbers of the models whose answers were compared with each other.
+        answering: who answered, each as its text.
     """
 
     policy: Policy
     setups: Mapping[str, Setup]
     registry: Registry
     compared: set[tuple[int, int]] = field(default_factory=set, repr=False)
+    answering: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def of(
@@ -189,6 +192,7 @@ class Deployment:
                 f"{self.name}: {part.name} spends {missing[0]}, for which {self.models[0]} has no cost model; "
                 "candidates are compared in the same objectives"
             )
+        self.answering.add(text_of(part))
         return part
 
     def with_values(self, values: Mapping[str, Mapping[str, Any]]) -> "Deployment":

@@ -22,6 +22,10 @@ from .tried import TriedPolicy, text_of
 
 __all__ = ["PolicyTable"]
 
+NOTHING = (
+    "the menu: none of its policies suits the models; votes that are cut short need answers that can be counted, and "
+    "cascades logs of the same questions with prices that are eight times apart"
+)
 Grid = Callable[[ModelProfile, int], IntArray]  # the numbers of inferences that are considered, by P
 
 
@@ -31,6 +35,7 @@ class _Made:
 
     curves: list[tuple[PolicySetup, Curve]] = field(default_factory=list)
     left_out: list[MooInferError] = field(default_factory=list)
+    of_menu: list[Curve] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +85,18 @@ class PolicyTable:
         """Return why a policy is not possible for a model."""
         return self._of(profiles, grid).left_out
 
+    def offers(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> bool:
+        """Whether policies of the menu are among the curves."""
+        return bool(self._of(profiles, grid).of_menu)
+
     def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> _Made:
         key = tuple(profiles)
         if key not in self._made:
             made = _Made()
             for one in self._tried(profiles):
                 self._try(one, {profile.name: profile for profile in profiles}, grid, made)
+            if self.menu and not made.of_menu:
+                made.left_out.append(NothingPossible(NOTHING))
             self._made[key] = made
         return self._made[key]
 
@@ -104,6 +115,7 @@ class PolicyTable:
         if not (found or one.of_menu):
             raise errors[0]
         made.curves.extend(found)
+        made.of_menu.extend(curve for _, curve in found if one.of_menu)
         made.left_out.extend([] if one.of_menu and one.open else errors)
 
     def _tried(self, profiles: Sequence[ModelProfile]) -> tuple[TriedPolicy, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.documents import parse_yaml
 from ..core.errors import MooInferError
 from ..core.parts import check
-from ..interfaces import Policy
+from ..interfaces import AccuracyAggregator, Policy
 from ..registry import Registry
 from .decisions import most_calls, of_model
 
@@ -94,8 +94,8 @@ def tried(
     return tuple(found)
 
 
-def text_of(policy: Policy, /) -> str:
-    """Return the text that makes a policy again: its name, and the fields that differ from their defaults.
+def text_of(policy: Policy | AccuracyAggregator, /) -> str:
+    """Return the text that makes a policy, or an aggregator, again: its name, and the fields that are no defaults.
 
     >>> from moo_infer.builtin.policies import VoteUntilDecided
     >>> text_of(VoteUntilDecided(8, (4, 4)))

@@ -54,7 +54,8 @@ def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
 def judge(choice: Choice) -> str | None:
     """Say what an aggregator takes for granted: that somebody, or something, can tell right answers."""
     aggregated = [part for part, _ in choice.parts if part.k != 1]
-    texts = [JUDGES[part.aggregator].format(k=part.k) for part in aggregated if part.aggregator in JUDGES]
+    answering = [(part.k, part.course.answering if part.course else (part.aggregator,)) for part in aggregated]
+    texts = [JUDGES[name].format(k=k) for k, names in answering for name in names if name in JUDGES]
     return " and ".join(dict.fromkeys(texts)) or None
 
 

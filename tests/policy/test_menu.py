@@ -7,7 +7,6 @@ import pytest
 
 from moo_infer import Limit, ModelProfile, Pipeline, Policy, Samples, Scenario
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
-from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.builtin.selectors import MaxAccuracy
 from moo_infer.core.parts import NAME
 from moo_infer.decide.choices import decide
@@ -82,10 +81,7 @@ def test_prompts_of_a_cheap_model_and_its_scores_are_tried(registry):
 def test_models_whose_answers_cannot_be_counted_have_no_votes(registry):
     plain = samples("plain")
     plain = replace(plain, columns={name: column for name, column in plain.columns.items() if name != "answer"})
-    assert policies({"plain": profile(plain)}, registry) == {}
-    law = LognormalLengths(tokens_in_mean=500, tokens_out_mean=900, accuracy_mean=0.8)
     assert {model for model, _ in policies({"cheap": CHEAP, "plain": profile(plain)}, registry)} == {"cheap"}
-    assert law.accuracy_mean == 0.8
 
 
 def test_what_is_named_stays_beside_the_menu(registry):
@@ -163,3 +159,10 @@ def test_limits_of_a_choice_on_quantiles_count_on_the_other_half(registry):
     )
     assert report.outcomes[0].scenario.limits[0] == Limit("latency", 0.97, "max", "p95")
     assert 0 < report.outcomes[0].optimism.broken < 1
+
+
+def test_that_nothing_of_the_menu_suits_is_said(registry):
+    plain = samples("plain")
+    plain = replace(plain, columns={name: column for name, column in plain.columns.items() if name != "answer"})
+    with pytest.warns(UserWarning, match="left out: the menu: none of its policies suits the models"):
+        Pipeline("one-call", k=[1], models={"plain": profile(plain)}, policies="menu", registry=registry).run()

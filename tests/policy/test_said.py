@@ -272,3 +272,50 @@ def test_what_finding_the_answer_takes_is_not_left_out_by_a_law(registry):
     made = ModelProfile("m", DifficultyClasses(shares=(0.5, 0.5), p=(0.9, 0.3)), (Free(),))
     table = Pipeline(Paid(), k=[3], models={"m": made}, policies=[Three()], registry=registry).candidates()
     assert table.column("cost") == pytest.approx([0.03, 0.03])
+
+
+@pytest.mark.parametrize(
+    ("text", "judge"),
+    [
+        ("first-accepted:k=3", "if something tells each answer that is right, and no other"),
+        ("worth-it:value=100,k=3", "if something tells each answer that is right, and no other"),
+        ("first-accepted:k=3,true_positive=0.9,false_positive=0.1", None),
+        ("fixed:k=3,aggregator=coverage", "if you can tell a right one among 3"),
+        ("two-then-more:k=4", None),
+    ],
+)
+def test_a_perfect_checker_is_said(registry, text, judge):
+    name = text.partition(":")[0]
+    report = Pipeline(
+        "one-call", "max-accuracy", k=[1], models={"m": profile(samples("m"))}, policies=text, registry=registry
+    )
+    report = report.run()
+    (headline,) = report.to_dict()["headline"]
+    if headline["aggregator"] == name:
+        assert headline["judge"] == judge
+        assert (judge is None) or judge in " ".join(report.to_text().split())
+    else:
+        assert judge is None
+
+
+def test_a_checker_of_graded_inferences_is_refused(registry):
+    log = samples("m")
+    graded = profile(replace(log, correct=np.linspace(0, 1, len(log))))
+    with pytest.raises(MooInferError, match="a checker accepts right answers, and here inferences are graded"):
+        Pipeline("one-call", k=[1], models={"m": graded}, policies="first-accepted:k=3", registry=registry).candidates()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("cascade:first={model: m, kk: 9},then={model: n}", "policy 'cascade': first.kk: is no key here, got 9"),
+        ("cascade:first=[{model: m, kk: 9}],then={model: n}", "policy 'cascade': first.0.kk: is no key here, got 9"),
+        ("cascade:first={k: 1},then={model: n}", "policy 'cascade': first.model: is missing, got {'k': 1}"),
+        ("cascade:first=m,then={model: n}", "policy 'cascade': first: must be a mapping, got 'm'"),
+        ("reservation:scores={low: a, high: 2}", "policy 'reservation': scores.low: must be a number, got 'a'"),
+    ],
+)
+def test_of_a_field_that_may_be_several_things_the_fault_is_that_of_what_it_is_most_like(registry, text, reason):
+    with pytest.raises(MooInferError) as error:
+        Pipeline(policies=text, registry=registry)
+    assert str(error.value) == reason
