@@ -81,14 +81,14 @@ class QuestionDraws:
 
 
 class QuestionHalves(QuestionDraws):
-    """B draws of one half of the questions each: those of an even number, and in the next the others.
+    """B draws of one half of the questions each, in turn one half and the other.
 
     Every question is in the first half with probability 1/2, by its name alone, so that all models are halved alike;
     of few questions, where one half has none, it has all.
 
     >>> QuestionHalves(["q1", "q2", "q3", "q4", "q5"], 2, 0).weights.round(2)
-    array([[0.5 , 0.  , 0.  , 0.  , 0.5 ],
-           [0.  , 0.33, 0.33, 0.33, 0.  ]])
+    array([[0.  , 0.  , 0.  , 0.5 , 0.5 ],
+           [0.33, 0.33, 0.33, 0.  , 0.  ]])
     """
 
     @cached_property
