@@ -196,7 +196,8 @@ def _resampled(of: Deployment, b: int, seed: int) -> Deployment:
     assert of.samples is not None
     names = [samples.model.encode("utf-8", "surrogatepass") for samples in of.samples]
     rngs = [np.random.default_rng([seed, 5, b, *name]) for name in names]
-    return of.with_samples([resampled(samples, rng) for samples, rng in zip(of.samples, rngs, strict=True)])
+    drawn = [resampled(samples, rng) for samples, rng in zip(of.samples, rngs, strict=True)]
+    return replace(of.with_samples(drawn), resampled=True)
 
 
 @dataclass(frozen=True, eq=False)

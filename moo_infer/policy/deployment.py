@@ -15,7 +15,7 @@ from ..core.seen import Answer
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
-from ..quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
+from ..quantities.answer_keys import spelt_apart, unlike_answers
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
@@ -37,6 +37,7 @@ class Deployment:
         registry: where aggregators are looked up.
         compared: numbers of the models whose answers were compared with each other.
         answering: who answered, each as its text.
+        resampled: whether samples are drawn anew of those of another one, which said what can be compared.
     """
 
     policy: Policy
@@ -44,6 +45,7 @@ class Deployment:
     registry: Registry
     compared: set[tuple[int, int]] = field(default_factory=set, repr=False)
     answering: set[str] = field(default_factory=set, repr=False)
+    resampled: bool = False
 
     @classmethod
     def of(
@@ -142,14 +144,16 @@ class Deployment:
 
     @cached_property
     def samples(self) -> tuple[Samples, ...] | None:
-        """The samples of each model on these questions, in their order, answers coded alike; None without logs."""
+        """The samples of each model on these questions, in their order; None where there is no log."""
         logs = [setup.queries.samples for setup in self.setups.values()]
         known = [_on(log, self.questions) for log in logs if log is not None]
-        return coded_alike(known) if len(known) == len(logs) else None
+        return tuple(known) if len(known) == len(logs) else None
 
     def unlike(self, models: Sequence[int]) -> str:
         """Say why answers of some models, by their numbers, cannot be compared; "" where they can."""
         self.compared.update(combinations(sorted(models), 2))
+        if self.resampled:
+            return ""
         for i, j in combinations(sorted(models), 2):
             assert self.samples is not None
             if reason := unlike_answers(self.samples[i], self.samples[j]):

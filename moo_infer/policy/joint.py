@@ -7,11 +7,12 @@ import numpy as np
 from ..core.arrays import Array
 from ..core.draws import Draws
 from ..core.errors import NothingPossible
-from ..quantities.samples import Samples
+from ..quantities.answer_keys import dense
+from ..quantities.samples import ANSWER_KEY, Samples
 
-__all__ = ["JointDraws", "brought", "joint"]
+__all__ = ["ANSWERS", "JointDraws", "brought", "joint"]
 
-ANSWERS = ("answer",)
+ANSWERS = ("answer", ANSWER_KEY)
 
 
 class JointDraws(Draws):
@@ -31,7 +32,7 @@ def brought(samples: Samples, /) -> tuple[str, ...]:
     One sample a question has no other to agree with, but those of other models.
     """
     known = samples.known("answer")
-    return ANSWERS if known.any() and np.bincount(samples.question[known]).max() < 2 else ()
+    return ANSWERS[:1] if known.any() and np.bincount(samples.question[known]).max() < 2 else ()
 
 
 def joint(draws: Sequence[Draws], unlike: str) -> Draws:
@@ -44,7 +45,9 @@ def joint(draws: Sequence[Draws], unlike: str) -> Draws:
     if len(draws) == 1:
         return draws[0]
     names = [name for name in draws[0] if all(name in other for other in draws)]
-    kept = [name for name in names if not (unlike and name in ANSWERS)]
-    made = JointDraws(columns={name: np.concatenate([of[name] for of in draws], axis=1) for name in kept})
-    object.__setattr__(made, "unlike", unlike if kept != names else "")
+    columns = {name: np.concatenate([of[name] for of in draws], axis=1) for name in names if name not in ANSWERS}
+    if ANSWER_KEY in names and not unlike:
+        columns["answer"] = dense(np.concatenate([of[ANSWER_KEY] for of in draws], axis=1))
+    made = JointDraws(columns=columns)
+    object.__setattr__(made, "unlike", unlike)
     return made

@@ -1,6 +1,6 @@
 """The samples of a model on the questions of a log, and tables of what parts make of subsets of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from itertools import combinations
@@ -143,12 +143,13 @@ class Pool:
             values = table[question, masks]
         return values
 
-    def draws(self, question: IntArray, rows: IntArray, /) -> Draws:
-        """Return samples (S, t) of questions (S,) as parts see them."""
-        return draws_of(self.samples, rows, question, brought(self.samples))
+    def draws(self, question: IntArray, rows: IntArray, always: Sequence[str], /) -> Draws:
+        """Return samples (S, t) of questions (S,) as parts see them, with some columns in any case."""
+        return draws_of(self.samples, rows, question, always)
 
     def _after(self, question: IntArray, rows: IntArray, before: int) -> Draws:
-        return Draws(columns={**self.draws(question, rows), BEFORE: np.full(rows.shape, before)})
+        draws = self.draws(question, rows, brought(self.samples))
+        return Draws(columns={**draws, BEFORE: np.full(rows.shape, before)})
 
     def _probe(
         self,

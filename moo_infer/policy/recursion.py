@@ -16,7 +16,7 @@ from .by_question import Sums
 from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
-from .joint import joint
+from .joint import ANSWERS, joint
 from .pool import Pool, asked, pool_of
 from .states import States, decisions
 
@@ -52,6 +52,7 @@ class SubsetStates(States):
                 raise NotExact("a policy looks at what calls before the last one brought")
             masks = self._frontier.last
         pool = self._recursion.pools[model]
+        name = self.comparable(name, pool.samples)
         return pool.column(name, pool.rows(self._frontier.question, masks[:, model], n))
 
     def unlike(self, models: Sequence[int], /) -> str:
@@ -158,7 +159,7 @@ class Recursion:
                 return self.pools[j].totals(part, question, masks[:, j], n[j], parallelism=P)
             pools = [self.pools[j] for j in taken]
             rows = [pool.rows(question, masks[:, j], n[j]) for j, pool in zip(taken, pools, strict=True)]
-            draws = [pool.draws(question, of) for pool, of in zip(pools, rows, strict=True)]
+            draws = [pool.draws(question, of, ANSWERS) for pool, of in zip(pools, rows, strict=True)]
             return asked(part, joint(draws, self.of.unlike(taken)), parallelism=P)
         except NotExact:
             raise PartNotExact(objective) from None

@@ -11,7 +11,7 @@ from ..core.noise import with_noise
 from ..estimate.monte_carlo import sampled
 from ..quantities.by_samples import draw_samples
 from .deployment import Deployment
-from .joint import brought
+from .joint import ANSWERS, brought
 from .launches import arrive
 from .trials import Run
 
@@ -59,8 +59,9 @@ def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None =
         if of.samples is None:
             own = sampled(of.setups[model], rng, trials, calls)
         else:
+            always = ANSWERS if len(of.most) > 1 else brought(of.samples[j])
             weights = of.setups[model].queries.weights  # of no use where it is said which questions are asked
-            own = draw_samples(of.samples[j], weights, rng, trials, calls, question, brought(of.samples[j]))
+            own = draw_samples(of.samples[j], weights, rng, trials, calls, question, always)
         draws.append(with_noise(_with_answers(own), noise))
         of_two = of_two or draws[-1].keys() - own.keys() > {"noise"}
     run = Run(of, draws, question, np.random.default_rng([seed, 12]))

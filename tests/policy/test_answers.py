@@ -15,7 +15,7 @@ from moo_infer.calibrate import calibrated, read_log, save
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import evaluated
 from moo_infer.policy.replay import replayed
-from moo_infer.quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
+from moo_infer.quantities.answer_keys import spelt_apart, unlike_answers
 
 TARGETS = ["9", "7", "12", "0.5", "3"]
 # What each model says beside the target; the texts of a come early in the alphabet, so that codes of its own differ.
@@ -208,17 +208,15 @@ def test_letters_that_are_shuffled_for_each_run_are_not_compared(gpqa):
     logs = [profile.queries.samples for profile in gpqa.values()]
     logs = [replace(log, columns={**log.columns, "answer_key": log["answer"]}) for log in logs]
     for pair in combinations(logs, 2):
-        assert "they are spelt in other ways, or choices are shuffled" in unlike_answers(*coded_alike(pair))
+        assert "they are spelt in other ways, or choices are shuffled" in unlike_answers(*pair)
 
 
 def test_right_answers_that_are_spelt_in_several_ways_are_said():
     first = samples("a", [0, 0, 1] * 3, RIGHT, [5, 5, 6, 5, 5, 6, 7, 7, 6])
     second = samples("b", [0, 0, 1] * 3, RIGHT, [5, 5, 6, 5, 5, 6, 8, 8, 6])
-    coded = coded_alike([first, second])
-    assert [log["answer"].tolist() for log in coded] == [[0, 0, 1, 0, 0, 1, 2, 2, 1], [0, 0, 1, 0, 0, 1, 3, 3, 1]]
-    assert unlike_answers(*coded) == ""
-    assert spelt_apart(*coded) == (
+    assert unlike_answers(first, second) == ""
+    assert spelt_apart(first, second) == (
         "in 1 of the 3 questions that both answer rightly, no right answer of a is written as one of b: that they "
         "agree is a lower bound"
     )
-    assert spelt_apart(coded[0], coded[0]) == ""
+    assert spelt_apart(first, first) == ""
