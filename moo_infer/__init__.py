@@ -22,14 +22,24 @@ if TYPE_CHECKING:
     from .estimate.exact import Exact
     from .estimate.monte_carlo import MonteCarlo
     from .hookspecs import hookimpl
-    from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
+    from .interfaces import (
+        AccuracyAggregator,
+        Answer,
+        Call,
+        CostModel,
+        InferenceModel,
+        LogReader,
+        Policy,
+        Seen,
+        Selector,
+    )
     from .pipeline import Pipeline
     from .profiles import ModelProfile, Scenario
     from .quantities.laws import Bernoulli, ClippedNormal, Law, Lognormal
     from .quantities.quantity import Quantity, Query
     from .quantities.queries import Axis, Doubt, Note, Queries
     from .quantities.samples import Samples
-    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_scenarios
+    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_policies, load_scenarios
     from .registry import Registry, plugin_file
     from .report.report import Report
 
@@ -39,9 +49,11 @@ __all__ = [
     "ENERGY",
     "LATENCY",
     "AccuracyAggregator",
+    "Answer",
     "AtLeastOne",
     "Axis",
     "Bernoulli",
+    "Call",
     "Candidates",
     "ClippedNormal",
     "CostModel",
@@ -64,6 +76,7 @@ __all__ = [
     "Note",
     "Objective",
     "Pipeline",
+    "Policy",
     "Positive",
     "Quantity",
     "Queries",
@@ -72,6 +85,7 @@ __all__ = [
     "Report",
     "Samples",
     "Scenario",
+    "Seen",
     "SelectionWarning",
     "Selector",
     "Share",
@@ -81,6 +95,7 @@ __all__ = [
     "builtin_scenarios",
     "hookimpl",
     "load_models",
+    "load_policies",
     "load_scenarios",
     "plugin_file",
 ]
@@ -117,9 +132,13 @@ _MODULES = {
     "hookspecs": ("hookimpl",),
     "interfaces": (
         "AccuracyAggregator",
+        "Answer",
+        "Call",
         "CostModel",
         "InferenceModel",
         "LogReader",
+        "Policy",
+        "Seen",
         "Selector",
     ),
     "pipeline": ("Pipeline",),
@@ -140,6 +159,7 @@ _MODULES = {
         "builtin_models",
         "builtin_scenarios",
         "load_models",
+        "load_policies",
         "load_scenarios",
     ),
     "registry": (

@@ -2,7 +2,7 @@
 
 import pluggy
 
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 
@@ -38,4 +38,10 @@ def register_selectors() -> list[type[Selector]]:
 @hookspec
 def register_log_readers() -> list[type[LogReader]]:
     """Return log reader classes."""
+    return []
+
+
+@hookspec
+def register_policies() -> list[type[Policy]]:
+    """Return policy classes."""
     return []

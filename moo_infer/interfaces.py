@@ -1,9 +1,9 @@
 """The extension points: the only file the author of a plugin has to read.
 
-Five interfaces with one abstract method each. Write a final frozen dataclass whose fields are the parameters of your
-part, give it a `name`, and return the class from the hook of its kind (see `moo_infer.hookspecs`). Say the range of a
-field in its annotation (`NonNegative`, `Positive`, `Share`, `AtLeastOne` of `moo_infer`); it is checked where the part
-enters.
+Six interfaces with one abstract method each (a policy also says how far it goes). Write a final frozen dataclass whose
+fields are the parameters of your part, give it a `name`, and return the class from the hook of its kind (see
+`moo_infer.hookspecs`). Say the range of a field in its annotation (`NonNegative`, `Positive`, `Share`, `AtLeastOne` of
+`moo_infer`); it is checked where the part enters.
 
 Where B draws of uncertain parameters are asked for at once, the fields of a part are (B, 1) arrays, and `exact` gives
 (B, n): array operations do that by themselves. A part that cannot is asked B times.
@@ -24,6 +24,7 @@ from .core.draws import Draws
 from .core.errors import MooInferError, NotExact
 from .core.moments import Moments
 from .core.objectives import Objective
+from .core.seen import Answer, Call, Seen
 from .quantities.quantity import Query
 from .quantities.queries import Note, Queries
 
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccuracyAggregator",
+    "Answer",
+    "Call",
     "CostModel",
     "InferenceModel",
     "LogReader",
+    "Policy",
+    "Seen",
     "Selector",
 ]
 
@@ -152,6 +157,49 @@ class AccuracyAggregator(ABC):
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact moments of the accuracy at the n values of `k`; raises NotExact where they must be simulated."""
         raise NotExact(f"aggregator {self.name!r} does not say its moments")
+
+
+class Policy(ABC):
+    """Decides, after everything seen of one query, to call a model some more times or to answer.
+
+    A policy is one more row of the table: its calls are priced by the cost models of the profiles, a wave at a time,
+    and its answers are worth what an aggregator makes of the samples, so that limits and selectors read it as any row.
+
+    **Subclassing.** Give `decide` and `most`. `decide` reads nothing but `seen` and the fields of the policy; it is
+    asked many times, about queries in any order, and says the same whenever it sees the same. A field ``model`` (text,
+    default "") is filled with every model of the run in turn; without one the policy names its models itself. A field
+    ``k`` with a default is tried at every k of the run where it is left out.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class AskAgain(Policy):
+    ...     name = "ask-again"
+    ...     model: str = ""
+    ...     @property
+    ...     def most(self):
+    ...         return {self.model: 3}
+    ...     def decide(self, seen, /):
+    ...         n = seen.n(self.model)
+    ...         if n == 0:
+    ...             return Call({self.model: 2})
+    ...         return Answer() if n == 3 or seen.votes()[0] == 2 else Call({self.model: 1})
+    >>> AskAgain("small").decide(Seen({"small": {"answer": [4, 7]}}))
+    Call(times={'small': 1})
+    """
+
+    name: ClassVar[str]
+    arrivals: ClassVar[bool] = False
+    """Whether it is asked after every answer that arrives; ``Call({})`` then waits for the next one, and an Answer
+    cancels those that are still on their way."""
+
+    @property
+    @abstractmethod
+    def most(self) -> Mapping[str, int]:
+        """The most calls of each model, >= 1, by its name; the k of the row is their sum."""
+
+    @abstractmethod
+    def decide(self, seen: Seen, /) -> Call | Answer:
+        """Call models some more times, all at once, or answer from what was seen."""
 
 
 class Selector(ABC):

@@ -4,28 +4,31 @@ import dataclasses
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from .core.arrays import IntArray
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
-from .core.naming import listed_items, look_up, refuse_twice
-from .core.objectives import ACCURACY, Objective
-from .core.parts import at_least_one, check
+from .core.naming import listed_items, look_up
+from .core.objectives import ACCURACY
+from .core.parts import at_least_one
 from .decide.candidates import Candidates
-from .decide.choices import FeasibleShares, decide
+from .decide.choices import Choice, FeasibleShares, decide
+from .decide.crossfit import FEWEST, SPLITS, cross_fitted
 from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
-from .estimate.calls import guarded
 from .estimate.curves import Curve
 from .estimate.exact import QUESTIONS, Exact, Questions
 from .estimate.monte_carlo import Estimator, MonteCarlo
+from .estimate.named_parts import parts_of
 from .estimate.setup import Setup, common_objectives
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Selector
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
 from .policy.mixture import MIXTURE
+from .policy.table import PolicyTable
+from .policy.tried import MENU, tried, without_menu
 from .profiles import ModelProfile, Scenario
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
@@ -72,6 +75,11 @@ class Pipeline:
         questions: what `draws` and the stability of a report draw of logs: had ``other`` questions been asked, or the
             ``same`` ones again.
         registry: where names of parts are looked up; None for everything installed.
+        policies: names or objects, one or many, tried beside the rows of the aggregators: those of `named_policies`,
+            or kinds with fields behind a colon (``"two-then-more:k=8"``); ``menu`` for about ten that suit the models
+            (`moo_infer.policy.menu`), the choice among which is cross-fitted. One over one model is tried for every
+            model; one whose k is left out, at every k that is considered.
+        named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
             copied or pickled.
 
@@ -100,17 +108,19 @@ class Pipeline:
         draws: int = 1000,
         questions: Questions = "other",
         registry: Registry | None = None,
+        policies: str | Policy | Iterable[str | Policy] = (),
+        named_policies: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
-        named = None if aggregators is None else self._parts(AccuracyAggregator, aggregators, "aggregator")
+        named = None if aggregators is None else parts_of(AccuracyAggregator, aggregators, "aggregator", self.registry)
         self.aggregators = named
-        self.selectors = self._parts(Selector, selectors, "selector")
+        self.selectors = parts_of(Selector, selectors, "selector", self.registry)
         self.by_selector = selectors is not SELECTORS
         self.mixes = isinstance(goal, str) and goal == MIXTURE
         goal = None if self.mixes else goal
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
-        self.goal = self.selectors[0] if wanted is None else self._parts(Selector, wanted, "goal")[0]
+        self.goal = self.selectors[0] if wanted is None else parts_of(Selector, wanted, "goal", self.registry)[0]
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else _share(confidence, "confidence")
         if self.mixes and self.confidence is not None:
@@ -127,7 +137,10 @@ class Pipeline:
             if not isinstance(known, Mapping | None):
                 raise MooInferError(f"{what}: must be a mapping from names, got {known!r:.80}")
         self._models, self._scenarios, self._progress = models, scenarios, progress
+        given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
+        self.policies = tried(given, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
+        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -147,6 +160,7 @@ class Pipeline:
         profiles = look_up(ModelProfile, self.models, models, "model")
         setups = self._setups(profiles)
         objectives = common_objectives(setups)
+        self._policies.refuse_names(setup.aggregator.name for setup in setups)
         curves: list[Curve] = []
         impossible: list[MooInferError] = []
         for done, setup in enumerate(setups):
@@ -157,9 +171,10 @@ class Pipeline:
                 curves.append(self._curve(setup))
             except (NothingPossible, MissingColumn) as error:
                 impossible.append(error)
+        curves += self._policies.curves(profiles, self._grid, objectives)
         if not curves:
             raise impossible[0]
-        for left_out in impossible:
+        for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
             warnings.warn(f"left out: {left_out}", stacklevel=3)
         return Candidates(objectives, curves)
 
@@ -197,12 +212,14 @@ class Pipeline:
                 s.name: FeasibleShares(share, self.confidence, self.draws)
                 for s, share in zip(chosen, shares, strict=True)
             }
+        halves = self._halves(profiles, redraw)
         outcomes = []
         for scenario in chosen:
             sure = feasible_shares.get(scenario.name)
             mixture = choose_mixture(table, scenario) if self.mixes else None
             decided = decide(table, scenario, selectors, sure=sure)
-            outcomes.append(Outcome(scenario, table, *decided, sure, mixture))
+            optimism = cross_fitted(halves, scenario, partial(self._choice, scenario, goal))
+            outcomes.append(Outcome(scenario, table, *decided, sure, mixture, optimism))
         return Report(
             candidates=table,
             outcomes=tuple(outcomes),
@@ -216,6 +233,27 @@ class Pipeline:
             profiles=profiles,
             aggregators=tuple({a.name: a for p in profiles for a in self._of(p)}.values()),
         )
+
+    def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
+        """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
+        if not self._policies.offers(profiles, self._grid):
+            return []
+        asked = [*(p.queries.questions for p in profiles), *(s.questions for s in (redraw.policies if redraw else ()))]
+        least = min((len(questions) for questions in asked if questions), default=0)
+        if redraw is None or least < FEWEST:
+            warnings.warn(
+                f"the choice among the policies of the menu is not cross-fitted: that takes logs with {FEWEST} "
+                f"questions at least, and here there are {least}",
+                stacklevel=3,
+            )
+            return []
+        return list(redraw.halves(SPLITS, self.estimator.seed))
+
+    def _choice(self, scenario: Scenario, goal: Selector, table: Candidates) -> Choice:
+        """What opens a report on a table."""
+        if self.mixes:
+            return choose_mixture(table, scenario)
+        return decide(table, scenario, [goal], explain=False, curves=False)[2][0]
 
     def _of_the_paper(self, profiles: Sequence[ModelProfile]) -> bool:
         """Whether all models are the paper's, which its scenarios judge."""
@@ -245,9 +283,8 @@ class Pipeline:
             return None
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        return Redraw(
-            Exact(self.estimator.trials, self.estimator.seed), common_objectives(setups), possible, self.questions
-        )
+        exact, policies = Exact(self.estimator.trials, self.estimator.seed), self._policies.setups(profiles, self._grid)
+        return Redraw(exact, common_objectives(setups), possible, self.questions, policies)
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""
@@ -275,46 +312,6 @@ class Pipeline:
                 "allowed; a larger step (--k-step, k_step) or some values (--k, k) reach further"
             )
         return np.arange(step, self.k_max + 1, step, dtype=np.int64)
-
-    def _parts(self, kind: type[Part], given: str | Part | Iterable[str | Part], what: str) -> tuple[Part, ...]:
-        listed = [given] if isinstance(given, str | kind) else listed_items(given, f"{what}s")
-        parts = tuple(
-            self.registry.get(kind, part) if isinstance(part, str) else check(part, kind, f"{what}s") for part in listed
-        )
-        names = [part.name for part in parts]
-        parts = tuple(_labelled(part) if names.count(part.name) > 1 else part for part in parts)
-        refuse_twice([part.name for part in parts], what)
-        for part in parts:
-            _check_costs(part, f"{what} {part.name!r}")
-        return parts
-
-
-def _labelled(part: Part) -> Part:
-    """Return a part whose name tells it from others of its class: ``noisy-score:rho=0.5``."""
-    given: list[str] = []
-    cls: Any = type(part)
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        value = getattr(part, field.name)
-        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        if value != default:
-            entries = value.items() if isinstance(value, Mapping) else [("", value)]
-            given += [f"{field.name}{'.' * bool(key)}{key}={entry}" for key, entry in entries]
-    labelled = copy(part)
-    object.__setattr__(labelled, "name", f"{part.name}:{','.join(given)}" if given else part.name)
-    return labelled
-
-
-def _check_costs(part: object, where: str) -> None:
-    """Refuse what an aggregator spends where it is no list of cost models within their ranges."""
-    if not isinstance(part, AccuracyAggregator):
-        return
-    costs = guarded(lambda: part.costs, f"{where}: costs")
-    if not isinstance(costs, Sequence) or isinstance(costs, str):
-        raise MooInferError(f"{where}: costs must be a property that gives a list of cost models, got {costs!r:.80}")
-    for i, cost in enumerate(costs):
-        check(cost, CostModel, f"{where}: costs[{i}]")
-        if not isinstance(getattr(cost, "objective", None), Objective):
-            raise MooInferError(f"{where}: costs[{i}]: needs a class attribute objective of type Objective")
 
 
 def _grid(k: Iterable[object]) -> IntArray:

@@ -21,12 +21,12 @@ from . import hookspecs
 from .core.documents import parse_yaml
 from .core.errors import MooInferError, located, unknown
 from .core.objectives import Objective
-from .core.parts import NAME, build, is_number, unfit
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
+from .core.parts import NAME, build, is_number, unfit, with_parts
+from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
 
-Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, LogReader)
+Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, LogReader, Policy)
 
 # Registered like anybody's plugin; they are named, not imported, so that the core does not know them.
 BUILTIN = tuple(
@@ -34,7 +34,7 @@ BUILTIN = tuple(
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
         *("costs", "prices", "gpus", "latencies", "rate_limits", "queueing"),
-        *("aggregators", "answers", "selectors", "scalarisations", "preferences"),
+        *("aggregators", "answers", "policies", "stages", "stopping", "selectors", "scalarisations", "preferences"),
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )
@@ -46,6 +46,7 @@ KINDS: dict[type, tuple[str, str]] = {
     AccuracyAggregator: ("aggregator", "register_aggregators"),
     Selector: ("selector", "register_selectors"),
     LogReader: ("log reader", "register_log_readers"),
+    Policy: ("policy", "register_policies"),
 }
 
 
@@ -118,6 +119,10 @@ class Registry:
             MooInferError: for an unknown name, for parameters that do not exist or are out of range, and where the part
                 has parameters without defaults.
         """
+        return self.build(kind, self.fields(kind, name), KINDS[kind][0])
+
+    def fields(self, kind: type[Part], name: str, /) -> dict[str, object]:
+        """Return what stands in the text that `get` takes, as the mapping that `build` takes."""
         noun = KINDS[kind][0]
         label, _, parameters = name.partition(":")
         fields: dict[str, object] = {"kind": label}
@@ -132,7 +137,7 @@ class Registry:
             if dot and is_number(self._classes[kind].get(label, kind), key):
                 raise MooInferError(f"{noun} {name!r}: {key} is a number, got {item!r}")
             target[entry or key] = parse_yaml(value, f"{noun} {name!r}: {path}") if value.startswith(FLOW) else value
-        return self.build(kind, fields, noun)
+        return fields
 
     def build(self, kind: type[Part], fields: object, where: str, folder: Path | None = None) -> Part:
         """Make a part from a mapping: ``kind`` names the class, the other keys are its fields.
@@ -151,7 +156,13 @@ class Registry:
             noun = KINDS[kind][0]
             raise unknown(noun, name, self._classes[kind], "" if where == noun else where)
         here = f"{where} {name!r}" if where == KINDS[kind][0] else where
-        part: Part = build(self._classes[kind][name], {k: v for k, v in fields.items() if k != "kind"}, here, folder)
+        cls = self._classes[kind][name]
+
+        def make(held: type, value: object, place: str) -> object:
+            return self.build(held, value, place, folder)
+
+        entries = {k: with_parts(cls, k, v, KINDS, make, located(here, k)) for k, v in fields.items() if k != "kind"}
+        part: Part = build(cls, entries, here, folder)
         return part
 
     def plugins(self) -> list[Plugin]:

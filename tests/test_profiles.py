@@ -122,7 +122,7 @@ def test_an_uncertain_number_stands_for_its_value_or_middle(read):
         ("parallelism: 2", "parallelism: true", "my.yaml: mine: parallelism: must be a whole number >= 1, got True"),
         ("parallelism: 2", "parallel: 2", "my.yaml: mine: unknown key 'parallel'; keys: inference, costs, parallelism, source"),
         ("parallelism: 2", "parallelism: 2\n    parallelism: 3", "my.yaml: line 5: duplicate key 'parallelism'"),
-        ("models:", "model:", "my.yaml: unknown key 'model'; keys: models, scenarios"),
+        ("models:", "model:", "my.yaml: unknown key 'model'; keys: models, scenarios, policies"),
         ("    parallelism: 2", "    parallelism: !!python/object/apply:os.system ['ls']", "my.yaml: line 4: could not determine a constructor for the tag"),
     ],
 )  # fmt: skip
@@ -137,10 +137,10 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(read, old, new, message
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "my.yaml: is empty; expected the keys models, scenarios or run"),
+        ("", "my.yaml: is empty; expected the keys models, scenarios, policies or run"),
         ("# nothing", "my.yaml: is empty"),
-        ("- a\n- b", "my.yaml: must be a mapping with the keys models, scenarios or run, got a list"),
-        ("hello", "my.yaml: must be a mapping with the keys models, scenarios or run, got 'hello'"),
+        ("- a\n- b", "my.yaml: must be a mapping with the keys models, scenarios, policies or run, got a list"),
+        ("hello", "my.yaml: must be a mapping with the keys models, scenarios, policies or run, got 'hello'"),
         ("models: [a]", "my.yaml: models: must be a mapping of names, got ['a']"),
         ("models: {}", "my.yaml: models: must be a mapping of names, got {}"),
         ("models:", "my.yaml: models: must be a mapping of names, got None"),

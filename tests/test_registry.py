@@ -10,6 +10,7 @@ from moo_infer import (
     InferenceModel,
     LogReader,
     MooInferError,
+    Policy,
     Registry,
     Selector,
     hookimpl,
@@ -49,13 +50,25 @@ def test_built_ins_are_there_without_entry_points():
     expected += "rate-limited sequential slots slowest-of-k"
     assert registry.names(CostModel) == expected.split()
     assert registry.names(AccuracyAggregator) == [
-        *("all-of-k", "best-of-k", "coverage", "majority-vote", "one-call", "plurality-vote", "top-score")
+        *(
+            "all-of-k",
+            "best-of-k",
+            "coverage",
+            "majority-vote",
+            "one-call",
+            "plurality-vote",
+            "top-score",
+            "weighted-vote",
+        )
     ]
     expected = "bigcodebench evalplus human-eval inspect-ai livecodebench lm-eval nemo-skills openai-evals table"
     assert registry.names(LogReader) == expected.split()
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
     expected += "net-value pseudo-weights utopia weighted-sum"
     assert registry.names(Selector) == expected.split()
+    expected = "adaptive-consistency by-label cascade first-accepted fixed reservation two-rounds two-then-more "
+    expected += "vote-until-decided windows worth-it"
+    assert registry.names(Policy) == expected.split()
 
 
 def test_a_plugin_of_ones_own_is_called_by_name():

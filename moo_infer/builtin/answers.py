@@ -11,7 +11,9 @@ from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator
 from ..quantities.quantity import Query
 
-__all__ = ["OneCall", "PluralityVote", "TopScore"]
+__all__ = ["OneCall", "PluralityVote", "TopScore", "WeightedVote"]
+
+TIED = 1e-12  # of sums of weights, relative: in another order they may differ in the last digit
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,43 @@ class TopScore(AccuracyAggregator):
         return query.accuracy.top(k)
 
 
+@dataclass(frozen=True)
+class WeightedVote(AccuracyAggregator):
+    """The answer whose inferences have the highest scores together; ties are broken at random, blanks abstain.
+
+    Scores are weights: a negative one, and one that is not known, counts as 0. Where all do, every answer has one vote.
+    (Li et al. 2023, Making Language Models Better Reasoners with Step-Aware Verifier, arXiv 2206.02336.)
+
+    >>> answers, scores = np.array([[0, 1, 1]]), np.array([[0.9, 0.3, 0.4]])
+    >>> draws = Draws(accuracy=(answers == 0) * 1.0, columns={"answer": answers, "score": scores})
+    >>> WeightedVote().aggregate(draws, np.random.default_rng(0))
+    array([[1., 1., 1.]])
+    """
+
+    name = "weighted-vote"
+
+    def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
+        """Probability that the weighted vote of the first k inferences is right, (M, K)."""
+        answer, right, score = draws["answer"], draws.accuracy, draws["score"]
+        M, K = right.shape
+        cast = answer >= 0
+        weight = np.where(cast & np.isfinite(score), np.maximum(score, 0.0), 0.0)
+        first, trial = _first(answer), np.arange(M)
+        heard, worth = np.zeros((2, M, K)), np.zeros((2, M, K))  # by weights, and with one vote each
+        result = np.zeros((M, K))
+        for i in range(K):
+            for j, own in enumerate((weight[:, i], cast[:, i] * 1.0)):
+                heard[j, trial, first[:, i]] += own
+                worth[j, trial, first[:, i]] += cast[:, i] * (right[:, i] if j else own * right[:, i])
+            some = heard[0, :, : i + 1].max(axis=1) > 0
+            votes, good = (np.where(some[:, None], of[0, :, : i + 1], of[1, :, : i + 1]) for of in (heard, worth))
+            most = votes.max(axis=1)
+            wins = (votes >= most[:, None] * (1 - TIED)) & (most > 0)[:, None]
+            share = np.divide(good, votes, out=np.zeros_like(votes), where=votes > 0)
+            result[:, i] = (share * wins).sum(axis=1) / np.maximum(wins.sum(axis=1), 1)
+        return np.minimum(result, 1.0)
+
+
 def _first(codes: IntArray) -> IntArray:
     """Where in its row (M, K) every code stands first."""
     order = np.argsort(codes, axis=1, kind="stable")
@@ -121,5 +160,5 @@ def _first(codes: IntArray) -> IntArray:
 
 @hookimpl
 def register_aggregators() -> list[type[AccuracyAggregator]]:
-    """Register one call, the vote on answers, and the choice by score."""
-    return [OneCall, PluralityVote, TopScore]
+    """Register one call, the votes on answers, and the choice by score."""
+    return [OneCall, PluralityVote, TopScore, WeightedVote]

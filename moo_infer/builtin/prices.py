@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.draws import Draws
+from ..core.draws import BEFORE, Draws
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import CONSTANT, Moments, normal_quantile
 from ..core.objectives import COST
@@ -122,12 +122,12 @@ class ApiCost(CostModel):
         """USD of the first k inferences, (M, K)."""
         n = np.arange(1, draws.accuracy.shape[1] + 1)
         first = slice(1 if self._shares_prompt else None)
-        prompt = draws.tokens_in[:, first]
+        prompt, before = draws.tokens_in[:, first], draws[BEFORE][:, :1] if BEFORE in draws else 0
         prices = prices_at(
             self, prompt, *(draws[name][:, first] if name in draws else None for name in (CACHED, WRITTEN))
         )
         outputs = np.cumsum(prices[1] * self._billed(draws.tokens_out), axis=1)
-        inputs = prompt * self._per_prompt_token(prices, n)
+        inputs = prompt * self._per_prompt_token(prices, n, before)
         kept: FloatArray = (1 - self.batch_discount) * (
             (inputs if self._shares_prompt else np.cumsum(inputs, axis=1))
             + outputs
@@ -258,10 +258,10 @@ class ApiCost(CostModel):
         mean, std = moments_of(self._billed, tokens_out, [self._longest])
         return mean, std, bool(np.all(std <= CONSTANT * mean))
 
-    def _per_prompt_token(self, prices: Prices, k: Any) -> Any:
-        """USD for a token of a prompt: of the one that k share, or of each one's own."""
+    def _per_prompt_token(self, prices: Prices, k: Any, before: Any = 0) -> Any:
+        """USD for a token of a prompt: of the one that k share, or of each one's own; a cache may be written before."""
         if self.calls == "cached":
-            return prices[2] + prices[3] * (k - 1)
+            return np.where(before, prices[3], prices[2]) + prices[3] * (k - 1)
         if self.calls == "n":
             return prices[0] * self._requests(k)
         return prices[2] if self.calls == "parallel-writes" else prices[0]

@@ -9,7 +9,8 @@ import numpy as np
 from annotated_types import Ge
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.draws import Draws
+from ..core.draws import BEFORE, Draws
+from ..core.errors import NothingPossible
 from ..core.moments import Moments
 from ..core.objectives import LATENCY
 from ..core.parts import AtLeastOne, NonNegative, Positive
@@ -85,6 +86,11 @@ class Loaded(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds until the longest of the first k is done, (M, K); every trial draws a load at arrival."""
+        if BEFORE in draws:
+            raise NothingPossible(
+                "loaded: how busy the server is depends on how often all queries call it, which a policy decides for "
+                "each of them; a fixed k is known"
+            )
         K = draws.accuracy.shape[1]
         states = _states(self, tuple(range(1, K + 1)))
         running = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)

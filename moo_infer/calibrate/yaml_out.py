@@ -15,7 +15,7 @@ from ..core.documents import read_yaml, to_yaml
 from ..core.errors import MooInferError, in_one_line, printable
 from ..core.files import atomic_write
 from ..core.version import __version__
-from ..quantities.samples import Samples
+from ..quantities.samples import ANSWER_KEY, Samples
 from ..read.config import moved_path
 from ..read.log import Log
 from .profiles import Calibration
@@ -106,7 +106,10 @@ def samples_path(path: Path) -> Path | None:
 
 
 def _log(samples: Sequence[Samples]) -> Log:
-    """Samples as a neutral table; answers are numbers."""
+    """Samples as a neutral table; answers are the numbers of their texts, and where there are none those of the model.
+
+    The latter are told from those of other models, which mean something else.
+    """
     import polars as pl
 
     frames, graded = [], any(model.graded for model in samples)
@@ -118,12 +121,16 @@ def _log(samples: Sequence[Samples]) -> Log:
             "sample": np.arange(len(model)) - np.repeat(np.cumsum(n) - n, n) + 1,
             "correct": [None if np.isnan(value) else value if graded else value == 1 for value in model.correct],
         }
-        frame = pl.DataFrame(columns | dict(model.columns)).with_columns(
-            pl.when(pl.col(name) >= 0).then(pl.col(name).cast(pl.String))
-            if name == "answer"
-            else pl.col(name).fill_nan(None).cast(pl.Int64 if name.endswith("_tokens") else pl.Float64)
-            for name in model.columns
+        keys = model.columns.get(ANSWER_KEY)
+        known = {name: column for name, column in model.columns.items() if name not in ("answer", ANSWER_KEY)}
+        frame = pl.DataFrame(columns | known).with_columns(
+            pl.col(name).fill_nan(None).cast(pl.Int64 if name.endswith("_tokens") else pl.Float64) for name in known
         )
+        if "answer" in model:
+            given = [None if code < 0 else f"{code} of {model.model}" for code in model["answer"].tolist()]
+            if keys is not None:
+                given = [None if key < 0 else f"{key:x}" for key in keys.tolist()]
+            frame = frame.with_columns(pl.Series("answer", given, dtype=pl.String))
         frames.append(frame)
     return Log(pl.concat(frames, how="diagonal"))
 

@@ -12,7 +12,8 @@ from ..core.errors import MooInferError
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
 from ..read.config import sections
-from ..read.profiles import named_inputs
+from ..read.profiles import named_inputs, named_policies
+from ..registry import Registry
 from ..report.markdown import markdown
 from ..report.report import Report
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
@@ -95,6 +96,12 @@ class PartOptions:
             metavar="NAME", help=f"Repeatable; default {' and '.join(ON_LOGS)} on a log, else {', '.join(AGGREGATORS)}."
         ),
     ] = None
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A policy to try beside them: of the file of --models, or a kind; repeatable."
+        ),
+    ] = None
     selector: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
@@ -106,6 +113,11 @@ class PartOptions:
     estimator: Annotated[str, typer.Option(metavar="NAME", help=" or ".join(ESTIMATORS))] = "exact"
     trials: Annotated[int, typer.Option(metavar="M", help="Trials of what is simulated.")] = 10_000
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is simulated.")] = 0
+
+    def policies(self, models: Path | None, registry: Registry) -> dict[str, Any]:
+        """Return the policies that are tried, those of the file where none is named, and what names stand for."""
+        named = named_policies(models, registry)
+        return {"policies": self.policy or [*named], "named_policies": named}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,10 +217,11 @@ def recommend(
       moo-infer recommend --scenario medical-ai --model gpt-5 --details
       moo-infer recommend --scenario medical-ai --plot pictures --format svg
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
+      moo-infer recommend --models my.yaml --policy vote-until-decided --policy two-then-more:k=8
       moo-infer recommend --out report.html --out report.json
 
-    What can be named: moo-infer models, scenarios, plugins. A selector or aggregator takes its parameters behind a
-    colon.
+    What can be named: moo-infer models, scenarios, plugins. A selector, aggregator or policy takes its parameters
+    behind a colon.
     """
     registry = registry_with(plugin_files)
     profiles, scenarios = named_inputs(run.models, registry)
@@ -234,6 +247,7 @@ def recommend(
             confidence=certainty.confidence,
             questions=certainty.questions,  # type: ignore[arg-type]  # checked there
             registry=registry,
+            **parts.policies(run.models, registry),
             progress=progress,
         )
         report = pipeline.run(names.model or None, custom or names.scenario or None)

@@ -11,7 +11,7 @@ __all__ = ["schema"]
 
 
 def schema(context: typer.Context, plugin_files: PluginFiles = None) -> str:
-    """Print the JSON schema of files with models, scenarios and a run: every kind there is, plugins too.
+    """Print the JSON schema of files with models, scenarios, policies and a run: every kind there is, plugins too.
 
     Editors complete and check a file that begins with the line
     # yaml-language-server: $schema=moo-infer.schema.json

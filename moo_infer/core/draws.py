@@ -10,7 +10,9 @@ import numpy as np
 from .arrays import Array, FloatArray
 from .errors import MissingColumn, MooInferError
 
-__all__ = ["Draws"]
+__all__ = ["BEFORE", "Draws"]
+
+BEFORE = "calls_before"  # the column that says how many calls of the model a policy has made for the query before
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)

@@ -4,6 +4,7 @@ Imported with the first mapping that is checked: pydantic takes longer to import
 """
 
 import dataclasses
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +38,8 @@ CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=
 # YAML 1.1 takes 1e-6 for text, which is read as the number that it is.
 DIGITS = r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 NUMBER = "a number, {value, se} or {low, high}"
+
+BRANCH = re.compile(r"[A-Z]\w*|(tuple|list|dict)\[.*")  # of a union: how pydantic calls classes and containers
 
 T = TypeVar("T")
 
@@ -254,6 +257,8 @@ def _first_bool(value: object) -> bool | None:
 
 
 RULES = {
+    "unexpected_keyword_argument": "is no key here",
+    "missing": "is missing",
     "greater_than_equal": "must be >= {ge:g}",
     "greater_than": "must be > {gt:g}",
     "less_than_equal": "must be <= {le:g}",
@@ -284,8 +289,12 @@ def in_words(error: ValidationError, within: str = ".") -> str:
         error: what pydantic found.
         within: what leads into a field that is a mapping.
     """
-    details = min(error.errors(include_url=False), key=lambda fault: fault["type"] == "part")
-    steps = [step for step in details["loc"] if not str(step).startswith("[")]
+    faults = error.errors(include_url=False)
+    details: Any = min(faults, key=lambda fault: fault["type"] == "part")
+    if within == ".":
+        details = _closest(faults, details)
+    branches = {step for i, step in enumerate(details["loc"]) if within == "." and _branch(i, step)}
+    steps = [step for step in details["loc"] if not (str(step).startswith("[") or step in branches)]
     if within != "." and len(steps) > 1:
         steps = steps[1:]  # names stand in sections, which need not be said
     lead = ": " if {"[spread]", "[between]"} & {*details["loc"]} else within
@@ -293,6 +302,19 @@ def in_words(error: ValidationError, within: str = ".") -> str:
     for step in steps:
         place += f"[{step}]" if isinstance(step, int) and within != "." else f"{lead}{step}" if place else str(step)
     return (f"{place}: " if place else "") + _reason(details)
+
+
+def _closest(faults: Sequence[Any], first: Any) -> Any:
+    """The fault of what a value is most like, where it may be several things."""
+    branch = next((i for i, step in enumerate(first["loc"]) if _branch(i, step)), None)
+    if branch is None:
+        return first
+    return max((f for f in faults if f["loc"][:branch] == first["loc"][:branch]), key=lambda f: len(f["loc"]))
+
+
+def _branch(i: int, step: object) -> bool:
+    """Whether a step to a fault, behind the name of the field, is no key but what a value of a union was taken for."""
+    return i > 0 and isinstance(step, str) and BRANCH.fullmatch(step) is not None
 
 
 def _reason(details: Any) -> str:

@@ -31,9 +31,11 @@ class Objective:
             given where more is better.
         scale: the distance from `ideal` to the worst conceivable value where there is one (1 for a share in
             [0, 1]); None where the limit of a scenario sets the scale.
+        along: how models that are called at once compose: ``"sum"`` where what each consumes adds up (money, joules),
+            ``"longest-path"`` where the slowest counts (seconds). Calls one after the other add up in both.
 
     Raises:
-        MooInferError: for an unknown direction, or an `ideal` or `scale` that is not a finite number.
+        MooInferError: for an unknown direction or `along`, or an `ideal` or `scale` that is not a finite number.
 
     >>> carbon = Objective("carbon", unit="gCO2")
     >>> carbon.direction, carbon.ideal
@@ -45,12 +47,15 @@ class Objective:
     direction: Literal["min", "max"] = "min"
     ideal: float | None = None
     scale: float | None = None
+    along: Literal["sum", "longest-path"] = "sum"
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise MooInferError(f"an objective needs a name, got {self.name!r}")
         if self.direction not in ("min", "max"):
             raise MooInferError(f"objective {self.name!r}: direction must be min or max, got {self.direction!r}")
+        if self.along not in ("sum", "longest-path"):
+            raise MooInferError(f"objective {self.name!r}: along must be sum or longest-path, got {self.along!r}")
         if self.ideal is None and self.direction == "max":
             raise MooInferError(
                 f"objective {self.name!r}: where more is better, give the ideal, the best conceivable value"
@@ -78,7 +83,7 @@ class Objective:
 
 ACCURACY = Objective("accuracy", direction="max", ideal=1.0, scale=1.0)
 COST = Objective("cost", unit="USD")
-LATENCY = Objective("latency", unit="s")
+LATENCY = Objective("latency", unit="s", along="longest-path")
 ENERGY = Objective("energy", unit="J")
 
 

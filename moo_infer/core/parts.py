@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Annotated, Any, TypeVar
@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from .errors import MooInferError, located
-from .hints import fits, hints, rules
+from .hints import fits, hints, named_types, rules
 from .hints import is_number as one_number
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "check",
     "is_number",
     "unfit",
+    "with_parts",
 ]
 
 LARGEST = 2**31 - 1  # of counts: the product of two still fits into 64 bits
@@ -57,6 +58,36 @@ def bounds(cls: type, field: str) -> tuple[float, float]:
 def is_number(cls: type, field: str) -> bool:
     """Whether a class has a field that holds one number."""
     return field in hints(cls) and one_number(hints(cls)[field])
+
+
+def with_parts(
+    cls: type,
+    key: str,
+    value: object,
+    kinds: Iterable[type],
+    make: Callable[[type, object, str], object],
+    where: str,
+) -> object:
+    """Make the parts in a field that holds some: each mapping with a kind, however they are listed.
+
+    Args:
+        cls, key: the class and the field.
+        value: what is given.
+        kinds: of parts.
+        make: makes a part of a kind from a mapping; the last argument says where it stands.
+        where: where the field stands.
+    """
+    named = named_types(hints(cls)[key]) if key in hints(cls) else set()
+    held = next((kind for kind in kinds if kind in named), None)
+    if held is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and "kind" in value:
+        return make(held, value, where)
+    if isinstance(value, Mapping):
+        return {n: with_parts(cls, key, entry, kinds, make, f"{where}.{n}") for n, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(with_parts(cls, key, entry, kinds, make, f"{where}[{i}]") for i, entry in enumerate(value))
+    return value
 
 
 def build(cls: type[Part], entries: Mapping[str, object], where: str, folder: Path | None = None) -> Part:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
+from ..estimate.course import Course
 from ..estimate.curves import STATISTICS
 from ..estimate.rows import Row, Statistics
 from ..interfaces import Selector
@@ -94,6 +95,11 @@ class Choice:
         """P of the chosen row, or None."""
         return None if self.row is None else int(self.candidates.parallelism[self.row])
 
+    @property
+    def course(self) -> Course | None:
+        """What the policy of the chosen row does with queries; None where no policy made it, or nothing is chosen."""
+        return None if self.row is None or self.k is None else self.candidates.curve(self.row).course(self.k)
+
     @cached_property
     def figures(self) -> Row | None:
         """Every figure of the chosen row, or None."""
@@ -120,7 +126,7 @@ class Choice:
             "selector": self.selector,
             "k": self.k,
             "parallelism": self.parallelism,
-        }
+        } | _of_course(self.course)
         if self.figures is None:
             return fields | {"objectives": None, "simulated": [], "warnings": [], "reason": self.reason}
         return fields | {
@@ -223,6 +229,19 @@ def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> 
             f"{100 * shares[best]:.3g} % ({table.model[best]}, {table.aggregator[best]}, k = {table.k[best]})"
         )
     return infeasible(table, scenario.limits)
+
+
+def _of_course(course: Course | None) -> dict[str, Any]:
+    """The JSON form of what a policy does; None without one."""
+    if course is None:
+        return dict.fromkeys(("policy", "models", "calls", "waves", "endings"))
+    return {
+        "policy": course.policy,
+        "models": list(course.models),
+        "calls": dict(zip(("mean", "p95"), course.calls, strict=True)),
+        "waves": dict(zip(("mean", "p95"), course.waves, strict=True)),
+        "endings": [{"what": what, "share": share} for what, share in course.endings],
+    }
 
 
 def _or_none(value: float) -> float | None:

@@ -10,8 +10,9 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
 from ..estimate.curves import HIGH, LOW, Column
-from ..estimate.exact import Exact, Questions
+from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.setup import Setup
+from ..policy.curves import PolicySetup
 from .candidates import Candidates
 from .choices import Key
 
@@ -129,16 +130,27 @@ class Redraw:
         objectives: their columns.
         setups: of each curve.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
+        policies: whose curves follow those.
     """
 
     estimator: Exact
     objectives: Sequence[Objective]
     setups: Sequence[Setup]
     questions: Questions = "other"
+    policies: Sequence[PolicySetup] = ()
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
-        redrawn = [self.estimator.redraw(setup, B, seed, self.questions) for setup in self.setups]
+        return self._tables(B, seed, self.questions)
+
+    def halves(self, S: int, seed: int) -> Iterator[tuple[Candidates, Candidates]]:
+        """Return S pairs of tables, of one half of the questions and of the other."""
+        tables = self._tables(2 * S, seed, "halves")
+        return zip(tables, tables, strict=True)
+
+    def _tables(self, B: int, seed: int, questions: Asked) -> Iterator[Candidates]:
+        redrawn = [self.estimator.redraw(setup, B, seed, questions) for setup in self.setups]
+        redrawn += [policy.redraw(self.estimator, B, seed, questions) for policy in self.policies]
         return (Candidates(self.objectives, curves) for curves in zip(*redrawn, strict=True))
 
 

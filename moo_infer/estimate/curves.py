@@ -1,6 +1,6 @@
 """Interval curves, their columns, and the figures of one row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +12,7 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments
 from ..core.objectives import quantile_of
+from .course import Course
 from .mixture import QuestionMoments, between_questions
 from .same_questions import SameQuestions
 
@@ -275,6 +276,7 @@ class Curve:
         remarks: what its parts have to say, in sentences without their ends.
         possible: (n,) which k can be had in a draw of parameters; None for all.
         supported: the largest k that the model's source supports, beyond which all is extrapolated; None for no end.
+        courses: of a policy, one for each k; none where k inferences are made whatever they say.
     """
 
     model: str
@@ -285,11 +287,16 @@ class Curve:
     remarks: tuple[str, ...] = ()
     possible: BoolArray | None = None
     supported: int | None = None
+    courses: Sequence[Course] = ()
 
     @property
     def label(self) -> tuple[str, str]:
         """The names of model and aggregator."""
         return self.model, self.aggregator
+
+    def course(self, k: int, /) -> Course | None:
+        """Return what the policy does at k; None without one."""
+        return self.courses[int(np.searchsorted(self.k, k))] if self.courses else None
 
     def extrapolated(self, k: int, /) -> str:
         """Say that k is beyond what the model's source supports; nothing where it is not."""

@@ -13,7 +13,7 @@ from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments, is_constant
 from ..core.objectives import ACCURACY, Objective
-from ..quantities.bootstrap import QuestionDraws, resampled
+from ..quantities.bootstrap import QuestionDraws, QuestionHalves, resampled
 from ..quantities.by_law import LawQuery
 from ..quantities.quantity import Query
 from ..quantities.queries import Axis, Recorder, law_rows
@@ -27,10 +27,11 @@ from .monte_carlo import Estimator
 from .reweighed import QuestionTrials, ReweighedColumn
 from .setup import Part, Setup
 
-__all__ = ["QUESTIONS", "Exact", "MomentCache", "Questions"]
+__all__ = ["QUESTIONS", "Asked", "Exact", "MomentCache", "Questions"]
 
 Questions = Literal["other", "same"]
 QUESTIONS: tuple[Questions, ...] = ("other", "same")  # questions of a log, had it been made again
+Asked = Literal["other", "same", "halves"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Exact(Estimator):
             moments[objective.name] = summed_by_question(_sum(each), each)
         return moments
 
-    def redraw(self, setup: Setup, B: int, seed: int, questions: Questions = "other") -> Iterator[Curve]:
+    def redraw(self, setup: Setup, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
         """Estimate a curve for B draws of what is uncertain in it, all at once where the parts allow it.
 
         All curves have the k that can be had at the given values, so that all tables have the same rows.
@@ -67,7 +68,8 @@ class Exact(Estimator):
             setup: at the given values.
             B: draws, >= 1.
             seed: of the draws.
-            questions: of a log: ``other`` ones might have been asked, or the ``same`` ones again.
+            questions: of a log: ``other`` ones might have been asked, or the ``same`` ones again; or ``halves`` of
+                them, in turn one and the other, at the given values of all numbers.
         """
         draws = SetupDraws.of(setup, B, seed, questions)
         if draws is None:
@@ -159,10 +161,11 @@ class SetupDraws:
     seed: int
 
     @classmethod
-    def of(cls, setup: Setup, B: int, seed: int, asked: Questions) -> "SetupDraws | None":
+    def of(cls, setup: Setup, B: int, seed: int, asked: Asked) -> "SetupDraws | None":
         """Draw; None where nothing is uncertain."""
-        values, names = setup.profile.draw(B, seed), setup.queries.questions
-        questions = QuestionDraws(names, B, seed) if len(names) > 1 else None
+        values, names = {} if asked == "halves" else setup.profile.draw(B, seed), setup.queries.questions
+        draws = QuestionHalves if asked == "halves" else QuestionDraws
+        questions = draws(names, B, seed) if len(names) > 1 else None
         if not values and questions is None:
             return None
         again = asked == "same" and questions is not None

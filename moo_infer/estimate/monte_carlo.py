@@ -25,7 +25,7 @@ from .curves import Column, Curve, MomentSource, Trials
 from .same_questions import SameQuestions
 from .setup import Part, Setup, part_name
 
-__all__ = ["Estimator", "MonteCarlo", "simulate"]
+__all__ = ["Estimator", "MonteCarlo", "sampled", "simulate"]
 
 
 # Trials drawn at a time: as many whatever K is, so that the same trials see the same numbers. A prime, because grids do
@@ -165,7 +165,7 @@ def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str], as
         streams = (0, 1, 3) if asked is None else (6, 7, 8)
         rng, aggregator_rng, noise_rng = (Streams(seed, (part, block), M) for part in streams)
         about = None if asked is None else asked[start : start + M]
-        draws = with_noise(_sampled(setup, rng, M, K, about), noise_rng)
+        draws = with_noise(sampled(setup, rng, M, K, about), noise_rng)
         question += [draws["question"][:, 0].copy()] if "question" in draws else []
         for name in objectives:
             if name == ACCURACY.name:
@@ -180,7 +180,8 @@ def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str], as
     return Trials(totals, np.concatenate(question) if question else None, len(setup.queries.questions))
 
 
-def _sampled(setup: Setup, rng: np.random.Generator, M: int, K: int, asked: IntArray | None) -> Draws:
+def sampled(setup: Setup, rng: np.random.Generator, M: int, K: int, asked: IntArray | None = None) -> Draws:
+    """Draw M trials of K inferences, checked; `asked` says which question of a log each is about."""
     name, samples = setup.model_name, setup.queries.samples
     if samples is not None and asked is not None:
         draws = draw_samples(samples, setup.queries.weights, rng, M, K, asked)

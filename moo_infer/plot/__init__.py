@@ -14,7 +14,10 @@ from .curves import curve, page
 from .files import FORMATS, save, write
 from .log_curves import log_curves
 from .maps import decisions
+from .policies import policies
 from .pools import front, stability
 from .spaces import space
 
-__all__ = ["FORMATS", "curve", "decisions", "front", "log_curves", "page", "save", "space", "stability", "write"]
+__all__ = [
+    "FORMATS", "curve", "decisions", "front", "log_curves", "page", "policies", "save", "space", "stability", "write",
+]  # fmt: skip

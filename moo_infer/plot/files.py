@@ -21,6 +21,7 @@ from ..core.objectives import ACCURACY
 from ..decide.candidates import Candidates
 from .curves import page
 from .maps import decisions
+from .policies import policies
 from .pools import front, stability
 from .spaces import space
 from .style import axes_of
@@ -161,6 +162,8 @@ def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]
     for scenario in [s.name for s in report.scenarios]:
         if objectives > 1:
             yield (scenario, "front"), lambda s=scenario: front(report, scenario=s)  # type: ignore[misc]  # s is bound
+            if any(curve.courses for curve in report.candidates.curves):
+                yield (scenario, "policies"), lambda s=scenario: policies(report, scenario=s)  # type: ignore[misc]
             yield (scenario, "decisions"), lambda s=scenario: decisions(report, scenario=s)  # type: ignore[misc]
         if report.stable:
             yield (scenario, "stability"), lambda s=scenario: stability(report, scenario=s)  # type: ignore[misc]

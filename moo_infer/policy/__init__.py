@@ -1,1 +1,1 @@
-"""What is done with a query: mixtures of the rows of a table."""
+"""What is done with a query: policies that decide after every answer, mixtures of rows, and what they are worth."""

@@ -11,7 +11,7 @@ from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 from .samples import Samples
 
-__all__ = ["DIFFERENCE", "FEW", "SHARE", "QuestionDraws", "question_weights", "resampled"]
+__all__ = ["DIFFERENCE", "FEW", "SHARE", "QuestionDraws", "QuestionHalves", "question_weights", "resampled"]
 
 FEW = 20  # questions; with fewer the intervals of tokens, seconds and money are too narrow
 # One pseudo-question is all wrong, one all right, each with the weight of half a question: Jeffreys' prior of a share.
@@ -78,6 +78,27 @@ class QuestionDraws:
         """Return draws (B, m) of the mean over questions of differences of such shares (Q, m), in [-1, 1]."""
         low, high = self.pseudo_differences.T[:, :, None]
         return np.asarray((self.weights @ means + high - low) / (1.0 + low + high))
+
+
+class QuestionHalves(QuestionDraws):
+    """B draws of one half of the questions each, in turn one half and the other.
+
+    Every question is in the first half with probability 1/2, by its name alone, so that all models are halved alike;
+    of few questions, where one half has none, it has all.
+
+    >>> QuestionHalves(["q1", "q2", "q3", "q4", "q5"], 2, 0).weights.round(2)
+    array([[0.  , 0.  , 0.  , 0.5 , 0.5 ],
+           [0.33, 0.33, 0.33, 0.  , 0.  ]])
+    """
+
+    @cached_property
+    def _raw(self) -> FloatArray:
+        first = _exponentials(self.questions, -(-self.B // 2), self.seed) < np.log(2)  # half of them are smaller
+        halves = np.stack([first, ~first], axis=2).reshape(len(self.questions), -1)[:, : self.B]
+        return np.asarray(np.where(halves.any(axis=0), halves, True), dtype=np.float64)
+
+    def _pseudo(self, weight: float) -> FloatArray:
+        return np.zeros((self.B, 2))  # what is chosen or scored is what there is
 
 
 def resampled(samples: Samples, rng: np.random.Generator) -> Samples:

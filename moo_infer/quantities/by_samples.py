@@ -1,5 +1,6 @@
 """Quantities by the samples of questions: k of a question's, without replacement, over all subsets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from .samples import Samples
 from .steps import EvenSteps, LargestSteps
 from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
 
-__all__ = ["SampleQuery", "draw_samples"]
+__all__ = ["NAMES", "SampleQuery", "draw_samples", "draws_of"]
 
 
 # Columns that draws bring along, where samples have them.
@@ -148,7 +149,14 @@ def _yes_or_no(share: FloatArray) -> Moments:
 
 
 def draw_samples(
-    samples: Samples, weights: FloatArray, rng: np.random.Generator, M: int, K: int, asked: IntArray | None = None, /
+    samples: Samples,
+    weights: FloatArray,
+    rng: np.random.Generator,
+    M: int,
+    K: int,
+    asked: IntArray | None = None,
+    always: Sequence[str] = (),
+    /,
 ) -> Draws:
     """Draw questions by their weights, then samples of each without replacement.
 
@@ -159,11 +167,12 @@ def draw_samples(
         weights: (Q,), >= 0, with the sum 1.
         rng, M, K: as in `InferenceModel.sample`; K is at most the fewest samples of a question.
         asked: (M,), the questions, where they are not to be drawn.
+        always: columns that are brought along in any case.
 
     Raises:
         MooInferError: for a larger K.
     """
-    rows_of, brought = _rows(samples)
+    rows_of, _ = _rows(samples)
     S = rows_of.shape[1]
     if samples.largest_k < K:
         raise MooInferError(f"{samples.model}: the log has only {samples.largest_k} samples of a question, not {K}")
@@ -175,12 +184,26 @@ def draw_samples(
         rows = rows_of[question[start : start + step]]
         order = np.where(rows < 0, 2.0, rng.random(rows.shape)).argsort(axis=1)[:, :K]
         chosen[start : start + step] = np.take_along_axis(rows, order, axis=1)
+    return draws_of(samples, chosen, question, always)
+
+
+def draws_of(samples: Samples, chosen: IntArray, question: IntArray, always: Sequence[str] = (), /) -> Draws:
+    """Return draws of samples that are chosen; answers and scores only where something can be chosen by them.
+
+    Args:
+        samples: of Q questions, all scored.
+        chosen: (M, K), which samples.
+        question: (M,), whose they are.
+        always: columns that are brought along in any case, where there are such.
+    """
+    _, brought = _rows(samples)
+    brought = (*brought, *(name for name in always if name in samples.columns and name not in brought))
     tokens_in, tokens_out = (
         samples.columns[name][chosen].astype(np.float64) if name in samples.columns else None
         for name in (NAMES["tokens_in"], NAMES["tokens_out"])
     )
     columns = {name: samples.columns[name][chosen] for name in brought}
-    columns["question"] = np.broadcast_to(question[:, None], (M, K))
+    columns["question"] = np.broadcast_to(question[:, None], chosen.shape)
     if "score" in columns:
         columns["score"] = np.where(np.isnan(columns["score"]), -np.inf, columns["score"])
     return Draws(tokens_in, tokens_out, samples.correct[chosen], columns)

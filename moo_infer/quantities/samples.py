@@ -12,13 +12,14 @@ import numpy.typing as npt
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 
-__all__ = ["COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "VARIANT", "Samples"]
+__all__ = ["ANSWER_KEY", "COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "VARIANT", "Samples"]
 
 # The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
 KEYS = ("model", "question_id")
 REQUIRED = (*KEYS, "sample", "correct")
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 VARIANT = "variant"  # of a model: a prompting strategy, an effort; read as a part of the model's name
+ANSWER_KEY = "answer_key"  # of samples: a number of the text of an answer, the same in every log
 FINGERPRINT = "fingerprint"  # what tells questions of one name apart; not kept
 COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j", VARIANT)
 
@@ -70,7 +71,8 @@ class Samples:
         question: (N,) which question a sample answers, ascending, in 0 ... Q - 1.
         correct: (N,) 1 right, 0 wrong, NaN neither (the sample failed); or grades in [0, 1].
         columns: (N,) more arrays by their name in the neutral table: ``answer`` (integer code within the model,
-            -1 = blank), ``score``, ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
+            -1 = blank), ``answer_key`` (>= 0, the same for the same text whoever gave it: what answers of several
+            models are compared by), ``score``, ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
             ``output_tokens``, ``reasoning_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown.
 
     Raises:

@@ -16,7 +16,7 @@ __all__ = ["moved_path", "sections"]
 
 
 def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
-    """Return what a file says of models and scenarios, the built-in ones where it says nothing.
+    """Return what a file says of models, scenarios and policies, the built-in ones where it says nothing.
 
     Built-in models come with their scenarios, which judge them.
 
@@ -30,15 +30,16 @@ def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, A
     """
     own = {} if path is None else read_document(path)
     source = None if path is None else file_of_models(path)
-    scenarios = own.get("scenarios")
+    scenarios, policies = own.get("scenarios"), own.get("policies")
     if source is None:
         models = read_document(builtin_file("models.yaml"))["models"]
         scenarios = scenarios or read_document(builtin_file("scenarios.yaml"))["scenarios"]
     else:
         document = read_document(source)
         models = _moved(document["models"], registry, source.parent, folder)
-        scenarios = scenarios or document.get("scenarios")
-    return {"models": _plain(models)} | ({"scenarios": _plain(scenarios)} if scenarios else {})
+        scenarios, policies = scenarios or document.get("scenarios"), policies or document.get("policies")
+    found = {"models": models, "scenarios": scenarios, "policies": policies}
+    return {name: _plain(section) for name, section in found.items() if section}
 
 
 def _moved(models: Mapping[str, Any], registry: Registry, start: Path, end: Path) -> Mapping[str, Any]:

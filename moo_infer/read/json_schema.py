@@ -3,27 +3,39 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
+
 from ..core.entries import JsonSchema, entry_type
-from ..interfaces import CostModel, InferenceModel
+from ..interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy
 from ..registry import Registry
 from .schema import KINDS, Document
 
 __all__ = ["json_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-INTERFACES = (InferenceModel, CostModel)
+INTERFACES = (AccuracyAggregator, CostModel, InferenceModel, Policy)
+
+
+class _Description(JsonSchema):
+    """Describes fields that hold parts: mappings with a kind."""
+
+    def is_instance_schema(self, schema: core_schema.IsInstanceSchema) -> JsonSchemaValue:
+        """Any part of an interface; nothing in a file makes another object."""
+        cls = schema["cls"]
+        return {KINDS: cls.__name__} if cls in INTERFACES else super().is_instance_schema(schema)
 
 
 def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the JSON schema (2020-12) of files with models and scenarios.
+    """Return the JSON schema (2020-12) of files with models, scenarios and policies.
 
     Args:
-        registry: whose inference models and cost models a ``kind`` may name.
+        registry: whose parts a ``kind`` may name.
         run: the JSON schema of the section ``run``; None for one that may hold anything.
 
     >>> schema = json_schema(Registry())
     >>> schema["$schema"], sorted(schema["properties"])
-    ('https://json-schema.org/draft/2020-12/schema', ['models', 'run', 'scenarios'])
+    ('https://json-schema.org/draft/2020-12/schema', ['models', 'policies', 'run', 'scenarios'])
     """
     document = Document.model_json_schema(schema_generator=JsonSchema)
     definitions = dict(document.pop("$defs"))
@@ -49,7 +61,7 @@ def _kinds(registry: Registry, interface: type) -> Iterator[tuple[str, dict[str,
     """Yield the name of every kind, what it may hold, and the definitions that this refers to."""
     for kind, cls in sorted(registry.classes(interface).items()):
         checked = entry_type(cls)
-        entry = checked.json_schema(schema_generator=JsonSchema, ref_template=f"#/$defs/{kind}.{{model}}")
+        entry = checked.json_schema(schema_generator=_Description, ref_template=f"#/$defs/{kind}.{{model}}")
         its_own = entry.pop("$defs", {})
         properties = {"kind": {"const": kind, "description": _summary(cls)}, **entry.get("properties", {})}
         required = ["kind", *entry.get("required", [])]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from ..core.arrays import IntArray
 from ..core.errors import MooInferError, unknown
 from ..core.files import atomic_write
-from ..quantities.samples import KEYS, REQUIRED, Samples
+from ..quantities.samples import ANSWER_KEY, KEYS, REQUIRED, Samples
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,20 +67,22 @@ class Log:
     def samples(self) -> list[Samples]:
         """Return the samples of each model as arrays, models and questions in the order of the frame.
 
-        Answers are integer codes within the model, without the white space around them; -1 is blank. Unknown numbers
-        are NaN, and a column of which a model has nothing is left out. Targets stay in the table.
+        Answers are integer codes within the model, without the white space around them; -1 is blank. ``answer_key``
+        beside them is the same for the same text in every log. Unknown numbers are NaN, and a column of which a model
+        has nothing is left out. Targets stay in the table.
         """
         import polars as pl
 
         frame, runs = self.frame, self._runs
         numbers = [name for name in frame.columns if name not in (*REQUIRED, "answer", "target")]
         numbered = [pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan)]
+        code = key = np.zeros(0, dtype=np.int64)
         if "answer" in frame.columns:
-            code, which = _codes(frame["answer"])
+            code, key, which = _codes(frame["answer"])
             numbered.append(which)
         arrays = frame.select(numbered)
         correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
-        answers = code[arrays["answer"].to_numpy()] if "answer" in frame.columns else None
+        answers = [of[arrays["answer"].to_numpy()] for of in (code, key)] if "answer" in frame.columns else []
         starts = np.append(runs["start"].to_numpy(), len(frame))
         samples = []
         for (model,), part in runs.with_row_index("run").group_by("model", maintain_order=True):
@@ -90,8 +93,8 @@ class Log:
                 for name, array in zip(numbers, others, strict=True)
                 if frame[name][rows].null_count() < rows.stop - rows.start
             }
-            if answers is not None and (answers[rows] >= 0).any():
-                columns["answer"] = _compact(answers[rows])
+            if answers and (answers[0][rows] >= 0).any():
+                columns |= {"answer": _compact(answers[0][rows]), ANSWER_KEY: answers[1][rows]}
             question = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
             samples.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
         return samples
@@ -166,10 +169,10 @@ def ending_of_table(path: Path, /) -> str:
     return ending
 
 
-def _codes(answers: "pl.Series") -> "tuple[IntArray, pl.Expr]":
-    """Codes of the different answers without the white space around them, and which of them each answer is.
+def _codes(answers: "pl.Series") -> "tuple[IntArray, IntArray, pl.Expr]":
+    """Codes and keys of the different answers without the white space around them, and which of them each answer is.
 
-    The code is -1 where nothing is left, and at the end for no answer.
+    Both are -1 where nothing is left, and at the end for no answer.
     """
     import polars as pl
 
@@ -178,7 +181,14 @@ def _codes(answers: "pl.Series") -> "tuple[IntArray, pl.Expr]":
     kept = stripped.filter(stripped != "").unique().sort()
     code = stripped.cast(pl.Enum(kept), strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     which = pl.col(answers.name).cast(pl.Enum(different)).to_physical().cast(pl.Int64).fill_null(len(different))
-    return np.append(code, -1), which
+    keys = np.array([_key(text) for text in kept], dtype=np.int64)
+    code = np.append(code, -1)
+    return code, np.where(code < 0, -1, np.append(keys, -1)[code]), which
+
+
+def _key(text: str) -> int:
+    """63 bits of a digest: among a million texts two have the same one with a chance of 1e-7."""
+    return int.from_bytes(blake2b(text.encode("utf-8"), digest_size=8).digest(), "big") >> 1
 
 
 def _compact(codes: IntArray) -> IntArray:

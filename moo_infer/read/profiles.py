@@ -1,4 +1,4 @@
-"""Reads model profiles and scenarios from YAML, and from what commands wrote as JSON."""
+"""Reads model profiles, scenarios and policies from YAML, and from what commands wrote as JSON."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -16,12 +16,14 @@ __all__ = [
     "builtin_scenarios",
     "file_of_models",
     "load_models",
+    "load_policies",
     "load_scenarios",
     "named_inputs",
+    "named_policies",
     "read_document",
 ]
 
-EXPECTED = "the keys models, scenarios or run"
+EXPECTED = "the keys models, scenarios, policies or run"
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
@@ -64,7 +66,7 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
 def file_of_models(path: str | Path) -> Path | None:
     """Return where the models of a file are: in itself, or in another that its run names; None where it has none.
 
-    A file without models has scenarios or a run for the built-in ones.
+    A file without models has scenarios, policies or a run for the built-in ones.
 
     Raises:
         MooInferError: for what cannot be read.
@@ -76,7 +78,7 @@ def file_of_models(path: str | Path) -> Path | None:
     if document.get("models") == {}:
         raise MooInferError(f"{path}: models: holds none; calibrate --out FILE.yaml keeps the samples they draw from")
     if other is None:
-        return None if "models" not in document and {"scenarios", "run"} & {*document} else path
+        return None if "models" not in document and {"scenarios", "policies", "run"} & {*document} else path
     if "models" in document:
         raise MooInferError(f"{path}: run: models: the file has models of its own, so it cannot name another's")
     if not isinstance(other, str):
@@ -93,6 +95,27 @@ def named_inputs(
     source = file_of_models(path)
     scenarios = load_scenarios(path) or (load_scenarios(source) if source else None) or None
     return (None if registry is None or source is None else load_models(source, registry)), scenarios
+
+
+def named_policies(path: Path | None, registry: Registry) -> dict[str, Mapping[str, Any]]:
+    """Policies that can be called by name: those of the file, or else of the file that has its models."""
+    if path is None:
+        return {}
+    source = file_of_models(path)
+    return load_policies(path, registry) or (load_policies(source, registry) if source else {})
+
+
+def load_policies(path: str | Path, registry: Registry | None = None) -> dict[str, Mapping[str, Any]]:
+    """Read the policies of a YAML file, each a mapping with its kind and fields; none without a key ``policies``.
+
+    Raises:
+        MooInferError: naming the file, the policy and the key, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = read_document(path)
+    from .schema import Context, read_policies
+
+    return read_policies(document, str(path), Context(registry or Registry(), path.parent))
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:

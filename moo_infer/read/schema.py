@@ -28,11 +28,11 @@ from ..core.errors import MooInferError, located
 from ..core.objectives import LARGEST_LIMIT
 from ..core.parts import LARGEST, at_least_one
 from ..core.uncertainty import Uncertain, uncertain
-from ..interfaces import CostModel, InferenceModel
+from ..interfaces import CostModel, InferenceModel, Policy
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
 
-__all__ = ["KINDS", "Context", "Document", "read_models", "read_scenarios"]
+__all__ = ["KINDS", "Context", "Document", "read_models", "read_policies", "read_scenarios"]
 
 Read = TypeVar("Read")
 KINDS = "kinds"  # of a JSON schema: stands for all parts of an interface
@@ -208,6 +208,7 @@ class Document(Entry):
 
     models: Section[ModelEntry] = Field(default_factory=dict)
     scenarios: Section[ScenarioEntry] = Field(default_factory=dict)
+    policies: Section[Annotated[Built, OfKind(Policy)]] = Field(default_factory=dict)
     run: Any = None  # what commands are told, which they describe themselves
 
 
@@ -218,7 +219,7 @@ def validated(document: Mapping[str, Any], sections: Collection[str], where: str
         document: as it was parsed.
         sections: which are checked; of the others their names alone.
         where: what the document is, the beginning of every message.
-        context: needed for models.
+        context: needed for models and policies.
 
     Raises:
         MooInferError: naming the place, what is allowed and what was given.
@@ -255,6 +256,16 @@ def read_scenarios(document: Mapping[str, Any], where: str) -> dict[str, Scenari
     return {
         name: _refusals_of(where, Scenario, name, entry.max, entry.min, entry.source) for name, entry in entries.items()
     }
+
+
+def read_policies(document: Mapping[str, Any], where: str, context: Context) -> dict[str, Mapping[str, Any]]:
+    """Return the policies of a document, each the mapping of its kind and fields, which makes one.
+
+    Raises:
+        MooInferError: naming the place, what is allowed and what was given.
+    """
+    names = validated(document, ("policies",), where, context).policies
+    return {name: document["policies"][name] for name in names}
 
 
 def _refusals_of(where: str, make: Callable[..., Read], *arguments: Any) -> Read:

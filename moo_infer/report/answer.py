@@ -9,6 +9,7 @@ from ..decide.choices import Choice
 from .facts import Outcome
 from .mixed import action, bought, percent
 from .per_right import per_right
+from .policies import courses, does, optimism
 from .wording import JUDGES, Block, Cell, TextTable, choices, footnotes, loosened, title, to_html
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
 def judge(choice: Choice) -> str | None:
     """Say what an aggregator takes for granted: that somebody, or something, can tell right answers."""
     aggregated = [part for part, _ in choice.parts if part.k != 1]
-    texts = [JUDGES[part.aggregator].format(k=part.k) for part in aggregated if part.aggregator in JUDGES]
+    answering = [(part.k, part.course.answering if part.course else (part.aggregator,)) for part in aggregated]
+    texts = [JUDGES[name].format(k=k) for k, names in answering for name in names if name in JUDGES]
     return " and ".join(dict.fromkeys(texts)) or None
 
 
@@ -100,7 +102,7 @@ def headline(report: "Report", outcome: Outcome) -> str:
     assumed = f", {judge(choice)}" if judge(choice) else ""
     return (
         f"{scenario.name}: {action(choice)}: {figures} on average{assumed}{beyond and f'; {beyond}'}."
-        f"{bought(outcome, choice)}{_how_sure(report, choice)}{doubts}"
+        f"{does(choice)}{bought(outcome, choice)}{_how_sure(report, choice)}{optimism(outcome)}{doubts}"
     )
 
 
@@ -147,17 +149,19 @@ def _how_sure(report: "Report", choice: Choice) -> str:
 def running(report: "Report", outcomes: Sequence[Outcome], most: int | None = MOST) -> list[Block]:
     """Return the table of contenders of some scenarios, so many of all at most, and how many were left out."""
     most, several = None if most is None else max(1, most // len(outcomes)), len(outcomes) > 1
+    policies = any(choice.course for outcome in outcomes for choice in contenders(report, outcome)[:most])
     rows: list[tuple[Cell, ...]] = []
     left_out = 0
     for outcome in outcomes:
         mine = contenders(report, outcome)
         left_out += 0 if most is None else len(mine[most:])
-        rows += [(*[outcome.scenario.name] * several, *_cells(report, outcome, choice)) for choice in mine[:most]]
+        scenario = [outcome.scenario.name] * several
+        rows += [(*scenario, *_cells(report, outcome, choice, policies)) for choice in mine[:most]]
     if not rows:
         return []
     objectives = [o for o in report.candidates.objectives if o != ACCURACY]
     units = [o.unit for o in objectives]
-    header: list[str] = [*["scenario"] * several, "model", "k", "accuracy"]
+    header: list[str] = [*["scenario"] * several, "model", "k", *["calls", "waves"] * policies, "accuracy"]
     header += [o.unit if o.unit and units.count(o.unit) == 1 else o.name for o in objectives]
     header += [f"{limit.statistic} {limit.objective}" for limit in _on_quantiles(report.outcomes)]
     header += ["USD per right"] * (_room(report) and COST in objectives) + ["how sure"] * bool(report.stable)
@@ -178,7 +182,7 @@ def _on_quantiles(outcomes: Sequence[Outcome]) -> list[Limit]:
     return list({(limit.objective, limit.statistic): limit for limit in limits}.values())
 
 
-def _cells(report: "Report", outcome: Outcome, choice: Choice) -> list[Cell]:
+def _cells(report: "Report", outcome: Outcome, choice: Choice, policies: bool) -> list[Cell]:
     """The figures of a contender; see `running`."""
     assert choice.figures is not None
     statistics = choice.figures.objectives
@@ -190,10 +194,11 @@ def _cells(report: "Report", outcome: Outcome, choice: Choice) -> list[Cell]:
     if len(choice.parts) > 1:  # a mixture: a line for each of its rows
         shares = [f"{percent(weight)} {part.model}, {part.aggregator}" for part, weight in choice.parts]
         cells[:2] = tuple(shares), tuple(str(part.k) for part, _ in choice.parts)
+    cells[2:2] = courses(choice) if policies else ()
     cells += [f"{statistics[o.name].mean:.4g}" for o in report.candidates.objectives if o != ACCURACY]
     limits = _on_quantiles(report.outcomes)
     cells += [f"{statistics[limit.objective].quantile(quantile_of(limit.statistic)):.4g}" for limit in limits]
-    each = per_right(choice, math.nan) if _room(report) else {}
+    each = per_right(choice, {}) if _room(report) else {}
     cells += [f"{usd:.4g}" for name, usd in each.items() if name == COST.name]
     if report.stable:
         same = sum(share.share for share in report.shares(_best_row(report, outcome)) if share.row == choice.row)

@@ -9,6 +9,7 @@ from ..decide.choices import Choice
 from ..decide.stability import ChoiceShare
 from ..estimate.rows import Row
 from .facts import Outcome
+from .policies import does
 from .wording import Block, Cell, TextTable, named
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Bl
         yield _table(report, first, f"{whose}k = {first.k}: {named(marked)}")
         yield from (f"* {choice.selector}: {warning}." for choice in choices for warning in choice.warnings)
         yield from _per_right(report, first)
+        if first.course:
+            yield f"{first.course.policy}:{does(first)}"
     yield from (f"- {named(selectors)}: {reason}." for reason, selectors in reasons.items())
     for choice in group:
         if shares := report.shares(choice):
@@ -110,7 +113,8 @@ def _per_right(report: "Report", choice: Choice) -> list[Block]:
     row, objectives = choice.figures, report.candidates.objectives
     assert row is not None
     units = {objective.name: objective.unit for objective in objectives}
-    each = {o.name: row.objectives[o.name].mean / row.k for o in objectives if o != ACCURACY}
+    samples = choice.course.calls[0] if choice.course else row.k
+    each = {o.name: row.objectives[o.name].mean / samples for o in objectives if o != ACCURACY and samples}
     return [
         f"Per {what}: {', '.join(amounts)}."
         for what, consumed in (("right answer", report.per_right(choice) or {}), ("sample", each))

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.arrays import BoolArray
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice, FeasibleShares
+from ..decide.crossfit import Optimism
 from ..decide.infeasible import Relaxation, relaxations
 from ..decide.mixed import MixedChoice
 from ..profiles import Scenario
@@ -32,6 +33,7 @@ class Outcome:
         pooled: a choice a selector, over all models and aggregators.
         sure: how surely rows meet the limits, where a confidence was asked for.
         mixture: of rows of the whole table, where that is the goal.
+        optimism: of the choice that opens the report, where it was made among the policies of the menu.
 
     >>> from moo_infer import Pipeline
     >>> (outcome,) = Pipeline(selectors="max-accuracy", k_max=32).run("gpt-5", "essay-feedback").outcomes
@@ -46,6 +48,7 @@ class Outcome:
     pooled: tuple[Choice, ...] = field(repr=False)
     sure: FeasibleShares | None = field(default=None, repr=False)
     mixture: MixedChoice | None = field(default=None, repr=False)
+    optimism: Optimism | None = field(default=None, repr=False)
 
     @cached_property
     def feasible(self) -> BoolArray:

@@ -21,10 +21,12 @@ def choices_frame(report: "Report") -> "polars.DataFrame":
 
     quantiles = [limit.statistic for s in report.scenarios for limit in s.limits if limit.statistic != "mean"]
     figures = report.candidates.to_frame((*STATISTICS, *dict.fromkeys(quantiles))).drop("model", "aggregator")
-    texts = ("scenario", "selector", "model", "aggregator", "reason", "remarks")
+    texts = ("scenario", "selector", "model", "aggregator", "reason", "remarks", "policy")
     choices = pl.DataFrame(
         [_cells(report, choice) for choice in (*report.rows, *report.recommended)],
-        schema_overrides={"row": pl.Int64, "stability": pl.Float64} | dict.fromkeys(texts, pl.String),
+        schema_overrides={"row": pl.Int64}
+        | dict.fromkeys(("stability", "calls", "waves"), pl.Float64)
+        | dict.fromkeys(texts, pl.String),
         infer_schema_length=None,
     ).fill_nan(None)
     frame = choices.join(figures, on="row", how="left", maintain_order="left")
@@ -43,4 +45,7 @@ def _cells(report: "Report", choice: "Choice") -> dict[str, Any]:
         "reason": choice.reason or None,
         "remarks": "; ".join(choice.warnings) or None,
         "stability": sum(s.share for s in shares if s.row == choice.row) if shares else None,
+        "policy": choice.course and choice.course.policy,
+        "calls": choice.course and choice.course.calls[0],
+        "waves": choice.course and choice.course.waves[0],
     } | {f"per_right.{name}": value for name, value in (report.per_right(choice) or {}).items()}

@@ -65,7 +65,9 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
         "per_right": None if each is None else {n: v if math.isfinite(v) else None for n, v in each.items()},
         "stability": report.stable.to_dict(choice.key) if report.stable else None,
     }
-    if each and any(c.model in report.tokens and report.tokens[c.model].simulated for c, _ in choice.parts):
+    if each and any(
+        t.simulated for t in (report.tokens.get(str(c.model)) for c, _ in choice.parts if not c.course) if t
+    ):
         fields["simulated"].append("per_right.tokens")
     for name, statistics in choice.figures.objectives.items() if choice.figures else ():
         fields["objectives"][name]["interval"] = _intervals(statistics, report.drawn(choice, name))
@@ -95,7 +97,8 @@ def _headline(report: "Report", outcome: "Outcome") -> dict[str, Any]:
     """The answer of a scenario: as a row, with how sure it is, and what it takes for granted."""
     choice = answer(report, outcome)
     fields = row(report, outcome, choice) | {"sure": sure(report, choice), "judge": judge(choice)}
-    return fields | {"by_question": _by_question(choice)}
+    optimism = outcome.optimism and outcome.optimism.to_dict()
+    return fields | {"optimism": optimism, "by_question": _by_question(choice)}
 
 
 def _by_question(choice: Choice) -> dict[str, Any] | None:

@@ -20,17 +20,20 @@ def action(choice: Choice) -> str:
     if len(choice.parts) == 1:
         (part, _), *_ = choice.parts
         at_a_time = f" ({part.parallelism} at a time)" * (part.parallelism != 1)
-        return f"use {part.model} with {_samples(part)}, {part.aggregator}{at_a_time}"
+        return f"use {part.model} with {_way(part)}{at_a_time}"
     ways: list[str] = []
     for part, weight in choice.parts:
         share = f"{percent(weight)}{' of queries' * (not ways)}"
         at_a_time = f", {part.parallelism} at a time" * (part.parallelism != 1)
-        ways.append(f"{share} to {part.model} ({_samples(part)}, {part.aggregator}{at_a_time})")
+        ways.append(f"{share} to {part.model} ({_way(part)}{at_a_time})")
     return f"send {', '.join(ways[:-1])} and {ways[-1]}, at random"
 
 
-def _samples(choice: Choice) -> str:
-    return f"k = {choice.k} sample{'s' * (choice.k != 1)}"
+def _way(choice: Choice) -> str:
+    """How often a model is called and who answers, or by which policy."""
+    if choice.course:
+        return f"{choice.course.policy} ({choice.course.calls[0]:.3g} of at most {choice.k} calls)"
+    return f"k = {choice.k} sample{'s' * (choice.k != 1)}, {choice.aggregator}"
 
 
 def percent(share: float) -> str:

@@ -1,7 +1,7 @@
 """Consumption per right answer: money, seconds, joules and tokens of the k inferences, over their accuracy."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,7 +88,7 @@ class MeanTokens:
         return self._means[k]
 
 
-def per_right(choice: Choice, tokens: float, /) -> dict[str, float]:
+def per_right(choice: Choice, tokens: Mapping[str, MeanTokens], /) -> dict[str, float]:
     """Return the mean consumption of a choice, each divided by its mean accuracy.
 
     A ratio of means: over many queries, what all inferences took by how many answers were right (by their quality,
@@ -96,7 +96,7 @@ def per_right(choice: Choice, tokens: float, /) -> dict[str, float]:
 
     Args:
         choice: one that has a row.
-        tokens: mean tokens of its k inferences; NaN where they are not known.
+        tokens: of the inferences of models, by name; those that are missing are not known.
 
     Returns:
         By objective, then ``tokens``; NaN where it is not known, nothing is right, or more of it is better.
@@ -108,5 +108,11 @@ def per_right(choice: Choice, tokens: float, /) -> dict[str, float]:
         for o in table.objectives
         if o.name != ACCURACY.name
     }
-    taken.setdefault(TOKENS, tokens)  # where that is an objective, its own mean counts
+    taken.setdefault(TOKENS, _tokens(choice, tokens))  # where that is an objective, its own mean counts
     return {name: total / accuracy if accuracy > 0 else math.nan for name, total in taken.items()}
+
+
+def _tokens(choice: Choice, known: Mapping[str, MeanTokens]) -> float:
+    """Mean tokens of all inferences; NaN where they are not known, as those of a policy are not."""
+    used = [(None if part.course else known.get(str(part.model)), part.k or 0, weight) for part, weight in choice.parts]
+    return sum(weight * (math.nan if of is None else of.of(k)) for of, k, weight in used)

@@ -1,7 +1,6 @@
 """Report: the choices of a run, as objects, text, JSON, frames and a page."""
 
 import json
-import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -259,7 +258,8 @@ class Report:
     def per_right(self, choice: Choice) -> dict[str, float] | None:
         """Return the consumption per right answer of a choice, by objective and in ``tokens``; None without a choice.
 
-        It is the mean of the k inferences over the mean accuracy, a ratio of means; NaN where it is not known.
+        It is the mean of the inferences over the mean accuracy, a ratio of means; NaN where it is not known, as the
+        tokens of a policy are not.
 
         >>> from moo_infer import Pipeline
         >>> report = Pipeline(selectors="utopia").run("gpt-5", "essay-feedback")
@@ -268,15 +268,15 @@ class Report:
         """
         if choice.k is None or choice.model is None:
             return None
-        used = [(self.tokens.get(str(c.model)), c.k or 0, weight) for c, weight in choice.parts]
-        return per_right(choice, sum(weight * (math.nan if of is None else of.of(k)) for of, k, weight in used))
+        return per_right(choice, self.tokens)
 
     @cached_property
     def tokens(self) -> dict[str, MeanTokens]:
         """Mean tokens of every model that is chosen, at every k it is chosen with."""
         mixed = [part for outcome in self.outcomes if outcome.mixture for part, _ in outcome.mixture.parts]
         choices = [*mixed, *(c for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled))]
-        chosen = {p.name: [c.k for c in choices if c.model == p.name and c.k is not None] for p in self.profiles}
+        fixed = [(c.model, c.k) for c in choices if c.k is not None and c.course is None]
+        chosen = {p.name: [k for model, k in fixed if model == p.name] for p in self.profiles}
         return {
             p.name: MeanTokens(p, chosen[p.name], self.estimator.trials, self.estimator.seed)
             for p in self.profiles

@@ -54,6 +54,7 @@ class TextTable:
 JUDGES = {  # what an aggregator that is a perfect judge takes for granted
     "best-of-k": "if you can tell the best of {k}",
     "coverage": "if you can tell a right one among {k}",
+    "accepted": "if something tells each answer that is right, and no other",
 }
 
 NOTHING_UNCERTAIN = (

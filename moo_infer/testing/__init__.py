@@ -7,8 +7,8 @@ Needs pytest. List your parts, and every test of the contract runs on each of th
     class TestMine(SelectorContract):
         instances = (Mine(), Mine(share=0.3))
 
-One part may come from the fixture of its kind instead (`selector`, `aggregator`, `cost_model`, `model`, `reader`). A
-test asks that every parameter with a default is set to something else in one of the instances.
+One part may come from the fixture of its kind instead (`selector`, `aggregator`, `cost_model`, `model`, `reader`,
+`policy`). A test asks that every parameter with a default is set to something else in one of the instances.
 
 Aggregators and cost models are asked **as the product asks them**, through the estimators: on queries that are all
 alike, on lengths and difficulties that differ, on a log and on one with gaps (`MODELS`), at their parameters and at
@@ -24,6 +24,7 @@ from .cost_models import CostModelContract
 from .inference_models import InferenceModelContract
 from .log_readers import LogReaderContract
 from .models import MODELS
+from .policies import PolicyContract
 from .selectors import SelectorContract
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "CostModelContract",
     "InferenceModelContract",
     "LogReaderContract",
+    "PolicyContract",
     "SelectorContract",
 ]

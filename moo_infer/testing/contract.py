@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from ..core.parts import NAME, unfit
-from ..interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Selector
+from ..interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
 __all__ = ["DATACLASS", "Contract", "check_part", "fields_of"]
 
@@ -49,7 +49,8 @@ def check_part(part: Any) -> None:
     assert isinstance(getattr(part, "name", None), str), "the class needs a name"
     assert NAME.fullmatch(part.name), f"{part.name!r} is not kebab-case"
     assert type(part).name == part.name, "the name belongs to the class, not to the object"
-    kind = next(k for k in (Selector, AccuracyAggregator, CostModel, InferenceModel, LogReader) if isinstance(part, k))
+    kinds = (Selector, AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy)
+    kind = next(k for k in kinds if isinstance(part, k))
     assert not unfit(type(part), kind), unfit(type(part), kind)
     if dataclasses.is_dataclass(part):
         parameters = next(vars(cls)[DATACLASS] for cls in inspect.getmro(type(part)) if DATACLASS in vars(cls))

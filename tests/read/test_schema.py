@@ -4,6 +4,7 @@ import copy
 import json
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import typer.main
 import yaml
 from jsonschema import Draft202012Validator
 
-from moo_infer import MooInferError, Registry, load_models, load_scenarios, plugin_file
+from moo_infer import MooInferError, Registry, load_models, load_policies, load_scenarios, plugin_file
 from moo_infer.cli.app import app, run
 from moo_infer.cli.run_section import accepted_run, run_schema
 from moo_infer.cli.runs import RunCommand
@@ -36,14 +37,14 @@ def validator(registry):
 
 
 def documents():
-    """Every document with models or scenarios that examples, docs and tests hold."""
+    """Every document with models, scenarios or policies that examples, docs and tests hold."""
     texts = {path: path.read_text() for path in [*ROOT.glob("examples/*.yaml"), *ROOT.glob("plugins/*/*.yaml")]}
     for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")]:
         texts |= {f"{page.name}-{i}": text for i, text in enumerate(BLOCK.findall(page.read_text()))}
     texts |= {path: path.read_text() for path in ROOT.glob("tests/**/*.yaml")}
     for name, text in texts.items():
         document = yaml.safe_load(text)
-        if isinstance(document, dict) and {"models", "scenarios", "run"} & {*document}:
+        if isinstance(document, dict) and {"models", "scenarios", "policies", "run"} & {*document}:
             yield pytest.param(document, id=str(name).rpartition("/")[2])
 
 
@@ -53,6 +54,7 @@ def taken(document, registry, folder):
     path.write_text(yaml.safe_dump(document))
     try:
         load_scenarios(path)
+        load_policies(path, registry)
         load_models(path, registry) if "models" in document else None
         accepted_run(COMMANDS, document.get("run"), str(path))
     except MooInferError as error:
@@ -117,9 +119,18 @@ def mutated(document, rng):
 
 def test_it_refuses_what_the_commands_refuse_for_its_form_and_nothing_else(validator, registry, tmp_path):
     """300 changed documents; what the commands refuse for the meaning of several numbers together is not form."""
+    shutil.copy(ROOT / "examples" / "log.csv", tmp_path)
     rng = random.Random(0)
     given = [param.values[0] for param in found()]
-    meaning = (" needs ", "is either ", ": give ")
+    meaning = (
+        " needs ",
+        "is either ",
+        ": give ",
+        "a law has ",
+        "the checker is ",
+        "unknown model ",
+        " at least is needed",
+    )
     refused = 0
     for _ in range(300):
         document = mutated(rng.choice(given), rng)

@@ -4,6 +4,7 @@ import textwrap
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from moo_infer import (
     LogReader,
     MissingColumn,
     ModelProfile,
+    Policy,
     Registry,
     Selector,
 )
@@ -34,6 +36,7 @@ from moo_infer.testing import (
     CostModelContract,
     InferenceModelContract,
     LogReaderContract,
+    PolicyContract,
     SelectorContract,
 )
 
@@ -149,6 +152,33 @@ GIVEN = {
     "vikor": ["", {"weights": {"accuracy": 3}, "v": 0.3}],
     "promethee-ii": ["", {"weights": {"accuracy": 3}, "indifference": 0.1, "preference": 0.3}],
     "spotis": ["", {"weights": {"accuracy": 3}}],
+    "fixed": ["k=1", "k=5,aggregator=top-score,model=mine", {"k": 2, "aggregator": {"kind": "one-call"}}],
+    "vote-until-decided": ["", "k=7,waves=[4, 2, 1],model=mine", "k=5,arrivals=true,cancelled_billed=none"],
+    "two-then-more": ["", "k=5,model=mine", "k=1"],
+    "adaptive-consistency": ["", "threshold=0.8,k=9,waves=[3, 2],prior=dirichlet,model=mine"],
+    "windows": ["", "window=2,k=7,model=mine"],
+    "two-rounds": ["", "first=3,more=5,threshold=0.7,model=mine"],
+    "first-accepted": ["", "k=3,score_above=0.5,model=mine", "stages=[{model: a, k: 2}, {model: b}]",
+                       "true_positive=0.9,false_positive=0.1"],
+    "reservation": [
+        {"price": 0.1, "scores": {"low": 0.0, "high": 1.0}},
+        {"price": 0.1, "scores": [0.1, 0.5, 0.9], "k": 3, "model": "mine"},
+        {"models": [{"model": "a", "price": 0.1, "scores": {"mean": 0.5, "std": 0.1}}, {"model": "b", "price": 0.01, "k": 2, "scores": [0.1, 0.8]}]},
+    ],
+    "worth-it": [
+        "value=1,prior=[0.5, 1.5],price=0.1",
+        "value=1,prior=[0.5, 1.5],price=0.1,k=3,score_above=0.5,model=mine",
+        "value=1,prior=[0.5, 1.5],price=0.1,true_positive=0.9,false_positive=0.1",
+    ],
+    "by-label": [
+        "label=task,policies={maths: {kind: fixed, k: 3}},otherwise={kind: two-then-more}",
+        "label=task,policies={maths: {kind: fixed, k: 3}},otherwise={kind: fixed, k: 1, model: a},model=mine",
+    ],
+    "cascade": [
+        "first={model: a, k: 2},then={model: b}",
+        "first=[{model: a}, {model: c, k: 2}],then={model: b, k: 3},agree=2",
+        "first={model: a, k: 2},then={model: b},score_above=0.7",
+    ],
 }  # fmt: skip
 
 
@@ -204,6 +234,11 @@ class TestCostModels(CostModelContract):
 
 class TestInferenceModels(InferenceModelContract):
     instances = registered(InferenceModel)
+
+
+class TestPolicies(PolicyContract):
+    instances = registered(Policy)
+    query = MappingProxyType({"task": "maths"})  # for those by label
 
 
 EXACT = Path(__file__).parents[1] / "golden" / "exact.csv"

@@ -1,0 +1,101 @@
+"""What a policy does with queries: a part of the facts of a row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Course"]
+
+TAIL = 0.95  # of the quantile of calls and waves
+SHOWN = 4  # endings that a sentence names
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a policy does with the queries of a row.
+
+    Args:
+        policy: the text that makes the policy again.
+        models: those it calls.
+        calls, waves: mean and 95 % quantile of how many calls, and waves of them at once, a query takes.
+        endings: shares of the queries by the calls after which they are answered, the largest first.
+        sentence: the same in words.
+        answering: the aggregators that answer, each as its text.
+    """
+
+    policy: str
+    models: tuple[str, ...]
+    calls: tuple[float, float]
+    waves: tuple[float, float]
+    endings: tuple[tuple[str, float], ...]
+    sentence: str = ""
+    answering: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        policy: str,
+        models: tuple[str, ...],
+        endings: Mapping[tuple[int, ...], float],
+        waves: Mapping[int, float],
+        answering: tuple[str, ...] = (),
+    ) -> "Course":
+        """Make it of the shares of the queries by the calls of each model, and by how many waves they take.
+
+        >>> Course.of("two-then-more:k=8", ("small",), {(2,): 0.75, (8,): 0.25}, {1: 0.75, 2: 0.25})
+        Course(policy='two-then-more:k=8', models=('small',), calls=(3.5, 8.0), waves=(1.25, 2.0), \
+endings=(('2 samples', 0.75), ('8 samples', 0.25)), \
+sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest', answering=())
+        """
+        calls: dict[int, float] = {}
+        for n, share in endings.items():
+            calls[sum(n)] = calls.get(sum(n), 0.0) + share
+        largest = sorted(((share, n) for n, share in endings.items() if share > 0), key=lambda end: (-end[0], end[1]))
+        named = tuple((_calls(models, n), share) for share, n in largest)
+        sentence = _in_words(models, {n: share for share, n in largest})
+        return cls(policy, models, _mean_and_tail(calls), _mean_and_tail(waves), named, sentence, answering)
+
+
+def _mean_and_tail(shares: Mapping[int, float]) -> tuple[float, float]:
+    numbers = np.array(sorted(shares), dtype=np.float64)
+    share = np.array([shares[int(number)] for number in numbers])
+    reached = np.cumsum(share) >= TAIL - 1e-12  # shares are rounded
+    return float(numbers @ share), float(numbers[int(reached.argmax()) if reached.any() else -1])
+
+
+def _in_words(models: tuple[str, ...], endings: Mapping[tuple[int, ...], float]) -> str:
+    """After how many calls which shares are answered, the fewest calls first; of many endings the largest ones."""
+    shown = sorted([*endings][:SHOWN], key=lambda n: (sum(n), n))
+    if len(endings) == 1:
+        return f"answers after {_calls(models, shown[0])} for all queries"
+    first, *others = shown
+    sentence = f"answers after {_calls(models, first)} for {_percent(endings[first])} of queries"
+    if len(endings) == 2 and all(a <= b for a, b in zip(first, others[0], strict=True)):
+        more = tuple(b - a for a, b in zip(first, others[0], strict=True))
+        asked = f"{more[0]} more" if len(models) == 1 else f"for {_calls(models, more)}"
+        return f"{sentence}, asks {asked} for the rest"
+    rest = len(endings) > len(shown)
+    last = others[-1:] if not rest else []
+    middle = [f"after {_number(models, n)} for {_percent(endings[n])}" for n in others if n not in last]
+    end = f"after {_number(models, last[0])}" if last else f"after others, {max(map(sum, endings))} calls at most,"
+    return f"{', '.join([sentence, *middle])} and {end} for the rest"
+
+
+def _number(models: tuple[str, ...], n: tuple[int, ...]) -> str:
+    return str(n[0]) if len(models) == 1 else _calls(models, n)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.005 else "less than 1 %"
+
+
+def _calls(models: tuple[str, ...], n: tuple[int, ...]) -> str:
+    """Calls of each model, in words."""
+    called = [(model, times) for model, times in zip(models, n, strict=True) if times]
+    if not called:
+        return "no call"
+    samples = f"{called[0][1]} sample{'s' * (called[0][1] != 1)}"
+    if len(models) == 1:
+        return samples
+    return " and ".join([f"{samples} of {called[0][0]}", *(f"{times} of {model}" for model, times in called[1:])])

@@ -1,0 +1,93 @@
+"""What a policy does with the queries of each question of a log, and its moments over questions."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf
+from ..core.objectives import ACCURACY
+from ..estimate.mixture import QuestionMoments, over_questions
+
+__all__ = ["ByQuestion", "moments_of"]
+
+# A variance is a difference of squares, each with an error of 1e-16 of them: below, it is nothing but rounding.
+NOTHING = 1e-14
+
+
+@dataclass(frozen=True, eq=False)
+class ByQuestion:
+    """Expectations given each question.
+
+    Args:
+        questions: Q names.
+        graded: whether accuracies are grades, not shares of right answers.
+        mean, square: by objective (Q,), expectations and those of squares; without what is not known exactly.
+        calls, waves: by their number (Q,), how likely it is.
+        endings: by the calls of each model (Q,), how likely it is that the answer comes after these.
+    """
+
+    questions: Sequence[str]
+    graded: bool
+    mean: dict[str, FloatArray] = field(default_factory=dict)
+    square: dict[str, FloatArray] = field(default_factory=dict)
+    calls: Mapping[int, FloatArray] = field(default_factory=dict)
+    waves: Mapping[int, FloatArray] = field(default_factory=dict)
+    endings: Mapping[tuple[int, ...], FloatArray] = field(default_factory=dict)
+
+
+class Sums:
+    """Sums by question, as they are found.
+
+    Args:
+        Q: how many questions.
+        objectives: names, those that are known exactly.
+    """
+
+    def __init__(self, Q: int, objectives: Sequence[str]) -> None:
+        self.Q = Q
+        self.mean = {name: np.zeros(Q) for name in objectives}
+        self.square = {name: np.zeros(Q) for name in objectives}
+        self.calls: dict[int, FloatArray] = defaultdict(lambda: np.zeros(Q))
+        self.waves: dict[int, FloatArray] = defaultdict(lambda: np.zeros(Q))
+        self.endings: dict[tuple[int, ...], FloatArray] = defaultdict(lambda: np.zeros(Q))
+
+    def add(self, objective: str, question: IntArray, first: FloatArray, second: FloatArray) -> None:
+        """Add chances times values, and times their squares, (S,)."""
+        self.mean[objective] += np.bincount(question, first, self.Q)
+        self.square[objective] += np.bincount(question, second, self.Q)
+
+    def end(self, question: IntArray, chance: FloatArray, n: tuple[int, ...], waves: int) -> None:
+        """Add queries that are answered after n calls of each model in so many waves."""
+        share = np.bincount(question, chance, self.Q)
+        self.calls[sum(n)] += share
+        self.waves[waves] += share
+        self.endings[n] += share
+
+
+def moments_of(
+    rows: Sequence[ByQuestion],
+    objective: str,
+    weights: FloatArray,
+    pseudo: tuple[float, float] = (0.0, 0.0),
+    cdf: Cdf | None = None,
+) -> QuestionMoments | None:
+    """Return the moments of an objective over questions, one for each row; None where one is not known.
+
+    Args:
+        rows: n evaluations on the same questions.
+        objective: its name.
+        weights: (Q,), shares of the questions.
+        pseudo: weights of two more, at which all is 0 and all is 1, of shares of right answers.
+        cdf: given each question; None where it is not known.
+    """
+    if any(objective not in row.mean for row in rows):
+        return None
+    mean = np.stack([row.mean[objective] for row in rows], axis=1)
+    variance = np.stack([row.square[objective] for row in rows], axis=1) - mean**2
+    std = np.sqrt(np.where(variance > NOTHING * mean**2, variance, 0.0))
+    share = objective == ACCURACY.name and not rows[0].graded
+    given = pseudo if share else (0.0, 0.0)
+    return over_questions(weights, mean, std, given, rows[0].questions, cdf=cdf, share=share)

@@ -1,0 +1,307 @@
+"""A policy as a curve of the table: exact where it is known, replayed where not, and drawn anew like any other."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..core.arrays import FloatArray
+from ..core.cdf import Cdf
+from ..core.errors import NotExact
+from ..core.moments import Moments
+from ..core.objectives import ACCURACY
+from ..estimate.course import Course
+from ..estimate.curves import Column, Curve, Trials
+from ..estimate.exact import Asked, Exact
+from ..estimate.monte_carlo import Estimator
+from ..quantities.bootstrap import QuestionDraws, QuestionHalves, resampled
+from ..quantities.steps import EvenSteps
+from .by_law import ByLaw, evaluated_by_law, moments_by_law
+from .by_question import ByQuestion, moments_of
+from .deployment import Deployment
+from .exact import evaluated
+from .replay import Replay, replayed
+
+__all__ = ["PolicySetup"]
+
+FEWEST = 20  # replayed queries of each question, however many questions there are
+
+
+@dataclass(frozen=True, eq=False)
+class PolicySetup:
+    """What a curve of a policy is estimated from.
+
+    Args:
+        name: what the table calls the policy.
+        deployments: the policy at n numbers of samples, over the same models.
+        texts: (n,), what makes each of them again.
+    """
+
+    name: str
+    deployments: tuple[Deployment, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models."""
+        return self.deployments[0].models
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The questions of the logs; none without logs."""
+        return self.deployments[0].questions if self.deployments[0].samples is not None else ()
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the columns of the table."""
+        return (ACCURACY.name, *(objective.name for objective in self.deployments[0].costs))
+
+    def curve(self, estimator: Estimator, /) -> Curve:
+        """Estimate the curve."""
+        simulated = _Simulated(self.deployments, estimator.trials, estimator.seed)
+        rows = _known(self.deployments) if isinstance(estimator, Exact) else None
+        moments = {name: rows.moments(name, self._shares) if rows else None for name in self.objectives}
+        columns = {name: Column(m, simulated, name) for name, m in moments.items()}
+        setups = self.deployments[0].setups.values()
+        courses = map(self._course, range(len(self.texts)), rows.rows if rows else simulated.replays)
+        return replace(
+            self._curve(columns),
+            remarks=tuple(dict.fromkeys(self._remarks(rows.rows if rows else simulated.replays))),
+            supported=next(iter(setups)).profile.largest_k if len(setups) == 1 else None,
+            courses=tuple(courses),
+        )
+
+    def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
+        """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
+        halves = questions == "halves"
+        setups = self.deployments[0].setups.items()
+        drawn = {model: {} if halves else setup.profile.draw(B, seed) for model, setup in setups}
+        several = len(self.questions) > 1
+        if several and questions == "same":
+            return self._again(estimator, B, seed, drawn)
+        draws = QuestionHalves if halves else QuestionDraws
+        weights = draws(self.questions, B, seed) if several else None
+        return self._reweighed(estimator, B, drawn, weights)
+
+    def _reweighed(
+        self, estimator: Estimator, B: int, drawn: Mapping[str, Mapping[str, FloatArray]], draws: QuestionDraws | None
+    ) -> Iterator[Curve]:
+        """Curves of draws of numbers, and of the weights of questions; these need one evaluation for all draws."""
+        if draws is None and not any(drawn.values()):
+            curve = self.curve(estimator)
+            yield from (curve for _ in range(B))
+            return
+        setup, rows, trials = self, _known(self.deployments), None
+        for b in range(B):
+            if trials is None or any(drawn.values()):
+                setup = replace(self, deployments=_with_values(self.deployments, drawn, b))
+                rows = _known(setup.deployments) if any(drawn.values()) else rows
+                trials = _ByQuestion(setup.deployments, estimator.trials, estimator.seed)
+            if draws is None:
+                simulated = _Simulated(setup.deployments, estimator.trials, estimator.seed)
+                known = {name: rows.moments(name, self._shares) if rows else None for name in self.objectives}
+                yield self._curve({name: Column(m, simulated, name) for name, m in known.items()})
+                continue
+            low, high = draws.pseudo[b].tolist()
+            given = draws.weights[b], (low, high)
+            yield self._curve({name: Column(_reweighed(rows, trials, name, *given)) for name in self.objectives})
+
+    def _again(
+        self, estimator: Estimator, B: int, seed: int, drawn: Mapping[str, Mapping[str, FloatArray]]
+    ) -> Iterator[Curve]:
+        """Curves of samples that were drawn with replacement; their means are moved to have that of the log itself."""
+        curve = self.curve(estimator)
+        curves = []
+        for b in range(B):
+            deployments = [_resampled(of, b, seed) for of in _with_values(self.deployments, drawn, b)]
+            curves.append(replace(self, deployments=tuple(deployments)).curve(estimator))
+        for name, column in curve.columns.items():
+            shift = column.mean - np.mean([drawn.columns[name].mean for drawn in curves], axis=0)
+            for each in curves:
+                moved = each.columns[name].mean + shift
+                each.columns[name].mean = np.clip(moved, 0.0, 1.0) if name == ACCURACY.name else moved
+        yield from curves
+
+    def _remarks(self, known: Sequence[ByQuestion | ByLaw | Replay]) -> Iterator[str]:
+        """What the models have to say, and what is to be said of the questions and answers that it is evaluated on."""
+        yield from (text for setup in self.deployments[0].setups.values() for text in setup.notes.texts)
+        yield from (remark for of in self.deployments for remark in of.remarks)
+        if any(each.of_two for each in known if isinstance(each, ByLaw | Replay)):
+            yield (
+                f"policies take all wrong answers of {self.models[0]} as one, as its profile does not say how they "
+                "differ: a vote is one of right against wrong"
+            )
+
+    @property
+    def _shares(self) -> FloatArray:
+        """(Q,) of the questions."""
+        return self.deployments[0].weights if self.questions else np.zeros(0)
+
+    def _curve(self, columns: Mapping[str, Column]) -> Curve:
+        k = np.array([sum(of.most.values()) for of in self.deployments], dtype=np.int64)
+        P = max(setup.parallelism for setup in self.deployments[0].setups.values())
+        return Curve(" > ".join(self.models), self.name, P, k, columns)
+
+    def _course(self, i: int, known: ByQuestion | ByLaw | Replay) -> Course:
+        if isinstance(known, Replay):
+            M = len(known.waves)
+            endings = {n: count / M for n, count in Counter(map(tuple, known.n.tolist())).items()}
+            waves = {n: count / M for n, count in Counter(known.waves.tolist()).items()}
+        else:
+            shares = self._shares if isinstance(known, ByQuestion) else np.ones(1)
+            endings = {n: float(shares @ np.atleast_1d(share)) for n, share in known.endings.items()}
+            waves = {n: float(shares @ np.atleast_1d(share)) for n, share in known.waves.items()}
+        answering = tuple(sorted(self.deployments[i].answering))
+        return Course.of(self.texts[i], self.models, endings, waves, answering)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Exact evaluations at n numbers of samples: on questions of logs, or by laws."""
+
+    rows: list[ByQuestion] | list[ByLaw]
+
+    def moments(
+        self, objective: str, weights: FloatArray, pseudo: tuple[float, float] = (0.0, 0.0), cdf: Cdf | None = None
+    ) -> Moments | None:
+        """Return the moments of an objective; None where they are not known."""
+        on_questions = [row for row in self.rows if isinstance(row, ByQuestion)]
+        if on_questions:
+            return moments_of(on_questions, objective, weights, pseudo, cdf)
+        return moments_by_law([row for row in self.rows if isinstance(row, ByLaw)], objective)
+
+
+def _known(deployments: Sequence[Deployment]) -> _Rows | None:
+    """Evaluate exactly; None where one of the policies is not known exactly."""
+    try:
+        if deployments[0].samples is None:
+            return _Rows([evaluated_by_law(of) for of in deployments])
+        return _Rows([evaluated(of) for of in deployments])
+    except NotExact:
+        return None
+
+
+def _with_values(
+    deployments: Sequence[Deployment], drawn: Mapping[str, Mapping[str, FloatArray]], b: int
+) -> tuple[Deployment, ...]:
+    """The same with the numbers of a draw."""
+    values = {model: {path: float(of[b]) for path, of in own.items()} for model, own in drawn.items()}
+    return tuple(of.with_values(values) for of in deployments) if any(drawn.values()) else tuple(deployments)
+
+
+def _resampled(of: Deployment, b: int, seed: int) -> Deployment:
+    """The same with samples drawn anew, as the rows of the table that no policy made draw them."""
+    assert of.samples is not None
+    names = [samples.model.encode("utf-8", "surrogatepass") for samples in of.samples]
+    rngs = [np.random.default_rng([seed, 5, b, *name]) for name in names]
+    drawn = [resampled(samples, rng) for samples, rng in zip(of.samples, rngs, strict=True)]
+    return replace(of.with_samples(drawn), resampled=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Simulated:
+    """Trials of a curve, replayed when the first of them is asked for.
+
+    Args:
+        deployments: the policy at n numbers of samples.
+        trials, seed: as in `replayed`.
+    """
+
+    deployments: Sequence[Deployment]
+    trials: int
+    seed: int
+
+    @cached_property
+    def replays(self) -> list[Replay]:
+        """One at each number of samples."""
+        return [replayed(of, self.trials, self.seed) for of in self.deployments]
+
+    def __getitem__(self, objective: str, /) -> FloatArray:
+        """Return the (M, n) totals of an objective."""
+        return np.stack([replay.totals[objective] for replay in self.replays], axis=1)
+
+    def stderr(self, objective: str, /) -> FloatArray:
+        """(n,) standard errors of a mean over the questions of a log; NaN without one."""
+        question = self.replays[0].question
+        return Trials({objective: self[objective]}, question, len(self.deployments[0].questions)).stderr(objective)
+
+
+@dataclass(frozen=True, eq=False)
+class _ByQuestion:
+    """Trials of a curve, as many of every question, replayed when the first of them is asked for.
+
+    Args:
+        deployments: the policy at n numbers of samples.
+        trials: M, how many trials there are at least.
+        seed: as in `replayed`.
+    """
+
+    deployments: Sequence[Deployment]
+    trials: int
+    seed: int
+
+    @cached_property
+    def _replays(self) -> list[Replay]:
+        Q = len(self.deployments[0].questions)
+        question = np.tile(np.arange(Q), max(FEWEST, -(-self.trials // Q)))
+        return [replayed(of, len(question), self.seed, question) for of in self.deployments]
+
+    def totals(self, objective: str, /) -> tuple[FloatArray, EvenSteps]:
+        """Return (trials of a question, Q, n) totals, and their cdf given the question."""
+        totals = np.stack([replay.totals[objective] for replay in self._replays], axis=1)
+        question = self._replays[0].question
+        assert question is not None
+        Q = len(self.deployments[0].questions)
+        return totals.reshape(-1, Q, totals.shape[1]), EvenSteps(totals, question)
+
+    @cached_property
+    def _cdfs(self) -> dict[str, EvenSteps]:
+        return {}
+
+    def cdf(self, objective: str, /) -> EvenSteps:
+        """Return the cdf given the question, made once."""
+        if objective not in self._cdfs:
+            self._cdfs[objective] = self.totals(objective)[1]
+        return self._cdfs[objective]
+
+
+@dataclass(frozen=True, eq=False)
+class _ReplayedCdf(Cdf):
+    """The cdf of an objective given each question, replayed where it is asked for."""
+
+    trials: _ByQuestion
+    objective: str
+
+    def __call__(self, x: FloatArray, /) -> FloatArray:
+        return self.trials.cdf(self.objective)(x)
+
+    def quantile(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        """Return (n,) quantiles over questions; arguments as in `Cdf.quantile`."""
+        return self.trials.cdf(self.objective).quantile(weights, q, mean, std)
+
+
+def _reweighed(
+    rows: _Rows | None,
+    trials: _ByQuestion,
+    objective: str,
+    weights: FloatArray,
+    pseudo: tuple[float, float],
+) -> Moments:
+    """Moments with other weights of the questions: exact where they are known, else of trials of each question."""
+    cdf = _ReplayedCdf(trials, objective)
+    exact = rows.moments(objective, weights, pseudo, cdf) if rows else None
+    if exact:
+        return exact
+    totals, _ = trials.totals(objective)
+    first = trials.deployments[0]
+    assert first.samples is not None
+    graded = any(samples.graded for samples in first.samples)
+    simulated = [
+        ByQuestion(first.questions, graded, {objective: own.mean(axis=0)}, {objective: (own**2).mean(axis=0)})
+        for own in np.moveaxis(totals, 2, 0)
+    ]
+    moments = moments_of(simulated, objective, weights, pseudo, cdf)
+    assert moments is not None
+    return moments

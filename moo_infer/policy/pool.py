@@ -1,0 +1,225 @@
+"""The samples of a model on the questions of a log, and tables of what parts make of subsets of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
+from itertools import combinations
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..core.arrays import Array, FloatArray, IntArray
+from ..core.draws import BEFORE, Draws
+from ..core.errors import MissingColumn, NotExact
+from ..estimate.calls import guarded, numbers
+from ..estimate.setup import Part, part_name
+from ..interfaces import AccuracyAggregator
+from ..quantities.by_samples import NAMES, draws_of
+from ..quantities.samples import Samples
+from .joint import brought
+
+__all__ = ["LARGEST", "Pool", "RecordedDraws", "Subsets", "asked", "pool_of"]
+
+LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
+ROWS = 2**15  # subsets that a part is asked about at once
+PROBED = 200  # subsets whose samples are put into another order
+ROUNDING = 1e-9  # of totals, relative: sums in another order
+
+
+class _NoRandomness:
+    """In place of a generator: what an aggregator draws is no function of the samples."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotExact("an aggregator that draws random numbers")
+
+
+@dataclass(frozen=True, eq=False)
+class Subsets:
+    """Subsets of up to `size` samples, each a mask: bit i says whether the i-th is in it.
+
+    Args:
+        size: n, the most samples of a question.
+    """
+
+    size: int
+
+    @cached_property
+    def members(self) -> IntArray:
+        """(2^n, n), which samples are in a subset, ascending; what stands behind them means nothing."""
+        bits = np.arange(2**self.size)[:, None] >> np.arange(self.size) & 1
+        return np.argsort(1 - bits, axis=1, kind="stable")
+
+    @lru_cache(maxsize=256)  # noqa: B019 - there are 22 sizes at most, and each lives as long as the process
+    def of(self, n: int, t: int) -> IntArray:
+        """Return all subsets of t of the first n samples, as masks."""
+        return np.array([sum(1 << i for i in chosen) for chosen in combinations(range(n), t)], dtype=np.int64)
+
+    @lru_cache(maxsize=256)  # noqa: B019
+    def extensions(self, n: int, t: int, w: int) -> tuple[IntArray, IntArray]:
+        """Return which w of the n samples may follow after t of them.
+
+        Returns:
+            (2^n,) the row of a subset of t; and (rows, C(n - t, w)) masks of those that may follow.
+        """
+        before, after = self.of(n, t), self.of(n, w)
+        free = (before[:, None] & after) == 0
+        row = np.zeros(2**n, dtype=np.int64)
+        row[before] = np.arange(len(before))
+        return row, after[np.nonzero(free)[1]].reshape(len(before), -1)
+
+
+@lru_cache(maxsize=32)
+def subsets_of(size: int) -> Subsets:
+    """Return the subsets of up to `size` samples, made once."""
+    return Subsets(size)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Samples of one model, and tables of what parts make of subsets of them.
+
+    Args:
+        samples: all scored.
+    """
+
+    samples: Samples
+    _tables: list[tuple[Any, tuple[Any, ...], FloatArray]] = field(default_factory=list, repr=False)
+
+    @cached_property
+    def start(self) -> IntArray:
+        """(Q,) the first sample of each question."""
+        return np.cumsum(self.samples.n) - self.samples.n
+
+    @property
+    def size(self) -> int:
+        """The most samples of a question."""
+        return int(self.samples.n.max())
+
+    @property
+    def subsets(self) -> Subsets:
+        """The subsets of the samples of a question."""
+        return subsets_of(self.size)
+
+    @property
+    def small(self) -> bool:
+        """Whether all subsets can be gone through."""
+        return self.size < 40 and len(self.samples.questions) * 2**self.size <= LARGEST
+
+    def rows(self, question: IntArray, masks: IntArray, t: int, /) -> IntArray:
+        """Return which samples are in subsets of t of questions, (S, t)."""
+        return self.start[question][:, None] + self.subsets.members[masks, :t]
+
+    def column(self, name: str, rows: IntArray, /) -> Array:
+        """Return a column of samples, by its name in the neutral table."""
+        return self.samples[NAMES.get(name, name)][rows]
+
+    def totals(
+        self, part: Part, question: IntArray, masks: IntArray, t: int, *, before: int = 0, parallelism: int = 1
+    ) -> FloatArray:
+        """Return what a part makes of subsets of t samples of questions, (S,): each is asked about once.
+
+        Args:
+            part: a cost model or an aggregator.
+            question, masks: (S,), the subsets.
+            t: how many samples each has, >= 1.
+            before: how many calls of the model the query had before.
+            parallelism: P, for a cost model.
+
+        Raises:
+            NotExact: where it is no function of the set of samples: it reads noise, draws, or heeds their order.
+        """
+        ask = partial(asked, part, parallelism=parallelism)
+        reads_before = self._table(part, ("reads",), (1,))
+        if np.isnan(reads_before[0]):
+            self._probe(part, ask, question, masks, t, reads_before)
+        key = (parallelism, before if reads_before[0] else 0)
+        table = self._table(part, key, (len(self.samples.questions), 2**self.size))
+        values = table[question, masks]
+        if (unknown := np.isnan(values)).any():
+            places = np.unique(question[unknown] * 2**self.size + masks[unknown])
+            for some in np.array_split(places, -(-len(places) // ROWS)):
+                q, mask = some // 2**self.size, some % 2**self.size
+                table[q, mask] = ask(self._after(q, self.rows(q, mask, t), before))
+            values = table[question, masks]
+        return values
+
+    def draws(self, question: IntArray, rows: IntArray, always: Sequence[str], /) -> Draws:
+        """Return samples (S, t) of questions (S,) as parts see them, with some columns in any case."""
+        return draws_of(self.samples, rows, question, always)
+
+    def _after(self, question: IntArray, rows: IntArray, before: int) -> Draws:
+        draws = self.draws(question, rows, brought(self.samples))
+        return Draws(columns={**draws, BEFORE: np.full(rows.shape, before)})
+
+    def _probe(
+        self,
+        part: Part,
+        ask: Callable[[Draws], FloatArray],
+        question: IntArray,
+        masks: IntArray,
+        t: int,
+        reads_before: FloatArray,
+    ) -> None:
+        """Raise where a part heeds the order of samples; note whether it reads how many calls there were before."""
+        some = slice(None, None, max(1, len(masks) // PROBED))
+        rows = self.rows(question[some], masks[some], t)
+        draws = RecordedDraws(columns=self._after(question[some], rows, 0))
+        draws.read.clear()
+        values = ask(draws)
+        for turned in (rows[:, ::-1], np.roll(rows, 1, axis=1)):
+            other = ask(self._after(question[some], turned, 0))
+            if not np.allclose(values, other, rtol=ROUNDING, atol=0.0):
+                raise NotExact(f"{part_name(part)} heeds the order of samples")
+        if t > 1:  # of one sample there is one order
+            reads_before[0] = float(BEFORE in draws.read)
+
+    def _table(self, part: Part, key: tuple[Any, ...], shape: tuple[int, ...]) -> FloatArray:
+        for known, of, table in self._tables:
+            if of == key and (known is part or known == part):
+                return table
+        self._tables.append((part, key, np.full(shape, np.nan)))
+        return self._tables[-1][2]
+
+
+class RecordedDraws(Draws):
+    """Draws that remember which columns were read."""
+
+    @cached_property
+    def read(self) -> set[str]:
+        """Names of the columns."""
+        return set()
+
+    def __getitem__(self, column: str) -> Array:
+        self.read.add(column)
+        return super().__getitem__(column)
+
+    def __contains__(self, column: object) -> bool:
+        self.read.add(str(column))
+        return super().__contains__(column)
+
+
+@lru_cache(maxsize=64)
+def pool_of(samples: Samples) -> Pool:
+    """Return the pool of samples, made once, so that all policies read the same tables."""
+    return Pool(samples)
+
+
+def asked(part: Part, draws: Draws, *, parallelism: int = 1) -> FloatArray:
+    """Ask a part about the whole of each row of draws (M, K): (M,), checked.
+
+    Raises:
+        NotExact: where it reads noise, or draws random numbers.
+    """
+    name = part_name(part)
+    try:
+        if isinstance(part, AccuracyAggregator):
+            rng: Any = _NoRandomness()
+            values = guarded(partial(part.aggregate, draws, rng), name)
+        else:
+            values = guarded(partial(part.total, draws, parallelism=parallelism), name)
+    except MissingColumn as error:
+        if error.column == "noise":
+            raise NotExact(f"{name} reads noise") from None
+        raise MissingColumn(error.column, error.available, name) from None
+    whole = numbers(values, draws.accuracy.shape, f"{name} must return (M, K)")[:, -1]
+    return np.clip(whole, 0.0, 1.0) if isinstance(part, AccuracyAggregator) else whole

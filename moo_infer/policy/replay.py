@@ -1,0 +1,79 @@
+"""Replay: what a policy does with queries that are drawn, one random order of the samples each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.arrays import FloatArray, IntArray
+from ..core.draws import Draws
+from ..core.noise import with_noise
+from ..estimate.monte_carlo import sampled
+from ..quantities.by_samples import draw_samples
+from .deployment import Deployment
+from .joint import ANSWERS, brought
+from .launches import arrive
+from .trials import Run
+
+__all__ = ["Replay", "replayed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """M queries that were drawn.
+
+    Args:
+        totals: by objective (M,), accuracy too.
+        question: (M,), which question of the logs each is about; None without logs.
+        n: (M, m), calls of each model.
+        waves: (M,), how many calls of several at once these were.
+        of_two: whether answers are of two kinds, right and wrong, for want of others.
+    """
+
+    totals: Mapping[str, FloatArray]
+    question: IntArray | None
+    n: IntArray
+    waves: IntArray
+    of_two: bool = False
+
+
+def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None = None) -> Replay:
+    """Run a policy on queries that are drawn.
+
+    Args:
+        of: the policy with its models.
+        trials: M, how many queries.
+        seed: of the draws; every model has a stream of its own.
+        question: (M,), which questions of the logs they are about; drawn where it is None.
+
+    Raises:
+        MooInferError: where it decides what it may not, and where a cost model is not known in several waves.
+    """
+    if of.samples is not None:
+        of = of.with_samples(of.samples)
+        if question is None:
+            question = np.random.default_rng([seed, 9]).choice(len(of.questions), trials, p=of.weights)
+    draws, of_two = [], False
+    for j, (model, calls) in enumerate(of.most.items()):
+        rng, noise = (np.random.default_rng([seed, part, *model.encode("utf-8", "surrogatepass")]) for part in (10, 11))
+        if of.samples is None:
+            own = sampled(of.setups[model], rng, trials, calls)
+        else:
+            always = ANSWERS if len(of.most) > 1 else brought(of.samples[j])
+            weights = of.setups[model].queries.weights  # of no use where it is said which questions are asked
+            own = draw_samples(of.samples[j], weights, rng, trials, calls, question, always)
+        draws.append(with_noise(_with_answers(own), noise))
+        of_two = of_two or draws[-1].keys() - own.keys() > {"noise"}
+    run = Run(of, draws, question, np.random.default_rng([seed, 12]))
+    if of.policy.arrivals:
+        arrive(run)
+    else:
+        run.go()
+    return Replay(run.totals, question, run.n, run.waves, of_two)
+
+
+def _with_answers(draws: Draws) -> Draws:
+    """Return draws with answers, 0 right and 1 wrong, where inferences are right or wrong and have none."""
+    if "answer" in draws or not np.isin(draws.accuracy, (0.0, 1.0)).all():
+        return draws
+    return Draws(columns={**draws, "answer": 1 - draws.accuracy.astype(np.int64)})

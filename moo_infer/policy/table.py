@@ -1,0 +1,146 @@
+"""The curves of all policies of a run, for every model they are tried for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..core.arrays import IntArray
+from ..core.errors import MissingColumn, MooInferError, NothingPossible
+from ..core.objectives import ACCURACY, Objective
+from ..estimate.curves import Curve
+from ..estimate.monte_carlo import Estimator
+from ..estimate.setup import Setup
+from ..interfaces import AccuracyAggregator, Policy
+from ..profiles import ModelProfile
+from ..registry import Registry
+from .curves import PolicySetup
+from .decisions import most_calls
+from .deployment import Deployment
+from .menu import menu
+from .tried import TriedPolicy, text_of
+
+__all__ = ["PolicyTable"]
+
+NOTHING = (
+    "the menu: none of its policies suits the models; votes that are cut short need answers that can be counted, and "
+    "cascades logs of the same questions with prices that are eight times apart"
+)
+Grid = Callable[[ModelProfile, int], IntArray]  # the numbers of inferences that are considered, by P
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """The curves of some models, and why some are missing."""
+
+    curves: list[tuple[PolicySetup, Curve]] = field(default_factory=list)
+    left_out: list[MooInferError] = field(default_factory=list)
+    of_menu: list[Curve] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyTable:
+    """The curves of policies, each estimated once.
+
+    Args:
+        policies: those that are tried.
+        registry: where aggregators are looked up.
+        estimator: fills the curves.
+        parallelism: P for every model; None for that of its profile.
+        menu: whether those of the menu are tried as well.
+    """
+
+    policies: tuple[TriedPolicy, ...]
+    registry: Registry
+    estimator: Estimator
+    parallelism: int | None
+    menu: bool = False
+    _made: dict[tuple[ModelProfile, ...], _Made] = field(default_factory=dict, repr=False)
+
+    def refuse_names(self, aggregators: Iterable[str], /) -> None:
+        """Raise MooInferError where a policy of a file is called as an aggregator is, by which rows are told apart."""
+        for name in {policy.name for policy in self.policies} & {*aggregators}:
+            raise MooInferError(f"policy {name!r}: an aggregator of the run has that name; call it otherwise")
+
+    def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
+        """Return the curves over some models, with these columns.
+
+        Raises:
+            MooInferError: where a policy is refused, possible for none of them, or lacks a column.
+        """
+        curves = [curve for _, curve in self._of(profiles, grid).curves]
+        for curve in curves:
+            if missing := [objective.name for objective in objectives if objective.name not in curve.columns]:
+                raise MooInferError(
+                    f"policy {curve.aggregator!r} of {curve.model} has no cost model for {missing[0]}, which "
+                    "other rows have from their aggregators; candidates are compared in the same objectives"
+                )
+        return curves
+
+    def setups(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[PolicySetup]:
+        """Return what these curves are estimated from."""
+        return [setup for setup, _ in self._of(profiles, grid).curves]
+
+    def left_out(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[MooInferError]:
+        """Return why a policy is not possible for a model."""
+        return self._of(profiles, grid).left_out
+
+    def offers(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> bool:
+        """Whether policies of the menu are among the curves."""
+        return bool(self._of(profiles, grid).of_menu)
+
+    def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> _Made:
+        key = tuple(profiles)
+        if key not in self._made:
+            made = _Made()
+            for one in self._tried(profiles):
+                self._try(one, {profile.name: profile for profile in profiles}, grid, made)
+            if self.menu and not made.of_menu:
+                made.left_out.append(NothingPossible(NOTHING))
+            self._made[key] = made
+        return self._made[key]
+
+    def _try(self, one: TriedPolicy, profiles: dict[str, ModelProfile], grid: Grid, made: _Made) -> None:
+        """Add the curves of a policy."""
+        errors: list[MooInferError] = []
+        found = []
+        for model in profiles if one.open else [""]:
+            try:
+                setup = self._setup(one, model, profiles, grid)
+                curve = setup.curve(self.estimator)
+                _ = curve.columns[ACCURACY.name].mean  # replayed here where it has to be
+                found.append((setup, curve))
+            except (NothingPossible, MissingColumn) as error:
+                errors.append(error)
+        if not (found or one.of_menu):
+            raise errors[0]
+        made.curves.extend(found)
+        made.of_menu.extend(curve for _, curve in found if one.of_menu)
+        made.left_out.extend([] if one.of_menu and one.open else errors)
+
+    def _tried(self, profiles: Sequence[ModelProfile]) -> tuple[TriedPolicy, ...]:
+        """Those that were named, and those of the menu that are no others."""
+        if not self.menu:
+            return self.policies
+        placeholder, one = self.registry.get(AccuracyAggregator, "one-call"), np.ones(1, dtype=np.int64)
+        setups = [Setup(p, placeholder, one, self.parallelism or p.parallelism) for p in profiles]
+        names = [tried.name for tried in self.policies]
+        known = [text_of(tried.policy) for tried in self.policies if not tried.every_k]
+        more = []
+        for name, text in menu(setups):
+            policy = self.registry.get(Policy, text)
+            if text_of(policy) not in known:
+                more.append(TriedPolicy(policy, text_of(policy) if name in names else name, of_menu=True))
+        return (*self.policies, *more)
+
+    def _setup(self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid) -> PolicySetup:
+        k = []
+        if one.every_k:
+            profile = profiles.get(model or next(iter(most_calls(one.policy))))
+            if profile is not None:  # else its deployment is refused below
+                P = self.parallelism or profile.parallelism
+                placeholder = self.registry.get(AccuracyAggregator, "one-call")
+                k = Setup(profile, placeholder, grid(profile, P), P).possible().k.tolist()
+        each = one.at(model, k) if k or not one.every_k else one.at(model, [1])
+        deployments = [Deployment.of(policy, profiles, self.parallelism, self.registry) for policy, _ in each]
+        return PolicySetup(one.name, tuple(deployments), tuple(text for _, text in each))

@@ -1,0 +1,369 @@
+"""Exact evaluation against one order of the samples after the other."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations, product
+
+import numpy as np
+import pytest
+
+from moo_infer import (
+    AccuracyAggregator,
+    Answer,
+    Call,
+    CostModel,
+    Draws,
+    ModelProfile,
+    MooInferError,
+    NotExact,
+    Policy,
+    Samples,
+    Seen,
+)
+from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedEnergy, LoggedLatency
+from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, TwoRounds, TwoThenMore, VoteUntilDecided, Windows
+from moo_infer.builtin.stages import Cascade, FirstAccepted, Stage
+from moo_infer.core.draws import BEFORE
+from moo_infer.core.errors import NothingPossible
+from moo_infer.policy.deployment import Deployment
+from moo_infer.policy.exact import evaluated
+from moo_infer.quantities.by_samples import draws_of
+
+
+def log(name, n=(4, 5), seed=0):
+    """A log of a few questions, with blanks and ties, and other numbers of samples for each."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    question = np.repeat(np.arange(len(n)), n)
+    N = len(question)
+    answer = rng.integers(-1, 3, N)
+    columns = {
+        "answer": answer,
+        "score": rng.random(N),
+        "latency_s": rng.random(N),
+        "cost_usd": rng.random(N),
+        "energy_j": rng.random(N),
+    }
+    return Samples(name, [f"maths:{i}" for i in range(len(n))], question, (answer == 1) * 1.0, columns)
+
+
+COSTS = (LoggedCost(), LoggedLatency())
+
+
+def on_log(name, samples, costs=COSTS):
+    """A profile of a log."""
+    return ModelProfile(name, Empirical(samples), costs)
+
+
+PROFILES = {name: on_log(name, log(name)) for name in ("small", "large")}
+
+
+def deployment(policy, registry, profiles=PROFILES):
+    return Deployment.of(policy, profiles, None, registry)
+
+
+def by_orders(of):
+    """The same figures, from every order of the samples of every question, a step at a time."""
+    means, squares, calls, waves = {}, {}, Counter(), Counter()
+    for q in range(len(of.questions)):
+        own = [np.flatnonzero(samples.question == q) for samples in of.samples]
+        orders = list(product(*(permutations(rows.tolist()) for rows in own)))
+        for order in orders:
+            totals, n, w = one_order(of, q, [list(rows) for rows in order])
+            for name, value in totals.items():
+                means.setdefault(name, np.zeros(len(of.questions)))[q] += value / len(orders)
+                squares.setdefault(name, np.zeros(len(of.questions)))[q] += value**2 / len(orders)
+            calls[n] += 1 / len(orders) / len(of.questions)
+            waves[w] += 1 / len(orders) / len(of.questions)
+    return means, squares, calls, waves
+
+
+def one_order(of, q, order):
+    taken = dict.fromkeys(of.models, 0)
+    totals = {objective.name: 0.0 for objective in of.costs}
+    seen_waves = []
+    while True:
+        rows = {m: order[j][: taken[m]] for j, m in enumerate(of.models)}
+        shown = {m: columns(of.samples[j], rows[m]) for j, m in enumerate(of.models) if taken[m]}
+        decided = of.policy.decide(Seen(shown, spent=totals, query=of.known[q], waves=seen_waves))
+        if isinstance(decided, Answer):
+            totals["accuracy"] = worth(of, decided, q, rows)
+            return totals, sum(taken.values()), len(seen_waves)
+        wave = {m: order[of.models.index(m)][taken[m] : taken[m] + times] for m, times in decided.times.items()}
+        for objective, each in of.costs.items():
+            spent = [
+                sum(total(of, part, j, q, wave[m], taken[m]) for part in each[j])
+                for j, m in enumerate(of.models)
+                if m in wave
+            ]
+            totals[objective.name] += sum(spent) if objective.along == "sum" else max(spent)
+        seen_waves.append(Seen({m: columns(of.samples[of.models.index(m)], own) for m, own in wave.items()}))
+        for m, times in decided.times.items():
+            taken[m] += times
+
+
+def columns(samples, rows):
+    return {"correct": samples.correct[rows], **{name: column[rows] for name, column in samples.columns.items()}}
+
+
+def draws(samples, rows, q, before=0):
+    plain = draws_of(samples, np.array([rows]), np.array([q]))
+    return Draws(columns={**plain, BEFORE: np.full((1, len(rows)), before)})
+
+
+def total(of, part, j, q, rows, before):
+    return float(part.total(draws(of.samples[j], rows, q, before), parallelism=1)[0, -1])
+
+
+def worth(of, answer, q, rows):
+    models = [m for m in answer.of or of.models if rows[m]]
+    if not models:
+        return 0.0
+    each = [draws(of.samples[of.models.index(m)], rows[m], q) for m in models]
+    joint = Draws(columns={name: np.concatenate([d[name] for d in each], axis=1) for name in each[0]})
+    return float(of.aggregator(answer).aggregate(joint, np.random.default_rng(0))[0, -1])
+
+
+@dataclass(frozen=True)
+class UntilSpent(Policy):
+    """Calls one more until so many dollars are spent."""
+
+    name = "until-spent"
+    usd: float = 1.0
+    model: str = "small"
+
+    @property
+    def most(self):
+        return {self.model: 4}
+
+    def decide(self, seen, /):
+        done = seen.n(self.model) == 4 or seen.spent("cost") > self.usd
+        return Answer() if done else Call({self.model: 1})
+
+
+@dataclass(frozen=True)
+class UntilGood(Policy):
+    """Calls one more until a score is good; the best answers."""
+
+    name = "until-good"
+
+    @property
+    def most(self):
+        return {"small": 3}
+
+    def decide(self, seen, /):
+        done = seen.n("small") == 3 or (seen.column("small", "score") > 0.7).any()
+        return Answer("top-score") if done else Call({"small": 1})
+
+
+@dataclass(frozen=True)
+class Both(Policy):
+    """Calls two models at once, then the one that has more votes once more, and answers from both."""
+
+    name = "both"
+
+    @property
+    def most(self):
+        return {"small": 3, "large": 2}
+
+    def decide(self, seen, /):
+        if not seen.n("small"):
+            return Call({"small": 2, "large": 1})
+        if seen.n("small") == 3 or seen.n("large") == 2:
+            return Answer("one-call", of=("large",)) if seen.n("large") == 1 else Answer("coverage")
+        return Call({"small": 1} if seen.votes("small")[0] > seen.votes("large")[0] else {"large": 1})
+
+
+POLICIES = [
+    Fixed(3, model="small"),
+    Fixed(2, {"kind": "top-score"}, model="small"),
+    VoteUntilDecided(4, (3, 1), model="small"),
+    VoteUntilDecided(4, (1,), model="large"),
+    TwoThenMore(4, model="small"),
+    AdaptiveConsistency(0.8, 4, model="small"),
+    AdaptiveConsistency(0.7, 4, (2, 1), "dirichlet", model="small"),
+    Windows(2, 4, model="small"),
+    TwoRounds(2, 2, 0.8, model="small"),
+    FirstAccepted(k=3, model="small"),
+    FirstAccepted(k=3, score_above=0.7, model="small"),
+    FirstAccepted((Stage("small", 2), Stage("large", 2))),
+    Cascade(Stage("small", 2), Stage("large", 1)),
+    Cascade(Stage("small", 3), Stage("large", 2), agree=2),
+    Cascade(Stage("small", 2), Stage("large", 1), score_above=0.6),
+    UntilSpent(),
+    UntilGood(),
+    Both(),
+]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+def test_exact_is_the_mean_over_all_orders_of_the_samples(policy, registry):
+    of = deployment(policy, registry)
+    found = evaluated(of)
+    means, squares, calls, waves = by_orders(of)
+    assert found.mean.keys() == means.keys()
+    for name in means:
+        np.testing.assert_allclose(found.mean[name], means[name], rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(found.square[name], squares[name], rtol=1e-12, atol=1e-14)
+    assert {n: share.mean() for n, share in found.calls.items() if share.any()} == pytest.approx(dict(calls))
+    assert {n: share.mean() for n, share in found.waves.items() if share.any()} == pytest.approx(dict(waves))
+    assert sum(found.endings.values()) == pytest.approx(np.ones(len(of.questions)))
+
+
+@dataclass(frozen=True)
+class Fee(CostModel):
+    """A fee for every query, and so much for a call."""
+
+    name = "fee"
+    objective = LoggedCost.objective
+    fee: float = 1.0
+    knows: bool = False
+
+    def total(self, draws, /, *, parallelism):
+        first = (draws[BEFORE][:, :1] == 0) if self.knows else 1.0
+        return self.fee * first + np.cumsum(draws["cost_usd"], axis=1)
+
+
+def test_a_fee_that_several_waves_would_pay_twice_is_refused_and_one_that_knows_of_calls_before_is_not(registry):
+    profiles = {"small": on_log("small", log("small"), (Fee(), LoggedLatency()))}
+    with pytest.raises(
+        MooInferError, match="policy 'two-then-more': 'fee' of small: 2 calls and then 2 more take .* at once"
+    ):
+        evaluated(deployment(TwoThenMore(4, model="small"), registry, profiles))
+    evaluated(deployment(Fixed(4, model="small"), registry, profiles))  # one wave
+    profiles = {"small": on_log("small", log("small"), (Fee(knows=True), LoggedLatency()))}
+    of = deployment(TwoThenMore(4, model="small"), registry, profiles)
+    np.testing.assert_allclose(evaluated(of).mean["cost"], by_orders(of)[0]["cost"], rtol=1e-12)
+
+
+@dataclass(frozen=True)
+class Random(AccuracyAggregator):
+    """Draws random numbers."""
+
+    name = "random"
+
+    def aggregate(self, draws, rng, /):
+        return rng.random(draws.accuracy.shape)
+
+
+@dataclass(frozen=True)
+class Late(Policy):
+    """Looks at what the first of several calls brought."""
+
+    name = "late"
+
+    @property
+    def most(self):
+        return {"small": 3}
+
+    def decide(self, seen, /):
+        done = seen.n("small") == 3 or (len(seen.waves) > 1 and seen.waves[0].votes()[0])
+        return Answer() if done else Call({"small": 1})
+
+
+def test_what_is_no_function_of_sets_of_samples_is_not_exact(registry):
+    found = evaluated(deployment(Fixed(2, Random(), "small"), registry))
+    assert sorted(found.mean) == ["cost", "latency"]
+    found = evaluated(deployment(Fixed(2, "one-call", "small"), registry))  # which of them is the first?
+    assert sorted(found.mean) == ["cost", "latency"]
+    profiles = {"small": replace(on_log("small", log("small"), (LoggedCost(), LoggedLatency("slots"))), parallelism=2)}
+    assert sorted(evaluated(deployment(Fixed(3, model="small"), registry, profiles)).mean) == ["accuracy", "cost"]
+    with pytest.raises(NotExact, match="looks at what calls before the last one brought"):
+        evaluated(deployment(Late(), registry))
+
+
+def test_a_fourth_objective_is_summed_along_waves_and_models(registry):
+    costs = (LoggedCost(), LoggedLatency(), LoggedEnergy())
+    profiles = {name: on_log(name, log(name), costs) for name in ("small", "large")}
+    of = deployment(Both(), registry, profiles)
+    assert [objective.along for objective in of.costs] == ["sum", "longest-path", "sum"]
+    np.testing.assert_allclose(evaluated(of).mean["energy"], by_orders(of)[0]["energy"], rtol=1e-12)
+
+
+def test_models_that_answered_other_questions_too_are_compared_on_the_common_ones(registry):
+    small = log("small", (4, 4, 4))
+    large = log("large", (4, 4))
+    turned = Samples("large", ["maths:2", "maths:0"], large.question, large.correct, large.columns)
+    of = deployment(
+        Cascade(Stage("small", 2), Stage("large", 1)),
+        registry,
+        {"small": on_log("small", small), "large": on_log("large", turned)},
+    )
+    assert of.questions == ("maths:0", "maths:2")
+    assert of.samples[1].correct.tolist() == [*large.correct[4:], *large.correct[:4]]
+    np.testing.assert_allclose(evaluated(of).mean["accuracy"], by_orders(of)[0]["accuracy"], rtol=1e-12)
+
+
+def test_what_cannot_be_evaluated_is_refused_in_a_sentence(registry, profile):
+    cascade = Cascade(Stage("small", 2), Stage("large", 1))
+    with pytest.raises(MooInferError, match="policy 'cascade': unknown model 'large'; available: small"):
+        deployment(cascade, registry, {"small": PROFILES["small"]})
+    with pytest.raises(MooInferError, match="policy 'cascade' calls several models, and large has no log"):
+        deployment(cascade, registry, {"small": PROFILES["small"], "large": profile("large")})
+    others = Samples(
+        "large", ["other"], np.zeros(2, int), np.ones(2), {"cost_usd": np.ones(2), "latency_s": np.ones(2)}
+    )
+    with pytest.raises(MooInferError, match="the logs of small, large have no question in common"):
+        deployment(cascade, registry, {"small": PROFILES["small"], "large": on_log("large", others)})
+    with pytest.raises(
+        NothingPossible, match="'fixed' calls small up to 5 times, and its log has 4 samples of some question"
+    ):
+        deployment(Fixed(5, model="small"), registry)
+    with pytest.raises(
+        MooInferError, match="small and large are not priced in the same objectives; one of them has no latency"
+    ):
+        evaluated(deployment(cascade, registry, {**PROFILES, "large": on_log("large", log("large"), (LoggedCost(),))}))
+
+
+@pytest.mark.parametrize("billed", ["share", "full", "none"])
+def test_arrivals_are_those_of_the_calls_alone(registry, billed):
+    """Against a plain loop over subsets."""
+    policy = VoteUntilDecided(3, arrivals=True, cancelled_billed=billed, model="small")
+    found = evaluated(deployment(policy, registry))
+    samples = log("small")
+    seconds, dollars, answer = (samples[name] for name in ("latency_s", "cost_usd", "answer"))
+    for q in range(len(samples.questions)):
+        figures = []
+        for chosen in combinations(np.flatnonzero(samples.question == q), 3):
+            order = np.array(sorted(chosen, key=lambda i: seconds[i]))
+            decided = [t for t in (1, 2, 3) if t == 3 or is_decided(answer[order[:t]], 3)]
+            arrived, cancelled = order[: decided[0]], order[decided[0] :]
+            end = seconds[arrived].max()
+            share = {"share": end / seconds[cancelled], "full": 1.0, "none": 0.0}[billed]
+            figures.append((end, dollars[arrived].sum() + (dollars[cancelled] * share).sum(), len(arrived)))
+        end, usd, calls = np.mean(figures, axis=0)
+        assert (found.mean["latency"][q], found.mean["cost"][q]) == pytest.approx((end, usd), rel=1e-12)
+        assert sum(n * share[q] for n, share in found.calls.items()) == pytest.approx(calls)
+
+
+def is_decided(answers, k):
+    first, second = Seen({"small": {"answer": answers}}).votes()[:2]
+    return first - second > k - len(answers)
+
+
+@dataclass(frozen=True)
+class Arrives(Policy):
+    """Decides at arrivals what it was told to."""
+
+    name = "arrives"
+    arrivals = True
+    after: object = None
+
+    @property
+    def most(self):
+        return {"small": 3}
+
+    def decide(self, seen, /):
+        return self.after if seen.n("small") or not self.after else Call({"small": 2})
+
+
+def test_what_a_policy_at_arrivals_may_not_do(registry):
+    with pytest.raises(MooInferError, match="policy 'arrives' calls more after 1 answers arrived"):
+        evaluated(deployment(Arrives(Call({"small": 1})), registry))
+    with pytest.raises(MooInferError, match="policy 'arrives' waits for more answers after all 2 arrived"):
+        evaluated(deployment(Arrives(Call({})), registry))
+    slots = {"small": on_log("small", log("small"), (LoggedCost(), LoggedLatency("sequential")))}
+    with pytest.raises(MooInferError, match="'logged-latency' of small: 3 calls at once do not take the slowest"):
+        evaluated(deployment(VoteUntilDecided(3, arrivals=True, model="small"), registry, slots))
+    unpriced = {"small": on_log("small", log("small"), (LoggedCost(),))}
+    with pytest.raises(MooInferError, match="no cost model says how long a call takes alone"):
+        evaluated(deployment(VoteUntilDecided(3, arrivals=True, model="small"), registry, unpriced))

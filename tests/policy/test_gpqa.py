@@ -1,0 +1,78 @@
+"""Real logs: every figure of the table that was computed apart from this package."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+
+from moo_infer import Exact
+from moo_infer.builtin.answers import PluralityVote
+from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, VoteUntilDecided, Windows
+from moo_infer.builtin.stages import Cascade, Stage
+from moo_infer.policy.deployment import Deployment
+from moo_infer.policy.exact import evaluated
+
+
+def policy_of(text, run):
+    """The policy that a line of the table is about."""
+    numbers = [float(number) for number in re.findall(r"\.?\d+", text.split(" waves ")[0])]
+    waves = tuple(int(w) for w in text.split(" waves ")[-1].split(",")) if " waves " in text else ()
+    if text.startswith("cascade"):
+        first, then = (each.split("#")[1] for each in run.split(" > "))
+        return Cascade(Stage(first, int(numbers[0])), Stage(then))
+    model = run.split("#")[1]
+    if text.startswith("vote"):
+        return Fixed(int(numbers[0]), model=model)
+    if text.startswith("decided"):
+        return VoteUntilDecided(int(numbers[0]), waves, model=model)
+    if text.startswith("beta"):
+        return AdaptiveConsistency(numbers[0], int(numbers[1]), waves, model=model)
+    if text.startswith("window"):
+        return Windows(int(numbers[0]), int(numbers[1]), model=model)
+    assert text.startswith("as they come, decided")
+    return VoteUntilDecided(int(numbers[0]), arrivals=True, model=model)
+
+
+@pytest.fixture(scope="module")
+def expected(data):
+    with (data / "policy" / "expected_gpqa.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_386_figures_of_real_logs(expected, gpqa, registry):
+    assert len(expected) == 386
+    for line in expected:
+        policy = policy_of(line["policy"], line["run"])
+        found = evaluated(Deployment.of(policy, gpqa, None, registry))
+        calls = sum(n * share.mean() for n, share in found.calls.items())
+        figures = [found.mean[name].mean() for name in ("accuracy", "cost", "latency")] + [calls]
+        given = [float(line[name]) for name in ("accuracy", "cost", "latency", "calls")]
+        assert figures == pytest.approx(given, rel=1e-9, abs=1e-9), line
+
+
+def test_the_vote_that_is_cut_short_is_the_vote_of_all(gpqa, registry):
+    for run, profile in gpqa.items():
+        cut, whole = (
+            evaluated(Deployment.of(policy, {run: profile}, None, registry))
+            for policy in (VoteUntilDecided(8, model=run), Fixed(8, model=run))
+        )
+        np.testing.assert_allclose(cut.mean["accuracy"], whole.mean["accuracy"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 8])
+def test_fixed_k_is_a_row_of_the_table_as_it_is(gpqa, registry, k):
+    for run, profile in gpqa.items():
+        found = evaluated(Deployment.of(Fixed(k, model=run), gpqa, None, registry))
+        columns = Exact().estimate(profile, PluralityVote(), np.array([k]), 1).columns
+        for name, column in columns.items():
+            assert found.mean[name].mean() == pytest.approx(float(column.mean[0]), rel=1e-12, abs=1e-12)
+
+
+def test_two_then_more_of_the_notes(gpqa, registry):
+    from moo_infer.builtin.policies import TwoThenMore
+
+    found = evaluated(Deployment.of(TwoThenMore(8, model="fZB3"), gpqa, None, registry))
+    calls = sum(n * share.mean() for n, share in found.calls.items())
+    assert found.mean["accuracy"].mean() == pytest.approx(0.802038239538, abs=1e-12)
+    assert calls == pytest.approx(2.95454545455, abs=1e-11)
