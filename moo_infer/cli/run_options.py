@@ -89,7 +89,7 @@ def text(value: Any) -> Any:
     """Return a value of a file as it is typed: a list with commas, an entry as ``NAME=VALUE``, a part by its kind.
 
     Raises:
-        MooInferError: for a mapping of several entries.
+        MooInferError: for a mapping of several entries, and for a list of anything else than names and numbers.
 
     >>> text([1, 2, 4]), text({"p95": 60}), text({"kind": "asf", "weights": {"cost": 2}})
     ('1,2,4', 'p95=60', 'asf:weights={cost: 2}')
@@ -100,7 +100,9 @@ def text(value: Any) -> Any:
             raise MooInferError(f"must be one entry such as {{p95: 60}}, got {len(texts)}")
         return texts[0]
     if isinstance(value, list):
-        return ",".join(str(text(item)) for item in value)
+        if other := [item for item in value if item is None or isinstance(item, bool | list | Mapping)]:
+            raise MooInferError(f"must be a list of names or numbers, got {other[0]!r:.80} in it")
+        return ",".join(map(str, value))
     return value if isinstance(value, bool) or value is None else str(value)
 
 
@@ -112,7 +114,11 @@ def listed(value: Any) -> Any:
     """
     if isinstance(value, Mapping):
         return _entries(value)
-    return [text(item) for item in value] if isinstance(value, list) else value if value is None else [text(value)]
+    if isinstance(value, list):
+        if other := [item for item in value if isinstance(item, list)]:
+            raise MooInferError(f"must be a list of names, numbers or mappings, got {other[0]!r:.80} in it")
+        return [text(item) for item in value]
+    return value if value is None else [text(value)]
 
 
 def _entries(mapping: Mapping[Any, Any]) -> list[str]:

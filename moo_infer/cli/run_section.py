@@ -19,9 +19,12 @@ __all__ = ["accepted_run", "run_schema"]
 FILE = "models"  # another file, which has the models
 
 SCALAR = {"type": ["string", "number"]}
-ENTRY = {"type": "object", "minProperties": 1}
-TEXT = {"anyOf": [SCALAR, {"type": "array", "items": SCALAR}, ENTRY | {"maxProperties": 1}]}
-TEXTS = {"anyOf": [SCALAR, {"type": "array", "items": {"anyOf": [SCALAR, ENTRY]}}, ENTRY]}
+SCALARS = {"type": "array", "items": SCALAR}
+PART = {"type": "object", "required": ["kind"]}
+ENTRIES = {"type": "object", "additionalProperties": {"anyOf": [SCALAR, SCALARS, {"type": "object"}]}}
+ENTRY = {"anyOf": [PART, ENTRIES | {"minProperties": 1, "maxProperties": 1}]}
+TEXT = {"anyOf": [SCALAR, SCALARS, ENTRY]}
+TEXTS = {"anyOf": [SCALAR, {"type": "array", "items": {"anyOf": [SCALAR, ENTRY]}}, PART, ENTRIES]}
 
 
 def accepted_run(commands: Mapping[str, Any], run: Any, where: str) -> dict[str, dict[str, Any]]:

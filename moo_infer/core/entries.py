@@ -168,14 +168,7 @@ def entry_type(cls: Any, every: bool = False) -> TypeAdapter[Any]:
 def mapping_type(
     name: str, fields: Sequence[tuple[str, Any, Any]], required: Sequence[str] = (), doc: str | None = None
 ) -> TypeAdapter[Any]:
-    """Return what checks a mapping: keys with the annotations of their values and their defaults, and no others.
-
-    Args:
-        name: what the mapping is called in a JSON schema.
-        fields: key, annotation and default.
-        required: the keys that must be there.
-        doc: what it is.
-    """
+    """Return what checks a mapping of that name: of every field the key, the annotation and the default."""
     made = dataclasses.make_dataclass(
         name, fields, kw_only=True, namespace={"__pydantic_config__": CONFIG, "__doc__": doc}
     )
