@@ -5,6 +5,7 @@ import json
 import sys
 import time
 import warnings
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -323,7 +324,8 @@ def test_a_name_that_begins_with_an_underscore_stands_in_the_legend(report):
 
 
 def test_files_of_pictures_have_plain_names(report, tmp_path):
-    written = plot.save(report, tmp_path / "p", "svg")
+    one = replace(report, outcomes=report.outcomes[:1])  # a scenario is enough
+    written = plot.save(one, tmp_path / "p", "svg")
     assert all(path.name.isascii() and path.name.isprintable() and "/" not in path.name for path in written)
     for path in written:
         clean(path.read_text())
