@@ -1,17 +1,20 @@
 """Kills commands at random moments while they write over an older result: what is left must be the old one or the new.
 
-Moments lie within the whole run, or with ``--late`` within its last part, where files are written. Takes some minutes::
+Moments lie within the whole run, or with ``--late`` within its last part, where files are written. Commands run in
+forks of a process that has loaded the package, so that what is killed is work and not imports. Takes a minute::
 
     python benchmarks/kills.py [--kills 25] [--seed 0] [--late]
 """
 
 import argparse
+import multiprocessing
+import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import yaml
@@ -21,6 +24,11 @@ RUNS = "".join(
     f"{c},100,{50 + 7 * i},0.1,{0.1 + 0.01 * (50 + 7 * i) * (1 + c / 50)}\n" for c in (1, 4, 16) for i in range(9)
 )
 SMALL = ["recommend", "--scenario", "essay-feedback", "--model", "gpt-5", "--k-max", "12"]
+FORKS = multiprocessing.get_context("forkserver")
+LOADED = [
+    *("moo_infer.cli", "moo_infer.calibrate", "moo_infer.plot.files", "moo_infer.report.html"),
+    *("jinja2", "polars", "pydantic", "rich.console", "scipy.optimize"),
+]
 LATE = 0.85  # share of a run after which it writes
 
 
@@ -51,17 +59,30 @@ def state(place: Path) -> object:
     return text, {name: (place.parent / name).read_bytes() for name in samples}
 
 
-def started(words: list[str]) -> "subprocess.Popen[bytes]":
+def run_silently(words: list[str]) -> None:
+    """Run a command line in this process, which ends with it."""
+    from moo_infer.cli import run
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    sys.exit(run(words))
+
+
+def started(words: list[str]) -> BaseProcess:
     """Start a command line."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "moo_infer", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    FORKS.set_forkserver_preload(LOADED)
+    process = FORKS.Process(target=run_silently, args=(words,))
+    process.start()
+    return process
 
 
 def finished(words: list[str], place: Path) -> object:
     """Run a command line to its end and return what it wrote."""
-    if code := started(words).wait():
-        raise SystemExit(f"exit {code}: {' '.join(words)}")
+    process = started(words)
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"exit {process.exitcode}: {' '.join(words)}")
     return state(place)
 
 
@@ -77,7 +98,7 @@ def killed(old: list[str], new: list[str], place: Path, moments: list[float]) ->
         process = started(new)
         time.sleep(took * moment)
         process.kill()
-        process.wait()
+        process.join()
         found = state(place)
         what = next((name for name, result in results.items() if result == found), "neither")
         left[what] += 1

@@ -59,6 +59,13 @@ def profile():
 
 
 @pytest.fixture
+def pytester(pytester, monkeypatch):
+    """Runs pytest inside a test, without third-party plugins: no test there needs one, and loading takes seconds."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return pytester
+
+
+@pytest.fixture
 def file(tmp_path):
     """Write a file, its text or its bytes."""
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -36,10 +37,16 @@ LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}
 TYPES_ALONE = "TYPE_CHECKING"
 
 
+@cache
+def parsed(path):
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
 def imported(path, types=True):
     """Every module a file imports, wherever in it, as an absolute name; `types` are those imported for types alone."""
     parts = ["moo_infer", *path.relative_to(PACKAGE).with_suffix("").parts]
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     alone = {
         id(node)
         for block in ast.walk(tree)
@@ -57,57 +64,61 @@ def imported(path, types=True):
             yield from (".".join(filter(None, (base, node.module, alias.name))) for alias in node.names)
 
 
-FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): set(imported(path)) for path in PACKAGE.rglob("*.py")}
+@cache
+def files():
+    """What every file imports, by its name without ending."""
+    paths = PACKAGE.rglob("*.py")
+    return {path.relative_to(PACKAGE).with_suffix("").as_posix(): set(imported(path)) for path in paths}
 
 
-def module_graph():
+PATHS = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+MODULES = {name.removesuffix(".__init__"): path for name, path in PATHS.items() if name != "__init__"}
+
+
+@cache
+def graph():
     """Which modules a module needs to run, those of moo_infer alone."""
-    paths = {
-        path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path for path in PACKAGE.rglob("*.py")
-    }
-    names = {name.removesuffix(".__init__"): path for name, path in paths.items() if name != "__init__"}
     return {
-        name: {module.removeprefix("moo_infer.") for module in imported(path, types=False)} & {*names} - {name}
-        for name, path in names.items()
+        name: {module.removeprefix("moo_infer.") for module in imported(path, types=False)} & {*MODULES} - {name}
+        for name, path in MODULES.items()
     }
 
 
-GRAPH = module_graph()
-
-
-@pytest.mark.parametrize("name", [name for name in GRAPH if name != "__main__"])
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "__main__"])
 def test_a_room_imports_from_rooms_above_it(name):
     room = name.split(".")[0]
-    rooms = {module.split(".")[0] for module in GRAPH[name]} - {room}
+    rooms = {module.split(".")[0] for module in graph()[name]} - {room}
     assert not [other for other in rooms if LEVEL[other] >= LEVEL[room]]
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    packages = {name for name in GRAPH if any(other.startswith(f"{name}.") for other in GRAPH)}
-    tuple(TopologicalSorter({name: needs - packages for name, needs in GRAPH.items()}).static_order())
+    packages = {name for name in graph() if any(other.startswith(f"{name}.") for other in graph())}
+    tuple(TopologicalSorter({name: needs - packages for name, needs in graph().items()}).static_order())
 
 
 @pytest.mark.parametrize("room", ["quantities", "interfaces", "estimate", "decide"])
 def test_the_inner_rooms_know_nothing_of_yaml_plugins_plots_or_the_command_line(room):
     foreign = ("yaml", "pluggy", "typer", "rich", "matplotlib", "pydantic")
-    inside = {name: modules for name, modules in FILES.items() if name.split("/")[0] == room}
+    inside = {name: modules for name, modules in files().items() if name.split("/")[0] == room}
     assert inside
     found = {name: [m for m in modules if m.startswith(foreign)] for name, modules in inside.items()}
     assert {name: modules for name, modules in found.items() if modules} == {}
 
 
 def test_one_place_asks_pymoo_for_a_front_and_only_scalarisations_use_the_rest():
-    assert {n for n, modules in FILES.items() if any(m.startswith("pymoo") for m in modules)} == {
+    assert {n for n, modules in files().items() if any(m.startswith("pymoo") for m in modules)} == {
         "decide/front",
         "builtin/scalarisations",
     }
 
 
 def test_one_room_draws_and_only_the_command_line_and_the_papers_figures_enter_it():
-    drawing = {n for n, modules in FILES.items() if any(m.startswith(("matplotlib", "mpl_toolkits")) for m in modules)}
+    drawing = {
+        n for n, modules in files().items() if any(m.startswith(("matplotlib", "mpl_toolkits")) for m in modules)
+    }
     assert drawing
     assert all(name.startswith("plot/") for name in drawing)
-    inside = {n for n, modules in FILES.items() if any(m.startswith("moo_infer.plot") for m in modules)}
+    inside = {n for n, modules in files().items() if any(m.startswith("moo_infer.plot") for m in modules)}
     assert {n for n in inside if not n.startswith("plot/")} == {
         "cli/calibrate",
         "cli/options",
@@ -117,14 +128,14 @@ def test_one_room_draws_and_only_the_command_line_and_the_papers_figures_enter_i
 
 
 def test_one_place_needs_widgets():
-    assert {name for name, modules in FILES.items() if any(m.startswith("ipywidgets") for m in modules)} == {
+    assert {name for name, modules in files().items() if any(m.startswith("ipywidgets") for m in modules)} == {
         "explore/explore"
     }
 
 
 def test_one_place_needs_a_template_engine():
     page = ("jinja2", "markupsafe")
-    assert {name for name, modules in FILES.items() if any(m.startswith(page) for m in modules)} == {"report/html"}
+    assert {name for name, modules in files().items() if any(m.startswith(page) for m in modules)} == {"report/html"}
 
 
 def test_nothing_outside_builtin_and_the_paper_says_cost_or_latency():
@@ -133,7 +144,7 @@ def test_nothing_outside_builtin_and_the_paper_says_cost_or_latency():
         name = path.relative_to(PACKAGE).with_suffix("").as_posix()
         if name.startswith(("builtin/", "paper/", "cli/", "testing/", "core/objectives")):
             continue
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         documentation = {
             id(node.body[0].value)
             for node in ast.walk(tree)
@@ -150,7 +161,7 @@ def test_nothing_outside_builtin_and_the_paper_says_cost_or_latency():
 def test_one_place_names_the_kinds_of_arrays():
     aliases = {}
     for path in PACKAGE.rglob("*.py"):
-        assigned = [n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Assign | ast.AnnAssign)]
+        assigned = [n.value for n in ast.walk(parsed(path)) if isinstance(n, ast.Assign | ast.AnnAssign)]
         if kinds := [kind for value in assigned if value and "NDArray[" in (kind := ast.unparse(value))]:
             aliases[path.relative_to(PACKAGE).as_posix()] = kinds
     assert [*aliases] == ["core/arrays.py"]
@@ -170,7 +181,7 @@ PUBLIC = {"moo_infer", *(f"moo_infer.{name}" for name in moo_infer.__all__)}
 @pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda path: str(path.relative_to(PLUGINS)))
 def test_plugins_know_only_what_is_public(path):
     modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and not node.level:
             modules |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):

@@ -75,7 +75,7 @@ class LinearLatency(CostModel):
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact moments of what is linear in tokens."""
         each = self.seconds_per_input_token * query.tokens_in + self.seconds_per_output_token * query.tokens_out
-        return each.sum(k) / parallelism
+        return (each / parallelism).sum(k)
 
 
 def _total(draws: Draws, per_input_token: float, per_output_token: float) -> FloatArray:

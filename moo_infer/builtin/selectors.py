@@ -10,7 +10,7 @@ from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import Positive
-from ..core.rounding import DECIMALS, significant
+from ..core.rounding import DECIMALS, TINY, significant
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
 
@@ -91,8 +91,9 @@ class MaxCube(Selector):
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of largest volume; of equal volumes one that nothing dominates."""
         front, losses = candidates.front, candidates.losses
-        sides = np.maximum(1.0 - losses[front][:, np.ptp(losses, axis=0) > 0], 0.0)
-        return int(front[np.argmax(significant(np.prod(sides, axis=1)))])
+        differ = losses.max(axis=0) > losses.min(axis=0)
+        sides = np.maximum(1.0 - losses[front][:, differ], 0.0)
+        return int(front[significant(sides.prod(axis=1)).argmax()])
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Utopia(Selector):
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the front with the smallest Euclidean norm of its losses."""
         front = candidates.front
-        return int(front[np.argmin(significant((candidates.losses[front] ** 2).sum(axis=1)))])
+        losses = candidates.losses[front]
+        return int(front[significant(np.vecdot(losses, losses)).argmin()])
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,10 @@ class Knee(Selector):
         first = (back * after + ahead * before) / (before + after)
         second = 2 * (ahead - back) / (before + after)
         # |p''| across p', over |p'|^2: eq 18 without the difference of two products that nearly cancel.
-        speed = np.maximum((first * first).sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-        across = (second - first * ((first * second).sum(axis=1, keepdims=True) / speed)) / speed
-        curvature = (across * across).sum(axis=1)
-        best = int(np.argmax(np.round(curvature / (curvature.max() or 1.0), DECIMALS)))
+        speed = np.maximum(np.vecdot(first, first), TINY)[:, None]
+        across = (second - first * (np.vecdot(first, second)[:, None] / speed)) / speed
+        curvature = np.vecdot(across, across)
+        best = int((curvature / (curvature.max() or 1.0)).round(DECIMALS).argmax())
         if best in (0, len(curvature) - 1):
             k = candidates.k[front]
             warnings.warn(
@@ -183,7 +185,7 @@ class KneeChord(Selector):
         offsets = points - points[0]
         along = np.outer(offsets @ chord / (chord @ chord), chord)
         distance = np.linalg.norm(offsets - along, axis=1)
-        return int(front[1 + np.argmax(np.round(distance[1:-1], DECIMALS))])
+        return int(front[1 + distance[1:-1].round(DECIMALS).argmax()])
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ def _least(candidates: "Candidates", objective: str) -> int:
     """Of rows that tie in the objective, one that nothing dominates."""
     require(candidates, objective)
     front = candidates.front
-    return int(front[np.argmin(candidates.loss(objective)[front])])
+    return int(front[candidates.loss(objective)[front].argmin()])
 
 
 def _curve(candidates: "Candidates") -> tuple[Rows, FloatArray, FloatArray, FloatArray]:

@@ -5,6 +5,7 @@ In the zero-inflated law a share of the questions is never solved, whatever the 
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -188,26 +189,28 @@ class _Counts:
         pairs, kind = np.unique(np.stack([n, right]), axis=1, return_inverse=True)
         return cls(pairs[0], pairs[1], np.bincount(kind, weights=weights).astype(np.float64))
 
+    @cached_property
+    def upto(self) -> IntArray:
+        """(3, U), how many of the terms a + i, b + i and a + b + i the likelihood of a question has."""
+        return np.stack([self.right, self.n - self.right, self.n])
+
     def rows(self, mean: float, concentration: float) -> FloatArray:
         """(U,) log-likelihood of a question, but for the number of its orders."""
-        a, b, both = (np.log(x) for x in self._terms(mean, concentration))
-        return _first(a, self.right) + _first(b, self.n - self.right) - _first(both, self.n)
+        a, b, both = _first(np.log(self._terms(mean, concentration)), self.upto)
+        return np.asarray(a + b - both)
 
     def log_likelihood(self, mean: float, concentration: float) -> float:
         return float(self.questions @ self.rows(mean, concentration))
 
     def scores(self, mean: float, concentration: float) -> FloatArray:
         """(2, U) derivatives of the log-likelihood of a question by mean and concentration."""
-        a, b, both = (
-            _first(1 / x, upto)
-            for x, upto in zip(self._terms(mean, concentration), (self.right, self.n - self.right, self.n), strict=True)
-        )
-        return np.stack([concentration * (a - b), mean * a + (1 - mean) * b - both])
+        a, b, both = _first(1 / self._terms(mean, concentration), self.upto)
+        return np.array([concentration * (a - b), mean * a + (1 - mean) * b - both])
 
     def hessian(self, mean: float, concentration: float) -> FloatArray:
         """(2, 2) second derivatives of the log-likelihood of all questions."""
-        of = list(zip(self._terms(mean, concentration), (self.right, self.n - self.right, self.n), strict=True))
-        (a, b, _), (aa, bb, both) = ([self.questions @ _first(x**-power, upto) for x, upto in of] for power in (1, 2))
+        terms = self._terms(mean, concentration)
+        (a, b, _), (aa, bb, both) = (_first(terms**-power, self.upto) @ self.questions for power in (1, 2))
         crossed = (a - b) - concentration * (mean * aa - (1 - mean) * bb)
         by_concentration = both - mean**2 * aa - (1 - mean) ** 2 * bb
         return np.array([[-(concentration**2) * (aa + bb), crossed], [crossed, by_concentration]])
@@ -238,7 +241,7 @@ class _Counts:
             total = np.where(zero, np.logaddexp(never, math.log1p(-u) + rows), math.log1p(-u) + rows)
             most_steep = np.minimum(-total, 500)  # exp of it does not overflow where u = 0
             by_share = np.where(zero, -np.expm1(rows) * np.exp(most_steep), -1 / (1 - u))
-            by_law = by_law * np.exp(math.log1p(-u) + rows - total)
+            by_law *= np.exp(math.log1p(-u) + rows - total)
             log_a, log_b = math.log(m * s), math.log((1 - m) * s)
             height = self.questions @ total - (log_a**2 + log_b**2) / (2 * PRIOR_SD**2)
             slope = np.array([*by_law, by_share]) @ self.questions
@@ -288,12 +291,14 @@ class _Counts:
         scores, Q = self.scores(mean, concentration), self.questions.sum()
         return np.asarray((scores * self.questions) @ scores.T * (Q / (Q - 1)))
 
-    def _terms(self, mean: float, concentration: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The numbers a + i, b + i and a + b + i, as many as counts need."""
-        i = np.arange(self.n.max(), dtype=np.float64)
-        return mean * concentration + i, (1 - mean) * concentration + i, concentration + i
+    def _terms(self, mean: float, concentration: float) -> FloatArray:
+        """(3, N), the numbers a + i, b + i and a + b + i, as many as counts need."""
+        start = np.array([[mean * concentration], [(1 - mean) * concentration], [concentration]])
+        return start + np.arange(self.n.max(), dtype=np.float64)
 
 
-def _first(terms: FloatArray, counts: IntArray) -> FloatArray:
-    """Sums of the first so many terms."""
-    return np.concatenate([[0.0], np.cumsum(terms)])[counts]
+def _first(terms: FloatArray, upto: IntArray) -> FloatArray:
+    """Sums of the first so many terms of each row, (3, U) of (3, N)."""
+    sums = np.zeros((3, terms.shape[1] + 1))
+    terms.cumsum(axis=1, out=sums[:, 1:])
+    return sums[np.arange(3)[:, None], upto]

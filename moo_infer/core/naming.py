@@ -1,5 +1,6 @@
 """Looks up what is given by name or as an object, one or many."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -55,6 +56,6 @@ def listed_items(given: object, what: str, allowed: str = "names or objects, one
 
 def refuse_twice(names: Sequence[str], what: str) -> None:
     """Raise where a name is there twice."""
-    for name in names:
-        if names.count(name) > 1:
-            raise MooInferError(f"{what} {name!r} is given {names.count(name)} times; names must differ")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise MooInferError(f"{what} {name!r} is given {count} times; names must differ")

@@ -1,12 +1,15 @@
 """Rounds values before they are compared, so that what is equal but for rounding errors ties."""
 
+import sys
+
 import numpy as np
 import numpy.typing as npt
 
 from .arrays import FloatArray
 
-__all__ = ["DECIMALS", "significant"]
+__all__ = ["DECIMALS", "TINY", "significant"]
 
+TINY = sys.float_info.min  # in place of 0 where a logarithm or a quotient is taken
 DECIMALS = 12  # values are compared after rounding to this, so that ties are ties: far above the errors of sums
 
 
@@ -21,6 +24,6 @@ def significant(values: npt.ArrayLike, least: npt.ArrayLike = 0.0) -> FloatArray
     array([ True,  True,  True])
     """
     numbers = np.asarray(values, dtype=np.float64)
-    size = np.maximum(np.maximum(np.abs(numbers), least), np.finfo(np.float64).tiny)  # 0 has no logarithm
+    size = np.maximum(np.maximum(np.abs(numbers), least), TINY)  # 0 has no logarithm
     power = 10.0 ** np.ceil(np.log10(size))
-    return np.asarray(np.round(numbers / power, DECIMALS) * power)
+    return np.asarray((numbers / power).round(DECIMALS) * power)

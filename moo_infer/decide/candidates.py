@@ -13,7 +13,7 @@ from ..core.errors import MooInferError, unknown
 from ..core.objectives import TOLERANCE, Limit, Objective
 from ..core.rounding import significant
 from ..estimate.curves import STATISTICS, Column, Curve
-from ..estimate.rows import Row, Statistics
+from ..estimate.rows import Row, Statistics, unmeasured
 from ..quantities.queries import Doubt
 from . import front as pareto
 
@@ -41,6 +41,7 @@ class Candidates:
         self.limits: tuple[Limit, ...] = ()
         self.rows: Rows = np.arange(sum(len(curve.k) for curve in curves))
         self._curves = tuple(curves)
+        self._numbers = {curve: i for i, curve in enumerate(self._curves)}
         number = np.repeat(np.arange(len(curves)), [len(curve.k) for curve in curves])
         place = np.concatenate([np.arange(len(curve.k)) for curve in curves])
         k = np.concatenate([curve.k for curve in curves])
@@ -130,7 +131,7 @@ class Candidates:
     @property
     def curves(self) -> tuple[Curve, ...]:
         """The curves (model, aggregator) that the rows belong to, in the order given."""
-        return tuple(self._curves[i] for i in np.unique(self._curve))
+        return tuple(self._curves[i] for i in np.flatnonzero(np.bincount(self._curve)).tolist())
 
     def curve(self, i: int, /) -> Curve:
         """Return the curve that a row belongs to."""
@@ -138,7 +139,17 @@ class Candidates:
 
     def on(self, curve: Curve, /) -> npt.NDArray[np.bool_]:
         """(n,) which rows belong to a curve."""
-        return np.equal(self._curve, self._curves.index(curve))
+        return np.equal(self._curve, self._numbers[curve])
+
+    def of(self, curve: Curve, /) -> "Candidates":
+        """Keep the rows of a curve; the scales of the losses stay."""
+        return self._take(self._rows_of[self._numbers[curve]])
+
+    @cached_property
+    def _rows_of(self) -> list[Rows]:
+        """Row numbers by number of the curve, found for all curves at once."""
+        counts = np.bincount(self._curve, minlength=len(self._curves))
+        return np.split(np.argsort(self._curve, kind="stable"), np.cumsum(counts)[:-1])
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -272,19 +283,9 @@ class Candidates:
         statistics, simulated, warnings = {}, [], [*self.doubts(i)]
         for objective in self.objectives:
             column = curve.columns[objective.name]
-            statistics[objective.name] = s = Statistics(column, place)
+            statistics[objective.name] = figures = Statistics(column, place)
             simulated += [f"{objective.name}.{statistic}" for statistic in column.simulated]
-            saturated = objective.scale is not None and "mean" in column.simulated and s.mean == objective.best
-            if saturated and s.std == 0:
-                warnings.append(
-                    f"{objective.name}: each of the {len(column.trials)} trials gave {s.mean:g}, so the error of the "
-                    f"mean cannot be measured with that many trials"
-                )
-            if objective.scale is not None and s.stderr == 0:
-                warnings.append(
-                    f"{objective.name}: it is the same for all questions of the log, so that what others would change "
-                    "cannot be measured"
-                )
+            warnings += unmeasured(objective, figures)
         k, P = int(curve.k[place]), curve.parallelism
         return Row(*curve.label, k, P, statistics, tuple(simulated), tuple(warnings))
 
@@ -326,7 +327,8 @@ class Candidates:
 
     def _take(self, rows: Rows) -> "Candidates":
         view = object.__new__(Candidates)
-        view.objectives, view.limits, view._curves = self.objectives, self.limits, self._curves
+        view.objectives, view.limits = self.objectives, self.limits
+        view._curves, view._numbers = self._curves, self._numbers
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view._possible, view.means = self._possible[rows], self.means[rows]
@@ -339,7 +341,8 @@ class Candidates:
         first = self._curve[0] if len(self) else 0  # without rows any curve says the shape
         if (self._curve == first).all():  # as those of a model have, which are asked most often
             return statistic(self._curves[first].columns[objective])[..., self._place]
-        numbers, curve = np.unique(self._curve, return_inverse=True)
-        parts = [statistic(self._curves[i].columns[objective]) for i in numbers]
-        starts = np.cumsum([0, *(part.shape[-1] for part in parts)])
-        return np.concatenate(parts, axis=-1)[..., starts[curve] + self._place]
+        numbers = np.flatnonzero(np.bincount(self._curve))
+        parts = [statistic(self._curves[i].columns[objective]) for i in numbers.tolist()]
+        starts = np.zeros(len(self._curves), dtype=np.intp)
+        starts[numbers] = np.cumsum([0, *(part.shape[-1] for part in parts[:-1])])
+        return np.concatenate(parts, axis=-1)[..., starts[self._curve] + self._place]

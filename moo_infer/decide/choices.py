@@ -93,7 +93,7 @@ class Choice:
     @property
     def parallelism(self) -> int | None:
         """P of the chosen row, or None."""
-        return None if self.row is None else int(self.candidates.parallelism[self.row])
+        return None if self.row is None else self.candidates.curve(self.row).parallelism
 
     @property
     def course(self) -> Course | None:
@@ -178,15 +178,13 @@ def decide(
                 nothing = replace(nothing, reason=_why(rows(table), scenario, sure) if explain else NOTHING)
             return tuple(choose(s, view, nothing, caught) for s in selectors)
 
-        nothing = Choice(scenario.name, "", None, None, table)
         by_curve = {
             curve.label: choices(
-                methodcaller("where", model=curve.model, aggregator=curve.aggregator),
-                replace(nothing, model=curve.model, aggregator=curve.aggregator),
+                methodcaller("of", curve), Choice(scenario.name, "", curve.model, curve.aggregator, table)
             )
             for curve in (table.curves if curves else ())
         }
-        pooled = choices(lambda whole: whole, replace(nothing, pooled=True))
+        pooled = choices(lambda whole: whole, Choice(scenario.name, "", None, None, table, pooled=True))
     for warning in caught:
         if not issubclass(warning.category, SelectionWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
@@ -213,10 +211,10 @@ def choose(selector: Selector, view: Candidates, nothing: Choice, caught: Sequen
         )
     row, table = int(view.rows[answer]), nothing.candidates
     remarks = tuple(str(w.message) for w in caught[before:] if issubclass(w.category, SelectionWarning))
-    if beyond := table.extrapolated(row):
+    curve = table.curve(row)
+    if beyond := curve.extrapolated(int(table.k[row])):
         remarks += (beyond,)
-    model, aggregator = table.curve(row).label
-    return Choice(nothing.scenario, selector.name, model, aggregator, table, row, remarks, pooled=nothing.pooled)
+    return Choice(nothing.scenario, selector.name, *curve.label, table, row, remarks, pooled=nothing.pooled)
 
 
 def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> str:

@@ -1,13 +1,14 @@
 """The figures of one row of the table."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..core.arrays import FloatArray
+from ..core.objectives import Objective
 from .curves import HIGH, LOW, Column
 
-__all__ = ["Row", "Statistics"]
+__all__ = ["Row", "Statistics", "unmeasured"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,23 @@ class Statistics:
 def _ends(interval: FloatArray) -> tuple[float, float] | None:
     low, high = interval.tolist()
     return None if math.isnan(low) else (low, high)
+
+
+def unmeasured(objective: Objective, figures: Statistics, /) -> Iterator[str]:
+    """Say which error of the mean cannot be measured, as all trials or all questions have the same value."""
+    if objective.scale is None:
+        return
+    mean, column = figures.mean, figures.column
+    if "mean" in column.simulated and mean == objective.best and figures.std == 0:
+        yield (
+            f"{objective.name}: each of the {len(column.trials)} trials gave {mean:g}, so the error of the mean cannot "
+            "be measured with that many trials"
+        )
+    if figures.stderr == 0:
+        yield (
+            f"{objective.name}: it is the same for all questions of the log, so that what others would change cannot "
+            "be measured"
+        )
 
 
 @dataclass(frozen=True, eq=False)

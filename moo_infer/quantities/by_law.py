@@ -53,14 +53,14 @@ class LawQuery(Query):
         """Return the law of a quantity of one column, or of one whose varying columns are normal."""
         if quantity.depends_on_k:
             raise NotExact("a quantity whose factors depend on k has no law")
-        counting = {name: c for name, c in quantity.factors.items() if np.any(c)} or quantity.factors
+        counting = {name: c for name, c in quantity.factors.items() if _counts(c)} or quantity.factors
         names = self._varying(quantity) or [*counting][:1]
         rest = {name: c for name, c in counting.items() if name not in names}
         shift = quantity.shift + sum(c * self.laws[name].mean for name, c in rest.items())
         if len(names) == 1:
             (name,) = names
             law, c = self.laws[name], np.asarray(quantity.factors[name])
-            if np.all(c == 1) and not np.any(shift):
+            if not (_counts(c - 1) or _counts(shift)):
                 return law
             if np.any(c <= 0):
                 raise NotExact(f"the law of a quantity that falls with {name} is not known")
@@ -73,20 +73,22 @@ class LawQuery(Query):
 
     def total(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> tuple[Any, Any, bool]:
         """Return mean, variance, and whether all of it is normal."""
-        mean, variance, normal = shift + np.zeros(len(k)), np.zeros(len(k)), True
+        mean, mean_each, variance, variance_each, normal = shift, 0.0, 0.0, 0.0, True
         for name in dict.fromkeys([*sums, *firsts]):
-            each, once = np.asarray(sums.get(name, 0.0)), np.asarray(firsts.get(name, 0.0))
-            if not (np.any(each) or np.any(once)):  # what does not count need not be known
+            each, once = sums.get(name, 0.0), firsts.get(name, 0.0)
+            if not (_counts(each) or _counts(once)):  # what does not count need not be known
                 continue
             law = self.laws[name]
-            mean = mean + (k * each + once) * law.mean
-            variance = variance + (k * each**2 + 2 * each * once + once**2) * np.square(law.std)
+            mean, mean_each = mean + once * law.mean, mean_each + each * law.mean
+            of_one = law.std * law.std
+            variance = variance + (2 * each + once) * once * of_one
+            variance_each = variance_each + each * each * of_one
             normal = normal and law.normal
-        return mean, variance, normal
+        return mean + k * mean_each, variance + k * variance_each, normal
 
     def total_cdf(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> Cdf | None:
         """Return the cdf of one inference, where its law is known."""
-        if k.max() > 1 and any(map(np.any, sums.values())):
+        if k.max() > 1 and any(map(_counts, sums.values())):
             return None
         one = Quantity(self, {name: sums.get(name, 0.0) + firsts.get(name, 0.0) for name in {**sums, **firsts}})
         with suppress(NotExact):
@@ -107,8 +109,7 @@ class LawQuery(Query):
 
     def _varying(self, quantity: Quantity) -> list[str]:
         """The columns that count and vary; of others the law is not read."""
-        factors = {name: np.asarray(c) for name, c in quantity.factors.items()}
-        return [name for name, c in factors.items() if np.any(c) and np.any(c * self.laws[name].std)]
+        return [name for name, c in quantity.factors.items() if _counts(c) and _counts(c * self.laws[name].std)]
 
     def any_right(self, k: IntArray, /) -> Moments:
         """Return the moments of ``1 - prod(1 - A_i)``."""
@@ -167,6 +168,11 @@ class _Affine:
 
     def quantile(self, q: FloatArray, /) -> FloatArray:
         return np.asarray(self.factor * self.of.quantile(q) + self.shift)
+
+
+def _counts(factor: Any) -> bool:
+    """Whether a number, or one of an array, is not 0."""
+    return bool(np.count_nonzero(factor))  # on numbers a tenth of the time of `np.any`
 
 
 def _product(mean: Any, std: Any, k: IntArray) -> tuple[FloatArray, FloatArray]:

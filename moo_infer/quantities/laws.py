@@ -83,7 +83,7 @@ class ClippedNormal:
         """The standard deviation after clipping."""
         return self._moments[1]  # type: ignore[no-any-return]  # a number, or B of them
 
-    @property
+    @cached_property
     def normal(self) -> bool:
         """Whether less than 1e-12 of the mass is clipped."""
         return bool(np.all(self._moments[2] < 1e-12))  # clipping so little moves mean and std by rounding alone

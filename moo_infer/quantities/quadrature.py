@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray
 from .laws import Law
 
-__all__ = ["hermite", "jacobi", "legendre", "moments_of", "nodes", "panels"]
+__all__ = ["even_panels", "hermite", "jacobi", "legendre", "moments_of", "nodes", "panels"]
 
 CLOSE_TO_ONE = 1 - 2**-53  # the largest probability below 1, where quantiles are still finite
 NOTHING = 1e-15  # a probability that rounding makes
@@ -46,6 +46,17 @@ def panels(order: int, edges: npt.ArrayLike, /) -> tuple[FloatArray, FloatArray]
     start = np.asarray(edges, dtype=np.float64)[:-1, None]
     width = np.diff(edges)[:, None]
     return (start + width * x).ravel(), (width * weights).ravel()
+
+
+@cache
+def even_panels(order: int, count: int, /) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights in `count` equal panels of [0, 1], (count order,) each; see `panels`.
+
+    >>> x, weights = even_panels(2, 2)
+    >>> print(round(float(weights @ np.abs(x - 0.5)), 12))
+    0.25
+    """
+    return _shared(*panels(order, np.linspace(0, 1, count + 1)))
 
 
 @cache

@@ -143,7 +143,7 @@ class Quantity(Algebra["Quantity"]):
         Raises:
             NotExact: for a negative factor, and by laws of which two vary and are not both normal.
         """
-        if any(np.any(np.asarray(factor) < 0) for factor in self.factors.values()):
+        if any(np.asarray(factor).min(initial=0.0) < 0 for factor in self.factors.values()):
             raise NotExact("the largest of a quantity that falls with one of its columns is not known")
         return self.query.largest(k, self)
 
@@ -175,7 +175,8 @@ class Quantity(Algebra["Quantity"]):
     @property
     def depends_on_k(self) -> bool:
         """Whether a factor or the constant is another for every k: then it is no number of one inference."""
-        return any(np.ndim(c) == 1 or np.shape(c)[1:] not in ((), (1,)) for c in (self.shift, *self.factors.values()))
+        shapes = (np.asarray(c).shape for c in (self.shift, *self.factors.values()))
+        return any(len(shape) == 1 or shape[1:] not in ((), (1,)) for shape in shapes)
 
     @property
     def mean(self) -> Any:

@@ -275,13 +275,12 @@ class Report:
         """Mean tokens of every model that is chosen, at every k it is chosen with."""
         mixed = [part for outcome in self.outcomes if outcome.mixture for part, _ in outcome.mixture.parts]
         choices = [*mixed, *(c for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled))]
-        fixed = [(c.model, c.k) for c in choices if c.k is not None and c.course is None]
-        chosen = {p.name: [k for model, k in fixed if model == p.name] for p in self.profiles}
-        return {
-            p.name: MeanTokens(p, chosen[p.name], self.estimator.trials, self.estimator.seed)
-            for p in self.profiles
-            if chosen[p.name]
-        }
+        chosen: dict[str, set[int]] = {}
+        for choice in choices:
+            if choice.k is not None and choice.course is None:
+                chosen.setdefault(str(choice.model), set()).add(choice.k)
+        trials, seed = self.estimator.trials, self.estimator.seed
+        return {p.name: MeanTokens(p, k, trials, seed) for p in self.profiles if (k := chosen.get(p.name))}
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -199,7 +199,7 @@ def test_four_samples_drawn_at_random_predict_what_eighty_and_more_say(data):
         for name, n, c in cells:
             seen, largest = rng.hypergeometric(c, n - c, 4), n.max()
             # Four attempts choose no law, so how often validation is repeated changes nothing but its errors.
-            predicted = forward_validated(np.full(len(n), 4), seen, repeats=1).predict([largest], B=100)
+            predicted = forward_validated(np.full(len(n), 4), seen, repeats=1).predict([largest], B=40)
             truth = (c > 0).mean()
             off[name].append(predicted.value[0] - truth)
             alone[name].append(fit_beta_binomial(np.full(len(n), 4), seen).pass_at([largest])[0] - truth)

@@ -62,7 +62,7 @@ def test_intervals_know_of_other_questions_even_where_the_law_stays_below_the_lo
         rng = np.random.default_rng(seed)
         right = (rng.random((60, 6)) < 0.9) & (rng.random((60, 1)) < 0.5)
         log = Samples("mine", [f"q{seed}-{i}" for i in range(60)], np.repeat(np.arange(60), 6), right.ravel() * 1.0)
-        found = extrapolated(log, 16, B=100)
+        found = extrapolated(log, 16, B=50)
         held.append(found.pass_at_k.low[0] <= 0.5 <= found.pass_at_k.high[0])
         assert found.pass_at_k.low[0] < right.any(axis=1).mean()
     assert np.mean(held) >= 0.8

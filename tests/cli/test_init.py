@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from moo_infer.cli.app import run
 
@@ -46,6 +45,8 @@ def called(capsys):
 def test_what_it_writes_runs_and_is_taken_by_the_schema(place, called, source):
     if "genai-prices" in source:
         pytest.importorskip("genai_prices")
+    from jsonschema import Draft202012Validator  # takes long to load
+
     code, out, err = called("init", *source, "--out", "my.yaml")
     assert (code, out) == (0, "")
     assert err.startswith("moo-infer: wrote my.yaml\n")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import typer.main
 import yaml
-from jsonschema import Draft202012Validator
 
 from moo_infer import load_models
 from moo_infer.cli.app import app, run
@@ -363,6 +362,8 @@ def test_infeasible_runs_are_written_down_too(place, called):
 
 
 def test_the_schema_knows_runs(place, called):
+    from jsonschema import Draft202012Validator  # takes long to load
+
     validator = Draft202012Validator(json.loads(called("schema")[1]))
     for said in (
         "{max_latency: {p95: 60}, k: [1, 2, 4], model: small, selector: [{kind: asf, weights: {cost: 2}}]}",

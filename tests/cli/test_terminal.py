@@ -5,6 +5,7 @@ import json
 import sys
 import time
 import warnings
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_errors_quote_names_escaped(command, files, name):
     assert command("models", "--models", files.with_name("missing\x1b.yaml"), code=2)
 
 
-def test_errors_of_files_name_keys_escaped(command, tmp_path):
+def test_errors_of_files_name_keys_escaped(cli, tmp_path):
     for name in EVIL.values():
         for content in (
             {"models": {name: {name: 1}}},
@@ -177,8 +178,10 @@ def test_errors_of_files_name_keys_escaped(command, tmp_path):
             path = tmp_path / "my.yaml"
             path.write_text(yaml.safe_dump(content))
             for word in ("models", "scenarios", "recommend"):
-                if run([word, "--models", str(path)]) == 2:
-                    command(word, "--models", path, code=2)
+                code, out, err = cli(word, "--models", path)
+                clean(err)
+                if code != 2:
+                    clean(out)
 
 
 def test_plugins_with_such_names_and_words(command, tmp_path, files):
@@ -321,7 +324,8 @@ def test_a_name_that_begins_with_an_underscore_stands_in_the_legend(report):
 
 
 def test_files_of_pictures_have_plain_names(report, tmp_path):
-    written = plot.save(report, tmp_path / "p", "svg")
+    one = replace(report, outcomes=report.outcomes[:1])  # a scenario is enough
+    written = plot.save(one, tmp_path / "p", "svg")
     assert all(path.name.isascii() and path.name.isprintable() and "/" not in path.name for path in written)
     for path in written:
         clean(path.read_text())

@@ -135,12 +135,10 @@ def test_the_samples_that_an_old_profile_drew_from_go_with_it(cli, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["calibrate --out", "recommend --out", "recommend --plot", "fit-latency --out"])
-def test_who_is_killed_while_writing_leaves_the_old_result_or_the_new_one(what, tmp_path):
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import kills
-    finally:
-        sys.path.pop(0)
+def test_who_is_killed_while_writing_leaves_the_old_result_or_the_new_one(what, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import kills
+
     old, new, place = kills.commands(tmp_path)[what]
     rng = random.Random(0)
     left = kills.killed(old, new, place, [rng.uniform(0.7, 1.1) for _ in range(4)])

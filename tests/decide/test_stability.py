@@ -149,12 +149,11 @@ def test_confidence_keeps_only_rows_whose_limits_hold_surely():
     plain = Pipeline(selectors="min-cost").run(MODELS[:1], scenario)["min-cost"]
     sure = Pipeline(selectors="min-cost", confidence=0.95, draws=400).run(MODELS[:1], scenario)["min-cost"]
     assert sure.k > plain.k
-    drawn = MODELS[0].draw(400, 0)
+    drawn, pipeline = MODELS[0].draw(400, 0), Pipeline(k=[sure.k - 4, sure.k])
     held = np.zeros(2)
     for b in range(400):
         profile = MODELS[0].with_values({path: float(v[b]) for path, v in drawn.items()})
-        table = Pipeline(k=[sure.k - 4, sure.k]).candidates(profile)
-        held += table.met(scenario.limits)
+        held += pipeline.candidates(profile).met(scenario.limits)
     assert held[1] / 400 >= 0.95 > held[0] / 400
 
 
@@ -168,11 +167,11 @@ def test_confidence_1_keeps_what_meets_the_limits_in_every_draw():
     scenario = Scenario("s", {"cost": 0.05})
     report = Pipeline(selectors="max-accuracy", confidence=1, draws=100).run(MODELS[:1], scenario)
     choice = report["max-accuracy"]
-    drawn = MODELS[0].draw(100, 0)
+    drawn, pipeline = MODELS[0].draw(100, 0), Pipeline(k=[choice.k, choice.k + 4])
     met = [
-        Pipeline(k=[choice.k, choice.k + 4])
-        .candidates(MODELS[0].with_values({path: float(v[b]) for path, v in drawn.items()}))
-        .met(scenario.limits)
+        pipeline.candidates(MODELS[0].with_values({path: float(v[b]) for path, v in drawn.items()})).met(
+            scenario.limits
+        )
         for b in range(100)
     ]
     assert np.all(met, axis=0).tolist() == [True, False]

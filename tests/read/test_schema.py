@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import typer.main
 import yaml
-from jsonschema import Draft202012Validator
 
 from moo_infer import MooInferError, Registry, load_models, load_policies, load_scenarios, plugin_file
 from moo_infer.cli.app import app, run
@@ -32,8 +31,16 @@ def registry():
 
 
 @pytest.fixture(scope="module")
-def validator(registry):
-    return Draft202012Validator(json_schema(registry, run_schema(COMMANDS)))
+def draft():
+    """The class of validators: imported here, as loading it takes seconds, and not where tests are collected."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator
+
+
+@pytest.fixture(scope="module")
+def validator(registry, draft):
+    return draft(json_schema(registry, run_schema(COMMANDS)))
 
 
 def documents():
@@ -62,11 +69,11 @@ def taken(document, registry, folder):
     return ""
 
 
-def test_it_is_a_schema_of_2020_12_that_the_command_prints(capsys):
+def test_it_is_a_schema_of_2020_12_that_the_command_prints(capsys, draft):
     assert run(["schema"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    Draft202012Validator.check_schema(printed)
+    draft.check_schema(printed)
     assert run(["schema", "--plugin-file", str(PLUGINS[1])]) == 0
     assert "water" in json.loads(capsys.readouterr().out)["$defs"]
 

@@ -185,15 +185,16 @@ def _expected_steps(law: Law, k: IntArray, energy: BatchEnergy) -> FloatArray:
         rough = 1 - 0.5 ** np.arange(1, 20 if others.min() < 8 else 2)
         v, dv = _panels(np.unique(np.concatenate([[0.0], steep, rough, [1.0]])), 6)
         rows = np.broadcast_arrays(runs.reshape(-1, runs.shape[-1]), others.reshape(-1, 1))
-        paid = np.array([[_paid(n, S, B0[0], v, dv) for n in k] for S, B0 in zip(*rows, strict=True)])
+        paid = np.array([_paid(k, S, B0[0], v, dv) for S, B0 in zip(*rows, strict=True)])
         paid = paid if runs.ndim == 2 or others.ndim == 2 else paid[0]
     steps: FloatArray = low * k / (others + k) + (high - low) * (paid @ weights)
     return steps
 
 
-def _paid(k: int, runs: FloatArray, others: float, v: FloatArray, dv: FloatArray) -> FloatArray:
-    decay = np.exp((k - 1) * np.log1p(-np.outer(runs, v)))
-    return np.asarray(k * runs * (decay @ (dv * (1.0 - v) ** others)))
+def _paid(k: IntArray, runs: FloatArray, others: float, v: FloatArray, dv: FloatArray) -> FloatArray:
+    """Return (n, T) shares of a step that k (n,) inferences pay for, of which so many (T,) run still."""
+    decay, weights = np.log1p(-np.outer(runs, v)), dv * (1.0 - v) ** others
+    return np.array([n * runs * (np.exp((n - 1) * decay) @ weights) for n in k])
 
 
 def _panels(edges: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
