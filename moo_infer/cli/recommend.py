@@ -99,7 +99,7 @@ class PartOptions:
     policy: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="A policy to try beside them: of the file of --models, or a kind; repeatable."
+            metavar="NAME", help="A policy to try beside them: of the file of --models, a kind, or menu; repeatable."
         ),
     ] = None
     selector: Annotated[

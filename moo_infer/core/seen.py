@@ -56,9 +56,10 @@ class Seen:
     The samples of a model are a set: the order in which they are listed says nothing.
 
     Args:
-        samples: by model its samples, by column (n,): ``answer`` (integer codes, -1 = blank), ``score``,
-            ``output_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``; and ``correct``, what a checker says. Every
-            sample has an answer or a verdict: its column says how many there are.
+        samples: by model its samples, by column (n,): ``answer`` (integer codes, -1 = blank; those of several models
+            are equal where the texts are, as far as these are known), ``score``, ``output_tokens``, ``latency_s``,
+            ``cost_usd``, ``energy_j``; and ``correct``, what a checker says. Every sample has an answer or a verdict:
+            its column says how many there are.
         spent: by objective, in its unit.
         query: what is known of the query before, by name.
         waves: what each call so far brought, in order.

@@ -62,6 +62,7 @@ class MixedChoice(Choice):
             return super().to_dict() | {"mixture": None, "shadow_prices": {}}
         rows = [
             {"row": c.row, "weight": weight, "model": c.model, "aggregator": c.aggregator, "k": c.k}
+            | {"policy": c.course.policy if c.course else None}
             for c, weight in self.parts
         ]
         return super().to_dict() | {"mixture": rows, "shadow_prices": dict(self.mixture.shadow_prices)}

@@ -15,7 +15,7 @@ from ..core.seen import Answer
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
-from ..quantities.answer_keys import spelt_apart, unlike_answers
+from ..quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
@@ -37,6 +37,7 @@ class Deployment:
         registry: where aggregators are looked up.
         compared: numbers of the models whose answers were compared with each other.
         answering: who answered, each as its text.
+        alike: by model, the samples of several models with answers that are coded alike.
         resampled: whether samples are drawn anew of those of another one, which said what can be compared.
     """
 
@@ -45,6 +46,7 @@ class Deployment:
     registry: Registry
     compared: set[tuple[int, int]] = field(default_factory=set, repr=False)
     answering: set[str] = field(default_factory=set, repr=False)
+    alike: Mapping[str, Samples] = field(default_factory=dict, repr=False)
     resampled: bool = False
 
     @classmethod
@@ -65,7 +67,7 @@ class Deployment:
             profile = profiles[model]
             k = np.array([calls], dtype=np.int64)
             setups[model] = Setup(profile, placeholder, k, parallelism or profile.parallelism)
-        made = cls(filled(policy, setups), setups, registry)
+        made = cls(filled(policy, setups), setups, registry, alike=_coded_alike(profiles) if len(setups) > 1 else {})
         made._check()
         return made
 
@@ -144,8 +146,8 @@ class Deployment:
 
     @cached_property
     def samples(self) -> tuple[Samples, ...] | None:
-        """The samples of each model on these questions, in their order; None where there is no log."""
-        logs = [setup.queries.samples for setup in self.setups.values()]
+        """The samples of each model on these questions, in their order, answers coded alike; None without logs."""
+        logs = [self.alike.get(model, setup.queries.samples) for model, setup in self.setups.items()]
         known = [_on(log, self.questions) for log in logs if log is not None]
         return tuple(known) if len(known) == len(logs) else None
 
@@ -206,7 +208,13 @@ class Deployment:
     def with_samples(self, samples: Sequence[Samples]) -> "Deployment":
         """Return the same with other samples of each model."""
         drawn = zip(self.setups.items(), samples, strict=True)
-        return replace(self, setups={model: setup.with_samples(of) for (model, setup), of in drawn})
+        return replace(self, setups={model: setup.with_samples(of) for (model, setup), of in drawn}, alike={})
+
+
+def _coded_alike(profiles: Mapping[str, ModelProfile]) -> dict[str, Samples]:
+    """The logs of all models of a run, so that every policy over several of them reads the same samples."""
+    logs = {model: log for model, profile in profiles.items() if (log := profile.queries.samples) is not None}
+    return dict(zip(logs, coded_alike(tuple(logs.values())), strict=True))
 
 
 def _on(samples: Samples, questions: Sequence[str]) -> Samples:

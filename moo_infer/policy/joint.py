@@ -7,12 +7,11 @@ import numpy as np
 from ..core.arrays import Array
 from ..core.draws import Draws
 from ..core.errors import NothingPossible
-from ..quantities.answer_keys import dense
-from ..quantities.samples import ANSWER_KEY, Samples
+from ..quantities.samples import Samples
 
 __all__ = ["ANSWERS", "JointDraws", "brought", "joint"]
 
-ANSWERS = ("answer", ANSWER_KEY)
+ANSWERS = ("answer",)
 
 
 class JointDraws(Draws):
@@ -32,7 +31,7 @@ def brought(samples: Samples, /) -> tuple[str, ...]:
     One sample a question has no other to agree with, but those of other models.
     """
     known = samples.known("answer")
-    return ANSWERS[:1] if known.any() and np.bincount(samples.question[known]).max() < 2 else ()
+    return ANSWERS if known.any() and np.bincount(samples.question[known]).max() < 2 else ()
 
 
 def joint(draws: Sequence[Draws], unlike: str) -> Draws:
@@ -45,9 +44,7 @@ def joint(draws: Sequence[Draws], unlike: str) -> Draws:
     if len(draws) == 1:
         return draws[0]
     names = [name for name in draws[0] if all(name in other for other in draws)]
-    columns = {name: np.concatenate([of[name] for of in draws], axis=1) for name in names if name not in ANSWERS}
-    if ANSWER_KEY in names and not unlike:
-        columns["answer"] = dense(np.concatenate([of[ANSWER_KEY] for of in draws], axis=1))
-    made = JointDraws(columns=columns)
+    names = [name for name in names if not (unlike and name in ANSWERS)]
+    made = JointDraws(columns={name: np.concatenate([of[name] for of in draws], axis=1) for name in names})
     object.__setattr__(made, "unlike", unlike)
     return made

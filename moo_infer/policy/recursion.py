@@ -52,7 +52,6 @@ class SubsetStates(States):
                 raise NotExact("a policy looks at what calls before the last one brought")
             masks = self._frontier.last
         pool = self._recursion.pools[model]
-        name = self.comparable(name, pool.samples)
         return pool.column(name, pool.rows(self._frontier.question, masks[:, model], n))
 
     def unlike(self, models: Sequence[int], /) -> str:

@@ -49,21 +49,20 @@ def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None =
     Raises:
         MooInferError: where it decides what it may not, and where a cost model is not known in several waves.
     """
-    if of.samples is not None:
-        of = of.with_samples(of.samples)
-        if question is None:
-            question = np.random.default_rng([seed, 9]).choice(len(of.questions), trials, p=of.weights)
+    if of.samples is not None and question is None:
+        question = np.random.default_rng([seed, 9]).choice(len(of.questions), trials, p=of.weights)
     draws, of_two = [], False
     for j, (model, calls) in enumerate(of.most.items()):
         rng, noise = (np.random.default_rng([seed, part, *model.encode("utf-8", "surrogatepass")]) for part in (10, 11))
         if of.samples is None:
-            own = sampled(of.setups[model], rng, trials, calls)
+            plain = sampled(of.setups[model], rng, trials, calls)
+            own = _with_answers(plain)
+            of_two = of_two or own is not plain
         else:
             always = ANSWERS if len(of.most) > 1 else brought(of.samples[j])
             weights = of.setups[model].queries.weights  # of no use where it is said which questions are asked
             own = draw_samples(of.samples[j], weights, rng, trials, calls, question, always)
-        draws.append(with_noise(_with_answers(own), noise))
-        of_two = of_two or draws[-1].keys() - own.keys() > {"noise"}
+        draws.append(with_noise(own, noise))
     run = Run(of, draws, question, np.random.default_rng([seed, 12]))
     if of.policy.arrivals:
         arrive(run)

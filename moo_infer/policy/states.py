@@ -1,7 +1,7 @@
 """States of queries, many at once: what a policy sees in each, and which of them it cannot tell apart."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import MissingColumn, NotExact, NothingPossible, unknown
 from ..core.seen import Answer, Call, Seen
 from ..interfaces import Policy
-from ..quantities.samples import ANSWER_KEY
 from .decisions import decision
 
 __all__ = ["States", "WavesMerged", "decisions", "equal_counts"]
@@ -54,10 +53,6 @@ class States(ABC):
     @abstractmethod
     def known(self, state: int, /) -> Mapping[str, object]:
         """Return what is known of the query of a state before."""
-
-    def comparable(self, name: str, columns: Container[str], /) -> str:
-        """Return which column of a model is shown under a name: of several models answers that can be compared."""
-        return ANSWER_KEY if name == "answer" and len(self.models) > 1 and ANSWER_KEY in columns else name
 
     def unlike(self, models: Sequence[int], /) -> str:
         """Say why answers of some models cannot be compared; "" where they can, as those of one model can."""

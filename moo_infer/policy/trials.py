@@ -40,9 +40,7 @@ class TrialStates(States):
         """Return a column of the samples, those of a wave in their place."""
         start = sum(calls[model] for calls in self.history[: wave or 0])
         end = start + self.calls(model, wave)
-        draws = self._run.draws[model]
-        name = self.comparable(name, draws)
-        return draws[COLUMNS.get(name, name)][self.trials, start:end]
+        return self._run.draws[model][COLUMNS.get(name, name)][self.trials, start:end]
 
     def unlike(self, models: Sequence[int], /) -> str:
         """Say why answers of some models cannot be compared."""

@@ -1,5 +1,6 @@
 """Answers of several models to the same questions: which of them are the same, and whether that can be told."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -7,22 +8,43 @@ import numpy as np
 from ..core.arrays import IntArray
 from .samples import ANSWER_KEY, Samples
 
-__all__ = ["dense", "spelt_apart", "unlike_answers"]
+__all__ = ["coded_alike", "spelt_apart", "unlike_answers"]
 
 # Of the questions that two models answer rightly, in which a right answer is the same text: nearly all, but a third
 # where four choices are shuffled for each run.
 LEAST = 0.5
 
 
-def dense(keys: IntArray, /) -> IntArray:
-    """Return codes 0, 1, ... that are equal where keys are; -1 stays.
+@lru_cache(maxsize=16)
+def coded_alike(logs: tuple[Samples, ...], /) -> tuple[Samples, ...]:
+    """Return the samples of several models with codes of answers that are equal where the texts are.
 
-    >>> dense(np.array([[77, -1, 2**62], [5, 77, 5]]))
-    array([[ 1, -1,  2],
-           [ 0,  1,  0]])
+    Those of a model whose texts are not known are equal to none of another model. They are made once for the same logs,
+    so that all that is kept of them is kept once.
+
+    >>> small = Samples("small", ["q"], np.zeros(1, int), np.ones(1), {"answer": [0], "answer_key": [77]})
+    >>> given = {"answer": [0, -1, 1], "answer_key": [55, -1, 77]}
+    >>> large = Samples("large", ["q"], np.zeros(3, int), np.ones(3), given)
+    >>> plain = Samples("plain", ["q"], np.zeros(2, int), np.ones(2), {"answer": [0, 1]})
+    >>> [log["answer"].tolist() for log in coded_alike((small, large, plain))]
+    [[1], [0, -1, 1], [2, 3]]
     """
-    different, code = np.unique(keys, return_inverse=True)
-    return np.asarray(code.reshape(keys.shape) - int(np.count_nonzero(different < 0)))
+    given = [log[ANSWER_KEY] for log in logs if ANSWER_KEY in log]
+    keys = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *given]))
+    keys, coded = keys[keys >= 0], []
+    free = len(keys)
+    for log in logs:
+        if "answer" not in log:
+            coded.append(log)
+            continue
+        code = log["answer"] + free
+        if ANSWER_KEY in log:
+            code = np.searchsorted(keys, log[ANSWER_KEY])
+        else:
+            free += int(log["answer"].max(initial=-1)) + 1
+        columns = {**log.columns, "answer": np.where(log.known("answer"), code, -1)}
+        coded.append(replace(log, columns=columns))
+    return tuple(coded)
 
 
 @lru_cache(maxsize=256)
@@ -63,12 +85,15 @@ def _rights_alike(first: Samples, second: Samples) -> tuple[int, int]:
     rights = [log.known("answer") & (log.correct == 1) for log in (first, second)]
     both = np.intersect1d(*(log.question[right] for log, right in zip((first, second), rights, strict=True)))
     same = np.intersect1d(*(place[right] for place, right in zip(_places(first, second), rights, strict=True)))
-    codes = max(len(first), len(second)) * 2  # of both, at most
-    return len(both), len(np.unique(same // codes))
+    return len(both), len(np.unique(same // _codes(first, second)))
+
+
+def _codes(first: Samples, second: Samples) -> int:
+    return 2 * max(len(first), len(second))  # at most, of both
 
 
 def _places(first: Samples, second: Samples) -> tuple[IntArray, IntArray]:
     """(N,) of each: numbers that are equal for equal answers to the same question."""
-    codes = max(len(first), len(second)) * 2
-    answers = dense(np.concatenate([first[ANSWER_KEY], second[ANSWER_KEY]]))
+    _, answers = np.unique(np.concatenate([first[ANSWER_KEY], second[ANSWER_KEY]]), return_inverse=True)
+    codes = _codes(first, second)
     return first.question * codes + answers[: len(first)], second.question * codes + answers[len(first) :]

@@ -258,7 +258,7 @@ def test_the_report_opens_with_the_mixture(pipeline):
     assert choice.accuracy.mean >= report.outcome().pool.column("accuracy").max()
     document = json.loads(report.to_json())
     assert sum(row["weight"] for row in document["mixture"]) == pytest.approx(1)
-    assert {"row", "weight", "model", "aggregator", "k"} == {*document["mixture"][0]}
+    assert {"row", "weight", "model", "aggregator", "k", "policy"} == {*document["mixture"][0]}
     assert document["shadow_prices"]["cost"] > 0
     assert document["headline"][0]["mixture"] == document["mixture"]
     assert [row["selector"] for row in document["contenders"]] == ["mixture", "cheapest-within", "cheapest-within"]

@@ -26,6 +26,7 @@ from moo_infer.builtin.policies import Fixed, TwoThenMore
 from moo_infer.builtin.stages import Cascade, Stage
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import evaluated
+from moo_infer.policy.replay import replayed
 from moo_infer.quantities.queries import Queries
 
 
@@ -77,7 +78,10 @@ def test_questions_weigh_what_the_model_says(registry):
     for name in ("accuracy", "cost"):
         assert fixed.column(name) == pytest.approx(vote.column(name), rel=1e-12)
         assert abs(fixed.column(name, "p95") - vote.column(name, "p95")).max() < 0.05
-    two = evaluated(Deployment.of(TwoThenMore(4, model="m"), {"m": made}, None, registry))
+    of = Deployment.of(TwoThenMore(4, model="m"), {"m": made}, None, registry)
+    two = evaluated(of)
+    drawn = replayed(of, 20_000, 0).totals["accuracy"]
+    assert abs(drawn.mean() - np.array(weights) @ two.mean["accuracy"]) < 4 * drawn.std() / 20_000**0.5
     found = Pipeline(
         "one-call", k=[1], models={"m": made}, policies="two-then-more:k=4", registry=registry
     ).candidates()
@@ -319,3 +323,11 @@ def test_of_a_field_that_may_be_several_things_the_fault_is_that_of_what_it_is_m
     with pytest.raises(MooInferError) as error:
         Pipeline(policies=text, registry=registry)
     assert str(error.value) == reason
+
+
+@pytest.mark.parametrize("estimator", ["exact", "monte-carlo"])
+def test_a_log_without_answers_has_no_votes(registry, estimator):
+    log = samples("m")
+    plain = profile(replace(log, columns={"cost_usd": log["cost_usd"]}))
+    with pytest.raises(MooInferError, match="no column 'answer'"):
+        Pipeline("one-call", estimator=estimator, k=[1], models={"m": plain}, policies="two-then-more:k=4").candidates()
