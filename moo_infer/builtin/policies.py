@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ..core.arrays import IntArray
 from ..core.errors import MooInferError
 from ..core.parts import AtLeastOne, Share
 from ..core.seen import Answer, Call, Seen
@@ -173,14 +174,14 @@ class AdaptiveConsistency(_OneModel):
     def decide(self, seen: Seen, /) -> Call | Answer:
         """Answer once the lead is likely enough."""
         n, votes = seen.n(self.model), seen.votes(self.model)
-        if n == self.k or (n and self._lead(votes.tolist()) >= self.threshold):
+        if n == self.k or (n and self._lead(votes) >= self.threshold):
             return Answer()
         return Call({self.model: _next_wave(n, self.waves, self.k)})
 
-    def _lead(self, votes: list[int]) -> float:
+    def _lead(self, votes: IntArray) -> float:
         if self.prior == "beta":
-            return beta_lead(votes[0], votes[1])
-        return dirichlet_lead(tuple(count for count in votes if count))
+            return beta_lead(int(votes[0]), int(votes[1]))
+        return dirichlet_lead(tuple(count for count in votes.tolist() if count))
 
 
 @dataclass(frozen=True)
@@ -245,8 +246,8 @@ class TwoRounds(Policy):
         n = seen.n(self.model)
         if n == 0:
             return Call({self.model: self.first})
-        votes = seen.votes(self.model).tolist()
-        if n > self.first or beta_lead(votes[0], votes[1]) >= self.threshold:
+        votes = seen.votes(self.model)
+        if n > self.first or beta_lead(int(votes[0]), int(votes[1])) >= self.threshold:
             return Answer()
         return Call({self.model: self.more})
 

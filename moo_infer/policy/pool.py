@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from itertools import combinations
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..interfaces import AccuracyAggregator
 from ..quantities.by_samples import NAMES, draws_of
 from ..quantities.samples import Samples
 
-__all__ = ["LARGEST", "Pool", "Subsets", "joined", "pool_of"]
+__all__ = ["LARGEST", "Pool", "Recorded", "Subsets", "joined", "pool_of"]
 
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
@@ -138,11 +138,12 @@ class Pool:
             places = np.unique(question[unknown] * 2**self.size + masks[unknown])
             for some in np.array_split(places, -(-len(places) // ROWS)):
                 q, mask = some // 2**self.size, some % 2**self.size
-                table[q, mask] = ask(self._draws(q, self.rows(q, mask, t), before))
+                table[q, mask] = ask(self.draws(q, self.rows(q, mask, t), before))
             values = table[question, masks]
         return values
 
-    def _draws(self, question: IntArray, rows: IntArray, before: int) -> Draws:
+    def draws(self, question: IntArray, rows: IntArray, before: int) -> Draws:
+        """Return samples of questions (S, t) as draws, after so many calls of the model before."""
         draws = draws_of(self.samples, rows, question)
         return Draws(columns={**draws, BEFORE: np.full(rows.shape, before)})
 
@@ -158,11 +159,10 @@ class Pool:
         """Raise where a part heeds the order of samples; note whether it reads how many calls there were before."""
         some = slice(None, None, max(1, len(masks) // PROBED))
         rows = self.rows(question[some], masks[some], t)
-        draws = _Recorded(columns=self._draws(question[some], rows, 0))
-        object.__setattr__(draws, "read", set())
+        draws = Recorded.watched(self.draws(question[some], rows, 0))
         values = ask(draws)
         for turned in (rows[:, ::-1], np.roll(rows, 1, axis=1)):
-            other = ask(self._draws(question[some], turned, 0))
+            other = ask(self.draws(question[some], turned, 0))
             if not np.allclose(values, other, rtol=ROUNDING, atol=0.0):
                 raise NotExact(f"{part_name(part)} heeds the order of samples")
         if t > 1:  # of one sample there is one order
@@ -176,10 +176,17 @@ class Pool:
         return self._tables[-1][2]
 
 
-class _Recorded(Draws):
+class Recorded(Draws):
     """Draws that remember which columns were read."""
 
     read: set[str]
+
+    @classmethod
+    def watched(cls, draws: Draws) -> Self:
+        """Return the same draws, of which nothing was read so far."""
+        recorded = cls(columns=draws)
+        object.__setattr__(recorded, "read", set())
+        return recorded
 
     def __getitem__(self, column: str) -> Array:
         self.read.add(column)

@@ -11,6 +11,7 @@ from ..core.errors import MissingColumn, NotExact, unknown
 from ..core.seen import Answer, Call, Seen
 from ..interfaces import Policy
 from .decisions import decision
+from .looks import CountedVotes
 
 __all__ = ["States", "WavesMerged", "decisions", "equal_counts"]
 
@@ -89,11 +90,18 @@ class States(ABC):
             self._counts[key] = equal_counts(joined)
         return self._counts[key]
 
+    def vote(self, models: tuple[int, ...], wave: int | None, place: int, /) -> IntArray:
+        """Return one of these numbers (S,): the largest, the second; 0 where there are not so many."""
+        counts = self.counts(models, wave)
+        return counts[:, place] if place < counts.shape[1] else np.zeros(len(self), dtype=np.int64)
+
     def codes(self, read: Read, /) -> IntArray:
         """Return (S,) integers: states in which what was looked at is the same have the same."""
         method, *arguments = read
         if method == "votes":
             return _row_codes(self.counts(*arguments))
+        if method == "vote":
+            return self.vote(*arguments)
         if method == "spent":
             return np.unique(self.totals(*arguments), return_inverse=True)[1]
         if method == "query":
@@ -187,9 +195,18 @@ class _Seen(Seen):
 
     def votes(self, *models: str) -> IntArray:
         asked = tuple(map(self._number, models)) or tuple(range(len(self._states.models)))
-        self.reads["votes", asked, self._wave] = None
-        counts = self._states.counts(asked, self._wave)[self._state]
-        return np.append(counts[counts > 0], [0, 0])
+
+        def every() -> IntArray:
+            self.reads["votes", asked, self._wave] = None
+            counts = self._states.counts(asked, self._wave)[self._state]
+            return np.append(counts[counts > 0], [0, 0])
+
+        def one(place: int) -> int:
+            self.reads["vote", asked, self._wave, place] = None
+            return int(self._states.vote(asked, self._wave, place)[self._state])
+
+        votes: Any = CountedVotes(one, every)
+        return votes  # type: ignore[no-any-return]  # an array, counted as far as it is looked at
 
     def column(self, model: str, name: str, /) -> Array:
         number = self._number(model)
