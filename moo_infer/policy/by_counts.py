@@ -1,12 +1,15 @@
 """What a policy is worth on logs, by counts: exact, but for the questions that have too many states."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from operator import ne
 
 import numpy as np
 
 from ..core.arrays import IntArray
 from ..core.errors import NotExact
 from ..core.objectives import ACCURACY
+from ..interfaces import Policy
 from .by_question import ByQuestion, Sums
 from .counting import Counting
 from .deployment import Deployment
@@ -16,18 +19,44 @@ from .replay import replayed
 
 __all__ = ["by_counts"]
 
+LONGEST = 1000  # characters of a policy of which is kept what was told apart
 FEWEST = 20  # replayed queries of each question, however many questions there are
 
 
-def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0) -> ByQuestion:
+WAYS = ("wave", "call")  # that an objective may be known by, in the order in which they are tried
+
+
+@dataclass
+class _Plan:
+    """What an evaluation had to tell apart, and by which way each objective was known."""
+
+    memory: Memory = field(default_factory=Memory)
+    ways: dict[str, str] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=256)
+def _plan(policy: type[Policy], text: str) -> _Plan:
+    """Return what is known of policies that are the same but for their models; the next one begins with that."""
+    return _Plan()
+
+
+def _of_policy(of: Deployment) -> _Plan:
+    text = repr(of.policy)
+    for j, model in enumerate(of.models):
+        text = text.replace(repr(model), f"model {j}")
+    return _plan(type(of.policy), text) if len(text) <= LONGEST else _Plan()
+
+
+def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0, *, whole: bool = False) -> ByQuestion:
     """Evaluate a policy by how many samples of each kind it may have seen.
 
-    What is not the sum of what each call takes alone is left out of the result. Questions with too many states are
-    replayed, `trials` queries of all of them together.
+    What is neither the sum of what each call takes alone nor known of the only calls of a model is left out of the
+    result. Questions with too many states are replayed, `trials` queries of all of them together.
 
     Args:
         of: the policy with its models, which have logs.
         trials, seed: of the replay.
+        whole: whether to raise NotExact rather than to leave something out or to replay.
 
     Raises:
         NotExact: where the policy looks at waves, at what was spent, or at arrivals.
@@ -35,22 +64,41 @@ def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0) -> ByQuestion
     """
     if of.policy.arrivals:
         raise NotExact("arrivals by counts")
-    objectives, accuracy, memory = tuple(of.costs), True, Memory()
-    while True:
-        counting = Counting(of, objectives, accuracy, memory, np.zeros(len(of.questions), dtype=bool))
-        try:
-            counting.run()
-        except Remember as need:
-            memory.add(need)
-        except PartNotExact as error:
-            accuracy = accuracy and error.objective != ACCURACY.name
-            objectives = tuple(each for each in objectives if each.name != error.objective)
-        else:
-            break
+    plan = _of_policy(of)
+    of_another = bool(plan.ways)
+    counting = _went(of, plan, whole)
+    if of_another and counting.given_up.any():  # that may have told more apart than is needed
+        counting = _went(of, _Plan(), whole)
     found = ByQuestion.of(of, counting.sums)
     if not counting.given_up.any():
         return found
+    if whole:
+        raise NotExact("questions with too many states")
     return _replayed(of, found, np.flatnonzero(counting.given_up), trials, seed)
+
+
+def _went(of: Deployment, plan: _Plan, whole: bool) -> Counting:
+    """Go through all states; where something has to be told apart that was not, once more."""
+    names = [objective.name for objective in of.costs]
+    left = {name: sorted(WAYS, key=partial(ne, plan.ways.get(name))) for name in names}
+    accuracy = True
+    while True:
+        by_wave, by_call = (tuple(each for each in of.costs if left[each.name][:1] == [way]) for way in WAYS)
+        counting = Counting(of, by_call, by_wave, accuracy, plan.memory, np.zeros(len(of.questions), dtype=bool))
+        try:
+            counting.run()
+        except Remember as need:
+            plan.memory.add(need)
+        except PartNotExact as error:
+            if error.objective == ACCURACY.name:
+                accuracy = False
+            else:
+                left[error.objective].pop(0)
+            if whole and not (accuracy and all(left.values())):
+                raise NotExact(f"{error.objective} by counts") from None
+        else:
+            plan.ways |= {name: ways[0] for name, ways in left.items() if ways}
+            return counting
 
 
 def _replayed(of: Deployment, found: ByQuestion, questions: IntArray, trials: int, seed: int) -> ByQuestion:

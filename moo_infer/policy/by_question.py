@@ -17,7 +17,6 @@ __all__ = ["ByQuestion", "moments_of"]
 
 # A variance is a difference of squares, each with an error of 1e-16 of them: below, it is nothing but rounding.
 NOTHING = 1e-14
-TAKEN = ("mean", "square", "calls", "waves", "endings")  # what is known by question
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +59,14 @@ class ByQuestion:
                 values[questions] = theirs[key][questions] if key in theirs else 0.0
             return both
 
-        fields = {name: taken(getattr(self, name), getattr(other, name)) for name in TAKEN}
-        return replace(self, **fields)
+        return replace(
+            self,
+            mean=taken(self.mean, other.mean),
+            square=taken(self.square, other.square),
+            calls=taken(self.calls, other.calls),
+            waves=taken(self.waves, other.waves),
+            endings=taken(self.endings, other.endings),
+        )
 
     def simulation_variance(self, objective: str, weights: FloatArray) -> float:
         """Return the variance of the mean of an objective over questions (Q,) that is due to replay."""

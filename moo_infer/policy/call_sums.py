@@ -12,7 +12,7 @@ from ..estimate.setup import Part
 from .kinds import Kinds
 from .pool import Pool, asked
 
-__all__ = ["CallSums", "singles"]
+__all__ = ["CallSums", "call_sums"]
 
 PROBED = 50  # questions on which calls alone are compared with several at once
 ROUNDING = 1e-9  # of totals, relative: sums in another order
@@ -50,9 +50,23 @@ def singles(pool: Pool, parts: Sequence[Part], parallelism: int, *, several: boo
     return alone
 
 
+def call_sums(
+    kinds: Kinds, model: int, pool: Pool, parts: Sequence[Part], parallelism: int, *, several: bool
+) -> "CallSums":
+    """Return what calls of a model take by how many of each kind there are, made once; arguments as in `singles`."""
+    known = kinds.kept.setdefault(("call sums", model, parallelism, several), [])
+    found = next((sums for given, sums in known if given == list(parts)), None)
+    if found is None:
+        values = singles(pool, parts, parallelism, several=several)
+        found = CallSums(kinds, model, values, pool.samples.question)
+        known.append((list(parts), found))
+    assert isinstance(found, CallSums)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class CallSums:
-    """Moments of the sum of (N,) numbers over the samples of a model that were seen, by how many of each kind these are.
+    """Moments of the sum of numbers over the samples of a model that were seen, by how many of each kind there are.
 
     Which samples of a kind they are is random, and so is which of several kinds that are alike is which.
 
@@ -80,7 +94,7 @@ class CallSums:
         place = self.question * K + self.kinds.of_sample[self.model]
 
         def sums(values: FloatArray) -> FloatArray:
-            return np.bincount(place, values, Q * K).reshape(Q, K)
+            return np.bincount(place, values, Q * K).reshape(Q, K).astype(np.float64)
 
         mean = sums(self.values) / np.maximum(size, 1)
         apart = self.values - mean.ravel()[place]

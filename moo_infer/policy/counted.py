@@ -35,7 +35,7 @@ class Counted:
     def __len__(self) -> int:
         return len(self.question)
 
-    def __getitem__(self, rows: Array) -> "Counted":
+    def __getitem__(self, rows: Array | slice) -> "Counted":
         spent = None if self.spent is None else self.spent[rows]
         return Counted(self.question[rows], self.x[rows], self.key[rows], self.chance[rows], spent)
 
@@ -53,7 +53,10 @@ class Counted:
         width = 0 if all(part.spent is None for part in parts) else max(_width(part) for part in parts)
         spent = [np.zeros((len(part), width)) if part.spent is None else part.spent for part in parts]
         return cls(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("question", "x", "key", "chance")),
+            np.concatenate([part.question for part in parts]),
+            np.concatenate([part.x for part in parts]),
+            np.concatenate([part.key for part in parts]),
+            np.concatenate([part.chance for part in parts]),
             np.concatenate(spent) if width else None,
         ).merged()
 
@@ -85,6 +88,18 @@ class Counted:
             return np.zeros((len(self), J)), np.zeros((len(self), J))
         return self.spent[:, :J], self.spent[:, J:]
 
+    def by_question(self) -> "Counted":
+        """Return each question once, whatever was seen."""
+        question, which = np.unique(self.question, return_inverse=True)
+        chance, spent = self.summed(which, len(question))
+        none = np.zeros(len(question), dtype=np.int64)
+        return Counted(question, self.x[: len(question), :0], none, chance, spent)
+
+    def told_by(self, kinds: Kinds) -> "Counted":
+        """Return queries of which nothing was told apart so far, by kinds of which none was seen."""
+        x = np.zeros((len(self), len(kinds.model) * kinds.cells), dtype=_least(kinds))
+        return replace(self, x=x, key=np.zeros(len(self), dtype=np.int64))
+
     def told(self, before: Kinds, kinds: Kinds, noisy: BoolArray) -> "Counted":
         """Return the states by other kinds, which tell no more apart.
 
@@ -97,10 +112,12 @@ class Counted:
         x = np.zeros((S, K, L), dtype=_least(kinds))
         own = self.x.reshape(S, len(before.model), before.cells)
         for i, j in enumerate(before.model.tolist()):
+            if j not in kinds.of_sample:
+                continue
             place = kinds.columns(j)[kinds.of_sample[j][before.sample[self.question, i]]]
             seen = np.flatnonzero(own[:, i].any(axis=1))  # else the sample of the kind means nothing
-            for cell in range(before.cells):
-                np.add.at(x, (seen, place[seen], cell if noisy[j] else 0), own[seen, i, cell])
+            for cell in range(before.cells):  # no two of which are one state and kind
+                x[seen, place[seen], cell if noisy[j] else 0] += own[seen, i, cell]
         x = kinds.sorted(self.question, x.reshape(S, -1))
         key = kinds.keys(self.question, x)
         return replace(self, x=x, key=key).merged()
@@ -118,14 +135,25 @@ class Counted:
         raised = np.where(step_of > 1, step_of ** seen.astype(np.int64), 1) if (step_of > 1).any() else 1
         key = self.key[parent] + base[question, slot] * raised
         first, which = _once(question, key)
-        whole = self[parent] if self.spent is not None else None
-        if whole is None:
-            chance, spent = np.bincount(which, self.chance[parent] * share, len(first)), None
-        else:
-            chance, spent = whole.summed(which, len(first), share)
+        chance, spent = self[parent].summed(which, len(first), share)
         x = self.x[parent[first]]
         x[np.arange(len(first)), slot[first]] += 1
         return Counted(question[first], x, key[first], chance, spent)
+
+    def followed(self, wave: "Counted") -> "Counted":
+        """Return the states that follow the first samples of a model, where nothing else is told apart of a question.
+
+        Args:
+            wave: what these samples may be, of all questions, with chances.
+        """
+        row = np.full(int(max(wave.question.max(), self.question.max())) + 1, -1)
+        row[self.question] = np.arange(len(self))
+        parent = row[wave.question]
+        if (parent < 0).any():
+            known = np.flatnonzero(parent >= 0)
+            wave, parent = wave[known], parent[known]
+        spent = None if self.spent is None else self.spent[parent] * wave.chance[:, None]
+        return replace(wave, chance=wave.chance * self.chance[parent], spent=spent)
 
     def _drawn(self, rows: slice, kinds: Kinds, columns: IntArray, left: IntArray) -> tuple[Array, ...]:
         """For some states, which kinds and cells may follow, and how likely: parents, slots and shares."""

@@ -33,14 +33,18 @@ def evaluated(of: Deployment, trials: int = 10_000, seed: int = 0) -> ByQuestion
     samples = of.samples
     if samples is None:
         raise NotExact("a policy on models without logs")
-    if all(pool_of(log).small for log in samples):
+    small = all(pool_of(log).small for log in samples)
+    if not of.policy.arrivals:
+        with suppress(NotExact):
+            return by_counts(of, trials, seed, whole=small)  # never more states than subsets
+    if small:
         try:
             return by_subsets(of)
         except NotExact as error:
             with suppress(NotExact):
                 return by_counts(of, trials, seed)
             raise error from None
-    return by_counts(of, trials, seed)
+    raise NotExact(f"too many subsets of {max(int(log.n.max()) for log in samples)} samples")
 
 
 def by_subsets(of: Deployment) -> ByQuestion:

@@ -1,18 +1,34 @@
 """Kinds of samples: those of a question that nothing which is looked at tells apart, and how many there are of each."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
+from ..core.errors import NotExact
 from .pool import Pool
 
-__all__ = ["LARGEST_KEY", "NOISE", "Kinds", "kinds_of"]
+__all__ = ["LARGEST_KEY", "NOISE", "Kinds", "Told", "kinds_of"]
 
 LARGEST_KEY = 61.0  # bits of a number that tells the states of a question apart; one more is for the sign
 NOISE = "noise"  # the column of what is random beside the samples
+
+
+class Told(NamedTuple):
+    """What the samples of a model are told apart by.
+
+    Args:
+        model: its number.
+        columns: of the neutral table, or ``noise``.
+        interchangeable: whether answers may be renamed: only how many are equal counts, and no other model gives them.
+    """
+
+    model: int
+    columns: frozenset[str]
+    interchangeable: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +55,7 @@ class Kinds:
     share: FloatArray
     noise: FloatArray
     of_sample: Mapping[int, IntArray]
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what was found of them, by who found it
 
     @property
     def cells(self) -> int:
@@ -49,7 +66,7 @@ class Kinds:
     def place(self) -> IntArray:
         """(Q, K) the place of a kind among those that are alike, from 0."""
         place = np.zeros(self.size.shape, dtype=np.int64)
-        for i in range(1, place.shape[1]):
+        for i in range(1, len(self.model)):
             place[:, i] = np.where(self.alike[:, i], place[:, i - 1] + 1, 0)
         return place
 
@@ -57,7 +74,7 @@ class Kinds:
     def members(self) -> IntArray:
         """(Q, K) how many kinds are alike."""
         members = self.place + 1
-        for i in range(members.shape[1] - 2, -1, -1):
+        for i in range(len(self.model) - 2, -1, -1):
             members[:, i] = np.where(self.alike[:, i + 1], members[:, i + 1], members[:, i])
         return members
 
@@ -76,12 +93,11 @@ class Kinds:
         Returns:
             base and grow (Q, K L), and how many bits the number has (Q,).
         """
-        Q, K = self.size.shape
+        Q = len(self.size)
         by_kind, by_count = self.members * np.log2(self.size + 1.0), self.size * np.log2(self.members + 1.0)
         counted = by_count < by_kind
         bits = np.where(counted, by_count, by_kind) * self.cells
-        last = np.ones((Q, K), dtype=bool)
-        last[:, :-1] = ~self.alike[:, 1:]
+        last = self.last
         total = (bits * last).sum(axis=1)
         fits = total < LARGEST_KEY
         size, members = np.where(fits[:, None], self.size, 0), np.where(fits[:, None], self.members, 1)
@@ -92,6 +108,12 @@ class Kinds:
         inner = (size[:, :, None] + 1) ** np.arange(self.cells)
         return (base[:, :, None] * inner).reshape(Q, -1), np.repeat(grow, self.cells, axis=1), total
 
+    def codes(self, question: IntArray, key: IntArray) -> IntArray:
+        """Return one number (S,) for questions and the numbers of their states; raises NotExact for too large ones."""
+        if len(self.size) * self.span >= 2**62:
+            raise NotExact("states of too many numbers")
+        return np.asarray(question * self.span + key)
+
     def keys(self, question: IntArray, x: IntArray) -> IntArray:
         """Return the number of each state (S, K L) of questions (S,)."""
         base, grow, _ = self.digits
@@ -101,19 +123,36 @@ class Kinds:
         return np.asarray((base * steps).sum(axis=1))
 
     @cached_property
+    def span(self) -> int:
+        """One more than the largest number of a state."""
+        Q = len(self.size)
+        return 1 + int(self.keys(np.arange(Q), np.repeat(self.size, self.cells, axis=1)).max(initial=0))
+
+    @cached_property
+    def last(self) -> BoolArray:
+        """(Q, K) whether a kind is the last of those that are alike."""
+        last = np.ones(self.size.shape, dtype=bool)
+        last[:, :-1] = ~self.alike[:, 1:]
+        return last
+
+    @cached_property
     def states(self) -> FloatArray:
         """(Q,) how many states there are at most."""
         from scipy.special import gammaln
 
-        last = np.ones(self.size.shape, dtype=bool)
-        last[:, :-1] = ~self.alike[:, 1:]
         a, m = self.size.astype(np.float64), self.members.astype(np.float64)
         ways = gammaln(m + a + 1) - gammaln(m + 1) - gammaln(a + 1)
-        return np.exp((np.where(last, ways, 0.0) * self.cells).sum(axis=1))
+        return np.asarray(np.exp((np.where(self.last, ways, 0.0) * self.cells).sum(axis=1)))
 
     def columns(self, model: int) -> IntArray:
         """Return the numbers of the kinds of a model."""
         return np.flatnonzero(self.model == model)
+
+    def part(self, x: IntArray, model: int) -> IntArray:
+        """Return what states (S, K L) say of a model."""
+        if len(self.of_sample) == 1:
+            return x
+        return x.reshape(len(x), len(self.model), self.cells)[:, self.columns(model)].reshape(len(x), -1)
 
     def sorted(self, question: IntArray, x: IntArray) -> IntArray:
         """Put states (S, K) into descending order among kinds that are alike."""
@@ -122,56 +161,66 @@ class Kinds:
         most = int(self.size.max()) + 1
         group = self.group[question] - self.group[question, :1]
         ordered = np.sort(group * most + (most - 1 - x.astype(np.int64)), axis=1)
-        return (most - 1 - (ordered - group * most)).astype(x.dtype)
+        return np.asarray(most - 1 - (ordered - group * most)).astype(x.dtype)
 
 
-def kinds_of(
-    pools: Sequence[Pool],
-    columns: Mapping[int, Collection[str]],
-    interchangeable: Mapping[int, BoolArray],
-    cuts: Sequence[float],
-) -> Kinds:
-    """Return the kinds of the samples of some models.
+def kinds_of(pools: Sequence[Pool], told: Sequence[Told], cuts: tuple[float, ...]) -> Kinds:
+    """Return the kinds of the samples of some models, made once for one model.
 
     Args:
         pools: the samples of each model.
-        columns: by model, of those that were called, what its samples are told apart by.
-        interchangeable: by model (N,), the samples whose answers may be renamed.
+        told: for each model that was called, what its samples are told apart by.
         cuts: where noise is compared.
     """
-    Q = len(pools[0].samples.questions)
-    if not columns:  # before any call
-        none = np.zeros((Q, 0), dtype=np.int64)
-        return Kinds(none[0], none, none, none.astype(bool), np.zeros((0, 1)), np.full(1, 0.5), {})
-    if any(NOISE in own for own in columns.values()):
-        edges = np.array([0.0, *[cut for cut in cuts if 0 < cut < 1], 1.0])
-    else:
-        edges = np.array([0.0, 1.0])
+    if len(told) == 1:
+        return _of_one(pools[told[0].model], told[0], cuts)
+    return _joined(pools, told, cuts) if told else _none(len(pools[0].samples.questions))
+
+
+@lru_cache(maxsize=128)
+def _none(Q: int) -> Kinds:
+    """Before any call, or where all is forgotten."""
+    none = np.zeros((Q, 0), dtype=np.int64)
+    return Kinds(none[0], none, none, none.astype(bool), np.zeros((0, 1)), np.full(1, 0.5), {})
+
+
+@lru_cache(maxsize=128)
+def _of_one(pool: Pool, told: Told, cuts: tuple[float, ...]) -> Kinds:
+    return _joined({told.model: pool}, [told], cuts)
+
+
+def _joined(pools: Sequence[Pool] | Mapping[int, Pool], told: Sequence[Told], cuts: tuple[float, ...]) -> Kinds:
+    noisy = any(NOISE in of.columns for of in told)
+    edges = np.array([0.0, *[cut for cut in cuts if noisy and 0 < cut < 1], 1.0])
     L = len(edges) - 1
-    each = {
-        j: _of_model(pools[j], sorted({*own} - {NOISE}), interchangeable[j] & (L == 1)) for j, own in columns.items()
-    }
-    shares = [np.diff(edges) if NOISE in columns[j] else np.eye(1, L)[0] for j in columns]
-    widths = [size.shape[1] for size, *_ in each.values()]
+    each = [_of_model(pools[of.model], of.columns - {NOISE}, of.interchangeable and L == 1) for of in told]
+    shares = [np.diff(edges) if NOISE in of.columns else np.eye(1, L)[0] for of in told]
+    widths = [size.shape[1] for size, *_ in each]
     return Kinds(
-        np.repeat(np.array([*columns], dtype=np.int64), widths),
-        np.concatenate([size for size, *_ in each.values()], axis=1),
-        np.concatenate([sample for _, sample, *_ in each.values()], axis=1),
-        np.concatenate([alike for _, _, alike, _ in each.values()], axis=1),
-        np.repeat(np.array(shares).reshape(len(columns), L), widths, axis=0),
+        np.repeat([of.model for of in told], widths),
+        np.concatenate([size for size, *_ in each], axis=1),
+        np.concatenate([sample for _, sample, *_ in each], axis=1),
+        np.concatenate([alike for _, _, alike, _ in each], axis=1),
+        np.repeat(np.array(shares), widths, axis=0),
         (edges[:-1] + edges[1:]) / 2,
-        {j: of_sample for j, (*_, of_sample) in each.items()},
+        {of.model: of_sample for of, (*_, of_sample) in zip(told, each, strict=True)},
     )
 
 
+@lru_cache(maxsize=128)
 def _of_model(
-    pool: Pool, columns: Sequence[str], interchangeable: BoolArray
+    pool: Pool, columns: frozenset[str], interchangeable: bool
 ) -> tuple[IntArray, IntArray, BoolArray, IntArray]:
     """Kinds of the samples of one model: sizes, samples, whether alike (Q, K), and the kind of each sample (N,)."""
     question = pool.samples.question
-    alone = codes(question, *[pool.samples[name] for name in columns if name != "answer"])
+    columns = columns & {*pool.samples}
+    alone = codes(question, *[pool.samples[name] for name in sorted(columns - {"answer"})])
     told = codes(alone, pool.samples["answer"]) if "answer" in columns else alone
-    free = interchangeable & ("answer" in columns)
+    free = np.zeros(len(question), dtype=bool)
+    if interchangeable and "answer" in columns:  # an answer that is of several kinds is not: they go together
+        given = codes(question, pool.samples["answer"])
+        kinds = np.bincount(given[np.unique(told, return_index=True)[1]])
+        free = (kinds[given] == 1) & (pool.samples["answer"] >= 0)
     _, first, which, size = np.unique(told, return_index=True, return_inverse=True, return_counts=True)
     owner, class_of, free = question[first], alone[first], free[first]
     order = np.lexsort((size, class_of, ~free, owner))

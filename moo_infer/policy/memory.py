@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from ..core.errors import NotExact
+from .kinds import Told
 
 __all__ = ["Memory", "Remember"]
 
@@ -55,6 +56,20 @@ class Memory:
     def columns(self, called: Called, model: int, /) -> frozenset[str]:
         """Return what is told apart of a model after these were called."""
         return frozenset(column for later, j, column in self._needs if j == model and called <= later)
+
+    def told(self, called: Called, forgotten: Called, /) -> list[Told]:
+        """Return what is told apart of each model after these were called, some of which are forgotten."""
+        each = {j: self.columns(called, j) for j in sorted(called)}
+        return [
+            Told(j, columns, not self.named and not self._voting_together(j))
+            for j, columns in each.items()
+            if columns or j not in forgotten
+        ]
+
+    def _voting_together(self, model: int) -> bool:
+        """Whether the answers of a model are looked at beside those of another."""
+        answers = [(called, j) for called, j, column in self._needs if column == "answer"]
+        return any(j != model and "answer" in self.columns(called, model) for called, j in answers if model in called)
 
     def ever(self, model: int, /) -> frozenset[str]:
         """Return what is told apart of a model at any time."""
