@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.arrays import Array, FloatArray, IntArray
+from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import NotExact
 from ..estimate.setup import part_name
@@ -13,9 +13,8 @@ from ..quantities.by_samples import NAMES
 from .count_states import Evaluation, compared_noise, samples_of
 from .counted import Counted, unique_rows
 from .kinds import NOISE, Kinds
-from .looks import ComparedNoise
 from .memory import Called, Remember
-from .pool import Recorded, asked, joined
+from .pool import NoisyDraws, asked, joined
 
 __all__ = ["CountWorth"]
 
@@ -116,9 +115,8 @@ class CountWorth:
         if renamed and "answer" in draws:
             answer = draws["answer"]
             draws = Draws(columns={**draws, "answer": np.where(answer >= 0, answer.max() - answer, -1)})
-        shown = _Shown.watched(draws)
         noise = self.kinds.noise[np.concatenate(cells, axis=1)]
-        object.__setattr__(shown, "noise", compared_noise(evaluation, self._called, [*self.taken], noise))
+        shown = NoisyDraws.of(draws, compared_noise(evaluation, self._called, [*self.taken], noise))
         return asked(self.aggregator, shown), shown.read
 
     def _alike(self, states: Counted) -> tuple[IntArray, IntArray]:
@@ -148,16 +146,3 @@ class CountWorth:
         given = np.where(there, pool.samples["answer"][sample], -1)
         same = (given[:, :, None] == given[:, None, :]) & (given[:, :, None] >= 0)
         return None if (same.sum(axis=2) > 1).any() else 2 * label + (given >= 0)
-
-
-class _Shown(Recorded):
-    """Samples in states, as an aggregator is shown them."""
-
-    noise: ComparedNoise
-
-    def __getitem__(self, column: str) -> Array:
-        if column == NOISE:
-            self.read.add(column)
-            shown: object = self.noise
-            return shown  # type: ignore[return-value]  # an array as far as it may be looked at
-        return super().__getitem__(column)

@@ -17,6 +17,7 @@ from ..estimate.curves import Column, Curve, Trials
 from ..estimate.exact import Exact, Questions
 from ..estimate.monte_carlo import Estimator
 from ..quantities.bootstrap import QuestionDraws, resampled
+from ..quantities.queries import Doubt
 from ..quantities.steps import EvenSteps
 from .by_law import ByLaw, evaluated_by_law, moments_by_law
 from .by_question import ByQuestion, moments_of
@@ -27,6 +28,12 @@ from .replay import Replay, replayed
 
 __all__ = ["PolicySetup"]
 
+# Measured on the 462 pairs of 22 models that answered 198 questions: two samples of the first, else one of the other.
+INDEPENDENT = (
+    "are taken as independent: without answers to the same questions nobody knows which are hard for both; where it is "
+    "known, that overrated cascades by 2.2 points of accuracy on average and by up to 5.4, and put the money for the "
+    "second model at 0.55 of what it was"
+)
 FEWEST = 20  # replayed queries of each question, however many questions there are
 
 
@@ -68,10 +75,17 @@ class PolicySetup:
         courses = map(self._course, range(len(self.texts)), rows.rows if rows else simulated.replays)
         return replace(
             self._curve(columns),
-            remarks=tuple(dict.fromkeys(text for setup in setups for text in setup.notes.texts)),
+            remarks=tuple(dict.fromkeys([*self._doubts, *(text for setup in setups for text in setup.notes.texts)])),
             supported=next(iter(setups)).profile.largest_k if len(setups) == 1 else None,
             courses=tuple(courses),
         )
+
+    @property
+    def _doubts(self) -> tuple[str, ...]:
+        """What is not known of several models without logs of the same questions."""
+        if len(self.models) < 2 or self.deployments[0].samples is not None:
+            return ()
+        return (Doubt(f"{' and '.join(self.models)} {INDEPENDENT}"),)
 
     def redraw(self, estimator: Estimator, B: int, seed: int, questions: Questions = "other") -> Iterator[Curve]:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""

@@ -65,14 +65,21 @@ class Deployment:
                     f"{self.name} calls {model} up to {calls} times, and its log has {largest} samples of some question"
                 )
         if len(self.setups) > 1:
-            for model, setup in self.setups.items():
+            logs = [setup.queries.samples is not None for setup in self.setups.values()]
+            for model, setup in self.setups.items() if any(logs) or self._differing else ():
                 if setup.queries.samples is None:
                     raise MooInferError(
                         f"{self.name} calls several models, and {model} has no log: that hard questions are hard for "
                         "all of them is known from answers to the same questions alone"
                     )
-            if not self.questions:
+            if any(logs) and not self.questions:
                 raise MooInferError(f"{self.name}: the logs of {', '.join(self.setups)} have no question in common")
+
+    @property
+    def _differing(self) -> bool:
+        """Whether queries of laws differ in difficulty."""
+        axes = [axis for setup in self.setups.values() for axis in setup.queries.axes]
+        return any("accuracy" in axis.laws and np.ptp(axis.laws["accuracy"].mean) > 0 for axis in axes)
 
     @property
     def name(self) -> str:

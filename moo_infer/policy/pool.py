@@ -16,8 +16,9 @@ from ..estimate.setup import Part, part_name
 from ..interfaces import AccuracyAggregator
 from ..quantities.by_samples import NAMES, draws_of
 from ..quantities.samples import Samples
+from .looks import ComparedNoise
 
-__all__ = ["LARGEST", "Pool", "Recorded", "Subsets", "joined", "pool_of"]
+__all__ = ["LARGEST", "NoisyDraws", "Pool", "Recorded", "Subsets", "joined", "pool_of"]
 
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
@@ -195,6 +196,26 @@ class Recorded(Draws):
     def __contains__(self, column: object) -> bool:
         self.read.add(str(column))
         return super().__contains__(column)
+
+
+class NoisyDraws(Recorded):
+    """Draws whose noise may be compared, and nothing else."""
+
+    noise: ComparedNoise
+
+    @classmethod
+    def of(cls, draws: Draws, noise: ComparedNoise) -> Self:
+        """Return the same draws with noise."""
+        noisy = cls.watched(draws)
+        object.__setattr__(noisy, "noise", noise)
+        return noisy
+
+    def __getitem__(self, column: str) -> Array:
+        if column != "noise":
+            return super().__getitem__(column)
+        self.read.add(column)
+        shown: object = self.noise
+        return shown  # type: ignore[return-value]  # an array as far as it may be looked at
 
 
 @lru_cache(maxsize=64)

@@ -58,6 +58,11 @@ class SubsetStates(States):
         frontier = self._frontier
         return self._recursion.spent(objective, frontier.question, frontier.masks, self.n)
 
+    @property
+    def question(self) -> IntArray:
+        """(S,) which question each is about."""
+        return self._frontier.question
+
     def known(self, state: int, /) -> Mapping[str, object]:
         """Return what is known of the question of a state before."""
         return self._recursion.of.known[int(self._frontier.question[state])]

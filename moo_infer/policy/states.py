@@ -51,6 +51,11 @@ class States(ABC):
     def spent(self, objective: str, /) -> FloatArray:
         """Return what was spent (S,); raises NotExact where it is not known."""
 
+    @property
+    @abstractmethod
+    def question(self) -> IntArray:
+        """(S,) which query of a log each state is about: what is known before is the same for one."""
+
     @abstractmethod
     def known(self, state: int, /) -> Mapping[str, object]:
         """Return what is known of the query of a state before."""
@@ -105,8 +110,9 @@ class States(ABC):
         if method == "spent":
             return np.unique(self.totals(*arguments), return_inverse=True)[1]
         if method == "query":
-            values = [repr(self.known(i).get(arguments[0])) for i in range(len(self))]
-            return np.unique(np.array(values), return_inverse=True)[1]
+            _, first, which = np.unique(self.question, return_index=True, return_inverse=True)
+            values = [repr(self.known(int(i)).get(arguments[0])) for i in first]
+            return np.unique(np.array(values), return_inverse=True)[1][which]
         return np.arange(len(self))  # a column of samples: they differ
 
 
@@ -213,7 +219,8 @@ class _Seen(Seen):
         if not self._states.calls(number, self._wave):
             return np.zeros(0)
         self.reads["column", number, name, self._wave] = None
-        return np.asarray(self._states.columns(number, name, self._wave)[self._state])
+        row: Array = self._states.columns(number, name, self._wave)[self._state]
+        return row
 
     def spent(self, objective: str, /) -> float:
         if not any(self._states.n):

@@ -76,3 +76,28 @@ def test_two_then_more_of_the_notes(gpqa, registry):
     calls = sum(n * share.mean() for n, share in found.calls.items())
     assert found.mean["accuracy"].mean() == pytest.approx(0.802038239538, abs=1e-12)
     assert calls == pytest.approx(2.95454545455, abs=1e-11)
+
+
+def test_models_that_are_taken_as_independent_are_overrated(gpqa, registry):
+    """The figures of the warning."""
+
+    def found(policy):
+        return evaluated(Deployment.of(policy, gpqa, None, registry))
+
+    alone = {model: found(Fixed(1, model=model)).mean for model in gpqa}
+    accuracy, money = {}, {}
+    for first in gpqa:
+        for then in gpqa:
+            if first != then:
+                cascade, dear = found(Cascade(Stage(first, 2), Stage(then))), alone[then]
+                handed = cascade.endings[2, 1]
+                gained, paid = (handed * dear[name] for name in ("accuracy", "cost"))
+                taken = handed.mean() * dear["accuracy"].mean()
+                accuracy[first, then] = taken - gained.mean()
+                money[first, then] = handed.mean() * dear["cost"].mean() / paid.mean()
+    overrated = np.array([*accuracy.values()])
+    assert (overrated.mean(), overrated.max()) == pytest.approx((0.022, 0.054), abs=5e-4)
+    assert np.mean([*money.values()]) == pytest.approx(0.55, abs=0.005)
+    pair = found(Cascade(Stage("fZB3", 2), Stage("Cg54"))).mean
+    assert pair["accuracy"].mean() == pytest.approx(0.857909451659, abs=1e-12)
+    assert pair["accuracy"].mean() + accuracy["fZB3", "Cg54"] == pytest.approx(0.872628, abs=5e-7)
