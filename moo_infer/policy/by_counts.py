@@ -28,10 +28,11 @@ WAYS = ("wave", "call")  # that an objective may be known by, in the order in wh
 
 @dataclass
 class _Plan:
-    """What an evaluation had to tell apart, and by which way each objective was known."""
+    """What an evaluation had to tell apart, by which way each objective was known, and whether one was not."""
 
     memory: Memory = field(default_factory=Memory)
     ways: dict[str, str] = field(default_factory=dict)
+    partial: bool = False
 
 
 @lru_cache(maxsize=256)
@@ -65,8 +66,14 @@ def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0, *, whole: boo
     if of.policy.arrivals:
         raise NotExact("arrivals by counts")
     plan = _of_policy(of)
+    if whole and plan.partial:
+        raise NotExact("not all of it by counts")
     of_another = bool(plan.ways)
-    counting = _went(of, plan, whole)
+    try:
+        counting = _went(of, plan, whole)
+    except NotExact:
+        plan.partial = True
+        raise
     if of_another and counting.given_up.any():  # that may have told more apart than is needed
         counting = _went(of, _Plan(), whole)
     found = ByQuestion.of(of, counting.sums)
