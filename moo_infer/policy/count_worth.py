@@ -21,7 +21,7 @@ __all__ = ["CountWorth"]
 PROBED = 200  # states whose samples are put into another order, and whose answers are renamed
 ROUNDING = 1e-9  # of what an answer is worth
 ROWS = 2**21  # samples that an aggregator is shown at once
-KEPT = 2**14  # states whose worth is kept for other policies
+KEPT = 2**12  # states whose worth is kept for other policies
 
 
 @dataclass(frozen=True, eq=False)

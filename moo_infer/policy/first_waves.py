@@ -16,6 +16,7 @@ from .pool import ROWS, Pool, asked
 __all__ = ["first_wave", "wave_moments"]
 
 LARGEST = 2**21  # samples in all subsets that are gone through
+KEPT = 2**18  # of these, samples that are kept for other objectives
 PROBED = 200  # subsets whose samples are put into another order
 ROUNDING = 1e-9  # of totals, relative: sums in another order
 
@@ -95,7 +96,10 @@ def _subsets(kinds: Kinds, model: int, pool: Pool, w: int) -> tuple[IntArray, In
         for column in kinds.of_sample[model][rows].T:
             x[np.arange(len(rows)), column] += 1
         codes = kinds.codes(question, kinds.keys(question, kinds.sorted(question, x)))
-        kinds.kept[key] = (*np.unique(codes, return_inverse=True), question, rows)
+        made = (*np.unique(codes, return_inverse=True), question, rows)
+        if rows.size > KEPT:
+            return made
+        kinds.kept[key] = made
     found: tuple[IntArray, IntArray, IntArray, IntArray] = kinds.kept[key]
     return found
 

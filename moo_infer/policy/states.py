@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class States(ABC):
         self, models: Sequence[str], n: tuple[int, ...], waves: Sequence[tuple[int, ...]] | None = None
     ) -> None:
         self.models, self.n, self.waves = tuple(models), n, waves
+        self.lacking: NotExact | None = None  # what was looked at and is not known
         self._counts: dict[Read, IntArray] = {}
         self._columns: dict[Read, Array] = {}
 
@@ -163,6 +165,8 @@ def decisions(policy: Policy, states: States, most: Mapping[str, int], /) -> Ite
         rows, depth = open_ones.pop()
         seen = _Seen(states, int(rows[0]), {})
         decided = decision(policy, seen, most)
+        if states.lacking:  # the policy went on all the same
+            raise states.lacking
         reads = [*seen.reads]
         # What it looks at first it looks at in all of them; where that differs, it may look at something else next.
         while depth < len(reads) and len(rows) > 1:
@@ -181,6 +185,16 @@ def decisions(policy: Policy, states: States, most: Mapping[str, int], /) -> Ite
     return ((decided, np.concatenate(places)) for decided, places in found)
 
 
+@contextmanager
+def _noted(states: States) -> Iterator[None]:
+    """Note what is not known, as a policy may catch all errors."""
+    try:
+        yield
+    except NotExact as error:
+        states.lacking = error
+        raise
+
+
 class _Seen(Seen):
     """One of many states, which remembers what was looked at."""
 
@@ -194,7 +208,8 @@ class _Seen(Seen):
 
     @property
     def waves(self) -> Sequence[Seen]:
-        return [_Seen(self._states, self._state, self.reads, j) for j in range(len(self._states.history))]
+        with _noted(self._states):
+            return [_Seen(self._states, self._state, self.reads, j) for j in range(len(self._states.history))]
 
     def n(self, model: str, /) -> int:
         return self._states.calls(self._number(model), self._wave)
@@ -204,12 +219,14 @@ class _Seen(Seen):
 
         def every() -> IntArray:
             self.reads["votes", asked, self._wave] = None
-            counts = self._states.counts(asked, self._wave)[self._state]
+            with _noted(self._states):
+                counts = self._states.counts(asked, self._wave)[self._state]
             return np.append(counts[counts > 0], [0, 0])
 
         def one(place: int) -> int:
             self.reads["vote", asked, self._wave, place] = None
-            return int(self._states.vote(asked, self._wave, place)[self._state])
+            with _noted(self._states):
+                return int(self._states.vote(asked, self._wave, place)[self._state])
 
         votes: Any = CountedVotes(one, every)
         return votes  # type: ignore[no-any-return]  # an array, counted as far as it is looked at
@@ -219,14 +236,16 @@ class _Seen(Seen):
         if not self._states.calls(number, self._wave):
             return np.zeros(0)
         self.reads["column", number, name, self._wave] = None
-        row: Array = self._states.columns(number, name, self._wave)[self._state]
+        with _noted(self._states):
+            row: Array = self._states.columns(number, name, self._wave)[self._state]
         return row
 
     def spent(self, objective: str, /) -> float:
         if not any(self._states.n):
             return 0.0
         self.reads["spent", objective] = None
-        return float(self._states.totals(objective)[self._state])
+        with _noted(self._states):
+            return float(self._states.totals(objective)[self._state])
 
     def _number(self, model: str) -> int:
         if model not in self._states.models:

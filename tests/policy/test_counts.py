@@ -30,6 +30,7 @@ from moo_infer.policy import counting
 from moo_infer.policy.by_counts import by_counts
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import by_subsets, evaluated
+from moo_infer.policy.looks import ComparedNoise, CountedVotes
 from moo_infer.policy.replay import replayed
 
 COSTS = (LoggedCost(), LoggedLatency())
@@ -111,6 +112,24 @@ class LowestCode(AccuracyAggregator):
         return (taken * draws.accuracy[:, :, None]).sum(axis=1) / taken.sum(axis=1)
 
 
+@dataclass(frozen=True)
+class Careless(Policy):
+    """Catches all errors, and goes on."""
+
+    name = "careless"
+
+    @property
+    def most(self):
+        return {"small": 4}
+
+    def decide(self, seen, /):
+        try:
+            agree = seen.n("small") > 1 and seen.votes()[0] == seen.n("small")
+        except Exception:
+            agree = False
+        return Answer() if seen.n("small") == 4 or agree else Call({"small": 1})
+
+
 POLICIES = [
     Fixed(4, model="small"),
     Fixed(3, LowestCode(), "small"),
@@ -131,6 +150,7 @@ POLICIES = [
     ByLabel("task", {"maths": Fixed(3)}, TwoThenMore(4), "small"),
     Majority(),
     Named(),
+    Careless(),
 ]
 
 
@@ -146,6 +166,43 @@ def test_counts_say_what_subsets_say(policy, logs, registry):
     for kind in ("calls", "waves", "endings"):
         for key, share in getattr(expected, kind).items():
             np.testing.assert_allclose(getattr(found, kind).get(key, 0.0), share, atol=1e-12)
+
+
+def test_votes_are_an_array_that_is_counted_as_far_as_it_is_looked_at():
+    looked = []
+
+    def one(place):
+        looked.append(place)
+        return [3, 1][place]
+
+    def every():
+        looked.append("all")
+        return np.array([3, 1, 0, 0])
+
+    votes = CountedVotes(one, every)
+    assert (votes[0], votes[np.int64(1)]) == (3, 1)
+    assert looked == [0, 1]
+    assert (votes[2], votes[-1], votes[:2].tolist()) == (0, 0, [3, 1])
+    assert (sum(votes), votes.sum(), max(votes), len(votes), votes.shape, [*votes]) == (4, 4, 3, 4, (4,), [3, 1, 0, 0])
+    assert (votes - 1).tolist() == (-1 + votes).tolist() == [2, 0, -1, -1]
+    assert np.append(votes, 5).tolist() == [3, 1, 0, 0, 5]
+    assert np.add(votes, votes).tolist() == [6, 2, 0, 0]
+    assert repr(votes) == "array([3, 1, 0, 0])"
+    with pytest.raises(AttributeError):
+        _ = votes._nothing
+    assert looked.count(0) == 1
+
+
+def test_noise_may_be_compared_and_nothing_else():
+    compared = []
+    noise = ComparedNoise(np.array([[0.25, 0.75]]), lambda others: compared.extend(np.unique(others)))
+    assert (noise < 0.5).tolist() == [[True, False]]
+    assert (noise[0] >= np.array([0.1, 0.9])).tolist() == [True, False]
+    assert compared == [0.5, 0.5, 0.1, 0.9]
+    assert noise.shape == (1, 2)
+    for bad in (lambda: noise + 1, lambda: np.sort(noise), lambda: np.less.outer(noise, noise)):
+        with pytest.raises(NotExact, match="noise"):
+            bad()
 
 
 @pytest.mark.parametrize(
