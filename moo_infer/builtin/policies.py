@@ -149,7 +149,7 @@ class AdaptiveConsistency(_OneModel):
         k: samples at most, >= 1.
         waves: how many at a time, each >= 1; the last number is repeated until k.
         prior: ``beta``: the leading answer against the second, with a uniform prior of its share among the two;
-            ``dirichlet``: against all that were given, with a uniform prior of their shares.
+            ``dirichlet``: against all others that were given, one at least, with a uniform prior of their shares.
         model: the model; each of the run in turn where none is named.
 
     Raises:
@@ -174,14 +174,15 @@ class AdaptiveConsistency(_OneModel):
     def decide(self, seen: Seen, /) -> Call | Answer:
         """Answer once the lead is likely enough."""
         n, votes = seen.n(self.model), seen.votes(self.model)
-        if n == self.k or (n and self._lead(votes) >= self.threshold):
+        if n == self.k or (n and self._sure(votes)):
             return Answer()
         return Call({self.model: _next_wave(n, self.waves, self.k)})
 
-    def _lead(self, votes: IntArray) -> float:
-        if self.prior == "beta":
-            return beta_lead(int(votes[0]), int(votes[1]))
-        return dirichlet_lead(tuple(count for count in votes.tolist() if count))
+    def _sure(self, votes: IntArray) -> bool:
+        if beta_lead(int(votes[0]), int(votes[1])) < self.threshold:
+            return False  # to be more frequent than all others is not more likely
+        given = () if self.prior == "beta" else tuple(count for count in votes.tolist() if count)
+        return len(given) <= 2 or dirichlet_lead(given) >= self.threshold  # against one other they are the same
 
 
 @dataclass(frozen=True)

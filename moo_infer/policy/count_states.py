@@ -133,7 +133,10 @@ def answers_of(kinds: Kinds, pools: list[Pool], models: list[int]) -> tuple[IntA
         answers = [pools[j].samples["answer"] for j in kinds.model[columns].tolist()]
         given = np.stack([of[kinds.sample[:, i]] for of, i in zip(answers, columns, strict=True)], axis=1)
         given = np.where(kinds.size[:, columns] > 0, given, -1)
-        first = np.argmax(given[:, :, None] == given[:, None, :], axis=2)
+        _, at, which = np.unique(
+            np.arange(len(given))[:, None] * (int(given.max()) + 2) + given, return_index=True, return_inverse=True
+        )
+        first = at[which].reshape(given.shape) % len(columns)
         first = np.where(given >= 0, first, np.arange(len(columns)))
         moved = {i: first[:, i] for i in range(len(columns)) if (first[:, i] != i).any()}
         kinds.kept[key] = columns, given >= 0, moved

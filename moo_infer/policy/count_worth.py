@@ -49,7 +49,7 @@ class CountWorth:
             Remember: where the aggregator looks at what they do not tell apart.
             NotExact: where it heeds the order of samples, or draws random numbers.
         """
-        if len(states) > KEPT:
+        if len(states) > KEPT or not self.kinds.coded:
             return self._asked(states, self._checked(states))
         known = self.kinds.kept.setdefault(("worth", self.taken, tuple(self.n[j] for j in self.taken)), [])
         found = next((i for i, (given, *_) in enumerate(known) if given == self.aggregator), None)
@@ -144,5 +144,6 @@ class CountWorth:
         if "answer" not in told:
             return label
         given = np.where(there, pool.samples["answer"][sample], -1)
-        same = (given[:, :, None] == given[:, None, :]) & (given[:, :, None] >= 0)
-        return None if (same.sum(axis=2) > 1).any() else 2 * label + (given >= 0)
+        ordered = np.sort(given, axis=1)
+        twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+        return None if twice.any() else 2 * label + (given >= 0)

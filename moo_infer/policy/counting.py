@@ -24,8 +24,9 @@ from .states import decisions
 
 __all__ = ["Counting"]
 
-LARGEST = 2**14  # states of a question with the same numbers of calls; a question with more of them is given up
-IN_ALL = 2**21  # states of the questions that are gone through together
+LARGEST = 2**13  # states of a question with the same numbers of calls; a question with more of them is given up
+WIDE = 2**20  # of these, times their kinds
+IN_ALL = 2**25  # states times kinds of the questions that are gone through together: 32 MiB
 
 NOTHING: Called = frozenset()
 Reached = tuple[int, tuple[int, ...], Called]  # how many waves, calls of each model, and which models are forgotten
@@ -71,16 +72,14 @@ class Counting:
 
     def run(self) -> None:
         """Add what happens to all questions, those with few states first."""
-        most = np.ones(len(self.of.questions))
+        most, width = np.ones(len(self.of.questions)), 0
         for j in range(len(self.pools)):
-            most = most * kinds_of(self.pools, [Told(j, self.memory.ever(j), True)], self.memory.cuts).states
-        if most.sum() <= IN_ALL:
-            return self._go(np.arange(len(most)))
+            kinds = kinds_of(self.pools, [Told(j, self.memory.ever(j), True)], self.memory.cuts)
+            most, width = most * kinds.states, width + len(kinds.model) * kinds.cells
         few = np.argsort(most, kind="stable")
-        batch = np.cumsum(np.minimum(most, LARGEST)[few]) // IN_ALL
+        batch = np.cumsum(np.minimum(most, LARGEST)[few] * width) // IN_ALL
         for number in np.unique(batch):
             self._go(np.sort(few[batch == number]))
-        return None
 
     def _go(self, questions: IntArray) -> None:
         open_ones: dict[Reached, list[Counted]] = {(0, (0,) * len(self.pools), NOTHING): [Counted.start(questions)]}
@@ -100,8 +99,9 @@ class Counting:
 
     def _kept(self, states: Counted) -> Counted:
         """Give questions with too many states up."""
-        if len(states) > LARGEST:
-            self.given_up[np.bincount(states.question, minlength=len(self.given_up)) > LARGEST] = True
+        largest = min(LARGEST, WIDE // max(1, states.x.shape[1]))
+        if len(states) > largest:
+            self.given_up[np.bincount(states.question, minlength=len(self.given_up)) > largest] = True
         return states[~self.given_up[states.question]] if self.given_up.any() else states
 
     def kinds(self, of: Called, forgotten: Called) -> Kinds:

@@ -79,8 +79,8 @@ def _moments(
 def _subsets(kinds: Kinds, model: int, pool: Pool, w: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """All subsets of w samples (S, w) of questions (S,): codes of states, ascending, and in which each of them is."""
     n = pool.samples.n
-    if kinds.cells > 1:
-        raise NotExact("noise")
+    if kinds.cells > 1 or not kinds.coded:
+        raise NotExact("states without codes")
     if sum(comb(int(size), w) * w for size in n) > LARGEST:
         raise NotExact(f"too many subsets of {w} samples")
     key = ("subsets", w)

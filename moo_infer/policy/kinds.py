@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
-from ..core.errors import NotExact
 from .pool import Pool
 
 __all__ = ["LARGEST_KEY", "NOISE", "Kinds", "Told", "kinds_of"]
 
 LARGEST_KEY = 61.0  # bits of a number that tells the states of a question apart; one more is for the sign
+WIDEST = 256  # kinds of a question; most of its states are too many then
 NOISE = "noise"  # the column of what is random beside the samples
 
 
@@ -46,6 +46,7 @@ class Kinds:
         share: (K, L) how likely noise is in each cell.
         noise: (L,) a number in each.
         of_sample: by model (N,), the kind of each of its samples.
+        wide: (Q,) the questions with too many kinds, of which nothing is told here.
     """
 
     model: IntArray
@@ -55,6 +56,7 @@ class Kinds:
     share: FloatArray
     noise: FloatArray
     of_sample: Mapping[int, IntArray]
+    wide: BoolArray
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # what was found of them, by who found it
 
     @property
@@ -99,6 +101,7 @@ class Kinds:
         bits = np.where(counted, by_count, by_kind) * self.cells
         last = self.last
         total = (bits * last).sum(axis=1)
+        total = np.where(self.wide, np.inf, total)
         fits = total < LARGEST_KEY
         size, members = np.where(fits[:, None], self.size, 0), np.where(fits[:, None], self.members, 1)
         radix = np.where(counted, (members + 1) ** size, (size + 1) ** members) ** self.cells
@@ -108,10 +111,13 @@ class Kinds:
         inner = (size[:, :, None] + 1) ** np.arange(self.cells)
         return (base[:, :, None] * inner).reshape(Q, -1), np.repeat(grow, self.cells, axis=1), total
 
+    @property
+    def coded(self) -> bool:
+        """Whether a question and the number of its state make one number."""
+        return len(self.size) * self.span < 2**62
+
     def codes(self, question: IntArray, key: IntArray) -> IntArray:
-        """Return one number (S,) for questions and the numbers of their states; raises NotExact for too large ones."""
-        if len(self.size) * self.span >= 2**62:
-            raise NotExact("states of too many numbers")
+        """Return one number (S,) for questions and the numbers of their states, where these have codes."""
         return np.asarray(question * self.span + key)
 
     def keys(self, question: IntArray, x: IntArray) -> IntArray:
@@ -181,7 +187,7 @@ def kinds_of(pools: Sequence[Pool], told: Sequence[Told], cuts: tuple[float, ...
 def _none(Q: int) -> Kinds:
     """Before any call, or where all is forgotten."""
     none = np.zeros((Q, 0), dtype=np.int64)
-    return Kinds(none[0], none, none, none.astype(bool), np.zeros((0, 1)), np.full(1, 0.5), {})
+    return Kinds(none[0], none, none, none.astype(bool), np.zeros((0, 1)), np.full(1, 0.5), {}, np.zeros(Q, dtype=bool))
 
 
 @lru_cache(maxsize=128)
@@ -200,18 +206,19 @@ def _joined(pools: Sequence[Pool] | Mapping[int, Pool], told: Sequence[Told], cu
         np.repeat([of.model for of in told], widths),
         np.concatenate([size for size, *_ in each], axis=1),
         np.concatenate([sample for _, sample, *_ in each], axis=1),
-        np.concatenate([alike for _, _, alike, _ in each], axis=1),
+        np.concatenate([alike for _, _, alike, *_ in each], axis=1),
         np.repeat(np.array(shares), widths, axis=0),
         (edges[:-1] + edges[1:]) / 2,
-        {of.model: of_sample for of, (*_, of_sample) in zip(told, each, strict=True)},
+        {of.model: of_sample for of, (*_, of_sample, _) in zip(told, each, strict=True)},
+        np.any([wide for *_, wide in each], axis=0),
     )
 
 
 @lru_cache(maxsize=128)
 def _of_model(
     pool: Pool, columns: frozenset[str], interchangeable: bool
-) -> tuple[IntArray, IntArray, BoolArray, IntArray]:
-    """Kinds of the samples of one model: sizes, samples, whether alike (Q, K), and the kind of each sample (N,)."""
+) -> tuple[IntArray, IntArray, BoolArray, IntArray, BoolArray]:
+    """Sizes, samples and whether alike (Q, K); the kind of each sample (N,); and whether these are too many (Q,)."""
     question = pool.samples.question
     columns = columns & {*pool.samples}
     alone = codes(question, *[pool.samples[name] for name in sorted(columns - {"answer"})])
@@ -229,12 +236,14 @@ def _of_model(
     same = (size[1:] == size[:-1]) & (class_of[1:] == class_of[:-1])  # of one question, as its number is in the class
     alike[1:] = same & free[1:] & free[:-1]
     place = np.arange(len(order)) - np.searchsorted(owner, owner)
+    wide = np.bincount(owner) > WIDEST
+    place[wide[owner]] = 0
     Q, K = len(pool.samples.questions), int(place.max(initial=0)) + 1
     sizes, samples, likes = np.zeros((Q, K), np.int64), np.zeros((Q, K), np.int64), np.zeros((Q, K), bool)
     sizes[owner, place], samples[owner, place], likes[owner, place] = size, first, alike
     new_place = np.zeros(len(order), dtype=np.int64)
     new_place[order] = place
-    return sizes, samples, likes, new_place[which]
+    return sizes, samples, likes, new_place[which], wide
 
 
 def codes(first: IntArray, *columns: Array) -> IntArray:

@@ -16,12 +16,11 @@ from .by_question import Sums
 from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
+from .kinds import NOISE
 from .pool import Pool, asked, joined, pool_of
 from .states import States, decisions
 
 __all__ = ["PartNotExact", "Recursion", "SubsetStates"]
-
-NOISE = "noise"  # the column of what is random beside the samples
 
 Waves = tuple[tuple[int, ...], ...]
 

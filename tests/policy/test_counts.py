@@ -21,12 +21,22 @@ from moo_infer import (
     Pipeline,
     Policy,
     Samples,
+    Seen,
 )
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
-from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, TwoRounds, TwoThenMore, VoteUntilDecided, Windows
+from moo_infer.builtin.policies import (
+    AdaptiveConsistency,
+    Fixed,
+    TwoRounds,
+    TwoThenMore,
+    VoteUntilDecided,
+    Windows,
+    beta_lead,
+    dirichlet_lead,
+)
 from moo_infer.builtin.stages import Cascade, FirstAccepted, Stage
 from moo_infer.builtin.stopping import ByLabel, WorthIt
-from moo_infer.policy import counting
+from moo_infer.policy import counting, kinds
 from moo_infer.policy.by_counts import by_counts
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import by_subsets, evaluated
@@ -198,7 +208,7 @@ def test_noise_may_be_compared_and_nothing_else():
     noise = ComparedNoise(np.array([[0.25, 0.75]]), lambda others: compared.extend(np.unique(others)))
     assert (noise < 0.5).tolist() == [[True, False]]
     assert (noise[0] >= np.array([0.1, 0.9])).tolist() == [True, False]
-    assert compared == [0.5, 0.5, 0.1, 0.9]
+    assert compared == [0.5, 0.1, 0.9]
     assert noise.shape == (1, 2)
     for bad in (lambda: noise + 1, lambda: np.sort(noise), lambda: np.less.outer(noise, noise)):
         with pytest.raises(NotExact, match="noise"):
@@ -328,6 +338,38 @@ def test_questions_with_too_many_states_are_replayed_and_the_column_is_listed(re
     assert {"accuracy.mean", "cost.mean", "cost.std"} <= set(row.simulated)
     assert row.objectives["accuracy"].mean == pytest.approx(found.mean["accuracy"].mean())
     assert 0 < row.objectives["cost"].stderr_simulation < 0.1
+
+
+def test_a_question_with_too_many_kinds_is_replayed(registry, monkeypatch):
+    monkeypatch.setattr(kinds, "WIDEST", 5)
+    of = deployment(
+        AdaptiveConsistency(k=7, model="small"),
+        registry,
+        [
+            log("small", (9, 9, 9), others=3),
+        ],
+    )
+    assert not len(by_counts(of).replayed)
+    wide = log("small", (9, 9, 9), others=9)
+    of = deployment(AdaptiveConsistency(k=7, model="small"), registry, [wide])
+    found, exact = by_counts(of, 60_000), by_subsets(of)
+    assert len(found.replayed)
+    for name, mean in found.mean.items():
+        error = np.sqrt(np.maximum(found.square[name] - mean**2, 0.0) / 20_000)
+        assert (np.abs(mean - exact.mean[name]) <= 4 * error + 1e-9).all(), name
+
+
+@pytest.mark.parametrize(
+    ("counts", "decided"), [((4,), True), ((3,), False), ((5, 0), True), ((7, 1), True), ((8, 3, 3), False)]
+)
+def test_against_one_other_answer_dirichlet_is_beta(counts, decided):
+    seen = Seen({"small": {"answer": np.repeat(np.arange(len(counts)), counts)}})
+    policy = AdaptiveConsistency(k=40, prior="dirichlet", model="small")
+    assert isinstance(policy.decide(seen), Answer) == decided
+    if len(counts) <= 2:
+        assert policy.decide(seen) == AdaptiveConsistency(k=40, model="small").decide(seen)
+    else:
+        assert dirichlet_lead(counts) <= beta_lead(*counts[:2])
 
 
 def boinf(data, name, model):
