@@ -123,6 +123,25 @@ class LowestCode(AccuracyAggregator):
 
 
 @dataclass(frozen=True)
+class Onward(Policy):
+    """Calls one model until two answers agree, and then another without looking back."""
+
+    name = "onward"
+
+    @property
+    def most(self):
+        return {"small": 4, "large": 3}
+
+    def decide(self, seen, /):
+        model = "large" if seen.n("large") else "small"
+        if seen.n(model) and seen.votes(model)[0] == 2:
+            return Answer(of=(model,))
+        if seen.n(model) < self.most[model]:
+            return Call({model: 1})
+        return Answer(of=("large",)) if seen.n("large") else Call({"large": 1})
+
+
+@dataclass(frozen=True)
 class Careless(Policy):
     """Catches all errors, and goes on."""
 
@@ -160,6 +179,7 @@ POLICIES = [
     ByLabel("task", {"maths": Fixed(3)}, TwoThenMore(4), "small"),
     Majority(),
     Named(),
+    Onward(),
     Careless(),
 ]
 
