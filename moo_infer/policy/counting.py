@@ -24,8 +24,10 @@ from .states import decisions
 
 __all__ = ["Counting"]
 
-LARGEST = 2**13  # states of a question with the same numbers of calls; a question with more of them is given up
-WIDE = 2**20  # of these, times their kinds
+LARGEST = 2**16  # states of a question with the same numbers of calls; a question with more of them is given up
+SPENT = 2**22  # states that were gone through, some seconds; from then on a question is given up with more than
+LATER = 2**13
+WIDE = 2**21  # states of a question times their kinds
 IN_ALL = 2**25  # states times kinds of the questions that are gone through together: 32 MiB
 
 NOTHING: Called = frozenset()
@@ -52,6 +54,7 @@ class Counting:
     memory: Memory
     given_up: BoolArray
     _kinds: dict[tuple[Called, Called], Kinds] = field(default_factory=dict)
+    _visited: list[int] = field(default_factory=list)
 
     @cached_property
     def pools(self) -> list[Pool]:
@@ -88,6 +91,7 @@ class Counting:
             states = self._kept(Counted.joined(open_ones.pop(reached)))
             if not len(states):
                 continue
+            self._visited.append(len(states))
             _, n, forgotten = reached
             shown = CountStates(self, states, n, self.kinds(called(n), forgotten))
             for decided, rows in decisions(self.of.policy, shown, self.of.most):
@@ -99,7 +103,7 @@ class Counting:
 
     def _kept(self, states: Counted) -> Counted:
         """Give questions with too many states up."""
-        largest = min(LARGEST, WIDE // max(1, states.x.shape[1]))
+        largest = min(LARGEST, LARGEST if sum(self._visited) < SPENT else LATER, WIDE // max(1, states.x.shape[1]))
         if len(states) > largest:
             self.given_up[np.bincount(states.question, minlength=len(self.given_up)) > largest] = True
         return states[~self.given_up[states.question]] if self.given_up.any() else states

@@ -336,7 +336,8 @@ def test_what_is_no_sum_of_calls_is_left_out_by_counts_and_refused_in_waves(regi
         replayed(of, 100, 0)
 
 
-def test_questions_with_too_many_states_are_replayed_and_the_column_is_listed(registry, monkeypatch):
+@pytest.mark.parametrize("limits", [{"LARGEST": 200}, {"SPENT": 0, "LATER": 200}], ids=["one question", "in all"])
+def test_questions_with_too_many_states_are_replayed_and_the_column_is_listed(registry, monkeypatch, limits):
     samples = [log("small", (24, 24, 24), others=2), log("small", (24,) * 3, others=9)]
     columns = {name: np.concatenate([each[name][: 24 * 2] for each in samples]) for name in samples[0].columns}
     correct = np.concatenate([each.correct[: 24 * 2] for each in samples])
@@ -344,7 +345,8 @@ def test_questions_with_too_many_states_are_replayed_and_the_column_is_listed(re
     of = deployment(AdaptiveConsistency(k=24, model="small"), registry, [both])
     exact = evaluated(of)
     assert not len(exact.replayed)
-    monkeypatch.setattr(counting, "LARGEST", 200)
+    for name, limit in limits.items():
+        monkeypatch.setattr(counting, name, limit)
     found = evaluated(of, 20_000, 1)
     assert found.replayed.tolist() == [2, 3]
     for name, mean in found.mean.items():
