@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ..core.arrays import IntArray
 from ..core.errors import MooInferError
 from ..core.parts import AtLeastOne, Share
 from ..core.seen import Answer, Call, Seen
@@ -148,7 +149,7 @@ class AdaptiveConsistency(_OneModel):
         k: samples at most, >= 1.
         waves: how many at a time, each >= 1; the last number is repeated until k.
         prior: ``beta``: the leading answer against the second, with a uniform prior of its share among the two;
-            ``dirichlet``: against all that were given, with a uniform prior of their shares.
+            ``dirichlet``: against all others that were given, one at least, with a uniform prior of their shares.
         model: the model; each of the run in turn where none is named.
 
     Raises:
@@ -173,14 +174,15 @@ class AdaptiveConsistency(_OneModel):
     def decide(self, seen: Seen, /) -> Call | Answer:
         """Answer once the lead is likely enough."""
         n, votes = seen.n(self.model), seen.votes(self.model)
-        if n == self.k or (n and self._lead(votes.tolist()) >= self.threshold):
+        if n == self.k or (n and self._sure(votes)):
             return Answer()
         return Call({self.model: _next_wave(n, self.waves, self.k)})
 
-    def _lead(self, votes: list[int]) -> float:
-        if self.prior == "beta":
-            return beta_lead(votes[0], votes[1])
-        return dirichlet_lead(tuple(count for count in votes if count))
+    def _sure(self, votes: IntArray) -> bool:
+        if beta_lead(int(votes[0]), int(votes[1])) < self.threshold:
+            return False  # to be more frequent than all others is not more likely
+        given = () if self.prior == "beta" else tuple(count for count in votes.tolist() if count)
+        return len(given) <= 2 or dirichlet_lead(given) >= self.threshold  # against one other they are the same
 
 
 @dataclass(frozen=True)
@@ -245,8 +247,8 @@ class TwoRounds(Policy):
         n = seen.n(self.model)
         if n == 0:
             return Call({self.model: self.first})
-        votes = seen.votes(self.model).tolist()
-        if n > self.first or beta_lead(votes[0], votes[1]) >= self.threshold:
+        votes = seen.votes(self.model)
+        if n > self.first or beta_lead(int(votes[0]), int(votes[1])) >= self.threshold:
             return Answer()
         return Call({self.model: self.more})
 

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.cdf import Cdf
 from ..core.objectives import ACCURACY
 from ..estimate.mixture import QuestionMoments, over_questions
+from .deployment import Deployment
 
 __all__ = ["ByQuestion", "moments_of"]
 
@@ -27,6 +29,8 @@ class ByQuestion:
         mean, square: by objective (Q,), expectations and those of squares; without what is not known exactly.
         calls, waves: by their number (Q,), how likely it is.
         endings: by the calls of each model (Q,), how likely it is that the answer comes after these.
+        replayed: the questions whose expectations come from replay, and
+        times: how often each of them was.
     """
 
     questions: Sequence[str]
@@ -36,6 +40,40 @@ class ByQuestion:
     calls: Mapping[int, FloatArray] = field(default_factory=dict)
     waves: Mapping[int, FloatArray] = field(default_factory=dict)
     endings: Mapping[tuple[int, ...], FloatArray] = field(default_factory=dict)
+    replayed: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    times: int = 0
+
+    @classmethod
+    def of(cls, deployment: Deployment, sums: "Sums") -> "ByQuestion":
+        """Return what was found of a policy on logs."""
+        graded = any(log.graded for log in deployment.samples or ())
+        return cls(deployment.questions, graded, sums.mean, sums.square, sums.calls, sums.waves, sums.endings)
+
+    def with_questions(self, questions: IntArray, other: "ByQuestion") -> "ByQuestion":
+        """Return the same with what another evaluation says of some questions."""
+        Q = len(self.questions)
+
+        def taken(mine: Mapping[Any, FloatArray], theirs: Mapping[Any, FloatArray]) -> dict[Any, FloatArray]:
+            both = {key: mine[key].copy() if key in mine else np.zeros(Q) for key in sorted({*mine, *theirs})}
+            for key, values in both.items():
+                values[questions] = theirs[key][questions] if key in theirs else 0.0
+            return both
+
+        return replace(
+            self,
+            mean=taken(self.mean, other.mean),
+            square=taken(self.square, other.square),
+            calls=taken(self.calls, other.calls),
+            waves=taken(self.waves, other.waves),
+            endings=taken(self.endings, other.endings),
+        )
+
+    def simulation_variance(self, objective: str, weights: FloatArray) -> float:
+        """Return the variance of the mean of an objective over questions (Q,) that is due to replay."""
+        if not len(self.replayed):
+            return 0.0
+        mean, square = (of[objective][self.replayed] for of in (self.mean, self.square))
+        return float(weights[self.replayed] ** 2 @ np.maximum(square - mean**2, 0.0)) / self.times
 
 
 class Sums:

@@ -17,15 +17,23 @@ from ..estimate.curves import Column, Curve, Trials
 from ..estimate.exact import Asked, Exact
 from ..estimate.monte_carlo import Estimator
 from ..quantities.bootstrap import QuestionDraws, QuestionHalves, resampled
+from ..quantities.queries import Doubt
 from ..quantities.steps import EvenSteps
 from .by_law import ByLaw, evaluated_by_law, moments_by_law
 from .by_question import ByQuestion, moments_of
 from .deployment import Deployment
 from .exact import evaluated
+from .partly_simulated import PartlySimulated
 from .replay import Replay, replayed
 
 __all__ = ["PolicySetup"]
 
+# Measured on the 462 pairs of 22 models that answered 198 questions: two samples of the first, else one of the other.
+INDEPENDENT = (
+    "are taken as independent: without answers to the same questions nobody knows which are hard for both; where it is "
+    "known, that overrated cascades by 2.2 points of accuracy on average and by up to 5.4, and put the money for the "
+    "second model at 0.55 of what it was"
+)
 FEWEST = 20  # replayed queries of each question, however many questions there are
 
 
@@ -61,17 +69,23 @@ class PolicySetup:
     def curve(self, estimator: Estimator, /) -> Curve:
         """Estimate the curve."""
         simulated = _Simulated(self.deployments, estimator.trials, estimator.seed)
-        rows = _known(self.deployments) if isinstance(estimator, Exact) else None
-        moments = {name: rows.moments(name, self._shares) if rows else None for name in self.objectives}
-        columns = {name: Column(m, simulated, name) for name, m in moments.items()}
+        rows = _known(self.deployments, estimator) if isinstance(estimator, Exact) else None
+        columns = {name: self._column(rows, simulated, name) for name in self.objectives}
         setups = self.deployments[0].setups.values()
         courses = map(self._course, range(len(self.texts)), rows.rows if rows else simulated.replays)
         return replace(
             self._curve(columns),
-            remarks=tuple(dict.fromkeys(self._remarks(rows.rows if rows else simulated.replays))),
+            remarks=tuple(dict.fromkeys([*self._doubts, *self._remarks(rows.rows if rows else simulated.replays)])),
             supported=next(iter(setups)).profile.largest_k if len(setups) == 1 else None,
             courses=tuple(courses),
         )
+
+    @property
+    def _doubts(self) -> tuple[str, ...]:
+        """What is not known of several models without logs of the same questions."""
+        if len(self.models) < 2 or self.deployments[0].samples is not None:
+            return ()
+        return (Doubt(f"{' and '.join(self.models)} {INDEPENDENT}"),)
 
     def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
@@ -93,16 +107,15 @@ class PolicySetup:
             curve = self.curve(estimator)
             yield from (curve for _ in range(B))
             return
-        setup, rows, trials = self, _known(self.deployments), None
+        setup, rows, trials = self, _known(self.deployments, estimator), None
         for b in range(B):
             if trials is None or any(drawn.values()):
                 setup = replace(self, deployments=_with_values(self.deployments, drawn, b))
-                rows = _known(setup.deployments) if any(drawn.values()) else rows
+                rows = _known(setup.deployments, estimator) if any(drawn.values()) else rows
                 trials = _ByQuestion(setup.deployments, estimator.trials, estimator.seed)
             if draws is None:
                 simulated = _Simulated(setup.deployments, estimator.trials, estimator.seed)
-                known = {name: rows.moments(name, self._shares) if rows else None for name in self.objectives}
-                yield self._curve({name: Column(m, simulated, name) for name, m in known.items()})
+                yield self._curve({name: self._column(rows, simulated, name) for name in self.objectives})
                 continue
             low, high = draws.pseudo[b].tolist()
             given = draws.weights[b], (low, high)
@@ -139,6 +152,11 @@ class PolicySetup:
         """(Q,) of the questions."""
         return self.deployments[0].weights if self.questions else np.zeros(0)
 
+    def _column(self, rows: "_Rows | None", simulated: "_Simulated", name: str) -> Column:
+        moments = rows.moments(name, self._shares) if rows else None
+        error = rows.simulation_error(name, self._shares) if rows and moments else None
+        return Column(moments, simulated, name) if error is None else PartlySimulated(moments, simulated, name, error)
+
     def _curve(self, columns: Mapping[str, Column]) -> Curve:
         k = np.array([sum(of.most.values()) for of in self.deployments], dtype=np.int64)
         P = max(setup.parallelism for setup in self.deployments[0].setups.values())
@@ -172,13 +190,20 @@ class _Rows:
             return moments_of(on_questions, objective, weights, pseudo, cdf)
         return moments_by_law([row for row in self.rows if isinstance(row, ByLaw)], objective)
 
+    def simulation_error(self, objective: str, weights: FloatArray) -> FloatArray | None:
+        """Return (n,) standard errors that are due to replay; None where nothing is replayed."""
+        on_questions = [row for row in self.rows if isinstance(row, ByQuestion)]
+        if not any(len(row.replayed) for row in on_questions):
+            return None
+        return np.sqrt([row.simulation_variance(objective, weights) for row in on_questions])
 
-def _known(deployments: Sequence[Deployment]) -> _Rows | None:
+
+def _known(deployments: Sequence[Deployment], estimator: Estimator) -> _Rows | None:
     """Evaluate exactly; None where one of the policies is not known exactly."""
     try:
         if deployments[0].samples is None:
             return _Rows([evaluated_by_law(of) for of in deployments])
-        return _Rows([evaluated(of) for of in deployments])
+        return _Rows([evaluated(of, estimator.trials, estimator.seed) for of in deployments])
     except NotExact:
         return None
 

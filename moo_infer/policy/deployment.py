@@ -82,7 +82,8 @@ class Deployment:
                 why = "; ".join(self.setups[model].notes.texts)
                 raise NothingPossible(f"{self.name} calls {model} up to {calls} times, which cannot be had: {why}")
         if len(self.setups) > 1:
-            for model, setup in self.setups.items():
+            logs = [setup.queries.samples is not None for setup in self.setups.values()]
+            for model, setup in self.setups.items() if any(logs) or self._differing else ():
                 if setup.queries.samples is None:
                     raise MooInferError(
                         f"{self.name} calls several models, and {model} has no log: what they do together is known "
@@ -90,7 +91,7 @@ class Deployment:
                         "hard for all of them: cascades then look 1.9 points more accurate on average, up to 15, and "
                         "calls of the dear model cost 0.6 of what they do"
                     )
-            if not self.questions:
+            if any(logs) and not self.questions:
                 raise MooInferError(f"{self.name}: the logs of {', '.join(self.setups)} have no question in common")
 
         _ = self.weights
@@ -117,10 +118,15 @@ class Deployment:
                     f"{self.name} is evaluated on the {len(self.questions)} questions that the logs of "
                     f"{' and '.join(self.setups)} have in common, and rows of {model} on {of}"
                 )
-        for i, j in sorted(self.compared):
-            assert self.samples is not None
-            sentences.append(spelt_apart(self.samples[i], self.samples[j]))
+        if samples := self.samples:
+            sentences += [spelt_apart(samples[i], samples[j]) for i, j in sorted(self.compared)]
         return tuple(filter(None, sentences))
+
+    @property
+    def _differing(self) -> bool:
+        """Whether queries of laws differ in difficulty."""
+        axes = [axis for setup in self.setups.values() for axis in setup.queries.axes]
+        return any("accuracy" in axis.laws and np.ptp(axis.laws["accuracy"].mean) > 0 for axis in axes)
 
     @property
     def name(self) -> str:
@@ -154,7 +160,7 @@ class Deployment:
     def unlike(self, models: Sequence[int]) -> str:
         """Say why answers of some models, by their numbers, cannot be compared; "" where they can."""
         self.compared.update(combinations(sorted(models), 2))
-        if self.resampled:
+        if self.resampled or self.samples is None:  # by laws answers are right or wrong
             return ""
         for i, j in combinations(sorted(models), 2):
             assert self.samples is not None

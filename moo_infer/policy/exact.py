@@ -1,23 +1,30 @@
 """What a policy is worth on the logs of its models, exactly: by the smallest states that tell what it looks at."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from ..core.errors import NotExact
 from ..core.objectives import ACCURACY
 from .arrivals import run_arrivals
+from .by_counts import by_counts
 from .by_question import ByQuestion
 from .deployment import Deployment
 from .pool import pool_of
 from .recursion import PartNotExact, Recursion
 from .states import WavesMerged
 
-__all__ = ["evaluated"]
+__all__ = ["by_subsets", "evaluated"]
 
 
-def evaluated(of: Deployment) -> ByQuestion:
+def evaluated(of: Deployment, trials: int = 10_000, seed: int = 0) -> ByQuestion:
     """Evaluate a policy exactly on the logs of its models, given each question.
 
     What depends on more than the set of samples of a wave is left out of the result.
+
+    Args:
+        of: the policy with its models.
+        trials, seed: of the replay of questions that have too many states.
 
     Raises:
         NotExact: where the policy itself looks at more than sets of samples, or there are too many of them.
@@ -26,9 +33,22 @@ def evaluated(of: Deployment) -> ByQuestion:
     samples = of.samples
     if samples is None:
         raise NotExact("a policy on models without logs")
-    for log in samples:
-        if not pool_of(log).small:
-            raise NotExact(f"too many subsets of {int(log.n.max())} samples")
+    small = all(pool_of(log).small for log in samples)
+    if not of.policy.arrivals:
+        with suppress(NotExact):
+            return by_counts(of, trials, seed, whole=small)  # never more states than subsets
+    if small:
+        try:
+            return by_subsets(of)
+        except NotExact as error:
+            with suppress(NotExact):
+                return by_counts(of, trials, seed)
+            raise error from None
+    raise NotExact(f"too many subsets of {max(int(log.n.max()) for log in samples)} samples")
+
+
+def by_subsets(of: Deployment) -> ByQuestion:
+    """Go through all subsets of the samples of each question."""
     objectives, accuracy, apart = tuple(of.costs), True, False
     while True:
         recursion = Recursion(of, objectives, accuracy, apart)
@@ -43,7 +63,4 @@ def evaluated(of: Deployment) -> ByQuestion:
             accuracy = accuracy and error.objective != ACCURACY.name
             objectives = tuple(each for each in objectives if each.name != error.objective)
         else:
-            break
-    sums = recursion.sums
-    graded = any(log.graded for log in samples)
-    return ByQuestion(of.questions, graded, sums.mean, sums.square, sums.calls, sums.waves, sums.endings)
+            return ByQuestion.of(of, recursion.sums)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from itertools import combinations
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from ..estimate.setup import Part, part_name
 from ..interfaces import AccuracyAggregator
 from ..quantities.by_samples import NAMES, draws_of
 from ..quantities.samples import Samples
-from .joint import brought
+from .joint import JointDraws, brought
+from .looks import ComparedNoise
 
-__all__ = ["LARGEST", "Pool", "RecordedDraws", "Subsets", "asked", "pool_of"]
+__all__ = ["LARGEST", "NoisyDraws", "Pool", "Recorded", "Subsets", "asked", "pool_of"]
 
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
@@ -139,17 +140,18 @@ class Pool:
             places = np.unique(question[unknown] * 2**self.size + masks[unknown])
             for some in np.array_split(places, -(-len(places) // ROWS)):
                 q, mask = some // 2**self.size, some % 2**self.size
-                table[q, mask] = ask(self._after(q, self.rows(q, mask, t), before))
+                table[q, mask] = ask(self.draws(q, self.rows(q, mask, t), before))
             values = table[question, masks]
         return values
 
-    def draws(self, question: IntArray, rows: IntArray, always: Sequence[str], /) -> Draws:
-        """Return samples (S, t) of questions (S,) as parts see them, with some columns in any case."""
-        return draws_of(self.samples, rows, question, always)
-
-    def _after(self, question: IntArray, rows: IntArray, before: int) -> Draws:
-        draws = self.draws(question, rows, brought(self.samples))
+    def draws(self, question: IntArray, rows: IntArray, before: int, /) -> Draws:
+        """Return samples (S, t) of questions (S,) as parts see them, after so many calls of the model before."""
+        draws = self.shown(question, rows, brought(self.samples))
         return Draws(columns={**draws, BEFORE: np.full(rows.shape, before)})
+
+    def shown(self, question: IntArray, rows: IntArray, always: Sequence[str], /) -> Draws:
+        """Return samples (S, t) of questions (S,) as aggregators see them, with some columns in any case."""
+        return draws_of(self.samples, rows, question, always)
 
     def _probe(
         self,
@@ -163,11 +165,10 @@ class Pool:
         """Raise where a part heeds the order of samples; note whether it reads how many calls there were before."""
         some = slice(None, None, max(1, len(masks) // PROBED))
         rows = self.rows(question[some], masks[some], t)
-        draws = RecordedDraws(columns=self._after(question[some], rows, 0))
-        draws.read.clear()
+        draws = Recorded.watched(self.draws(question[some], rows, 0))
         values = ask(draws)
         for turned in (rows[:, ::-1], np.roll(rows, 1, axis=1)):
-            other = ask(self._after(question[some], turned, 0))
+            other = ask(self.draws(question[some], turned, 0))
             if not np.allclose(values, other, rtol=ROUNDING, atol=0.0):
                 raise NotExact(f"{part_name(part)} heeds the order of samples")
         if t > 1:  # of one sample there is one order
@@ -181,13 +182,18 @@ class Pool:
         return self._tables[-1][2]
 
 
-class RecordedDraws(Draws):
+class Recorded(JointDraws):
     """Draws that remember which columns were read."""
 
-    @cached_property
-    def read(self) -> set[str]:
-        """Names of the columns."""
-        return set()
+    read: set[str]
+
+    @classmethod
+    def watched(cls, draws: Draws) -> Self:
+        """Return the same draws, of which nothing was read so far."""
+        recorded = cls(columns=draws)
+        object.__setattr__(recorded, "read", set())
+        object.__setattr__(recorded, "unlike", getattr(draws, "unlike", ""))
+        return recorded
 
     def __getitem__(self, column: str) -> Array:
         self.read.add(column)
@@ -196,6 +202,26 @@ class RecordedDraws(Draws):
     def __contains__(self, column: object) -> bool:
         self.read.add(str(column))
         return super().__contains__(column)
+
+
+class NoisyDraws(Recorded):
+    """Draws whose noise may be compared, and nothing else."""
+
+    noise: ComparedNoise
+
+    @classmethod
+    def of(cls, draws: Draws, noise: ComparedNoise) -> Self:
+        """Return the same draws with noise."""
+        noisy = cls.watched(draws)
+        object.__setattr__(noisy, "noise", noise)
+        return noisy
+
+    def __getitem__(self, column: str) -> Array:
+        if column != "noise":
+            return super().__getitem__(column)
+        self.read.add(column)
+        shown: object = self.noise
+        return shown  # type: ignore[return-value]  # an array as far as it may be looked at
 
 
 @lru_cache(maxsize=64)

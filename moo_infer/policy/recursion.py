@@ -17,12 +17,11 @@ from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
 from .joint import ANSWERS, joint
+from .kinds import NOISE
 from .pool import Pool, asked, pool_of
 from .states import States, decisions
 
 __all__ = ["PartNotExact", "Recursion", "SubsetStates"]
-
-NOISE = "noise"  # the column of what is random beside the samples
 
 Waves = tuple[tuple[int, ...], ...]
 
@@ -62,6 +61,11 @@ class SubsetStates(States):
         """Return what was spent, where it is the sum over samples."""
         frontier = self._frontier
         return self._recursion.spent(objective, frontier.question, frontier.masks, self.n)
+
+    @property
+    def question(self) -> IntArray:
+        """(S,) which question each is about."""
+        return self._frontier.question
 
     def known(self, state: int, /) -> Mapping[str, object]:
         """Return what is known of the question of a state before."""
@@ -158,7 +162,7 @@ class Recursion:
                 return self.pools[j].totals(part, question, masks[:, j], n[j], parallelism=P)
             pools = [self.pools[j] for j in taken]
             rows = [pool.rows(question, masks[:, j], n[j]) for j, pool in zip(taken, pools, strict=True)]
-            draws = [pool.draws(question, of, ANSWERS) for pool, of in zip(pools, rows, strict=True)]
+            draws = [pool.shown(question, of, ANSWERS) for pool, of in zip(pools, rows, strict=True)]
             return asked(part, joint(draws, self.of.unlike(taken)), parallelism=P)
         except NotExact:
             raise PartNotExact(objective) from None

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..core.errors import MissingColumn, NotExact, NothingPossible, unknown
 from ..core.seen import Answer, Call, Seen
 from ..interfaces import Policy
 from .decisions import decision
+from .looks import CountedVotes
 
 __all__ = ["States", "WavesMerged", "decisions", "equal_counts"]
 
@@ -35,6 +37,7 @@ class States(ABC):
         self, models: Sequence[str], n: tuple[int, ...], waves: Sequence[tuple[int, ...]] | None = None
     ) -> None:
         self.models, self.n, self.waves = tuple(models), n, waves
+        self.lacking: NotExact | None = None  # what was looked at and is not known
         self._counts: dict[Read, IntArray] = {}
         self._columns: dict[Read, Array] = {}
 
@@ -49,6 +52,11 @@ class States(ABC):
     @abstractmethod
     def spent(self, objective: str, /) -> FloatArray:
         """Return what was spent (S,); raises NotExact where it is not known."""
+
+    @property
+    @abstractmethod
+    def question(self) -> IntArray:
+        """(S,) which query of a log each state is about: what is known before is the same for one."""
 
     @abstractmethod
     def known(self, state: int, /) -> Mapping[str, object]:
@@ -95,16 +103,24 @@ class States(ABC):
             self._counts[key] = equal_counts(joined)
         return self._counts[key]
 
+    def vote(self, models: tuple[int, ...], wave: int | None, place: int, /) -> IntArray:
+        """Return one of these numbers (S,): the largest, the second; 0 where there are not so many."""
+        counts = self.counts(models, wave)
+        return counts[:, place] if place < counts.shape[1] else np.zeros(len(self), dtype=np.int64)
+
     def codes(self, read: Read, /) -> IntArray:
         """Return (S,) integers: states in which what was looked at is the same have the same."""
         method, *arguments = read
         if method == "votes":
             return _row_codes(self.counts(*arguments))
+        if method == "vote":
+            return self.vote(*arguments)
         if method == "spent":
             return np.unique(self.totals(*arguments), return_inverse=True)[1]
         if method == "query":
-            values = [repr(self.known(i).get(arguments[0])) for i in range(len(self))]
-            return np.unique(np.array(values), return_inverse=True)[1]
+            _, first, which = np.unique(self.question, return_index=True, return_inverse=True)
+            values = [repr(self.known(int(i)).get(arguments[0])) for i in first]
+            return np.unique(np.array(values), return_inverse=True)[1][which]
         return np.arange(len(self))  # a column of samples: they differ
 
 
@@ -155,6 +171,8 @@ def decisions(policy: Policy, states: States, most: Mapping[str, int], /) -> Ite
         rows, depth = open_ones.pop()
         seen = _Seen(states, int(rows[0]), {})
         decided = decision(policy, seen, most)
+        if states.lacking:  # the policy went on all the same
+            raise states.lacking
         reads = [*seen.reads]
         # What it looks at first it looks at in all of them; where that differs, it may look at something else next.
         while depth < len(reads) and len(rows) > 1:
@@ -173,6 +191,16 @@ def decisions(policy: Policy, states: States, most: Mapping[str, int], /) -> Ite
     return ((decided, np.concatenate(places)) for decided, places in found)
 
 
+@contextmanager
+def _noted(states: States) -> Iterator[None]:
+    """Note what is not known, as a policy may catch all errors."""
+    try:
+        yield
+    except NotExact as error:
+        states.lacking = error
+        raise
+
+
 class _Seen(Seen):
     """One of many states, which remembers what was looked at."""
 
@@ -186,29 +214,44 @@ class _Seen(Seen):
 
     @property
     def waves(self) -> Sequence[Seen]:
-        return [_Seen(self._states, self._state, self.reads, j) for j in range(len(self._states.history))]
+        with _noted(self._states):
+            return [_Seen(self._states, self._state, self.reads, j) for j in range(len(self._states.history))]
 
     def n(self, model: str, /) -> int:
         return self._states.calls(self._number(model), self._wave)
 
     def votes(self, *models: str) -> IntArray:
         asked = tuple(map(self._number, models)) or tuple(range(len(self._states.models)))
-        self.reads["votes", asked, self._wave] = None
-        counts = self._states.counts(asked, self._wave)[self._state]
-        return np.append(counts[counts > 0], [0, 0])
+
+        def every() -> IntArray:
+            self.reads["votes", asked, self._wave] = None
+            with _noted(self._states):
+                counts = self._states.counts(asked, self._wave)[self._state]
+            return np.append(counts[counts > 0], [0, 0])
+
+        def one(place: int) -> int:
+            self.reads["vote", asked, self._wave, place] = None
+            with _noted(self._states):
+                return int(self._states.vote(asked, self._wave, place)[self._state])
+
+        votes: Any = CountedVotes(one, every)
+        return votes  # type: ignore[no-any-return]  # an array, counted as far as it is looked at
 
     def column(self, model: str, name: str, /) -> Array:
         number = self._number(model)
         if not self._states.calls(number, self._wave):
             return np.zeros(0)
         self.reads["column", number, name, self._wave] = None
-        return np.asarray(self._states.columns(number, name, self._wave)[self._state])
+        with _noted(self._states):
+            row: Array = self._states.columns(number, name, self._wave)[self._state]
+        return row
 
     def spent(self, objective: str, /) -> float:
         if not any(self._states.n):
             return 0.0
         self.reads["spent", objective] = None
-        return float(self._states.totals(objective)[self._state])
+        with _noted(self._states):
+            return float(self._states.totals(objective)[self._state])
 
     def _number(self, model: str) -> int:
         if model not in self._states.models:

@@ -51,6 +51,12 @@ class TrialStates(States):
         known = self._run.totals.get(objective)
         return np.zeros(len(self)) if known is None else known[self.trials]
 
+    @property
+    def question(self) -> IntArray:
+        """(S,) which question each is about."""
+        question = self._run.question
+        return np.zeros(len(self), dtype=np.int64) if question is None else question[self.trials]
+
     def known(self, state: int, /) -> Mapping[str, object]:
         """Return what is known of the question before."""
         question = self._run.question

@@ -1,16 +1,19 @@
 """Figures of policies on models of laws, from closed forms and from other programs."""
 
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
-from moo_infer import ModelProfile, MooInferError, Pipeline
+from moo_infer import AccuracyAggregator, ModelProfile, MooInferError, Pipeline
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import Beta, DifficultyClasses
 from moo_infer.builtin.latencies import SlowestOfK
 from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, TwoRounds, VoteUntilDecided, Windows
 from moo_infer.builtin.prices import ApiCost
 from moo_infer.builtin.queueing import Loaded
-from moo_infer.builtin.stages import FirstAccepted
+from moo_infer.builtin.stages import FirstAccepted, Stage
 from moo_infer.builtin.stopping import WorthIt
 from moo_infer.policy.by_law import evaluated_by_law
 from moo_infer.policy.deployment import Deployment
@@ -64,16 +67,71 @@ def test_a_right_answer_worth_1_and_a_call_of_half_a_cent(registry):
     assert fixed.mean["accuracy"] - fixed.mean["cost"] == pytest.approx(0.65599182, abs=1e-7)
 
 
-def test_a_checker_that_errs_is_replayed(registry):
+def test_a_checker_that_errs_is_exact(registry):
     policy = FirstAccepted(k=10, true_positive=0.95, false_positive=0.10, model="m")
-    drawn = replayed(Deployment.of(policy, {"m": model(0.4)}, None, registry), 40_000, 0)
-    calls, worth = drawn.totals["cost"], drawn.totals["accuracy"]
-    assert abs(calls.mean() - 2.265834) <= 4 * calls.std() / 200
-    assert abs(worth.mean() - 0.996967 * 0.863636) <= 4 * worth.std() / 200
+    of, known = found(policy, model(0.4), registry)
+    assert known.mean["cost"] == pytest.approx(2.265834, abs=5e-7)
+    assert known.mean["accuracy"] == pytest.approx(0.996967 * 0.863636, abs=1e-6)
+    assert known.endings[10,] > 0
+    drawn = replayed(of, 20_000, 0).totals
+    for name, mean in known.mean.items():
+        assert abs(drawn[name].mean() - mean) <= 4 * drawn[name].std() / np.sqrt(20_000)
     table = Pipeline(
         k=[1], models={"m": model(0.4)}, policies=policy, registry=registry, aggregators="coverage"
     ).candidates()
-    assert "accuracy.mean" in table.where(aggregator="first-accepted").row(0).simulated
+    assert "accuracy.mean" not in table.where(aggregator="first-accepted").row(0).simulated
+
+
+def two_stages(registry, cheap, dear, **checker):
+    """First up to five calls for 1 USD, then up to two for 10 USD."""
+    costs = {"cheap": LinearCost(0.5, 0.5), "dear": LinearCost(5.0, 5.0)}
+    models = {name: replace(model(p, (costs[name],)), name=name) for name, p in (("cheap", cheap), ("dear", dear))}
+    policy = FirstAccepted((Stage("cheap", 5), Stage("dear", 2)), **checker)
+    return models, policy, Deployment.of(policy, models, None, registry)
+
+
+def test_a_cheap_stage_and_a_dear_one(registry):
+    known = evaluated_by_law(two_stages(registry, 0.3, 0.7)[2]).mean
+    assert (known["accuracy"], known["cost"]) == pytest.approx((0.9848737, 4.95801), abs=5e-6)
+    assert known["accuracy"] == pytest.approx(1 - 0.7**5 * 0.3**2, abs=1e-12)
+    halves = [evaluated_by_law(two_stages(registry, *p)[2]).mean for p in ((0.5, 0.9), (0.1, 0.5))]
+    mean = [np.mean([half[name] for half in halves]) for name in ("accuracy", "cost")]
+    assert mean == pytest.approx([0.9260325, 7.61685], abs=5e-6)
+
+
+def test_two_stages_with_a_checker_that_errs_are_those_of_replay(registry):
+    _, _, of = two_stages(registry, 0.3, 0.7, true_positive=0.9, false_positive=0.2)
+    known, drawn = evaluated_by_law(of), replayed(of, 40_000, 0)
+    for name, mean in known.mean.items():
+        assert abs(drawn.totals[name].mean() - mean) <= 4 * drawn.totals[name].std() / 200
+    assert sum(known.endings.values()) == pytest.approx(1.0)
+
+
+def test_models_without_logs_are_taken_as_independent_and_that_is_said(registry):
+    models, policy, _ = two_stages(registry, 0.3, 0.7)
+    table = Pipeline(k=[1], models=models, policies=policy, registry=registry, aggregators="coverage").candidates()
+    curve = next(curve for curve in table.curves if curve.aggregator == "first-accepted")
+    assert any("cheap and dear are taken as independent" in remark for remark in curve.remarks)
+    hard = {
+        name: replace(profile, inference=Beta(a=1.0, b=1.0, tokens_in_mean=1, tokens_out_mean=1))
+        for name, profile in models.items()
+    }
+    with pytest.raises(MooInferError, match="first-accepted' calls several models, and cheap has no log"):
+        Deployment.of(policy, hard, None, registry)
+
+
+def test_what_an_aggregator_spends_itself_is_not_left_out(registry):
+    @dataclass(frozen=True)
+    class Judge(AccuracyAggregator):
+        name = "judge"
+        costs: ClassVar = (LinearCost(0.5, 0.5),)
+
+        def aggregate(self, draws, rng, /):
+            return np.maximum.accumulate(draws.accuracy, axis=1)
+
+    of, known = found(Fixed(3, Judge(), "m"), model(0.4), registry)
+    assert "cost" not in known.mean
+    assert replayed(of, 10, 0).totals["cost"] == pytest.approx(6.0)
 
 
 def test_lengths_that_differ_with_difficulty_and_seconds_of_the_slowest_are_exact_too(registry):

@@ -8,7 +8,7 @@ import pytest
 
 from moo_infer import Exact
 from moo_infer.builtin.answers import PluralityVote
-from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, VoteUntilDecided, Windows
+from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, TwoThenMore, VoteUntilDecided, Windows
 from moo_infer.builtin.stages import Cascade, Stage
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import evaluated
@@ -69,10 +69,52 @@ def test_fixed_k_is_a_row_of_the_table_as_it_is(gpqa, registry, k):
             assert found.mean[name].mean() == pytest.approx(float(column.mean[0]), rel=1e-12, abs=1e-12)
 
 
-def test_two_then_more_of_the_notes(gpqa, registry):
-    from moo_infer.builtin.policies import TwoThenMore
+@pytest.mark.parametrize(
+    ("policy", "figures"),
+    [
+        (TwoThenMore(8, model="fZB3"), {"accuracy": 0.802038239538, "calls": 2.95454545455}),
+        (
+            VoteUntilDecided(8, (5, 3), model="fZB3"),
+            {"calls": 5.86093073593, "cost": 0.0336532684569, "latency": 78.2903364899},
+        ),
+        (
+            VoteUntilDecided(8, arrivals=True, model="fZB3"),
+            {"calls": 5.4898989899, "cost": 0.0366850718863, "latency": 37.0757777778},
+        ),
+        (
+            Cascade(Stage("fZB3", 2), Stage("Cg54")),
+            {"accuracy": 0.857909451659, "cost": 0.0320069678662, "latency": 61.0645713384},
+        ),
+    ],
+    ids=repr,
+)
+def test_figures_that_another_program_found(gpqa, registry, policy, figures):
+    found = evaluated(Deployment.of(policy, gpqa, None, registry))
+    means = {name: values.mean() for name, values in found.mean.items()}
+    means["calls"] = sum(n * share.mean() for n, share in found.calls.items())
+    assert {name: means[name] for name in figures} == pytest.approx(figures, rel=1e-10)
 
-    found = evaluated(Deployment.of(TwoThenMore(8, model="fZB3"), gpqa, None, registry))
-    calls = sum(n * share.mean() for n, share in found.calls.items())
-    assert found.mean["accuracy"].mean() == pytest.approx(0.802038239538, abs=1e-12)
-    assert calls == pytest.approx(2.95454545455, abs=1e-11)
+
+def test_models_that_are_taken_as_independent_are_overrated(gpqa, registry):
+    """The figures of the warning."""
+
+    def found(policy):
+        return evaluated(Deployment.of(policy, gpqa, None, registry))
+
+    alone = {model: found(Fixed(1, model=model)).mean for model in gpqa}
+    accuracy, money = {}, {}
+    for first in gpqa:
+        for then in gpqa:
+            if first != then:
+                cascade, dear = found(Cascade(Stage(first, 2), Stage(then))), alone[then]
+                handed = cascade.endings[2, 1]
+                gained, paid = (handed * dear[name] for name in ("accuracy", "cost"))
+                taken = handed.mean() * dear["accuracy"].mean()
+                accuracy[first, then] = taken - gained.mean()
+                money[first, then] = handed.mean() * dear["cost"].mean() / paid.mean()
+    overrated = np.array([*accuracy.values()])
+    assert (overrated.mean(), overrated.max()) == pytest.approx((0.022, 0.054), abs=5e-4)
+    assert np.mean([*money.values()]) == pytest.approx(0.55, abs=0.005)
+    pair = found(Cascade(Stage("fZB3", 2), Stage("Cg54"))).mean
+    assert pair["accuracy"].mean() == pytest.approx(0.857909451659, abs=1e-12)
+    assert pair["accuracy"].mean() + accuracy["fZB3", "Cg54"] == pytest.approx(0.872628, abs=5e-7)
