@@ -87,7 +87,9 @@ def _number(models: tuple[str, ...], n: tuple[int, ...]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.005 else "less than 1 %"
+    if share < 0.005:
+        return "less than 1 %"
+    return f"{100 * share:.0f} %" if share <= 0.995 or share == 1.0 else "more than 99 %"
 
 
 def _calls(models: tuple[str, ...], n: tuple[int, ...]) -> str:

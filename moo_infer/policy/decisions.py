@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.errors import MooInferError, unknown
+from ..core.errors import MissingColumn, MooInferError, unknown
 from ..core.seen import Answer, Call, Seen
 from ..estimate.calls import guarded
 from ..interfaces import AccuracyAggregator, Policy
@@ -50,8 +50,7 @@ def decision(policy: Policy, seen: Seen, most: Mapping[str, int], /) -> Call | A
             nothing, or calls more than that.
     """
     name = f"policy {policy.name!r}"
-    decided = guarded(lambda: policy.decide(seen), name)
-    again = guarded(lambda: policy.decide(seen), name)
+    decided, again = _asked(policy, seen, name), _asked(policy, seen, name)
     if decided != again:
         raise MooInferError(f"{name} decides otherwise when it is asked twice: {decided!r:.80}, then {again!r:.80}")
     if isinstance(decided, Answer):
@@ -63,6 +62,13 @@ def decision(policy: Policy, seen: Seen, most: Mapping[str, int], /) -> Call | A
     if not decided.times and not (policy.arrivals and any(seen.n(model) < most[model] for model in most)):
         raise MooInferError(f"{name} calls nothing and does not answer, {_after(seen, most)}")
     return decided
+
+
+def _asked(policy: Policy, seen: Seen, name: str) -> Call | Answer:
+    try:
+        return guarded(lambda: policy.decide(seen), name)
+    except MissingColumn as error:
+        raise MissingColumn(error.column, error.available, error.wanted_by or name) from None
 
 
 def _check_answer(answer: Answer, seen: Seen, most: Mapping[str, int], name: str) -> None:

@@ -118,8 +118,8 @@ class Deployment:
                     f"{self.name} is evaluated on the {len(self.questions)} questions that the logs of "
                     f"{' and '.join(self.setups)} have in common, and rows of {model} on {of}"
                 )
-        if samples := self.samples:
-            sentences += [spelt_apart(samples[i], samples[j]) for i, j in sorted(self.compared)]
+        logs = self.samples or ()
+        sentences += [spelt_apart(logs[i], logs[j]) for i, j in sorted(self.compared)]
         return tuple(filter(None, sentences))
 
     @property
@@ -159,11 +159,10 @@ class Deployment:
 
     def unlike(self, models: Sequence[int]) -> str:
         """Say why answers of some models, by their numbers, cannot be compared; "" where they can."""
-        self.compared.update(combinations(sorted(models), 2))
-        if self.resampled or self.samples is None:  # by laws answers are right or wrong
+        if self.samples is None or self.resampled:
             return ""
+        self.compared.update(combinations(sorted(models), 2))
         for i, j in combinations(sorted(models), 2):
-            assert self.samples is not None
             if reason := unlike_answers(self.samples[i], self.samples[j]):
                 return f"{self.name} compares answers of {self.models[i]} with those of {self.models[j]}: {reason}"
         return ""

@@ -18,6 +18,7 @@ __all__ = ["WIDTH", "laid_out", "write"]
 
 WIDTH = 80  # characters of a line
 FIGURES_ABREAST = 8  # figures of a contender
+POLICIES_ABREAST = 7  # as many where calls and waves are among them, which are wider
 SELECTORS_ABREAST = 5  # as many cells as fit into a line beside the model
 SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
@@ -29,7 +30,10 @@ def write(report: "Report", *, details: bool, by_selector: bool, width: int = WI
         blocks += [block for outcome in report.outcomes for block in ("", title(outcome), *figures(report, outcome))]
     else:
         abreast = (SURE_ABREAST if report.stable else SELECTORS_ABREAST) if by_selector else FIGURES_ABREAST
-        blocks += [part for block in tables(report, by_selector=by_selector) for part in _abreast(block, abreast)]
+        shown = tables(report, by_selector=by_selector)
+        if any(isinstance(block, TextTable) and "waves" in block.header for block in shown):
+            abreast = min(abreast, POLICIES_ABREAST)
+        blocks += [part for block in shown for part in _abreast(block, abreast)]
     blocks += ["", *report.notes] if report.notes else []
     if details:
         blocks += ["", *(f"{profile.name}: {profile.source or 'source not given'}." for profile in report.profiles)]
