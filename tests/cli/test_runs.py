@@ -26,7 +26,7 @@ RECOMMEND = {
     "max": ["latency=p99=500", "cost=1e-1"],
     "min": ["accuracy=0.2"],
     "aggregator": ["one-call", "plurality-vote", "noisy-score:rho=0.5"],
-    "policy": ["two-then-more:k=4", "vote-until-decided:waves=[3, 2],k=5"],
+    "policy": ["fixed:k=4,aggregator=best-of-k", "fixed:k=2,aggregator=one-call"],
     "selector": ["max-accuracy", "asf:weights={accuracy: 3, cost: 0.5}", "net-value:usd_per_right_answer=2"],
     "goal": ["utopia", "mixture"],
     "estimator": ["exact", "monte-carlo"],
@@ -276,16 +276,18 @@ def test_a_file_may_say_things_in_its_own_way(place, called):
 
 
 def test_policies_of_a_file_are_written_down_too(place, called):
-    (place / "my.yaml").write_text(MODELS + "policies: {mine: {kind: two-then-more, k: 4}}\n")
+    (place / "my.yaml").write_text(MODELS + "policies: {mine: {kind: fixed, k: 4, aggregator: best-of-k}}\n")
     words = ["--models", "my.yaml", "--max-cost", "0.1", "--stability", "0", "--json"]
     before = called("recommend", *words, "--write-run", "run.yaml")
     assert before[0] == 0
     document = json.loads(before[1])
-    assert "mine" in {row["policy"] for row in document["rows"]}
-    assert document["config"]["policies"] == {"mine": {"kind": "two-then-more", "k": 4}}
+    assert "mine" in {row["aggregator"] for row in document["rows"]}
+    assert document["config"]["policies"] == {"mine": {"kind": "fixed", "k": 4, "aggregator": "best-of-k"}}
     assert without_command(called("recommend", "--models", "run.yaml")[1]) == without_command(before[1])
-    name = written(place, "{policy: [{kind: vote-until-decided, waves: [3, 2], k: 5}]}")
-    assert config(called, "--models", name, "--stability", "0")["policy"] == ["vote-until-decided:waves=[3, 2],k=5"]
+    name = written(place, "{policy: [{kind: fixed, k: 2, aggregator: {kind: noisy-score, rho: 0.5}}]}")
+    assert config(called, "--models", name, "--stability", "0")["policy"] == [
+        "fixed:k=2,aggregator={kind: noisy-score, rho: 0.5}"
+    ]
 
 
 def test_a_run_may_take_its_models_from_another_file_and_paths_start_from_the_file(place, called):
