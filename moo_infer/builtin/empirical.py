@@ -96,7 +96,7 @@ class Empirical(InferenceModel):
         if self._kept.failed:
             of = self._kept.failed + len(samples)
             sentences.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
-        sentences += [*self._kept.unused, *samples.caveats()]
+        sentences += [*self._kept.unused, *samples.caveats]
         if 1 < len(samples.questions) < FEW:
             sentences.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
         return [Note(sentence) for sentence in sentences]

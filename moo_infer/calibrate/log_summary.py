@@ -223,7 +223,7 @@ def summarise(
         respelt=0 if votes is None else log.answers.several_right,
         unanswered=0 if votes is None else int((~log.known("answer") & (log.correct == 1)).sum()),
         digest=sha256("\0".join(sorted(log.questions)).encode("utf-8", "surrogatepass")).hexdigest(),
-        caveats=(*log.caveats(), *_bounds(log, int(asked[-1]))),
+        caveats=(*log.caveats, *_bounds(log, int(asked[-1]))),
     )
 
 

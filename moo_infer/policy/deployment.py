@@ -101,10 +101,12 @@ class Deployment:
         """(Q,) shares of the questions that all logs have; raises MooInferError where the logs do not agree on them."""
         shares: list[FloatArray] = []
         for setup in self.setups.values():
-            place = {name: i for i, name in enumerate(setup.queries.questions)}
-            own = setup.queries.weights[[place[name] for name in self.questions]]
+            own = setup.queries.weights
+            if tuple(setup.queries.questions) != self.questions:
+                place = {name: i for i, name in enumerate(setup.queries.questions)}
+                own = own[[place[name] for name in self.questions]]
             shares.append(own / own.sum())
-        if not all(np.allclose(own, shares[0], rtol=SHARES) for own in shares):
+        if not all(np.allclose(own, shares[0], rtol=SHARES) for own in shares[1:]):
             raise MooInferError(f"{self.name}: {', '.join(self.setups)} give other weights to the same questions")
         return shares[0]
 
@@ -147,6 +149,8 @@ class Deployment:
     def questions(self) -> tuple[str, ...]:
         """The questions that all logs have, in the order of the first; none without logs."""
         logs = [setup.queries.questions for setup in self.setups.values()]
+        if all(questions == logs[0] for questions in logs):
+            return tuple(logs[0])
         common = reduce(set.intersection, (set(questions) for questions in logs))
         return tuple(question for question in logs[0] if question in common)
 

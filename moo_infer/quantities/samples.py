@@ -208,8 +208,9 @@ class Samples:
             return ""
         return f"no vote, because nearly all answers to a question differ: {different} different ones among {among}"
 
-    def caveats(self) -> list[str]:
-        """Say in words what votes and choices by score leave out, and what is odd in how answers were judged."""
+    @cached_property
+    def caveats(self) -> tuple[str, ...]:
+        """What votes and choices by score leave out, and what is odd in how answers were judged, in words."""
         said = []
         for column, abstain in ABSTAIN.items():
             known = self.known(column)
@@ -219,7 +220,7 @@ class Samples:
                 lacking, of = int((~known).sum()), len(self)
                 said.append(f"{lacking} of {of} samples ({100 * lacking / of:.3g} %) have no {column}: {abstain}")
         if self.graded or not self.known("answer").any():
-            return said
+            return tuple(said)
         if both := int(self.answers.judged_both_ways.sum()):
             said.append(f"{both} answers were judged both right and wrong, so that some of these judgements are errors")
         if (several := self.answers.several_right) and not self.no_choice("answer"):
@@ -227,7 +228,7 @@ class Samples:
                 f"{several} of {len(self.questions)} questions have several right answers: where they mean the same, "
                 "the vote is a lower bound (calibrate --merge-right takes them as one)"
             )
-        return said
+        return tuple(said)
 
     @cached_property
     def answers(self) -> "Answers":

@@ -43,7 +43,7 @@ def test_without_answers_none_are_known():
     samples = Samples("mine", ["a"], np.array([0, 0]), np.array([1.0, 0.0]))
     assert not samples.known("answer").any()
     assert samples.no_choice("answer") == "no vote, because no question has two answers"
-    assert samples.caveats() == []
+    assert samples.caveats == ()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_without_answers_none_are_known():
 def test_samples_that_abstain_are_counted_and_one_question_with_two_values_is_enough(answer, score, said):
     columns = {"answer": np.array(answer), "score": np.array(score)}
     samples = Samples("mine", ["a", "b"], np.array([0, 0, 1, 1]), np.array([1.0, 1, 0, 0]), columns)
-    assert samples.caveats() == said
+    assert list(samples.caveats) == said
     assert [not samples.no_choice(name) for name in columns] == [
         f"no {what}" not in str(said) for what in ("vote", "cho")
     ]
