@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from .answer import headline, tables
@@ -20,6 +21,8 @@ WIDTH = 80  # characters of a line
 FIGURES_ABREAST = 8  # figures of a contender
 POLICIES_ABREAST = 7  # as many where calls and waves are among them, which are wider
 SELECTORS_ABREAST = 5  # as many cells as fit into a line beside the model
+MOST = 10_000  # characters of a line that is not cut
+LABEL = 13  # characters of a name in a table that is too wide
 SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 
@@ -52,7 +55,15 @@ def laid_out(blocks: Sequence[Block], width: int = WIDTH) -> str:
 
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False, emoji=False)
     for block in blocks:
-        console.print(_drawn(block) if isinstance(block, TextTable) else "\n  ".join(lines_of(block)))
+        if isinstance(block, TextTable):
+            whole = _drawn(block)
+            fits = (
+                block.labels == len(block.header)
+                or console.measure(whole, options=console.options.update(width=MOST)).maximum <= width
+            )
+            console.print(whole if fits else _drawn(block, LABEL))
+        else:
+            console.print("\n  ".join(lines_of(block)))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -72,7 +83,14 @@ def _lines(cell: Cell) -> str:
     return "\n".join(lines_of(cell))
 
 
-def _drawn(content: TextTable) -> "RenderableType":
+def _at_hyphens(cell: str, width: int) -> Iterator[str]:
+    """The lines of a cell, those of more characters broken behind a hyphen where they have one."""
+    for line in cell.split("\n"):
+        yield from wrap(line, width, break_long_words=False, subsequent_indent="  ") if len(line) > width else [line]
+
+
+def _drawn(content: TextTable, label: int | None = None) -> "RenderableType":
+    """A table; names of more characters than `label` are broken at hyphens."""
     from rich import box
     from rich.table import Table as Drawn
 
@@ -82,5 +100,8 @@ def _drawn(content: TextTable) -> "RenderableType":
     for i, name in enumerate(content.header):
         table.add_column(_lines(name), justify="left" if i < content.labels else "right", overflow="fold")
     for row in content.rows:
-        table.add_row(*map(_lines, row))
+        cells = [_lines(cell) for cell in row]
+        if label is not None:
+            cells[: content.labels] = ["\n".join(_at_hyphens(cell, label)) for cell in cells[: content.labels]]
+        table.add_row(*cells)
     return table
