@@ -10,29 +10,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from moo_infer.cli.app import run
-
 ROOT = Path(__file__).parent.parent.parent
 SMALL = ["recommend", "--model", "gpt-5", "--scenario", "essay-feedback", "--k-max", "16"]
 
 
-@pytest.fixture
-def called(capsys):
-    def call(*words):
-        code = run([*map(str, words)])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return call
-
-
-def test_a_report_is_written_as_the_ending_of_each_file_says(called, tmp_path):
+def test_a_report_is_written_as_the_ending_of_each_file_says(cli, tmp_path):
     paths = [tmp_path / f"r{ending}" for ending in (".json", ".csv", ".parquet", ".html", ".md")]
-    code, out, err = called(*SMALL, *(word for path in paths for word in ("--out", path)))
+    code, out, err = cli(*SMALL, *(word for path in paths for word in ("--out", path)))
     assert (code, err) == (0, "".join(f"moo-infer: wrote {path}\n" for path in paths))
-    assert out == called(*SMALL)[1]
+    assert out == cli(*SMALL)[1]
     written = json.loads(paths[0].read_text())
-    assert written["headline"] == json.loads(called(*SMALL, "--json")[1])["headline"]
+    assert written["headline"] == json.loads(cli(*SMALL, "--json")[1])["headline"]
     for frame in (pl.read_csv(paths[1]), pl.read_parquet(paths[2])):
         assert frame["selector"].n_unique() == 5
         assert frame.filter(pl.col("recommended") & (pl.col("selector") == "utopia"))["k"].to_list() == [4]
@@ -50,46 +38,46 @@ def test_a_report_is_written_as_the_ending_of_each_file_says(called, tmp_path):
         ("r.json", "would overwrite what else is written"),
     ],
 )
-def test_a_file_that_cannot_be_written_is_refused_before_the_work(called, tmp_path, place, said):
-    code, out, err = called(*SMALL, "--out", tmp_path / "r.json", "--out", tmp_path / place)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(cli, tmp_path, place, said):
+    code, out, err = cli(*SMALL, "--out", tmp_path / "r.json", "--out", tmp_path / place)
     assert (code, out) == (2, "")
     assert said in err
     assert os.listdir(tmp_path) == []
 
 
-def test_names_are_escaped_in_markdown(called, tmp_path):
+def test_names_are_escaped_in_markdown(cli, tmp_path):
     (tmp_path / "my.yaml").write_text(
         "models: {'a|b <i>*x*': {inference: {kind: gaussian, tokens_in_mean: 1, tokens_in_std: 0, tokens_out_mean: 1, "
         "tokens_out_std: 0, accuracy_mean: 0.5, accuracy_std: 0}, costs: [{kind: linear-cost, usd_per_input_token: 1, "
         "usd_per_output_token: 1}]}}"
     )
-    assert called("recommend", "--models", tmp_path / "my.yaml", "--out", tmp_path / "r.md")[0] == 0
+    assert cli("recommend", "--models", tmp_path / "my.yaml", "--out", tmp_path / "r.md")[0] == 0
     text = (tmp_path / "r.md").read_text()
     assert r"a\|b &lt;i&gt;\*x\*" in text
     assert "<i>" not in text
 
 
-def test_compare_and_diff_write_files_too(called, tmp_path):
+def test_compare_and_diff_write_files_too(cli, tmp_path):
     for name in ("old", "new"):
-        assert called(*SMALL, "--out", tmp_path / f"{name}.json")[0] == 0
-    code, out, _ = called(
+        assert cli(*SMALL, "--out", tmp_path / f"{name}.json")[0] == 0
+    code, out, _ = cli(
         "diff", tmp_path / "old.json", tmp_path / "new.json", "--out", tmp_path / "d.md", "--out", tmp_path / "d.json"
     )
     assert code == 0
     assert json.loads((tmp_path / "d.json").read_text())["changed"] is False
     assert (tmp_path / "d.md").read_text().startswith("essay-feedback: still gpt-5, best-of-k, k = ")
-    assert called("diff", tmp_path / "old.json", tmp_path / "new.json", "--out", tmp_path / "old.json")[0] == 2
+    assert cli("diff", tmp_path / "old.json", tmp_path / "new.json", "--out", tmp_path / "old.json")[0] == 2
     words = ("compare", "examples/log.csv", "--k", "1", "--bootstrap", "50")
-    code, out, _ = called(*words, "--out", tmp_path / "c.csv", "--out", tmp_path / "c.json", "--json")
+    code, out, _ = cli(*words, "--out", tmp_path / "c.csv", "--out", tmp_path / "c.json", "--json")
     assert json.loads((tmp_path / "c.json").read_text()) == json.loads(out)
     assert len(pl.read_csv(tmp_path / "c.csv"))
 
 
-def test_quiet_says_nothing_beside_errors_and_verbose_says_what_is_done(called, tmp_path):
-    assert called(*SMALL, "--stability", "5")[2].startswith("moo-infer: warning: nothing is uncertain here")
-    assert called(*SMALL, "--stability", "5", "--quiet")[2] == ""
-    assert called("--quiet", *SMALL, "--model", "gpt-6")[2].startswith("moo-infer: unknown model")
-    assert "moo-infer: estimating gpt-5 with best-of-k at 4 values of k" in called("--verbose", *SMALL)[2]
+def test_quiet_says_nothing_beside_errors_and_verbose_says_what_is_done(cli, tmp_path):
+    assert cli(*SMALL, "--stability", "5")[2].startswith("moo-infer: warning: nothing is uncertain here")
+    assert cli(*SMALL, "--stability", "5", "--quiet")[2] == ""
+    assert cli("--quiet", *SMALL, "--model", "gpt-6")[2].startswith("moo-infer: unknown model")
+    assert "moo-infer: estimating gpt-5 with best-of-k at 4 values of k" in cli("--verbose", *SMALL)[2]
     assert logging.getLogger("moo_infer").handlers == []
 
 
@@ -121,17 +109,17 @@ def test_a_shell_can_complete_words():
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_every_command_that_reports_writes_all_kinds_of_files(called, tmp_path, monkeypatch, words, rows):
+def test_every_command_that_reports_writes_all_kinds_of_files(cli, tmp_path, monkeypatch, words, rows):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "old.json").write_text(called(*SMALL, "--json")[1])
+    (tmp_path / "old.json").write_text(cli(*SMALL, "--json")[1])
     paths = [tmp_path / f"r{ending}" for ending in (".json", ".csv", ".parquet", ".html", ".md")]
-    code, out, err = called(*words, *(word for path in paths for word in ("--out", path)))
+    code, out, err = cli(*words, *(word for path in paths for word in ("--out", path)))
     assert (code, err) == (0, "".join(f"moo-infer: wrote {path}\n" for path in paths))
-    assert out == called(*words)[1]
-    written, printed = json.loads(paths[0].read_text()), json.loads(called(*words, "--json")[1])
+    assert out == cli(*words)[1]
+    written, printed = json.loads(paths[0].read_text()), json.loads(cli(*words, "--json")[1])
     assert all(written[key] == printed[key] for key in printed.keys() - {"config"})  # which says --json as well
     assert len(pl.read_parquet(paths[2])) >= rows
     assert paths[1].read_text().count("\n") >= rows
     assert paths[3].read_text().startswith("<!doctype html>")
     assert paths[4].read_text().strip()
-    assert called(*words, "--out", tmp_path / "r.txt")[0] == 2
+    assert cli(*words, "--out", tmp_path / "r.txt")[0] == 2

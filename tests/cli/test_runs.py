@@ -10,7 +10,7 @@ import typer.main
 import yaml
 
 from moo_infer import load_models
-from moo_infer.cli.app import app, run
+from moo_infer.cli.app import app
 from moo_infer.cli.run_options import key_of, options
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,16 +105,6 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def called(capsys):
-    def call(*words):
-        code = run([*map(str, words)])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
-
-    return call
-
-
 def without_command(text):
     return {key: value for key, value in json.loads(text).items() if key != "command"}
 
@@ -148,7 +138,7 @@ def drawn(name, rng, pictures):
 
 
 @pytest.mark.parametrize("name", ["recommend", "calibrate"])
-def test_a_command_line_a_file_and_the_same_report(name, place, called):
+def test_a_command_line_a_file_and_the_same_report(name, place, cli):
     """Of 20 command lines, whatever they say; what is refused is refused from a file, too, and nothing is written."""
     rng, decided = random.Random(0), 0
     quick = {"recommend": {"k": ["1,2,4"], "stability": ["5"]}, "calibrate": {"bootstrap": ["20"]}}[name]
@@ -157,17 +147,17 @@ def test_a_command_line_a_file_and_the_same_report(name, place, called):
         said = drawn(name, rng, pictures=i == 7)
         said |= {key: texts for key, texts in quick.items() if key not in said and not {"k_max", "k_step"} & {*said}}
         words = [name, *given, *typed(name, said | {"json": [None]})]
-        before = called(*words, "--write-run", f"run{i}.yaml")
+        before = cli(*words, "--write-run", f"run{i}.yaml")
         if before[0] == 2:  # options that exclude each other
             assert not (place / f"run{i}.yaml").exists()
             continue
         decided += 1
-        after = called(name, "--models", f"run{i}.yaml")
+        after = cli(name, "--models", f"run{i}.yaml")
         assert after[0] == before[0], (words, after[2])
         assert without_command(after[1]) == without_command(before[1]), words
         if i % 5:
             continue
-        again = called(name, "--models", f"run{i}.yaml", "--write-run", "again.yaml")
+        again = cli(name, "--models", f"run{i}.yaml", "--write-run", "again.yaml")
         assert again[0] == before[0]
         assert (place / "again.yaml").read_text().replace("again.yaml", f"run{i}.yaml") == (
             place / f"run{i}.yaml"
@@ -175,54 +165,54 @@ def test_a_command_line_a_file_and_the_same_report(name, place, called):
     assert decided >= 7
 
 
-def test_the_text_is_the_same_too_and_that_of_the_paper(place, called):
+def test_the_text_is_the_same_too_and_that_of_the_paper(place, cli):
     words = ["recommend", "--models", "my.yaml", "--max-cost", "0.01", "--details", "--stability", "20"]
-    code, out, _ = called(*words, "--write-run", "run.yaml")
-    assert called("recommend", "--models", "run.yaml")[:2] == (code, out)
-    before = called("paper", "--details", "--json", "--write-run", "paper.yaml")
+    code, out, _ = cli(*words, "--write-run", "run.yaml")
+    assert cli("recommend", "--models", "run.yaml")[:2] == (code, out)
+    before = cli("paper", "--details", "--json", "--write-run", "paper.yaml")
     assert yaml.safe_load((place / "paper.yaml").read_text()) == {"run": {"paper": {"details": True, "json": True}}}
-    assert called("paper", "--models", "paper.yaml")[:2] == before[:2]
+    assert cli("paper", "--models", "paper.yaml")[:2] == before[:2]
 
 
-def test_config_is_the_file_and_reports_are_read_back(place, called):
-    _, out, _ = called("recommend", "--models", "my.yaml", "--max-cost", "0.01", "--json", "--write-run", "run.yaml")
+def test_config_is_the_file_and_reports_are_read_back(place, cli):
+    _, out, _ = cli("recommend", "--models", "my.yaml", "--max-cost", "0.01", "--json", "--write-run", "run.yaml")
     document = json.loads(out)
     assert document["config"] == yaml.safe_load((place / "run.yaml").read_text())
     assert list(document["config"]) == ["models", "scenarios", "run"]
     (place / "report.json").write_text(out)
-    again = called("recommend", "--models", "report.json")
+    again = cli("recommend", "--models", "report.json")
     assert without_command(again[1]) == without_command(out)
-    (place / "listed.json").write_text(called("models", "--models", "my.yaml", "--json")[1])
+    (place / "listed.json").write_text(cli("models", "--models", "my.yaml", "--json")[1])
     assert {*load_models("listed.json")} == {"small", "large"}
     assert load_models("listed.json")["small"].uncertain == load_models("my.yaml")["small"].uncertain
-    built_in = called("recommend", "--model", "gpt-5", "--json")[1]
+    built_in = cli("recommend", "--model", "gpt-5", "--json")[1]
     (place / "built-in.json").write_text(built_in)
-    assert without_command(called("recommend", "--models", "built-in.json")[1]) == without_command(built_in)
+    assert without_command(cli("recommend", "--models", "built-in.json")[1]) == without_command(built_in)
 
 
 @pytest.mark.parametrize("inference", ["empirical", "beta"])
-def test_what_calibrate_writes_is_read_back(place, called, inference):
+def test_what_calibrate_writes_is_read_back(place, cli, inference):
     (place / "sub").mkdir()
     words = ["calibrate", "log.csv", "--inference", inference, "--json", "--out", "sub/profiles.yaml"]
-    code, out, _ = called(*words)
+    code, out, _ = cli(*words)
     assert code == 0
     (place / "calibrated.json").write_text(out)
     words = ["--max-latency", "100", "--stability", "0", "--json"]
-    from_yaml = called("recommend", "--models", "sub/profiles.yaml", *words)
-    from_json = called("recommend", "--models", "calibrated.json", *words)
+    from_yaml = cli("recommend", "--models", "sub/profiles.yaml", *words)
+    from_json = cli("recommend", "--models", "calibrated.json", *words)
     assert without_command(from_json[1]) == without_command(from_yaml[1])
 
 
-def test_samples_that_were_not_written_are_missed_in_words(place, called):
-    (place / "calibrated.json").write_text(called("calibrate", "log.csv", "--json")[1])
-    code, out, err = called("recommend", "--models", "calibrated.json")
+def test_samples_that_were_not_written_are_missed_in_words(place, cli):
+    (place / "calibrated.json").write_text(cli("calibrate", "log.csv", "--json")[1])
+    code, out, err = cli("recommend", "--models", "calibrated.json")
     assert (code, out) == (2, "")
     assert "calibrated.json: models: holds none; calibrate --out FILE.yaml keeps the samples they draw from" in err
 
 
-def test_a_report_without_config_is_refused_as_a_source_of_models(place, called):
+def test_a_report_without_config_is_refused_as_a_source_of_models(place, cli):
     (place / "r.json").write_text('{"schema": 1, "headline": []}')
-    code, _, err = called("recommend", "--models", "r.json")
+    code, _, err = cli("recommend", "--models", "r.json")
     assert code == 2
     assert "r.json: is a report that does not say its models (no config); give the YAML it came from" in err
 
@@ -232,18 +222,18 @@ def written(place, run, name="run.yaml"):
     return name
 
 
-def config(called, *words):
+def config(cli, *words):
     """What a run is told, by key."""
-    code, out, err = called("recommend", *words, "--json")
+    code, out, err = cli("recommend", *words, "--json")
     assert code in (0, 3), err
     return json.loads(out)["config"]["run"]
 
 
-def test_what_is_typed_wins(place, called):
+def test_what_is_typed_wins(place, cli):
     name = written(
         place, "{max_cost: 0.5, max: {latency: 30, cost: {p95: 2}}, k_max: 8, model: [small], details: true}"
     )
-    assert config(called, "--models", name) == {
+    assert config(cli, "--models", name) == {
         "model": ["small"],
         "max_cost": 0.5,
         "max": ["latency=30", "cost=p95=2"],
@@ -251,22 +241,22 @@ def test_what_is_typed_wins(place, called):
         "details": True,
         "json": True,
     }
-    assert config(called, "--models", name, "--k", "1,2")["k"] == "1,2"
-    assert "k_max" not in config(called, "--models", name, "--k", "1,2")
-    typed = config(called, "--models", name, "--max-cost", "0.1", "--model", "large", "--no-details")
+    assert config(cli, "--models", name, "--k", "1,2")["k"] == "1,2"
+    assert "k_max" not in config(cli, "--models", name, "--k", "1,2")
+    typed = config(cli, "--models", name, "--max-cost", "0.1", "--model", "large", "--no-details")
     assert typed == {"model": ["large"], "max_cost": 0.1, "max": ["latency=30"], "k_max": 8, "json": True}
-    assert config(called, "--models", name, "--max", "latency=p95=9")["max"] == ["cost=p95=2", "latency=p95=9"]
-    by_scenario = config(called, "--models", name, "--scenario", "strict")
+    assert config(cli, "--models", name, "--max", "latency=p95=9")["max"] == ["cost=p95=2", "latency=p95=9"]
+    by_scenario = config(cli, "--models", name, "--scenario", "strict")
     assert by_scenario == {"model": ["small"], "scenario": ["strict"], "k_max": 8, "details": True, "json": True}
     name = written(place, "{scenario: strict}")
-    assert config(called, "--models", name, "--max-cost", "1") == {"max_cost": 1, "json": True}
+    assert config(cli, "--models", name, "--max-cost", "1") == {"max_cost": 1, "json": True}
 
 
-def test_a_file_may_say_things_in_its_own_way(place, called):
+def test_a_file_may_say_things_in_its_own_way(place, cli):
     name = written(
         place, "{max_latency: {p95: 60}, k: [1, 2, 4], model: small, selector: [{kind: asf, weights: {cost: 2}}]}"
     )
-    assert config(called, "--models", name) == {
+    assert config(cli, "--models", name) == {
         "model": ["small"],
         "max_latency": "p95=60",
         "selector": ["asf:weights={cost: 2}"],
@@ -275,44 +265,44 @@ def test_a_file_may_say_things_in_its_own_way(place, called):
     }
 
 
-def test_policies_of_a_file_are_written_down_too(place, called):
+def test_policies_of_a_file_are_written_down_too(place, cli):
     (place / "my.yaml").write_text(MODELS + "policies: {mine: {kind: fixed, k: 4, aggregator: best-of-k}}\n")
     words = ["--models", "my.yaml", "--max-cost", "0.1", "--stability", "0", "--json"]
-    before = called("recommend", *words, "--write-run", "run.yaml")
+    before = cli("recommend", *words, "--write-run", "run.yaml")
     assert before[0] == 0
     document = json.loads(before[1])
     assert "mine" in {row["aggregator"] for row in document["rows"]}
     assert document["config"]["policies"] == {"mine": {"kind": "fixed", "k": 4, "aggregator": "best-of-k"}}
-    assert without_command(called("recommend", "--models", "run.yaml")[1]) == without_command(before[1])
+    assert without_command(cli("recommend", "--models", "run.yaml")[1]) == without_command(before[1])
     name = written(place, "{policy: [{kind: fixed, k: 2, aggregator: {kind: noisy-score, rho: 0.5}}]}")
-    assert config(called, "--models", name, "--stability", "0")["policy"] == [
+    assert config(cli, "--models", name, "--stability", "0")["policy"] == [
         "fixed:k=2,aggregator={kind: noisy-score, rho: 0.5}"
     ]
 
 
-def test_a_run_may_take_its_models_from_another_file_and_paths_start_from_the_file(place, called):
+def test_a_run_may_take_its_models_from_another_file_and_paths_start_from_the_file(place, cli):
     (place / "sub").mkdir()
     (place / "sub" / "run.yaml").write_text(
         "scenarios: {loose: {max: {cost: 5}}}\nrun: {models: ../my.yaml, out: report.json, plugin_file: ../coin.py}\n"
     )
-    code, _, err = called("recommend", "--models", "sub/run.yaml")
+    code, _, err = cli("recommend", "--models", "sub/run.yaml")
     assert (code, err) == (0, "moo-infer: wrote sub/report.json\n")
     document = json.loads((place / "sub" / "report.json").read_text())
     assert [scenario["name"] for scenario in document["scenarios"]] == ["loose"]
     assert {*document["config"]["models"]} == {"small", "large"}
     assert document["config"]["run"] == {"plugin_file": ["coin.py"]}
-    called("recommend", "--models", "sub/run.yaml", "--write-run", "sub/again.yaml")
+    cli("recommend", "--models", "sub/run.yaml", "--write-run", "sub/again.yaml")
     again = yaml.safe_load((place / "sub" / "again.yaml").read_text())
     assert again["run"] == {"plugin_file": ["../coin.py"], "out": ["report.json"]}
 
 
-def test_samples_are_found_from_wherever_a_run_is_written(place, called):
+def test_samples_are_found_from_wherever_a_run_is_written(place, cli):
     (place / "a").mkdir()
     (place / "b").mkdir()
-    assert called("calibrate", "log.csv", "--out", "a/profiles.yaml")[0] == 0
+    assert cli("calibrate", "log.csv", "--out", "a/profiles.yaml")[0] == 0
     words = ["--models", "a/profiles.yaml", "--max-latency", "100", "--json"]
-    before = called("recommend", *words, "--write-run", "b/run.yaml")
-    assert without_command(called("recommend", "--models", "b/run.yaml")[1]) == without_command(before[1])
+    before = cli("recommend", *words, "--write-run", "b/run.yaml")
+    assert without_command(cli("recommend", "--models", "b/run.yaml")[1]) == without_command(before[1])
     samples = yaml.safe_load((place / "b/run.yaml").read_text())["models"]["acme/small"]["inference"]["samples"]
     assert samples.startswith("../a/profiles.samples-")
 
@@ -338,35 +328,35 @@ def test_samples_are_found_from_wherever_a_run_is_written(place, called):
         ("{k: [1, 2], k_max: 3}", "--k and --k-max or --k-step exclude each other"),
     ],
 )
-def test_what_a_file_says_wrongly_is_refused_in_one_sentence(place, called, said, message):
-    code, out, err = called("recommend", "--models", written(place, said))
+def test_what_a_file_says_wrongly_is_refused_in_one_sentence(place, cli, said, message):
+    code, out, err = cli("recommend", "--models", written(place, said))
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
 
 
-def test_a_run_is_written_whole_or_not_at_all(place, called):
+def test_a_run_is_written_whole_or_not_at_all(place, cli):
     for name, message in (
         ("run.txt", "--write-run: run.txt: must end in .yaml or .yml"),
         ("nowhere/run.yaml", "there is no folder"),
         ("my.yaml", "--write-run: my.yaml: would overwrite what is read"),
     ):
-        code, out, err = called("recommend", "--models", "my.yaml", "--write-run", name)
+        code, out, err = cli("recommend", "--models", "my.yaml", "--write-run", name)
         assert (code, out) == (2, "")
         assert message in err
     assert (place / "my.yaml").read_text() == MODELS
 
 
-def test_infeasible_runs_are_written_down_too(place, called):
-    code, _, _ = called("recommend", "--models", "my.yaml", "--max-cost", "1e-9", "--write-run", "run.yaml")
+def test_infeasible_runs_are_written_down_too(place, cli):
+    code, _, _ = cli("recommend", "--models", "my.yaml", "--max-cost", "1e-9", "--write-run", "run.yaml")
     assert code == 3
-    assert called("recommend", "--models", "run.yaml")[0] == 3
+    assert cli("recommend", "--models", "run.yaml")[0] == 3
 
 
-def test_the_schema_knows_runs(place, called):
+def test_the_schema_knows_runs(place, cli):
     from jsonschema import Draft202012Validator  # takes long to load
 
-    validator = Draft202012Validator(json.loads(called("schema")[1]))
+    validator = Draft202012Validator(json.loads(cli("schema")[1]))
     for said in (
         "{max_latency: {p95: 60}, k: [1, 2, 4], model: small, selector: [{kind: asf, weights: {cost: 2}}]}",
         "{max: {latency: {p95: 3}}, details: true, stability: 20, paper: {details: true}, calibrate: {logs: [log.csv]}}",
@@ -385,10 +375,10 @@ def test_the_schema_knows_runs(place, called):
         assert [*validator.iter_errors(yaml.safe_load(MODELS + f"run: {said}"))], said
 
 
-def test_a_run_alone_is_for_the_built_in_models(place, called):
+def test_a_run_alone_is_for_the_built_in_models(place, cli):
     (place / "alone.yaml").write_text("run: {model: gpt-5, scenario: medical-ai, k_max: 16}\n")
-    code, out, _ = called("recommend", "--models", "alone.yaml")
-    assert (code, out) == called("recommend", "--model", "gpt-5", "--scenario", "medical-ai", "--k-max", "16")[:2]
+    code, out, _ = cli("recommend", "--models", "alone.yaml")
+    assert (code, out) == cli("recommend", "--model", "gpt-5", "--scenario", "medical-ai", "--k-max", "16")[:2]
 
 
 def test_every_command_that_is_told_something_has_a_mapping_of_its_own_name():
