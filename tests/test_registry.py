@@ -172,7 +172,9 @@ def test_the_same_plugin_twice_is_refused():
 def test_a_built_in_module_is_registered_already_whatever_it_is_called(monkeypatch):
     with pytest.raises(MooInferError, match="plugin 'moo_infer.builtin.selectors' .*: is registered already"):
         Registry(selectors_module, entry_points=False)
-    again = SimpleNamespace(name="again", dist=SimpleNamespace(name="other", version="2"), load=lambda: selectors_module)
+    again = SimpleNamespace(
+        name="again", dist=SimpleNamespace(name="other", version="2"), load=lambda: selectors_module
+    )
     monkeypatch.setattr(registry_module, "_installed", lambda: [again])
     with pytest.raises(MooInferError, match="plugin 'again' of package 'other': is registered already; MOO_INFER_DIS"):
         Registry()
