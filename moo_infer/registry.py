@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from importlib.util import module_from_spec, spec_from_file_location
@@ -21,7 +22,7 @@ from . import hookspecs
 from .core.documents import parse_yaml
 from .core.errors import MooInferError, located, unknown
 from .core.objectives import Objective
-from .core.parts import NAME, build, is_number, unfit, with_parts
+from .core.parts import NAME, build, is_number, parameters, split, unfit, with_parts
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
 __all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
@@ -87,12 +88,11 @@ class Registry:
     """
 
     def __init__(self, *extra: object, entry_points: bool = True) -> None:
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
-        self._manager.add_hookspecs(hookspecs)
         self._classes: dict[type, dict[str, type]] = {kind: {} for kind in KINDS}
         self._plugins: dict[tuple[type, str], Plugin] = {}
-        for module in BUILTIN:
-            self._register(import_module(module), module)
+        for part in _builtin():
+            self._add(*part)
+        self._manager = _manager()
         if entry_points:
             for entry in _enabled(_installed()):
                 self._load(entry)
@@ -124,9 +124,9 @@ class Registry:
     def fields(self, kind: type[Part], name: str, /) -> dict[str, object]:
         """Return what stands in the text that `get` takes, as the mapping that `build` takes."""
         noun = KINDS[kind][0]
-        label, _, parameters = name.partition(":")
+        label, _, given = name.partition(":")
         fields: dict[str, object] = {"kind": label}
-        for item in filter(None, map(str.strip, _split(parameters))):
+        for item in filter(None, map(str.strip, split(given))):
             path, equals, value = item.partition("=")
             key, dot, entry = path.partition(".")
             if not (key and equals and bool(dot) == bool(entry)):
@@ -188,66 +188,93 @@ class Registry:
     def _register(self, plugin: object, name: str, package: str = "", release: str = "") -> None:
         if not package:
             package, release = _origin(plugin)
-        hooks = ", ".join(hook for _, hook in KINDS.values())
-        try:
-            self._manager.register(plugin, name)
-            self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            self._manager.unregister(name=name)
-            raise MooInferError(f"{_plugin_name(name, package)}: {error}; hooks: {hooks}") from None
-        except ValueError as error:
-            raise MooInferError(f"{_plugin_name(name, package)}: is registered already") from error
-        if not any(callable(getattr(plugin, hook, None)) for _, hook in KINDS.values()):
-            raise MooInferError(f"{_plugin_name(name, package)}: implements no hook; hooks: {hooks}")
-        for kind, (noun, hook) in KINDS.items():
-            for cls in self._registered(plugin, hook, _plugin_name(name, package)):
-                self._add(kind, noun, cls, Plugin("", noun, name, package, release))
+        if name in BUILTIN or getattr(plugin, "__name__", "") in BUILTIN:
+            raise MooInferError(f"{_plugin_name(name, package)}: is registered already")
+        for part in _parts(self._manager, plugin, Plugin("", "", name, package, release)):
+            self._add(*part)
 
-    def _registered(self, plugin: object, hook: str, plugin_name: str) -> Sequence[Any]:
-        """The classes that a hook of a plugin returns; none where the plugin lacks the hook, or it fails."""
-        function = getattr(plugin, hook, None)
-        if not callable(function):
-            return ()
-        if not self._manager.parse_hookimpl_opts(plugin, hook):
-            raise MooInferError(f"{plugin_name}: {hook} is not marked with @hookimpl")
-        try:
-            classes = function()
-        except (Exception, SystemExit) as error:  # whatever a foreign hook raises
-            message = f"{plugin_name}: {hook} fails and is skipped: {type(error).__name__}: {error}"
-            warnings.warn(message, stacklevel=5)
-            return ()
-        if not isinstance(classes, list | tuple):
-            raise MooInferError(f"{plugin_name}: {hook} must return a list of classes, got {classes!r}")
-        return classes
+    def _add(self, kind: type, cls: type, listed: Plugin) -> None:
+        if other := self._plugins.get((kind, listed.name)):
+            raise MooInferError(
+                f"two {listed.kind}s are called {listed.name!r}: one from plugin {other.plugin!r} ({other.package}), "
+                f"one from plugin {listed.plugin!r} ({listed.package})"
+            )
+        self._classes[kind][listed.name] = cls
+        self._plugins[kind, listed.name] = listed
 
-    def _add(self, kind: type, noun: str, cls: Any, owner: Plugin) -> None:
-        where = _plugin_name(owner.plugin, owner.package)
-        if not isinstance(cls, type):
-            raise MooInferError(f"{where}: must register {noun} classes, got the object {cls!r}")
-        if not issubclass(cls, kind):
-            raise MooInferError(f"{where}: {cls.__name__} must be a subclass of {kind.__name__}")
-        if inspect.isabstract(cls):
-            missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-            raise MooInferError(f"{where}: {cls.__name__} is abstract; it lacks {missing}")
-        name = getattr(cls, "name", None)
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise MooInferError(
-                f"{where}: {cls.__name__} needs a class attribute name, words joined by hyphens, got {name!r}"
-            )
-        if problem := unfit(cls, kind):
-            raise MooInferError(f"{where}: {problem}")
-        if kind is CostModel and not isinstance(getattr(cls, "objective", None), Objective):
-            raise MooInferError(f"{where}: {cls.__name__} needs a class attribute objective of type Objective")
-        if (kind, name) in self._plugins:
-            other = self._plugins[kind, name]
-            raise MooInferError(
-                f"two {noun}s are called {name!r}: one from plugin {other.plugin!r} ({other.package}), "
-                f"one from plugin {owner.plugin!r} ({owner.package})"
-            )
-        self._classes[kind][name] = cls
-        summary = (inspect.getdoc(cls) or "").split("\n")[0]
-        listed = dataclasses.replace(owner, name=name, summary=summary, parameters=_parameters(cls))
-        self._plugins[kind, name] = listed
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+@cache
+def _builtin() -> list[tuple[type, type, Plugin]]:
+    """What the built-in modules register: looked through once, as every command makes a registry, some make several."""
+    manager, modules = _manager(), map(import_module, BUILTIN)
+    owners = [(module, Plugin("", "", module.__name__, *_origin(module))) for module in modules]
+    return [part for module, owner in owners for part in _parts(manager, module, owner)]
+
+
+def _parts(manager: pluggy.PluginManager, plugin: object, owner: Plugin) -> Iterator[tuple[type, type, Plugin]]:
+    """The classes that a plugin registers, checked, each with its kind and how it is listed."""
+    where = _plugin_name(owner.plugin, owner.package)
+    hooks = ", ".join(hook for _, hook in KINDS.values())
+    try:
+        manager.register(plugin, owner.plugin)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        manager.unregister(name=owner.plugin)
+        raise MooInferError(f"{where}: {error}; hooks: {hooks}") from None
+    except ValueError as error:
+        raise MooInferError(f"{where}: is registered already") from error
+    if not any(callable(getattr(plugin, hook, None)) for _, hook in KINDS.values()):
+        raise MooInferError(f"{where}: implements no hook; hooks: {hooks}")
+    for kind, (noun, hook) in KINDS.items():
+        for cls in _registered(manager, plugin, hook, where):
+            yield kind, cls, _listed(kind, cls, dataclasses.replace(owner, kind=noun))
+
+
+def _registered(manager: pluggy.PluginManager, plugin: object, hook: str, plugin_name: str) -> Sequence[Any]:
+    """The classes that a hook of a plugin returns; none where the plugin lacks the hook, or it fails."""
+    function = getattr(plugin, hook, None)
+    if not callable(function):
+        return ()
+    if not manager.parse_hookimpl_opts(plugin, hook):
+        raise MooInferError(f"{plugin_name}: {hook} is not marked with @hookimpl")
+    try:
+        classes = function()
+    except (Exception, SystemExit) as error:  # whatever a foreign hook raises
+        message = f"{plugin_name}: {hook} fails and is skipped: {type(error).__name__}: {error}"
+        warnings.warn(message, stacklevel=6)
+        return ()
+    if not isinstance(classes, list | tuple):
+        raise MooInferError(f"{plugin_name}: {hook} must return a list of classes, got {classes!r}")
+    return classes
+
+
+def _listed(kind: type, cls: Any, owner: Plugin) -> Plugin:
+    """How a class is listed; raises MooInferError where it can be no part of that kind."""
+    where = _plugin_name(owner.plugin, owner.package)
+    if not isinstance(cls, type):
+        raise MooInferError(f"{where}: must register {owner.kind} classes, got the object {cls!r}")
+    if not issubclass(cls, kind):
+        raise MooInferError(f"{where}: {cls.__name__} must be a subclass of {kind.__name__}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        raise MooInferError(f"{where}: {cls.__name__} is abstract; it lacks {missing}")
+    name = getattr(cls, "name", None)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise MooInferError(
+            f"{where}: {cls.__name__} needs a class attribute name, words joined by hyphens, got {name!r}"
+        )
+    if problem := unfit(cls, kind):
+        raise MooInferError(f"{where}: {problem}")
+    if kind is CostModel and not isinstance(getattr(cls, "objective", None), Objective):
+        raise MooInferError(f"{where}: {cls.__name__} needs a class attribute objective of type Objective")
+    summary = (inspect.getdoc(cls) or "").split("\n")[0]
+    return dataclasses.replace(owner, name=name, summary=summary, parameters=parameters(cls))
 
 
 def _installed() -> list[EntryPoint]:
@@ -257,6 +284,8 @@ def _installed() -> list[EntryPoint]:
 def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
     """Leave out what the environment disables, by the name of the entry point or of the package."""
     disabled = {_normalised(name) for name in os.environ.get(DISABLE, "").split(",")} - {""}
+    if not disabled:
+        return installed  # to ask for the name of a package reads a file
     called = [
         {_normalised(name) for name in (entry.name, entry.dist.name if entry.dist else entry.name)}
         for entry in installed
@@ -302,33 +331,6 @@ def plugin_file(path: str | Path, /) -> ModuleType:
         raise MooInferError(f"plugin file {name!r}: cannot be loaded: {type(error).__name__}: {error}") from error
     module.__name__ = name
     return module
-
-
-def _split(parameters: str) -> Iterator[str]:
-    """Split at the commas that stand outside brackets, braces and quotes."""
-    item, depth, quote = "", 0, ""
-    for character in parameters:
-        if character == "," and not (depth or quote):
-            yield item
-            item = ""
-            continue
-        item += character
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"" and (depth or item.endswith(f"={character}")):  # an apostrophe in a text is none
-            quote = character
-        else:
-            depth += (character in "[{") - (character in "]}")
-    yield item
-
-
-def _parameters(cls: type) -> tuple[str, ...]:
-    parameters = []
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        missing = field.default is field.default_factory is dataclasses.MISSING
-        shown = "" if missing or field.default is dataclasses.MISSING else f"={field.default}"
-        parameters += [f"{field.name}{shown}"] if field.init else []
-    return tuple(parameters)
 
 
 def _origin(plugin: object) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from moo_infer import (
     hookimpl,
 )
 from moo_infer import registry as registry_module
+from moo_infer.builtin import selectors as selectors_module
 from moo_infer.core.parts import Share
 from moo_infer.registry import plugin_file
 
@@ -179,6 +180,30 @@ def test_the_same_plugin_twice_is_refused():
     one = selectors(First)
     with pytest.raises(MooInferError, match="plugin 'mine': is registered already"):
         Registry(one, one, entry_points=False)
+
+
+def test_a_built_in_module_is_registered_already_whatever_it_is_called(monkeypatch):
+    with pytest.raises(MooInferError, match="plugin 'moo_infer.builtin.selectors' .*: is registered already"):
+        Registry(selectors_module, entry_points=False)
+    again = SimpleNamespace(
+        name="again", dist=SimpleNamespace(name="other", version="2"), load=lambda: selectors_module
+    )
+    monkeypatch.setattr(registry_module, "_installed", lambda: [again])
+    with pytest.raises(MooInferError, match="plugin 'again' of package 'other': is registered already; MOO_INFER_DIS"):
+        Registry()
+
+
+def test_a_plugin_installed_later_is_found_and_a_broken_one_is_named_every_time(monkeypatch):
+    def load():
+        raise ImportError("no module named numbers")
+
+    there = [SimpleNamespace(name="broken", dist=SimpleNamespace(name="some-package", version="1"), load=load)]
+    monkeypatch.setattr(registry_module, "_installed", lambda: there)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="plugin 'broken' of package 'some-package' cannot be loaded"):
+            assert "first" not in Registry().names(Selector)
+    there[:] = [installed("good", "other", First)]
+    assert "first" in Registry().names(Selector)
 
 
 def test_a_broken_entry_point_is_named_and_skipped(monkeypatch):

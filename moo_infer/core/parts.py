@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Annotated, Any, TypeVar
@@ -27,6 +27,8 @@ __all__ = [
     "build",
     "check",
     "is_number",
+    "parameters",
+    "split",
     "unfit",
     "with_parts",
 ]
@@ -121,6 +123,38 @@ def build(cls: type[Part], entries: Mapping[str, object], where: str, folder: Pa
     if not _all_fit(cls, defaults):  # they are checked where they are used
         _accepted(cls, {**entries, **defaults}, where, every=True)
     return part
+
+
+def split(parameters: str) -> Iterator[str]:
+    """Split what stands behind the colon of a name at the commas outside brackets, braces and quotes.
+
+    >>> list(split("a=1,weights={accuracy: 3, cost: 0.5}"))
+    ['a=1', 'weights={accuracy: 3, cost: 0.5}']
+    """
+    item, depth, quote = "", 0, ""
+    for character in parameters:
+        if character == "," and not (depth or quote):
+            yield item
+            item = ""
+            continue
+        item += character
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"" and (depth or item.endswith(f"={character}")):  # an apostrophe in a text is none
+            quote = character
+        else:
+            depth += (character in "[{") - (character in "]}")
+    yield item
+
+
+def parameters(cls: type) -> tuple[str, ...]:
+    """Return the fields of a part that can be given, as ``NAME`` or ``NAME=DEFAULT``."""
+    listed = []
+    for field in _fields(cls):
+        missing = field.default is field.default_factory is dataclasses.MISSING
+        shown = "" if missing or field.default is dataclasses.MISSING else f"={field.default}"
+        listed += [f"{field.name}{shown}"] if field.init else []
+    return tuple(listed)
 
 
 def unfit(cls: type, kind: type) -> str:

@@ -113,15 +113,20 @@ def nodes(law: Law, bends: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     """
     with np.errstate(invalid="ignore"):  # a constant at the quantile 0, where NaN is as good as an infinite end
         least, most = (np.asarray(law.quantile(np.asarray(q, dtype=np.float64))) for q in (0.0, CLOSE_TO_ONE))
-    inside = [law.cdf(np.asarray(bend, dtype=np.float64)) for bend in bends]
-    ends = [  # with a normal law there is no mass at the ends, which are infinite
-        np.where(np.isfinite(least), law.cdf(np.where(np.isfinite(least), least, 0.0)), 0.0),
-        law.cdf(np.nextafter(most, -np.inf)),
-    ]
-    edges = np.sort(np.stack(np.broadcast_arrays(*(np.asarray(e, dtype=np.float64) for e in (*inside, *ends)))), axis=0)
-    q, weights = _graded([np.zeros_like(edges[0]), *edges, np.ones_like(edges[0])])
-    values = np.asarray(law.quantile(np.clip(q, 1e-300, CLOSE_TO_ONE)))  # at 0 and 1 quantiles may be infinite
-    return values, weights
+    finite = np.isfinite(least)  # with a normal law there is no mass at the ends, which are infinite
+    least = np.where(finite, least, 0.0)
+    high = law.cdf(np.nextafter(most, -np.inf))
+    low = np.where(finite, np.minimum(law.cdf(least), high), 0.0)  # all mass of a constant lies at its upper end
+    inside = [np.clip(law.cdf(np.asarray(bend, dtype=np.float64)), low, high) for bend in bends]
+    edges = np.sort(np.stack(np.broadcast_arrays(*(np.asarray(e, dtype=np.float64) for e in (low, *inside, high)))), 0)
+    q, weights = _graded(edges)
+    values = [np.asarray(law.quantile(np.clip(q, 1e-300, CLOSE_TO_ONE)))]  # at 0 and 1 quantiles may be infinite
+    shares = [weights]
+    for end, mass in ((least, edges[0]), (most, 1 - edges[-1])):  # of one node each: there the law has one value
+        if np.any(mass > NOTHING):
+            shares.append(np.atleast_1d(mass))
+            values.append(np.broadcast_to(end, shares[-1].shape))
+    return np.concatenate(values, axis=-1), np.concatenate(shares, axis=-1)
 
 
 def moments_of(
@@ -141,14 +146,15 @@ def moments_of(
     return mean, np.sqrt(np.sum(weights * around**2, axis=-1, keepdims=values.ndim == 2))
 
 
-def _graded(edges: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
+def _graded(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Gauss-Legendre nodes and weights between edges, in panels that shrink towards each of them."""
     places, weights = panels(ORDER, np.concatenate([[0.0], STEEP, 1 - STEEP[-2::-1], [1.0]]))
-    spans = [(low, high - low) for low, high in pairwise(edges)]
+    spans = [(np.atleast_1d(low), np.atleast_1d(high - low)) for low, high in pairwise(edges)]
+    none = np.empty((*spans[0][1].shape[:-1], 0))
     spans = [(low, span) for low, span in spans if np.any(span > NOTHING)]  # memory grows with every span
-    ends = [np.atleast_1d(low) + np.atleast_1d(span) * places for low, span in spans]
-    shares = [np.atleast_1d(span) * weights for _, span in spans]
-    return np.concatenate(ends, axis=-1), np.concatenate(shares, axis=-1)
+    ends = [low + span * places for low, span in spans]
+    shares = [span * weights for _, span in spans]
+    return np.concatenate([none, *ends], axis=-1), np.concatenate([none, *shares], axis=-1)
 
 
 def _shared(x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:

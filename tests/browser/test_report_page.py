@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from functools import cache
 
 import matplotlib.image
 import pytest
@@ -34,9 +35,38 @@ def show(browser, tmp_path):
     def call(report, command=None):
         path = tmp_path / "report.html"
         path.write_text(report.to_html(command), encoding="utf-8")
-        browser.open(path)
-        browser.wait(DRAWN.format("curves", "curves"))
-        return browser
+        return opened(browser, path)
+
+    return call
+
+
+def opened(browser, path):
+    browser.open(path)
+    browser.wait(DRAWN.format("curves", "curves"))
+    return browser
+
+
+@pytest.fixture(scope="module")
+def written(pipeline, tmp_path_factory):
+    """Write the page of a run of the built-in models, once for all tests."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    @cache
+    def call(models, scenarios):
+        path = folder / f"{models} {scenarios}.html"
+        path.write_text(pipeline.run(models, scenarios).to_html(), encoding="utf-8")
+        return path
+
+    return call
+
+
+@pytest.fixture
+def read(browser, written):
+    """Show the page of a run to a test that leaves it as it is: not opened again where the test before had it."""
+
+    def call(models=None, scenarios=None):
+        path = written(models, scenarios)
+        return browser if browser.driver.current_url == path.as_uri() else opened(browser, path)
 
     return call
 
@@ -65,8 +95,8 @@ def colours(png):
     return len({tuple(pixel) for pixel in (pixels[::3, ::3, :3] * 255).astype(int).reshape(-1, 3).tolist()})
 
 
-def test_the_built_in_report_draws_everything(show, pipeline):
-    window = show(pipeline.run())
+def test_the_built_in_report_draws_everything(read):
+    window = read()
     for plot in ("space", "curves", "front", "map"):
         window.wait(DRAWN.format(plot, plot))
         assert colours(window.screenshot(f"#{plot}")) > 10, plot
@@ -76,8 +106,8 @@ def test_the_built_in_report_draws_everything(show, pipeline):
     assert "use nemotron-nano-9b-v2 with k = 16 samples" in window.run("return document.body.innerText")
 
 
-def test_no_button_sends_anything(show, pipeline):
-    window = show(pipeline.run("gpt-5"))
+def test_no_button_sends_anything(read):
+    window = read()
     titles = set(window.run("return [...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)"))
     assert titles
     assert not [
@@ -120,13 +150,25 @@ def test_another_model_another_scenario_and_other_axes_change_the_data(show, pip
     assert window.run("return document.getElementById('front').data[1].x") != fronts
 
 
-def test_the_choices_are_marked_where_the_table_says(show, pipeline):
-    report = pipeline.run("gpt-5-nano", "essay-feedback")
-    window = show(report)
+def test_the_choices_are_marked_where_the_table_says(read, pipeline):
+    report = pipeline.run("gpt-5", "essay-feedback")
+    window = read("gpt-5", "essay-feedback")
     marked = window.run(
         "return document.getElementById('curves').data.filter(t => t.yaxis === 'y' && t.mode === 'markers').map(t => [t.name, t.x[0]])"
     )
     assert dict(marked) == {choice.selector: choice.k for choice in report.outcome().of_curves}
+
+
+@pytest.mark.parametrize("width", [360, 800, 1600])
+def test_the_page_fits_any_width(read, width):
+    window = read("gpt-5", "essay-feedback")
+    window.driver.set_window_size(width, 800)
+    try:
+        assert window.wait("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        script = "return document.querySelector('#curves .main-svg').getBoundingClientRect().right <= document.documentElement.clientWidth + 1"
+        assert window.wait(script)
+    finally:
+        window.driver.set_window_size(1280, 900)
 
 
 def nasty():
@@ -206,18 +248,6 @@ def test_four_objectives_can_be_looked_at_three_at_a_time(show):
         )
         == 4
     )
-
-
-@pytest.mark.parametrize("width", [360, 800, 1600])
-def test_the_page_fits_any_width(show, pipeline, width):
-    window = show(pipeline.run("gpt-5", "essay-feedback"))
-    window.driver.set_window_size(width, 800)
-    try:
-        assert window.wait("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        script = "return document.querySelector('#curves .main-svg').getBoundingClientRect().right <= document.documentElement.clientWidth + 1"
-        assert window.wait(script)
-    finally:
-        window.driver.set_window_size(1280, 900)
 
 
 def names_shown(window):
@@ -315,9 +345,9 @@ RULES = {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_can_be_read_by_everybody(show, pipeline, media, scheme):
+def test_the_page_can_be_read_by_everybody(read, media, scheme):
     media(prefers_color_scheme=scheme)
-    window = show(pipeline.run(None, ["essay-feedback", "medical-ai"]))
+    window = read(None, ("essay-feedback", "medical-ai"))
     window.wait("return document.getElementById('space-still').src")
     for rule, script in RULES.items():
         assert window.run(script) == [], rule

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, fields, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -430,6 +431,16 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
     column, _ = estimated(Empirical(log), part, [1, 4, 8])
     rng = np.random.default_rng(6)
     totals = {k: [] for k in (1, 4, 8)}
+
+    @cache
+    def alone(i, o, c, w):
+        """The bill of one sample of the log that shares its prompt with none."""
+        below = part.calls == "parallel-writes" and i < 1000
+        written = w / i * (part.calls != "parallel-writes")
+        calls = "parallel" if below else part.calls
+        shares = {"cached_input_share": c / i, "cache_write_share": written}
+        return bill(replace(part, **shares, min_cacheable_tokens=0.0, calls=calls), [i], [o])
+
     for _ in range(4000):
         own = np.flatnonzero(log.question == rng.integers(2))
         chosen = rng.permutation(own)
@@ -437,14 +448,14 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
             log[name][chosen] for name in ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
         )
         of_cache = {"cached_input_tokens": cached[None], "cache_write_tokens": made[None]}
-        draws = Draws(tokens_in[None], tokens_out[None], np.ones((1, 8)), of_cache)
+        billed = part.total(Draws(tokens_in[None], tokens_out[None], np.ones((1, 8)), of_cache), parallelism=1)
+        first = replace(
+            part,
+            cached_input_share=cached[0] / tokens_in[0],
+            cache_write_share=made[0] / tokens_in[0] if part.calls != "cached" else 0.0,
+            min_cacheable_tokens=0.0,
+        )
         for k in totals:
-            first = replace(
-                part,
-                cached_input_share=cached[0] / tokens_in[0],
-                cache_write_share=made[0] / tokens_in[0] if part.calls != "cached" else 0.0,
-                min_cacheable_tokens=0.0,
-            )
             if part.calls in ("n", "cached"):  # the prompt is that of the first
                 least = tokens_in[0] >= part.min_cacheable_tokens if part.min_cacheable_tokens else True
                 expected = bill(
@@ -453,13 +464,8 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
                 if not least and part.calls == "cached":
                     expected += (k - 1) * tokens_in[0] * part.usd_per_input_token
             else:
-                expected = sum(
-                    bill(replace(part, cached_input_share=c / i, cache_write_share=w / i * (part.calls != "parallel-writes"),
-                                 min_cacheable_tokens=0.0,
-                                 calls="parallel" if part.calls == "parallel-writes" and i < 1000 else part.calls), [i], [o])
-                    for i, o, c, w in zip(tokens_in[:k], tokens_out[:k], cached[:k], made[:k], strict=True)
-                )  # fmt: skip
-            assert part.total(draws, parallelism=1)[0, k - 1] == pytest.approx(expected)
+                expected = sum(map(alone, tokens_in[:k], tokens_out[:k], cached[:k], made[:k]))
+            assert billed[0, k - 1] == pytest.approx(expected)
             totals[k].append(expected)
     for j, values in enumerate(totals.values()):
         assert column.mean[j] == pytest.approx(np.mean(values), abs=5 * np.std(values) / np.sqrt(4000))

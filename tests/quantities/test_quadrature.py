@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from moo_infer.quantities.quadrature import hermite, jacobi, legendre, panels
+from moo_infer.quantities.laws import Bernoulli, ClippedNormal, Lognormal
+from moo_infer.quantities.quadrature import hermite, jacobi, legendre, moments_of, nodes, panels
 
 
 @pytest.mark.parametrize("order", [1, 2, 8, 16, 150])
@@ -43,3 +44,38 @@ def test_nodes_that_are_kept_cannot_be_overwritten(rule):
     for array in rule():
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0.0
+
+
+def column(*values):
+    return np.array(values)[:, None]
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        ClippedNormal(2.0, 3.0),
+        ClippedNormal(2.0, 3.0, 0.0, 4.0),
+        ClippedNormal(column(2.0, 9.0, -5.0), column(3.0, 0.0, 0.0), 0.0, 4.0),
+        Lognormal(2000.0, 0.5),
+        Lognormal(2000.0, 0.5, cap=3000.0),
+        Lognormal(column(2000.0, 100.0, 0.0), column(0.5, 0.0, 1.0), column(3000.0, 50.0, 10.0)),
+        Lognormal(7.0, 0.0),
+        Bernoulli(column(0.0, 0.2, 1.0)),
+    ],
+)
+@pytest.mark.parametrize("bends", [[], [0.0], [3.0, 1500.0], [3000.0, 1e6]])
+def test_nodes_of_a_law_have_its_moments_whatever_lies_on_its_ends(law, bends):
+    values, weights = nodes(law, bends)
+    assert np.isfinite(values).all()
+    assert weights.sum(axis=-1) == pytest.approx(1.0, rel=1e-14)
+    mean, std = moments_of(lambda x: x, law, bends)
+    scale = np.maximum(np.abs(law.mean), law.std)
+    np.testing.assert_array_less(np.abs(mean - law.mean), 1e-11 * scale + 1e-13)
+    np.testing.assert_array_less(np.abs(std - law.std), 1e-9 * scale + 1e-7)
+
+
+def test_a_mass_on_an_end_of_a_law_is_one_node():
+    law = ClippedNormal(2.0, 3.0, 0.0, 4.0)
+    values, weights = nodes(law, [1.0, 4.0])
+    for end, mass in ((0.0, special.ndtr(-2 / 3)), (4.0, special.ndtr(-2 / 3))):
+        assert weights[values == end] == pytest.approx([mass], rel=1e-13)
