@@ -1,0 +1,1 @@
+"""Live runs: the same policies, against models that are called."""
