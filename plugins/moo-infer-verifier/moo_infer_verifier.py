@@ -59,7 +59,7 @@ class VerifierCost(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of verifying the first k inferences, (M, K)."""
-        k = np.arange(1, draws.accuracy.shape[1] + 1)
+        k = np.arange(1, draws.shape[1] + 1)
         return self._reading.total(draws, parallelism=parallelism) + k * self._each
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
@@ -99,7 +99,7 @@ class VerifierLatency(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds of verifying the first k inferences, (M, K)."""
-        k = np.arange(1, draws.accuracy.shape[1] + 1)
+        k = np.arange(1, draws.shape[1] + 1)
         return self._reading.total(draws, parallelism=parallelism) + k * self._each / parallelism
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
