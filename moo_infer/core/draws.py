@@ -27,8 +27,8 @@ class Draws(Mapping[str, Array]):
             MissingColumn.
         tokens_out: (M, K), generated tokens, >= 0; or None likewise.
         accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
-            where they are right or wrong. Never a question's solve probability repeated K times. None where nobody judged
-            them, as in a live run without a checker.
+            where they are right or wrong. Never a question's solve probability repeated K times. None where nobody
+            judged them, as in a live run without a checker.
         columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
             ``score`` (-inf where one is missing), ``cached_input_tokens`` and ``cache_write_tokens`` (of `tokens_in`,
             those read from a cache and those written to one), ``latency_s``, ``cost_usd``, ``energy_j``, ``question``

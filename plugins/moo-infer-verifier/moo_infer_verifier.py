@@ -20,6 +20,7 @@ from moo_infer import (
     Draws,
     Moments,
     MooInferError,
+    NoChoice,
     NonNegative,
     NotExact,
     Query,
@@ -151,6 +152,13 @@ class Verification(AccuracyAggregator):
     @abstractmethod
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the first k inferences together, (M, K)."""
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """Raise NoChoice: numbers describe the verifier, and nothing calls one."""
+        raise NoChoice(
+            f"{self.name} takes no answer: it describes a verifier by numbers and calls none; top-score takes the "
+            "answer with the highest score"
+        )
 
 
 @dataclass(frozen=True)
