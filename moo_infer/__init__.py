@@ -13,26 +13,17 @@ from .core.version import __version__
 TYPE_CHECKING = False  # not from typing, which takes as long to load as all else here
 if TYPE_CHECKING:
     from .core.draws import Draws
-    from .core.errors import MissingColumn, MooInferError, NoSelection, NotExact, SelectionWarning
+    from .core.errors import MissingColumn, MooInferError, NoChoice, NoSelection, NotExact, SelectionWarning
     from .core.moments import Moments
     from .core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit, Objective
     from .core.parts import AtLeastOne, NonNegative, Positive, Share
+    from .core.seen import Answer, Call, Seen
     from .core.uncertainty import Uncertain
     from .decide.candidates import Candidates
     from .estimate.exact import Exact
     from .estimate.monte_carlo import MonteCarlo
     from .hookspecs import hookimpl
-    from .interfaces import (
-        AccuracyAggregator,
-        Answer,
-        Call,
-        CostModel,
-        InferenceModel,
-        LogReader,
-        Policy,
-        Seen,
-        Selector,
-    )
+    from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
     from .pipeline import Pipeline
     from .profiles import ModelProfile, Scenario
     from .quantities.laws import Bernoulli, ClippedNormal, Law, Lognormal
@@ -70,6 +61,7 @@ __all__ = [
     "Moments",
     "MonteCarlo",
     "MooInferError",
+    "NoChoice",
     "NoSelection",
     "NonNegative",
     "NotExact",
@@ -106,6 +98,7 @@ _MODULES = {
     "core.errors": (
         "MissingColumn",
         "MooInferError",
+        "NoChoice",
         "NoSelection",
         "NotExact",
         "SelectionWarning",
@@ -125,6 +118,7 @@ _MODULES = {
         "Positive",
         "Share",
     ),
+    "core.seen": ("Answer", "Call", "Seen"),
     "core.uncertainty": ("Uncertain",),
     "decide.candidates": ("Candidates",),
     "estimate.exact": ("Exact",),
@@ -132,13 +126,10 @@ _MODULES = {
     "hookspecs": ("hookimpl",),
     "interfaces": (
         "AccuracyAggregator",
-        "Answer",
-        "Call",
         "CostModel",
         "InferenceModel",
         "LogReader",
         "Policy",
-        "Seen",
         "Selector",
     ),
     "pipeline": ("Pipeline",),

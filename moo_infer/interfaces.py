@@ -2,14 +2,11 @@
 
 Six interfaces with one abstract method each (a policy also says how far it goes). Write a final frozen dataclass whose
 fields are the parameters of your part, give it a `name`, and return the class from the hook of its kind (see
-`moo_infer.hookspecs`). Say the range of a field in its annotation (`NonNegative`, `Positive`, `Share`, `AtLeastOne` of
-`moo_infer`); it is checked where the part enters.
-
-Where B draws of uncertain parameters are asked for at once, the fields of a part are (B, 1) arrays, and `exact` gives
-(B, n): array operations do that by themselves. A part that cannot is asked B times.
-
-Shapes are written with M trials, K inferences in a trial, n values of k. The K columns of a trial are K inferences on
-the same query; column k-1 of what a part returns belongs to the first k of them, so one draw serves every k.
+`moo_infer.hookspecs`). Ranges of fields stand in their annotations (`NonNegative`, `Positive`, `Share`, `AtLeastOne` of
+`moo_infer`), and are checked where the part enters. Where B draws of uncertain parameters are asked for at once, fields
+are (B, 1) arrays, and `exact` gives (B, n), as array operations do; a part that cannot is asked B times.
+Shapes: M trials, K inferences in a trial, n values of k. The K columns of a trial are K inferences on the same query;
+column k-1 of what a part returns belongs to the first k of them, so one draw serves every k.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +18,7 @@ import numpy as np
 
 from .core.arrays import FloatArray, IntArray
 from .core.draws import Draws
-from .core.errors import MooInferError, NotExact
+from .core.errors import MooInferError, NoChoice, NotExact
 from .core.moments import Moments
 from .core.objectives import Objective
 from .core.seen import Answer, Call, Seen
@@ -33,17 +30,7 @@ if TYPE_CHECKING:
 
     from .decide.candidates import Candidates
 
-__all__ = [
-    "AccuracyAggregator",
-    "Answer",
-    "Call",
-    "CostModel",
-    "InferenceModel",
-    "LogReader",
-    "Policy",
-    "Seen",
-    "Selector",
-]
+__all__ = ["AccuracyAggregator", "CostModel", "InferenceModel", "LogReader", "Policy", "Selector"]
 
 
 class InferenceModel(ABC):
@@ -79,8 +66,8 @@ class InferenceModel(ABC):
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences, using no randomness but `rng`.
 
-        Arrays (M, K) drawn from the `rng` of an estimator begin with the same columns whatever K is, so that what is
-        simulated at a k does not depend on the rest of the grid; see `moo_infer.core.streams`.
+        Arrays (M, K) drawn from the `rng` of an estimator begin with the same columns whatever K is, so that figures at
+        a k do not depend on the rest of a grid; see `moo_infer.core.streams`.
         """
 
 
@@ -90,8 +77,7 @@ class CostModel(ABC):
     Cost models of the same objective in one profile add up; those of money, seconds and joules share the objectives
     COST, LATENCY and ENERGY of `moo_infer`.
 
-    **Subclassing.** Give `objective` and `total`. Redefine `exact` where mean, std or quantiles follow from the
-    quantities of the query: of a law, or of the samples of a question.
+    **Subclassing.** Give `objective` and `total`. Redefine `exact` where moments follow from the quantities of a query.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -100,7 +86,7 @@ class CostModel(ABC):
     ...     objective = Objective("energy", unit="J")
     ...     joules: float = 100.0
     ...     def total(self, draws, /, *, parallelism):
-    ...         return np.cumsum(np.full(draws.accuracy.shape, self.joules), axis=1)
+    ...         return np.cumsum(np.full(draws.shape, self.joules), axis=1)
     >>> FlatEnergy().total(Draws(*np.ones((3, 1, 4))), parallelism=1)
     array([[100., 200., 300., 400.]])
     """
@@ -110,35 +96,30 @@ class CostModel(ABC):
 
     @abstractmethod
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
-        """Total of the first k inferences, for every k: (M, K), in the objective's unit, finite.
-
-        `parallelism` is how many inferences run at a time, >= 1.
-        """
+        """Total of the first k, for every k: (M, K), finite; `parallelism` >= 1 is how many run at a time."""
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact moments of the total at the n values of `k`; raises NotExact where they must be simulated."""
         raise NotExact(f"cost model {self.name!r} does not say its moments")
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
-        """Return what to know about the totals at the n values of `k`, and which of them cannot be had at all.
-
-        The latter are no candidates, whatever the limits. Reports name the model with it.
-        """
+        """Return what to know about the totals at the n values of `k`, and which k cannot be had: no candidates."""
         return ()
 
 
 class AccuracyAggregator(ABC):
     """What k inferences are worth together (paper, eq 3): the column ``accuracy`` of the table.
 
-    **Subclassing.** Give `aggregate`. Redefine `exact` where moments follow from the quantities of a query, and `costs`
-    where the aggregator spends something itself (a verifier's tokens, a judge's seconds).
+    **Subclassing.** Give `aggregate`. Redefine `exact` where moments follow from the quantities of a query, `costs`
+    where the aggregator spends something itself (a verifier's tokens, a judge's seconds), and `choose` where one of the
+    inferences is its answer, so that it can answer in a live run.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class RunningMean(AccuracyAggregator):
     ...     name = "running-mean"
     ...     def aggregate(self, draws, rng, /):
-    ...         return np.cumsum(draws.accuracy, axis=1) / np.arange(1, draws.accuracy.shape[1] + 1)
+    ...         return np.cumsum(draws.accuracy, axis=1) / np.arange(1, draws.shape[1] + 1)
     >>> RunningMean().aggregate(Draws(*np.array([[[9, 9.0]], [[9, 9.0]], [[1, 0.0]]])), np.random.default_rng(0))
     array([[1. , 0.5]])
     """
@@ -157,6 +138,14 @@ class AccuracyAggregator(ABC):
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact moments of the accuracy at the n values of `k`; raises NotExact where they must be simulated."""
         raise NotExact(f"aggregator {self.name!r} does not say its moments")
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """Which of its K inferences is the answer of each trial: (M,) column numbers, -1 where there is no answer.
+
+        Its accuracy, 0 for -1, is in the mean what `aggregate` gives for all K; `rng` draws among equals. In a live run
+        ``accuracy`` is what a checker says, and missing without one: who compares answers or scores does not read it.
+        """
+        raise NoChoice(f"aggregator {self.name!r} does not say which of the inferences is its answer (choose)")
 
 
 class Policy(ABC):
@@ -179,8 +168,7 @@ class Policy(ABC):
     ...     def most(self):
     ...         return {self.model: 3}
     ...     def decide(self, seen, /):
-    ...         n = seen.n(self.model)
-    ...         if n == 0:
+    ...         if (n := seen.n(self.model)) == 0:
     ...             return Call({self.model: 2})
     ...         return Answer() if n == 3 or seen.votes()[0] == 2 else Call({self.model: 1})
     >>> AskAgain("small").decide(Seen({"small": {"answer": [4, 7]}}))
@@ -189,8 +177,7 @@ class Policy(ABC):
 
     name: ClassVar[str]
     arrivals: ClassVar[bool] = False
-    """Whether it is asked after every answer that arrives; ``Call({})`` then waits for the next one, and an Answer
-    cancels those that are still on their way."""
+    """Whether it is asked after every arrival: ``Call({})`` then waits for the next, an Answer cancels the rest."""
 
     @property
     @abstractmethod
@@ -234,16 +221,14 @@ class LogReader(ABC):
     for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
     ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens`` (of these, read from a cache),
     ``cache_write_tokens`` (of these, written to one), ``output_tokens`` (all that are billed, reasoning too),
-    ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
-    right answer, where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for
-    another question; it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number,
-    text, mapping or list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``,
-    so that two tasks have no question in common. A row without ``sample`` is numbered, one without ``model`` is called
-    after the file. In place of the rows of a record that cannot be read, give a MooInferError that says where it stands
-    and why: it is left out, and its sentence is shown.
+    ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd``, ``energy_j``, ``target`` (text: the right answer,
+    where answers are compared with it letter by letter) and ``fingerprint`` (text that is another for another question;
+    it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number, text, mapping or
+    list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``: no two tasks have
+    a question in common. A row without ``sample`` is numbered, one without ``model`` is called after the file. In place
+    of a record that cannot be read, give a MooInferError that says where it stands and why: it is left out, and shown.
 
-    **Subclassing.** Give `read`. Redefine `recognises` where files can be told by their content, so that nobody has to
-    name the format.
+    **Subclassing.** Give `read`. Redefine `recognises` where content tells files, so that nobody has to name one.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from moo_infer import Draws, MissingColumn, MooInferError
+from moo_infer import Draws, InferenceModel, MissingColumn, ModelProfile, MooInferError, Pipeline, Scenario
 
 
 def test_draws_are_read_only_views_and_leave_the_given_arrays_alone():
@@ -73,6 +73,28 @@ def test_a_missing_column_is_a_key_error_and_still_a_plain_sentence():
     assert str(caught.value) == "the draws have no column 'score'; columns: accuracy"
 
 
-def test_draws_without_accuracy_are_refused():
-    with pytest.raises(MooInferError, match=r"accuracy must be given, \(M, K\) numbers in \[0, 1\], got None"):
-        Draws(*np.ones((2, 1, 3)))
+def test_draws_that_nobody_judged_have_a_shape_and_no_accuracy():
+    draws = Draws(columns={"answer": np.array([[2, 0, -1]])})
+    assert draws.shape == (1, 3)
+    assert repr(draws) == "<Draws of (M, K) = (1, 3): answer>"
+    for ask in (lambda: draws.accuracy, lambda: draws["accuracy"]):
+        with pytest.raises(MissingColumn, match="no column 'accuracy'; columns: answer"):
+            ask()
+    with pytest.raises(MooInferError, match=r"score must be \(M, K\) = \(1, 3\) like answer, got \(1, 2\)"):
+        Draws(columns={**draws, "score": np.ones((1, 2))})
+    with pytest.raises(MooInferError, match=r"one column must be given, \(M, K\), got none"):
+        Draws()
+
+
+@dataclasses.dataclass(frozen=True)
+class Unjudged(InferenceModel):
+    name = "unjudged"
+
+    def sample(self, rng, M, K, /):
+        return Draws(np.ones((M, K)), np.ones((M, K)))
+
+
+def test_a_model_that_draws_no_accuracy_is_refused():
+    message = r"of 'mine' must draw accuracy, \(M, K\) numbers in \[0, 1\]; columns: tokens_in, tokens_out"
+    with pytest.raises(MooInferError, match=message):
+        Pipeline("best-of-k", "max-accuracy", k=[1]).run(ModelProfile("mine", Unjudged(), ()), Scenario("any"))

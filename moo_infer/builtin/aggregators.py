@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.chance import one_of_each
 from ..core.draws import Draws
+from ..core.errors import NoChoice, NothingPossible
 from ..core.moments import Moments
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator
@@ -40,6 +42,10 @@ class BestOfK(AccuracyAggregator):
         """Exact moments where the law of the accuracy is known."""
         return query.accuracy.max(k)
 
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """One of the best, (M,)."""
+        return one_of_each(draws.accuracy == draws.accuracy.max(axis=1, keepdims=True), rng)
+
 
 @dataclass(frozen=True)
 class Coverage(AccuracyAggregator):
@@ -62,6 +68,15 @@ class Coverage(AccuracyAggregator):
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean and standard deviation where the law of the accuracy is known."""
         return query.accuracy.any(k)
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """One of those that are right, (M,); raises NothingPossible for what is neither right nor wrong."""
+        if not np.isin(draws.accuracy, (0.0, 1.0)).all():
+            raise NothingPossible(
+                "coverage takes an answer that a checker accepts, and here inferences are graded; best-of-k takes the "
+                "best of them"
+            )
+        return one_of_each(draws.accuracy, rng)
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,10 @@ class AllOfK(AccuracyAggregator):
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean and standard deviation where the law of the accuracy is known."""
         return query.accuracy.all(k)
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """Raise NoChoice: no inference is right as often as all of them are."""
+        raise NoChoice("all-of-k takes no answer: it says how often all of k inferences are right")
 
 
 @dataclass(frozen=True)
@@ -118,6 +137,13 @@ class MajorityVote(AccuracyAggregator):
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean where the law of the accuracy is known."""
         return query.accuracy.majority(k)
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """Raise NoChoice: who knows which inferences are right needs no vote."""
+        raise NoChoice(
+            "majority-vote takes no answer: it counts right and wrong ones and compares none; plurality-vote takes the "
+            "answer that most inferences give"
+        )
 
 
 def _majority(right: FloatArray) -> FloatArray:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..core.chance import one_of_each
 from ..core.draws import Draws
 from ..core.moments import Moments
 from ..hookspecs import hookimpl
@@ -34,6 +35,10 @@ class OneCall(AccuracyAggregator):
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact moments where the law of the accuracy is known."""
         return query.accuracy.first(k)
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """The first, (M,)."""
+        return np.zeros(draws.shape[0], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,11 @@ class PluralityVote(AccuracyAggregator):
         """Exact mean given a question of a log."""
         return query.accuracy.plurality(k)
 
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """One of those that gave the answer of most, (M,); -1 where all are blank."""
+        vote = np.where(draws["answer"] >= 0, 1.0, 0.0)
+        return one_of_each(_of_winners(vote, draws["answer"]), rng)
+
 
 @dataclass(frozen=True)
 class TopScore(AccuracyAggregator):
@@ -109,6 +119,11 @@ class TopScore(AccuracyAggregator):
         """Exact mean given a question of a log."""
         return query.accuracy.top(k)
 
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """One of those with the highest score, (M,); -1 where no score is known."""
+        score = draws["score"]
+        return one_of_each((score == score.max(axis=1, keepdims=True)) & ~np.isneginf(score), rng)
+
 
 @dataclass(frozen=True)
 class WeightedVote(AccuracyAggregator):
@@ -130,7 +145,7 @@ class WeightedVote(AccuracyAggregator):
         answer, right, score = draws["answer"], draws.accuracy, draws["score"]
         M, K = right.shape
         cast = answer >= 0
-        weight = np.where(cast & np.isfinite(score), np.maximum(score, 0.0), 0.0)
+        weight = _weights(score, cast)
         first, trial = _first(answer), np.arange(M)
         heard, worth = np.zeros((2, M, K)), np.zeros((2, M, K))  # by weights, and with one vote each
         result = np.zeros((M, K))
@@ -145,6 +160,27 @@ class WeightedVote(AccuracyAggregator):
             share = np.divide(good, votes, out=np.zeros_like(votes), where=votes > 0)
             result[:, i] = (share * wins).sum(axis=1) / np.maximum(wins.sum(axis=1), 1)
         return np.minimum(result, 1.0)
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """One of those that gave the answer with the most weight, by weight, (M,); -1 where all are blank."""
+        cast = draws["answer"] >= 0
+        weight = _weights(draws["score"], cast)
+        vote = np.where(weight.any(axis=1, keepdims=True), weight, cast)
+        return one_of_each(_of_winners(vote, draws["answer"]), rng)
+
+
+def _weights(score: FloatArray, cast: BoolArray) -> FloatArray:
+    """What each inference (M, K) weighs by its score; 0 where it gives no vote."""
+    return np.where(cast & np.isfinite(score), np.maximum(score, 0.0), 0.0)
+
+
+def _of_winners(weight: FloatArray, answer: IntArray) -> FloatArray:
+    """Weights (M, K) of the inferences whose answer weighs most, and 0 of the others."""
+    first = _first(answer)
+    heard = np.zeros(weight.shape)
+    np.add.at(heard, (np.arange(len(answer))[:, None], first), weight)
+    own = np.take_along_axis(heard, first, axis=1)
+    return np.where(own >= heard.max(axis=1, keepdims=True) * (1 - TIED), weight, 0.0)
 
 
 def _first(codes: IntArray) -> IntArray:

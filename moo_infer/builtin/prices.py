@@ -120,7 +120,7 @@ class ApiCost(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of the first k inferences, (M, K)."""
-        n = np.arange(1, draws.accuracy.shape[1] + 1)
+        n = np.arange(1, draws.shape[1] + 1)
         first = slice(1 if self._shares_prompt else None)
         prompt, before = draws.tokens_in[:, first], draws[BEFORE][:, :1] if BEFORE in draws else 0
         prices = prices_at(

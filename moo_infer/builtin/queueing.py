@@ -92,7 +92,7 @@ class Loaded(CostModel):
                 "loaded: how busy the server is depends on how often all queries call it, which a policy decides for "
                 "each of them; a fixed k is known"
             )
-        K = draws.accuracy.shape[1]
+        K = draws.shape[1]
         states = _states(self, tuple(range(1, K + 1)))
         running = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
         running = np.minimum(running, states.most)

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..core.arrays import Array, BoolArray, FloatArray
+from ..core.arrays import Array, BoolArray, FloatArray, IntArray
+from ..core.chance import one_of_each
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NothingPossible
 from ..core.parts import AtLeastOne, Share
@@ -76,6 +77,10 @@ class Accepted(AccuracyAggregator):
         count = np.cumsum(passed, axis=1)
         worth: FloatArray = np.cumsum(np.where(passed, draws.accuracy, 0.0), axis=1) / np.maximum(count, 1)
         return worth
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """One of those that are accepted, (M,); -1 where none is."""
+        return one_of_each(self.passed(draws.__getitem__, "accuracy"), rng)
 
 
 class Checked(Policy):

@@ -27,7 +27,8 @@ class Draws(Mapping[str, Array]):
             MissingColumn.
         tokens_out: (M, K), generated tokens, >= 0; or None likewise.
         accuracy: (M, K), what an inference is worth by itself, in [0, 1]: a quality where answers are graded, 0 or 1
-            where they are right or wrong. Never a question's solve probability repeated K times.
+            where they are right or wrong. Never a question's solve probability repeated K times. None where nobody
+            judged them, as in a live run without a checker.
         columns: more (M, K) arrays by name, where the model has them: ``answer`` (integer code, -1 = blank),
             ``score`` (-inf where one is missing), ``cached_input_tokens`` and ``cache_write_tokens`` (of `tokens_in`,
             those read from a cache and those written to one), ``latency_s``, ``cost_usd``, ``energy_j``, ``question``
@@ -36,7 +37,7 @@ class Draws(Mapping[str, Array]):
             both are given, the argument counts. Afterwards `columns` holds all of them.
 
     Raises:
-        MooInferError: where the arrays are not all (M, K), or there is no accuracy.
+        MooInferError: where the arrays are not all (M, K), or there is none.
 
     >>> draws = Draws(np.full((2, 3), 100.0), np.full((2, 3), 500.0), np.ones((2, 3)))
     >>> draws
@@ -59,17 +60,24 @@ class Draws(Mapping[str, Array]):
     ) -> None:
         arrays: dict[str, Any] = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
         arrays |= {name: array for name, array in columns.items() if arrays.get(name) is None}
-        if arrays["accuracy"] is None:
-            raise MooInferError("draws: accuracy must be given, (M, K) numbers in [0, 1], got None")
-        shape = np.shape(arrays["accuracy"])
-        if len(shape) != 2:
-            raise MooInferError(f"draws: accuracy must be (M, K), got {shape}")
         views = {name: np.asarray(array).view() for name, array in arrays.items() if array is not None}
+        if not views:
+            raise MooInferError("draws: one column must be given, (M, K), got none")
+        like = "accuracy" if "accuracy" in views else next(iter(views))
+        shape = views[like].shape
+        if len(shape) != 2:
+            raise MooInferError(f"draws: {like} must be (M, K), got {shape}")
         for name, view in views.items():
             if view.shape != shape:
-                raise MooInferError(f"draws: {name} must be (M, K) = {shape} like accuracy, got {view.shape}")
+                raise MooInferError(f"draws: {name} must be (M, K) = {shape} like {like}, got {view.shape}")
             view.flags.writeable = False
         object.__setattr__(self, "columns", MappingProxyType(views))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(M, K), whichever columns there are."""
+        M, K = next(iter(self.columns.values())).shape
+        return M, K
 
     @property
     def tokens_in(self) -> FloatArray:
@@ -83,7 +91,7 @@ class Draws(Mapping[str, Array]):
 
     @property
     def accuracy(self) -> FloatArray:
-        """(M, K), what an inference is worth by itself."""
+        """(M, K), what an inference is worth by itself; raises MissingColumn where nobody judged them."""
         return self["accuracy"]
 
     def __getitem__(self, column: str) -> Array:
@@ -102,7 +110,7 @@ class Draws(Mapping[str, Array]):
     __eq__, __hash__ = object.__eq__, object.__hash__  # two arrays are not simply equal or not
 
     def __repr__(self) -> str:
-        return f"<Draws of (M, K) = {self.accuracy.shape}: {', '.join(self)}>"
+        return f"<Draws of (M, K) = {self.shape}: {', '.join(self)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Draws, (None, None, None, dict(self))  # a MappingProxyType does not pickle

@@ -9,6 +9,7 @@ __all__ = [
     "MissingColumn",
     "MooInferError",
     "NeedsOneCurve",
+    "NoChoice",
     "NoSelection",
     "NotExact",
     "NothingPossible",
@@ -44,6 +45,13 @@ class NoSelection(MooInferError):
 
 class NeedsOneCurve(NoSelection):
     """Raised by a selector that goes along the curve of one model under one aggregator, and was given several."""
+
+
+class NoChoice(MooInferError):
+    """Raised by an aggregator that takes none of the inferences as its answer; the message is the reason.
+
+    A live run has to deliver an answer, so it refuses such an aggregator before the first call.
+    """
 
 
 class NothingPossible(MooInferError):

@@ -24,7 +24,7 @@ def with_noise(draws: Draws, rng: np.random.Generator) -> Draws:
     >>> with_noise(Draws(*np.ones((3, 1, 2))), np.random.default_rng(0))["noise"].round(3)
     array([[0.637, 0.27 ]])
     """
-    return Draws(columns={**draws, "noise": rng.random(draws.accuracy.shape)})
+    return Draws(columns={**draws, "noise": rng.random(draws.shape)})
 
 
 def ratio_at(noise: FloatArray, ratios: Sequence[float]) -> FloatArray:

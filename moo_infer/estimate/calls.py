@@ -9,11 +9,13 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.cdf import Cdf
-from ..core.errors import MooInferError
+from ..core.draws import Draws
+from ..core.errors import MissingColumn, MooInferError, NoChoice
 from ..core.moments import CONSTANT, Moments
 from ..core.objectives import ACCURACY, Objective
+from ..interfaces import AccuracyAggregator
 
-__all__ = ["AT_ONCE", "agree", "checked_moments", "guarded", "in_arrays", "numbers"]
+__all__ = ["AT_ONCE", "agree", "checked_moments", "chosen", "guarded", "in_arrays", "numbers"]
 
 
 Result = TypeVar("Result")
@@ -49,6 +51,38 @@ def numbers(given: object, shape: tuple[int, ...], what: str, rows: int = 1) -> 
         column = int(np.argwhere(~np.isfinite(values))[0][-1])
         raise MooInferError(f"{what} of finite numbers, got {values[~np.isfinite(values)][0]} in column {column}")
     return values
+
+
+def chosen(aggregator: AccuracyAggregator, draws: Draws, rng: np.random.Generator) -> IntArray:
+    """Ask an aggregator which inference of each trial it takes as its answer, checked: (M,), -1 for none.
+
+    Args:
+        aggregator: that answers.
+        draws: (M, K), with the columns that are known of the inferences; without `accuracy` where nobody judged them.
+        rng: draws among equals.
+
+    Raises:
+        NoChoice: where it takes none of them, and where it takes what is right and nobody says what that is.
+        MissingColumn: where it needs another column that is not known.
+        NothingPossible: where it takes what is right, and inferences are graded.
+    """
+    who, (M, K) = f"aggregator {aggregator.name!r}", draws.shape
+    if K == 0:
+        return np.full(M, -1)
+    try:
+        given = np.asarray(guarded(partial(aggregator.choose, draws, rng), who))
+    except MissingColumn as error:
+        if error.column == "accuracy":
+            raise NoChoice(
+                f"{who} takes what a checker says is right, and there is none: give targets or a checker"
+            ) from None
+        raise MissingColumn(error.column, error.available, who) from None
+    rule = f"{who} must choose a column of each of {M} trials, {K} inferences each: whole numbers (M,) in [-1, {K - 1}]"
+    if given.shape != (M,) or given.dtype.kind not in "iu":
+        raise MooInferError(f"{rule}, got {given.dtype} {given.shape}")
+    if M and not (given.min() >= -1 and given.max() < K):
+        raise MooInferError(f"{rule}, got {given.min()} to {given.max()}")
+    return given.astype(np.int64, copy=False)
 
 
 def checked_moments(compute: Callable[[], Moments], k: IntArray, objective: Objective, who: str, rows: int) -> Moments:

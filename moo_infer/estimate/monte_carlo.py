@@ -189,8 +189,10 @@ def sampled(setup: Setup, rng: np.random.Generator, M: int, K: int, asked: IntAr
         draws = guarded(partial(setup.profile.inference.sample, rng, M, K), name)
     if not isinstance(draws, Draws):
         raise MooInferError(f"{name} must return Draws, got {type(draws).__name__}")
-    if draws.accuracy.shape != (M, K):
-        raise MooInferError(f"{name} must return draws of shape (M, K) = {(M, K)}, got {draws.accuracy.shape}")
+    if "accuracy" not in draws:
+        raise MooInferError(f"{name} must draw accuracy, (M, K) numbers in [0, 1]; columns: {', '.join(draws)}")
+    if draws.shape != (M, K):
+        raise MooInferError(f"{name} must return draws of shape (M, K) = {(M, K)}, got {draws.shape}")
     if "noise" in draws:
         raise MooInferError(f"{name} must not bring the column 'noise': estimators draw it for every model")
     for column, high in (("tokens_in", np.inf), ("tokens_out", np.inf), ("accuracy", 1.0)):

@@ -209,6 +209,8 @@ class Queries:
         for axis in self.axes:
             which = rng.choice(len(axis.weights), M, p=axis.weights / axis.weights.sum())
             laws |= {name: law_rows(law, which) for name, law in axis.laws.items()}
+        if "accuracy" not in laws:
+            raise MooInferError("queries: a law of the accuracy must be given to draw from them")
         columns = {name: law.quantile(np.maximum(rng.random((M, K)), TINY)) for name, law in laws.items()}
         return Draws(columns=columns)
 

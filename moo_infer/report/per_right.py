@@ -50,7 +50,7 @@ class _Unasked(AccuracyAggregator):
     name = "unasked"
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
-        return np.zeros(draws.accuracy.shape)
+        return np.zeros(draws.shape)
 
 
 class MeanTokens:

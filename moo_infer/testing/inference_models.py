@@ -42,7 +42,8 @@ class InferenceModelContract(Contract):
         for M, K in SHAPES:
             draws = model.sample(np.random.default_rng(0), M, K)
             assert isinstance(draws, Draws), f"sample must return Draws, got {type(draws).__name__}"
-            got = draws.accuracy.shape
+            assert "accuracy" in draws, f"what an inference is worth must be drawn, got {', '.join(draws)} alone"
+            got = draws.shape
             assert got == (M, K), f"M trials of K inferences are arrays of (M, K) = {(M, K)}, got {got}"
             assert "noise" not in draws, "estimators draw the column noise, for every model"
             assert draws.accuracy.max() <= 1, f"accuracies are in [0, 1], got {draws.accuracy.max():g}"

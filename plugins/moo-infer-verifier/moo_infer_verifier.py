@@ -20,6 +20,7 @@ from moo_infer import (
     Draws,
     Moments,
     MooInferError,
+    NoChoice,
     NonNegative,
     NotExact,
     Query,
@@ -59,7 +60,7 @@ class VerifierCost(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """USD of verifying the first k inferences, (M, K)."""
-        k = np.arange(1, draws.accuracy.shape[1] + 1)
+        k = np.arange(1, draws.shape[1] + 1)
         return self._reading.total(draws, parallelism=parallelism) + k * self._each
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
@@ -99,7 +100,7 @@ class VerifierLatency(CostModel):
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds of verifying the first k inferences, (M, K)."""
-        k = np.arange(1, draws.accuracy.shape[1] + 1)
+        k = np.arange(1, draws.shape[1] + 1)
         return self._reading.total(draws, parallelism=parallelism) + k * self._each / parallelism
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
@@ -151,6 +152,13 @@ class Verification(AccuracyAggregator):
     @abstractmethod
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Accuracy of the first k inferences together, (M, K)."""
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        """Raise NoChoice: numbers describe the verifier, and nothing calls one."""
+        raise NoChoice(
+            f"{self.name} takes no answer: it describes a verifier by numbers and calls none; top-score takes the "
+            "answer with the highest score"
+        )
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def test_what_is_not_known_is_no_column():
     assert list(draws) == ["accuracy"]
     with pytest.raises(MissingColumn, match="tokens_out"):
         _ = draws.tokens_out
-    with pytest.raises(MooInferError, match="accuracy must be given"):
+    with pytest.raises(MooInferError, match="a law of the accuracy must be given to draw from them"):
         Queries(tokens_out=Lognormal(90.0, 0.0)).draw(np.random.default_rng(0), 2, 3)
 
 
