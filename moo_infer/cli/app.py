@@ -20,6 +20,8 @@ from .explore import explore
 from .fit_latency import fit_latency
 from .init import init
 from .listings import list_models, list_plugins, list_scenarios
+from .live import run as run_live
+from .live import sample
 from .loudness import LOG, LOUDNESS, installed, told
 from .paper import paper
 from .recommend import recommend
@@ -64,7 +66,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0, or 2 with one sentence on standard error.
 
-    With the whole answer on standard output it is 3 where nothing is feasible, and 4 where `diff` sees another choice.
+    With the whole answer on standard output it is 3 where nothing is feasible, 4 where `diff` sees another choice, and 5
+    where a budget or a signal stopped `run` or `sample`.
 
     Commands return their text. What plugins print meanwhile goes to standard error, so that JSON stands alone.
     """
@@ -139,6 +142,8 @@ def _top(
 
 for function in (recommend, paper, explore, calibrate, compare, fit_latency):
     app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
+app.command("run", cls=RunCommand)(run_live)
+app.command("sample", cls=RunCommand)(sample)
 app.command("init")(init)
 app.command("diff")(diff)
 app.command("plugins")(list_plugins)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.errors import MooInferError, printable
+from ..core.errors import MooInferError, printable, unknown
 from ..registry import Registry
 from ..report.text import laid_out
 from .files import keep_apart
@@ -23,6 +23,7 @@ from .runs import RunOptions
 if TYPE_CHECKING:
     from ..calibrate.options import ProfileOptions
     from ..calibrate.profiles import Calibration
+    from ..profiles import ModelProfile
     from ..read.log import Log
     from ..read.price import Price
 
@@ -133,6 +134,47 @@ class PriceOptions:
         free = [names.get(m, m) for m in self.free or []]
         prices = find_prices(list(names.values()), self.prices, on, own_prices, free=free, per_million=self.per_million)
         return {model: prices[name] for model, name in names.items()}
+
+    def by_profile(self, profiles: "Mapping[str, ModelProfile]") -> "dict[str, Price]":
+        """Return the prices that are given for models of a file.
+
+        By hand under the name of the profile, or of the model that it is a variant of; else that of what is called, in
+        the list. Who is not in the list and has a price in its profile keeps that.
+        """
+        from ..read.prices import by_hand
+
+        if self.prices is None and not self.price:
+            return {}
+        given = by_hand(self.price or [], "--price", self.per_million)
+        bases = {name: name if name in given else name.rpartition("/")[0] for name in profiles}
+        for name in given:
+            if name not in profiles and name not in bases.values():
+                raise unknown("model", name, profiles, "--price")
+        found = {name: given[base] for name, base in bases.items() if base in given}
+        if self.prices is None:
+            return found
+        on = self.date_of_prices()
+        for name, profile in profiles.items():
+            called = [name, bases[name], profile.call.model if profile.call else ""]
+            if name not in found and (price := self._listed([*dict.fromkeys(filter(None, called))], on, profile)):
+                found[name] = price
+        return found
+
+    def _listed(self, names: "list[str]", on: date, profile: "ModelProfile") -> "Price | None":
+        """The price of the first of some names that is in the list; None where its profile has one instead."""
+        from ..read.prices import find_prices
+
+        free = set(names) & {*(self.free or ())}
+        refused: list[MooInferError] = []
+        for name in names:
+            listed = {"free": [name] if free else [], "per_million": self.per_million}
+            try:
+                return find_prices([name], self.prices, on, **listed)[name]  # type: ignore[arg-type]  # by name
+            except MooInferError as error:
+                refused.append(error)
+        if not any(cost.objective.name == "cost" for cost in profile.costs):
+            raise refused[-1]
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

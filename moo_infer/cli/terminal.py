@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from ..core.errors import printable
 from ..report.text import WIDTH
 
-__all__ = ["CHANGED", "NOT_FEASIBLE", "Answer", "columns", "show"]
+__all__ = ["CHANGED", "NOT_FEASIBLE", "STOPPED", "Answer", "columns", "show"]
 
 NOT_FEASIBLE = 3  # exit code: the report is there, and no row of it keeps the limits
 CHANGED = 4  # exit code: the choice is another one
+STOPPED = 5  # exit code: a budget or a signal stopped it, and what was done is kept
 
 NARROW, WIDE = 60, 160  # between these a table and a sentence can be read
 

@@ -1,0 +1,278 @@
+"""A policy that runs: it calls, sees what comes, and answers."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import MooInferError
+from ...core.objectives import LATENCY
+from ...core.seen import Answer, Seen
+from ...estimate.calls import guarded
+from ...interfaces import AccuracyAggregator, Policy
+from ...profiles import ModelProfile
+from ...registry import Registry
+from ..decisions import decision, most_calls
+from .check import Checker, checker
+from .course import Course, Sample, Step
+from .extract import TEXT_LIMIT, Extracted, Extractor, extractor
+from .inference import Endpoint, Inference
+from .question import Question
+from .wave import SECONDS, Deadline, Wave
+
+__all__ = ["Judge", "LiveQuery", "Outcome", "aggregator", "answer", "described", "judges"]
+
+ANSWERED = "answered"  # how a question ends, but for limits
+Describe = Callable[[Question], Mapping[str, object]]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a question.
+
+    Args:
+        text: of the inference that is taken, whole; None where there is none.
+        seen: what the policy saw in the end.
+        trace: its decisions, and what each brought.
+        spent: by objective, in its unit.
+        answer: what was taken out of the text; None for a blank.
+        correct: what a checker says of it; None where there is none.
+        ending: ``answered``, or which limit ended it: ``money`` or ``seconds``.
+        sample: the inference that is taken; None where there is none.
+    """
+
+    text: str | None
+    seen: Seen
+    trace: tuple[Step, ...]
+    spent: Mapping[str, float]
+    answer: str | None = None
+    correct: float | bool | None = None
+    ending: str = ANSWERED
+    sample: Sample | None = None
+
+    @property
+    def nothing_came(self) -> bool:
+        """Whether the endpoint brought no answer of a model, not even a bad one."""
+        return all(sample.inference.failed for step in self.trace for sample in step.samples)
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Reads answers out of texts, and says what is right.
+
+    Args:
+        extract: takes the answer out of a text.
+        check: judges it.
+    """
+
+    extract: Extractor
+    check: Checker
+
+    async def sample(self, inference: Inference, model: str, question: Question) -> Sample:
+        """Return an inference with its answer and verdict."""
+        if inference.failed:
+            return Sample(model, inference, why=inference.why)
+        extracted = Extracted(None) if inference.text is None else await self.extract.awaited(inference.text)
+        verdict = await self.check.awaited(extracted.answer, question)
+        return Sample(
+            model,
+            inference,
+            extracted.answer,
+            verdict.correct,
+            inference.score if verdict.score is None else verdict.score,
+            "; ".join(filter(None, (inference.why, extracted.why, verdict.why))),
+        )
+
+    def knows(self, question: Question) -> bool:
+        """Whether it says what is right of answers to a question."""
+        return self.check.function is not None or question.target is not None
+
+
+def described(question: Question, /) -> dict[str, object]:
+    """Return what is known of a question before: its id, its length in characters, and its labels.
+
+    >>> described(Question.of({"question_id": "t:1", "question": "2 + 2?", "task": "t"}))
+    {'question': 't:1', 'length': 6, 'task': 't'}
+    """
+    return {"question": question.id, "length": len(question.text), **question.labels}
+
+
+async def answer(
+    policy: Policy,
+    query: "Question | Mapping[str, object] | str",
+    endpoint: Endpoint,
+    /,
+    *,
+    extract: "str | Callable[[str], Any] | None" = None,
+    check: "str | Callable[..., Any] | None" = None,
+    describe: Describe = described,
+    most_usd: float | None = None,
+    most_seconds: float | None = None,
+    registry: Registry | None = None,
+    seed: int = 0,
+) -> Outcome:
+    """Answer a question as a policy decides, against a live endpoint.
+
+    Args:
+        policy: who decides; it names its models.
+        query: the question: text, a mapping with the keys ``question``, ``question_id``, ``target`` and labels, or a
+            `Question`.
+        endpoint: what calls the models.
+        extract: how the answer is taken out of a text: see `moo_infer.policy.live.extract`; default all of it.
+        check: what is right: see `moo_infer.policy.live.check`; default what equals the target, where there is one.
+        describe: what the policy knows of the question before: ``seen.query``.
+        most_usd: dollars that the question may take, > 0; the endpoint must be one that keeps budgets.
+        most_seconds: seconds that it may take, > 0; calls on their way are cancelled then, and it answers from what
+            there is.
+        registry: where aggregators are looked up; default everything installed.
+        seed: of ties and random choices; together with the id of the question.
+
+    Raises:
+        MooInferError: for what the policy may not decide, and an aggregator that says no answer.
+
+    >>> from moo_infer.builtin.policies import TwoThenMore
+    >>> async def seven(model, question, times, /):
+    ...     return [Inference("7", cost_usd=0.001, latency_s=1.0)] * times
+    >>> outcome = asyncio.run(answer(TwoThenMore(8, "small"), "What is 3 + 4?", seven))
+    >>> outcome.text, len(outcome.trace), outcome.spent["cost"], outcome.spent["latency"]
+    ('7', 1, 0.002, 1.0)
+    """
+    own = judges(most_calls(policy), extract, check, getattr(endpoint, "profiles", {}))
+    live = LiveQuery(policy, endpoint, own, registry or _everything())
+    question = Question.of(query)
+    return await live.outcome(question, describe=describe, most_usd=most_usd, most_seconds=most_seconds, seed=seed)
+
+
+def judges(
+    models: Iterable[str],
+    extract: "str | Callable[[str], Any] | None",
+    check: "str | Callable[..., Any] | None",
+    profiles: Mapping[str, ModelProfile] = MappingProxyType({}),
+    /,
+) -> dict[str, Judge]:
+    """Return who reads and judges the texts of models; what is not said here, their profiles say."""
+    made = {}
+    for model in models:
+        call = profiles[model].call if model in profiles else None
+        spec = extract if extract is not None or call is None else call.extract
+        own = extractor(spec, text_limit=TEXT_LIMIT if call is None else call.text_limit)
+        made[model] = Judge(own, checker(check, own))
+    return made
+
+
+@lru_cache(maxsize=1)
+def _everything() -> Registry:
+    return Registry()
+
+
+@dataclass(frozen=True, eq=False)
+class LiveQuery:
+    """A policy that runs against an endpoint.
+
+    Args:
+        policy: who decides.
+        endpoint: what calls.
+        judges: by model, who reads and judges what it writes.
+        registry: where aggregators are looked up.
+        record: told of samples as they come, before the next decision.
+    """
+
+    policy: Policy
+    endpoint: Endpoint
+    judges: Mapping[str, Judge]
+    registry: Registry
+    record: Callable[[Question, Sequence[Sample]], None] = field(default=lambda question, samples: None)
+
+    async def outcome(
+        self,
+        question: Question,
+        before: Sequence[Sample] = (),
+        *,
+        describe: Describe = described,
+        most_usd: float | None = None,
+        most_seconds: float | None = None,
+        seed: int = 0,
+    ) -> Outcome:
+        """Go on from the samples that there are, if any, until the policy answers.
+
+        Args:
+            question: the question.
+            before: samples of an earlier run, which are not asked for again.
+            describe, most_usd, most_seconds, seed: as in `answer`.
+        """
+        most, ending = most_calls(self.policy), ANSWERED
+        course = Course(question, describe(question), any(judge.knows(question) for judge in self.judges.values()))
+        endpoint = self.endpoint if most_usd is None else _within(self.endpoint, most_usd - _spent(before))
+        wave = Wave(self.policy, endpoint, course, self._taken_in, list(before))
+        deadline = Deadline(most_seconds)
+        while not isinstance(decided := decision(self.policy, course.seen(), most), Answer):
+            if deadline.over(course):
+                ending = SECONDS
+                break
+            if limit := await wave.run(decided, deadline.left(course)):
+                ending = limit
+                break
+        by = decided if isinstance(decided, Answer) else Answer()
+        return self._answered(course, by, ending, deadline, seed)
+
+    async def _taken_in(self, course: Course, model: str, inferences: Sequence[Inference]) -> None:
+        """Read and judge what came, add it to the course, and record it."""
+        judged = [await self.judges[model].sample(of, model, course.question) for of in inferences]
+        self.record(course.question, course.add(judged))
+
+    def _answered(self, course: Course, by: Answer, ending: str, deadline: "Deadline", seed: int) -> Outcome:
+        draws, samples = course.draws(by.of)
+        taken: Sample | None = None
+        if samples:
+            rng = np.random.default_rng([seed, *blake2b(course.question.id.encode(), digest_size=8).digest()])
+            taken = _chosen(aggregator(by, self.registry), draws, samples, rng)
+        spent = course.spent()
+        if ending == SECONDS:
+            spent[LATENCY.name] = max(spent[LATENCY.name], deadline.seconds)
+        judged = course.judged and (taken is None or taken.correct is not None)
+        return Outcome(
+            None if taken is None else taken.inference.text,
+            course.seen(),
+            tuple(course.steps),
+            MappingProxyType(spent),
+            None if taken is None else taken.answer,
+            None if not judged else False if taken is None else taken.correct,
+            ending,
+            taken,
+        )
+
+
+def aggregator(by: Answer, registry: Registry, /) -> AccuracyAggregator:
+    """Return who answers."""
+    if isinstance(by.by, AccuracyAggregator):
+        return by.by
+    if isinstance(by.by, str):
+        return registry.get(AccuracyAggregator, by.by)
+    return registry.build(AccuracyAggregator, by.by, "aggregator")
+
+
+def _chosen(part: AccuracyAggregator, draws: Any, samples: Sequence[Sample], rng: np.random.Generator) -> Sample | None:
+    """The sample that an aggregator takes."""
+    name = f"aggregator {part.name!r}"
+    taken = np.asarray(guarded(lambda: part.choose(draws, rng), name))
+    if taken.shape != (1,) or not -1 <= (column := int(taken[0])) < len(samples):
+        raise MooInferError(
+            f"{name}: choose must give (M,) = (1,) columns from -1 to {len(samples) - 1}, got {taken!r:.60}"
+        )
+    return None if column < 0 else samples[column]
+
+
+def _within(endpoint: Endpoint, most_usd: float) -> Endpoint:
+    within = getattr(endpoint, "within", None)
+    if within is None:
+        raise MooInferError("most_usd: this endpoint keeps no budget; one with the method within(most_usd) does")
+    limited: Endpoint = within(max(0.0, most_usd))
+    return limited
+
+
+def _spent(samples: Sequence[Sample]) -> float:
+    return sum(sample.inference.spent_usd for sample in samples)

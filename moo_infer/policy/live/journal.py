@@ -1,0 +1,205 @@
+"""The files of a run: what was started, what ended, and nothing paid twice."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import MooInferError
+from .inference import Stopped
+from .question import Question
+from .rows import parsed
+
+__all__ = ["Journal", "LineFile", "journal_of", "locked", "synced"]
+
+SYNC_S = 0.2  # what a power cut may take at most
+
+
+def journal_of(out: Path, /) -> Path:
+    """Return where the journal of a log stands: beside it.
+
+    >>> journal_of(Path("log.jsonl")).name
+    'log.jsonl.journal'
+    """
+    return out.with_name(out.name + ".journal")
+
+
+class LineFile:
+    """A file of lines that are added whole: in the hands of the system at once, on the disk a moment later.
+
+    Args:
+        path: the file; made where it is not there.
+        private: whether nobody else may read it.
+    """
+
+    def __init__(self, path: Path, *, private: bool = False) -> None:
+        self.path = path
+        try:
+            self.descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600 if private else 0o666
+            )
+            if private:
+                os.fchmod(self.descriptor, 0o600)
+        except OSError as error:
+            raise MooInferError(f"{path}: cannot be written: {error.strerror}") from None
+        self.unsynced = False
+
+    def add(self, *lines: Mapping[str, Any]) -> None:
+        """Add lines, all or none of them.
+
+        Raises:
+            Stopped: where the disk takes no more.
+        """
+        content = b"".join(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n" for line in lines)
+        size = os.fstat(self.descriptor).st_size
+        written = 0
+        try:
+            while written < len(content):
+                written += os.write(self.descriptor, content[written:])
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self.descriptor, size)
+            raise Stopped("disk", f"{self.path}: cannot be written: {error.strerror}") from None
+        self.unsynced = True
+
+    def sync(self) -> None:
+        """Bring it to the disk.
+
+        Raises:
+            Stopped: where that fails.
+        """
+        if not self.unsynced:
+            return
+        self.unsynced = False
+        try:
+            os.fsync(self.descriptor)
+        except OSError as error:
+            raise Stopped("disk", f"{self.path}: cannot be brought to the disk: {error.strerror}") from None
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield all whole lines, each without its end."""
+        with self.path.open("rb") as file:
+            yield from (line[:-1] for line in file if line.endswith(b"\n"))
+
+    def drop_torn_line(self) -> int:
+        """Drop what stands behind the last line end, and return how many bytes that were."""
+        size = os.fstat(self.descriptor).st_size
+        end, step = size, 65_536
+        while end > 0:
+            start = max(0, end - step)
+            place = os.pread(self.descriptor, end - start, start).rfind(b"\n")
+            if place >= 0:
+                end = start + place + 1
+                break
+            end = start
+        os.ftruncate(self.descriptor, end)
+        return size - end
+
+    def cut(self, size: int) -> None:
+        """Keep the first bytes alone."""
+        os.ftruncate(self.descriptor, size)
+
+    def close(self) -> None:
+        """Close it; nothing happens the second time."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def locked(file: LineFile, /) -> None:
+    """Keep other processes out for as long as this one lives.
+
+    Raises:
+        MooInferError: where another one has it, and where the system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        raise MooInferError("run and sample need locks of files (flock), which this system has not") from None
+    try:
+        fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise MooInferError(f"{file.path}: another process is running this; wait for its end, or stop it") from None
+
+
+@dataclass(eq=False)
+class Journal:
+    """What was started: a line for every request before it is sent, and one for each that brought nothing.
+
+    Args:
+        file: where it stands.
+        open: by call that has no row yet, dollars of each of its requests at most, as far as nothing better is known.
+    """
+
+    file: LineFile
+    open: dict[str, list[float]] = field(default_factory=dict)
+
+    def sent(self, call: str, model: str, question: Question, times: int, usd: float, at: str, /) -> None:
+        """Take down that a request is about to be sent, and what it may cost."""
+        about = {"call": call, "model": model, "question_id": question.id, "times": times}
+        self.file.add({**about, "largest_usd": usd, "at": at})
+        self.open.setdefault(call, []).append(usd)
+
+    def lost(self, call: str, usd: float, /) -> None:
+        """Take down that the last request of a call brought nothing, and what it counts."""
+        self.open[call][-1] = usd
+        self.file.add({"call": call, "lost_usd": usd})
+
+    def ended(self, call: str, /) -> None:
+        """Forget a call that has its rows."""
+        self.open.pop(call, None)
+
+    def read(self, lines: Sequence[bytes] | Iterator[bytes], /) -> int:
+        """Read the lines of an earlier run, and return how many requests they tell of.
+
+        Raises:
+            MooInferError: for a line that no run wrote.
+        """
+        count = 0
+        for number, line in enumerate(lines, 2):
+            entry = parsed(line)
+            try:
+                if entry is not None and "largest_usd" in entry:
+                    self.open.setdefault(entry["call"], []).append(float(entry["largest_usd"]))
+                    count += 1
+                elif entry is not None:
+                    self.open[entry["call"]][-1] = float(entry["lost_usd"])
+                else:
+                    raise ValueError
+            except (KeyError, TypeError, ValueError, IndexError):
+                raise MooInferError(f"{self.file.path}: line {number}: no run wrote this") from None
+        return count
+
+    @property
+    def lost_requests(self) -> int:
+        """Requests of calls that have no row."""
+        return sum(map(len, self.open.values()))
+
+    @property
+    def lost_usd(self) -> float:
+        """What these count."""
+        return sum(sum(usd) for usd in self.open.values())
+
+
+async def synced(files: Sequence[LineFile], failed: Callable[[Stopped], None], /) -> None:
+    """Bring files to the disk again and again, all that waits at once; no request waits for it.
+
+    Args:
+        files: those that are added to.
+        failed: told where a disk takes no more.
+    """
+    while True:
+        await asyncio.sleep(SYNC_S / 2)
+        try:
+            await asyncio.to_thread(_sync, files)
+        except Stopped as error:
+            failed(error)
+
+
+def _sync(files: Sequence[LineFile]) -> None:
+    for file in files:
+        file.sync()

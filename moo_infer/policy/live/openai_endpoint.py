@@ -1,0 +1,385 @@
+"""Calls models behind any server that speaks the chat completions of OpenAI's API."""
+
+import asyncio
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import count
+from typing import Protocol
+
+import httpx2
+import openai
+
+from ...core.call_settings import CallSettings
+from ...core.errors import MooInferError, unknown
+from ...core.parts import at_least_one
+from ...profiles import ModelProfile
+from ...read.price import Price
+from .completion import Completion, Garbled, read_completion
+from .faults import Fault, fault_of, garbled
+from .inference import CANCELLED, Inference, Stopped
+from .ledger import Ledger
+from .pace import Pace
+from .prices import largest_usd, price_of, refuse_unpriced, usd
+from .question import Question
+from .transport import http_client, silence
+
+__all__ = ["OpenAIEndpoint", "Recorder"]
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds before the second try, doubled with every further one, and their end
+PARALLELISM = 8
+
+
+class Recorder(Protocol):
+    """Who is told of every request before it is sent, and of what it cost where it brought nothing."""
+
+    def sent(self, call: str, model: str, question: Question, times: int, usd: float, at: str, /) -> None:
+        """Take down that a request is about to be sent, and what it may cost."""
+
+    def lost(self, call: str, usd: float, /) -> None:
+        """Take down that the last request of a call brought nothing, and what it counts."""
+
+
+@dataclass(frozen=True)
+class _Nobody:
+    """Keeps no record."""
+
+    def sent(self, call: str, model: str, question: Question, times: int, usd: float, at: str, /) -> None:
+        """Forget it."""
+
+    def lost(self, call: str, usd: float, /) -> None:
+        """Forget it."""
+
+
+@dataclass(eq=False)
+class _Call:
+    """A call on its way: one request, and again where that brings nothing.
+
+    Args:
+        model, question, times: what is called.
+        messages: what is sent.
+        most_tokens: input and output tokens of a request at most.
+        most_usd: dollars of a request at most.
+        ledgers: the budgets that a request has to fit into.
+        id: what the log calls it.
+    """
+
+    model: str
+    question: Question
+    times: int
+    messages: list[dict[str, str]]
+    most_tokens: tuple[int, int | None]
+    most_usd: float
+    ledgers: tuple[Ledger, ...]
+    id: str
+    requests: int = 0
+    lost_usd: float = 0.0
+    started: float | None = None
+    started_at: str | None = None
+
+    def without_text(self, why: str, *, latency_s: float | None = None) -> tuple[Inference, ...]:
+        """Return the inferences that did not come."""
+        first = Inference(
+            why=why,
+            failed=True,
+            latency_s=latency_s,
+            lost_usd=self.lost_usd,
+            call=self.id,
+            requests=self.requests,
+            started_at=self.started_at,
+        )
+        return (first, *[replace(first, lost_usd=0.0, requests=0)] * (self.times - 1))
+
+
+@dataclass(eq=False)
+class OpenAIEndpoint:
+    """Calls models of profiles that say how, by the field ``call`` of each; an `Endpoint`.
+
+    Money is bounded before: the largest price of a request is set aside before it is sent, retries anew. Prompts count
+    as many tokens as they have bytes, outputs `max_tokens`. What comes is not trusted: no redirect is followed, no
+    endless body read, no error repeated in the words of a server.
+
+    Args:
+        profiles: by name; those that are called need ``call``.
+        prices: by name, in place of what the profiles say.
+        ledger: the budget of all calls together.
+        parallelism: requests on their way at once, >= 1.
+        unpriced: whether models are called whose largest price is not known; it counts as nothing then.
+        recorder: who is told of every request.
+        ids: numbers of calls.
+        seed: of the waits between tries.
+
+    Raises:
+        MooInferError: for a profile that does not say how it is called, one whose calls have no largest price, and a
+            key that is not in the environment.
+
+    An asynchronous context manager, which closes the connections.
+    """
+
+    profiles: Mapping[str, ModelProfile]
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    parallelism: int = PARALLELISM
+    unpriced: bool = False
+    recorder: Recorder = field(default_factory=_Nobody)
+    ids: Iterator[int] = field(default_factory=count)
+    seed: int = 0
+    _answered: bool = field(default=False, init=False)
+    _given_up: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        at_least_one(self.parallelism, "parallelism")
+        own = {name: price for name, profile in self.profiles.items() if (price := price_of(profile)) is not None}
+        self.prices = own | dict(self.prices)
+        for name, profile in self.profiles.items():
+            if profile.call is None:
+                raise MooInferError(f"{name}: call: missing; a live call needs base_url, model and max_tokens there")
+            if profile.call.key_env is not None and not os.environ.get(profile.call.key_env):
+                raise MooInferError(f"{name}: call: key_env: the environment has no {profile.call.key_env}")
+        if not self.unpriced:
+            refuse_unpriced(self.profiles, self.prices)
+        self._random = random.Random(self.seed)
+
+    async def __aenter__(self) -> "OpenAIEndpoint":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if "_http" in self.__dict__:
+            await self._http.aclose()
+
+    def split(self, model: str, times: int, /) -> Sequence[int]:
+        """Return the sizes of the requests that bring so many inferences: one of all with shape ``n``, or each alone."""
+        return [times] if self._settings(model).shape == "n" else [1] * times
+
+    def within(self, most_usd: float, /) -> "_Within":
+        """Return an endpoint that spends no more than so many dollars."""
+        return _Within(self, Ledger(most_usd))
+
+    def largest_usd(self, model: str, question: Question, times: int, /) -> float | None:
+        """Return what the inferences cost at most, each asked for once; None where that is not known."""
+        settings, price = self._settings(model), self.prices.get(model)
+        if price is None or settings.max_tokens is None:
+            return None
+        tokens = settings.most_input_tokens(settings.messages(question.fields))
+        return sum(largest_usd(price, tokens, settings.max_tokens * n) for n in self.split(model, times))
+
+    async def __call__(self, model: str, question: Question, times: int, /) -> Sequence[Inference]:
+        """Call a model, again where that brings nothing.
+
+        Raises:
+            OverBudget: where the largest price of a request does not fit into the budget any more.
+            Stopped: where the server refuses the key, or has never answered, and where no further call may be made.
+        """
+        return await self.called(model, question, times, (self.ledger,))
+
+    async def called(
+        self, model: str, question: Question, times: int, ledgers: tuple[Ledger, ...], /
+    ) -> Sequence[Inference]:
+        """Call a model within several budgets."""
+        settings = self._settings(model)
+        messages = settings.messages(question.fields)
+        tokens = settings.most_input_tokens(messages)
+        most_out = None if settings.max_tokens is None else settings.max_tokens * times
+        price = self.prices.get(model)
+        most_usd = 0.0 if price is None or most_out is None else largest_usd(price, tokens, most_out)
+        call_id = f"{settings.sent_hash}-{next(self.ids)}"
+        call = _Call(model, question, times, messages, (tokens, most_out), most_usd, ledgers, call_id)
+        try:
+            return await self._tried(call, settings)
+        except asyncio.CancelledError as error:
+            if error.args != (CANCELLED,):
+                raise
+            if task := asyncio.current_task():
+                task.uncancel()  # who cancelled wants to know what it cost, and goes on
+            return call.without_text(CANCELLED)
+
+    async def _tried(self, call: _Call, settings: CallSettings) -> Sequence[Inference]:
+        """Make requests until one brings something, or there were enough."""
+        fault = Fault("no request was made")
+        for attempt in range(settings.tries):
+            if attempt:
+                await self.ledger.pause(min(self._wait(attempt, fault), settings.timeout_s))
+            found = await self._requested(call, settings)
+            if not isinstance(found, Fault):
+                return found
+            fault = found
+            if fault.stops:
+                self.ledger.close(Stopped("endpoint", f"{call.model}: {fault.why}; no further call is made"))
+                raise self.ledger.stop or AssertionError
+            if not fault.again:
+                break
+        if not self._answered and fault.again:
+            self._given_up += 1
+            if self._given_up >= self.parallelism:
+                told = f"{call.model}: nothing was ever answered, and {self._given_up} calls in a row were given up"
+                self.ledger.close(Stopped("endpoint", f"{told}: {fault.why}"))
+        return call.without_text(fault.why, latency_s=self._seconds(call))
+
+    def _wait(self, attempt: int, fault: Fault) -> float:
+        """Seconds before another try."""
+        if fault.retry_after is not None:
+            return fault.retry_after
+        return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1)) * self._random.uniform(0.5, 1.0)
+
+    async def _requested(self, call: _Call, settings: CallSettings) -> Sequence[Inference] | Fault:
+        """Make one request, within rates and budgets."""
+        clock = asyncio.get_running_loop().time
+        async with self._slots:
+            pace = self._paces[call.model]
+            tokens = float(call.most_tokens[0] + (call.most_tokens[1] or 0))
+            await pace.wait(clock, self.ledger.pause, tokens)
+            await self._reserved(call)
+            spent = 0.0
+            try:
+                at = datetime.now(UTC).isoformat(timespec="milliseconds")
+                self.recorder.sent(call.id, call.model, call.question, call.times, call.most_usd, at)
+                spent = call.most_usd  # what counts from now on, unless something better is known
+                call.started, call.started_at = call.started or clock(), call.started_at or at
+                call.requests += 1
+                sent = pace.send(clock(), tokens)
+                found = await self._sent(call, settings)
+                if isinstance(found, Fault):
+                    spent = call.most_usd if found.billed else 0.0
+                    self._lost(call, spent)
+                    return found
+                self._answered = True
+                spent = self._usd(call, found)
+                used = found.usage
+                pace.correct(sent, float(used.input_tokens + used.output_tokens) if used else tokens)
+                return self._checked(call, found, spent)
+            except asyncio.CancelledError:
+                spent = call.most_usd if settings.billed_when_cancelled else 0.0
+                self._lost(call, spent)
+                raise
+            finally:
+                for ledger in call.ledgers:
+                    ledger.settle(call.most_usd, spent)
+
+    def _lost(self, call: _Call, spent: float) -> None:
+        call.lost_usd += spent
+        self.recorder.lost(call.id, spent)
+
+    async def _reserved(self, call: _Call) -> None:
+        """Set the largest price aside in every budget, or in none."""
+        held: list[Ledger] = []
+        try:
+            for ledger in call.ledgers:
+                await ledger.reserve(call.most_usd)
+                held.append(ledger)
+        except BaseException:
+            for ledger in held:
+                ledger.settle(call.most_usd, 0.0)
+            raise
+
+    async def _sent(self, call: _Call, settings: CallSettings) -> Completion | Fault:
+        """Send one request, and read what comes."""
+        body = {**settings.body(), "messages": call.messages, **({"n": call.times} if settings.shape == "n" else {})}
+        client = self._client(call.model)
+        failure: BaseException | None = None
+        try:
+            async with asyncio.timeout(settings.timeout_s):
+                response = await client.post(
+                    "/chat/completions",
+                    cast_to=httpx2.Response,
+                    body=body,
+                    options={"params": dict(settings.extra_query)},
+                )
+            return read_completion(response.content, settings.text_limit)
+        except Garbled:
+            return garbled()
+        except Exception as error:  # whatever it is, its words may be the server's
+            failure = error
+        fault = fault_of(failure, settings.timeout_s)
+        return Completion(((None, fault.why),) * call.times, None) if fault.answered else fault
+
+    def _usd(self, call: _Call, completion: Completion) -> float:
+        """Dollars of a response: by its usage, or at most."""
+        price, used = self.prices.get(call.model), completion.usage
+        if used is None or price is None:
+            return call.most_usd
+        return usd(price, used.input_tokens, used.output_tokens, used.cached_input_tokens or 0)
+
+    def _checked(self, call: _Call, completion: Completion, spent: float) -> Sequence[Inference]:
+        """Return the inferences of a response; a server that bills more than it may breaks every bound, so stop."""
+        used, (most_in, most_out) = completion.usage, call.most_tokens
+        if used and (used.input_tokens > most_in or (most_out is not None and used.output_tokens > most_out)):
+            told = f"{used.input_tokens} and {used.output_tokens} tokens, where {most_in} and {most_out} are the most"
+            self.ledger.close(Stopped("endpoint", f"{call.model}: the server bills {told}; no further call is made"))
+        known = self.prices.get(call.model) is not None and (used is not None or most_out is not None)
+        return completion.inferences(
+            call.times,
+            spent if known else None,
+            latency_s=self._seconds(call),
+            lost_usd=call.lost_usd,
+            requests=call.requests,
+            call=call.id,
+            started_at=call.started_at,
+        )
+
+    def _seconds(self, call: _Call) -> float | None:
+        return None if call.started is None else asyncio.get_running_loop().time() - call.started
+
+    def _settings(self, model: str) -> CallSettings:
+        if model not in self.profiles:
+            raise unknown("model", model, self.profiles)
+        settings = self.profiles[model].call
+        assert settings is not None  # as `__post_init__` has seen
+        return settings
+
+    @cached_property
+    def _slots(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self.parallelism)
+
+    @cached_property
+    def _paces(self) -> dict[str, Pace]:
+        """By profile; variants of a model behind one server share the rates of that model."""
+        shared: dict[tuple[object, ...], Pace] = {}
+        paces = {}
+        for name in self.profiles:
+            of = self._settings(name)
+            rates = (of.requests_per_minute, of.tokens_per_minute)
+            paces[name] = shared.setdefault((of.base_url, of.key_env, of.model, *rates), Pace(*rates))
+        return paces
+
+    @cached_property
+    def _http(self) -> httpx2.AsyncClient:
+        silence()
+        return http_client(self.parallelism)
+
+    @cached_property
+    def _clients(self) -> dict[str, openai.AsyncOpenAI]:
+        return {}
+
+    def _client(self, model: str) -> openai.AsyncOpenAI:
+        """The client of a profile; what it takes from the environment is dropped by the transport."""
+        if model not in self._clients:
+            settings = self._settings(model)
+            key = "" if settings.key_env is None else os.environ[settings.key_env]
+            self._clients[model] = openai.AsyncOpenAI(
+                api_key=key or "none",
+                base_url=settings.base_url,
+                max_retries=0,
+                timeout=settings.timeout_s,
+                http_client=self._http,
+                default_headers={} if key else {"Authorization": openai.Omit()},
+            )
+        return self._clients[model]
+
+
+@dataclass(frozen=True, eq=False)
+class _Within:
+    """An endpoint with a budget of its own beside that of all calls."""
+
+    endpoint: OpenAIEndpoint
+    ledger: Ledger
+
+    def split(self, model: str, times: int, /) -> Sequence[int]:
+        """Return the sizes of the requests that bring so many inferences."""
+        return self.endpoint.split(model, times)
+
+    async def __call__(self, model: str, question: Question, times: int, /) -> Sequence[Inference]:
+        """Call a model within both budgets."""
+        return await self.endpoint.called(model, question, times, (self.ledger, self.endpoint.ledger))

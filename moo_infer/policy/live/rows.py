@@ -1,0 +1,84 @@
+"""A sample as a row of the log, and back."""
+
+import json
+from collections.abc import Container, Mapping
+from typing import Any
+
+from ...core.errors import MooInferError
+from .course import Sample
+from .inference import Inference
+from .question import Question
+
+__all__ = ["parsed", "row_of", "sample_of"]
+
+
+def row_of(question: Question, sample: Sample, models: Container[str], /) -> dict[str, Any]:
+    """Return the row of a sample: every key stands in every row, None where something is not known.
+
+    Args:
+        question: what was asked.
+        sample: what came.
+        models: the names of all profiles, by which a variant is told from a name with a slash.
+
+    >>> row = row_of(Question.of("2 + 2?"), Sample("small/cot", Inference("4"), "4", True), {"small", "small/cot"})
+    >>> row["model"], row["variant"], row["answer"], row["correct"], row["wave"]
+    ('small', 'cot', '4', True, 0)
+    """
+    base, _, variant = sample.model.rpartition("/")
+    is_variant = base in models
+    of, task = sample.inference, question.fields.get("task")
+    return {
+        "model": base if is_variant else sample.model,
+        "variant": variant if is_variant else None,
+        "question_id": question.id,
+        "task": task if isinstance(task, str) else None,
+        "sample": sample.number,
+        "correct": sample.correct,
+        "answer": sample.answer,
+        "score": sample.score,
+        "input_tokens": of.input_tokens,
+        "cached_input_tokens": of.cached_input_tokens,
+        "output_tokens": of.output_tokens,
+        "reasoning_tokens": of.reasoning_tokens,
+        "latency_s": of.latency_s,
+        "cost_usd": of.cost_usd,
+        "started_at": of.started_at,
+        "wave": sample.wave,
+        "call": of.call,
+        "requests": of.requests,
+        "lost_usd": of.lost_usd,
+        "why": sample.why,
+    }
+
+
+def sample_of(row: Mapping[str, Any], /) -> Sample:
+    """Return the sample of a row that a run wrote; its text is not kept.
+
+    >>> question, sample = Question.of("2 + 2?"), Sample("small", Inference(cost_usd=0.1, call="a-1"), "4", True)
+    >>> sample_of(row_of(question, sample, {"small"})) == sample
+    True
+
+    Raises:
+        MooInferError: for a row that no run wrote.
+    """
+    try:
+        model = row["model"] if row["variant"] is None else f"{row['model']}/{row['variant']}"
+        names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "latency_s", "cost_usd")
+        kept = {name: row[name] for name in (*names, "started_at", "call", "requests", "lost_usd")}
+        failed = row["answer"] is None and row["correct"] is None and bool(row["why"]) and row["cost_usd"] is None
+        why = row["why"] if failed else ""
+        inference = Inference(None, why, failed, score=None, billed=row["input_tokens"] is not None, **kept)
+        return Sample(
+            model, inference, row["answer"], row["correct"], row["score"], row["why"], row["wave"], row["sample"]
+        )
+    except (KeyError, TypeError) as error:
+        raise MooInferError(f"is no row of a run: {error!s:.60}") from None
+
+
+def parsed(line: bytes, /) -> dict[str, Any] | None:
+    """Return the object of a line that a run wrote; None where it is none."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

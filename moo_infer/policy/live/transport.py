@@ -1,0 +1,75 @@
+"""The HTTP client of live calls: it follows nowhere, tells nothing that was not asked for, and reads no endless body."""
+
+import logging
+from collections.abc import AsyncIterator
+
+import httpx2
+
+__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "silence"]
+
+MOST_BYTES = 4 * 2**20  # of a body; a million characters of text fit in
+TOLD = {"host", "content-type", "content-length", "accept", "user-agent", "authorization", "connection"}
+TALKATIVE = ("openai", "httpx2", "httpcore2", "httpx", "httpcore")  # they log headers, addresses or bodies
+
+
+class BodyTooLong(httpx2.ReadError):
+    """A body has more bytes than are read."""
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends with an error where it is too long."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MOST_BYTES
+        async for chunk in self._stream:
+            left -= len(chunk)
+            if left < 0:
+                raise BodyTooLong("the body is too long")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Guarded(httpx2.AsyncBaseTransport):
+    """A transport that sends no header but those that a call needs, and unpacks nothing.
+
+    Libraries above it take headers from the environment; what they add is dropped here.
+    """
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        kept = [(name, value) for name, value in request.headers.raw if name.decode("ascii").lower() in TOLD]
+        request.headers = httpx2.Headers([*kept, (b"Accept-Encoding", b"identity")])
+        response = await self._transport.handle_async_request(request)
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+        stream = response.stream
+        if isinstance(stream, httpx2.AsyncByteStream):
+            stream = _Bounded(stream)
+        return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+def http_client(connections: int, /) -> httpx2.AsyncClient:
+    """Return a client with so many connections, which takes nothing from the environment and follows no redirect."""
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+    transport = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+    return httpx2.AsyncClient(transport=_Guarded(transport), trust_env=False, follow_redirects=False)
+
+
+def silence() -> None:
+    """Keep the libraries that make the requests from logging below warnings, whatever they were told.
+
+    Their records hold addresses, headers and prompts.
+    """
+    known = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in TALKATIVE]
+    for name in {*TALKATIVE, *known}:
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logging.WARNING, logger.level))
