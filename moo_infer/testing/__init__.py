@@ -1,6 +1,6 @@
-"""The contract of each interface, as test classes that the author of a plugin subclasses.
+"""The contract of each interface, as test classes that the author of a plugin subclasses, and a fake endpoint.
 
-Needs pytest. List your parts, and every test of the contract runs on each of them::
+The contracts need pytest. List your parts, and every test of the contract runs on each of them::
 
     from moo_infer.testing import SelectorContract
 
@@ -17,22 +17,72 @@ three draws of them. Where a part needs a column that a model does not bring, th
 
 What a part does not promise is switched off with a class attribute (`scale_invariant`, `ignores_dominated`,
 `efficient`, `monotone`, `nested`, `abstaining`, `recognising`, `truncating`).
+
+`FakeEndpoint` is a server on this machine that answers as OpenAI's chat completions do, well or badly. It needs nothing
+but Python.
 """
 
-from .aggregators import AggregatorContract
-from .cost_models import CostModelContract
-from .inference_models import InferenceModelContract
-from .log_readers import LogReaderContract
-from .models import MODELS
-from .policies import PolicyContract
-from .selectors import SelectorContract
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .aggregators import AggregatorContract
+    from .cost_models import CostModelContract
+    from .fake_endpoint import FakeEndpoint
+    from .fake_faults import FAULTS
+    from .fake_ledger import FakeExchange, Usage
+    from .fake_replies import FakeRequest, LogAnswers, Reply, SeededAnswers
+    from .inference_models import InferenceModelContract
+    from .log_readers import LogReaderContract
+    from .models import MODELS
+    from .policies import PolicyContract
+    from .selectors import SelectorContract
 
 __all__ = [
+    "FAULTS",
     "MODELS",
     "AggregatorContract",
     "CostModelContract",
+    "FakeEndpoint",
+    "FakeExchange",
+    "FakeRequest",
     "InferenceModelContract",
+    "LogAnswers",
     "LogReaderContract",
     "PolicyContract",
+    "Reply",
+    "SeededAnswers",
     "SelectorContract",
+    "Usage",
 ]
+
+# Imported when they are asked for: contracts need pytest, and most of moo_infer; a fake endpoint does not.
+_WHERE = {
+    "FAULTS": "fake_faults",
+    "MODELS": "models",
+    "AggregatorContract": "aggregators",
+    "CostModelContract": "cost_models",
+    "FakeEndpoint": "fake_endpoint",
+    "FakeExchange": "fake_ledger",
+    "FakeRequest": "fake_replies",
+    "InferenceModelContract": "inference_models",
+    "LogAnswers": "fake_replies",
+    "LogReaderContract": "log_readers",
+    "PolicyContract": "policies",
+    "Reply": "fake_replies",
+    "SeededAnswers": "fake_replies",
+    "SelectorContract": "selectors",
+    "Usage": "fake_ledger",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
