@@ -66,8 +66,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code: 0, or 2 with one sentence on standard error.
 
-    With the whole answer on standard output it is 3 where nothing is feasible, 4 where `diff` sees another choice, and 5
-    where a budget or a signal stopped `run` or `sample`.
+    With the whole answer on standard output it is 3 where nothing is feasible, 4 where `diff` sees another choice, and
+    5 where a budget or a signal stopped `run` or `sample`.
 
     Commands return their text. What plugins print meanwhile goes to standard error, so that JSON stands alone.
     """

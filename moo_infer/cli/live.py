@@ -29,7 +29,7 @@ def run(
     run: RunOptions,
     policy: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Who decides: a policy of the file, or a kind; exactly one."),
+        typer.Option(metavar="NAME", help="Who decides: a policy of the file, or a kind."),
     ] = None,
     calls: CallOptions,
     money: MoneyOptions,

@@ -189,11 +189,17 @@ class LiveSetup:
         from ..policy.live.run import LiveRun
 
         called = {name: self.profiles[name] for name in judges}
-        prices = {name: price for name, price in self._all_prices(called).items()}
+        prices = self._all_prices(called)
         if not self.money.unpriced:
             refuse_unpriced(called, prices)
         about = self._about(command, policy, called, prices, limits)
-        files = Files(self.money.out, fingerprint_of(about), [*self.profiles], answers, self.money.keep_text)
+        files = Files(
+            self.money.out,
+            fingerprint_of(about),
+            {name: of.variant for name, of in self.profiles.items()},
+            answers,
+            self.money.keep_text,
+        )
         with progress_bar() as progress:
             return LiveRun(
                 policy,
@@ -232,9 +238,7 @@ class LiveSetup:
         return {
             "command": command,
             "questions": [question.fields for question in self.questions],
-            "models": {
-                name: [profile.call.sent_hash, profile.call.extract] for name, profile in called.items() if profile.call
-            },
+            "models": {name: [of.call.sent_hash, of.call.extract] for name, of in called.items() if of.call},
             "prices": {name: price.part for name, price in prices.items()},
             "policy": text_of(policy),
             "seed": self.calls.seed,

@@ -1,7 +1,7 @@
 """What a server says of a completion, read with distrust: choices, and the tokens that it bills."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,25 +58,21 @@ class Completion:
         """
         texts = self.texts[:asked] or ((None, NO_CHOICE),) * asked
         n, usage = len(texts), self.usage
-        tokens = dict.fromkeys(Usage.__annotations__, (None,) * n) if usage is None else _shared(usage, n)
-        first = {name: common.pop(name) for name in ("requests", "lost_usd")}
-        return tuple(
-            Inference(
-                text,
-                "; ".join(filter(None, [why, NO_USAGE if usage is None and usd is not None else ""])),
-                cost_usd=None if usd is None else usd / n,
-                billed=usage is not None,
-                **{name: shares[i] for name, shares in tokens.items()},
-                **({name: value if i == 0 else 0 for name, value in first.items()}),
-                **common,
-            )
-            for i, (text, why) in enumerate(texts)
-        )
+        of_first = {name: common.pop(name) for name in ("requests", "lost_usd")}
+        rows = []
+        for i, (text, why) in enumerate(texts):
+            unsaid = NO_USAGE if usage is None and usd is not None else ""
+            own: dict[str, Any] = common | {name: value if i == 0 else 0 for name, value in of_first.items()}
+            own |= {} if usage is None else _share(usage, n, i)
+            own |= {"why": "; ".join(filter(None, (why, unsaid))), "billed": usage is not None}
+            rows.append(Inference(text, cost_usd=None if usd is None else usd / n, **own))
+        return tuple(rows)
 
 
-def _shared(usage: Usage, n: int) -> Mapping[str, Any]:
+def _share(usage: Usage, n: int, i: int) -> dict[str, int | None]:
+    """The share of one of n inferences in the tokens of their request."""
     counts = {name: getattr(usage, name) for name in Usage.__annotations__}
-    return {name: (None,) * n if count is None else tuple(evenly(count, n)) for name, count in counts.items()}
+    return {name: None if count is None else [*evenly(count, n)][i] for name, count in counts.items()}
 
 
 def evenly(total: int, n: int, /) -> Iterator[int]:

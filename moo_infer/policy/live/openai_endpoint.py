@@ -4,11 +4,10 @@ import asyncio
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
-from typing import Protocol
 
 import httpx2
 import openai
@@ -18,6 +17,7 @@ from ...core.errors import MooInferError, unknown
 from ...core.parts import at_least_one
 from ...profiles import ModelProfile
 from ...read.price import Price
+from .calls import LiveCall, Nobody, Recorder
 from .completion import Completion, Garbled, read_completion
 from .faults import Fault, fault_of, garbled
 from .inference import CANCELLED, Inference, Stopped
@@ -25,73 +25,12 @@ from .ledger import Ledger
 from .pace import Pace
 from .prices import largest_usd, price_of, refuse_unpriced, usd
 from .question import Question
-from .transport import http_client, silence
+from .transport import http_client, openai_client, silence
 
-__all__ = ["OpenAIEndpoint", "Recorder"]
+__all__ = ["OpenAIEndpoint"]
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds before the second try, doubled with every further one, and their end
 PARALLELISM = 8
-
-
-class Recorder(Protocol):
-    """Who is told of every request before it is sent, and of what it cost where it brought nothing."""
-
-    def sent(self, call: str, model: str, question: Question, times: int, usd: float, at: str, /) -> None:
-        """Take down that a request is about to be sent, and what it may cost."""
-
-    def lost(self, call: str, usd: float, /) -> None:
-        """Take down that the last request of a call brought nothing, and what it counts."""
-
-
-@dataclass(frozen=True)
-class _Nobody:
-    """Keeps no record."""
-
-    def sent(self, call: str, model: str, question: Question, times: int, usd: float, at: str, /) -> None:
-        """Forget it."""
-
-    def lost(self, call: str, usd: float, /) -> None:
-        """Forget it."""
-
-
-@dataclass(eq=False)
-class _Call:
-    """A call on its way: one request, and again where that brings nothing.
-
-    Args:
-        model, question, times: what is called.
-        messages: what is sent.
-        most_tokens: input and output tokens of a request at most.
-        most_usd: dollars of a request at most.
-        ledgers: the budgets that a request has to fit into.
-        id: what the log calls it.
-    """
-
-    model: str
-    question: Question
-    times: int
-    messages: list[dict[str, str]]
-    most_tokens: tuple[int, int | None]
-    most_usd: float
-    ledgers: tuple[Ledger, ...]
-    id: str
-    requests: int = 0
-    lost_usd: float = 0.0
-    started: float | None = None
-    started_at: str | None = None
-
-    def without_text(self, why: str, *, latency_s: float | None = None) -> tuple[Inference, ...]:
-        """Return the inferences that did not come."""
-        first = Inference(
-            why=why,
-            failed=True,
-            latency_s=latency_s,
-            lost_usd=self.lost_usd,
-            call=self.id,
-            requests=self.requests,
-            started_at=self.started_at,
-        )
-        return (first, *[replace(first, lost_usd=0.0, requests=0)] * (self.times - 1))
 
 
 @dataclass(eq=False)
@@ -124,7 +63,7 @@ class OpenAIEndpoint:
     ledger: Ledger = field(default_factory=Ledger)
     parallelism: int = PARALLELISM
     unpriced: bool = False
-    recorder: Recorder = field(default_factory=_Nobody)
+    recorder: Recorder = field(default_factory=Nobody)
     ids: Iterator[int] = field(default_factory=count)
     seed: int = 0
     _answered: bool = field(default=False, init=False)
@@ -151,7 +90,7 @@ class OpenAIEndpoint:
             await self._http.aclose()
 
     def split(self, model: str, times: int, /) -> Sequence[int]:
-        """Return the sizes of the requests that bring so many inferences: one of all with shape ``n``, or each alone."""
+        """Return the sizes of the requests that bring inferences: one of all with shape ``n``, or one for each."""
         return [times] if self._settings(model).shape == "n" else [1] * times
 
     def within(self, most_usd: float, /) -> "_Within":
@@ -186,7 +125,7 @@ class OpenAIEndpoint:
         price = self.prices.get(model)
         most_usd = 0.0 if price is None or most_out is None else largest_usd(price, tokens, most_out)
         call_id = f"{settings.sent_hash}-{next(self.ids)}"
-        call = _Call(model, question, times, messages, (tokens, most_out), most_usd, ledgers, call_id)
+        call = LiveCall(model, question, times, messages, (tokens, most_out), most_usd, ledgers, call_id)
         try:
             return await self._tried(call, settings)
         except asyncio.CancelledError as error:
@@ -196,7 +135,7 @@ class OpenAIEndpoint:
                 task.uncancel()  # who cancelled wants to know what it cost, and goes on
             return call.without_text(CANCELLED)
 
-    async def _tried(self, call: _Call, settings: CallSettings) -> Sequence[Inference]:
+    async def _tried(self, call: LiveCall, settings: CallSettings) -> Sequence[Inference]:
         """Make requests until one brings something, or there were enough."""
         fault = Fault("no request was made")
         for attempt in range(settings.tries):
@@ -224,7 +163,7 @@ class OpenAIEndpoint:
             return fault.retry_after
         return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1)) * self._random.uniform(0.5, 1.0)
 
-    async def _requested(self, call: _Call, settings: CallSettings) -> Sequence[Inference] | Fault:
+    async def _requested(self, call: LiveCall, settings: CallSettings) -> Sequence[Inference] | Fault:
         """Make one request, within rates and budgets."""
         clock = asyncio.get_running_loop().time
         async with self._slots:
@@ -258,11 +197,11 @@ class OpenAIEndpoint:
                 for ledger in call.ledgers:
                     ledger.settle(call.most_usd, spent)
 
-    def _lost(self, call: _Call, spent: float) -> None:
+    def _lost(self, call: LiveCall, spent: float) -> None:
         call.lost_usd += spent
         self.recorder.lost(call.id, spent)
 
-    async def _reserved(self, call: _Call) -> None:
+    async def _reserved(self, call: LiveCall) -> None:
         """Set the largest price aside in every budget, or in none."""
         held: list[Ledger] = []
         try:
@@ -274,10 +213,10 @@ class OpenAIEndpoint:
                 ledger.settle(call.most_usd, 0.0)
             raise
 
-    async def _sent(self, call: _Call, settings: CallSettings) -> Completion | Fault:
+    async def _sent(self, call: LiveCall, settings: CallSettings) -> Completion | Fault:
         """Send one request, and read what comes."""
         body = {**settings.body(), "messages": call.messages, **({"n": call.times} if settings.shape == "n" else {})}
-        client = self._client(call.model)
+        client = self._clients[call.model]
         failure: BaseException | None = None
         try:
             async with asyncio.timeout(settings.timeout_s):
@@ -295,14 +234,14 @@ class OpenAIEndpoint:
         fault = fault_of(failure, settings.timeout_s)
         return Completion(((None, fault.why),) * call.times, None) if fault.answered else fault
 
-    def _usd(self, call: _Call, completion: Completion) -> float:
+    def _usd(self, call: LiveCall, completion: Completion) -> float:
         """Dollars of a response: by its usage, or at most."""
         price, used = self.prices.get(call.model), completion.usage
         if used is None or price is None:
             return call.most_usd
         return usd(price, used.input_tokens, used.output_tokens, used.cached_input_tokens or 0)
 
-    def _checked(self, call: _Call, completion: Completion, spent: float) -> Sequence[Inference]:
+    def _checked(self, call: LiveCall, completion: Completion, spent: float) -> Sequence[Inference]:
         """Return the inferences of a response; a server that bills more than it may breaks every bound, so stop."""
         used, (most_in, most_out) = completion.usage, call.most_tokens
         if used and (used.input_tokens > most_in or (most_out is not None and used.output_tokens > most_out)):
@@ -319,7 +258,7 @@ class OpenAIEndpoint:
             started_at=call.started_at,
         )
 
-    def _seconds(self, call: _Call) -> float | None:
+    def _seconds(self, call: LiveCall) -> float | None:
         return None if call.started is None else asyncio.get_running_loop().time() - call.started
 
     def _settings(self, model: str) -> CallSettings:
@@ -351,22 +290,9 @@ class OpenAIEndpoint:
 
     @cached_property
     def _clients(self) -> dict[str, openai.AsyncOpenAI]:
-        return {}
-
-    def _client(self, model: str) -> openai.AsyncOpenAI:
-        """The client of a profile; what it takes from the environment is dropped by the transport."""
-        if model not in self._clients:
-            settings = self._settings(model)
-            key = "" if settings.key_env is None else os.environ[settings.key_env]
-            self._clients[model] = openai.AsyncOpenAI(
-                api_key=key or "none",
-                base_url=settings.base_url,
-                max_retries=0,
-                timeout=settings.timeout_s,
-                http_client=self._http,
-                default_headers={} if key else {"Authorization": openai.Omit()},
-            )
-        return self._clients[model]
+        """By profile."""
+        keys = {name: os.environ.get(self._settings(name).key_env or "") for name in self.profiles}
+        return {name: openai_client(self._settings(name), key, self._http) for name, key in keys.items()}
 
 
 @dataclass(frozen=True, eq=False)

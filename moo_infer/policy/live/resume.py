@@ -36,14 +36,14 @@ class Files:
     Args:
         out: the log, a row an inference.
         run: what `fingerprint` gave.
-        models: the names of all profiles, by which a variant is told from a name with a slash.
+        variants: by profile the variant of a model that it is; "" for none.
         answers_path: where a line a question goes; None for nowhere.
         texts_path: where prompts and completions go, for nobody else to read; None for nowhere.
     """
 
     out: Path
     run: str
-    models: Collection[str]
+    variants: Mapping[str, str]
     answers_path: Path | None = None
     texts_path: Path | None = None
     log: LineFile = field(init=False)

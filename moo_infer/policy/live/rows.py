@@ -1,7 +1,7 @@
 """A sample as a row of the log, and back."""
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ...core.errors import MooInferError
@@ -12,24 +12,23 @@ from .question import Question
 __all__ = ["parsed", "row_of", "sample_of"]
 
 
-def row_of(question: Question, sample: Sample, models: Container[str], /) -> dict[str, Any]:
+def row_of(question: Question, sample: Sample, variants: Mapping[str, str], /) -> dict[str, Any]:
     """Return the row of a sample: every key stands in every row, None where something is not known.
 
     Args:
         question: what was asked.
         sample: what came.
-        models: the names of all profiles, by which a variant is told from a name with a slash.
+        variants: by profile the variant of a model that it is; "" for none.
 
-    >>> row = row_of(Question.of("2 + 2?"), Sample("small/cot", Inference("4"), "4", True), {"small", "small/cot"})
+    >>> row = row_of(Question.of("2 + 2?"), Sample("small/cot", Inference("4"), "4", True), {"small/cot": "cot"})
     >>> row["model"], row["variant"], row["answer"], row["correct"], row["wave"]
     ('small', 'cot', '4', True, 0)
     """
-    base, _, variant = sample.model.rpartition("/")
-    is_variant = base in models
+    variant = variants.get(sample.model, "")
     of, task = sample.inference, question.fields.get("task")
     return {
-        "model": base if is_variant else sample.model,
-        "variant": variant if is_variant else None,
+        "model": sample.model.removesuffix(f"/{variant}") if variant else sample.model,
+        "variant": variant or None,
         "question_id": question.id,
         "task": task if isinstance(task, str) else None,
         "sample": sample.number,
@@ -55,7 +54,7 @@ def sample_of(row: Mapping[str, Any], /) -> Sample:
     """Return the sample of a row that a run wrote; its text is not kept.
 
     >>> question, sample = Question.of("2 + 2?"), Sample("small", Inference(cost_usd=0.1, call="a-1"), "4", True)
-    >>> sample_of(row_of(question, sample, {"small"})) == sample
+    >>> sample_of(row_of(question, sample, {})) == sample
     True
 
     Raises:

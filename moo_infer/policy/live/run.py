@@ -255,7 +255,7 @@ class LiveRun:
 
     def _record(self, question: Question, samples: Sequence[Sample], held: list[Sample]) -> None:
         """Write the rows of samples, before anything is decided by them."""
-        self.files.log.add(*(row_of(question, sample, self.files.models) for sample in samples))
+        self.files.log.add(*(row_of(question, sample, self.files.variants) for sample in samples))
         for call in {sample.inference.call for sample in samples}:
             self.files.journal.ended(call)
         self._tally.count(samples)

@@ -1,11 +1,15 @@
-"""The HTTP client of live calls: it follows nowhere, tells nothing that was not asked for, and reads no endless body."""
+"""The HTTP client of live calls: it follows no redirect, tells nothing unasked, and reads no endless body."""
 
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
+import openai
 
-__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "silence"]
+from ...core.call_settings import CallSettings
+
+__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "silence"]
 
 MOST_BYTES = 4 * 2**20  # of a body; a million characters of text fit in
 TOLD = {"host", "content-type", "content-length", "accept", "user-agent", "authorization", "connection"}
@@ -62,6 +66,25 @@ def http_client(connections: int, /) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
     transport = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
     return httpx2.AsyncClient(transport=_Guarded(transport), trust_env=False, follow_redirects=False)
+
+
+def openai_client(settings: CallSettings, key: str | None, http: httpx2.AsyncClient, /) -> openai.AsyncOpenAI:
+    """Return a client that tries once; what it takes from the environment is dropped below it.
+
+    Args:
+        settings: where it calls.
+        key: the API key; without one no request has an Authorization header.
+        http: what makes the requests.
+    """
+    headers: dict[str, Any] = {} if key else {"Authorization": openai.Omit()}
+    return openai.AsyncOpenAI(
+        api_key=key or "none",  # without one it would look into the environment
+        base_url=settings.base_url,
+        max_retries=0,
+        timeout=settings.timeout_s,
+        http_client=http,
+        default_headers=headers,
+    )
 
 
 def silence() -> None:
