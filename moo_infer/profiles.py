@@ -2,16 +2,18 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from shlex import quote
+from typing import Any, ClassVar, Literal, Never
 
 import numpy as np
 
 from .core.arrays import FloatArray
+from .core.call_settings import CallSettings
 from .core.errors import MooInferError, unknown
 from .core.objectives import Limit, Objective
 from .core.parts import at_least_one, bounds, check
@@ -19,9 +21,56 @@ from .core.uncertainty import Uncertain
 from .interfaces import CostModel, InferenceModel
 from .quantities.queries import Queries
 
-__all__ = ["ModelProfile", "Scenario"]
+__all__ = ["ModelProfile", "NotMeasured", "Scenario", "refuse_not_measured"]
 
 CAP = "max_tokens"  # the limit of output tokens of a request: of the lengths, and of the bill
+
+
+@dataclass(frozen=True)
+class NotMeasured(InferenceModel):
+    """The inference model of a profile that says how a model is called, and not what its answers are worth.
+
+    Args:
+        profile: the name of the profile.
+
+    >>> NotMeasured("small").queries()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    moo_infer.core.errors.MooInferError: small has no inference model: moo-infer sample makes a first log of it, ...
+    """
+
+    name: ClassVar[str] = "not-measured"
+
+    profile: str = ""
+
+    def queries(self) -> Never:
+        """Raise MooInferError: nothing is known of them."""
+        raise MooInferError(not_measured([self.profile]))
+
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Never:
+        """Raise MooInferError: nothing can be drawn."""
+        raise MooInferError(not_measured([self.profile]))
+
+
+def not_measured(names: Sequence[str], others: Sequence[str] = ()) -> str:
+    """Return the sentence about profiles without an inference model, and what to name in their place."""
+    have = "has" if len(names) == 1 else "have"
+    those = f"; those that have one: {' '.join(f'--model {quote(name)}' for name in others)}" if others else ""
+    return (
+        f"{', '.join(names)} {have} no inference model: moo-infer sample makes a first log of it, and calibrate a "
+        f"profile{those}"
+    )
+
+
+def refuse_not_measured(profiles: Sequence["ModelProfile"], known: Iterable["ModelProfile"] = ()) -> None:
+    """Raise MooInferError where nothing is known of the inferences of some of the profiles, naming the others.
+
+    Args:
+        profiles: those that a decision is about.
+        known: all that there are.
+    """
+    if names := [profile.name for profile in profiles if not profile.measured]:
+        among = [profile for profile in profiles if profile.measured] or known
+        raise MooInferError(not_measured(names, [profile.name for profile in among if profile.measured]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +89,13 @@ class ModelProfile:
         extrapolate_to: the largest number beyond it that is offered all the same; reports mark every such choice.
         uncertain: how uncertain numbers are, by their path: ``inference.accuracy_mean``,
             ``costs[0].usd_per_output_token``.
+        call: how the model is called, which no decision reads. A profile may have it in place of an inference model;
+            decisions about it are refused then. Where it names no model, that is the profile's name without variant.
+        variant: the variant of the model that this is, where `name` is ``model/variant``; "" for none.
 
     Raises:
-        MooInferError: for a part that is none, or whose fields are out of range, and for a cost model with another
-            `max_tokens` than the inference model's.
+        MooInferError: for a part that is none, or whose fields are out of range, for a cost model with another
+            `max_tokens` than the inference model's, and where there is neither an inference model nor a call.
 
     >>> from moo_infer.builtin.costs import LinearCost
     >>> from moo_infer.builtin.inference import Gaussian
@@ -53,17 +105,20 @@ class ModelProfile:
     """
 
     name: str
-    inference: InferenceModel
-    costs: tuple[CostModel, ...]
+    inference: InferenceModel = field(default_factory=NotMeasured)
+    costs: tuple[CostModel, ...] = ()
     parallelism: int = 1
     source: str = ""
     largest_k: int | None = None
     extrapolate_to: int | None = None
     uncertain: Mapping[str, Uncertain] = field(default_factory=dict)
+    call: CallSettings | None = None
+    variant: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise MooInferError(f"a model profile needs a name, got {self.name!r}")
+        self._check_call()
         check(self.inference, InferenceModel, f"{self.name}: inference")
         if not isinstance(self.costs, list | tuple):
             raise MooInferError(f"{self.name}: costs: must be a list of cost models, got {self.costs!r}")
@@ -88,8 +143,34 @@ class ModelProfile:
             except MooInferError as error:
                 raise MooInferError(f"{self.name}: uncertain: {path}: {error}") from None
 
+    def _check_call(self) -> None:
+        """Check how the model is called, and say of it what the profile is called."""
+        if not isinstance(self.variant, str) or (self.variant and not self.name[1:].endswith(f"/{self.variant}")):
+            raise MooInferError(
+                f"{self.name}: variant: must be the end of the name, after a /, got {self.variant!r:.80}"
+            )
+        if isinstance(self.inference, NotMeasured):
+            object.__setattr__(self, "inference", NotMeasured(self.name))
+            if self.call is None:
+                raise MooInferError(f"{self.name}: needs an inference model, or a call")
+        if self.call is None:
+            return
+        if not isinstance(self.call, CallSettings):
+            raise MooInferError(f"{self.name}: call: must be a CallSettings object, got {type(self.call).__name__}")
+        object.__setattr__(self, "call", self.call if self.call.model else replace(self.call, model=self.model))
+
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}  # copies ask for their own queries
+
+    @property
+    def model(self) -> str:
+        """The name without the variant."""
+        return self.name.removesuffix(f"/{self.variant}") if self.variant else self.name
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything is known of its inferences."""
+        return not isinstance(self.inference, NotMeasured)
 
     @cached_property
     def queries(self) -> Queries:

@@ -28,6 +28,7 @@ __all__ = [
     "check",
     "is_number",
     "parameters",
+    "refuse_unfit",
     "split",
     "unfit",
     "with_parts",
@@ -196,9 +197,18 @@ def check(part: object, kind: type[Part], where: str) -> Part:
     for field, value in values.items():
         if is_number(cls, field) and isinstance(value, str | Mapping):
             raise MooInferError(f"{where}: {name}: {field}: must be a number, got {value!r}")
-    if not _all_fit(cls, values):
-        _accepted(cls, values, f"{where}: {name}", every=True)
+    refuse_unfit(cls, values, f"{where}: {name}")
     return part
+
+
+def refuse_unfit(cls: type, values: Mapping[str, object], where: str) -> None:
+    """Refuse values of fields that are not as the annotations of a dataclass have them.
+
+    Raises:
+        MooInferError: saying which field, what is allowed and what was given.
+    """
+    if not _all_fit(cls, values):
+        _accepted(cls, values, where, every=True)
 
 
 def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
