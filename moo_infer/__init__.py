@@ -12,6 +12,7 @@ from .core.version import __version__
 
 TYPE_CHECKING = False  # not from typing, which takes as long to load as all else here
 if TYPE_CHECKING:
+    from .core.call_settings import CallSettings
     from .core.draws import Draws
     from .core.errors import MissingColumn, MooInferError, NoChoice, NoSelection, NotExact, SelectionWarning
     from .core.moments import Moments
@@ -45,6 +46,7 @@ __all__ = [
     "Axis",
     "Bernoulli",
     "Call",
+    "CallSettings",
     "Candidates",
     "ClippedNormal",
     "CostModel",
@@ -94,6 +96,7 @@ __all__ = [
 
 # Loaded when they are asked for (SPEC 1 of Scientific Python), so that whoever stops the command gets a sentence.
 _MODULES = {
+    "core.call_settings": ("CallSettings",),
     "core.draws": ("Draws",),
     "core.errors": (
         "MissingColumn",

@@ -29,7 +29,7 @@ from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, S
 from .policy.mixture import MIXTURE
 from .policy.table import PolicyTable
 from .policy.tried import MENU, tried, without_menu
-from .profiles import ModelProfile, Scenario
+from .profiles import ModelProfile, Scenario, refuse_not_measured
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
 from .report.facts import Outcome
@@ -158,6 +158,7 @@ class Pipeline:
     def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
         """Return the table of the models (default all) under every aggregator, before limits."""
         profiles = look_up(ModelProfile, self.models, models, "model")
+        refuse_not_measured(profiles, (self._models or {}).values())
         setups = self._setups(profiles)
         objectives = common_objectives(setups)
         self._policies.refuse_names(setup.aggregator.name for setup in setups)

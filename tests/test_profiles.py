@@ -1,6 +1,7 @@
 import pytest
 
 from moo_infer import (
+    CallSettings,
     ModelProfile,
     MooInferError,
     Pipeline,
@@ -253,3 +254,43 @@ def test_numbers_that_a_part_cannot_compute_with_are_refused_in_words(tmp_path, 
     code, _, err = cli("recommend", "--models", tmp_path / "my.yaml", "--k", "1,2")
     assert code == 2
     assert "a: inference: concentration: must be at most 1e+15, got 1e+300" in err
+
+
+CALLED = ModelProfile("small", call=CallSettings())
+
+
+def test_a_profile_may_say_nothing_but_how_it_is_called():
+    assert not CALLED.measured
+    assert CALLED.call.model == "small"
+    assert CALLED.costs == ()
+
+
+def test_a_model_is_called_what_the_profile_is_without_its_variant():
+    variant = ModelProfile("acme/small/cot", call=CallSettings(), variant="cot")
+    assert (variant.model, variant.call.model) == ("acme/small", "acme/small")
+    assert ModelProfile("acme/small", call=CallSettings()).call.model == "acme/small"
+    assert ModelProfile("small", call=CallSettings(model="small-2026")).call.model == "small-2026"
+
+
+def test_nothing_is_decided_about_a_model_that_was_not_measured():
+    with pytest.raises(MooInferError, match=r"^small has no inference model: moo-infer sample .* a profile$"):
+        Pipeline(registry=REGISTRY).run(CALLED)
+    known = {"small": CALLED} | {name: builtin_models(REGISTRY)[name] for name in ("gpt-5", "gpt-5-mini")}
+    for models in (None, "small", ["gpt-5", "small"]):
+        with pytest.raises(MooInferError, match=r"those that have one: --model gpt-5"):
+            Pipeline(registry=REGISTRY, models=known).run(models, "essay-feedback")
+    assert Pipeline(registry=REGISTRY, models=known).run("gpt-5", "essay-feedback")["knee"].k
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "small: needs an inference model, or a call"),
+        ({"call": {}}, "small: call: must be a CallSettings object, got dict"),
+        ({"call": CallSettings(), "variant": "cot"}, "small: variant: must be what follows a / in the name, got 'cot'"),
+        ({"call": CallSettings(), "variant": "small"}, "small: variant: must be what follows a / in the name"),
+    ],
+)
+def test_a_call_that_is_none_and_a_variant_of_another_name_are_refused(given, message):
+    with pytest.raises(MooInferError, match=f"^{message}"):
+        ModelProfile("small", **given)
