@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -80,7 +79,7 @@ class Course:
     """
 
     question: Question
-    known: Mapping[str, object] = MappingProxyType({})
+    known: Mapping[str, object] = field(default_factory=dict)
     judged: bool = False
     steps: list[Step] = field(default_factory=list)
     _codes: dict[str, int] = field(default_factory=dict, init=False, repr=False)

@@ -255,11 +255,25 @@ class LiveRun:
 
     def _record(self, question: Question, samples: Sequence[Sample], held: list[Sample]) -> None:
         """Write the rows of samples, before anything is decided by them."""
+        if self.files.texts:
+            self.files.texts.add(*(self._text(question, sample) for sample in samples))
         self.files.log.add(*(row_of(question, sample, self.files.variants) for sample in samples))
         for call in {sample.inference.call for sample in samples}:
             self.files.journal.ended(call)
         self._tally.count(samples)
         held.extend(samples)
+
+    def _text(self, question: Question, sample: Sample) -> dict[str, Any]:
+        """Return prompt and completion of a sample."""
+        call = self.profiles[sample.model].call
+        return {
+            "question_id": question.id,
+            "model": sample.model,
+            "sample": sample.number,
+            "call": sample.inference.call,
+            "messages": call.messages(question.fields) if call else [],
+            "text": sample.inference.text,
+        }
 
     def _leave(self, question: Question, held: list[Sample]) -> None:
         """Take down that a question did not come to its end."""

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 import openai
@@ -13,6 +12,7 @@ __all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "silence
 
 MOST_BYTES = 4 * 2**20  # of a body; a million characters of text fit in
 TOLD = {"host", "content-type", "content-length", "accept", "user-agent", "authorization", "connection"}
+NO_KEY = "no-key"  # stands where a client must have one; no request says it
 TALKATIVE = ("openai", "httpx2", "httpcore2", "httpx", "httpcore")  # they log headers, addresses or bodies
 
 
@@ -49,6 +49,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         kept = [(name, value) for name, value in request.headers.raw if name.decode("ascii").lower() in TOLD]
+        kept = [(name, value) for name, value in kept if value != f"Bearer {NO_KEY}".encode()]
         request.headers = httpx2.Headers([*kept, (b"Accept-Encoding", b"identity")])
         response = await self._transport.handle_async_request(request)
         headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
@@ -76,14 +77,12 @@ def openai_client(settings: CallSettings, key: str | None, http: httpx2.AsyncCli
         key: the API key; without one no request has an Authorization header.
         http: what makes the requests.
     """
-    headers: dict[str, Any] = {} if key else {"Authorization": openai.Omit()}
     return openai.AsyncOpenAI(
-        api_key=key or "none",  # without one it would look into the environment
+        api_key=key or NO_KEY,  # without one it would look into the environment
         base_url=settings.base_url,
         max_retries=0,
         timeout=settings.timeout_s,
         http_client=http,
-        default_headers=headers,
     )
 
 
