@@ -192,7 +192,7 @@ class ModelProfile:
         listed = {path: {k: v for k, v in asdict(of).items() if v is not None} for path, of in self.uncertain.items()}
         return {
             "parallelism": self.parallelism,
-            "inference": _to_dict(self.inference),
+            "inference": _to_dict(self.inference) if self.measured else None,
             "costs": [_to_dict(cost) for cost in self.costs],
             **({"uncertain": listed} if listed else {}),
         }

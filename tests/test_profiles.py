@@ -287,8 +287,8 @@ def test_nothing_is_decided_about_a_model_that_was_not_measured():
     [
         ({}, "small: needs an inference model, or a call"),
         ({"call": {}}, "small: call: must be a CallSettings object, got dict"),
-        ({"call": CallSettings(), "variant": "cot"}, "small: variant: must be what follows a / in the name, got 'cot'"),
-        ({"call": CallSettings(), "variant": "small"}, "small: variant: must be what follows a / in the name"),
+        ({"call": CallSettings(), "variant": "cot"}, "small: variant: must be the end of the name, after a /, got 'cot'"),
+        ({"call": CallSettings(), "variant": "small"}, "small: variant: must be the end of the name, after a /"),
     ],
 )
 def test_a_call_that_is_none_and_a_variant_of_another_name_are_refused(given, message):

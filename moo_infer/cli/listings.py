@@ -48,7 +48,9 @@ def list_models(
     registry = registry_with(plugin_files)
     profiles = list((named_inputs(models, registry)[0] or builtin_models(registry)).values())
     listed = [
-        {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to} | p.to_dict()
+        {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
+        | p.to_dict()
+        | {"call": None if p.call is None else p.call.to_dict() | {"sent_hash": p.call.sent_hash}}
         for p in profiles
     ]
     header = ("model", "P", "one inference", "source")
@@ -77,6 +79,8 @@ def _plugin(plugin: Plugin) -> tuple[Cell, ...]:
 
 
 def _model(profile: ModelProfile, registry: Registry) -> tuple[Cell, ...]:
+    if not profile.measured:
+        return profile.name, str(profile.parallelism), ("not measured",), profile.source
     table = Pipeline(k=[1], parallelism=1, registry=registry).candidates(profile)
     means = [f"{o.name} {table.column(o.name)[0]:.4g} {o.unit}".strip() for o in table.objectives]
     return profile.name, str(profile.parallelism), tuple(means), profile.source

@@ -15,13 +15,14 @@ from .errors import MooInferError
 from .hints import hints, named_types
 from .parts import AtLeastOne, NonNegative, Positive, is_number, refuse_unfit
 
-__all__ = ["ADDRESS", "PLACEHOLDER", "SECRETS", "TAKEN", "VARIABLE", "CallSettings"]
+__all__ = ["ADDRESS", "PLACEHOLDER", "TAKEN", "VARIABLE", "CallSettings", "file_and_function"]
 
 PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")  # braces around anything else are text, JSON in a prompt for one
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")  # of the environment
 HOST = r"([^/?#@:\[\]\s\\]+|\[[0-9A-Fa-f:.]+\])"
 ADDRESS = re.compile(rf"[Hh][Tt][Tt][Pp][Ss]?://{HOST}(:[0-9]{{1,5}})?(/[^?#\s\\]*)?")
 BYTES_A_MESSAGE = 16  # above the tokens that chat templates put around a message: its role, its begin and its end
+IN_FILE = re.compile(r"(?!regex:)(.+\.py):(\w+)")
 MAPPINGS = ("extra", "extra_query")
 PORTS = 65_535
 DAY = 86_400.0  # seconds; nobody waits longer for an answer, and clocks of the system overflow at some point
@@ -30,7 +31,7 @@ TAKEN = (
     *("messages", "model", "n", "stream", "stream_options", "max_tokens", "max_completion_tokens"),
     *("temperature", "top_p", "reasoning_effort"),
 )
-SECRETS = ("key", "apikey", "authorization", "password", "secret", "accesstoken")  # without hyphens, in small letters
+SECRET = re.compile(r"(api|access|secret|x-api|x)?[-_]?(key|token|secret|password|authorization)", re.IGNORECASE)
 SENT = (  # what decides about the answer: it makes the hash
     *("base_url", "model", "system", "template", "temperature", "top_p", "max_tokens", "max_tokens_as"),
     *("reasoning_effort", "shape", "extra", "extra_query"),
@@ -172,6 +173,16 @@ class CallSettings:
         return {name: deepcopy(value) for name, (value, default) in pairs.items() if value != default}
 
 
+def file_and_function(text: object, /) -> tuple[str, str] | None:
+    """Return the two parts of ``FILE.py:function``, as `extract` may name one; None for any other text.
+
+    >>> file_and_function("mine/answers.py:last_line"), file_and_function("regex:a.py:b"), file_and_function("letter")
+    (('mine/answers.py', 'last_line'), None, None)
+    """
+    found = IN_FILE.fullmatch(text) if isinstance(text, str) else None
+    return None if found is None else (found[1], found[2])
+
+
 def _default(of: Field[Any]) -> Any:
     return of.default if of.default_factory is MISSING else of.default_factory()
 
@@ -229,7 +240,7 @@ def _mapping(value: object) -> str:
     """Why a value is no mapping of names, or holds what may be a secret; no value of it is repeated."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         return "must be a mapping of names"
-    if secret := [name for name in value if re.sub("[-_]", "", name).lower() in SECRETS]:
+    if secret := [name for name in value if SECRET.fullmatch(name)]:
         return f"must not hold {secret[0]}: keys are in the environment variable that key_env names"
     return ""
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.errors import unknown
 from ..interfaces import AccuracyAggregator, Selector
 from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS
-from ..profiles import ModelProfile, Scenario
+from ..profiles import ModelProfile, Scenario, refuse_not_measured
 from ..read.profiles import builtin_models, builtin_scenarios, named_inputs
 from ..registry import Registry
 
@@ -60,13 +60,17 @@ class Start:
 def named_parts(
     models: str | Path | Mapping[str, ModelProfile] | None, registry: Registry
 ) -> tuple[Mapping[str, ModelProfile], Mapping[str, Scenario]]:
-    """Return profiles and scenarios by name: of a file, as they are given, or the built-in ones."""
+    """Return profiles and scenarios by name: of a file, as they are given, or the built-in ones.
+
+    Profiles that only say how they are called are left out; raises MooInferError where no other is left.
+    """
     if models is None:
         return builtin_models(registry), builtin_scenarios()
-    if isinstance(models, Mapping):
-        return models, builtin_scenarios()
-    own, scenarios = named_inputs(Path(models), registry)
-    return own or builtin_models(registry), scenarios or builtin_scenarios()
+    own, scenarios = (models, None) if isinstance(models, Mapping) else named_inputs(Path(models), registry)
+    measured = {name: profile for name, profile in (own or {}).items() if profile.measured}
+    if own and not measured:
+        refuse_not_measured([*own.values()])
+    return measured or builtin_models(registry), scenarios or builtin_scenarios()
 
 
 def refuse_unknown(start: Start, models: Mapping[str, Any], scenarios: Mapping[str, Any], registry: Registry) -> None:

@@ -7,12 +7,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from ..core.call_settings import file_and_function
 from ..core.hints import hints, named_types
 from ..interfaces import CostModel, InferenceModel
 from ..registry import Registry
 from .profiles import builtin_file, file_of_models, read_document
 
-__all__ = ["moved_path", "sections"]
+__all__ = ["moved_extract", "moved_path", "sections"]
 
 
 def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
@@ -52,15 +53,29 @@ def _moved(models: Mapping[str, Any], registry: Registry, start: Path, end: Path
         end: where they start from afterwards.
     """
     models = deepcopy(models)
-    for entry in models.values():
-        parts: list[tuple[Any, Any]] = [(InferenceModel, entry.get("inference"))]
-        parts += [(CostModel, cost) for cost in entry.get("costs") or ()]
-        for interface, part in parts:
-            cls: Any = registry.classes(interface).get(part["kind"]) if isinstance(part, dict) else None
-            for name, hint in hints(cls).items() if cls else ():
-                if Path in named_types(hint) and isinstance(part.get(name), str):
-                    part[name] = moved_path(part[name], start, end)
+    for model in models.values():
+        for entry in (model, *(model.get("variants") or {}).values()):
+            call = entry.get("call") or {}
+            if "extract" in call:
+                call["extract"] = moved_extract(call["extract"], start, end)
+            parts: list[tuple[Any, Any]] = [(InferenceModel, entry.get("inference"))]
+            parts += [(CostModel, cost) for cost in entry.get("costs") or ()]
+            for interface, part in parts:
+                cls: Any = registry.classes(interface).get(part["kind"]) if isinstance(part, dict) else None
+                for name, hint in hints(cls).items() if cls else ():
+                    if Path in named_types(hint) and isinstance(part.get(name), str):
+                        part[name] = moved_path(part[name], start, end)
     return models
+
+
+def moved_extract(extract: Any, start: Path, end: Path) -> Any:
+    """Return what finds an answer as it is written in another folder: the path of ``FILE.py:function`` moves.
+
+    >>> moved_extract("mine.py:last_line", Path("."), Path("runs")), moved_extract("letter", Path("."), Path("runs"))
+    ('../mine.py:last_line', 'letter')
+    """
+    found = file_and_function(extract)
+    return extract if found is None else f"{moved_path(found[0], start, end)}:{found[1]}"
 
 
 def moved_path(path: str, start: Path, end: Path) -> str:

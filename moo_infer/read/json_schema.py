@@ -39,11 +39,7 @@ def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dic
     """
     document = Document.model_json_schema(schema_generator=JsonSchema)
     definitions = dict(document.pop("$defs"))
-    for name, section in document["properties"].items():
-        if name == "run":
-            document["properties"][name] = run or {}
-        else:  # pydantic says minLength of a mapping that a function looks at first
-            section |= {"minProperties": section.pop("minLength"), "additionalProperties": False}
+    document["properties"]["run"] = run or {}
     names: dict[str, list[str]] = {}
     for interface in INTERFACES:
         names[interface.__name__] = []
@@ -87,5 +83,8 @@ def _filled(node: Any, names: Mapping[str, list[str]]) -> Any:
                 "properties": {"kind": {"enum": kinds}},
                 "allOf": chosen,
             }
+        if "patternProperties" in node and "minLength" in node:  # how pydantic describes a section of names
+            node = node | {"minProperties": node["minLength"], "additionalProperties": False}
+            del node["minLength"]
         return {key: _filled(entry, names) for key, entry in node.items()}
     return [_filled(entry, names) for entry in node] if isinstance(node, list) else node

@@ -4,104 +4,30 @@ A section is a field of `Document`. Entries with a ``kind`` are those of the cla
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from annotated_types import MinLen
 from pydantic import (
-    BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     Tag,
     ValidationError,
-    ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
 
-from ..core.entries import Entry, JsonSchema, in_words, refused
+from ..core.call_settings import CallSettings
+from ..core.entries import Entry, JsonSchema, Keys, in_words, refused
 from ..core.errors import MooInferError, located
 from ..core.objectives import LARGEST_LIMIT
-from ..core.parts import LARGEST, at_least_one
-from ..core.uncertainty import Uncertain, uncertain
 from ..interfaces import CostModel, InferenceModel, Policy
 from ..profiles import ModelProfile, Scenario
-from ..registry import Registry
+from .calls import OfCall
+from .forms import KINDS, NO_PART, AtLeastOne, Built, Context, OfKind, PartList, Section, Text
 
 __all__ = ["KINDS", "Context", "Document", "read_models", "read_policies", "read_scenarios"]
 
 Read = TypeVar("Read")
-KINDS = "kinds"  # of a JSON schema: stands for all parts of an interface
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the check of a file needs besides the file: where kinds are looked up, and where its paths start from."""
-
-    registry: Registry
-    folder: Path
-
-
-class Built(NamedTuple):
-    """A part, and how uncertain its numbers are."""
-
-    part: Any
-    uncertain: dict[str, Uncertain]
-
-
-@dataclass(frozen=True)
-class OfKind:
-    """An annotation: a mapping with a ``kind``, which makes a part of the class of that name."""
-
-    interface: type
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_plain_validator_function(self._built)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {KINDS: self.interface.__name__}  # filled in with the classes of a registry
-
-    def _built(self, fields: Any, info: ValidationInfo) -> Built:
-        context = info.context
-        assert isinstance(context, Context)
-        part: Any = _in_place(lambda: context.registry.build(self.interface, fields, "", context.folder))
-        return Built(part, uncertain(fields))
-
-
-def _in_place(make: Any) -> Any:
-    """What a function makes; where it refuses, its sentence is that of the place."""
-    try:
-        return make()
-    except MooInferError as error:
-        raise refused(str(error), part=True) from None
-
-
-def _named(section: Any) -> Any:
-    if not isinstance(section, Mapping) or not section:
-        raise refused(f"must be a mapping of names, got {section!r:.80}")
-    for name in section:
-        if not isinstance(name, str) or not name.strip():
-            raise refused(f"names must be text, got {name!r}; put it in quotes")
-    return section
-
-
-def _listed(costs: Any) -> Any:
-    if not isinstance(costs, list):
-        raise refused(f"must be a list of cost models, got {costs!r:.80}")
-    return costs
-
-
-def _text(value: Any) -> Any:
-    return value if isinstance(value, Mapping | list) or value is None else str(value)
-
-
-Whole = BeforeValidator(lambda value: _in_place(lambda: at_least_one(value, "")))
-AtLeastOne = Annotated[int, Whole, Field(ge=1, le=LARGEST)]
-Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 NUMBER = JsonSchema().float_schema({"type": "float"})
 AnyNumber = Annotated[Any, WithJsonSchema(NUMBER)]  # checked by the part that it goes to
 STATISTIC = r"^(mean|p(?!0*\.?0*$)\d{1,2}(\.\d*)?)$"
@@ -116,29 +42,82 @@ LIMITS = {"type": "object", "additionalProperties": {"anyOf": [*LIMIT["anyOf"], 
 Limits = Annotated[Any, WithJsonSchema(LIMITS)]  # checked by the scenario
 
 
-class ProfileEntry(Entry):
-    """A named deployment of a model: one inference, what k of them consume, and how many run at a time."""
+class VariantEntry(Entry):
+    """A variant of a model, such as another prompt: what it does not give is the model's, but for the inference."""
 
-    inference: Annotated[Built, OfKind(InferenceModel)]
-    costs: Annotated[list[Annotated[Built, OfKind(CostModel)]], BeforeValidator(_listed)]
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["call"]}, {"required": ["inference"]}]})
+
+    inference: Annotated[Built, OfKind(InferenceModel)] = NO_PART
+    costs: Annotated[list[Annotated[Built, OfKind(CostModel)]], PartList] = Field(default_factory=list)
     parallelism: AtLeastOne = 1
     source: Text = ""
     largest_k: AtLeastOne | None = None
     extrapolate_to: AtLeastOne | None = None
+    call: Annotated[Mapping[str, Any], OfCall()] = Field(default_factory=dict)
 
-    def profile(self, name: str) -> ModelProfile:
+    @model_validator(mode="before")
+    @classmethod
+    def _keys(cls, entries: Any) -> Any:
+        if isinstance(entries, Mapping) and not {"call", "inference"} & {*entries}:
+            raise refused(f"missing call or inference; keys: {', '.join(cls.model_fields)}")
+        return Keys([*cls.model_fields])(entries)
+
+    def profile(self, name: str, variant: str = "") -> ModelProfile:
         """Return the profile that it describes."""
-        parts = {"inference": self.inference} | {f"costs[{i}]": cost for i, cost in enumerate(self.costs)}
+        parts = {f"costs[{i}]": cost for i, cost in enumerate(self.costs)}
+        measured = {"inference": self.inference.part} if "inference" in self.model_fields_set else {}
+        parts |= {"inference": self.inference} if measured else {}
         return ModelProfile(
             name=name,
-            inference=self.inference.part,
+            **measured,
             costs=tuple(cost.part for cost in self.costs),
             parallelism=self.parallelism,
             source=self.source,
             largest_k=self.largest_k,
             extrapolate_to=self.extrapolate_to,
             uncertain={f"{path}.{key}": u for path, part in parts.items() for key, u in part.uncertain.items()},
+            call=CallSettings(**self.call) if "call" in self.model_fields_set else None,
+            variant=variant,
         )
+
+    def of_model(self, model: "VariantEntry") -> "VariantEntry":
+        """Return the variant with what it does not give itself from its model."""
+        own, theirs = self.model_fields_set, model.model_fields_set
+        taken: dict[str, Any] = {name: getattr(model, name) for name in ({"costs", "parallelism"} - own) & theirs}
+        taken |= {"call": {**model.call, **self.call}} if "call" in own | theirs else {}
+        return self.model_copy(update=taken)
+
+
+class ProfileEntry(VariantEntry):
+    """A named deployment of a model: one inference, what k of them consume, how many run at a time, how it is called.
+
+    Without an inference it says how the model is called.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["inference", "costs"]},
+                {"required": ["call"], "not": {"required": ["inference"]}},
+            ]
+        }
+    )
+
+    variants: Section[VariantEntry] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys(cls, entries: Any) -> Any:
+        only_called = isinstance(entries, Mapping) and "call" in entries and "inference" not in entries
+        return Keys([*cls.model_fields], () if only_called else ("inference", "costs"))(entries)
+
+    def profiles(self, name: str) -> dict[str, ModelProfile]:
+        """Return the profiles that it describes: of the model, and of its variants, ``model/variant``."""
+        found = {name: self.profile(name)}
+        for variant, entry in self.variants.items():
+            whole = f"{name}/{variant}"
+            found[whole] = entry.of_model(self).profile(whole, variant)
+        return found
 
 
 class AuthorsEntry(Entry):
@@ -198,9 +177,6 @@ def _sort(entry: Any) -> str:
 ModelEntry = Annotated[
     Annotated[ProfileEntry, Tag("[profile]")] | Annotated[AuthorsEntry, Tag("[authors]")], Discriminator(_sort)
 ]
-Name = Annotated[str, WithJsonSchema({"pattern": r"\S"})]
-Entries = TypeVar("Entries")
-Section = Annotated[dict[Name, Entries], BeforeValidator(_named), MinLen(1)]
 
 
 class Document(Entry):
@@ -242,8 +218,15 @@ def read_models(document: Mapping[str, Any], where: str, context: Context) -> di
         if isinstance(entry, AuthorsEntry):
             again = {"models": {name: entry.entry()}}
             entries[name] = validated(again, ("models",), where, context).models[name]
-    profiles = {name: entry for name, entry in entries.items() if isinstance(entry, ProfileEntry)}
-    return {name: _refusals_of(where, entry.profile, name) for name, entry in profiles.items()}
+    profiles: dict[str, ModelProfile] = {}
+    for name, entry in entries.items():
+        assert isinstance(entry, ProfileEntry)
+        for whole, profile in _refusals_of(where, entry.profiles, name).items():
+            if whole in profiles or (whole in entries and whole != name):
+                place = f"{name}: variants: {profile.variant}" if profile.variant else name
+                raise MooInferError(located(where, f"{place}: there is another model called {whole!r:.80}"))
+            profiles[whole] = profile
+    return profiles
 
 
 def read_scenarios(document: Mapping[str, Any], where: str) -> dict[str, Scenario]:
