@@ -16,7 +16,7 @@ NO_WORD = r"(?!(?<=[AI])[^\S\n]+(?!(?:is|as|because|since|with|which|for|due|and
 LETTER = rf"(?P<letter>[A-J]{END}{NO_WORD})"
 NAMED = re.compile(
     rf"(?i:\b(?:answer|correct\s(?:option|choice|letter))\b(?:\s(?:choice|option|letter))?{MARKS}"
-    rf"(?:(?:is|would\sbe|must\sbe|should\sbe)\b{MARKS})?{STYLE}{{0,3}}){LETTER}"
+    rf"(?:(?:is|s|would\sbe|must\sbe|should\sbe)\b{MARKS})?{STYLE}{{0,3}}){LETTER}"
 )
 ALONE = re.compile(
     rf"(?<!\w)\([^\S\n]?(?P<a>[A-Ja-hj])[^\S\n]?\)"  # (C)
