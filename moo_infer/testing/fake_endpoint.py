@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -14,12 +15,11 @@ from ..core.errors import MooInferError
 from .fake_faults import WAYS, Faults, Plan, Response, bomb, changed, error, refused
 from .fake_http import Connection
 from .fake_ledger import FakeExchange, Ledger, Usage
-from .fake_replies import Answers, FakeRequest, Reply, answered
+from .fake_replies import Answers, FakeRequest, Reply, answered, text_of
 
 __all__ = ["FakeEndpoint"]
 
 BACKLOG = 4096  # connections that wait to be accepted: clients open many at once
-PATIENCE_S = 10.0  # for a thread that has nothing to wait for
 
 
 class FakeEndpoint:
@@ -88,7 +88,7 @@ class FakeEndpoint:
         self._ledger = Ledger(keep=keep)
         self._connections: set[Connection] = set()
         self._failure: Exception | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._base_url = ""
 
     def __enter__(self) -> "FakeEndpoint":
@@ -109,30 +109,40 @@ class FakeEndpoint:
         Raises:
             MooInferError: where it listens already.
         """
-        if self._loop is not None:
+        if self._thread is not None:
             raise MooInferError("the fake endpoint listens already")
-        self._loop = asyncio.new_event_loop()
+        listening: Future[str] = Future()
+        thread = threading.Thread(target=self._run, args=(listening,), name="fake endpoint", daemon=True)
+        thread.start()
+        self._base_url = listening.result()
+        self._thread = thread
+
+    def _run(self, listening: "Future[str]") -> None:
+        try:
+            asyncio.run(self._listen(listening))
+        except BaseException as failure:  # who waits for it has to know of any
+            if listening.done():
+                raise
+            listening.set_exception(failure)
+
+    async def _listen(self, listening: "Future[str]") -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._began = time.monotonic()
-        server = self._loop.run_until_complete(
-            self._loop.create_server(self._connection, "127.0.0.1", 0, backlog=BACKLOG)
-        )
-        self._base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        self._server = server
-        self._thread = threading.Thread(target=self._loop.run_forever, name="fake endpoint", daemon=True)
-        self._thread.start()
+        server = await self._loop.create_server(self._connection, "127.0.0.1", 0, backlog=BACKLOG)
+        listening.set_result(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        await self._stop.wait()
+        server.close()
+        for connection in [*self._connections]:
+            connection.transport.abort()
+        await asyncio.sleep(0)  # connections say good-bye in the next round
 
     def close(self) -> None:
         """Cut all connections and stop to listen; `with` does it. Nothing happens where it does not listen."""
-        if self._loop is None:
+        if self._thread is None:
             return
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE_S)
-        self._server.close()
-        for connection in [*self._connections]:
-            connection.transport.abort()
-        self._loop.run_until_complete(asyncio.sleep(0))  # connections say good-bye in the next round
-        self._loop.close()
-        self._loop = None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._thread = None
 
     def _connection(self) -> Connection:
         return Connection(self._respond, self._left, self._slow_s, self._connections)
@@ -158,9 +168,8 @@ class FakeEndpoint:
 
     def _serve(self, asked: dict[str, Any], headers: Mapping[str, str], path: str, number: int) -> Response:
         ledger = self._ledger
-        request = FakeRequest(asked, headers, path, asked["model"], total=number)
-        key = hash((request.model, request.prompt))
-        request = replace(request, number=ledger.given[key], attempt=ledger.attempts[key])
+        model, key = asked["model"], hash((asked["model"], text_of(asked["messages"][-1])))
+        request = FakeRequest(asked, headers, path, model, ledger.given[key], ledger.attempts[key], number)
         ledger.attempts[key] += 1
         fault = self._plan.fault(request)
         refusal = None
@@ -201,7 +210,7 @@ class FakeEndpoint:
         Raises:
             MooInferError: where it does not listen.
         """
-        if self._loop is None:
+        if self._thread is None:
             raise MooInferError("the fake endpoint does not listen: use it in a `with` block")
         return self._base_url
 

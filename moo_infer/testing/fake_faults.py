@@ -50,7 +50,7 @@ _SAID = {
     "429-date": "the same, with Retry-After as a date",
     "429-bare": "the same, without Retry-After",
     "500": "internal error",
-    "503": "overloaded",
+    "503": "overloaded, with Retry-After in seconds",
     "408": "the request took too long",
     "307": "go to another host, `elsewhere`",
     "time-out": "never answers; the connection stays until the client goes",

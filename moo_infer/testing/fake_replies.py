@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.errors import MooInferError
@@ -12,7 +11,7 @@ from ..core.errors import MooInferError
 if TYPE_CHECKING:  # they load NumPy, which takes longer than all else here
     from ..core.parts import AtLeastOne, NonNegative, Share
 
-__all__ = ["Answers", "FakeRequest", "LogAnswers", "Reply", "SeededAnswers", "answered"]
+__all__ = ["Answers", "FakeRequest", "LogAnswers", "Reply", "SeededAnswers", "answered", "text_of"]
 
 SPREAD = 9  # wrong answers to a question of which nothing else is known
 LETTERS = "ABCD"  # of a multiple choice
@@ -57,18 +56,23 @@ class FakeRequest:
         most = self.body.get("max_completion_tokens", self.body.get("max_tokens"))
         return None if most is None else int(most)
 
-    @cached_property
+    @property
     def prompt(self) -> str:
         """The text of the last message."""
-        return _text(self.messages[-1]) if self.messages else ""
+        return text_of(self.messages[-1]) if self.messages else ""
 
     @property
     def prompt_tokens(self) -> int:
         """The words of all messages, which stand for tokens here: at least 1."""
-        return max(1, sum(len(_text(message).split()) for message in self.messages))
+        return max(1, sum(len(text_of(message).split()) for message in self.messages))
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def text_of(message: Mapping[str, Any]) -> str:
+    """Return the text of a message, which may come in parts.
+
+    >>> text_of({"content": [{"type": "text", "text": "6 x 7?"}]})
+    '6 x 7?'
+    """
     content = message.get("content") or ""
     return content if isinstance(content, str) else " ".join(str(part.get("text", "")) for part in content)
 

@@ -107,9 +107,9 @@ def extractor(
 
     Args:
         spec: ``text`` (the whole text without outer blanks; the same without `spec`), ``last-number``, ``boxed`` (the
-            last ``\\boxed{...}``), ``letter`` (of a multiple choice), ``regex:PATTERN`` (the last match: its first group,
-            or all of it), ``FILE.py:FUNCTION``, or a function. A function takes the text and returns a text, a number,
-            or None for a blank; it is called in threads.
+            last ``\\boxed{...}``), ``letter`` (of multiple choice), ``regex:PATTERN`` (the last match: its first
+            group, or all of it), ``FILE.py:FUNCTION``, or a function. A function takes the text and returns a text, a
+            number, or None for a blank; it is called in threads.
         text_limit: characters; a longer text has a blank answer, and is not cut.
         seconds: that a pattern may search one text.
 

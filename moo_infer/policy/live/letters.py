@@ -7,7 +7,7 @@ __all__ = ["last_letter"]
 
 # What may stand around a letter: white space and marks of Markdown, LaTeX and quotation. Bounded, so that a megabyte
 # of white space is not gone through again from each of its characters.
-MARKS = r"[\s*_`\"'\u201c\u201d\u2018\u2019({\[\\$:=]{0,12}"
+MARKS = r"[\s*_`\"'\u201c\u201d\u2018\u2019({\[\\$:=>\uff1a\uff08]{0,12}"
 STYLE = rf"(?:(?:boxed|text(?:bf|rm|it)?|mathrm|mathbf|option|choice|letter){MARKS})"
 # Behind it: no further letter, no word that it belongs to (A-level, C's, C++), no second letter (A and C).
 END = r"(?![\w+#\u00b0'\u2019]|[-/.&]\w|\W{1,3}(?:and|or|&)\W{1,3}[A-J]\b)"
@@ -16,7 +16,7 @@ NO_WORD = r"(?!(?<=[AI])[^\S\n]+(?!(?:is|as|because|since|with|which|for|due|and
 LETTER = rf"(?P<letter>[A-J]{END}{NO_WORD})"
 NAMED = re.compile(
     rf"(?i:\b(?:answer|correct\s(?:option|choice|letter))\b(?:\s(?:choice|option|letter))?{MARKS}"
-    rf"(?:(?:is|would\sbe|must\sbe|should\sbe)\b{MARKS})?{STYLE}{{0,3}}){LETTER}"
+    rf"(?:(?:is|s|would\sbe|must\sbe|should\sbe)\b{MARKS})?{STYLE}{{0,3}}){LETTER}"
 )
 ALONE = re.compile(
     rf"(?<!\w)\([^\S\n]?(?P<a>[A-Ja-hj])[^\S\n]?\)"  # (C)
@@ -24,11 +24,14 @@ ALONE = re.compile(
     rf"|\\(?:boxed|fbox){MARKS}{STYLE}?(?P<c>[A-J]){END}"
     rf"|(?m:^)[^\S\n]{{0,8}}(?:[-*>#][^\S\n]{{1,4}})?(?P<d>[A-Ja-hj])\)(?=\s|\*|$)"  # C) text
     rf"|(?m:^)[^\S\n]{{0,8}}(?P<e>[A-J])[.:](?=\s|$)"  # C. text
-    rf"|(?m:^)[\s>*_`(\"'$]{{0,8}}(?P<f>[A-J])[*_`)\"'$.]{{0,8}}(?m:$)"  # a line of it
+    rf"|(?m:^)[\s>*_`(\"'$\u201c]{{0,8}}(?P<f>[A-J])[*_`)\"'$.\u201d]{{0,8}}(?m:$)"  # a line of it
     rf"|\b(?i:option|choice|letter){MARKS}(?P<g>[A-J]){END}{NO_WORD}"
-    rf"|(?<![\w'\u2019.-])(?P<h>[A-J])[\s*_`)\]}}\"'$.!]{{0,12}}\Z"  # the last word of all
+    rf"|(?<![A-Za-z\d_'\u2019.-])(?P<i>[A-J])[\s*)\"'$]{{1,4}}(?i:is\s(?:the\s)?(?:correct|right|best|answer))"
+    rf"|(?<![A-Za-z\d_'\u2019.-])(?P<h>[A-J])[\s*_`)\]}}\"'$.!]{{0,12}}\Z"  # the last word of all
 )
-WHOLE = re.compile(r"[\s*_`\"'(\[{$]{0,12}(?:\\?(?:boxed|text)\{)?(?P<letter>[A-Ja-j])[\s*_`\"')\]}$.:]{0,12}")
+WHOLE = re.compile(
+    r"[\s*_`\"'\u201c(\[{$]{0,12}(?:\\?(?:boxed|text)\{)?(?P<letter>[A-Ja-j])[\s*_`\"'\u201d)\]}$.:]{0,12}"
+)
 
 
 def last_letter(text: str, /) -> str | None:

@@ -7,7 +7,9 @@ from fractions import Fraction
 
 __all__ = ["Ambiguous", "last_number", "one_number"]
 
-SIGNS = "-\u2212\u2013\ufe63\uff0d"  # hyphen, minus, en dash, small and full-width hyphen: all are written for minus
+SIGNS = (
+    r"\-" "\u2212\u2013\ufe63\uff0d"
+)  # hyphen, minus, en dash, small and full-width hyphen: all are written for minus
 SEPARATOR = r"(?:,\\!|\\,|\{,\}|[,'\u2019_\u00a0\u2009\u202f])"  # of thousands; LaTeX has several
 CURRENCY = r"(?:\\?[$\u20ac\u00a3\u00a5\u20b9])"
 DIGITS = rf"\d++(?:{SEPARATOR}\d++)*+(?:\.\d++)?+|(?<!\.)\.\d++"
@@ -22,6 +24,7 @@ NUMBER = re.compile(
 )
 RAISED = re.compile(rf"\s?{POWER}|\s?\^\{{?(?:\(|[A-Za-z]\b)")  # what makes a power of the number before it
 GOES_ON = re.compile(r"[.,]\d")  # 1.000,00 and 1.000.000
+GROUP = re.compile(r"(?<!\d)\d{1,3} \Z")  # 12 000
 SUPERSCRIPTS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-")
 SUPERSCRIPT = re.compile("[\u207a\u207b]?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+")
 FRACTION = re.compile(r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}")
@@ -71,15 +74,22 @@ def _plain(text: str) -> str:
     """Powers written with a sign, fractions in one line."""
     if not text.isascii():
         text = SUPERSCRIPT.sub(lambda found: "^" + found[0].translate(SUPERSCRIPTS), text)
-    return FRACTION.sub(r" \1/\2", text) if "frac" in text else text
+    return FRACTION.sub(_in_one_line, text) if "frac" in text else text
+
+
+def _in_one_line(fraction: re.Match[str]) -> str:
+    """A fraction with a stroke, parted from a letter or digit before it, but not from a sign."""
+    apart = fraction.string[max(fraction.start() - 1, 0) : fraction.start()].isalnum()
+    return f"{' ' * apart}{fraction[1]}/{fraction[2]}"
 
 
 def _spelled(number: re.Match[str]) -> str:
     """The one spelling of the value that a match has."""
     text, end = number.string, number.end()
+    before = text[max(number.start() - 5, 0) : number.start()]
     power = number["e"] or number["power"] or ""
     whole, part = _digits(number["digits"])
-    if GOES_ON.match(text, end):
+    if GOES_ON.match(text, end) or (len(whole) == 3 and not part and GROUP.search(before)):
         raise Ambiguous
     if raised := RAISED.match(text, end):
         if number["digits"] != "10" or power or not raised["power"]:
@@ -88,7 +98,7 @@ def _spelled(number: re.Match[str]) -> str:
     sign = "-" if (number["sign"] or "+") != "+" else ""
     if number["under"] is None:
         return _value(sign, whole, part, _exponent(power))
-    if power or re.search(r"\d\s$", text[max(number.start() - 2, 0) : number.start()]):  # 1 1/2
+    if power or re.search(r"\d\s\Z", before):  # 1 1/2
         raise Ambiguous
     return _ratio(sign, (whole, part), _digits(number["under"]))
 

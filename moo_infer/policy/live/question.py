@@ -139,17 +139,18 @@ def _question(named: Mapping[str, object], fields: Mapping[str, object]) -> Ques
         _refuse_unwritable(name, value)
     if "question" not in named:
         raise MooInferError("question is missing: the text that is asked")
-    text, name = named["question"], named.get("question_id")
+    text, called = named["question"], named.get("question_id")
     if not isinstance(text, str) or not text.strip():
         raise MooInferError(f"question must be a text that is not blank, got {text!r:.60}")
     if "question_id" not in named:
         raise MooInferError("question_id is missing: what the question is called")
-    if not isinstance(name, str | int) or isinstance(name, bool) or ("question_id" in fields and not str(name).strip()):
-        raise MooInferError(f"question_id must be a text that is not blank, or a whole number, got {name!r:.60}")
+    blank = isinstance(called, str) and not called.strip() and "question_id" in fields
+    if blank or not isinstance(called, str | int) or isinstance(called, bool):
+        raise MooInferError(f"question_id must be a text that is not blank, or a whole number, got {called!r:.60}")
     target = named.get("target")
     if isinstance(target, bool) or not isinstance(target, str | int | float | None):
         raise MooInferError(f"target must be a text or a number, or absent, got {target!r:.60}")
-    return Question(str(name), text, None if target is None else str(target), fields)
+    return Question(str(called), text, None if target is None else str(target), fields)
 
 
 def _refuse_unwritable(name: str, value: object) -> None:
@@ -161,6 +162,8 @@ def _refuse_unwritable(name: str, value: object) -> None:
             raise MooInferError(located(f"{name!r:.60}", "must be text of whole characters, has half of one (\\ud800)"))
         if isinstance(part, float) and not math.isfinite(part):
             raise MooInferError(f"{name!r:.60}: must be finite, got {part}")
+        if isinstance(part, int) and abs(part) >= 10**DIGITS:
+            raise MooInferError(f"{name!r:.60}: has a whole number of more than {DIGITS} digits; write it as text")
         if isinstance(part, Mapping):
             pending += [(entry, depth + 1) for pair in part.items() for entry in pair]
         elif isinstance(part, list | tuple):
@@ -178,8 +181,8 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    if len(text) > DIGITS:
-        raise MooInferError(f"holds a whole number of {len(text):,} digits; of more than {DIGITS} write it as text")
+    if len(text.lstrip("-")) > DIGITS:
+        raise MooInferError(f"holds a whole number of more than {DIGITS} digits; write it as text")
     return int(text)
 
 
