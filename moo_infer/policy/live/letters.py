@@ -30,7 +30,8 @@ ALONE = re.compile(
     rf"|(?m:^)[\s>*_`(\"'$\u201c]{{0,8}}(?P<f>[A-J])[*_`)\"'$.\u201d]{{0,8}}(?m:$)"  # a line of it
     rf"|\b(?i:option|choice|letter){MARKS}(?P<g>[A-J]){END}{NO_WORD}{NOT_OUT}"
     rf"|(?<![A-Za-z\d_'\u2019.-]){NOT_BEFORE}(?P<i>[A-J])[\s*)\"'$]{{1,4}}(?i:is\s(?:the\s)?(?:correct|right|best|answer))"
-    rf"|(?<![A-Za-z\d_'\u2019.-]){NOT_BEFORE}(?<!\band\s)(?<!\bor\s)(?P<h>[A-J])[\s*_`)\]}}\"'$.!]{{0,12}}\Z"  # the last word of all
+    rf"|(?<![A-Za-z\d_'\u2019.-]){NOT_BEFORE}(?<!\band\s)(?<!\bor\s)"  # the last word of all
+    r"(?P<h>[A-J])[\s*_`)\]}\"'$.!]{0,12}\Z"
 )
 WHOLE = re.compile(
     r"[\s*_`\"'\u201c(\[{$]{0,12}(?:\\?(?:boxed|text)\{)?(?P<letter>[A-Ja-j])[\s*_`\"'\u201d)\]}$.:]{0,12}"
