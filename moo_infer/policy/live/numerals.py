@@ -18,6 +18,7 @@ DIGITS = rf"\d++(?:{SEPARATOR}\d++)*+(?:\.\d++)?+|(?<!\.)\.\d++"
 BEFORE = rf"(?<![A-Za-z\d])(?<![A-Za-z\d]_)(?<!\d[.,])(?<!\^)(?<!\^\{{)(?<!\^[+{SIGNS}])(?<!\^\{{[+{SIGNS}])(?<!\d\*\*)"
 POWER = rf"(?:\^|\*\*)\s?\{{?(?P<power>[+{SIGNS}]?\d++)\}}?"
 NUMBER = re.compile(
+    rf"(?=[\d.$\\+{SIGNS}\u20ac\u00a3\u00a5\u20b9])"  # what it may begin with: text without numbers takes a tenth
     rf"(?:(?<![A-Za-z\d)\]}}.,{SIGNS}])(?P<sign>[+{SIGNS}]))?{CURRENCY}?{BEFORE}(?P<digits>{DIGITS})"
     rf"(?:[eE](?P<e>[+{SIGNS}]?\d++)(?![A-Za-z])|\s?(?:\u00d7|\\times|\\cdot|\u00b7|\*|[xX])\s?10\s?{POWER})?"
     rf"(?:\s?/\s?(?P<under>{DIGITS}))?+"

@@ -18,7 +18,7 @@ def test_a_letter_is_read_as_people_write_it(template, letter):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "A dog barks", "I think so", "Answer: A dog", "Answer: I do not know", "the answer is a tree", "The answer is Apple", "my answer. Carbon", "C++", "It has grade A-levels", "none", "option I think", "The answer is C++"]
+    "text", ["", "A dog barks", "I think so", "Answer: A dog", "Answer: I do not know", "the answer is a tree", "The answer is Apple", "my answer. Carbon", "C++", "It has grade A-levels", "none", "option I think", "The answer is C++", "The answer is not C.", "Both A and B", "Answer: A or B", "(A) is wrong"]
 )  # fmt: skip
 def test_words_are_no_letters(text):
     assert last_letter(text) is None
@@ -32,6 +32,8 @@ def test_words_are_no_letters(text):
         ("Answer: B\n\nA) is too small\nC) is too large", "B"),
         ("The answer is B, not A.", "B"),
         ("Answer: A, B or C? The answer is C", "C"),
+        ("(B) is right, (A) is wrong", "B"),
+        ("option D, since option B is not large enough", "D"),
         ("c", "C"),
         ("(c)", "C"),
         ("I", "I"),

@@ -112,7 +112,7 @@ def test_what_is_no_question_is_refused_with_the_number_of_its_line(written, lin
         (b" \n\n", "is empty"),
         (json.dumps(LINE).encode("utf-16"), "must be UTF-8 text, is UTF-16"),
         (b'{"question_id": "caf\xe9"}', "line 1: must be UTF-8 text"),
-        (gzip.compress(json.dumps(LINE).encode())[:-12], "the gzip is cut off after line 0"),
+        pytest.param(gzip.compress(json.dumps(LINE).encode())[:-12], "the gzip is cut off after line 0", id="cut off"),
     ],
 )
 def test_a_file_of_another_kind_is_refused(tmp_path, content, reason):
