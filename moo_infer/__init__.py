@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl
     from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
     from .pipeline import Pipeline
+    from .policy.live.inference import Endpoint, Inference
+    from .policy.live.openai_endpoint import OpenAIEndpoint
+    from .policy.live.outcome import Outcome, answer
+    from .policy.live.question import Question
     from .profiles import ModelProfile, Scenario
     from .quantities.laws import Bernoulli, ClippedNormal, Law, Lognormal
     from .quantities.quantity import Quantity, Query
@@ -52,7 +56,9 @@ __all__ = [
     "CostModel",
     "Doubt",
     "Draws",
+    "Endpoint",
     "Exact",
+    "Inference",
     "InferenceModel",
     "Law",
     "Limit",
@@ -69,12 +75,15 @@ __all__ = [
     "NotExact",
     "Note",
     "Objective",
+    "OpenAIEndpoint",
+    "Outcome",
     "Pipeline",
     "Policy",
     "Positive",
     "Quantity",
     "Queries",
     "Query",
+    "Question",
     "Registry",
     "Report",
     "Samples",
@@ -85,6 +94,7 @@ __all__ = [
     "Share",
     "Uncertain",
     "__version__",
+    "answer",
     "builtin_models",
     "builtin_scenarios",
     "hookimpl",
@@ -136,6 +146,10 @@ _MODULES = {
         "Selector",
     ),
     "pipeline": ("Pipeline",),
+    "policy.live.inference": ("Endpoint", "Inference"),
+    "policy.live.openai_endpoint": ("OpenAIEndpoint",),
+    "policy.live.outcome": ("Outcome", "answer"),
+    "policy.live.question": ("Question",),
     "profiles": (
         "ModelProfile",
         "Scenario",

@@ -24,7 +24,7 @@ from .progress import progress_bar
 from .terminal import STOPPED, Answer
 
 if TYPE_CHECKING:
-    from ..policy.live.answer import Judge
+    from ..policy.live.outcome import Judge
     from ..policy.live.question import Question
     from ..policy.live.run import RunResult
     from ..read.price import Price
@@ -171,7 +171,7 @@ class LiveSetup:
 
     def judges(self, models: Sequence[str]) -> "dict[str, Judge]":
         """Return who reads and judges the texts of models."""
-        from ..policy.live.answer import judges
+        from ..policy.live.outcome import judges
 
         return judges(models, self.calls.extract, self.calls.check, self.profiles)
 

@@ -1,1 +1,29 @@
-"""Live runs: the same policies, against models that are called."""
+"""Policies that run: questions answered live against endpoints, within budgets, every inference a row of a log."""
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .inference import Endpoint, Inference
+    from .openai_endpoint import OpenAIEndpoint
+    from .outcome import Outcome, answer
+    from .question import Question, read_questions
+
+__all__ = ["Endpoint", "Inference", "OpenAIEndpoint", "Outcome", "Question", "answer", "read_questions"]
+
+# Loaded when they are asked for: only the endpoint needs the package openai.
+_WHERE = {
+    "Endpoint": "inference",
+    "Inference": "inference",
+    "OpenAIEndpoint": "openai_endpoint",
+    "Outcome": "outcome",
+    "answer": "outcome",
+    "Question": "question",
+    "read_questions": "question",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_WHERE[name]}", __name__), name)

@@ -23,7 +23,7 @@ from .faults import Fault, fault_of, garbled
 from .inference import CANCELLED, Inference, Stopped
 from .ledger import Ledger
 from .pace import Pace
-from .prices import largest_usd, price_of, refuse_unpriced, usd
+from .prices import Tariff, price_of, refuse_unpriced
 from .question import Question
 from .transport import http_client, openai_client, silence
 
@@ -99,11 +99,11 @@ class OpenAIEndpoint:
 
     def largest_usd(self, model: str, question: Question, times: int, /) -> float | None:
         """Return what the inferences cost at most, each asked for once; None where that is not known."""
-        settings, price = self._settings(model), self.prices.get(model)
-        if price is None or settings.max_tokens is None:
+        settings, tariff = self._settings(model), self._tariffs.get(model)
+        if tariff is None or settings.max_tokens is None:
             return None
         tokens = settings.most_input_tokens(settings.messages(question.fields))
-        return sum(largest_usd(price, tokens, settings.max_tokens * n) for n in self.split(model, times))
+        return sum(tariff.largest_usd(tokens, settings.max_tokens * n) for n in self.split(model, times))
 
     async def __call__(self, model: str, question: Question, times: int, /) -> Sequence[Inference]:
         """Call a model, again where that brings nothing.
@@ -122,9 +122,9 @@ class OpenAIEndpoint:
         messages = settings.messages(question.fields)
         tokens = settings.most_input_tokens(messages)
         most_out = None if settings.max_tokens is None else settings.max_tokens * times
-        price = self.prices.get(model)
-        most_usd = 0.0 if price is None or most_out is None else largest_usd(price, tokens, most_out)
-        call_id = f"{settings.sent_hash}-{next(self.ids)}"
+        tariff = self._tariffs.get(model)
+        most_usd = 0.0 if tariff is None or most_out is None else tariff.largest_usd(tokens, most_out)
+        call_id = f"{self._hashes[model]}-{next(self.ids)}"
         call = LiveCall(model, question, times, messages, (tokens, most_out), most_usd, ledgers, call_id)
         try:
             return await self._tried(call, settings)
@@ -236,10 +236,10 @@ class OpenAIEndpoint:
 
     def _usd(self, call: LiveCall, completion: Completion) -> float:
         """Dollars of a response: by its usage, or at most."""
-        price, used = self.prices.get(call.model), completion.usage
-        if used is None or price is None:
+        tariff, used = self._tariffs.get(call.model), completion.usage
+        if used is None or tariff is None:
             return call.most_usd
-        return usd(price, used.input_tokens, used.output_tokens, used.cached_input_tokens or 0)
+        return tariff.usd(used.input_tokens, used.output_tokens, used.cached_input_tokens or 0)
 
     def _checked(self, call: LiveCall, completion: Completion, spent: float) -> Sequence[Inference]:
         """Return the inferences of a response; a server that bills more than it may breaks every bound, so stop."""
@@ -267,6 +267,14 @@ class OpenAIEndpoint:
         settings = self.profiles[model].call
         assert settings is not None  # as `__post_init__` has seen
         return settings
+
+    @cached_property
+    def _tariffs(self) -> dict[str, Tariff]:
+        return {name: Tariff.of(price) for name, price in self.prices.items()}
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return {name: self._settings(name).sent_hash for name in self.profiles}
 
     @cached_property
     def _slots(self) -> asyncio.Semaphore:

@@ -1,17 +1,16 @@
 """What a call costs, and what it may cost at most."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-
-import numpy as np
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 from ...core.errors import MooInferError
 from ...core.objectives import COST
 from ...profiles import ModelProfile
 from ...read.price import Price
-from ...read.price_lists import INPUT, OUTPUT, USD
+from ...read.price_lists import CACHED, INPUT, OUTPUT, USD
 
-__all__ = ["largest_usd", "price_of", "refuse_unpriced", "usd"]
+__all__ = ["Tariff", "price_of", "refuse_unpriced"]
 
 PRICED = ("linear-cost", "api-cost")  # the cost models that say what tokens of a request cost
 TIER = ("above_input_tokens", *USD)
@@ -57,31 +56,53 @@ def price_of(profile: ModelProfile, /) -> Price | None:
     )
 
 
-def usd(price: Price, input_tokens: int, output_tokens: int, cached_tokens: int = 0, /) -> float:
-    """Return the dollars of one request.
+@dataclass(frozen=True)
+class Tariff:
+    """What single requests cost, by a price: plain numbers, for a run asks thousands of times.
 
-    >>> usd(Price(1e-06, 2e-06, 1e-07), 100, 10, 50)
-    7.5e-05
+    Args:
+        tiers: from the longest prompts to the shortest: above how many input tokens USD per token of input, output and
+            cached input hold.
+        usd_per_request: beside the tokens.
+
+    >>> tariff = Tariff.of(Price(1e-06, 2e-06, 1e-07))
+    >>> round(tariff.usd(100, 10, 50), 12), round(tariff.largest_usd(100, 10), 12)
+    (7.5e-05, 0.00012)
     """
-    tokens = (np.array([float(count)]) for count in (input_tokens, output_tokens, cached_tokens))
-    return float(price.usd(*tokens)[0])
 
+    tiers: tuple[tuple[float, float, float, float], ...]
+    usd_per_request: float = 0.0
 
-def largest_usd(price: Price, input_tokens: int, output_tokens: int, /) -> float:
-    """Return the dollars of one request at most, with prompts of any length up to `input_tokens`.
+    @classmethod
+    def of(cls, price: Price, /) -> "Tariff":
+        """Return the tariff of a price; cached input costs what input does where nothing else is said."""
+        lists: list[Mapping[str, Any]] = [{TIER[0]: -1.0, **{name: getattr(price, name) for name in USD}}]
+        tiers = [
+            (of[TIER[0]], of[INPUT], of[OUTPUT], of[INPUT] if of.get(CACHED) is None else of[CACHED])
+            for of in (*lists, *price.long_context)
+        ]
+        return cls(tuple(sorted(tiers, reverse=True)), price.usd_per_request)
 
-    Prices of longer prompts may be lower ones: the dearest length counts.
+    def usd(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, /) -> float:
+        """Return the dollars of one request."""
+        per_input, per_output, per_cached = next(tier[1:] for tier in self.tiers if input_tokens > tier[0])
+        tokens = per_input * (input_tokens - cached_tokens) + per_cached * cached_tokens + per_output * output_tokens
+        return self.usd_per_request + tokens
 
-    >>> cheaper = {"above_input_tokens": 100, "usd_per_input_token": 1e-07, "usd_per_output_token": 2e-06}
-    >>> largest_usd(Price(1e-06, 2e-06, long_context=(cheaper,)), 150, 10)
-    0.00012
-    """
-    lengths = [float(input_tokens)]
-    lengths += [tier[TIER[0]] for tier in price.long_context if tier[TIER[0]] < input_tokens]
-    dearest = max(float(price.usd(np.array([n]), np.array([float(output_tokens)]))[0]) for n in lengths)
-    # A provider may bill reads of its cache above plain input; none is known, but the bound holds all the same.
-    extra = max(0.0, (price.usd_per_cached_input_token or 0.0) - price.usd_per_input_token) * input_tokens
-    return dearest + extra
+    def largest_usd(self, input_tokens: int, output_tokens: int, /) -> float:
+        """Return the dollars of one request at most, with a prompt of any length up to `input_tokens`.
+
+        Prices of longer prompts may be lower ones, and cached input may cost more: the dearest counts.
+
+        >>> round(Tariff(((100, 1e-07, 2e-06, 1e-07), (-1, 1e-06, 2e-06, 1e-06))).largest_usd(150, 10), 12)
+        0.00012
+        """
+        dearest, above = 0.0, float(input_tokens)
+        for least, per_input, per_output, per_cached in self.tiers:
+            if least < input_tokens:
+                dearest = max(dearest, max(per_input, per_cached) * above + per_output * output_tokens)
+                above = least
+        return self.usd_per_request + dearest
 
 
 def refuse_unpriced(models: Mapping[str, ModelProfile], prices: Mapping[str, Price], /) -> None:

@@ -10,9 +10,9 @@ from ...estimate.calls import guarded
 from ...interfaces import Policy
 from ...registry import Registry
 from ..decisions import decision, most_calls
-from .answer import Judge, aggregator, described
 from .course import Course, Sample
 from .inference import Inference
+from .outcome import Judge, aggregator, described
 from .question import Question
 
 __all__ = ["rehearse"]

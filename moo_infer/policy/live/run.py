@@ -17,12 +17,12 @@ from ...profiles import ModelProfile
 from ...read.price import Price
 from ...registry import Registry
 from ..decisions import most_calls
-from .answer import Judge, LiveQuery, Outcome
 from .course import BOUGHT, Sample
 from .inference import Inference, Stopped
 from .journal import synced
 from .ledger import Ledger, OverBudget
 from .openai_endpoint import OpenAIEndpoint
+from .outcome import Judge, LiveQuery, Outcome
 from .question import Question
 from .resume import Files
 from .rows import row_of

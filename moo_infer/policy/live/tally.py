@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .answer import Outcome
 from .course import Sample
+from .outcome import Outcome
 
 __all__ = ["STOPPED", "Tally", "answer_line"]
 

@@ -134,6 +134,7 @@ async def answer(
     Raises:
         MooInferError: for what the policy may not decide, and an aggregator that says no answer.
 
+    >>> import asyncio
     >>> from moo_infer.builtin.policies import TwoThenMore
     >>> async def seven(model, question, times, /):
     ...     return [Inference("7", cost_usd=0.001, latency_s=1.0)] * times
@@ -233,14 +234,16 @@ class LiveQuery:
         spent = course.spent()
         if ending == SECONDS:
             spent[LATENCY.name] = max(spent[LATENCY.name], deadline.seconds)
-        judged = course.judged and (taken is None or taken.correct is not None)
+        correct = None if taken is None else taken.correct
+        if taken is None or taken.inference.failed:  # a blank, which is wrong where anything says what is right
+            correct = False if course.judged else None
         return Outcome(
             None if taken is None else taken.inference.text,
             course.seen(),
             tuple(course.steps),
             MappingProxyType(spent),
             None if taken is None else taken.answer,
-            None if not judged else False if taken is None else taken.correct,
+            correct,
             ending,
             taken,
         )
