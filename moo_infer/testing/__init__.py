@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from .fake_endpoint import FakeEndpoint
     from .fake_faults import FAULTS
     from .fake_ledger import FakeExchange, Usage
-    from .fake_replies import FakeRequest, LogAnswers, Reply, SeededAnswers
+    from .fake_models import LogAnswers, SeededAnswers
+    from .fake_replies import FakeRequest, Reply
     from .inference_models import InferenceModelContract
     from .log_readers import LogReaderContract
     from .models import MODELS
@@ -66,11 +67,11 @@ _WHERE = {
     "FakeExchange": "fake_ledger",
     "FakeRequest": "fake_replies",
     "InferenceModelContract": "inference_models",
-    "LogAnswers": "fake_replies",
+    "LogAnswers": "fake_models",
     "LogReaderContract": "log_readers",
     "PolicyContract": "policies",
     "Reply": "fake_replies",
-    "SeededAnswers": "fake_replies",
+    "SeededAnswers": "fake_models",
     "SelectorContract": "selectors",
     "Usage": "fake_ledger",
 }
