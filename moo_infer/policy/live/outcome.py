@@ -36,8 +36,7 @@ class Outcome:
 
     Args:
         text: of the inference that is taken, whole; None where there is none.
-        seen: what the policy saw in the end.
-        trace: its decisions, and what each brought.
+        course: what was called and what came.
         spent: by objective, in its unit.
         answer: what was taken out of the text; None for a blank.
         correct: what a checker says of it; None where there is none.
@@ -46,13 +45,22 @@ class Outcome:
     """
 
     text: str | None
-    seen: Seen
-    trace: tuple[Step, ...]
+    course: Course
     spent: Mapping[str, float]
     answer: str | None = None
     correct: float | bool | None = None
     ending: str = ANSWERED
     sample: Sample | None = None
+
+    @property
+    def seen(self) -> Seen:
+        """What the policy saw in the end."""
+        return self.course.seen()
+
+    @property
+    def trace(self) -> tuple[Step, ...]:
+        """Its decisions, and what each brought."""
+        return tuple(self.course.steps)
 
     @property
     def nothing_came(self) -> bool:
@@ -239,8 +247,7 @@ class LiveQuery:
             correct = False if course.judged else None
         return Outcome(
             None if taken is None else taken.inference.text,
-            course.seen(),
-            tuple(course.steps),
+            course,
             MappingProxyType(spent),
             None if taken is None else taken.answer,
             correct,

@@ -245,7 +245,7 @@ class LiveRun:
         ]
         looked = replace(query, endpoint=_nobody, record=lambda question, samples: None)
         outcome = await looked.outcome(question, held, seed=self.seed)
-        return replace(outcome, spent=bought.spent, trace=bought.trace)
+        return replace(outcome, spent=bought.spent, course=bought.course)
 
     def _explored(self) -> frozenset[str]:
         """The ids of the questions of which all calls are made at once."""
