@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...core.objectives import LATENCY
 from .course import Sample
 from .outcome import Outcome
 
@@ -85,5 +86,5 @@ def answer_line(question_id: str, outcome: Outcome | None, samples: Iterable[Sam
         "waves": len({sample.wave for sample in held}),
         "ending": ending,
         "cost_usd": sum((sample.inference.spent_usd for sample in held), 0.0),
-        "latency_s": None if outcome is None else outcome.spent["latency"],
+        "latency_s": None if outcome is None else outcome.spent[LATENCY.name],
     }
