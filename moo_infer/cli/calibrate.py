@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MooInferError, printable
-from ..profiles import ModelProfile
 from ..read.config import sections
 from ..read.profiles import named_inputs
 from ..registry import Registry
@@ -120,11 +119,11 @@ class PriceOptions:
         except ValueError:
             raise MooInferError(f"--date: must be YYYY-MM-DD, got {self.day!r}") from None
 
-    def by_model(self, log: "Log", on: date, profiles: Mapping[str, ModelProfile]) -> "dict[str, Price] | None":
+    def by_model(self, log: "Log", on: date, left: Collection[str] = ()) -> "dict[str, Price] | None":
         """Return the price of every model of a log, or None where no prices are given.
 
-        Where there is no list, models without a price by hand that have a profile are left to that. A renamed model has
-        its price under its own name, unless the new one was given a price by hand.
+        Where there is no list, the models `left` need none by hand. A renamed model has its price under its own name,
+        unless the new one was given a price by hand.
         """
         from ..read.prices import by_hand, find_prices
 
@@ -134,8 +133,7 @@ class PriceOptions:
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
         names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in own_prices}
-        left = {m for m, name in names.items() if self.prices is None and name not in own_prices and m in profiles}
-        names = {m: name for m, name in names.items() if m not in left}
+        names = {m: name for m, name in names.items() if self.prices or name in own_prices or m not in left}
         free = [names.get(m, m) for m in self.free or []]
         prices = find_prices(list(names.values()), self.prices, on, own_prices, free=free, per_million=self.per_million)
         return {model: prices[name] for model, name in names.items()}
@@ -229,6 +227,7 @@ def calibrate(
     from ..calibrate.profiles import calibrated
     from ..calibrate.yaml_out import entries, samples_path, save
     from ..read.log import ending_of_table
+    from ..read.profile_prices import is_priced
 
     if table is not None:
         ending_of_table(table)
@@ -244,7 +243,7 @@ def calibrate(
     profiles = {name: of for name, of in profiles.items() if name in model} if profiles and model else profiles
     log = reading.log(logs, registry)
     log = log.with_models(model) if model else log
-    prices = pricing.by_model(log, on, profiles or {})
+    prices = pricing.by_model(log, on, [name for name, of in (profiles or {}).items() if is_priced(of)])
     with progress_bar() as progress:
         calibrations = calibrated(log, prices, _options(shape, draws), profiles=profiles, progress=progress)
     # The table appears only when the profiles are there, so that it is all or nothing.

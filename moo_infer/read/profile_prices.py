@@ -8,9 +8,14 @@ from ..profiles import ModelProfile
 from .by_hand import FIELDS, FLAG
 from .price import Price
 
-__all__ = ["price_of"]
+__all__ = ["is_priced", "price_of"]
 
 KINDS = ("linear-cost", "api-cost")  # what a provider bills for tokens; other costs are of machines and judges
+
+
+def is_priced(profile: ModelProfile, /) -> bool:
+    """Whether a cost model of a profile says what its tokens cost."""
+    return any(cost.name in KINDS for cost in profile.costs)
 
 
 def price_of(profile: ModelProfile, /) -> Price | None:

@@ -108,6 +108,16 @@ def test_a_price_that_is_given_wins_over_that_of_the_profile(folder, cli):
     assert small["call"]["max_tokens"] == 100
 
 
+def test_of_two_prices_in_a_profile_none_is_taken_unless_one_is_given(folder, cli):
+    price = "{kind: linear-cost, usd_per_input_token: 1.0e-6, usd_per_output_token: 2.0e-6}"
+    (folder / "two.yaml").write_text(f"models: {{small: {{call: {{}}, costs: [{price}, {price}]}}}}")
+    words = ("calibrate", "log.csv", "--models", "two.yaml", "--model", "small", "--bootstrap", 20)
+    code, _, error = cli(*words)
+    assert code == 2
+    assert "small: costs: linear-cost and linear-cost are two prices of its tokens" in error
+    assert cli(*words, "--price", "small=1e-6,1e-6")[0] == 0
+
+
 def test_a_calibration_with_calls_that_is_written_down_is_repeated(folder, cli):
     words = ("calibrate", "log.csv", "--models", "my.yaml", "--model", "small", "--json", "--bootstrap", 20)
     code, first, error = cli(*words, "--write-run", "run.yaml")
