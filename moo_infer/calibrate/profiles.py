@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.call_settings import CallSettings
 from ..pipeline import K_MAX
+from ..profiles import ModelProfile
 from ..quantities.samples import Samples
 from ..read.log import Log
 from ..read.price import Price
 from ..report.wording import Block, to_html
 from .beta_binomial import BetaFit
 from .bills import billed, drawn, fitted_part
+from .carried import Carried
 from .cleaning import TAKEN, TOKENS, complete, with_enough
 from .extrapolation import Extrapolation, extrapolated
 from .fit_latency import Fit
@@ -47,6 +50,7 @@ class Calibration:
         extrapolate_to: the largest k that may go beyond `largest_k`, or None.
         beyond: coverage beyond the samples, where that was asked for and can be said.
         notes: what was left out, and how well the fits fit, in words.
+        call: how the model is called, from a profile, or None.
     """
 
     samples: Samples
@@ -61,6 +65,7 @@ class Calibration:
     extrapolate_to: int | None
     beyond: Extrapolation | None
     notes: Sequence[str]
+    call: CallSettings | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the estimates, and what the profile rests on."""
@@ -71,6 +76,7 @@ class Calibration:
             "inference": dict(self.inference),
             "costs": [dict(part) for part in self.costs.values()],
             "source": self.source,
+            "call": None if self.call is None else self.call.to_dict(),
             "extrapolated": None if self.beyond is None else self.beyond.to_dict(),
             "remarks": [*self.summary.remarks(), *self.notes],
         }
@@ -100,6 +106,7 @@ def calibrated(
     options: ProfileOptions | None = None,
     *,
     on: date | None = None,
+    profiles: Mapping[str, ModelProfile] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Calibration]:
     """Describe every model of a log.
@@ -109,26 +116,33 @@ def calibrated(
         prices: by model, for input and output tokens; without them the log's ``cost_usd``, where it has that.
         options: how profiles are made of it; None for the defaults of `ProfileOptions`.
         on: the day that stands in the source; default today.
+        profiles: by name (``model`` or ``model/variant``) those whose calls are carried over, and whose prices hold
+            where no others are given; see `moo_infer.load_models`.
         progress: told (done, total, the model) before every model.
 
     Raises:
         MooInferError: where a model has no sample that counts.
 
     Warns:
-        UserWarning: where a log supports no k as large as wanted, and where nothing can be extrapolated.
+        UserWarning: where a log supports no k as large as wanted, where nothing can be extrapolated, and for profiles
+            of which the log has no samples.
     """
     options = options or ProfileOptions()
     day = (on or date.today()).isoformat()
     models = log.samples()
+    carried = Carried.of(profiles, [samples.model for samples in models], prices)
+    for doubt in carried.doubts:
+        warnings.warn(doubt, stacklevel=2)
     calibrations = []
     for done, samples in enumerate(models):
         if progress:
             progress(done, len(models), samples.model)
         source = f"{'; '.join(map(str, log.files_of(samples.model)))}; calibrated on {day}"
-        calibration, doubts = _calibration(samples, (prices or {}).get(samples.model), source, options)
+        price, call, notes = carried.to(samples)
+        calibration, doubts = _calibration(samples, price, source, options)
         for doubt in doubts:
             warnings.warn(f"{samples.model}: {doubt}", stacklevel=2)
-        calibrations.append(calibration)
+        calibrations.append(replace(calibration, call=call, notes=[*calibration.notes, *notes]))
     return _compared(_comparable(calibrations))
 
 

@@ -16,7 +16,7 @@ from ..core.errors import MooInferError, in_one_line, printable
 from ..core.files import atomic_write
 from ..core.version import __version__
 from ..quantities.samples import ANSWER_KEY, Samples
-from ..read.config import moved_path
+from ..read.config import moved_extract, moved_path
 from ..read.log import Log
 from .profiles import Calibration
 from .report import in_a_line, one_call
@@ -66,7 +66,9 @@ def save(models: Sequence[Calibration], path: str | Path, *, tail: str = "") -> 
             files.append(_written(_log(drawn), path, samples, unless_it_goes_well))
         decide = recommending(models, printable(path.name))
         head = f"# Written by moo-infer calibrate {__version__}. To decide: {decide}\nmodels:\n"
-        place.write_text(head + "\n".join(_yaml(model, samples) for model in models) + tail, encoding="utf-8")
+        place.write_text(
+            head + "\n".join(_yaml(model, samples, path.parent) for model in models) + tail, encoding="utf-8"
+        )
         unless_it_goes_well.pop_all()
     if old is not None and before is not None and old not in files:
         with suppress(OSError):
@@ -150,11 +152,14 @@ def entries(models: Sequence[Calibration], samples: Path | None, folder: Path) -
     if drawn and samples is not None:
         digest = hashlib.sha256(samples.read_bytes()).hexdigest()
         named = {"samples": moved_path(str(samples), Path(), folder), "sha256": digest}
-    return {model.kept.model: _entry(model, named) for model in models}
+    return {model.kept.model: _entry(model, named, folder) for model in models}
 
 
-def _entry(model: Calibration, samples: dict[str, str]) -> dict[str, Any]:
-    """A profile as a file has it."""
+def _entry(model: Calibration, samples: dict[str, str], folder: Path) -> dict[str, Any]:
+    """A profile as a file in a folder has it."""
+    call = {} if model.call is None else model.call.to_dict()
+    if "extract" in call:
+        call["extract"] = moved_extract(call["extract"], Path(), folder)
     inference = dict(model.inference) | (samples if model.inference["kind"] == "empirical" else {})
     return {
         "parallelism": model.parallelism,
@@ -163,15 +168,16 @@ def _entry(model: Calibration, samples: dict[str, str]) -> dict[str, Any]:
         **({"extrapolate_to": model.extrapolate_to} if model.extrapolate_to else {}),
         "inference": inference,
         "costs": [dict(part) for part in model.costs.values()],
+        **({"call": call} if call else {}),
     }
 
 
-def _yaml(model: Calibration, samples: dict[str, str]) -> str:
+def _yaml(model: Calibration, samples: dict[str, str], folder: Path) -> str:
     """A profile, with what the log says of the model as comments."""
     beyond = model.beyond.sentences() if model.beyond else []
     said = [in_a_line(model.summary), one_call(model.summary), *model.summary.remarks(), *beyond, *model.notes]
     lines = [f"  {to_yaml(model.kept.model)}:", *(f"    # {in_one_line(line)}" for line in said if line)]
-    for key, value in _entry(model, samples).items():
+    for key, value in _entry(model, samples, folder).items():
         listed = key == "costs" and value
         lines += [f"    {key}:" if listed else f"    {key}: {to_yaml(value)}"]
         lines += [f"      - {to_yaml(part)}" for part in value] if listed else []

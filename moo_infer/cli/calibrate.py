@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MooInferError, printable, unknown
+from ..read.config import sections
+from ..read.profiles import named_inputs
 from ..registry import Registry
 from ..report.text import laid_out
 from .files import keep_apart
@@ -118,10 +120,11 @@ class PriceOptions:
         except ValueError:
             raise MooInferError(f"--date: must be YYYY-MM-DD, got {self.day!r}") from None
 
-    def by_model(self, log: "Log", on: date) -> "dict[str, Price] | None":
+    def by_model(self, log: "Log", on: date, left: Collection[str] = ()) -> "dict[str, Price] | None":
         """Return the price of every model of a log, or None where no prices are given.
 
-        A renamed model has its price under its own name, unless the new one was given a price by hand.
+        Where there is no list, the models `left` need none by hand. A renamed model has its price under its own name,
+        unless the new one was given a price by hand.
         """
         from ..read.prices import by_hand, find_prices
 
@@ -131,6 +134,7 @@ class PriceOptions:
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
         names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in own_prices}
+        names = {m: name for m, name in names.items() if self.prices or name in own_prices or m not in left}
         free = [names.get(m, m) for m in self.free or []]
         prices = find_prices(list(names.values()), self.prices, on, own_prices, free=free, per_million=self.per_million)
         return {model: prices[name] for model, name in names.items()}
@@ -257,10 +261,15 @@ def calibrate(
       moo-infer calibrate mine.csv --column question_id=prompt_id --column latency_s=latency_ms/1000
       moo-infer calibrate graded.eval --scale 0,10
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
+      moo-infer calibrate log.jsonl --models my.yaml --out measured.yaml
+
+    Of models in the file of --models that are called as in the log, how they are called and their prices go into the
+    profiles as well.
     """
     from ..calibrate.profiles import calibrated
     from ..calibrate.yaml_out import entries, samples_path, save
     from ..read.log import ending_of_table
+    from ..read.profile_prices import is_priced
 
     if table is not None:
         ending_of_table(table)
@@ -268,14 +277,17 @@ def calibrate(
     shape.refuse_calls_without_their_number()
     on = pricing.date_of_prices()
     read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log]
-    read_too += [] if pricing.prices is None else [Path(pricing.prices)]
+    read_too += [Path(path) for path in (pricing.prices, run.models) if path is not None]
     outputs = {"--table": table, "--out": out}
     keep_apart([*map(Path, logs), *read_too], outputs, {"--out": samples_path(out) if out else None})
-    log = reading.log(logs, registry_with(plugin_files))
+    registry = registry_with(plugin_files)
+    profiles = named_inputs(run.models, registry)[0]
+    profiles = {name: of for name, of in profiles.items() if name in model} if profiles and model else profiles
+    log = reading.log(logs, registry)
     log = log.with_models(model) if model else log
-    prices = pricing.by_model(log, on)
+    prices = pricing.by_model(log, on, [name for name, of in (profiles or {}).items() if is_priced(of)])
     with progress_bar() as progress:
-        calibrations = calibrated(log, prices, _options(shape, draws), progress=progress)
+        calibrations = calibrated(log, prices, _options(shape, draws), profiles=profiles, progress=progress)
     # The table appears only when the profiles are there, so that it is all or nothing.
     with nullcontext() if table is None else log.written(table):
         files = [] if out is None else save(calibrations, out)
@@ -285,7 +297,7 @@ def calibrate(
 
         files += write([((c.summary.model,), partial(log_curves, c.summary)) for c in calibrations], plot)
     samples = next((file for file in files if file.suffix == ".parquet" and file != table), None)
-    config = run.config(context)
+    config = run.config(context, partial(sections, run.models, registry) if profiles else None)
     config["models"] = entries(calibrations, samples, Path())
     return _as_json(log, calibrations, files, config) if as_json else _as_text(calibrations, files, out)
 
