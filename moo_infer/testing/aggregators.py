@@ -72,8 +72,9 @@ def _error(change: FloatArray) -> float:
 
 
 def _judged_and_graded(draws: Draws) -> tuple[Draws, Draws]:
-    """Return draws, and the same with a grade for each inference, whatever its answer is."""
-    return draws, Draws(columns={**draws, "accuracy": np.random.default_rng(7).random(draws.shape)})
+    """Return draws, and the same with a grade for each inference, higher with its score, whatever its answer is."""
+    known = (1.0 + np.tanh(draws["score"])) / 2 if "score" in draws else 1.0
+    return draws, Draws(columns={**draws, "accuracy": known * np.random.default_rng(7).random(draws.shape)})
 
 
 def _choices(
