@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moo_infer import AccuracyAggregator, CostModel, Draws, hookimpl
+from moo_infer.builtin.aggregators import BestOfK
 from moo_infer.builtin.costs import LinearCost
 
 
@@ -22,6 +23,9 @@ class Judged(AccuracyAggregator):
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> np.ndarray:
         return np.maximum.accumulate(draws.accuracy, axis=1)
+
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> np.ndarray:
+        return BestOfK().choose(draws, rng)
 
 
 @hookimpl

@@ -1,18 +1,22 @@
 """The contract of aggregators."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pytest
 
-from ..core.arrays import Array, FloatArray
+from ..core.arrays import Array, FloatArray, IntArray
 from ..core.draws import Draws
+from ..core.errors import MissingColumn, NoChoice, NothingPossible
 from ..core.objectives import ACCURACY
 from ..core.parts import check
+from ..estimate.calls import chosen
 from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
-from .agreement import CLOSE, assert_agreement, assert_redraws
+from .agreement import CLOSE, TRIALS, assert_agreement, assert_redraws
 from .contract import Contract, check_part
 from .models import (
     MODELS,
@@ -20,6 +24,7 @@ from .models import (
     assert_some_model,
     draws_of,
     first_inferences,
+    label,
     no_global_randomness,
     sampled,
     skipped_without_columns,
@@ -30,6 +35,8 @@ __all__ = ["AggregatorContract"]
 
 GAPS = {("answer", "score"): "an answer (-1) and without a score (-inf)", ("answer",): "an answer (-1)"}
 UNLESS = "If that is meant, set abstaining = False in the contract"
+CHOSEN = 4.0  # standard errors between what is chosen and what `aggregate` promises, trial by trial
+RARE = 12.0  # trials: what happens in three of them by expectation may not have been seen, nor its spread
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -64,17 +71,58 @@ def _error(change: FloatArray) -> float:
     return CLOSE * float(change.std()) / math.sqrt(len(change)) + 1e-9
 
 
+def _judged_and_graded(draws: Draws) -> tuple[Draws, Draws]:
+    """Return draws, and the same with a grade for each inference, higher with its score, whatever its answer is."""
+    known = (1.0 + np.tanh(draws["score"])) / 2 if "score" in draws else 1.0
+    return draws, Draws(columns={**draws, "accuracy": known * np.random.default_rng(7).random(draws.shape)})
+
+
+def _choices(
+    aggregator: AccuracyAggregator, model: InferenceModel, listed: Iterable[Draws]
+) -> Iterator[tuple[Draws, IntArray]]:
+    """Yield draws and what is chosen of them, where something can be; skips the test where nothing ever can."""
+    why, some, rng = "", False, np.random.default_rng(3)
+    for draws in listed:
+        try:
+            choice = chosen(aggregator, draws, rng)
+        except NoChoice as error:
+            why = str(error)
+        except (MissingColumn, NothingPossible) as error:
+            why = f"{label(model)}: {error}"
+        else:
+            some = True
+            yield draws, choice
+    if not some:
+        pytest.skip(why)
+
+
+def _worth(draws: Draws, choice: IntArray) -> FloatArray:
+    """What each choice is worth, (M,): 0 where there is none."""
+    return np.where(choice < 0, 0.0, draws.accuracy[np.arange(len(choice)), choice])
+
+
+def _assert_as_promised(worth: FloatArray, promised: FloatArray, what: str) -> None:
+    change = worth - promised
+    error = max(CHOSEN * float(change.std()) / math.sqrt(len(change)), RARE / len(change))
+    assert abs(change.mean()) <= error, (
+        f"what is chosen of {what} is worth {worth.mean():.4g} in the mean (0 where nothing is chosen), aggregate says "
+        f"{promised.mean():.4g} +- {error:.2g}; where several are equal, one is drawn at random"
+    )
+
+
 class AggregatorContract(Contract):
     """The contract of accuracy aggregators.
 
     Attributes:
         nested: what the first k inferences are worth does not depend on later ones (nor on how many there are).
         abstaining: one that reads answers or scores takes a blank answer for none, and a missing score for unknown.
+        blind: one that chooses by answers or scores does not look at which of them are right.
     """
 
     fixture = "aggregator"
     nested = True
     abstaining = True
+    blind = True
 
     @pytest.fixture
     def aggregator(self) -> AccuracyAggregator:
@@ -166,6 +214,60 @@ class AggregatorContract(Contract):
                     "answer that is there already, but without a score, takes from that answer "
                     f"{-favour.mean():.4g} of its chance among {k + 1}: leave it out of what is added up. {UNLESS}"
                 )
+
+    def test_a_choice_is_one_of_the_inferences(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
+        """(M,) column numbers, or -1; the same from the same generator, and the draws stay as they are."""
+
+        def watched() -> Iterator[Draws]:
+            for draws in draws_of(model):
+                with unchanged(draws):
+                    yield draws
+
+        for draws, _ in _choices(aggregator, model, watched()):
+            with no_global_randomness():
+                first, second = (chosen(aggregator, draws, np.random.default_rng(3)) for _ in range(2))
+            np.testing.assert_array_equal(first, second, err_msg="the same generator must give the same choice")
+
+    def test_what_is_chosen_is_worth_what_is_promised(
+        self, aggregator: AccuracyAggregator, model: InferenceModel
+    ) -> None:
+        """In the mean over trials, of one, two and five inferences as they are, and with grades."""
+        listed = [_judged_and_graded(sampled(model, 4, TRIALS, k)) for k in (1, 2, 5)]
+        for draws, choice in _choices(aggregator, model, chain.from_iterable(listed)):
+            promised = aggregator.aggregate(draws, aggregator_rng(draws, 3))[:, -1]
+            _assert_as_promised(_worth(draws, choice), promised, f"{draws.shape[1]} inferences")
+
+    def test_a_choice_is_made_query_by_query(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
+        """A live run asks about one at a time: the others cannot matter."""
+        draws = sampled(model, 4, 500, 3)
+        queries = (Draws(columns={n: column[[i]] for n, column in draws.items()}) for i in range(draws.shape[0]))
+        worth = [_worth(query, choice)[0] for query, choice in _choices(aggregator, model, queries)]
+        promised = aggregator.aggregate(draws, aggregator_rng(draws, 3))[:, -1]
+        if len(worth) < len(promised):
+            pytest.skip(f"{label(model)}: nothing can be chosen of some queries")
+        _assert_as_promised(np.array(worth), promised, "3 inferences, asked about one query at a time,")
+
+    def test_who_chooses_by_answers_or_scores_does_not_look_at_what_is_right(
+        self, aggregator: AccuracyAggregator, model: InferenceModel
+    ) -> None:
+        """The choice is the same where nobody judged them."""
+        if not self.blind:
+            pytest.skip("blind is not promised")
+        draws = RecordedDraws.of(sampled(model, 0, 1000, 5))
+        for _ in _choices(aggregator, model, [draws]):
+            if not draws.read & {"answer", "score"}:
+                pytest.skip("chooses neither by answers nor by scores")
+            unjudged = Draws(columns={name: column for name, column in draws.items() if name != "accuracy"})
+            hint = (
+                "who chooses by answers or scores does not read accuracy, which is there only where a checker says it "
+                "(draws.shape is (M, K)). If that is meant, set blind = False in the contract"
+            )
+            try:
+                blind = chosen(aggregator, unjudged, np.random.default_rng(3))
+            except NoChoice:
+                pytest.fail(hint)
+            judged = chosen(aggregator, draws, np.random.default_rng(3))
+            np.testing.assert_array_equal(blind, judged, err_msg=hint)
 
     def test_costs_are_cost_models(self, aggregator: AccuracyAggregator) -> None:
         """What aggregating spends is counted like everything else."""

@@ -27,6 +27,7 @@ from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.builtin.selectors import Knee, MaxAccuracy
+from moo_infer.builtin.stages import Accepted
 from moo_infer.calibrate import read_log
 from moo_infer.core.errors import NothingPossible
 from moo_infer.core.files import head
@@ -222,6 +223,10 @@ class TestAggregators(AggregatorContract):
 class TestNoisyScore(AggregatorContract):
     nested = False  # it ranks an inference among all that were drawn
     instances = registered(AccuracyAggregator, only=["noisy-score"])
+
+
+class TestAccepted(AggregatorContract):
+    instances = (Accepted(), Accepted(0.3), Accepted(true_positive=0.9, false_positive=0.1))
 
 
 class TestCostModels(CostModelContract):
@@ -429,7 +434,7 @@ def test_a_selector_that_breaks_the_contract_is_found(pytester, body, test):
 AGGREGATOR = """
     import numpy as np, pytest
     from dataclasses import dataclass
-    from moo_infer import AccuracyAggregator, Moments, NotExact
+    from moo_infer import AccuracyAggregator, Moments, NoChoice, NotExact
     from moo_infer.testing import AggregatorContract
 
     @dataclass{frozen}
@@ -440,6 +445,8 @@ AGGREGATOR = """
             {body}
         def exact(self, query, k, /):
             {exact}
+        def choose(self, draws, rng, /):
+            {choose}
 
     class TestBroken(AggregatorContract):
         @pytest.fixture
@@ -518,8 +525,14 @@ FLAT = "return np.cumsum(np.full(draws.accuracy.shape, self.each), axis=1)"
 UNIFORM = "return Draws(np.ones((M, K)), np.ones((M, K)), np.clip(rng.normal(0.5, 0.1, (M, K)), 0, 1))"
 
 
-def aggregator(body=FIRST, exact="raise NotExact('unknown')", frozen="(frozen=True)", name="broken"):
-    return AGGREGATOR.format(body=body, exact=exact, frozen=frozen, name=name)
+def aggregator(
+    body=FIRST,
+    exact="raise NotExact('unknown')",
+    frozen="(frozen=True)",
+    name="broken",
+    choose="raise NoChoice('none')",
+):
+    return AGGREGATOR.format(body=body, exact=exact, frozen=frozen, name=name, choose=choose)
 
 
 def cost_model(body=FLAT, exact="raise NotExact('unknown')", objective="cost"):
@@ -531,13 +544,33 @@ def model(body=UNIFORM, law="0.5, 0.1"):
 
 
 RIGHT = "right = rng.random(draws.accuracy.shape[::-1]).T < draws.accuracy; return np.maximum.accumulate(right, axis=1) * 1.0"
+BEST = "return np.maximum.accumulate(draws.accuracy, axis=1)"
+LAST = "return np.full(draws.shape[0], draws.shape[1] - 1)"
+OF_BEST = "return draws.accuracy.argmax(axis=1)"
+OF_BEST_ALONE = "return draws.accuracy.argmax(axis=1) * (draws.shape[0] == 1)"
+VOTED = "from moo_infer.builtin.answers import PluralityVote; return PluralityVote().aggregate(draws, rng)"
+LOWEST = "a = draws['answer']; c = (a[:, :, None] == a[:, None]).sum(axis=2) - a / 9; return np.where((a < 0).all(axis=1), -1, np.where(a < 0, -9, c).argmax(axis=1))"
 RARE = "return Moments(1 - (1 - query.accuracy.mean) ** k)"
 
 
 @pytest.mark.parametrize(
     "code",
-    [aggregator(), aggregator(RIGHT, RARE), aggregator(RIGHT.replace("[::-1]).T", ")"), RARE), cost_model(), model()],
-    ids=["aggregator", "one whose errors are too rare to be seen", "one that draws (M, K)", "cost model", "model"],
+    [
+        aggregator(choose=LAST),
+        aggregator(BEST, choose=OF_BEST),
+        aggregator(RIGHT, RARE),
+        aggregator(RIGHT.replace("[::-1]).T", ")"), RARE),
+        cost_model(),
+        model(),
+    ],
+    ids=[
+        "aggregator",
+        "one that takes the best",
+        "one whose errors are too rare to be seen",
+        "one that draws (M, K)",
+        "cost model",
+        "model",
+    ],
 )
 def test_what_keeps_the_contract_passes(pytester, code):
     pytester.makepyfile(code)
@@ -561,6 +594,21 @@ def test_what_keeps_the_contract_passes(pytester, code):
         (aggregator(exact="return Moments(np.full(len(k), 0.5))"), "test_exact_agrees_with_simulation"),
         (aggregator(exact="return Moments(np.full(1, query.accuracy.mean))"), "test_exact_agrees_with_simulation"),
         (aggregator(exact="return Moments(np.full(len(k), np.mean(query.accuracy.mean)))"), "test_draws_of_uncertain_parameters_are_those_of_one_at_a_time"),
+        (aggregator(choose="return draws.accuracy[:, 0]"), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(choose="return np.zeros(draws.shape, dtype=int)"), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(choose="return np.full(*draws.shape)"), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(choose="return np.full(draws.shape[0], -2)"), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(choose="raise ValueError"), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(choose="return np.random.default_rng().integers(-1, draws.shape[1], draws.shape[0])"), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(choose="np.random.random_sample(); " + LAST), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(choose="a = draws.accuracy.base; a.flags.writeable = True; a[:] = 1; " + LAST), "test_a_choice_is_one_of_the_inferences"),
+        (aggregator(BEST, choose=LAST), "test_what_is_chosen_is_worth_what_is_promised"),
+        (aggregator(choose=OF_BEST), "test_what_is_chosen_is_worth_what_is_promised"),
+        (aggregator(choose="return np.full(draws.shape[0], -1)"), "test_what_is_chosen_is_worth_what_is_promised"),
+        (aggregator(VOTED, choose=LOWEST), "test_what_is_chosen_is_worth_what_is_promised"),
+        (aggregator(choose=OF_BEST_ALONE), "test_a_choice_is_made_query_by_query"),
+        (aggregator(choose="draws.get('answer'); " + OF_BEST), "test_who_chooses_by_answers_or_scores_does_not_look_at_what_is_right"),
+        (aggregator(choose="draws['score']; return np.zeros(len(draws.accuracy), dtype=int)"), "test_who_chooses_by_answers_or_scores_does_not_look_at_what_is_right"),
         (aggregator(frozen=""), "test_is_a_part"),
         (aggregator(name="Broken Vote"), "test_is_a_part"),
         (cost_model(objective="accuracy"), "test_has_an_objective"),
