@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from ..report.text import laid_out
-from .calibrate import PriceOptions, ReadOptions
+from .calibrate import ReadOptions
 from .options import Json, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
+from .price_options import PriceOptions
 from .runs import RunOptions
 from .terminal import columns
 

@@ -12,9 +12,9 @@ from ..interfaces import Policy
 from ..read.config import sections
 from ..read.profiles import named_policies
 from ..registry import Registry
-from .calibrate import PriceOptions
 from .live_setup import CallOptions, LiveSetup, MoneyOptions
 from .options import Json, PluginFiles, grouped
+from .price_options import PriceOptions
 from .runs import RunOptions
 from .terminal import Answer
 

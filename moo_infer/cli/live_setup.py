@@ -16,10 +16,10 @@ from ..interfaces import Policy
 from ..profiles import ModelProfile
 from ..read.profiles import load_models
 from ..registry import Registry
-from .calibrate import PriceOptions
 from .files import keep_apart
 from .loudness import LOG
 from .options import registry_with
+from .price_options import PriceOptions
 from .progress import progress_bar
 from .terminal import STOPPED, Answer
 

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.errors import MooInferError
 from ...core.objectives import LATENCY
 from ...core.seen import Answer, Seen
-from ...estimate.calls import guarded
+from ...estimate.calls import chosen
 from ...interfaces import AccuracyAggregator, Policy
 from ...profiles import ModelProfile
 from ...registry import Registry
@@ -238,7 +238,8 @@ class LiveQuery:
         taken: Sample | None = None
         if samples:
             rng = np.random.default_rng([seed, *blake2b(course.question.id.encode(), digest_size=8).digest()])
-            taken = _chosen(aggregator(by, self.registry), draws, samples, rng)
+            column = int(chosen(aggregator(by, self.registry), draws, rng)[0])
+            taken = samples[column] if column >= 0 else None
         spent = course.spent()
         if ending == SECONDS:
             spent[LATENCY.name] = max(spent[LATENCY.name], deadline.seconds)
@@ -263,17 +264,6 @@ def aggregator(by: Answer, registry: Registry, /) -> AccuracyAggregator:
     if isinstance(by.by, str):
         return registry.get(AccuracyAggregator, by.by)
     return registry.build(AccuracyAggregator, by.by, "aggregator")
-
-
-def _chosen(part: AccuracyAggregator, draws: Any, samples: Sequence[Sample], rng: np.random.Generator) -> Sample | None:
-    """The sample that an aggregator takes."""
-    name = f"aggregator {part.name!r}"
-    taken = np.asarray(guarded(lambda: part.choose(draws, rng), name))
-    if taken.shape != (1,) or not -1 <= (column := int(taken[0])) < len(samples):
-        raise MooInferError(
-            f"{name}: choose must give (M,) = (1,) columns from -1 to {len(samples) - 1}, got {taken!r:.60}"
-        )
-    return None if column < 0 else samples[column]
 
 
 def _within(endpoint: Endpoint, most_usd: float) -> Endpoint:

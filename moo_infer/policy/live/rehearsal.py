@@ -6,7 +6,7 @@ import numpy as np
 
 from ...core.errors import MissingColumn, MooInferError
 from ...core.seen import Answer
-from ...estimate.calls import guarded
+from ...estimate.calls import chosen
 from ...interfaces import Policy
 from ...registry import Registry
 from ..decisions import decision, most_calls
@@ -66,8 +66,7 @@ def _rehearse(
         by = decided if isinstance(decided, Answer) else Answer()
         draws, samples = course.draws(by.of)
         if samples:
-            part = aggregator(by, registry)
-            guarded(lambda: part.choose(draws, np.random.default_rng(0)), f"aggregator {part.name!r}")
+            chosen(aggregator(by, registry), draws, np.random.default_rng(0))
     except MissingColumn as error:
         needed = error.wanted_by or f"policy {policy.name!r}"
         cure = {
