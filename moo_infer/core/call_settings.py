@@ -18,7 +18,7 @@ from .parts import AtLeastOne, NonNegative, Positive, is_number, refuse_unfit
 __all__ = ["ADDRESS", "PLACEHOLDER", "TAKEN", "VARIABLE", "CallSettings", "file_and_function"]
 
 PLACEHOLDER = re.compile(r"\{([^\W\d]\w*)\}")  # braces around anything else are text, JSON in a prompt for one
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")  # of the environment
+VARIABLE = re.compile(r"(?!sk_)[A-Za-z_][A-Za-z0-9_]{0,199}")  # of the environment; keys of several providers begin so
 HOST = r"([^/?#@:\[\]\s\\]+|\[[0-9A-Fa-f:.]+\])"
 ADDRESS = re.compile(rf"[Hh][Tt][Tt][Pp][Ss]?://{HOST}(:[0-9]{{1,5}})?(/[^?#\s\\]*)?")
 BYTES_A_MESSAGE = 16  # above the tokens that chat templates put around a message: its role, its begin and its end

@@ -211,6 +211,7 @@ def test_the_body_holds_nothing_that_another_key_says(name):
         *({"base_url": url} for url in (f"ftp://{SECRET}", f"https:///{SECRET}", f"https://host:{SECRET}/", [SECRET])),
         *({"base_url": url} for url in (f"https://ho st/{SECRET}", f"https://h/{SECRET}\n", f"http:\\\\{SECRET}")),
         *({"key_env": value} for value in (SECRET, [SECRET], {"key": SECRET}, f"A B {SECRET}", "")),
+        {"key_env": f"sk_live_{SECRET}"},
         *({"extra": value} for value in (SECRET, {"api_key": SECRET}, {"Authorization": SECRET}, {1: SECRET})),
         *({"extra_query": value} for value in ({"key": SECRET}, {"API-Key": SECRET}, [SECRET], {"v": [SECRET]})),
     ],
