@@ -219,7 +219,7 @@ class LiveSetup:
             ).go()
 
     def _all_prices(self, called: Mapping[str, ModelProfile]) -> "dict[str, Price]":
-        from ..policy.live.prices import price_of
+        from ..read.profile_prices import price_of
 
         own = {name: price for name, profile in called.items() if (price := price_of(profile)) is not None}
         return own | {name: price for name, price in self.prices.items() if name in called}

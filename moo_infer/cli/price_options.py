@@ -105,6 +105,7 @@ class PriceOptions:
     def _listed(self, names: "list[str]", on: date, profile: "ModelProfile") -> "Price | None":
         """The price of the first of some names that is in the list; None where its profile has one instead."""
         from ..read.prices import find_prices
+        from ..read.profile_prices import is_priced
 
         free = set(names) & {*(self.free or ())}
         refused: list[MooInferError] = []
@@ -114,6 +115,6 @@ class PriceOptions:
                 return find_prices([name], self.prices, on, **listed)[name]  # type: ignore[arg-type]  # by name
             except MooInferError as error:
                 refused.append(error)
-        if not any(cost.objective.name == "cost" for cost in profile.costs):
+        if not is_priced(profile):
             raise refused[-1]
         return None

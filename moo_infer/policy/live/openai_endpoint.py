@@ -17,13 +17,14 @@ from ...core.errors import MooInferError, unknown
 from ...core.parts import at_least_one
 from ...profiles import ModelProfile
 from ...read.price import Price
+from ...read.profile_prices import price_of
 from .calls import LiveCall, Nobody, Recorder
 from .completion import Completion, Garbled, read_completion
 from .faults import Fault, fault_of, garbled
 from .inference import CANCELLED, Inference, Stopped
 from .ledger import Ledger
 from .pace import Pace
-from .prices import Tariff, price_of, refuse_unpriced
+from .prices import Tariff, refuse_unpriced
 from .question import Question
 from .transport import http_client, openai_client, silence
 

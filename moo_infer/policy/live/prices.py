@@ -1,59 +1,17 @@
 """What a call costs, and what it may cost at most."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import MooInferError
-from ...core.objectives import COST
 from ...profiles import ModelProfile
 from ...read.price import Price
 from ...read.price_lists import CACHED, INPUT, OUTPUT, USD
 
-__all__ = ["Tariff", "price_of", "refuse_unpriced"]
+__all__ = ["Tariff", "refuse_unpriced"]
 
-PRICED = ("linear-cost", "api-cost")  # the cost models that say what tokens of a request cost
 TIER = ("above_input_tokens", *USD)
-
-
-def price_of(profile: ModelProfile, /) -> Price | None:
-    """Return what the tokens of a profile cost by its own cost model; None where it says nothing of that.
-
-    Args:
-        profile: with one cost model ``linear-cost`` or ``api-cost``. A discount of a batch API is none of a live call.
-
-    Raises:
-        MooInferError: where there are several.
-
-    >>> from moo_infer import builtin_models
-    >>> price = price_of(builtin_models()["gpt-5"])
-    >>> price.usd_per_input_token, price.usd_per_output_token
-    (1.25e-06, 1e-05)
-    """
-    parts = [cost for cost in profile.costs if cost.name in PRICED and cost.objective == COST]
-    if not parts:
-        return None
-    if len(parts) > 1:
-        raise MooInferError(f"{profile.name}: costs: a live call has one price, and {len(parts)} cost models say some")
-    part = parts[0]
-    if not is_dataclass(part):
-        return None
-    known = {field.name: getattr(part, field.name) for field in fields(part)}
-    tiers = (
-        tuple(
-            {name: usd for name in TIER if (usd := getattr(tier, name)) is not None} for tier in known["long_context"]
-        )
-        if known.get("long_context")
-        else ()
-    )
-    return Price(
-        known[INPUT],
-        known[OUTPUT],
-        known.get("usd_per_cached_input_token"),
-        tiers,
-        f"{profile.name}: costs",
-        usd_per_request=known.get("usd_per_request", 0.0),
-    )
 
 
 @dataclass(frozen=True)
