@@ -234,13 +234,16 @@ class LogReader(ABC):
     for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
     ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens`` (of these, read from a cache),
     ``cache_write_tokens`` (of these, written to one), ``output_tokens`` (all that are billed, reasoning too),
-    ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the
-    right answer, where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for
-    another question; it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number,
-    text, mapping or list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``,
-    so that two tasks have no question in common. A row without ``sample`` is numbered, one without ``model`` is called
-    after the file. In place of the rows of a record that cannot be read, give a MooInferError that says where it stands
-    and why: it is left out, and its sentence is shown.
+    ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd`` and ``energy_j``, ``target`` (text: the right answer,
+    where it is compared with answers letter for letter) and ``fingerprint`` (text that is another for another question;
+    it is not kept). A run that decides what to call as answers come has ``wave`` (0, 1, ... within a question;
+    estimates are made from 0 alone), ``call`` (text: the request that brought the row; answers that came together share
+    it), ``requests``, ``lost_usd`` (of tries that brought nothing), ``why`` (text: why there is no answer; of a
+    question with a ``cancelled`` call nothing is estimated) and ``started_at`` (text). Whoever asks checks the rows,
+    and reads scores: ``correct`` may be any number, text, mapping or list that a user may give a threshold, a scale or
+    a key for. The task is part of ``question_id``, so that two tasks have no question in common. A row without
+    ``sample`` is numbered, one without ``model`` is called after the file. In place of the rows of a record that cannot
+    be read, give a MooInferError that says where it stands and why: it is left out, and its sentence is shown.
 
     **Subclassing.** Give `read`. Redefine `recognises` where files can be told by their content, so that nobody has to
     name the format.

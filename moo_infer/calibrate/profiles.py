@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..pipeline import K_MAX
+from ..quantities.provenance import NO_SPREAD
 from ..quantities.samples import Samples
 from ..read.log import Log
 from ..read.price import Price
@@ -112,7 +113,8 @@ def calibrated(
         progress: told (done, total, the model) before every model.
 
     Raises:
-        MooInferError: where a model has no sample that counts.
+        MooInferError: where a model has no sample that counts, and where answers chose the questions of all models
+            (`Log.refused`; some such models are said in the notes of the others).
 
     Warns:
         UserWarning: where a log supports no k as large as wanted, and where nothing can be extrapolated.
@@ -129,7 +131,9 @@ def calibrated(
         for doubt in doubts:
             warnings.warn(f"{samples.model}: {doubt}", stacklevel=2)
         calibrations.append(calibration)
-    return _compared(_comparable(calibrations))
+    refused = [f"{model} is not compared: {why}" for model, why in log.refused.items()]
+    found = _compared(_comparable(calibrations))
+    return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
 
 
 def _calibration(
@@ -150,6 +154,7 @@ def _calibration(
         source += f"; {reach.refusal}"
     if failed := int(np.isnan(samples.correct).sum()):
         source += f"; {failed} of {len(samples)} samples failed"
+    source += "".join(f"; {sentence}" for sentence in samples.left_out)
     k = np.arange(1, min(samples.scored.largest_k, reach.K) + 1)
     calibration = Calibration(
         samples,
@@ -224,6 +229,9 @@ def _parts(
     costs: dict[str, Mapping[str, Any]] = {}
     notes = []
     empirical = options.inference == "empirical"
+    if not empirical and (kept.request_sizes > 1).any():
+        kept = replace(kept, columns={n: column for n, column in kept.columns.items() if n not in TOKENS})
+        notes.append(f"no tokens, and nothing that follows from them, is in the profile: {NO_SPREAD}")
     if price is not None and set(TOKENS) <= kept.columns.keys():
         costs["cost_usd"] = price.part if empirical else fitted_part(price, kept)
     elif price is not None:

@@ -127,10 +127,11 @@ class PriceOptions:
         if self.prices is None and not self.price:
             return None
         own_prices = by_hand(self.price or [], "--price", self.per_million)
+        own_prices = {m: price for m, price in own_prices.items() if m not in log.refused}  # but no error
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
         names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in own_prices}
-        free = [names.get(m, m) for m in self.free or []]
+        free = [names.get(m, m) for m in self.free or [] if m not in log.refused]
         prices = find_prices(list(names.values()), self.prices, on, own_prices, free=free, per_million=self.per_million)
         return {model: prices[name] for model, name in names.items()}
 
@@ -270,6 +271,7 @@ def _as_json(
     document: dict[str, Any] = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {
         "models": [calibration.to_dict() for calibration in calibrations],
+        "refused": [{"model": model, "reason": why} for model, why in log.refused.items()],
         "files": [str(file) for file in files],
         "config": config,
     }
