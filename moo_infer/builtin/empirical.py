@@ -19,7 +19,7 @@ from ..quantities.bootstrap import FEW
 from ..quantities.by_samples import CHOICE, draw_samples
 from ..quantities.provenance import provenance
 from ..quantities.quantity import Query
-from ..quantities.queries import Note, Queries
+from ..quantities.queries import Doubt, Note, Queries
 from ..quantities.samples import Samples
 from .latencies import scheduled
 
@@ -59,6 +59,7 @@ class Empirical(InferenceModel):
         samples: a file with the neutral table, relative to the file it is named in; or `Samples`.
         model: which model of the file; may be left out where there is one.
         sha256: of the file; where it is given, another file is refused.
+        doubt: why the samples may be no sample of the model, in a sentence that is said beside every choice.
 
     Raises:
         MooInferError: for a file that cannot be read, is another than it was, or holds no scored sample of the model.
@@ -76,6 +77,7 @@ class Empirical(InferenceModel):
     samples: Samples | Path
     model: str = ""
     sha256: str = ""
+    doubt: str = ""
 
     def __post_init__(self) -> None:
         _ = self._kept
@@ -93,7 +95,7 @@ class Empirical(InferenceModel):
     def notes(self) -> Sequence[Note]:
         """Note where the log is too small for a statement, and which columns it lacks."""
         samples = self._kept.samples
-        sentences = []
+        sentences: list[str] = [Doubt(self.doubt)] if self.doubt else []
         if len(samples.questions) < 2:
             sentences.append("one question says nothing of others: no uncertainty can be given")
         if self._kept.failed:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.errors import MooInferError
 from ..pipeline import K_MAX
 from ..quantities.provenance import NO_SPREAD
+from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..read.log import Log
 from ..read.price import Price
@@ -114,7 +116,8 @@ def calibrated(
 
     Raises:
         MooInferError: where a model has no sample that counts, and where answers chose the questions of all models
-            (`Log.refused`; some such models are said in the notes of the others).
+            (`Log.refused`; some such models are said in the notes of the others); for a law where answers chose the
+            questions that are left, as cancelled calls do.
 
     Warns:
         UserWarning: where a log supports no k as large as wanted, and where nothing can be extrapolated.
@@ -131,7 +134,7 @@ def calibrated(
         for doubt in doubts:
             warnings.warn(f"{samples.model}: {doubt}", stacklevel=2)
         calibrations.append(calibration)
-    refused = [f"{model} is not compared: {why}" for model, why in log.refused.items()]
+    refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
     found = _compared(_comparable(calibrations))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
 
@@ -170,7 +173,12 @@ def _calibration(
         beyond=reach.beyond,
         notes=[*notes, *about_questions, *about_gaps, *([reach.refusal] if reach.refusal else []), *about_parts],
     )
-    return calibration, reach.doubts(options)
+    return calibration, [*_doubts(samples), *reach.doubts(options)]
+
+
+def _doubts(samples: Samples) -> list[str]:
+    """Why the samples that are left are no sample of the model."""
+    return [str(sentence) for sentence in samples.left_out if isinstance(sentence, Doubt)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +236,9 @@ def _parts(
     """The mappings of the inference model and of a cost model for everything that samples took, and notes."""
     costs: dict[str, Mapping[str, Any]] = {}
     notes = []
-    empirical = options.inference == "empirical"
+    empirical, doubts = options.inference == "empirical", _doubts(kept)
+    if doubts and not empirical:  # a law would not say what it was fitted to
+        raise MooInferError(f"{kept.model}: no law is fitted to what answers chose: {doubts[0]}; take empirical")
     if not empirical and (kept.request_sizes > 1).any():
         kept = replace(kept, columns={n: column for n, column in kept.columns.items() if n not in TOKENS})
         notes.append(f"no tokens, and nothing that follows from them, is in the profile: {NO_SPREAD}")
@@ -244,7 +254,8 @@ def _parts(
         }
         known = {name: part for name, part in logged.items() if name in kept.columns} | costs
         costs = {name: known[name] for name in TAKEN if name in known}
-        return {"kind": "empirical", "model": kept.model}, costs, notes
+        doubt = {"doubt": "; ".join(doubts)} if doubts else {}
+        return {"kind": "empirical", "model": kept.model, **doubt}, costs, notes
     for name in ("cost_usd", "energy_j"):
         if name in kept.columns and name not in costs:
             cure = "; give prices" if name == "cost_usd" else ""

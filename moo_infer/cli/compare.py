@@ -61,7 +61,7 @@ def compare(
     prices = pricing.by_model(log, on) or {}
     bills = [billed(of, prices[of.model]) if of.model in prices else (of, []) for of in log.samples()]
     samples = [with_cost for with_cost, _ in bills]
-    refused = [f"{of} is not compared: {why}" for of, why in log.refused.items()]
+    refused = [f"{of}: {why}" for of, why in log.refused.items()]
     try:
         found = compared(samples, k, bootstrap, seed, confidence)
     except MooInferError as error:
