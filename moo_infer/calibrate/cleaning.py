@@ -39,10 +39,10 @@ def with_enough(samples: Samples, least: int, /) -> tuple[Samples, list[str]]:
     if least > 1 and few.any():
         notes.append(f"{few.sum()} of {len(few)} questions are left out, with fewer than {least} scored samples")
         samples = samples.where(~few[samples.question])
-    explored, about_waves = _explored(samples)
-    notes += about_waves
     usual = int(np.median(number[number >= max(least, 1)]))
-    if (cut := samples.scored.largest_k) < usual and usual != explored:
+    explored, about_waves = _explored(samples)
+    notes += about_waves if explored != usual else []  # else the note on k says it
+    if (cut := samples.scored.largest_k) < usual:
         short = int((number[number >= max(least, 1)] < usual).sum())
         notes.append(
             f"k ends at {cut} because {short} of {len(samples.questions)} questions have fewer than the {usual} scored "

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibration", "calibrated"]
 
+_Parts = tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], list[str]]  # inference, costs by column, notes
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -230,32 +232,48 @@ def _reach(samples: Samples, supported: int, options: ProfileOptions) -> _Reach:
     return _Reach(K, supported, refusal=f"{beyond}; k ends at {supported}" if supported < K else beyond)
 
 
-def _parts(
-    kept: Samples, price: Price | None, options: ProfileOptions, law: BetaFit | None
-) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], list[str]]:
+def _parts(kept: Samples, price: Price | None, options: ProfileOptions, law: BetaFit | None) -> _Parts:
     """The mappings of the inference model and of a cost model for everything that samples took, and notes."""
-    costs: dict[str, Mapping[str, Any]] = {}
-    notes = []
-    empirical, doubts = options.inference == "empirical", _doubts(kept)
-    if doubts and not empirical:  # a law would not say what it was fitted to
-        raise MooInferError(f"{kept.model}: no law is fitted to what answers chose: {doubts[0]}; take empirical")
-    if not empirical and (kept.request_sizes > 1).any():
-        kept = replace(kept, columns={n: column for n, column in kept.columns.items() if n not in TOKENS})
+    empirical, shared, notes = options.inference == "empirical", bool((kept.request_sizes > 1).any()), list[str]()
+    if shared and not empirical:
+        kept = replace(kept, columns={name: of for name, of in kept.columns.items() if name not in TOKENS})
         notes.append(f"no tokens, and nothing that follows from them, is in the profile: {NO_SPREAD}")
+    billed_parts: dict[str, Mapping[str, Any]] = {}
     if price is not None and set(TOKENS) <= kept.columns.keys():
-        costs["cost_usd"] = price.part if empirical else fitted_part(price, kept)
+        billed_parts["cost_usd"] = price.part if empirical else fitted_part(price, kept)
     elif price is not None:
         notes.append("no dollars in the profile: prices need input_tokens and output_tokens")
-    if empirical:
-        logged = {
-            "cost_usd": {"kind": "logged-cost"},
-            "latency_s": {"kind": "logged-latency", "calls": options.calls},
-            "energy_j": {"kind": "logged-energy"},
-        }
-        known = {name: part for name, part in logged.items() if name in kept.columns} | costs
-        costs = {name: known[name] for name in TAKEN if name in known}
-        doubt = {"doubt": "; ".join(doubts)} if doubts else {}
-        return {"kind": "empirical", "model": kept.model, **doubt}, costs, notes
+    drawn_by = _drawn_parts(kept, billed_parts, options) if empirical else _laws(kept, billed_parts, options, law)
+    return *drawn_by[:2], [*notes, *drawn_by[2]]
+
+
+def _drawn_parts(kept: Samples, costs: Mapping[str, Mapping[str, Any]], options: ProfileOptions) -> _Parts:
+    """Parts that draw the samples themselves, with what they took, but for costs that are there."""
+    notes, doubts = [], _doubts(kept)
+    logged = {
+        "cost_usd": {"kind": "logged-cost"},
+        "latency_s": {"kind": "logged-latency", "calls": options.calls},
+        "energy_j": {"kind": "logged-energy"},
+    }
+    known = {name: part for name, part in logged.items() if name in kept.columns} | {**costs}
+    if options.calls != "at-once" and "latency_s" in known and (kept.request_sizes > 1).any():
+        del known["latency_s"]
+        notes.append(
+            "latency_s is not in the profile: its requests brought several answers at once, which tells nothing of "
+            f"calls that wait for each other (--calls {options.calls})"
+        )
+    doubt = {"doubt": "; ".join(doubts)} if doubts else {}
+    inference = {"kind": "empirical", "model": kept.model, **doubt}
+    return inference, {name: known[name] for name in TAKEN if name in known}, notes
+
+
+def _laws(
+    kept: Samples, costs: Mapping[str, Mapping[str, Any]], options: ProfileOptions, law: BetaFit | None
+) -> _Parts:
+    """Parts with laws that are fitted to the samples, beside costs that are there."""
+    if doubts := _doubts(kept):  # a law would not say what it was fitted to
+        raise MooInferError(f"{kept.model}: no law is fitted to what answers chose: {doubts[0]}; take empirical")
+    notes, costs = [], {**costs}
     for name in ("cost_usd", "energy_j"):
         if name in kept.columns and name not in costs:
             cure = "; give prices" if name == "cost_usd" else ""

@@ -88,7 +88,7 @@ def refusals(kept: "pl.DataFrame", left_out: "pl.DataFrame | None", /) -> dict[s
     >>> kept = pl.DataFrame({"model": ["small"], "question_id": ["q1"]})
     >>> refusals(kept, pl.DataFrame({"model": ["large"], "question_id": ["q1"], "reason": ["later"]}))["large"]
     ... # doctest: +ELLIPSIS
-    'all its samples are of later waves: the answers of another model chose its questions, so that nothing is ...'
+    'all its samples are of later waves than 0: the answers of another model chose its questions, so that ...'
     """
     import polars as pl
 
@@ -105,6 +105,6 @@ def refusals(kept: "pl.DataFrame", left_out: "pl.DataFrame | None", /) -> dict[s
         else:
             others = f"{cancelled} of its questions have a cancelled call, and all its other samples"
             which = others if cancelled else "all its samples"
-            why = f"{which} are of later waves: the answers of another model chose its questions"
+            why = f"{which} are of later waves than 0: the answers of another model chose its questions"
         found[str(model)] = f"{why}, so that nothing is estimated of it and it is not compared; {CURE}"
     return found

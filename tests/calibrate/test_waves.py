@@ -116,7 +116,7 @@ def test_the_dear_model_of_a_cascade_is_said_and_not_compared(logged):
     log = logged([*rows, *asked])
     (small,) = calibrated(log, options=FAST)
     (note,) = [text for text in small.notes if text.startswith("no profile of large: ")]
-    assert "all its samples are of later waves: the answers of another model chose its questions" in note
+    assert "all its samples are of later waves than 0: the answers of another model chose its questions" in note
     assert compare(log.samples(), B=20).pairs[0].first == "small, vote of 2"
     with pytest.raises(MooInferError, match="^large: all its samples are of later waves"):
         calibrated(log.with_models(["large"]))
@@ -236,3 +236,18 @@ def test_a_log_that_is_drawn_from_directly_is_drawn_from_its_first_wave(logged, 
         Empirical(path, "large")
     with pytest.raises(MooInferError, match="unknown model ''"):
         Empirical(path)
+
+
+@pytest.mark.parametrize("calls", ["slots", "sequential"])
+def test_requests_of_several_answers_say_nothing_of_calls_that_wait(logged, calls):
+    P = 2 if calls == "slots" else 1
+    (model,) = calibrated(logged(requests_of_four()), options=ProfileOptions(B=20, calls=calls, parallelism=P))
+    assert [*model.costs] == ["cost_usd"]
+    assert any(note.startswith("latency_s is not in the profile: its requests brought several") for note in model.notes)
+
+
+def test_a_run_that_was_stopped_in_its_first_wave_is_said_as_in_any_log(logged):
+    rows = [row(q, s, (q + s) % 3 > 0) for q in range(20) for s in range(4 if q else 3)]
+    (model,) = calibrated(logged(rows), options=FAST)
+    (note,) = [text for text in model.notes if "--min-samples" in text]
+    assert note.startswith("k ends at 3 because 1 of 20 questions have fewer than the 4 scored samples that most have")

@@ -30,7 +30,7 @@ def test_calibrate_refuses_a_model_whose_questions_answers_chose_and_goes_on(cli
     code, text, err = cli("calibrate", log, "--bootstrap", "20", *prices, "--out", out)
     assert (code, err) == (0, "")
     words = " ".join(text.split())
-    assert "No profile of large: all its samples are of later waves: the answers of another model chose" in words
+    assert "No profile of large: all its samples are of later waves than 0: the answers of another model chose" in words
     assert "large:" not in out.read_text().replace("of large: all", "")
     code, text, _ = cli("calibrate", log, "--bootstrap", "20", "--json")
     document = json.loads(text)
@@ -64,7 +64,9 @@ def test_compare_leaves_out_a_model_whose_questions_answers_chose(cli, log):
 def test_one_refusal_says_that_nothing_is_left(cli, log, tmp_path, command):
     code, out, err = cli(command, log, "--model", "large")
     assert (code, out) == (2, "")
-    assert err.startswith("moo-infer: large: all its samples are of later waves: the answers of another model chose")
+    assert err.startswith(
+        "moo-infer: large: all its samples are of later waves than 0: the answers of another model chose"
+    )
     assert len(err.splitlines()) == 1
     cancelled = tmp_path / "cancelled.csv"
     cancelled.write_text(HEADER + "m,q,0,1,yes,0,,1,1\nm,q,1,,,0,cancelled,1,\n")

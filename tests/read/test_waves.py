@@ -60,7 +60,7 @@ def test_samples_are_those_of_the_first_wave_and_say_what_is_left_out(tmp_path):
     assert small.left_out == ("1 of 5 samples are of later waves, which earlier answers decided on, and are left out",)
     assert small.request_sizes.tolist() == [2, 2, 1, 1]
     assert log.refused == {
-        "large": "all its samples are of later waves: the answers of another model chose its questions, so that nothing "
+        "large": "all its samples are of later waves than 0: the answers of another model chose its questions, so that nothing "
         "is estimated of it and it is not compared; moo-infer sample, or run --explore SHARE, asks without such a choice"
     }
     shared, lost = provenance(small)[1:]
