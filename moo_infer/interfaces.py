@@ -223,10 +223,12 @@ class LogReader(ABC):
     ``cache_write_tokens`` (of these, written to one), ``output_tokens`` (all that are billed, reasoning too),
     ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd``, ``energy_j``, ``target`` (text: the right answer,
     where answers are compared with it letter by letter) and ``fingerprint`` (text that is another for another question;
-    it is not kept). Whoever asks checks the rows, and reads scores: ``correct`` may be any number, text, mapping or
-    list that a user may give a threshold, a scale or a key for. The task is part of ``question_id``: no two tasks have
-    a question in common. A row without ``sample`` is numbered, one without ``model`` is called after the file. In place
-    of a record that cannot be read, give a MooInferError that says where it stands and why: it is left out, and shown.
+    not kept). A run whose calls follow from answers has ``wave`` (0, 1, ...; estimates are of 0 alone), ``call`` (the
+    request of the row), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (there is no answer: ``cancelled``) and
+    ``started_at``. Whoever asks checks the rows and reads scores: ``correct`` may be any number, text, mapping or list
+    that a user may give a threshold, a scale or a key for. The task is part of ``question_id``. A row without
+    ``sample`` is numbered, one without ``model`` is called after the file. In place of a record that cannot be read,
+    give a MooInferError that says where it stands and why: it is left out, and shown.
 
     **Subclassing.** Give `read`. Redefine `recognises` where content tells files, so that nobody has to name one.
 

@@ -1,6 +1,6 @@
 """Inferences drawn from the log of an evaluation, with the money, seconds and joules that were logged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +17,9 @@ from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
 from ..quantities.bootstrap import FEW
 from ..quantities.by_samples import CHOICE, draw_samples
+from ..quantities.provenance import provenance
 from ..quantities.quantity import Query
-from ..quantities.queries import Note, Queries
+from ..quantities.queries import Doubt, Note, Queries
 from ..quantities.samples import Samples
 from .latencies import scheduled
 
@@ -36,6 +37,7 @@ class _Kept:
     samples: Samples
     failed: int
     unused: tuple[str, ...]  # which columns are left out, and why, in words
+    about: tuple[str, ...]  # how the samples were asked for, in words
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Empirical(InferenceModel):
     candidates. Draws bring along which ``question`` they are about, and what the log has: ``answer``, ``score``,
     ``cached_input_tokens``, ``cache_write_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``. Samples that failed
     (neither right nor wrong) are left out, and so are tokens, seconds, dollars and joules that some of the others lack.
-    Samples without an answer or a score stay, and abstain. Reports say all of that.
+    Samples without an answer or a score stay, and abstain. Of a log with waves the first is drawn from, which no answer
+    decided on. Reports say all of that.
 
     How sure a decision is follows from the questions: other logs of as many would have held others (Bayesian bootstrap
     over questions, Rubin 1981; models that answered the same questions are resampled together).
@@ -56,6 +59,7 @@ class Empirical(InferenceModel):
         samples: a file with the neutral table, relative to the file it is named in; or `Samples`.
         model: which model of the file; may be left out where there is one.
         sha256: of the file; where it is given, another file is refused.
+        doubt: why the samples may be no sample of the model, in a sentence that is said beside every choice.
 
     Raises:
         MooInferError: for a file that cannot be read, is another than it was, or holds no scored sample of the model.
@@ -73,6 +77,7 @@ class Empirical(InferenceModel):
     samples: Samples | Path
     model: str = ""
     sha256: str = ""
+    doubt: str = ""
 
     def __post_init__(self) -> None:
         _ = self._kept
@@ -90,13 +95,13 @@ class Empirical(InferenceModel):
     def notes(self) -> Sequence[Note]:
         """Note where the log is too small for a statement, and which columns it lacks."""
         samples = self._kept.samples
-        sentences = []
+        sentences: list[str] = [Doubt(self.doubt)] if self.doubt else []
         if len(samples.questions) < 2:
             sentences.append("one question says nothing of others: no uncertainty can be given")
         if self._kept.failed:
             of = self._kept.failed + len(samples)
             sentences.append(f"{self._kept.failed} of {of} samples failed; neither they nor what they took is counted")
-        sentences += [*self._kept.unused, *samples.caveats]
+        sentences += [*self._kept.about, *self._kept.unused, *samples.caveats]
         if 1 < len(samples.questions) < FEW:
             sentences.append(f"with only {len(samples.questions)} questions, choices look surer than they are")
         return [Note(sentence) for sentence in sentences]
@@ -204,7 +209,7 @@ def _of(samples: Samples) -> _Kept:
         if name in scored.columns and name not in complete
     )
     kept = Samples(scored.model, scored.questions, scored.question, scored.correct, complete)
-    return _Kept(kept, len(samples) - len(scored), unused)
+    return _Kept(kept, len(samples) - len(scored), unused, tuple(provenance(samples)))
 
 
 def _from_file(path: Path, model: str, sha256: str) -> Samples:
@@ -212,24 +217,26 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
         stat = path.stat()
     except OSError as error:
         raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
-    by_model, digest = _read(path, stat.st_mtime_ns, stat.st_size)
+    by_model, refused, digest = _read(path, stat.st_mtime_ns, stat.st_size)
     if sha256 and sha256 != digest:
         raise MooInferError(f"{path}: is another file than it was (sha256 {digest}, not {sha256}); calibrate again")
-    if not model and len(by_model) == 1:
+    if not model and len(by_model) == 1 and not refused:
         return next(iter(by_model.values()))
+    if model in refused:
+        raise MooInferError(f"{path}: {model}: {refused[model]}")
     if model not in by_model:
         raise unknown("model", model, by_model, str(path))
     return by_model[model]
 
 
 @lru_cache(maxsize=1024)
-def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], str]:
+def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], Mapping[str, str], str]:
     """Read a file once; `modified` and `size` tell a file that has changed since."""
     from ..read.grading import Grading
     from ..read.logs import read_log
 
     log = read_log(path, format="table", grading=Grading(scale=(0, 1)))  # it may hold grades
-    return {samples.model: samples for samples in log.samples()}, log.sources[0].sha256
+    return {samples.model: samples for samples in log.samples()}, log.refused, log.sources[0].sha256
 
 
 @hookimpl

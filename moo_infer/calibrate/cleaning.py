@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.arrays import BoolArray
 from ..core.errors import MooInferError
-from ..quantities.samples import Samples
+from ..quantities.samples import WAVE, Samples
 
 __all__ = ["TAKEN", "TOKENS", "complete", "with_enough"]
 
@@ -40,6 +40,8 @@ def with_enough(samples: Samples, least: int, /) -> tuple[Samples, list[str]]:
         notes.append(f"{few.sum()} of {len(few)} questions are left out, with fewer than {least} scored samples")
         samples = samples.where(~few[samples.question])
     usual = int(np.median(number[number >= max(least, 1)]))
+    explored, about_waves = _explored(samples)
+    notes += about_waves if explored != usual else []  # else the note on k says it
     if (cut := samples.scored.largest_k) < usual:
         short = int((number[number >= max(least, 1)] < usual).sum())
         notes.append(
@@ -47,6 +49,24 @@ def with_enough(samples: Samples, least: int, /) -> tuple[Samples, list[str]]:
             f"samples that most have; --min-samples {usual} (min_samples={usual}) leaves these out"
         )
     return samples, notes
+
+
+def _explored(samples: Samples) -> tuple[int, list[str]]:
+    """Of a run with waves, how many scored samples questions have whose first wave was the largest, and how to say it.
+
+    0 and nothing where first waves are alike. Samples that failed count in a wave.
+    """
+    sizes, scored = samples.n[samples.n > 0], samples.scored_n[samples.n > 0]
+    if WAVE not in samples or not len(sizes) or (sizes == sizes[0]).all():
+        return 0, []
+    largest = sizes == sizes.max()
+    least = int(max(scored[largest].min(), sizes[~largest].max() + 1))
+    note = (
+        f"first waves differ in size: {largest.sum()} of {len(sizes)} questions have {sizes.max()} samples in theirs, "
+        f"others fewer; where those were drawn at random (run --explore), --min-samples {least} (min_samples={least}) "
+        "takes them alone, with a larger k"
+    )
+    return least, [note]
 
 
 def complete(samples: Samples, /, *, priced: bool) -> tuple[Samples, list[str]]:

@@ -12,6 +12,7 @@ from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import at_least_one
 from ..quantities.bootstrap import FEW, QuestionDraws
+from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
 from ..quantities.subsets import largest_of_k, vote_at_k
 from .differences import POWER, TOKENS, UNITS, Comparison, Difference, Pair
@@ -125,7 +126,8 @@ def compare(
         for name in (pair.first, pair.second)
     }
     tied = (best.name, *(name for name in names if name not in {*apart, best.name}))
-    return Comparison(pairs, tied, len(common), confidence, tuple(_notes(calls, len(common))))
+    about = [f"{log.model}: {sentence}" for log in samples for sentence in provenance(log)]
+    return Comparison(pairs, tied, len(common), confidence, (*_notes(calls, len(common)), *about))
 
 
 @dataclass(frozen=True, eq=False)

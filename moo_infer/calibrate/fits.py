@@ -8,6 +8,7 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError
 from ..quantities.laws import Lognormal
+from ..quantities.provenance import NO_SPREAD
 from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
 from ..read.load_tests import LoadTest
@@ -29,7 +30,7 @@ def fit_beta(samples: Samples, /, law: BetaFit | None = None) -> Fit:
     Mean and concentration are those of the beta-binomial law (`fit_beta_binomial` says what happens at the edges). The
     agreement of wrong answers is the share of equal pairs among those of a question, averaged over questions with two
     or more; it is left out where fewer than two questions have them. Lengths are those of `fit_lognormal_lengths`, left
-    out where tokens were not counted. Samples that failed are left out.
+    out where tokens were not counted, or counted for several samples together. Samples that failed are left out.
 
     Args:
         samples: of one model; three or more questions with two or more samples each.
@@ -58,7 +59,9 @@ def fit_beta(samples: Samples, /, law: BetaFit | None = None) -> Fit:
         agreement, about = _wrong_agreement(scored)
         parameters |= agreement
         said.append(about)
-    if {"input_tokens", "output_tokens"} <= scored.columns.keys() and _counted(scored).any():
+    if (samples.request_sizes > 1).any():
+        said.append(f"no token lengths: {NO_SPREAD}")
+    elif {"input_tokens", "output_tokens"} <= scored.columns.keys() and _counted(scored).any():
         lengths = fit_lognormal_lengths(scored)
         parameters |= lengths.parameters
         said.append(lengths.about)
@@ -86,7 +89,7 @@ def fit_lognormal(samples: Samples, /) -> Fit:
     (0.625, 0.239...)
     """
     scored = _enough(samples.scored, "lognormal")
-    lengths = fit_lognormal_lengths(scored)
+    lengths = fit_lognormal_lengths(samples)
     solved = scored.right / scored.n
     mean, se = float(solved.mean()), float(solved.std(ddof=1)) / math.sqrt(len(solved))
     if mean in (0, 1):
@@ -118,7 +121,8 @@ def fit_lognormal_lengths(samples: Samples, /) -> Fit:
         The parameters tokens_in_mean, tokens_in_cv, tokens_out_mean, tokens_out_cv_between and tokens_out_cv_within.
 
     Raises:
-        MooInferError: for fewer, and where tokens were not counted.
+        MooInferError: for fewer, where tokens were not counted, and where requests brought several samples, whose
+            tokens are known together alone.
 
     >>> tokens = {"input_tokens": np.full(6, 90.0), "output_tokens": np.array([50.0, 60, 200, 180, 90, 70])}
     >>> fitted = fit_lognormal_lengths(Samples("mine", ["q1", "q2", "q3"], np.repeat([0, 1, 2], 2), np.ones(6), tokens))
@@ -127,6 +131,8 @@ def fit_lognormal_lengths(samples: Samples, /) -> Fit:
     {'tokens_in_mean': 90.0, 'tokens_in_cv': 0.0, 'tokens_out_mean': 108.333, 'tokens_out_cv_between': 0.699,
      'tokens_out_cv_within': 0.134}
     """
+    if (samples.request_sizes > 1).any():
+        raise MooInferError(f"{samples.model}: token lengths cannot be fitted: {NO_SPREAD}")
     scored = samples.scored
     scored = _enough(scored.where(_counted(scored)), "token lengths, where they were counted")
     tokens_in, tokens_out = (np.maximum(scored[f"{side}put_tokens"], 1.0) for side in ("in", "out"))

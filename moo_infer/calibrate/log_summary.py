@@ -1,7 +1,7 @@
 """What a log says of a model, for every number of calls: unbiased summary, with intervals over questions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.bootstrap import FEW, QuestionDraws
+from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
 from ..quantities.subsets import all_at_k, best_scored_of_k, pass_at_k, vote_at_k, vote_bounds_at_k
 from ..quantities.within import all_variance, pass_variance, vote_variance
@@ -55,7 +56,7 @@ class LogSummary:
         digest: SHA-256 of the names of the questions, by which two logs are known to ask the same.
         respelt: how many questions have several right answers, which may be one in several spellings.
         unanswered: how many samples that were judged right have a blank answer, and abstain in votes.
-        caveats: of votes, choices by score and judgements, in words.
+        caveats: of votes, choices by score and judgements, and of how samples were asked for, in words.
     """
 
     model: str
@@ -171,7 +172,7 @@ def summarise(
     Each estimate has two intervals. Of **other questions**: the 2.5 and 97.5 % quantiles, for a confidence of 95 %, of
     the Bayesian bootstrap over questions, which are the clusters (`QuestionDraws`). Of **these questions** in the long
     run: normal, by the variance within questions (`moo_infer.quantities.within`); not known where a question has no
-    more than k samples.
+    more than k samples, nor of what requests of several answers took, which is known of all their answers together.
 
     Votes are None where no question has two answers, and so is the choice by score where none has
     two scores.
@@ -200,6 +201,7 @@ def summarise(
     asked = np.arange(1, log.largest_k + 1) if k is None else np.unique(np.asarray(k, dtype=np.int64))
     if not len(asked) or asked[0] < 1 or asked[-1] > log.n.max():
         raise MooInferError(f"{samples.model}: k must be in 1 ... {log.n.max()}, its samples a question, got {k!r}")
+    shared = bool((samples.request_sizes > 1).any())
     means = QuestionMeans(log, QuestionDraws(log.questions, B, seed), asked, confidence)
     votes = vote_at_k(log, asked) if not (log.graded or log.no_choice("answer")) else None
     gain = None if votes is None or asked[-1] == 1 else means.difference(votes[:, -1] - log.right / log.n)
@@ -218,13 +220,21 @@ def summarise(
         vote_at_k=None if votes is None else means.share(votes, vote_variance(log, asked)),
         vote_gain=gain,
         best_scored_at_k=None if log.no_choice("score") else means.share(best_scored_of_k(log, asked)),
-        slowest_of_k_s=means.largest("latency_s") if log.known("latency_s").any() else None,
-        **{name: means.of_samples(column) for name, column in MEANS.items()},
+        slowest_of_k_s=_of_requests(means.largest("latency_s"), shared) if log.known("latency_s").any() else None,
+        **{name: _of_requests(means.of_samples(column), shared) for name, column in MEANS.items()},
         respelt=0 if votes is None else log.answers.several_right,
         unanswered=0 if votes is None else int((~log.known("answer") & (log.correct == 1)).sum()),
         digest=sha256("\0".join(sorted(log.questions)).encode("utf-8", "surrogatepass")).hexdigest(),
-        caveats=(*log.caveats, *_bounds(log, int(asked[-1]))),
+        caveats=(*provenance(samples), *log.caveats, *_bounds(log, int(asked[-1]))),
     )
+
+
+def _of_requests(mean: Interval | None, shared: bool) -> Interval | None:
+    """What samples took; where they share requests, without the intervals that their spread within questions gives."""
+    if mean is None or not shared:
+        return mean
+    unknown = np.full_like(mean.value, np.nan)
+    return replace(mean, same_low=unknown, same_high=unknown, again_low=unknown, again_high=unknown)
 
 
 def _bounds(log: Samples, k: int) -> Iterator[str]:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.call_settings import CallSettings
+from ..core.errors import MooInferError
 from ..pipeline import K_MAX
 from ..profiles import ModelProfile
+from ..quantities.provenance import NO_SPREAD
+from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..read.log import Log
 from ..read.price import Price
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     import polars
 
 __all__ = ["Calibration", "calibrated"]
+
+_Parts = tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], list[str]]  # inference, costs by column, notes
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +126,9 @@ def calibrated(
         progress: told (done, total, the model) before every model.
 
     Raises:
-        MooInferError: where a model has no sample that counts.
+        MooInferError: where a model has no sample that counts, and where answers chose the questions of all models
+            (`Log.refused`; some such models are said in the notes of the others); for a law where answers chose the
+            questions that are left, as cancelled calls do.
 
     Warns:
         UserWarning: where a log supports no k as large as wanted, where nothing can be extrapolated, and for profiles
@@ -143,7 +150,9 @@ def calibrated(
         for doubt in doubts:
             warnings.warn(f"{samples.model}: {doubt}", stacklevel=2)
         calibrations.append(replace(calibration, call=call, notes=[*calibration.notes, *notes]))
-    return _compared(_comparable(calibrations))
+    refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
+    found = _compared(_comparable(calibrations))
+    return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
 
 
 def _calibration(
@@ -164,6 +173,7 @@ def _calibration(
         source += f"; {reach.refusal}"
     if failed := int(np.isnan(samples.correct).sum()):
         source += f"; {failed} of {len(samples)} samples failed"
+    source += "".join(f"; {sentence}" for sentence in samples.left_out)
     k = np.arange(1, min(samples.scored.largest_k, reach.K) + 1)
     calibration = Calibration(
         samples,
@@ -179,7 +189,12 @@ def _calibration(
         beyond=reach.beyond,
         notes=[*notes, *about_questions, *about_gaps, *([reach.refusal] if reach.refusal else []), *about_parts],
     )
-    return calibration, reach.doubts(options)
+    return calibration, [*_doubts(samples), *reach.doubts(options)]
+
+
+def _doubts(samples: Samples) -> list[str]:
+    """Why the samples that are left are no sample of the model."""
+    return [str(sentence) for sentence in samples.left_out if isinstance(sentence, Doubt)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,26 +246,48 @@ def _reach(samples: Samples, supported: int, options: ProfileOptions) -> _Reach:
     return _Reach(K, supported, refusal=f"{beyond}; k ends at {supported}" if supported < K else beyond)
 
 
-def _parts(
-    kept: Samples, price: Price | None, options: ProfileOptions, law: BetaFit | None
-) -> tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]], list[str]]:
+def _parts(kept: Samples, price: Price | None, options: ProfileOptions, law: BetaFit | None) -> _Parts:
     """The mappings of the inference model and of a cost model for everything that samples took, and notes."""
-    costs: dict[str, Mapping[str, Any]] = {}
-    notes = []
-    empirical = options.inference == "empirical"
+    empirical, shared, notes = options.inference == "empirical", bool((kept.request_sizes > 1).any()), list[str]()
+    if shared and not empirical:
+        kept = replace(kept, columns={name: of for name, of in kept.columns.items() if name not in TOKENS})
+        notes.append(f"no tokens, and nothing that follows from them, is in the profile: {NO_SPREAD}")
+    billed_parts: dict[str, Mapping[str, Any]] = {}
     if price is not None and set(TOKENS) <= kept.columns.keys():
-        costs["cost_usd"] = price.part if empirical else fitted_part(price, kept)
+        billed_parts["cost_usd"] = price.part if empirical else fitted_part(price, kept)
     elif price is not None:
         notes.append("no dollars in the profile: prices need input_tokens and output_tokens")
-    if empirical:
-        logged = {
-            "cost_usd": {"kind": "logged-cost"},
-            "latency_s": {"kind": "logged-latency", "calls": options.calls},
-            "energy_j": {"kind": "logged-energy"},
-        }
-        known = {name: part for name, part in logged.items() if name in kept.columns} | costs
-        costs = {name: known[name] for name in TAKEN if name in known}
-        return {"kind": "empirical", "model": kept.model}, costs, notes
+    drawn_by = _drawn_parts(kept, billed_parts, options) if empirical else _laws(kept, billed_parts, options, law)
+    return *drawn_by[:2], [*notes, *drawn_by[2]]
+
+
+def _drawn_parts(kept: Samples, costs: Mapping[str, Mapping[str, Any]], options: ProfileOptions) -> _Parts:
+    """Parts that draw the samples themselves, with what they took, but for costs that are there."""
+    notes, doubts = [], _doubts(kept)
+    logged = {
+        "cost_usd": {"kind": "logged-cost"},
+        "latency_s": {"kind": "logged-latency", "calls": options.calls},
+        "energy_j": {"kind": "logged-energy"},
+    }
+    known = {name: part for name, part in logged.items() if name in kept.columns} | {**costs}
+    if options.calls != "at-once" and "latency_s" in known and (kept.request_sizes > 1).any():
+        del known["latency_s"]
+        notes.append(
+            "latency_s is not in the profile: its requests brought several answers at once, which tells nothing of "
+            f"calls that wait for each other (--calls {options.calls})"
+        )
+    doubt = {"doubt": "; ".join(doubts)} if doubts else {}
+    inference = {"kind": "empirical", "model": kept.model, **doubt}
+    return inference, {name: known[name] for name in TAKEN if name in known}, notes
+
+
+def _laws(
+    kept: Samples, costs: Mapping[str, Mapping[str, Any]], options: ProfileOptions, law: BetaFit | None
+) -> _Parts:
+    """Parts with laws that are fitted to the samples, beside costs that are there."""
+    if doubts := _doubts(kept):  # a law would not say what it was fitted to
+        raise MooInferError(f"{kept.model}: no law is fitted to what answers chose: {doubts[0]}; take empirical")
+    notes, costs = [], {**costs}
     for name in ("cost_usd", "energy_j"):
         if name in kept.columns and name not in costs:
             cure = "; give prices" if name == "cost_usd" else ""

@@ -15,7 +15,7 @@ from ..core.documents import read_yaml, to_yaml
 from ..core.errors import MooInferError, in_one_line, printable
 from ..core.files import atomic_write
 from ..core.version import __version__
-from ..quantities.samples import ANSWER_KEY, Samples
+from ..quantities.samples import ANSWER_KEY, CALL, WAVE, Samples
 from ..read.config import moved_extract, moved_path
 from ..read.log import Log
 from .profiles import Calibration
@@ -124,7 +124,8 @@ def _log(samples: Sequence[Samples]) -> Log:
             "correct": [None if np.isnan(value) else value if graded else value == 1 for value in model.correct],
         }
         keys = model.columns.get(ANSWER_KEY)
-        known = {name: column for name, column in model.columns.items() if name not in ("answer", ANSWER_KEY)}
+        apart = ("answer", ANSWER_KEY, CALL, WAVE)  # all are of the first wave
+        known = {name: column for name, column in model.columns.items() if name not in apart}
         frame = pl.DataFrame(columns | known).with_columns(
             pl.col(name).fill_nan(None).cast(pl.Int64 if name.endswith("_tokens") else pl.Float64) for name in known
         )
@@ -133,6 +134,9 @@ def _log(samples: Sequence[Samples]) -> Log:
             if keys is not None:
                 given = [None if key < 0 else f"{key:x}" for key in keys.tolist()]
             frame = frame.with_columns(pl.Series("answer", given, dtype=pl.String))
+        if CALL in model:
+            calls = [None if code < 0 else str(code) for code in model[CALL].tolist()]
+            frame = frame.with_columns(pl.Series(CALL, calls, dtype=pl.String))
         frames.append(frame)
     return Log(pl.concat(frames, how="diagonal"))
 

@@ -220,6 +220,7 @@ def _as_json(
     document: dict[str, Any] = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {
         "models": [calibration.to_dict() for calibration in calibrations],
+        "refused": [{"model": model, "reason": why} for model, why in log.refused.items()],
         "files": [str(file) for file in files],
         "config": config,
     }

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.errors import MooInferError
 from ..report.text import laid_out
 from .calibrate import ReadOptions
 from .options import Json, PluginFiles, grouped, registry_with
@@ -61,9 +62,13 @@ def compare(
     prices = pricing.by_model(log, on) or {}
     bills = [billed(of, prices[of.model]) if of.model in prices else (of, []) for of in log.samples()]
     samples = [with_cost for with_cost, _ in bills]
-    found = compared(samples, k, bootstrap, seed, confidence)
+    refused = [f"{of}: {why}" for of, why in log.refused.items()]
+    try:
+        found = compared(samples, k, bootstrap, seed, confidence)
+    except MooInferError as error:
+        raise MooInferError("; ".join([str(error), *refused])) from error
     about_prices = [f"{of.model}: {note}" for of, notes in bills for note in notes]
-    found = replace(found, notes=(*found.notes, *about_prices))
+    found = replace(found, notes=(*found.notes, *refused, *about_prices))
     document = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {"models": [of.model for of in samples], **found.to_dict(), "config": run.config(context)}
     text = json.dumps(document, indent=2, allow_nan=False)

@@ -284,7 +284,8 @@ def _with_content(spec: str | None) -> Any:
 def told(report: Mapping[str, Any]) -> str:
     """Say in words what a run came to."""
     lost, unanswered = report["lost"], report["unanswered"]
-    first = f"{report['answered']} of {report['questions']} questions {'sampled' if report['command'] == 'sample' else 'answered'}"
+    done = "sampled" if report["command"] == "sample" else "answered"
+    first = f"{report['answered']} of {report['questions']} questions {done}"
     first += "" if report["accuracy"] is None else f", accuracy {report['accuracy']:.4g}"
     lines = [
         f"{first}; {report['samples']} inferences in {report['requests']} requests, {report['spent_usd']:.6g} USD."

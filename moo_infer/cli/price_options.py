@@ -69,11 +69,12 @@ class PriceOptions:
         if self.prices is None and not self.price:
             return None
         own_prices = by_hand(self.price or [], "--price", self.per_million)
+        own_prices = {m: price for m, price in own_prices.items() if m not in log.refused}  # but no error
         names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
         names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in own_prices}
         names = {m: name for m, name in names.items() if self.prices or name in own_prices or m not in left}
-        free = [names.get(m, m) for m in self.free or []]
+        free = [names.get(m, m) for m in self.free or [] if m not in log.refused]
         prices = find_prices(list(names.values()), self.prices, on, own_prices, free=free, per_million=self.per_million)
         return {model: prices[name] for model, name in names.items()}
 

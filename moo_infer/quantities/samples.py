@@ -12,7 +12,22 @@ import numpy.typing as npt
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 
-__all__ = ["ANSWER_KEY", "COLUMNS", "FINGERPRINT", "KEYS", "REQUIRED", "SHARED", "TOKENS", "VARIANT", "Samples"]
+__all__ = [
+    "ANSWER_KEY",
+    "CALL",
+    "COLUMNS",
+    "FINGERPRINT",
+    "KEYS",
+    "REQUIRED",
+    "RUN",
+    "SHARED",
+    "STARTED",
+    "TOKENS",
+    "VARIANT",
+    "WAVE",
+    "WHY",
+    "Samples",
+]
 
 # The neutral table of logs; what they mean stands at `moo_infer.LogReader`.
 KEYS = ("model", "question_id")
@@ -21,7 +36,9 @@ TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_t
 VARIANT = "variant"  # of a model: a prompting strategy, an effort; read as a part of the model's name
 ANSWER_KEY = "answer_key"  # of samples: a number of the text of an answer, the same in every log
 FINGERPRINT = "fingerprint"  # what tells questions of one name apart; not kept
-COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j", VARIANT)
+WAVE, CALL, WHY, STARTED = "wave", "call", "why", "started_at"  # of a run that decides what to call as answers come
+RUN = (WAVE, CALL, "requests", "lost_usd", WHY, STARTED)
+COLUMNS = (*REQUIRED, "answer", "target", "score", *TOKENS, "latency_s", "cost_usd", "energy_j", VARIANT, *RUN)
 
 SHARED = 0.05  # fewer samples whose answer another one of the question has: texts, which no vote can count
 CHOICES = {"answer": "vote", "score": "choice by score"}
@@ -73,7 +90,10 @@ class Samples:
         columns: (N,) more arrays by their name in the neutral table: ``answer`` (integer code within the model,
             -1 = blank), ``answer_key`` (>= 0, the same for the same text whoever gave it: what answers of several
             models are compared by), ``score``, ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
-            ``output_tokens``, ``reasoning_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown.
+            ``output_tokens``, ``reasoning_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown; of a run
+            ``wave``, ``call`` (integer code of the request that brought a sample, -1 = unknown), ``requests``,
+            ``lost_usd``.
+        left_out: what of its log is not here because answers decided on it, in words.
 
     Raises:
         MooInferError: for arrays of other lengths, questions that are not ascending, and grades out of range.
@@ -90,6 +110,7 @@ class Samples:
     question: IntArray
     correct: FloatArray
     columns: Mapping[str, Array] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("question", "correct"):
@@ -97,6 +118,7 @@ class Samples:
         columns = {name: _read_only(array) for name, array in self.columns.items()}
         object.__setattr__(self, "columns", MappingProxyType(columns))
         object.__setattr__(self, "questions", tuple(self.questions))
+        object.__setattr__(self, "left_out", tuple(self.left_out))
         for name, array in self.items():
             if array.shape != self.question.shape:
                 raise MooInferError(
@@ -111,7 +133,7 @@ class Samples:
 
     def __reduce__(self) -> tuple[Any, ...]:
         columns = dict(self.columns)  # a MappingProxyType does not pickle
-        return Samples, (self.model, self.questions, self.question, self.correct, columns)
+        return Samples, (self.model, self.questions, self.question, self.correct, columns, self.left_out)
 
     def __repr__(self) -> str:
         return f"<Samples of {self.model}: {len(self)} on {len(self.questions)} questions>"
@@ -155,6 +177,7 @@ class Samples:
             question.astype(np.int64),
             self.correct[kept],
             {name: array[kept] for name, array in self.columns.items()},
+            self.left_out,
         )
 
     @cached_property
@@ -187,7 +210,7 @@ class Samples:
         if column not in self.columns:
             return np.zeros(len(self), dtype=bool)
         values = self.columns[column]
-        known: BoolArray = values >= 0 if column == "answer" else np.isfinite(values)
+        known: BoolArray = values >= 0 if column in ("answer", CALL) else np.isfinite(values)
         return known
 
     def no_choice(self, column: Literal["answer", "score"], /) -> str:
@@ -242,6 +265,20 @@ class Samples:
             samples=np.bincount(which, minlength=len(different)).astype(np.int64),
             right=np.bincount(which, self.correct[known], minlength=len(different)).astype(np.float64),
         )
+
+    @cached_property
+    def request_sizes(self) -> IntArray:
+        """(N,) how many samples the request brought that brought this one; 1 where requests are not known.
+
+        Tokens, dollars and seconds are counted for a request, so that samples of one share them.
+        """
+        sizes, known = np.ones(len(self), dtype=np.int64), self.known(CALL)
+        if known.any():
+            call = self.columns[CALL][known].astype(np.int64)
+            of_all = self.question[known] * (call.max() + 1) + call
+            _, which, times = np.unique(of_all, return_inverse=True, return_counts=True)
+            sizes[known] = times[which]
+        return sizes
 
     @cached_property
     def graded(self) -> bool:

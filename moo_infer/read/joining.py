@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.errors import MooInferError, by_accident
-from ..quantities.samples import FINGERPRINT, KEYS
+from ..quantities.samples import CALL, FINGERPRINT, KEYS
 from .log import Log, Source
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ def joined(
         whole = whole.with_columns(
             pl.when(pl.col("model").is_in(again)).then(first + nth).otherwise("sample").alias("sample")
         )
+    if CALL in whole.columns:  # requests of two files may have one name
+        own = pl.when(pl.col("file").n_unique().over(*KEYS, CALL) > 1).then(pl.format("{}/{}", "file", CALL))
+        whole = whole.with_columns(own.otherwise(CALL).alias(CALL))
     whole = whole.drop("file")
     remarks += _repeated(whole)
     return _without_fingerprints(_ordered(Log(whole, tuple(sources)), strict, remarks), remarks)
@@ -112,6 +115,8 @@ def _repeated(frame: "pl.DataFrame") -> Iterator[str]:
     import polars as pl
 
     measured = [name for name in MEASURED if name in frame.columns]
+    if CALL in frame.columns:  # samples of one request share what they took
+        frame = frame.filter(pl.col(CALL).is_null() | ~pl.struct(*KEYS, CALL).is_duplicated())
     for (model,), rows in frame.group_by("model", maintain_order=True) if measured else ():
         content = pl.struct(pl.exclude("model", "sample"))
         first = rows.filter(pl.col("question_id") == rows["question_id"][0])  # says no most often, and is quick

@@ -1,7 +1,7 @@
 """Logs of evaluations as the neutral table, and where its rows come from."""
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +14,15 @@ import numpy as np
 from ..core.arrays import IntArray
 from ..core.errors import MooInferError, unknown
 from ..core.files import atomic_write
-from ..quantities.samples import ANSWER_KEY, KEYS, REQUIRED, Samples
+from ..quantities.samples import ANSWER_KEY, CALL, KEYS, REQUIRED, STARTED, WHY, Samples
+from .waves import REASON, refusals, sentences
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Log", "Source", "ending_of_table"]
 
+TEXTS = ("answer", "target", CALL, WHY, STARTED)  # none of them a number of a sample
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 
 
@@ -59,27 +61,43 @@ class Log:
             token counts Int64, other numbers Float64; unknown is null. Models and their questions stand in the order in
             which they first appear, samples of a question in that of their numbers.
         sources: where the rows come from.
+        left_out: rows that answers decided on, of which nothing is estimated: those of later waves, and of questions
+            with a cancelled call; with their ``reason``. None for none.
     """
 
     frame: "pl.DataFrame"
     sources: tuple[Source, ...] = ()
+    left_out: "pl.DataFrame | None" = None
+
+    @cached_property
+    def refused(self) -> Mapping[str, str]:
+        """Of which models nothing is estimated, and why: their questions were chosen by answers."""
+        return refusals(self.frame, self.left_out)
 
     def samples(self) -> list[Samples]:
         """Return the samples of each model as arrays, models and questions in the order of the frame.
 
         Answers are integer codes within the model, without the white space around them; -1 is blank. ``answer_key``
         beside them is the same for the same text in every log. Unknown numbers are NaN, and a column of which a model
-        has nothing is left out. Targets stay in the table.
+        has nothing is left out. Targets stay in the table. What was left out is said in the samples; models of which
+        nothing is left are in `refused`.
+
+        Raises:
+            MooInferError: where nothing is left of any model.
         """
         import polars as pl
 
+        if self.refused and not len(self.frame):
+            raise MooInferError("; ".join(f"{model}: {why}" for model, why in self.refused.items()))
         frame, runs = self.frame, self._runs
-        numbers = [name for name in frame.columns if name not in (*REQUIRED, "answer", "target")]
+        numbers = [name for name in frame.columns if name not in (*REQUIRED, *TEXTS)]
         numbered = [pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan)]
         code = key = np.zeros(0, dtype=np.int64)
         if "answer" in frame.columns:
             code, key, which = _codes(frame["answer"])
             numbered.append(which)
+        if CALL in frame.columns:
+            numbered.append(_numbers_of(frame[CALL]))
         arrays = frame.select(numbered)
         correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
         answers = [of[arrays["answer"].to_numpy()] for of in (code, key)] if "answer" in frame.columns else []
@@ -95,26 +113,40 @@ class Log:
             }
             if answers and (answers[0][rows] >= 0).any():
                 columns |= {"answer": _compact(answers[0][rows]), ANSWER_KEY: answers[1][rows]}
+            if CALL in frame.columns and ((call := arrays[CALL].to_numpy()[rows]) >= 0).any():
+                columns[CALL] = call
             question = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
-            samples.append(Samples(str(model), part["question_id"].to_list(), question, correct[rows], columns))
+            names, about = part["question_id"].to_list(), self._left_out(str(model))
+            samples.append(Samples(str(model), names, question, correct[rows], columns, about))
         return samples
+
+    def _left_out(self, model: str) -> list[str]:
+        """What of a model is left out, in words."""
+        import polars as pl
+
+        of_model = pl.col("model") == model
+        if self.left_out is None:
+            return []
+        return sentences(self.frame.filter(of_model), self.left_out.filter(of_model))
 
     def with_models(self, models: Sequence[str], /) -> "Log":
         """Return the samples of some models; raises MooInferError for one that is not there."""
         import polars as pl
 
-        there = self.frame["model"].unique(maintain_order=True).to_list()
+        there = [*self.frame["model"].unique(maintain_order=True).to_list(), *self.refused]
         for model in models:
             if model not in there:
                 raise unknown("model", model, there)
-        return Log(self.frame.filter(pl.col("model").is_in(list(models))), self.sources)
+        chosen = pl.col("model").is_in(list(models))
+        left_out = None if self.left_out is None else self.left_out.filter(chosen)
+        return Log(self.frame.filter(chosen), self.sources, left_out)
 
     def files_of(self, model: str, /) -> list[Source]:
         """Return the files that a model's rows come from."""
         return [source for source in self.sources if model in source.models]
 
     def write(self, path: str | Path, /) -> None:
-        """Write the table to a file: .csv, .jsonl, either also with .gz, or .parquet.
+        """Write the table to a file: .csv, .jsonl, either also with .gz, or .parquet; with what was left out.
 
         It is written beside the file first and then renamed, so that nothing half-written is ever found.
 
@@ -132,7 +164,8 @@ class Log:
         path = Path(path)
         ending = ending_of_table(path)
         names = {".parquet": "write_parquet", ".csv": "write_csv", ".jsonl": "write_ndjson"}
-        write: Any = getattr(self.frame, names[ending.removesuffix(".gz")])
+        rows = [self.frame] if self.left_out is None else [self.frame, self.left_out.drop(REASON)]
+        write: Any = getattr(pl.concat(rows, how="diagonal"), names[ending.removesuffix(".gz")])
         with atomic_write(path) as target:
             with gzip.open(target, "wb") if ending.endswith(".gz") else target.open("wb") as file:
                 try:
@@ -184,6 +217,14 @@ def _codes(answers: "pl.Series") -> "tuple[IntArray, IntArray, pl.Expr]":
     keys = np.array([_key(text) for text in kept], dtype=np.int64)
     code = np.append(code, -1)
     return code, np.where(code < 0, -1, np.append(keys, -1)[code]), which
+
+
+def _numbers_of(calls: "pl.Series") -> "pl.Expr":
+    """Numbers of the different names of requests; -1 where there is none."""
+    import polars as pl
+
+    named = pl.col(calls.name).cast(pl.Enum(calls.drop_nulls().unique()))
+    return named.to_physical().cast(pl.Int64).fill_null(-1)
 
 
 def _key(text: str) -> int:

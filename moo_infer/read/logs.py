@@ -22,6 +22,7 @@ from .log import Log, Source
 from .neutral import checked, meant
 from .recognition import PARQUET, failure, recognised
 from .rows import Raw, framed, tabulated
+from .waves import marked, parted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,7 +48,8 @@ def read_log(
 
     The samples that several files have of one question of a model are further samples of it, which a warning says; so
     the task is part of the name of a question in all readers. A record that cannot be read is left out, and all of them
-    are named in a warning.
+    are named in a warning. Rows that earlier answers decided on (later waves, questions with a cancelled call) are kept
+    apart from those that estimates are made from (`Log.left_out`).
 
     Args:
         paths: one or more files. ``NAME=FILE`` calls the model in the file so, as one model may be run in several
@@ -94,16 +96,18 @@ def read_log(
             warnings.warn(f"{source.file}: {remark}", stacklevel=2)
         for other in sources:
             _refuse_same(source, other)
-        frames.append(frame)
+        frames.append(marked(frame))
         sources.append(source)
     log, joining = joined(frames, sources, strict=strict)
-    frame, judged = settled(log.frame)
+    several = several_targets(log.frame)
+    kept, left_out = parted(log.frame)
+    frame, judged = settled(kept)
     if merge_right:
         frame, together = merged(frame)
         judged += together
-    for remark in (*joining, *several_targets(frame), *judged):
+    for remark in (*joining, *several, *judged):
         warnings.warn(remark, stacklevel=2)
-    return Log(frame, log.sources)
+    return Log(frame, log.sources, left_out)
 
 
 def _readers(

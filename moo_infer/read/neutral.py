@@ -12,7 +12,7 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, by_accident, listed
 from ..core.files import ends_open
-from ..quantities.samples import COLUMNS, FINGERPRINT, KEYS, TOKENS, VARIANT
+from ..quantities.samples import CALL, COLUMNS, FINGERPRINT, KEYS, STARTED, TOKENS, VARIANT, WAVE, WHY
 from .grading import Grading, Unreadable, advice, graded
 from .rows import Raw
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NEEDED", "checked", "meant"]
 
-TEXTS = (*KEYS, VARIANT, "answer", "target", FINGERPRINT)
-WHOLE = ("sample", *TOKENS)
+TEXTS = (*KEYS, VARIANT, "answer", "target", FINGERPRINT, CALL, WHY, STARTED)
+WHOLE = ("sample", *TOKENS, WAVE, "requests")
+NUMBERED = ("sample", WAVE)  # never blank: a row that does not say its wave may be one that answers decided on
+OF_RUNS = (CALL, "requests", "lost_usd", WHY, STARTED)  # names that are often near those of other things
 ALL, CACHED = "input_tokens", ("cached_input_tokens", "cache_write_tokens")  # of all, read from a cache and written
 NEEDED = (*KEYS, "correct")  # samples are numbered where they have no numbers
 LARGEST = 2**53  # beyond, whole numbers are not told apart by a float, and squares of others may overflow
@@ -191,6 +193,9 @@ def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr]":
         if dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Duration):
             raise MooInferError(f"{name}: must be text, got {_in_words(dtype)}")
         text = column.cast(pl.String)
+        if name == CALL:  # two blanks are not one request
+            text = text.str.strip_chars()
+            text = pl.when(text != "").then(text)
         return text, (text.str.strip_chars() == "").fill_null(True) if name in KEYS else pl.lit(False)
     if dtype == pl.String:
         column = column.str.strip_chars()
@@ -198,7 +203,7 @@ def _value(name: str, dtype: Any) -> "tuple[pl.Expr, pl.Expr]":
     if not (dtype.is_numeric() or dtype == pl.String):
         raise MooInferError(f"{name}: must be numbers, got {_in_words(dtype)}")
     number = column if dtype.is_integer() else column.cast(pl.Float64, strict=False)
-    refused = number.is_null() if name == "sample" else column.is_not_null() & number.is_null()
+    refused = number.is_null() if name in NUMBERED else column.is_not_null() & number.is_null()
     if name != "score":
         refused |= number < 0
     refused |= (number > LARGEST) | (number < -LARGEST)
@@ -258,7 +263,7 @@ def _why(
 
 def _misspelt(names: Sequence[str]) -> Iterator[str]:
     """Columns whose names are nearly those of columns that are not there."""
-    absent = [name for name in COLUMNS if name not in names]
+    absent = [name for name in COLUMNS if name not in (*names, *OF_RUNS)]
     for name in names:
         plain = name.strip().lower()
         begun = [column for column in absent if column.startswith(f"{plain}_")]

@@ -11,6 +11,7 @@ import pytest
 from moo_infer import LogReader, MooInferError, Registry, hookimpl
 from moo_infer.builtin.logs import Table
 from moo_infer.calibrate import COLUMNS, read_log
+from moo_infer.quantities.samples import RUN
 from moo_infer.read import log as module
 
 REGISTRY = Registry(entry_points=False)
@@ -40,7 +41,7 @@ def test_a_table_becomes_samples_of_every_model(file):
     assert b["answer"].dtype == np.int64
     np.testing.assert_array_equal(b["score"], [np.nan, 0.5, 0.25, np.nan])
     np.testing.assert_array_equal(b["latency_s"], [2.5, 1.5, 0.5, np.nan])
-    assert set(b.columns) == set(COLUMNS[4:]) - {"target", "variant"} | {"answer_key"}
+    assert set(b.columns) == set(COLUMNS[4:]) - {"target", "variant", *RUN} | {"answer_key"}
     assert b["answer_key"][3] == -1 < b["answer_key"][0] != b["answer_key"][1] == b["answer_key"][2]
     assert (a.model, a.questions, dict(a.columns)) == ("a", ("q1",), {})
     assert np.isnan(a.correct).tolist() == [True]

@@ -8,6 +8,7 @@ import pytest
 
 from moo_infer import MooInferError, Registry
 from moo_infer.calibrate import COLUMNS, Log, read_log
+from moo_infer.quantities.samples import RUN
 
 REGISTRY = Registry(entry_points=False)
 HEADER = "model,question_id,sample,correct\n"
@@ -21,7 +22,7 @@ def read(*paths, **options):
 
 def test_the_types_are_fixed(file):
     frame = read(file(ALL + "1,2,3.0,1.0,4,5,6,0,7,1,8,9,10,2\n")).frame
-    assert frame.columns == [name for name in COLUMNS if name not in ("target", "variant")]
+    assert frame.columns == [name for name in COLUMNS if name not in ("target", "variant", *RUN)]
     text, whole, number = (pl.String, pl.String), pl.Int64, pl.Float64
     assert frame.dtypes == [*text, whole, pl.Boolean, pl.String, number, *[whole] * 5, *[number] * 3]
     assert frame.row(0)[:5] == ("1", "2", 3, True, "4")
