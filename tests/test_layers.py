@@ -133,6 +133,16 @@ def test_one_place_needs_widgets():
     }
 
 
+def test_the_network_is_called_by_live_endpoints_alone():
+    client = ("openai", "httpx2")
+    assert {name for name, modules in files().items() if any(m.startswith(client) for m in modules)} == {
+        "policy/live/faults",
+        "policy/live/openai_endpoint",
+        "policy/live/transport",
+        "cli/live_setup",  # whether it is installed
+    }
+
+
 def test_one_place_needs_a_template_engine():
     page = ("jinja2", "markupsafe")
     assert {name for name, modules in files().items() if any(m.startswith(page) for m in modules)} == {"report/html"}
