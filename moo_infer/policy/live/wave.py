@@ -73,6 +73,8 @@ class Wave:
             call: which models, how often.
             seconds: after which those on their way are cancelled; None for no limit.
         """
+        if not call.times:
+            raise MooInferError(f"policy {self.policy.name!r} waits for more answers after all of them arrived")
         self._ended = False
         self.course.begin(call.times)
         there = [sample for model, times in call.times.items() for sample in self._from_stock(model, times)]
@@ -108,8 +110,8 @@ class Wave:
                     return True
                 if decided.times:
                     raise MooInferError(f"policy {self.policy.name!r} calls some more while others are on their way")
-            if not pending:
-                return True
+            if not pending:  # where one was cancelled in an earlier run, the question ended so before
+                return not any(sample.cancelled for sample in self.course.steps[-1].samples)
             left = None if end is None else max(0.0, end - loop.time())
             done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not done:
