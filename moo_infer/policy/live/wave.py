@@ -13,7 +13,7 @@ from ...interfaces import Policy
 from ..decisions import decision, most_calls
 from .course import BOUGHT, Course, Sample
 from .inference import CANCELLED, Endpoint, Inference
-from .ledger import OverBudget
+from .ledger import Ledger, OverBudget
 
 __all__ = ["MONEY", "SECONDS", "Deadline", "Wave"]
 
@@ -56,6 +56,7 @@ class Wave:
         course: the question.
         take_in: reads, judges and records what came.
         stock: samples of an earlier run, which take the place of calls.
+        budget: that of the question; None for none. What does not fit into another one stops more than the question.
     """
 
     policy: Policy
@@ -63,6 +64,7 @@ class Wave:
     course: Course
     take_in: TakeIn
     stock: list[Sample]
+    budget: Ledger | None = None
     _over: bool = field(default=False, init=False)  # whether the budget of the question is
     _ended: bool = field(default=False, init=False)  # whether nothing is waited for any more
 
@@ -125,13 +127,9 @@ class Wave:
         await asyncio.gather(*tasks, return_exceptions=True)
         errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
         for error in errors:
-            if not self._own(error):
+            if not (isinstance(error, OverBudget) and error.ledger is self.budget):
                 raise error
         self._over = bool(errors)
-
-    def _own(self, error: BaseException) -> bool:
-        """Whether what does not fit is the budget of this question, not that of all."""
-        return isinstance(error, OverBudget) and error.ledger is getattr(self.endpoint, "ledger", None)
 
     async def _bring(self, model: str, times: int) -> None:
         """Call a model until so many inferences came."""
