@@ -132,7 +132,8 @@ async def answer(
         seed: of ties and random choices; together with the id of the question.
 
     Raises:
-        MooInferError: for what the policy may not decide, and an aggregator that says no answer.
+        MooInferError: for what the policy may not decide, an aggregator that says no answer, limits that are not > 0,
+            and an endpoint that brings no inferences.
 
     >>> from moo_infer.builtin.policies import TwoThenMore
     >>> async def seven(model, question, times, /):
@@ -204,6 +205,9 @@ class LiveQuery:
             before: samples of an earlier run, which are not asked for again.
             describe, most_usd, most_seconds, seed: as in `answer`.
         """
+        for name, limit in (("most_usd", most_usd), ("most_seconds", most_seconds)):
+            if limit is not None and not limit > 0:
+                raise MooInferError(f"{name}: must be > 0, got {limit!r:.40}")
         most, ending = most_calls(self.policy), ANSWERED
         course = Course(question, describe(question), any(judge.knows(question) for judge in self.judges.values()))
         endpoint = self.endpoint if most_usd is None else _within(self.endpoint, most_usd - _spent(before))

@@ -118,7 +118,7 @@ class Course:
         """Return dollars, seconds and joules so far: sums, but for seconds the longest of each step."""
         return {
             objective.name: sum(
-                _along(objective, [getattr(sample.inference, name) for sample in step.samples]) for step in self.steps
+                (_along(objective, [getattr(of.inference, name) for of in step.samples]) for step in self.steps), 0.0
             )
             for objective, name in SPENT
         }

@@ -142,6 +142,8 @@ class Wave:
                 raise MooInferError(
                     f"the endpoint brought nothing for {times} calls of {model!r}; one at least is needed"
                 )
+            if strangers := [of for of in inferences if not isinstance(of, Inference)]:
+                raise MooInferError(f"the endpoint must bring each answer as an Inference, got {strangers[0]!r:.40}")
             await _to_its_end(self.take_in(self.course, model, list(inferences)[:times]))
             times -= len(inferences)
 
