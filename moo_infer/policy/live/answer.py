@@ -24,7 +24,7 @@ from .inference import Endpoint, Inference
 from .question import Question
 from .wave import SECONDS, Deadline, Wave
 
-__all__ = ["Judge", "LiveQuery", "Outcome", "aggregator", "answer", "described", "judges"]
+__all__ = ["ANSWERED", "Judge", "LiveQuery", "Outcome", "aggregator", "answer", "described", "judges"]
 
 ANSWERED = "answered"  # how a question ends, but for limits
 Describe = Callable[[Question], Mapping[str, object]]
@@ -205,9 +205,9 @@ class LiveQuery:
             before: samples of an earlier run, which are not asked for again.
             describe, most_usd, most_seconds, seed: as in `answer`.
         """
-        for name, limit in (("most_usd", most_usd), ("most_seconds", most_seconds)):
-            if limit is not None and not limit > 0:
-                raise MooInferError(f"{name}: must be > 0, got {limit!r:.40}")
+        for name, value in (("most_usd", most_usd), ("most_seconds", most_seconds)):
+            if value is not None and not value > 0:
+                raise MooInferError(f"{name}: must be > 0, got {value!r:.40}")
         most, ending = most_calls(self.policy), ANSWERED
         course = Course(question, describe(question), any(judge.knows(question) for judge in self.judges.values()))
         endpoint = self.endpoint if most_usd is None else _within(self.endpoint, most_usd - _spent(before))
