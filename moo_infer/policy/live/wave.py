@@ -15,7 +15,7 @@ from .course import BOUGHT, Course, Sample
 from .inference import CANCELLED, Endpoint, Inference
 from .ledger import Ledger, OverBudget
 
-__all__ = ["MONEY", "SECONDS", "Deadline", "Wave"]
+__all__ = ["MONEY", "SECONDS", "Deadline", "Wave", "waits_in_vain"]
 
 MONEY, SECONDS = "money", "seconds"  # limits that end a question
 
@@ -76,7 +76,7 @@ class Wave:
             seconds: after which those on their way are cancelled; None for no limit.
         """
         if not call.times:
-            raise MooInferError(f"policy {self.policy.name!r} waits for more answers after all of them arrived")
+            raise waits_in_vain(self.policy)
         self._ended = False
         self.course.begin(call.times)
         there = [sample for model, times in call.times.items() for sample in self._from_stock(model, times)]
@@ -160,6 +160,11 @@ class Wave:
         taken = {id(sample) for sample in there}
         self.stock = [sample for sample in self.stock if id(sample) not in taken]
         return there
+
+
+def waits_in_vain(policy: Policy, /) -> MooInferError:
+    """Say that nothing is on its way any more."""
+    return MooInferError(f"policy {policy.name!r} waits for more answers after all of them arrived")
 
 
 async def _until_all(tasks: Sequence[asyncio.Task[None]], seconds: float | None) -> bool:
