@@ -287,7 +287,10 @@ def test_nothing_is_decided_about_a_model_that_was_not_measured():
     [
         ({}, "small: needs an inference model, or a call"),
         ({"call": {}}, "small: call: must be a CallSettings object, got dict"),
-        ({"call": CallSettings(), "variant": "cot"}, "small: variant: must be the end of the name, after a /, got 'cot'"),
+        (
+            {"call": CallSettings(), "variant": "cot"},
+            "small: variant: must be the end of the name, after a /, got 'cot'",
+        ),
         ({"call": CallSettings(), "variant": "small"}, "small: variant: must be the end of the name, after a /"),
     ],
 )

@@ -1,6 +1,6 @@
 import csv
 import gzip
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
@@ -15,8 +15,9 @@ def registry():
 
 
 @pytest.fixture(scope="session")
-def gpqa(data):
-    """The 22 runs with prices, tokens, seconds and eight scored samples of all questions, by four letters of the run."""
+def gpqa_rows(data):
+    """By four letters of a run its rows, and USD of an input and an output token: the 22 runs with prices, tokens,
+    seconds and eight scored samples of all questions."""
     folder = data / "epoch_gpqa"
     with (folder / "prices.csv").open() as file:
         prices = {row["run_id"]: row for row in csv.DictReader(file)}
@@ -31,22 +32,29 @@ def gpqa(data):
             continue
         own.sort(key=lambda row: (row["question_id"], int(row["epoch"])))
         own = [row for row in own if row["correct"]]
+        each = Counter(row["question_id"] for row in own)
+        blank = np.mean([not row["answer"] for row in own])
+        if len(each) == 198 and {*each.values()} == {8} and blank <= 0.1:
+            usd = (float(price[f"{tokens}put_usd_per_mtok"]) / 1e6 for tokens in ("in", "out"))
+            found[run[:4]] = own, tuple(usd)
+    return found
+
+
+@pytest.fixture(scope="session")
+def gpqa(gpqa_rows):
+    """The profiles of these runs."""
+    found = {}
+    for run, (own, (usd_in, usd_out)) in gpqa_rows.items():
         questions = sorted({row["question_id"] for row in own})
         place = np.searchsorted(questions, [row["question_id"] for row in own])
-        blank = np.mean([not row["answer"] for row in own])
-        if len(questions) != 198 or not (np.bincount(place) == 8).all() or blank > 0.1:
-            continue
-        usd = [
-            float(row["tokens_in"]) * float(price["input_usd_per_mtok"]) / 1e6
-            + float(row["tokens_out_billed"]) * float(price["output_usd_per_mtok"]) / 1e6
-            for row in own
-        ]
         columns = {
             "answer": np.array(["ABCDEFGHIJ".find(row["answer"]) if row["answer"] else -1 for row in own]),
             "latency_s": np.array([float(row["working_time_s"]) for row in own]),
-            "cost_usd": np.array(usd),
+            "cost_usd": np.array(
+                [float(row["tokens_in"]) * usd_in + float(row["tokens_out_billed"]) * usd_out for row in own]
+            ),
         }
         right = np.array([float(row["correct"]) for row in own])
-        samples = Samples(run[:4], questions, place, right, columns)
-        found[run[:4]] = ModelProfile(run[:4], Empirical(samples), (LoggedCost(), LoggedLatency()))
+        samples = Samples(run, questions, place, right, columns)
+        found[run] = ModelProfile(run, Empirical(samples), (LoggedCost(), LoggedLatency()))
     return found

@@ -118,7 +118,7 @@ class Course:
         """Return dollars, seconds and joules so far: sums, but for seconds the longest of each step."""
         return {
             objective.name: sum(
-                _along(objective, [getattr(sample.inference, name) for sample in step.samples]) for step in self.steps
+                (_along(objective, [getattr(of.inference, name) for of in step.samples]) for step in self.steps), 0.0
             )
             for objective, name in SPENT
         }
@@ -129,7 +129,7 @@ class Course:
         Accuracy is what a checker says, where it says something of all of them.
         """
         taken = [sample for sample in self.samples if not models or sample.model in models]
-        order = {model: i for i, model in enumerate(dict.fromkeys(sample.model for sample in taken))}
+        order = {model: i for i, model in enumerate(self._called)}
         taken.sort(key=lambda sample: (order[sample.model], sample.number))
         columns = self._of(taken)
         if "correct" in columns:
@@ -137,10 +137,15 @@ class Course:
         return Draws(columns={name: column[None, :] for name, column in columns.items()}), taken
 
     def _columns(self, samples: Iterable[Sample]) -> dict[str, dict[str, Array]]:
-        by_model: dict[str, list[Sample]] = {}
+        by_model: dict[str, list[Sample]] = {model: [] for model in self._called}
         for sample in samples:
-            by_model.setdefault(sample.model, []).append(sample)
-        return {model: self._of(own) for model, own in by_model.items()}
+            by_model[sample.model].append(sample)
+        return {model: self._of(own) for model, own in by_model.items() if own}
+
+    @property
+    def _called(self) -> list[str]:
+        """The models in the order of the decisions: that of arrivals is another one when a question is resumed."""
+        return [*dict.fromkeys(model for step in self.steps for model in step.times)]
 
     def _of(self, samples: Sequence[Sample]) -> dict[str, Array]:
         """Columns (n,) of samples: those that all of them have."""

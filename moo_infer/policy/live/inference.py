@@ -1,5 +1,6 @@
 """One answer of an endpoint as it comes, what it took, and the protocol that brings it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,7 @@ from .question import Question
 
 __all__ = ["CANCELLED", "Endpoint", "Inference", "Stopped"]
 
+AMOUNTS = ("latency_s", "cost_usd", "lost_usd", "energy_j")
 CANCELLED = "cancelled"  # why there is no answer, where it was not waited for
 
 
@@ -48,6 +50,9 @@ class Inference:
         started_at: when the first of them was sent, UTC, ISO 8601.
         billed: whether `cost_usd` follows from what the endpoint says of its tokens.
 
+    Raises:
+        MooInferError: for seconds, dollars and joules that are no finite numbers >= 0.
+
     >>> Inference("7", cost_usd=0.001).text
     '7'
     """
@@ -68,6 +73,12 @@ class Inference:
     requests: int = 1
     started_at: str | None = None
     billed: bool = False
+
+    def __post_init__(self) -> None:
+        for name in AMOUNTS:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise MooInferError(f"{name} of an inference: must be a finite number >= 0, got {value!r:.40}")
 
     @property
     def spent_usd(self) -> float:

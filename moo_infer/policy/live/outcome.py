@@ -24,7 +24,7 @@ from .inference import Endpoint, Inference
 from .question import Question
 from .wave import SECONDS, Deadline, Wave
 
-__all__ = ["Judge", "LiveQuery", "Outcome", "aggregator", "answer", "described", "judges"]
+__all__ = ["ANSWERED", "Judge", "LiveQuery", "Outcome", "aggregator", "answer", "described", "judges"]
 
 ANSWERED = "answered"  # how a question ends, but for limits
 Describe = Callable[[Question], Mapping[str, object]]
@@ -140,7 +140,8 @@ async def answer(
         seed: of ties and random choices; together with the id of the question.
 
     Raises:
-        MooInferError: for what the policy may not decide, and an aggregator that says no answer.
+        MooInferError: for what the policy may not decide, an aggregator that says no answer, limits that are not > 0,
+            and an endpoint that brings no inferences.
 
     >>> import asyncio
     >>> from moo_infer.builtin.policies import TwoThenMore
@@ -213,10 +214,14 @@ class LiveQuery:
             before: samples of an earlier run, which are not asked for again.
             describe, most_usd, most_seconds, seed: as in `answer`.
         """
+        for name, value in (("most_usd", most_usd), ("most_seconds", most_seconds)):
+            if value is not None and not value > 0:
+                raise MooInferError(f"{name}: must be > 0, got {value!r:.40}")
         most, ending = most_calls(self.policy), ANSWERED
         course = Course(question, describe(question), any(judge.knows(question) for judge in self.judges.values()))
         endpoint = self.endpoint if most_usd is None else _within(self.endpoint, most_usd - _spent(before))
-        wave = Wave(self.policy, endpoint, course, self._taken_in, list(before))
+        budget = None if most_usd is None else getattr(endpoint, "ledger", None)
+        wave = Wave(self.policy, endpoint, course, self._taken_in, list(before), budget)
         deadline = Deadline(most_seconds)
         while not isinstance(decided := decision(self.policy, course.seen(), most), Answer):
             if deadline.over(course):

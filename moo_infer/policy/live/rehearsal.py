@@ -14,6 +14,7 @@ from .course import Course, Sample
 from .inference import Inference
 from .outcome import Judge, aggregator, described
 from .question import Question
+from .wave import waits_in_vain
 
 __all__ = ["rehearse"]
 
@@ -47,7 +48,7 @@ def _rehearse(
         while not isinstance(decided := decision(policy, course.seen(), most), Answer):
             times = decided.times
             if not times:
-                break  # it waits for what is on its way
+                raise waits_in_vain(policy)
             course.begin(times)
             came = sum(times.values())
             before = len(course.samples)
@@ -63,10 +64,9 @@ def _rehearse(
                     for i, model in zip(range(came), (m for m, n in times.items() for _ in range(int(n))), strict=True)
                 ]
             )
-        by = decided if isinstance(decided, Answer) else Answer()
-        draws, samples = course.draws(by.of)
+        draws, samples = course.draws(decided.of)
         if samples:
-            chosen(aggregator(by, registry), draws, np.random.default_rng(0))
+            chosen(aggregator(decided, registry), draws, np.random.default_rng(0))
     except MissingColumn as error:
         needed = error.wanted_by or f"policy {policy.name!r}"
         cure = {

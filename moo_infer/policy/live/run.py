@@ -1,6 +1,7 @@
 """A policy, or plain sampling, over many questions: budgets kept, every inference a row, nothing paid twice."""
 
 import asyncio
+import math
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...core.errors import MooInferError
 from ...core.seen import Answer, Call, Seen
 from ...interfaces import Policy
 from ...profiles import ModelProfile
@@ -22,7 +22,7 @@ from .inference import Inference, Stopped
 from .journal import synced
 from .ledger import Ledger, OverBudget
 from .openai_endpoint import OpenAIEndpoint
-from .outcome import Judge, LiveQuery, Outcome
+from .outcome import ANSWERED, Judge, LiveQuery, Outcome
 from .question import Question
 from .resume import Files
 from .rows import row_of
@@ -243,9 +243,10 @@ class LiveRun:
         held = [
             replace(sample, wave=BOUGHT) for step in bought.trace for sample in step.samples if not sample.cancelled
         ]
-        looked = replace(query, endpoint=_nobody, record=lambda question, samples: None)
-        outcome = await looked.outcome(question, held, seed=self.seed)
-        return replace(outcome, spent=bought.spent, course=bought.course)
+        looked = replace(query, endpoint=_Nobody(), record=lambda question, samples: None)
+        outcome = await looked.outcome(question, held, seed=self.seed, most_usd=math.inf)
+        ending = outcome.ending if outcome.ending == ANSWERED else bought.ending
+        return replace(outcome, spent=bought.spent, course=bought.course, ending=ending)
 
     def _explored(self) -> frozenset[str]:
         """The ids of the questions of which all calls are made at once."""
@@ -320,5 +321,16 @@ class LiveRun:
                 signal.signal(number, handler)
 
 
-async def _nobody(model: str, question: Question, times: int, /) -> Sequence[Inference]:
-    raise MooInferError(f"{times} more calls of {model!r} were decided than were made at once")
+@dataclass(eq=False)
+class _Nobody:
+    """Whom an explored question calls: what was not bought at once, its limits did not let it have."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def within(self, most_usd: float, /) -> "_Nobody":
+        """Return the same: there is nothing to spend on."""
+        return self
+
+    async def __call__(self, model: str, question: Question, times: int, /) -> Sequence[Inference]:
+        """Bring nothing."""
+        raise OverBudget(self.ledger, f"{times} more calls of {model!r} were decided than were made at once")

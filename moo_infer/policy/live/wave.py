@@ -13,9 +13,9 @@ from ...interfaces import Policy
 from ..decisions import decision, most_calls
 from .course import BOUGHT, Course, Sample
 from .inference import CANCELLED, Endpoint, Inference
-from .ledger import OverBudget
+from .ledger import Ledger, OverBudget
 
-__all__ = ["MONEY", "SECONDS", "Deadline", "Wave"]
+__all__ = ["MONEY", "SECONDS", "Deadline", "Wave", "waits_in_vain"]
 
 MONEY, SECONDS = "money", "seconds"  # limits that end a question
 
@@ -56,6 +56,7 @@ class Wave:
         course: the question.
         take_in: reads, judges and records what came.
         stock: samples of an earlier run, which take the place of calls.
+        budget: that of the question; None for none. What does not fit into another one stops more than the question.
     """
 
     policy: Policy
@@ -63,6 +64,7 @@ class Wave:
     course: Course
     take_in: TakeIn
     stock: list[Sample]
+    budget: Ledger | None = None
     _over: bool = field(default=False, init=False)  # whether the budget of the question is
     _ended: bool = field(default=False, init=False)  # whether nothing is waited for any more
 
@@ -73,6 +75,8 @@ class Wave:
             call: which models, how often.
             seconds: after which those on their way are cancelled; None for no limit.
         """
+        if not call.times:
+            raise waits_in_vain(self.policy)
         self._ended = False
         self.course.begin(call.times)
         there = [sample for model, times in call.times.items() for sample in self._from_stock(model, times)]
@@ -108,8 +112,8 @@ class Wave:
                     return True
                 if decided.times:
                     raise MooInferError(f"policy {self.policy.name!r} calls some more while others are on their way")
-            if not pending:
-                return True
+            if not pending:  # where one was cancelled in an earlier run, the question ended so before
+                return not any(sample.cancelled for sample in self.course.steps[-1].samples)
             left = None if end is None else max(0.0, end - loop.time())
             done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not done:
@@ -123,13 +127,9 @@ class Wave:
         await asyncio.gather(*tasks, return_exceptions=True)
         errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
         for error in errors:
-            if not self._own(error):
+            if not (isinstance(error, OverBudget) and error.ledger is self.budget):
                 raise error
         self._over = bool(errors)
-
-    def _own(self, error: BaseException) -> bool:
-        """Whether what does not fit is the budget of this question, not that of all."""
-        return isinstance(error, OverBudget) and error.ledger is getattr(self.endpoint, "ledger", None)
 
     async def _bring(self, model: str, times: int) -> None:
         """Call a model until so many inferences came."""
@@ -142,6 +142,8 @@ class Wave:
                 raise MooInferError(
                     f"the endpoint brought nothing for {times} calls of {model!r}; one at least is needed"
                 )
+            if strangers := [of for of in inferences if not isinstance(of, Inference)]:
+                raise MooInferError(f"the endpoint must bring each answer as an Inference, got {strangers[0]!r:.40}")
             await _to_its_end(self.take_in(self.course, model, list(inferences)[:times]))
             times -= len(inferences)
 
@@ -158,6 +160,11 @@ class Wave:
         taken = {id(sample) for sample in there}
         self.stock = [sample for sample in self.stock if id(sample) not in taken]
         return there
+
+
+def waits_in_vain(policy: Policy, /) -> MooInferError:
+    """Say that nothing is on its way any more."""
+    return MooInferError(f"policy {policy.name!r} waits for more answers after all of them arrived")
 
 
 async def _until_all(tasks: Sequence[asyncio.Task[None]], seconds: float | None) -> bool:
