@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -167,7 +168,7 @@ class LiveRun:
             self.parallelism,
             self.unpriced,
             journal,
-            count(self.files.requests),
+            count(journal.calls),
             self.seed,
         )
         syncing = asyncio.create_task(synced(self.files.all, ledger.close))
@@ -257,6 +258,8 @@ class LiveRun:
         """Write the rows of samples, before anything is decided by them."""
         if self.files.texts:
             self.files.texts.add(*(self._text(question, sample) for sample in samples))
+        for call, rows in Counter(sample.inference.call for sample in samples).items():
+            self.files.journal.brings(call, rows)
         self.files.log.add(*(row_of(question, sample, self.files.variants) for sample in samples))
         for call in {sample.inference.call for sample in samples}:
             self.files.journal.ended(call)
