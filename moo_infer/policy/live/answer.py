@@ -207,7 +207,7 @@ class LiveQuery:
         most, ending = most_calls(self.policy), ANSWERED
         course = Course(question, describe(question), any(judge.knows(question) for judge in self.judges.values()))
         endpoint = self.endpoint if most_usd is None else _within(self.endpoint, most_usd - _spent(before))
-        wave = Wave(self.policy, endpoint, course, self._taken_in, list(before))
+        wave = Wave(self.policy, endpoint, course, self._taken_in, list(before), most_usd is not None)
         deadline = Deadline(most_seconds)
         while not isinstance(decided := decision(self.policy, course.seen(), most), Answer):
             if deadline.over(course):

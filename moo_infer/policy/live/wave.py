@@ -56,6 +56,7 @@ class Wave:
         course: the question.
         take_in: reads, judges and records what came.
         stock: samples of an earlier run, which take the place of calls.
+        limited: whether the endpoint keeps a budget of this question alone.
     """
 
     policy: Policy
@@ -63,6 +64,7 @@ class Wave:
     course: Course
     take_in: TakeIn
     stock: list[Sample]
+    limited: bool = False
     _over: bool = field(default=False, init=False)  # whether the budget of the question is
     _ended: bool = field(default=False, init=False)  # whether nothing is waited for any more
 
@@ -129,7 +131,8 @@ class Wave:
 
     def _own(self, error: BaseException) -> bool:
         """Whether what does not fit is the budget of this question, not that of all."""
-        return isinstance(error, OverBudget) and error.ledger is getattr(self.endpoint, "ledger", None)
+        own = self.limited and isinstance(error, OverBudget)
+        return own and getattr(error, "ledger", None) is getattr(self.endpoint, "ledger", None)
 
     async def _bring(self, model: str, times: int) -> None:
         """Call a model until so many inferences came."""
