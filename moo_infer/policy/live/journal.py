@@ -12,7 +12,7 @@ from typing import Any
 from ...core.errors import MooInferError
 from .inference import Stopped
 from .question import Question
-from .rows import parsed
+from .rows import is_number, is_text, is_whole, parsed
 
 __all__ = ["Journal", "LineFile", "OpenCall", "journal_of", "locked", "number_of", "synced"]
 
@@ -184,25 +184,37 @@ class Journal:
         """
         count = 0
         for number, line in enumerate(lines, 2):
-            entry = parsed(line)
+            entry = parsed(line) or {}
             try:
-                if entry is None:
-                    raise ValueError
-                if "largest_usd" in entry:
-                    of = self._open(entry["call"], entry["question_id"], int(entry["times"]))
-                    of.usd.append(float(entry["largest_usd"]))
-                    self.calls = max(self.calls, number_of(entry["call"]) + 1)
-                    count += 1
-                elif "rows" in entry:
-                    self.open[entry["call"]].rows = int(entry["rows"])
-                else:
-                    self.open[entry["call"]].usd[-1] = float(entry["lost_usd"])
-            except (KeyError, TypeError, ValueError, IndexError):
+                count += self._read(entry)
+            except (AttributeError, KeyError, TypeError, ValueError, IndexError):
                 raise MooInferError(f"{self.file.path}: line {number}: no run wrote this") from None
         return count
 
+    def _read(self, entry: Mapping[str, Any]) -> bool:
+        """Read a line, and return whether it tells of a request."""
+        call, sent = entry["call"], "largest_usd" in entry
+        if sent:
+            self._open(call, entry["question_id"], entry["times"]).usd.append(entry["largest_usd"])
+            self.calls = max(self.calls, number_of(call) + 1)
+        elif "rows" in entry:
+            self.open[call].rows = entry["rows"]
+        else:
+            self.open[call].usd[-1] = entry["lost_usd"]
+        of = self.open[call]
+        if not (is_text(of.question_id) and is_whole(of.rows) and is_number(of.usd[-1])):
+            raise ValueError
+        return sent
+
     def _open(self, call: str, question_id: str, rows: int) -> OpenCall:
         return self.open.setdefault(call, OpenCall(question_id, rows))
+
+    def lost_by_question(self) -> dict[str, float]:
+        """Return what calls that have no row count, by the id of their question."""
+        usd: dict[str, float] = {}
+        for call in self.open.values():
+            usd[call.question_id] = usd.get(call.question_id, 0.0) + sum(call.usd)
+        return usd
 
     @property
     def lost_requests(self) -> int:
