@@ -64,11 +64,12 @@ class Files:
             self._begin(file)
             opened.append(log := LineFile(self.out))
             self.log, self.journal = log, Journal(file)
-            if dropped := log.drop_torn_line():
-                self._torn.append(f"{self.out}: a line that was cut off is dropped, {dropped} bytes")
+            self._drop_torn_line(log)
             if self.texts_path is not None:
                 opened.append(texts := LineFile(self.texts_path, private=True))
                 self.texts = texts
+                if self.resumed:  # what stands there otherwise is somebody else's
+                    self._drop_torn_line(texts)
             if self.answers_path is not None:
                 opened.append(answers := LineFile(self.answers_path))
                 answers.cut(0)
@@ -90,8 +91,7 @@ class Files:
 
     def _begin(self, file: LineFile) -> None:
         """Write the first line, or see that it is that of this run."""
-        if dropped := file.drop_torn_line():
-            self._torn.append(f"{file.path}: a line that was cut off is dropped, {dropped} bytes")
+        self._drop_torn_line(file)
         first = next(file.lines(), None)
         if first is None:
             if self.out.exists() and self.out.stat().st_size:
@@ -107,6 +107,10 @@ class Files:
                 "take another --out, or the same command"
             )
         self.resumed = True
+
+    def _drop_torn_line(self, file: LineFile) -> None:
+        if dropped := file.drop_torn_line():
+            self._torn.append(f"{file.path}: a line that was cut off is dropped, {dropped} bytes")
 
     def read(self, questions: Sequence[Question], told: Callable[[str], None]) -> dict[str, list[Sample]]:
         """Return what an earlier run brought, by the id of the question, and tell what is to be known of it.

@@ -11,9 +11,9 @@ from moo_infer.policy.live.run import AtOnce
 from moo_infer.testing import FakeEndpoint
 
 PARTS = 4  # of 50 runs
-FAULTS = ("429", "429-date", "500", "503", "408", "307", "dropped", "dropped-body", "truncated-json", "no-usage")
+FAULTS = ("429", "500", "503", "408", "307", "dropped", "dropped-body", "truncated-json", "no-usage")
 FAULTS += ("negative-usage", "text-usage", "no-prompt-tokens", "fewer-choices", "one-choice", "empty-choices")
-FAULTS += ("no-content", "refusal", "text-2mb", "echo-400", "echo-422")
+FAULTS += ("no-content", "refusal", "echo-400", "echo-422")
 
 
 @pytest.fixture(autouse=True)
