@@ -296,16 +296,18 @@ class LiveRun:
     @contextmanager
     def _signals(self, ledger: Ledger, workers: Sequence["asyncio.Task[None]"]) -> Iterator[None]:
         """Stop softly when told to: no new calls, those on their way are awaited for a while."""
-        loop = asyncio.get_running_loop()
+        loop, told = asyncio.get_running_loop(), False
 
         def leave() -> None:
             for worker in workers:
                 worker.cancel()
 
         def stop() -> None:
-            if ledger.stop:
+            nonlocal told
+            if told:
                 leave()
                 return
+            told = True
             ledger.close(Stopped("signal", "stopped by a signal"))
             self.told(f"stopping: calls on their way are awaited for up to {GRACE_S:g} s; a second signal ends that")
             loop.call_later(GRACE_S, leave)
@@ -313,8 +315,10 @@ class LiveRun:
         before = {}
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
-                before[number] = signal.getsignal(number)
-                loop.add_signal_handler(number, stop)
+                handler = signal.getsignal(number)
+                if handler != signal.SIG_IGN:  # a shell may have them ignored
+                    loop.add_signal_handler(number, stop)
+                    before[number] = handler
         except (ValueError, NotImplementedError, RuntimeError):
             before = {}  # not in the main thread: whoever runs there sees to signals
         try:
