@@ -126,7 +126,7 @@ def locked(file: LineFile, /) -> None:
         raise MooInferError(f"{file.path}: another process is running this; wait for its end, or stop it") from None
 
 
-@dataclass(eq=False)
+@dataclass
 class OpenCall:
     """A call that was started and has no row yet.
 

@@ -156,6 +156,8 @@ class LiveRun:
                 self._tally.count(samples)
             self._lost = self.files.journal.lost_by_question()
             result = asyncio.run(self._run(before))
+        places = {question.id: place for place, question in enumerate(self.questions)}
+        self._tally.unanswered.sort(key=places.__getitem__)
         if self._broken:
             raise self._broken
         return result

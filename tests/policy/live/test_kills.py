@@ -48,10 +48,10 @@ def command(model, parallelism):
     return [*said.split(), "--parallelism", str(parallelism)]
 
 
-def until(condition, forks):
-    """Wait until something holds, or the process has ended."""
+def until(fake, requests, forks):
+    """Wait until so many requests have come, or the process has ended."""
     end = time.monotonic() + WITHIN
-    while forks.running and not condition():
+    while forks.running and fake.requests < requests:
         assert time.monotonic() < end
         time.sleep(0.001)
 
@@ -60,9 +60,9 @@ def until(condition, forks):
 def test_a_run_that_is_killed_again_and_again_pays_for_nothing_twice(model, kills, forks, fake, tmp_path):
     draw = random.Random(model)
     for _ in range(kills):
-        before, more = fake.requests, draw.randint(0, 4)
+        requests = fake.requests + draw.randint(1, 5)
         number = forks.start(*command(model, P))
-        until(lambda: fake.requests > before + more, forks)
+        until(fake, requests, forks)
         time.sleep(draw.uniform(0, 0.05))
         os.kill(number, signal.SIGKILL)
         assert forks.ended()[0] == -signal.SIGKILL
@@ -103,3 +103,45 @@ def adds_up(report, rows, journal, fake):
     bill = fake.billed_usd(dict.fromkeys(("single", "several"), USD))
     assert report["billed_usd"] < bill < report["spent_usd"]
     assert bill - report["billed_usd"] <= sum(killed) + sum(row["cost_usd"] for row in rows if row["why"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_softly_with_its_report(number, forks, fake, tmp_path):
+    process = forks.start(*command("single", P))
+    until(fake, 10, forks)
+    os.kill(process, number)
+    code, out, err = forks.ended()
+    report = json.loads(out)
+    assert (code, report["stopped"], report["lost"]) == (5, "signal", {"requests": 0, "usd": 0.0}), err
+    assert "stopping: calls on their way are awaited for up to 30 s; a second signal ends that" in err
+    assert report["requests"] == fake.requests == len(lines(tmp_path / "log.jsonl"))
+    assert len(lines(tmp_path / "answers.jsonl")) == QUESTIONS
+    assert finished(forks, command("single", 2 * P))["answered"] == QUESTIONS
+
+
+def test_a_signal_at_any_moment_of_the_start_leaves_files_that_a_run_goes_on_with(forks, fake, tmp_path):
+    draw = random.Random(1)
+    for i in range(12):
+        process = forks.start(*command("single", P))
+        time.sleep(draw.uniform(0, 0.4))
+        os.kill(process, draw.choice([signal.SIGINT, signal.SIGTERM]))
+        code, out, err = forks.ended()
+        assert code in (5, 130, 143, -signal.SIGINT, -signal.SIGTERM), (i, err)
+        assert (code == 5) == (out != ""), (code, out)
+        assert "Traceback" not in err, err
+    report = finished(forks, command("single", 2 * P))
+    assert report["answered"] == QUESTIONS
+    assert report["requests"] == fake.requests + 0
+
+
+def test_a_second_process_is_kept_out_while_the_first_one_runs(forks, fake, tmp_path):
+    with Forks(tmp_path) as others:
+        process = forks.start(*command("single", P))
+        until(fake, 5, forks)
+        others.start(*command("single", P))
+        code, out, err = others.ended()
+        assert (code, out) == (2, "")
+        assert "another process is running this" in err
+        os.kill(process, signal.SIGKILL)
+        forks.ended()
+        assert finished(others, command("single", 2 * P))["answered"] == QUESTIONS

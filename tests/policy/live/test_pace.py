@@ -92,6 +92,7 @@ def test_what_is_corrected_late_changes_no_later_minute():
 
 def test_a_request_that_waited_for_money_waits_for_its_minute_again():
     """Others are sent meanwhile."""
+
     async def main():
         clock = Clock()
         with FakeEndpoint(lambda request: Reply(("42",), delay_s=0.05)) as fake:
