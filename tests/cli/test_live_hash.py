@@ -66,6 +66,7 @@ SAME = {
     "answers": {"options": ["--answers", "a.jsonl"]},
     "patience": {"change": call(timeout_s=9.0, tries=2, requests_per_minute=1000, tokens_per_minute=1e6)},
     "another model": {"change": lambda models: models["large"]["call"].update(max_tokens=7)},
+    "the same function in another file": {"change": call(extract="other.py:last")},
     "the same number": {"change": call(max_tokens=10.0)},
     "the same address": {"change": lambda models: call(base_url=models["small"]["call"]["base_url"] + "/")(models)},
 }
@@ -80,7 +81,7 @@ ANOTHER = {
     "extra": {"change": call(extra={"seed": 1})},
     "extra_query": {"change": call(extra_query={"v": "1"})},
     "extract of the model": {"change": call(extract="letter")},
-    "another file of extract": {"change": call(extract="other.py:last")},
+    "another function of extract": {"change": call(extract="mine.py:right")},
     "a price": {"change": cost(usd_per_output_token=2e-5)},
     "a price given": {"options": ["--price", "small=1,11"]},
     "policy": {"options": ["--policy", "two-then-more:k=4,model=small"]},

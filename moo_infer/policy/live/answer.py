@@ -24,7 +24,7 @@ from .inference import Endpoint, Inference
 from .question import Question
 from .wave import SECONDS, Deadline, Wave
 
-__all__ = ["Judge", "LiveQuery", "Outcome", "aggregator", "answer", "described", "judges"]
+__all__ = ["ANSWERED", "Judge", "LiveQuery", "Outcome", "aggregator", "answer", "described", "judges"]
 
 ANSWERED = "answered"  # how a question ends, but for limits
 Describe = Callable[[Question], Mapping[str, object]]

@@ -18,7 +18,7 @@ from ...profiles import ModelProfile
 from ...read.price import Price
 from ...registry import Registry
 from ..decisions import most_calls
-from .answer import Judge, LiveQuery, Outcome
+from .answer import ANSWERED, Judge, LiveQuery, Outcome
 from .course import BOUGHT, Sample
 from .inference import Inference, Stopped
 from .journal import synced
@@ -245,6 +245,8 @@ class LiveRun:
             return await query.outcome(question, samples, seed=self.seed, **limits)
         all_at_once = replace(query, policy=AtOnce(most_calls(self.policy)))
         bought = await all_at_once.outcome(question, samples, seed=self.seed, **limits)
+        if bought.ending != ANSWERED:
+            return bought  # a limit ended it: the policy might decide calls that were not made
         held = [
             replace(sample, wave=BOUGHT) for step in bought.trace for sample in step.samples if not sample.cancelled
         ]

@@ -53,7 +53,10 @@ def drawn(seed, folder, base_url):
         return profile(base_url, name, usd, **settings)
 
     options = {"parallelism": draw.randint(1, 6), "seed": seed, "explore": draw.choice([0, 0, 0.5])}
-    return Runs(folder, (priced("small"), priced("large")), policy, draw.randint(1, 6), options), cancels
+    runs = Runs(folder, (priced("small"), priced("large")), policy, draw.randint(1, 4), options)
+    if draw.random() < 0.4:
+        options["most_usd"] = runs.largest_usd() * draw.choice([0.5, 1, 2, 4])
+    return runs, cancels
 
 
 def faults(seed):
@@ -102,7 +105,23 @@ def one(seed, folder, fake):
         assert len({(row["question_id"], row["model"], row["sample"]) for row in rows}) == len(rows), where
         assert Counter(line["question_id"] for line in runs.answers) == Counter(f"q{i}" for i in range(runs.n)), where
         assert step < 3 or fake.requests == before, where
+        if most := runs.options.get("most_usd"):
+            assert max(by_question(rows, lines(runs.journal)).values(), default=0) <= most * (1 + 1e-9), where
         first = result.stopped if step == 0 else first
     assert result.stopped is None, where
     assert len(lines(runs.journal)) > runs.n or not fake.requests, where
     return first
+
+
+def by_question(rows, journal):
+    """What every question has spent: its rows, and what its calls without a row may have cost."""
+    usd, question, brought = Counter(), {}, {row["call"] for row in rows}
+    for row in rows:
+        usd[row["question_id"]] += (row["cost_usd"] or 0) + row["lost_usd"]
+    for line in journal[1:]:
+        if line["call"] not in brought and "largest_usd" in line:
+            question[line["call"]] = line["question_id"]
+            usd[line["question_id"]] += (last := line["largest_usd"])
+        elif line["call"] not in brought:
+            usd[question[line["call"]]] += line["lost_usd"] - last
+    return usd

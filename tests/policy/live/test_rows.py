@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from live_runs import Runs, profile, quick, right_or_wrong
+from live_runs import Runs, profile, quick
 
 from moo_infer.builtin.policies import Fixed, VoteUntilDecided
 from moo_infer.core.errors import MooInferError
@@ -15,10 +15,28 @@ from moo_infer.policy.live.rows import parsed, row_of, sample_of
 from moo_infer.testing import FakeEndpoint
 from moo_infer.testing.fake_replies import Reply
 
-KEYS = (
-    "model variant question_id task sample correct answer score input_tokens cached_input_tokens output_tokens "
-    "reasoning_tokens latency_s cost_usd started_at wave call requests lost_usd why"
-).split()
+KEYS = [
+    "model",
+    "variant",
+    "question_id",
+    "task",
+    "sample",
+    "correct",
+    "answer",
+    "score",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "latency_s",
+    "cost_usd",
+    "started_at",
+    "wave",
+    "call",
+    "requests",
+    "lost_usd",
+    "why",
+]
 QUESTION = Question.of({"question_id": "q1", "question": "2 + 2?", "target": "4", "task": "sums"})
 
 

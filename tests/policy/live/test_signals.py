@@ -1,15 +1,13 @@
 """Signals: nothing is begun any more, what is on its way is awaited, and the same command goes on."""
 
-import json
 import os
-import random
 import signal
 import threading
 import time
 
 import pytest
-from forks import WITHIN, Forks
-from live_runs import Runs, lines, profile, quick, right_or_wrong, said_again
+from forks import WITHIN
+from live_runs import Runs, profile, quick, right_or_wrong
 
 from moo_infer.builtin.policies import Fixed
 from moo_infer.policy.live import run
