@@ -238,7 +238,9 @@ class LiveSetup:
         return {
             "command": command,
             "questions": [question.fields for question in self.questions],
-            "models": {name: [of.call.sent_hash, of.call.extract] for name, of in called.items() if of.call},
+            "models": {
+                name: [of.call.sent_hash, _with_content(of.call.extract)] for name, of in called.items() if of.call
+            },
             "prices": {name: price.part for name, price in prices.items()},
             "policy": text_of(policy),
             "seed": self.calls.seed,

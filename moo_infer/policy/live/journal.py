@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Any
 from ...core.errors import MooInferError
 from .inference import Stopped
 from .question import Question
-from .rows import parsed
+from .rows import is_number, is_text, is_whole, parsed
 
-__all__ = ["Journal", "LineFile", "journal_of", "locked", "synced"]
+__all__ = ["Journal", "LineFile", "OpenCall", "journal_of", "locked", "number_of", "synced"]
 
 SYNC_S = 0.2  # what a power cut may take at most
 
@@ -126,34 +126,57 @@ def locked(file: LineFile, /) -> None:
         raise MooInferError(f"{file.path}: another process is running this; wait for its end, or stop it") from None
 
 
+@dataclass
+class OpenCall:
+    """A call that was started and has no row yet.
+
+    Args:
+        question_id: what it is about.
+        rows: how many it brings.
+        usd: dollars of each of its requests at most, as far as nothing better is known.
+    """
+
+    question_id: str
+    rows: int
+    usd: list[float] = field(default_factory=list)
+
+
 @dataclass(eq=False)
 class Journal:
     """What was started: a line for every request before it is sent, and one for each that brought nothing.
 
     Args:
         file: where it stands.
-        open: by call that has no row yet, dollars of each of its requests at most, as far as nothing better is known.
+        open: calls that have no row yet, by their ids.
+        calls: how many calls there were, as their ids count them.
     """
 
     file: LineFile
-    open: dict[str, list[float]] = field(default_factory=dict)
+    open: dict[str, OpenCall] = field(default_factory=dict)
+    calls: int = 0
 
     def sent(self, call: str, model: str, question: Question, times: int, usd: float, at: str, /) -> None:
         """Take down that a request is about to be sent, and what it may cost."""
         about = {"call": call, "model": model, "question_id": question.id, "times": times}
         self.file.add({**about, "largest_usd": usd, "at": at})
-        self.open.setdefault(call, []).append(usd)
+        self._open(call, question.id, times).usd.append(usd)
 
     def lost(self, call: str, usd: float, /) -> None:
         """Take down that the last request of a call brought nothing, and what it counts."""
-        self.open[call][-1] = usd
         self.file.add({"call": call, "lost_usd": usd})
+        self.open[call].usd[-1] = usd
+
+    def brings(self, call: str, rows: int, /) -> None:
+        """Take down how many rows of a call follow in the log, where these are not as many as were asked for."""
+        if call in self.open and rows != self.open[call].rows:
+            self.file.add({"call": call, "rows": rows})
+            self.open[call].rows = rows
 
     def ended(self, call: str, /) -> None:
         """Forget a call that has its rows."""
         self.open.pop(call, None)
 
-    def read(self, lines: Sequence[bytes] | Iterator[bytes], /) -> int:
+    def read(self, lines: Iterable[bytes], /) -> int:
         """Read the lines of an earlier run, and return how many requests they tell of.
 
         Raises:
@@ -161,28 +184,62 @@ class Journal:
         """
         count = 0
         for number, line in enumerate(lines, 2):
-            entry = parsed(line)
+            entry = parsed(line) or {}
             try:
-                if entry is not None and "largest_usd" in entry:
-                    self.open.setdefault(entry["call"], []).append(float(entry["largest_usd"]))
-                    count += 1
-                elif entry is not None:
-                    self.open[entry["call"]][-1] = float(entry["lost_usd"])
-                else:
-                    raise ValueError
-            except (KeyError, TypeError, ValueError, IndexError):
+                count += self._read(entry)
+            except (AttributeError, KeyError, TypeError, ValueError, IndexError):
                 raise MooInferError(f"{self.file.path}: line {number}: no run wrote this") from None
         return count
+
+    def _read(self, entry: Mapping[str, Any]) -> bool:
+        """Read a line, and return whether it tells of a request."""
+        call, sent = entry["call"], "largest_usd" in entry
+        if sent:
+            self._open(call, entry["question_id"], entry["times"]).usd.append(entry["largest_usd"])
+            self.calls = max(self.calls, number_of(call) + 1)
+        elif "rows" in entry:
+            self.open[call].rows = entry["rows"]
+        else:
+            self.open[call].usd[-1] = entry["lost_usd"]
+        of = self.open[call]
+        if not (is_text(of.question_id) and is_whole(of.rows) and is_number(of.usd[-1])):
+            raise ValueError
+        return sent
+
+    def _open(self, call: str, question_id: str, rows: int) -> OpenCall:
+        return self.open.setdefault(call, OpenCall(question_id, rows))
+
+    def lost_by_question(self) -> dict[str, float]:
+        """Return what calls that have no row count, by the id of their question."""
+        usd: dict[str, float] = {}
+        for call in self.open.values():
+            usd[call.question_id] = usd.get(call.question_id, 0.0) + sum(call.usd)
+        return usd
 
     @property
     def lost_requests(self) -> int:
         """Requests of calls that have no row."""
-        return sum(map(len, self.open.values()))
+        return sum(len(call.usd) for call in self.open.values())
 
     @property
     def lost_usd(self) -> float:
         """What these count."""
-        return sum(sum(usd) for usd in self.open.values())
+        return sum((sum(call.usd) for call in self.open.values()), 0.0)
+
+
+def number_of(call: str, /) -> int:
+    """Return the number of a call, which stands behind what it sends: no two of a run have the same.
+
+    >>> number_of("54c626e9c567-7")
+    7
+
+    Raises:
+        ValueError: for what is no id of a call.
+    """
+    sent, _, number = call.rpartition("-")
+    if not sent or not (number.isascii() and number.isdigit()):
+        raise ValueError(f"{call!r:.60} is no id of a call")
+    return int(number)
 
 
 async def synced(files: Sequence[LineFile], failed: Callable[[Stopped], None], /) -> None:

@@ -170,8 +170,7 @@ class OpenAIEndpoint:
         async with self._slots:
             pace = self._paces[call.model]
             tokens = float(call.most_tokens[0] + (call.most_tokens[1] or 0))
-            await pace.wait(clock, self.ledger.pause, tokens)
-            await self._reserved(call)
+            await self._ready(call, pace, tokens)
             spent = 0.0
             try:
                 at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -195,12 +194,21 @@ class OpenAIEndpoint:
                 self._lost(call, spent)
                 raise
             finally:
-                for ledger in call.ledgers:
-                    ledger.settle(call.most_usd, spent)
+                _settle(call, spent)
 
     def _lost(self, call: LiveCall, spent: float) -> None:
         call.lost_usd += spent
         self.recorder.lost(call.id, spent)
+
+    async def _ready(self, call: LiveCall, pace: Pace, tokens: float) -> None:
+        """Wait for the rate and for money; who waited for money may have to wait for the rate again."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await pace.wait(clock, self.ledger.pause, tokens)
+            await self._reserved(call)
+            if pace.delay(clock(), tokens) <= 0:
+                return
+            _settle(call, 0.0)
 
     async def _reserved(self, call: LiveCall) -> None:
         """Set the largest price aside in every budget, or in none."""
@@ -302,6 +310,12 @@ class OpenAIEndpoint:
         """By profile."""
         keys = {name: os.environ.get(self._settings(name).key_env or "") for name in self.profiles}
         return {name: openai_client(self._settings(name), key, self._http) for name, key in keys.items()}
+
+
+def _settle(call: LiveCall, spent: float) -> None:
+    """Give back what was set aside for a request, and count what it cost."""
+    for ledger in call.ledgers:
+        ledger.settle(call.most_usd, spent)
 
 
 @dataclass(frozen=True, eq=False)

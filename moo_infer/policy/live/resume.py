@@ -11,7 +11,7 @@ from typing import Any
 from ...core.errors import MooInferError
 from .course import Sample
 from .inference import Stopped
-from .journal import Journal, LineFile, journal_of, locked
+from .journal import Journal, LineFile, journal_of, locked, number_of
 from .question import Question
 from .rows import parsed, sample_of
 
@@ -51,7 +51,6 @@ class Files:
     answers: LineFile | None = field(default=None, init=False)
     texts: LineFile | None = field(default=None, init=False)
     resumed: bool = field(default=False, init=False)
-    requests: int = field(default=0, init=False)
     _torn: list[str] = field(default_factory=list, init=False)
 
     def __enter__(self) -> "Files":
@@ -65,11 +64,12 @@ class Files:
             self._begin(file)
             opened.append(log := LineFile(self.out))
             self.log, self.journal = log, Journal(file)
-            if dropped := log.drop_torn_line():
-                self._torn.append(f"{self.out}: a line that was cut off is dropped, {dropped} bytes")
+            self._drop_torn_line(log)
             if self.texts_path is not None:
                 opened.append(texts := LineFile(self.texts_path, private=True))
                 self.texts = texts
+                if self.resumed:  # what stands there otherwise is somebody else's
+                    self._drop_torn_line(texts)
             if self.answers_path is not None:
                 opened.append(answers := LineFile(self.answers_path))
                 answers.cut(0)
@@ -91,8 +91,7 @@ class Files:
 
     def _begin(self, file: LineFile) -> None:
         """Write the first line, or see that it is that of this run."""
-        if dropped := file.drop_torn_line():
-            self._torn.append(f"{file.path}: a line that was cut off is dropped, {dropped} bytes")
+        self._drop_torn_line(file)
         first = next(file.lines(), None)
         if first is None:
             if self.out.exists() and self.out.stat().st_size:
@@ -109,6 +108,10 @@ class Files:
             )
         self.resumed = True
 
+    def _drop_torn_line(self, file: LineFile) -> None:
+        if dropped := file.drop_torn_line():
+            self._torn.append(f"{file.path}: a line that was cut off is dropped, {dropped} bytes")
+
     def read(self, questions: Sequence[Question], told: Callable[[str], None]) -> dict[str, list[Sample]]:
         """Return what an earlier run brought, by the id of the question, and tell what is to be known of it.
 
@@ -117,13 +120,13 @@ class Files:
         """
         lines = self.journal.file.lines()
         next(lines, None)
-        self.requests = self.journal.read(lines)
+        requests = self.journal.read(lines)
         rows = self._rows({question.id for question in questions})
         for _, sample in rows:
             self.journal.ended(sample.inference.call)
         for sentence in self._torn:
             told(sentence)
-        if self.resumed and (rows or self.requests):
+        if self.resumed and (rows or requests):
             told(f"going on with {self.out}: {len(rows)} rows are there")
         if self.journal.open:
             told(
@@ -136,20 +139,38 @@ class Files:
         return by_question
 
     def _rows(self, known: Collection[str]) -> list[tuple[str, Sample]]:
-        """The rows of the log, but for those of a request of several whose last row was cut off."""
+        """The rows of the log, but for those of a last request of several that were not all written."""
         rows: list[tuple[str, Sample]] = []
+        size, start = 0, 0  # bytes of the rows so far, and where those of the last call begin
         for number, line in enumerate(self.log.lines(), 1):
             row, where = parsed(line), f"{self.out}: line {number}"
             if row is None:
                 raise MooInferError(f"{where}: no run wrote this")
             try:
                 sample = sample_of(row)
-            except MooInferError as error:
+                if call := sample.inference.call:
+                    self.journal.calls = max(self.journal.calls, number_of(call) + 1)
+            except (MooInferError, ValueError) as error:
                 raise MooInferError(f"{where}: {error}") from None
             if row["question_id"] not in known:
                 raise MooInferError(f"{where}: question {row['question_id']!r:.60} is none of this run")
+            if not rows or rows[-1][1].inference.call != sample.inference.call:
+                start = size
+            size += len(line) + 1
             rows.append((row["question_id"], sample))
-        return rows
+        return self._whole(rows, start)
+
+    def _whole(self, rows: list[tuple[str, Sample]], start: int) -> list[tuple[str, Sample]]:
+        """Drop the rows of the last call where some of them are missing: it counts as started and not ended."""
+        last = rows[-1][1].inference.call if rows else ""
+        if last not in self.journal.open:
+            return rows
+        n = sum(sample.inference.call == last for _, sample in rows)
+        if n >= self.journal.open[last].rows:
+            return rows
+        self.log.cut(start)
+        self._torn.append(f"{self.out}: the last request has {n} of {self.journal.open[last].rows} rows: dropped")
+        return rows[:-n]
 
     def sync(self, failed: Callable[[Stopped], None]) -> None:
         """Bring everything to the disk."""

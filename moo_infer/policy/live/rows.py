@@ -1,15 +1,53 @@
 """A sample as a row of the log, and back."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from ...core.errors import MooInferError
 from .course import Sample
 from .inference import Inference
 from .question import Question
 
-__all__ = ["parsed", "row_of", "sample_of"]
+__all__ = ["is_number", "is_text", "is_whole", "parsed", "row_of", "sample_of"]
+
+Fits: TypeAlias = Callable[[Any], bool]
+
+
+def is_text(value: object, /) -> bool:
+    """Whether a value is text."""
+    return isinstance(value, str)
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_number(value: Any, /) -> bool:
+    """Whether a value is a finite number >= 0."""
+    return _finite(value) and value >= 0
+
+
+def is_whole(value: object, /) -> bool:
+    """Whether a value is a whole number >= 0."""
+    return is_number(value) and isinstance(value, int)
+
+
+def _or_none(fits: Fits) -> Fits:
+    return lambda value: value is None or fits(value)
+
+
+FIT: Mapping[str, Fits] = {  # what a row may hold
+    **dict.fromkeys(("model", "question_id", "call", "why"), is_text),
+    **dict.fromkeys(("variant", "answer", "started_at"), _or_none(is_text)),
+    **dict.fromkeys(("sample", "wave", "requests"), is_whole),
+    "correct": lambda value: value is None or isinstance(value, bool) or (is_number(value) and value <= 1),
+    "score": _or_none(_finite),
+    **dict.fromkeys(("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens"), _or_none(is_whole)),
+    **dict.fromkeys(("latency_s", "cost_usd"), _or_none(is_number)),
+    "lost_usd": is_number,
+}
 
 
 def row_of(question: Question, sample: Sample, variants: Mapping[str, str], /) -> dict[str, Any]:
@@ -61,17 +99,21 @@ def sample_of(row: Mapping[str, Any], /) -> Sample:
         MooInferError: for a row that no run wrote.
     """
     try:
+        for name, fits in FIT.items():
+            if not fits(row[name]):
+                raise MooInferError(f"{name} of a row of a run is never {row[name]!r:.60}")
         model = row["model"] if row["variant"] is None else f"{row['model']}/{row['variant']}"
         names = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens", "latency_s", "cost_usd")
         kept = {name: row[name] for name in (*names, "started_at", "call", "requests", "lost_usd")}
-        failed = row["answer"] is None and row["correct"] is None and bool(row["why"]) and row["cost_usd"] is None
+        unbilled = row["cost_usd"] is None and row["input_tokens"] is None
+        failed = row["answer"] is None and row["correct"] is None and bool(row["why"]) and unbilled
         why = row["why"] if failed else ""
         inference = Inference(None, why, failed, score=None, billed=row["input_tokens"] is not None, **kept)
         return Sample(
             model, inference, row["answer"], row["correct"], row["score"], row["why"], row["wave"], row["sample"]
         )
-    except (KeyError, TypeError) as error:
-        raise MooInferError(f"is no row of a run: {error!s:.60}") from None
+    except KeyError as error:
+        raise MooInferError(f"is no row of a run: it has no {error!s:.60}") from None
 
 
 def parsed(line: bytes, /) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -139,6 +140,7 @@ class LiveRun:
     progress: Callable[[int, int, str], None] | None = None
     _tally: Tally = field(init=False)
     _stopped: dict[str, list[Sample]] = field(default_factory=dict, init=False)
+    _lost: Mapping[str, float] = field(default_factory=dict, init=False)  # by question, of calls without a row
     _broken: BaseException | None = field(default=None, init=False)
 
     def go(self) -> RunResult:
@@ -152,7 +154,10 @@ class LiveRun:
             before = self.files.read(self.questions, self.told)
             for samples in before.values():
                 self._tally.count(samples)
+            self._lost = self.files.journal.lost_by_question()
             result = asyncio.run(self._run(before))
+        places = {question.id: place for place, question in enumerate(self.questions)}
+        self._tally.unanswered.sort(key=places.__getitem__)
         if self._broken:
             raise self._broken
         return result
@@ -167,7 +172,7 @@ class LiveRun:
             self.parallelism,
             self.unpriced,
             journal,
-            count(self.files.requests),
+            count(journal.calls),
             self.seed,
         )
         syncing = asyncio.create_task(synced(self.files.all, ledger.close))
@@ -185,7 +190,7 @@ class LiveRun:
         self._broken = self._broken or next((e for w in workers if not w.cancelled() and (e := w.exception())), None)
         for question in open_ones:  # workers that were cancelled have left some
             self._leave(question, before.pop(question.id, []))
-        self._write_stopped(ledger)
+        self._write(ledger, *(answer_line(name, None, held) for name, held in self._stopped.items()))
         self.files.sync(ledger.close)
         stop = ledger.stop
         return RunResult(
@@ -213,8 +218,7 @@ class LiveRun:
             try:
                 outcome = await self._outcome(query, question, samples, explore=question.id in explored)
                 self._tally.end(question.id, outcome)
-                if self.files.answers:
-                    self.files.answers.add(answer_line(question.id, outcome))
+                self._write(ledger, answer_line(question.id, outcome))
             except OverBudget as error:
                 ledger.close(Stopped("budget", str(error)))
                 self._leave(question, held)
@@ -235,7 +239,8 @@ class LiveRun:
     async def _outcome(
         self, query: LiveQuery, question: Question, samples: Sequence[Sample], *, explore: bool
     ) -> Outcome:
-        limits: dict[str, Any] = {"most_usd": self.most_usd, "most_seconds": self.most_seconds}
+        left = None if self.most_usd is None else self.most_usd - self._lost.get(question.id, 0.0)
+        limits: dict[str, Any] = {"most_usd": left, "most_seconds": self.most_seconds}
         if not explore:
             return await query.outcome(question, samples, seed=self.seed, **limits)
         all_at_once = replace(query, policy=AtOnce(most_calls(self.policy)))
@@ -256,13 +261,15 @@ class LiveRun:
 
     def _record(self, question: Question, samples: Sequence[Sample], held: list[Sample]) -> None:
         """Write the rows of samples, before anything is decided by them."""
-        if self.files.texts:
-            self.files.texts.add(*(self._text(question, sample) for sample in samples))
+        for call, rows in Counter(sample.inference.call for sample in samples).items():
+            self.files.journal.brings(call, rows)
         self.files.log.add(*(row_of(question, sample, self.files.variants) for sample in samples))
         for call in {sample.inference.call for sample in samples}:
             self.files.journal.ended(call)
         self._tally.count(samples)
         held.extend(samples)
+        if self.files.texts:  # at last: what was paid for has its row, whatever becomes of this file
+            self.files.texts.add(*(self._text(question, sample) for sample in samples))
 
     def _text(self, question: Question, sample: Sample) -> dict[str, Any]:
         """Return prompt and completion of a sample."""
@@ -281,27 +288,29 @@ class LiveRun:
         self._tally.unanswered.append(question.id)
         self._stopped[question.id] = held
 
-    def _write_stopped(self, ledger: Ledger) -> None:
-        """Write the lines of questions that did not come to their end."""
-        if self.files.answers:
-            try:
-                self.files.answers.add(*(answer_line(name, None, held) for name, held in self._stopped.items()))
-            except Stopped as error:
-                ledger.close(error)
+    def _write(self, ledger: Ledger, *lines: Mapping[str, Any]) -> None:
+        """Write lines of answers; where the disk takes no more the question has its answer all the same."""
+        try:
+            if self.files.answers:
+                self.files.answers.add(*lines)
+        except Stopped as error:
+            ledger.close(error)
 
     @contextmanager
     def _signals(self, ledger: Ledger, workers: Sequence["asyncio.Task[None]"]) -> Iterator[None]:
         """Stop softly when told to: no new calls, those on their way are awaited for a while."""
-        loop = asyncio.get_running_loop()
+        loop, told = asyncio.get_running_loop(), False
 
         def leave() -> None:
             for worker in workers:
                 worker.cancel()
 
         def stop() -> None:
-            if ledger.stop:
+            nonlocal told
+            if told:
                 leave()
                 return
+            told = True
             ledger.close(Stopped("signal", "stopped by a signal"))
             self.told(f"stopping: calls on their way are awaited for up to {GRACE_S:g} s; a second signal ends that")
             loop.call_later(GRACE_S, leave)
@@ -309,8 +318,10 @@ class LiveRun:
         before = {}
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
-                before[number] = signal.getsignal(number)
-                loop.add_signal_handler(number, stop)
+                handler = signal.getsignal(number)
+                if handler != signal.SIG_IGN:  # a shell may have them ignored
+                    loop.add_signal_handler(number, stop)
+                    before[number] = handler
         except (ValueError, NotImplementedError, RuntimeError):
             before = {}  # not in the main thread: whoever runs there sees to signals
         try:

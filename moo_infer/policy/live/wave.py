@@ -81,8 +81,8 @@ class Wave:
         self.course.begin(call.times)
         there = [sample for model, times in call.times.items() for sample in self._from_stock(model, times)]
         self.course.add(there)
-        if any(sample.cancelled for sample in there) and not self.policy.arrivals:
-            return SECONDS  # as it ended before
+        if any(sample.cancelled for sample in there):  # it ended before
+            return "" if self._answers() else SECONDS
         tasks = [
             asyncio.create_task(self._bring(model, size))
             for model, times in call.times.items()
@@ -98,22 +98,29 @@ class Wave:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
-        return "" if in_time and not self._over else MONEY if in_time else SECONDS
+        if not in_time:
+            return SECONDS
+        return MONEY if self._over and not self._answers() else ""
+
+    def _answers(self) -> bool:
+        """Whether a policy that is asked after every arrival answers now, whatever is still on its way."""
+        if not self.policy.arrivals or all(sample.cancelled for sample in self.course.steps[-1].samples):
+            return False
+        decided = decision(self.policy, self.course.seen(), most_calls(self.policy))
+        if not isinstance(decided, Answer) and decided.times:
+            raise MooInferError(f"policy {self.policy.name!r} calls some more while others are on their way")
+        return isinstance(decided, Answer)
 
     async def _until_answered(self, tasks: Iterable[asyncio.Task[None]], seconds: float | None) -> bool:
         """Wait for one after the other, until the policy answers; whether that was in time."""
-        most, pending = most_calls(self.policy), set(tasks)
+        pending = set(tasks)
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds
         while True:
-            if any(not sample.cancelled for sample in self.course.steps[-1].samples):
-                decided = decision(self.policy, self.course.seen(), most)
-                if isinstance(decided, Answer):
-                    return True
-                if decided.times:
-                    raise MooInferError(f"policy {self.policy.name!r} calls some more while others are on their way")
-            if not pending:  # where one was cancelled in an earlier run, the question ended so before
-                return not any(sample.cancelled for sample in self.course.steps[-1].samples)
+            if self._answers():
+                return True
+            if not pending:
+                return True
             left = None if end is None else max(0.0, end - loop.time())
             done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not done:
