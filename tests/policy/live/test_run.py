@@ -6,9 +6,9 @@ import pytest
 from logged_models import LoggedModels, small_log
 
 from moo_infer.builtin.policies import TwoThenMore, VoteUntilDecided
-from moo_infer.policy.live.prices import price_of
 from moo_infer.policy.live.resume import Files
 from moo_infer.policy.live.run import LiveRun
+from moo_infer.read.profile_prices import price_of
 
 SMALL = [row for row in small_log(questions=6) if row["model"] == "small"]
 

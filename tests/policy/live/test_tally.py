@@ -16,7 +16,7 @@ def outcome(*samples, correct=None, **fields):
     course = Course(questions(1)[0])
     course.begin({"small": len(samples)})
     course.add(samples)
-    return Outcome("", course.seen(), tuple(course.steps), course.spent(), correct=correct, **fields)
+    return Outcome("", course, course.spent(), correct=correct, **fields)
 
 
 CAME = Sample("small", Inference("4", cost_usd=0.5, lost_usd=0.25, requests=2, latency_s=1.5, billed=True), "4", True)
