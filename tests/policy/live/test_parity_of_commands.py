@@ -8,6 +8,9 @@ import yaml
 from logged_models import LoggedModels, small_log
 
 from moo_infer.builtin.policies import Fixed, TwoThenMore
+from moo_infer.builtin.stopping import WorthIt
+from moo_infer.policy.deployment import Deployment
+from moo_infer.read.profiles import load_models
 
 PRICE = (1e-6, 4e-6)
 
@@ -79,3 +82,30 @@ def test_a_policy_is_evaluated_from_questions_that_were_explored(circle, log, re
     assert means["accuracy"] == pytest.approx(np.mean(worths), abs=1e-12)
     assert row["calls"]["mean"] == pytest.approx(np.mean(calls), rel=1e-12)
     assert TwoThenMore(6, "small").most == {"small": row["k"]}
+
+
+def test_numbers_that_a_policy_leaves_open_are_those_that_it_is_evaluated_with(cli, tmp_path, log, registry):
+    """Price and prior of worth-it come from the calibrated profile, in recommend and in run."""
+    questions, models, first, out, answers, calibrated = (
+        tmp_path / name for name in ("q.jsonl", "m.yaml", "first.jsonl", "out.jsonl", "a.jsonl", "calibrated.yaml")
+    )
+    targets = {row["question_id"]: row["target"] for row in log.rows}
+    lines = [{**question.fields, "target": targets[question.id]} for question in log.questions]
+    questions.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with log.served() as fake:
+        call = {"base_url": fake.base_url, "max_tokens": 10**6}
+        cost = {"kind": "linear-cost", "usd_per_input_token": PRICE[0], "usd_per_output_token": PRICE[1]}
+        models.write_text(yaml.safe_dump({"models": {"small": {"call": call, "costs": [cost]}}}))
+        policy = ("--policy", "worth-it:value=0.05,k=6", "--out", out, "--answers", answers)
+        code, _, said = cli("run", questions, "--models", models, *policy)
+        assert (code, "the prior of what is right are not known" in said) == (2, True)
+        assert cli("sample", questions, "--models", models, "--samples", 6, "--out", first, "--yes")[0] == 0
+        assert cli("calibrate", first, "--models", models, "--out", calibrated)[0] == 0
+        fake.clear()
+        code, _, said = cli("run", questions, "--models", calibrated, *policy)
+        assert code == 0, said
+    deployment = Deployment.of(WorthIt(0.05, k=6, model="small"), load_models(calibrated, registry), None, registry)
+    told = log.replayed(deployment.policy, registry)
+    calls = {line["question_id"]: line["calls"] for line in map(json.loads, answers.read_text().splitlines())}
+    assert [calls[name] for name in log.names] == told.n[:, 0].tolist()
+    assert len({*calls.values()}) > 1
