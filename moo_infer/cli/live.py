@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import MooInferError, unknown
-from ..interfaces import Policy
+from ..interfaces import AccuracyAggregator, Policy
 from ..read.config import sections
 from ..read.profiles import named_policies
 from ..registry import Registry
@@ -62,6 +62,7 @@ def run(
     setup = LiveSetup.of(questions, run.models, calls, money, pricing, plugin_files)
     decides, name = _policy(policy or [], run.models, setup.registry, [*calls.chosen(setup.profiles)])
     models = _models_of(decides, setup, calls)
+    decides = _filled(decides, setup)
     judges = setup.judges(models)
     from ..policy.live.rehearsal import rehearse
 
@@ -129,6 +130,25 @@ def _models_of(policy: Policy, setup: LiveSetup, calls: CallOptions) -> list[str
         raise MooInferError("--models: no model of the file says how it is called (call:)")
     setup.refuse_uncallable(models)
     return models
+
+
+def _filled(policy: Policy, setup: LiveSetup) -> Policy:
+    """The policy with the numbers that it leaves open and its models know, as it is evaluated."""
+    import numpy as np
+
+    from ..estimate.setup import Setup
+    from ..policy.decisions import most_calls
+    from ..policy.filling import filled
+
+    one_call = setup.registry.get(AccuracyAggregator, "one-call")  # of no use: the policy names who answers
+    most = {model: calls for model, calls in most_calls(policy).items() if setup.profiles[model].measured}
+    return filled(
+        policy,
+        {
+            model: Setup(setup.profiles[model], one_call, np.array([calls]), setup.profiles[model].parallelism)
+            for model, calls in most.items()
+        },
+    )
 
 
 def _policy(given: Sequence[str], path: Path | None, registry: Registry, models: Sequence[str]) -> tuple[Policy, str]:

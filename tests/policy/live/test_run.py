@@ -8,7 +8,7 @@ from logged_models import LoggedModels, small_log
 from moo_infer.builtin.policies import TwoThenMore, VoteUntilDecided
 from moo_infer.policy.live.resume import Files
 from moo_infer.policy.live.run import LiveRun
-from moo_infer.read.profile_prices import price_of
+from moo_infer.read.price import Price
 
 SMALL = [row for row in small_log(questions=6) if row["model"] == "small"]
 
@@ -22,7 +22,7 @@ def ran(tmp_path, registry):
         out, answers = tmp_path / "out.jsonl", tmp_path / "answers.jsonl"
         with log.served() as fake:
             profiles = log.called(fake.base_url)
-            prices = {name: price_of(of) for name, of in profiles.items()}
+            prices = {name: Price(*usd) for name, usd in log.prices.items()}
             files = Files(out, "a run", {}, answers)
             fields = {"parallelism": 2, **limits}
             result = LiveRun(policy, log.questions, profiles, prices, log.judges(), registry, files, **fields).go()
@@ -59,8 +59,6 @@ def test_a_policy_with_arrivals_cancels_nothing_where_it_explores(ran):
 
 def test_a_limit_of_dollars_leaves_what_there_is_to_answer_from(ran):
     """One request may cost 4 dollars, so that a limit just above lets one be made at a time, until what is left is less."""
-    most = price_of(LoggedModels(SMALL, {"small": (1e-6, 4e-6)}).called("http://localhost")["small"])
-    assert most.usd_per_output_token == 4e-6
     result, rows, answers = ran(TwoThenMore(6, "small"), explore=1.0, most_usd=4.001)
     assert result.stopped is None
     assert len(rows) < 36
