@@ -14,12 +14,12 @@ def drawn(mean, s, Q, n, seed, least=2):
 
 
 def slow(n, right):
-    """The same maximum from scipy's laws, one question after the other, by a search without derivatives."""
+    """The same maximum from scipy's laws by a search without derivatives."""
 
     def loss(at):
         m, s = special.expit(at[0]), np.exp(at[1])
         prior = stats.norm(scale=PRIOR_SD).logpdf(np.log([m * s, (1 - m) * s])).sum()
-        return -prior - sum(stats.betabinom.logpmf(c, k, m * s, (1 - m) * s) for k, c in zip(n, right, strict=True))
+        return -prior - stats.betabinom.logpmf(right, n, m * s, (1 - m) * s).sum()
 
     found = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
     return special.expit(found.x[0]), np.exp(found.x[1]), loss
