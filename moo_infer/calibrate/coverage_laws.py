@@ -14,6 +14,7 @@ from ..core.errors import MooInferError
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
 from .beta_binomial import BetaFit, fit_beta_binomial, fit_both, fit_zero_inflated
+from .beta_search import Counts
 from .intervals import Interval
 
 __all__ = ["BetaBinomial", "CoverageLaw", "ExponentiatedPowerLaw", "LawChoice", "forward_validated"]
@@ -90,7 +91,18 @@ class ExponentiatedPowerLaw(CoverageLaw):
         """Fit the law to counts; see `CoverageLaw.fit`."""
         counts, weight = _counts(n, c, weights)
         k = _spaced(1, int(counts[:, 0].min()))
-        curve = weight @ pass_at_k(counts[:, 0], counts[:, 1], k)
+        return cls._through(k, weight @ pass_at_k(counts[:, 0], counts[:, 1], k))
+
+    @classmethod
+    def fits(cls, n: IntArray, c: IntArray, weights: FloatArray) -> Sequence[Self]:
+        """Fit the law to draws of counts; see `CoverageLaw.fits`."""
+        counts, k = Counts.of(n, c, weights), _spaced(1, int(n.min()))
+        weight = counts.questions / counts.questions.sum(axis=1, keepdims=True)
+        return [cls._through(k, curve) for curve in weight @ pass_at_k(counts.n, counts.right, k)]
+
+    @classmethod
+    def _through(cls, k: IntArray, curve: FloatArray) -> Self:
+        """The law through a curve of pass@k."""
         k, curve = k[curve < 1.0], curve[curve < 1.0]
         if not len(k):
             return cls(0.0, 0.0)
