@@ -86,7 +86,7 @@ class Counts:
         (B, Q), most = weights.shape, int(n.max()) + 1
         kinds, kind = np.unique((n * most + right).ravel(), return_inverse=True)
         place = np.repeat(np.arange(B), Q) * len(kinds) + kind
-        questions = np.bincount(place, weights.ravel(), B * len(kinds)).reshape(B, len(kinds))
+        questions = np.bincount(place, weights.ravel(), B * len(kinds)).astype(np.float64).reshape(B, len(kinds))
         return cls(kinds // most, kinds % most, questions)
 
     def peak(self, mean: FloatArray, concentration: FloatArray, unsolvable: FloatArray | None = None) -> Peak:

@@ -163,7 +163,7 @@ class BetaBinomial(CoverageLaw):
         """Fit the law to counts; see `CoverageLaw.fit`."""
         _counts(n, c, weights)
         beta = fit_beta_binomial(n, c, weights)
-        return cls._of(beta, fit_zero_inflated(n, c, weights, plain=beta), np.count_nonzero(np.asarray(n)))
+        return cls._of(beta, fit_zero_inflated(n, c, weights, plain=beta), int(np.count_nonzero(np.asarray(n))))
 
     @classmethod
     def fits(cls, n: IntArray, c: IntArray, weights: FloatArray) -> Sequence[Self]:

@@ -186,8 +186,8 @@ def _paid(k: IntArray, runs: FloatArray, others: FloatArray) -> FloatArray:
         return np.asarray(1.0 - (1.0 - runs[..., None, :]) ** k[:, None])
     # E[n / (B0 + n)] = k S I(k), I(k) = int_0^1 (1 - v)^B0 (1 - S v)^(k-1) dv, and by parts
     # (B0 + k) I(k) = 1 + (k - 1) (1 - S) I(k-1): of terms > 0 alone, so nothing is lost to rounding.
-    ended, integral = 1.0 - runs, np.zeros(np.broadcast_shapes(runs.shape, others.shape))
-    paid = np.empty((*integral.shape[:-1], len(k), integral.shape[-1]))
+    ended, integral = 1.0 - runs, np.zeros_like(runs + others)
+    paid = np.repeat(integral[..., None, :], len(k), axis=-2)
     for n in range(1, int(k.max()) + 1):
         integral = (1.0 + (n - 1) * ended * integral) / (others + n)
         paid[..., k == n, :] = (n * runs * integral)[..., None, :]
