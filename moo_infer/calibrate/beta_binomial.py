@@ -11,24 +11,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
+from .beta_search import LARGEST, SMALLEST, Counts, Peak, first_terms
 
-__all__ = [
-    "FEWEST",
-    "LARGEST",
-    "PRIOR_SD",
-    "SMALLEST",
-    "BetaFit",
-    "fit_beta_binomial",
-    "fit_zero_inflated",
-    "jeffreys",
-]
+__all__ = ["FEWEST", "BetaFit", "fit_beta_binomial", "fit_both", "fit_zero_inflated", "jeffreys"]
 
 FEWEST = 3  # questions with two or more samples, so that one can be left out
-LARGEST = 1e6  # concentration: p varies by less than 0.0005 around its mean
-SMALLEST = 1e-3  # all but one in a thousand questions are always or never solved
-PRIOR_SD = 10.0  # of log a and log b: one standard deviation is a factor of 22,000, so that only ridges feel it
 STARTS = (0.05, 0.95)  # shares of the questions without a right sample that are taken as never solved at first
 ONE_SIDED = 1.352771727047702  # half of the 90 % quantile of chi squared with 1 degree of freedom
 
@@ -117,13 +106,11 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.Array
         )
         return BetaFit(mean, 1.0, se, about=about)
     counts = _Counts.of(n, right, given)
-    pooled = float(given @ right / (given @ n))
-    tarone = given @ (right * (right - 1) / pooled + wrong * (wrong - 1) / (1 - pooled) - n * (n - 1))
     if not (right * wrong).any():
         return counts.at_end(SMALLEST)
-    if tarone <= 0:
+    if not _differ(n, right, given):
         return counts.at_end(LARGEST)
-    return counts.inside(pooled)
+    return counts.inside()
 
 
 def fit_zero_inflated(
@@ -152,8 +139,35 @@ def fit_zero_inflated(
     plain = plain or fit_beta_binomial(n, right, weights)
     if plain.about or not (np.asarray(right)[np.asarray(n) > 0] == 0).any():
         return plain
-    counts = _Counts.of(*_with_samples(n, right, weights))
-    return max((counts.inflated(plain, start) for start in STARTS), key=lambda law: law[1])[0]
+    n, right, given = _with_samples(n, right, weights)
+    counts = Counts.of(n, right[None], given[None])
+    return _laws(_inflated(counts, np.array([plain.mean]), np.array([plain.concentration])))[0]
+
+
+def fit_both(n: IntArray, right: IntArray, weights: FloatArray) -> list[tuple[BetaFit, BetaFit]]:
+    """Fit `fit_beta_binomial` and `fit_zero_inflated` to many draws at once: a hundred take as long as a few.
+
+    Args:
+        n: (Q,) samples of a question, >= 1.
+        right: (B, Q) how many of them are right.
+        weights: (B, Q), > 0.
+
+    Returns:
+        Both laws of each draw, without standard errors.
+
+    Raises:
+        MooInferError: as `fit_beta_binomial`.
+
+    >>> _, (beta, inflated) = fit_both(np.full(4, 8), np.array([[8, 7, 1, 0], [0, 8, 0, 7]]), np.ones((2, 4)))
+    >>> round(beta.mean, 3), round(inflated.unsolvable, 3)
+    (0.401, 0.5)
+    """
+    right = np.broadcast_to(right, weights.shape)
+    weights = weights * (len(n) / weights.sum(axis=1, keepdims=True))
+    inside = ((right > 0) & (right < n)).any(axis=1) & ((n > 1).sum() >= FEWEST)
+    inside[inside] = _differ(n, right[inside], weights[inside])
+    found = iter(_inside(n, right[inside], weights[inside]) if inside.any() else [])
+    return [next(found) if inside[b] else 2 * (fit_beta_binomial(n, right[b], weights[b]),) for b in range(len(right))]
 
 
 def jeffreys(Q: int, right: bool, /) -> tuple[float, float]:
@@ -176,6 +190,44 @@ def _with_samples(
     return n, right, given * (len(n) / given.sum()) if len(n) else given
 
 
+def _pooled(n: IntArray, right: IntArray, weights: FloatArray) -> FloatArray:
+    """The share of samples that are right, of (..., Q) questions."""
+    return np.asarray((weights * right).sum(axis=-1) / (weights * n).sum(axis=-1))
+
+
+def _differ(n: IntArray, right: IntArray, weights: FloatArray) -> BoolArray:
+    """Whether (..., Q) questions differ by more than chance: Tarone's score is positive."""
+    wrong, pooled = n - right, _pooled(n, right, weights)[..., None]
+    score = right * (right - 1) / pooled + wrong * (wrong - 1) / (1 - pooled) - n * (n - 1)
+    return np.asarray((weights * score).sum(axis=-1) > 0)
+
+
+def _inside(n: IntArray, right: IntArray, weights: FloatArray) -> list[tuple[BetaFit, BetaFit]]:
+    """Both laws of draws at no edge."""
+    counts = Counts.of(n, right, weights)
+    plain = counts.peak(_pooled(n, right, weights), np.ones(len(right)))
+    return list(zip(_laws(plain), _laws(_inflated(counts, plain.mean, plain.concentration)), strict=True))
+
+
+def _inflated(counts: Counts, mean: FloatArray, concentration: FloatArray) -> Peak:
+    """The better of the maxima that are found from `STARTS` and the laws (B,) without a share never solved."""
+    none = (counts.questions * (counts.right == 0)).sum(axis=1) / counts.questions.sum(axis=1)
+    B, u = len(none), np.concatenate([start * none for start in STARTS])
+    twice = Counts(counts.n, counts.right, np.tile(counts.questions, (2, 1)))
+    found = twice.peak(np.minimum(np.tile(mean, 2) / (1 - u), 0.99), np.maximum(np.tile(concentration, 2), 0.1), u)
+    better = np.arange(B) + B * (found.height[B:] > found.height[:B])
+    return Peak(*(getattr(found, name)[better] for name in Peak.__match_args__))
+
+
+def _laws(peak: Peak) -> list[BetaFit]:
+    """The laws of a search."""
+    numbers = (peak.mean, peak.concentration, peak.unsolvable, peak.log_likelihood)
+    return [
+        BetaFit(mean, s, unsolvable=u, log_likelihood=likelihood)
+        for mean, s, u, likelihood in zip(*(values.tolist() for values in numbers), strict=True)
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class _Counts:
     """Different (n, right) of questions, and how many questions have them, by their weights."""
@@ -196,7 +248,7 @@ class _Counts:
 
     def rows(self, mean: float, concentration: float) -> FloatArray:
         """(U,) log-likelihood of a question, but for the number of its orders."""
-        a, b, both = _first(np.log(self._terms(mean, concentration)), self.upto)
+        a, b, both = first_terms(np.log(self._terms(mean, concentration)), self.upto)
         return np.asarray(a + b - both)
 
     def log_likelihood(self, mean: float, concentration: float) -> float:
@@ -204,65 +256,25 @@ class _Counts:
 
     def scores(self, mean: float, concentration: float) -> FloatArray:
         """(2, U) derivatives of the log-likelihood of a question by mean and concentration."""
-        a, b, both = _first(1 / self._terms(mean, concentration), self.upto)
+        a, b, both = first_terms(1 / self._terms(mean, concentration), self.upto)
         return np.array([concentration * (a - b), mean * a + (1 - mean) * b - both])
 
     def hessian(self, mean: float, concentration: float) -> FloatArray:
         """(2, 2) second derivatives of the log-likelihood of all questions."""
         terms = self._terms(mean, concentration)
-        (a, b, _), (aa, bb, both) = (_first(terms**-power, self.upto) @ self.questions for power in (1, 2))
+        (a, b, _), (aa, bb, both) = (first_terms(terms**-power, self.upto) @ self.questions for power in (1, 2))
         crossed = (a - b) - concentration * (mean * aa - (1 - mean) * bb)
         by_concentration = both - mean**2 * aa - (1 - mean) ** 2 * bb
         return np.array([[-(concentration**2) * (aa + bb), crossed], [crossed, by_concentration]])
 
-    def inside(self, mean: float) -> BetaFit:
+    def inside(self) -> BetaFit:
         """The maximum, away from the ends."""
-        law, _ = self._maximum(mean, 1.0, 0.0, most=0.0)
+        one = Counts(self.n, self.right, self.questions[None])
+        pooled = _pooled(self.n, self.right, self.questions)
+        (law,) = _laws(one.peak(pooled[None], np.ones(1)))
         bread = np.linalg.inv(self.hessian(law.mean, law.concentration))
         mean_se, concentration_se = np.sqrt(np.diag(bread @ self._meat(law.mean, law.concentration) @ bread)).tolist()
         return replace(law, mean_se=mean_se, concentration_se=concentration_se)
-
-    def inflated(self, plain: BetaFit, start: float) -> tuple[BetaFit, float]:
-        """The maximum with a share that is never solved, and its height, from a start (see `STARTS`)."""
-        u = start * float(self.questions[self.right == 0].sum() / self.questions.sum())
-        # A start inside the bounds; at a share of 1, log(1 - u) is infinite.
-        return self._maximum(min(plain.mean / (1 - u), 0.99), max(plain.concentration, 0.1), u, most=1 - 1e-9)
-
-    def _maximum(self, mean: float, s: float, unsolvable: float, most: float) -> tuple[BetaFit, float]:
-        """The law with the largest likelihood times prior near a start, and the logarithm of that."""
-        from scipy.optimize import minimize
-
-        Q, zero = self.questions.sum(), self.right == 0
-
-        def loss(at: FloatArray) -> tuple[float, FloatArray]:
-            m, s, u = 1 / (1 + math.exp(-at[0])), math.exp(at[1]), float(at[2])
-            rows, by_law = self.rows(m, s), self.scores(m, s) * np.array([[m * (1 - m)], [s]])
-            never = math.log(u) if u > 0 else -math.inf
-            total = np.where(zero, np.logaddexp(never, math.log1p(-u) + rows), math.log1p(-u) + rows)
-            most_steep = np.minimum(-total, 500)  # exp of it does not overflow where u = 0
-            by_share = np.where(zero, -np.expm1(rows) * np.exp(most_steep), -1 / (1 - u))
-            by_law *= np.exp(math.log1p(-u) + rows - total)
-            log_a, log_b = math.log(m * s), math.log((1 - m) * s)
-            height = self.questions @ total - (log_a**2 + log_b**2) / (2 * PRIOR_SD**2)
-            slope = np.array([*by_law, by_share]) @ self.questions
-            slope -= np.array([(1 - m) * log_a - m * log_b, log_a + log_b, 0.0]) / PRIOR_SD**2
-            return -float(height) / Q, -slope / Q
-
-        found = minimize(
-            loss,
-            np.array([math.log(mean / (1 - mean)), math.log(s), unsolvable]),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-30.0, 30.0), (math.log(SMALLEST), math.log(LARGEST)), (0.0, most)],
-            # A memory as long as there are numbers: the larger matrices of a longer one wake the threads of BLAS, which
-            # wait for each other on a busy machine.
-            options={"maxcor": 3, "ftol": 1e-15, "gtol": 1e-9, "maxiter": 500},
-        )
-        logit, log_s, u = found.x.tolist()
-        m, s = 1 / (1 + math.exp(-logit)), math.exp(log_s)
-        rows = self.rows(m, s) + math.log1p(-u)
-        likelihood = float(self.questions @ np.where(zero & (u > 0), np.logaddexp(math.log(u or 1), rows), rows))
-        return BetaFit(m, s, unsolvable=u, log_likelihood=likelihood), -float(found.fun) * Q
 
     def at_end(self, s: float) -> BetaFit:
         """The maximum where the concentration is at an end of its range."""
@@ -295,10 +307,3 @@ class _Counts:
         """(3, N), the numbers a + i, b + i and a + b + i, as many as counts need."""
         start = np.array([[mean * concentration], [(1 - mean) * concentration], [concentration]])
         return start + np.arange(self.n.max(), dtype=np.float64)
-
-
-def _first(terms: FloatArray, upto: IntArray) -> FloatArray:
-    """Sums of the first so many terms of each row, (3, U) of (3, N)."""
-    sums = np.zeros((3, terms.shape[1] + 1))
-    terms.cumsum(axis=1, out=sums[:, 1:])
-    return sums[np.arange(3)[:, None], upto]

@@ -13,7 +13,8 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
-from .beta_binomial import BetaFit, fit_beta_binomial, fit_zero_inflated
+from .beta_binomial import BetaFit, fit_beta_binomial, fit_both, fit_zero_inflated
+from .beta_search import Counts
 from .intervals import Interval
 
 __all__ = ["BetaBinomial", "CoverageLaw", "ExponentiatedPowerLaw", "LawChoice", "forward_validated"]
@@ -27,7 +28,8 @@ VERY_STRONG = 150.0  # a Bayes factor that is very strong evidence (Kass and Raf
 class CoverageLaw(ABC):
     """Mean over questions of the probability that one of k attempts is right, in [0, 1] for every k.
 
-    **Subclassing.** Give `fit` and `predict`, and a `name`; a law that stands for several, also `each`.
+    **Subclassing.** Give `fit` and `predict`, and a `name`; a law that stands for several, also `each`, and one that is
+    fitted to many draws faster than one after the other, also `fits`.
     """
 
     name: ClassVar[str]
@@ -45,6 +47,11 @@ class CoverageLaw(ABC):
         Raises:
             MooInferError: for counts that no law can be fitted to.
         """
+
+    @classmethod
+    def fits(cls, n: IntArray, c: IntArray, weights: FloatArray) -> Sequence[Self]:
+        """Fit the law to B draws of counts: n (Q,), c and weights (B, Q), as in `fit`."""
+        return [cls.fit(n, right, weight) for right, weight in zip(c, weights, strict=True)]
 
     @abstractmethod
     def predict(self, k: npt.ArrayLike) -> FloatArray:
@@ -84,7 +91,18 @@ class ExponentiatedPowerLaw(CoverageLaw):
         """Fit the law to counts; see `CoverageLaw.fit`."""
         counts, weight = _counts(n, c, weights)
         k = _spaced(1, int(counts[:, 0].min()))
-        curve = weight @ pass_at_k(counts[:, 0], counts[:, 1], k)
+        return cls._through(k, weight @ pass_at_k(counts[:, 0], counts[:, 1], k))
+
+    @classmethod
+    def fits(cls, n: IntArray, c: IntArray, weights: FloatArray) -> Sequence[Self]:
+        """Fit the law to draws of counts; see `CoverageLaw.fits`."""
+        counts, k = Counts.of(n, c, weights), _spaced(1, int(n.min()))
+        weight = counts.questions / counts.questions.sum(axis=1, keepdims=True)
+        return [cls._through(k, curve) for curve in weight @ pass_at_k(counts.n, counts.right, k)]
+
+    @classmethod
+    def _through(cls, k: IntArray, curve: FloatArray) -> Self:
+        """The law through a curve of pass@k."""
         k, curve = k[curve < 1.0], curve[curve < 1.0]
         if not len(k):
             return cls(0.0, 0.0)
@@ -145,8 +163,16 @@ class BetaBinomial(CoverageLaw):
         """Fit the law to counts; see `CoverageLaw.fit`."""
         _counts(n, c, weights)
         beta = fit_beta_binomial(n, c, weights)
-        inflated = fit_zero_inflated(n, c, weights, plain=beta)
-        questions = int(np.count_nonzero(np.asarray(n)))
+        return cls._of(beta, fit_zero_inflated(n, c, weights, plain=beta), int(np.count_nonzero(np.asarray(n))))
+
+    @classmethod
+    def fits(cls, n: IntArray, c: IntArray, weights: FloatArray) -> Sequence[Self]:
+        """Fit the law to draws of counts; see `CoverageLaw.fits`."""
+        return [cls._of(*laws, len(n)) for laws in fit_both(n, c, weights)]
+
+    @classmethod
+    def _of(cls, beta: BetaFit, inflated: BetaFit, questions: int) -> Self:
+        """The average of the laws, by the evidence of so many questions."""
         log_factor = inflated.log_likelihood - beta.log_likelihood - math.log(questions) / 2
         more = 1 / (1 + VERY_STRONG * math.exp(-log_factor)) if inflated.unsolvable else 0.0
         return cls(beta, inflated, max(more, 0.5))
@@ -226,8 +252,9 @@ class LawChoice:
             return np.where(beyond, np.maximum(predicted, least), predicted)
 
         each, averages = [], []
-        for weight in weights:
-            laws = {law: law.fit(self.n, self.c, weight) for law in self.joined}
+        drawn = [law.fits(self.n, np.broadcast_to(self.c, weights.shape), weights) for law in self.joined]
+        for weight, *fitted in zip(weights, *drawn, strict=True):
+            laws = dict(zip(self.joined, fitted, strict=True))
             least = min(float(weight @ known), 1.0)  # weights have the sum 1, but for rounding
             each.append(at_least(np.concatenate([law.each(k) for law in laws.values()]), least))
             averages.append(at_least(laws[type(self.law)].predict(k), least))
@@ -281,12 +308,13 @@ def forward_validated(
     shown = max(largest // SHOWN, LEAST)
     k = _spaced(shown + 1, largest)
     seen, rng = mean_pass_at_k(n, c, k), np.random.default_rng(seed)
-    squares = dict.fromkeys(laws, 0.0)
-    for _ in range(repeats):
-        right = rng.hypergeometric(c, n - c, shown)
-        for law in laws:
-            predicted = law.fit(np.full(len(n), shown), right).predict(k) if right.any() else np.zeros(len(k))
-            squares[law] += float(np.mean((predicted - seen) ** 2)) / repeats
+    right = np.array([rng.hypergeometric(c, n - c, shown) for _ in range(repeats)])
+    right, none = right[right.any(axis=1)], np.zeros((np.count_nonzero(~right.any(axis=1)), len(k)))
+    squares = {}
+    for law in laws:
+        hidden = law.fits(np.full(len(n), shown), right, np.ones(right.shape))
+        predicted = np.concatenate([none, *(one.predict(k)[None] for one in hidden)])
+        squares[law] = float(np.mean((predicted - seen) ** 2))
     far = largest >= SHOWN * LEAST
     best = min(laws, key=lambda law: squares[law]) if far else laws[0]
     errors = {law.name: squares[law] ** 0.5 for law in laws}

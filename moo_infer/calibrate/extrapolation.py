@@ -10,7 +10,8 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
-from .beta_binomial import LARGEST, SMALLEST, BetaFit, fit_beta_binomial, jeffreys
+from .beta_binomial import BetaFit, fit_beta_binomial, jeffreys
+from .beta_search import LARGEST, SMALLEST
 from .coverage_laws import LawChoice, forward_validated
 from .intervals import Interval
 

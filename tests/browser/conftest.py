@@ -106,8 +106,8 @@ def chromium(profile):
         window.quit()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """One window for all tests of pages."""
+    """One window for all tests of a module; closed then, as a page with 3-D pictures keeps a core busy."""
     with chromium(tmp_path_factory.mktemp("chromium")) as window:
         yield window

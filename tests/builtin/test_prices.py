@@ -430,7 +430,11 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
     log = agents()
     column, _ = estimated(Empirical(log), part, [1, 4, 8])
     rng = np.random.default_rng(6)
-    totals = {k: [] for k in (1, 4, 8)}
+    order = np.array([rng.permutation(np.flatnonzero(log.question == rng.integers(2))) for _ in range(4000)])
+    names = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
+    tokens_in, tokens_out, cached, made = (log[name][order] for name in names)
+    of_cache = {"cached_input_tokens": cached, "cache_write_tokens": made}
+    billed = part.total(Draws(tokens_in, tokens_out, np.ones(order.shape), of_cache), parallelism=1)
 
     @cache
     def alone(i, o, c, w):
@@ -441,33 +445,22 @@ def test_cached_input_of_a_log_is_billed_as_such(part):
         shares = {"cached_input_share": c / i, "cache_write_share": written}
         return bill(replace(part, **shares, min_cacheable_tokens=0.0, calls=calls), [i], [o])
 
-    for _ in range(4000):
-        own = np.flatnonzero(log.question == rng.integers(2))
-        chosen = rng.permutation(own)
-        tokens_in, tokens_out, cached, made = (
-            log[name][chosen] for name in ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens")
-        )
-        of_cache = {"cached_input_tokens": cached[None], "cache_write_tokens": made[None]}
-        billed = part.total(Draws(tokens_in[None], tokens_out[None], np.ones((1, 8)), of_cache), parallelism=1)
-        first = replace(
-            part,
-            cached_input_share=cached[0] / tokens_in[0],
-            cache_write_share=made[0] / tokens_in[0] if part.calls != "cached" else 0.0,
-            min_cacheable_tokens=0.0,
-        )
-        for k in totals:
-            if part.calls in ("n", "cached"):  # the prompt is that of the first
-                least = tokens_in[0] >= part.min_cacheable_tokens if part.min_cacheable_tokens else True
-                expected = bill(
-                    first if least or part.calls == "n" else replace(first, calls="n"), tokens_in[:k], tokens_out[:k]
-                )
-                if not least and part.calls == "cached":
-                    expected += (k - 1) * tokens_in[0] * part.usd_per_input_token
-            else:
-                expected = sum(map(alone, tokens_in[:k], tokens_out[:k], cached[:k], made[:k]))
-            assert billed[0, k - 1] == pytest.approx(expected)
-            totals[k].append(expected)
-    for j, values in enumerate(totals.values()):
+    @cache
+    def sharing(calls, i, c, w):
+        """What bills calls whose prompt is that of the first."""
+        written = w / i if part.calls != "cached" else 0.0
+        return replace(part, cached_input_share=c / i, cache_write_share=written, min_cacheable_tokens=0.0, calls=calls)
+
+    def expected(k, i, o, c, w):
+        if part.calls not in ("n", "cached"):
+            return sum(map(alone, i[:k], o[:k], c[:k], w[:k]))
+        least = i[0] >= part.min_cacheable_tokens if part.min_cacheable_tokens else True
+        usd = bill(sharing(part.calls if least else "n", i[0], c[0], w[0]), i[:k], o[:k])
+        return usd if least or part.calls == "n" else usd + (k - 1) * i[0] * part.usd_per_input_token
+
+    for j, k in enumerate((1, 4, 8)):
+        values = [expected(k, *rows) for rows in zip(tokens_in, tokens_out, cached, made, strict=True)]
+        np.testing.assert_allclose(billed[:, k - 1], values, rtol=1e-6)
         assert column.mean[j] == pytest.approx(np.mean(values), abs=5 * np.std(values) / np.sqrt(4000))
         if part.calls not in ("n", "cached"):
             assert not {"mean", "std"} & {*column.simulated}

@@ -3,14 +3,8 @@ import pytest
 from scipy import optimize, special, stats
 
 from moo_infer import MooInferError
-from moo_infer.calibrate.beta_binomial import (
-    LARGEST,
-    PRIOR_SD,
-    SMALLEST,
-    BetaFit,
-    fit_beta_binomial,
-    fit_zero_inflated,
-)
+from moo_infer.calibrate.beta_binomial import BetaFit, fit_beta_binomial, fit_both, fit_zero_inflated
+from moo_infer.calibrate.beta_search import LARGEST, PRIOR_SD, SMALLEST, Counts
 
 
 def drawn(mean, s, Q, n, seed, least=2):
@@ -20,12 +14,12 @@ def drawn(mean, s, Q, n, seed, least=2):
 
 
 def slow(n, right):
-    """The same maximum from scipy's laws, one question after the other, by a search without derivatives."""
+    """The same maximum from scipy's laws by a search without derivatives."""
 
     def loss(at):
         m, s = special.expit(at[0]), np.exp(at[1])
         prior = stats.norm(scale=PRIOR_SD).logpdf(np.log([m * s, (1 - m) * s])).sum()
-        return -prior - sum(stats.betabinom.logpmf(c, k, m * s, (1 - m) * s) for k, c in zip(n, right, strict=True))
+        return -prior - stats.betabinom.logpmf(right, n, m * s, (1 - m) * s).sum()
 
     found = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
     return special.expit(found.x[0]), np.exp(found.x[1]), loss
@@ -187,3 +181,36 @@ def test_many_samples_and_order_change_nothing():
     assert found.concentration == pytest.approx(0.3, abs=4 * found.concentration_se)
     flipped = fit_beta_binomial(n, n - right)
     assert (flipped.mean, flipped.concentration) == pytest.approx((1 - found.mean, found.concentration), rel=1e-4)
+
+
+def test_many_draws_at_once_are_each_fitted_as_if_alone():
+    """Also those at an edge: all right, all wrong, always or never solved, no more different than chance has it."""
+    rng = np.random.default_rng(5)
+    n = np.repeat([4, 8, 12], 10)
+    right = rng.binomial(n, rng.beta(0.8, 1.2, (40, 30)) * (rng.random((40, 30)) > 0.2))
+    right[:5] = n, 0 * n, n * (n > 4), n // 2, np.maximum(right[4], 1)
+    weights = rng.exponential(size=(40, 30))
+    for (beta, wider), own, weight in zip(fit_both(n, right, weights), right, weights, strict=True):
+        alone = fit_beta_binomial(n, own, weight)
+        assert beta.about == alone.about
+        assert (*beta.shape, beta.log_likelihood) == pytest.approx(
+            (*alone.shape, alone.log_likelihood), rel=1e-6, nan_ok=True
+        )
+        alone = fit_zero_inflated(n, own, weight)
+        assert (*wider.shape, wider.unsolvable, wider.log_likelihood) == pytest.approx(
+            (*alone.shape, alone.unsolvable, alone.log_likelihood), rel=1e-6, abs=1e-9, nan_ok=True
+        )
+    assert len(fit_both(n, right[:2], weights[:2])) == 2  # none of which is searched for
+    with pytest.raises(MooInferError, match="at least 3 questions with two or more samples"):
+        fit_both(n[:2], right[:1, :2], weights[:1, :2])
+
+
+def test_a_ridge_and_what_is_far_away_are_climbed_to_the_top():
+    """Slopes are 0 at the end, or push against a bound: small counts, very many samples, and hopeless starts."""
+    rng = np.random.default_rng(6)
+    for n, a, b in ((2, 0.2, 5.0), (3, 30.0, 30.0), (2000, 0.1, 4.0), (50, 5.0, 0.05)):
+        counts = Counts.of(np.full(25, n), rng.binomial(n, rng.beta(a, b, (1, 25))), np.ones((1, 25)))
+        tops = [counts.peak(np.array([m]), np.array([s])) for m in (1e-6, 0.5, 0.999) for s in (0.01, 1.0, 1e5)]
+        assert np.ptp([top.height for top in tops]) < 1e-8
+        steps = counts.peak(tops[0].mean, tops[0].concentration), tops[0]
+        assert abs(steps[0].height - steps[1].height) < 1e-9

@@ -107,6 +107,17 @@ def test_a_question_of_weight_three_counts_as_three(law):
     assert once.predict([50]) == pytest.approx(thrice, rel=1e-3)  # the prior counts against three questions, or five
 
 
+@pytest.mark.parametrize("law", LAWS)
+def test_many_draws_are_fitted_as_one_after_the_other(law):
+    rng = np.random.default_rng(2)
+    n, weights = np.repeat([5, 9], 20), rng.exponential(size=(6, 40))
+    right = rng.binomial(n, rng.beta(0.5, 1.5, (6, 40)))
+    together = [one.predict([1, 50]) for one in law.fits(n, right, weights)]
+    alone = [law.fit(n, c, weight).predict([1, 50]) for c, weight in zip(right, weights, strict=True)]
+    assert np.array(together) == pytest.approx(np.array(alone), rel=1e-6)
+    assert len({tuple(one) for one in together}) == 6
+
+
 def test_the_law_that_the_counts_follow_is_chosen_and_what_it_misses_is_said():
     n, c = beta_counts(1.0, 2.0, Q=2000, n=64)
     chosen = forward_validated(n, c)

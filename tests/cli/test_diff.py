@@ -2,6 +2,9 @@
 
 import csv
 import json
+import shutil
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,20 +41,30 @@ def log(path, seed=0, questions=range(40), p=(0.5, 0.8), seconds=2.0):
     return path
 
 
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    """Folders of nights, by what was asked of them: the same night is worked out once."""
+    return defaultdict(partial(tmp_path_factory.mktemp, "night"))
+
+
 @pytest.fixture
-def night(tmp_path, capsys, monkeypatch):
+def night(nights, tmp_path, capsys, monkeypatch):
     """Calibrate, recommend, and return the two documents; all beside each other under a name."""
-    monkeypatch.chdir(tmp_path)
 
     def call(name, *more, small="1.0e-7", **given):
-        log(tmp_path / f"{name}.csv", **given)
-        (tmp_path / f"{name}-prices.yaml").write_text(PRICES.format(small=small))
-        assert (
-            run(["calibrate", f"{name}.csv", "--prices", f"{name}-prices.yaml", "--out", f"{name}.yaml", "--json"]) == 0
-        )
-        (tmp_path / f"{name}-calibrated.json").write_text(capsys.readouterr().out)
-        run(["recommend", "--models", f"{name}.yaml", "--max-cost", "0.001", "--json", *more])
-        (tmp_path / f"{name}.json").write_text(capsys.readouterr().out)
+        folder = nights[name, more, small, repr(given)]
+        if not any(folder.iterdir()):
+            monkeypatch.chdir(folder)
+            log(folder / f"{name}.csv", **given)
+            Path(f"{name}-prices.yaml").write_text(PRICES.format(small=small))
+            words = ["calibrate", f"{name}.csv", "--prices", f"{name}-prices.yaml", "--out", f"{name}.yaml", "--json"]
+            assert run(words) == 0
+            Path(f"{name}-calibrated.json").write_text(capsys.readouterr().out)
+            run(["recommend", "--models", f"{name}.yaml", "--max-cost", "0.001", "--json", *more])
+            Path(f"{name}.json").write_text(capsys.readouterr().out)
+        monkeypatch.chdir(tmp_path)
+        for file in folder.iterdir():
+            shutil.copyfile(file, file.name)
 
     return call
 

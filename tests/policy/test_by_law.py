@@ -50,9 +50,9 @@ def test_known_figures_with_two_answers(registry, policy, p, calls, accuracy):
     assert known.mean["accuracy"] == pytest.approx(accuracy, abs=rounding)
     assert known.mean["cost"] == pytest.approx(calls, abs=max(rounding, 5e-4 if calls == 7.688 else 0))
     assert sum(sum(n) * share for n, share in known.endings.items()) == pytest.approx(known.mean["cost"])
-    drawn = replayed(of, 20_000, 0).totals
+    drawn = replayed(of, 10_000, 0).totals
     for name, mean in known.mean.items():
-        assert abs(drawn[name].mean() - mean) <= 4 * drawn[name].std() / np.sqrt(20_000)
+        assert abs(drawn[name].mean() - mean) <= 4 * drawn[name].std() / np.sqrt(10_000)
 
 
 def test_a_right_answer_worth_1_and_a_call_of_half_a_cent(registry):
@@ -73,9 +73,9 @@ def test_a_checker_that_errs_is_exact(registry):
     assert known.mean["cost"] == pytest.approx(2.265834, abs=5e-7)
     assert known.mean["accuracy"] == pytest.approx(0.996967 * 0.863636, abs=1e-6)
     assert known.endings[10,] > 0
-    drawn = replayed(of, 20_000, 0).totals
+    drawn = replayed(of, 10_000, 0).totals
     for name, mean in known.mean.items():
-        assert abs(drawn[name].mean() - mean) <= 4 * drawn[name].std() / np.sqrt(20_000)
+        assert abs(drawn[name].mean() - mean) <= 4 * drawn[name].std() / np.sqrt(10_000)
     table = Pipeline(
         k=[1], models={"m": model(0.4)}, policies=policy, registry=registry, aggregators="coverage"
     ).candidates()
@@ -101,9 +101,9 @@ def test_a_cheap_stage_and_a_dear_one(registry):
 
 def test_two_stages_with_a_checker_that_errs_are_those_of_replay(registry):
     _, _, of = two_stages(registry, 0.3, 0.7, true_positive=0.9, false_positive=0.2)
-    known, drawn = evaluated_by_law(of), replayed(of, 40_000, 0)
+    known, drawn = evaluated_by_law(of), replayed(of, 10_000, 0)
     for name, mean in known.mean.items():
-        assert abs(drawn.totals[name].mean() - mean) <= 4 * drawn.totals[name].std() / 200
+        assert abs(drawn.totals[name].mean() - mean) <= 4 * drawn.totals[name].std() / 100
     assert sum(known.endings.values()) == pytest.approx(1.0)
 
 

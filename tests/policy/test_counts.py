@@ -303,9 +303,9 @@ def test_a_checker_with_two_stages_is_that_of_replay(registry):
     of = deployment(FirstAccepted(stages, true_positive=0.8, false_positive=0.2), registry, LOGS["votes"])
     found = evaluated(of)
     assert not len(found.replayed)
-    drawn = replayed(of, 40_000, 0).totals
+    drawn = replayed(of, 10_000, 0).totals
     for name, mean in found.mean.items():
-        assert abs(drawn[name].mean() - mean.mean()) <= 4 * drawn[name].std() / np.sqrt(40_000), name
+        assert abs(drawn[name].mean() - mean.mean()) <= 4 * drawn[name].std() / np.sqrt(10_000), name
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,7 @@ def test_questions_with_too_many_states_are_replayed_and_the_column_is_listed(re
     assert not len(exact.replayed)
     for name, limit in limits.items():
         monkeypatch.setattr(counting, name, limit)
-    found = evaluated(of, 20_000, 1)
+    found = evaluated(of, 8_000, 1)
     assert found.replayed.tolist() == [2, 3]
     for name, mean in found.mean.items():
         np.testing.assert_allclose(mean[:2], exact.mean[name][:2], rtol=1e-12)
@@ -361,7 +361,7 @@ def test_questions_with_too_many_states_are_replayed_and_the_column_is_listed(re
         assert (np.abs(mean - exact.mean[name])[2:] <= 4 * error + 0.005).all(), name  # and what is too rare to be seen
     assert sum(found.endings.values()) == pytest.approx(np.ones(4))
     models = {"small": ModelProfile("small", Empirical(both), COSTS)}
-    table = Pipeline(k=[1], models=models, policies=of.policy, registry=registry, estimator=Exact(20_000, 1))
+    table = Pipeline(k=[1], models=models, policies=of.policy, registry=registry, estimator=Exact(8_000, 1))
     row = table.candidates().where(aggregator="adaptive-consistency").row(0)
     assert {"accuracy.mean", "cost.mean", "cost.std"} <= set(row.simulated)
     assert row.objectives["accuracy"].mean == pytest.approx(found.mean["accuracy"].mean())

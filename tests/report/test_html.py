@@ -26,6 +26,12 @@ def report(pipeline):
 
 
 @pytest.fixture(scope="module")
+def small(pipeline):
+    """A report whose page takes little time."""
+    return pipeline.run("gpt-5", "essay-feedback")
+
+
+@pytest.fixture(scope="module")
 def text(report):
     return page(report, "moo-infer recommend --out 'a & b.html'")
 
@@ -59,7 +65,7 @@ def test_the_answer_comes_first_and_every_choice_is_in_the_tables(text, report):
             assert f'<tr><th scope="row">{model}</th>{cells}</tr>' in text, (scenario.name, model)
 
 
-def test_the_command_the_version_the_sources_and_the_numbers_are_named(text, report):
+def test_the_command_the_version_the_sources_and_the_numbers_are_named(text, small):
     assert "<code>moo-infer recommend --out &#39;a &amp; b.html&#39;</code>" in text
     assert f"moo_infer {__version__}" in text
     for scenario in builtin_scenarios().values():
@@ -68,7 +74,7 @@ def test_the_command_the_version_the_sources_and_the_numbers_are_named(text, rep
     assert "tokens_out_mean = 2048" in text
     assert "usd_per_input_token = 1.25e-06" in text
     assert "Nothing is simulated" in text
-    assert "Report.to_html()" in report.to_html()
+    assert "Report.to_html()" in small.to_html()
 
 
 def test_uncertain_numbers_and_simulated_figures_say_so(cli, tmp_path):
@@ -150,13 +156,13 @@ def test_the_same_report_gives_the_same_page(report, text):
 
 
 def test_the_command_line_writes_the_page_and_answers_as_before(cli, tmp_path):
-    path = tmp_path / "report.html"
-    plain = cli("recommend", "--model", "gpt-5")
-    assert cli("recommend", "--model", "gpt-5", "--out", path) == (*plain[:2], f"moo-infer: wrote {path}\n")
-    assert cli("recommend", "--model", "gpt-5", "--out", path, "--quiet") == plain
-    assert "recommend --model gpt-5 --out" in path.read_text(encoding="utf-8")
+    path, words = tmp_path / "report.html", ("recommend", "--model", "gpt-5", "--scenario", "essay-feedback")
+    plain = cli(*words)
+    assert cli(*words, "--out", path) == (*plain[:2], f"moo-infer: wrote {path}\n")
+    assert cli(*words, "--out", path, "--quiet") == plain
+    assert "recommend --model gpt-5 --scenario essay-feedback --out" in path.read_text(encoding="utf-8")
     assert os.listdir(tmp_path) == ["report.html"]
-    code, out, _ = cli("recommend", "--model", "gpt-5", "--out", path, "--json")
+    code, out, _ = cli(*words, "--out", path, "--json")
     assert (code, json.loads(out)["schema"]) == (0, 1)
 
 
@@ -183,7 +189,7 @@ def test_a_device_is_refused_and_stays():
         refuse_unwritable(Path(os.devnull))
 
 
-def test_what_stood_there_stays_where_writing_fails(report, tmp_path, monkeypatch):
+def test_what_stood_there_stays_where_writing_fails(small, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("before")
 
@@ -192,13 +198,13 @@ def test_what_stood_there_stays_where_writing_fails(report, tmp_path, monkeypatc
 
     monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(MooInferError, match=r"report\.html: cannot be written: No space left on device"):
-        write_page(report, path)
+        write_page(small, path)
     assert (path.read_text(), os.listdir(tmp_path)) == ("before", ["report.html"])
 
 
-def test_a_link_is_written_through(pipeline, tmp_path):
+def test_a_link_is_written_through(small, tmp_path):
     (tmp_path / "link.html").symlink_to(tmp_path / "there.html")
-    write_page(pipeline.run("gpt-5", "essay-feedback"), tmp_path / "link.html")
+    write_page(small, tmp_path / "link.html")
     assert (tmp_path / "link.html").is_symlink()
     assert (tmp_path / "there.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 

@@ -176,25 +176,22 @@ def _expected_steps(law: Law, k: IntArray, energy: BatchEnergy) -> FloatArray:
     low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
     x, weights = _panels(np.linspace(0.0, 1.0, 13 if others.any() else 25), 16)
     runs = 1.0 - law.cdf(low + (high - low) * x)  # (..., T): the share of inferences longer than that
-    if not others.any():
-        paid = 1.0 - (1.0 - runs[..., None, :]) ** k[:, None]
-    else:
-        # E[n / (B0 + n)] = k S int_0^1 (1 - v)^B0 (1 - S v)^(k-1) dv: the panels shrink towards 0, where that falls at
-        # the rate of B0 + k S, and towards 1, where the power of a small B0 is not smooth.
-        steep = 0.5 ** np.arange(np.ceil(np.log2(10 * (others.max() + k.max()))), 0, -1)
-        rough = 1 - 0.5 ** np.arange(1, 20 if others.min() < 8 else 2)
-        v, dv = _panels(np.unique(np.concatenate([[0.0], steep, rough, [1.0]])), 6)
-        rows = np.broadcast_arrays(runs.reshape(-1, runs.shape[-1]), others.reshape(-1, 1))
-        paid = np.array([_paid(k, S, B0[0], v, dv) for S, B0 in zip(*rows, strict=True)])
-        paid = paid if runs.ndim == 2 or others.ndim == 2 else paid[0]
-    steps: FloatArray = low * k / (others + k) + (high - low) * (paid @ weights)
+    steps: FloatArray = low * k / (others + k) + (high - low) * (_paid(k, runs, others) @ weights)
     return steps
 
 
-def _paid(k: IntArray, runs: FloatArray, others: float, v: FloatArray, dv: FloatArray) -> FloatArray:
-    """Return (n, T) shares of a step that k (n,) inferences pay for, of which so many (T,) run still."""
-    decay, weights = np.log1p(-np.outer(runs, v)), dv * (1.0 - v) ** others
-    return np.array([n * runs * (np.exp((n - 1) * decay) @ weights) for n in k])
+def _paid(k: IntArray, runs: FloatArray, others: FloatArray) -> FloatArray:
+    """Return the (..., n, T) shares of a step that k (n,) inferences pay for, of which so many (..., T) run still."""
+    if not others.any():
+        return np.asarray(1.0 - (1.0 - runs[..., None, :]) ** k[:, None])
+    # E[n / (B0 + n)] = k S I(k), I(k) = int_0^1 (1 - v)^B0 (1 - S v)^(k-1) dv, and by parts
+    # (B0 + k) I(k) = 1 + (k - 1) (1 - S) I(k-1): of terms > 0 alone, so nothing is lost to rounding.
+    ended, integral = 1.0 - runs, np.zeros_like(runs + others)
+    paid = np.repeat(integral[..., None, :], len(k), axis=-2)
+    for n in range(1, int(k.max()) + 1):
+        integral = (1.0 + (n - 1) * ended * integral) / (others + n)
+        paid[..., k == n, :] = (n * runs * integral)[..., None, :]
+    return paid
 
 
 def _panels(edges: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
