@@ -90,6 +90,11 @@ class OpenAIEndpoint:
         if "_http" in self.__dict__:
             await self._http.aclose()
 
+    @property
+    def load(self) -> int:
+        """How many requests are on their way."""
+        return self.ledger.open
+
     def split(self, model: str, times: int, /) -> Sequence[int]:
         """Return the sizes of the requests that bring inferences: one of all with shape ``n``, or one for each."""
         return [times] if self._settings(model).shape == "n" else [1] * times

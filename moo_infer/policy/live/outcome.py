@@ -101,12 +101,15 @@ class Judge:
 
 
 def described(question: Question, /) -> dict[str, object]:
-    """Return what is known of a question before: its id, its length in characters, and its labels.
+    """Return what is known of a question before: its id, its task, its length in characters, and its labels.
 
-    >>> described(Question.of({"question_id": "t:1", "question": "2 + 2?", "task": "t"}))
-    {'question': 't:1', 'length': 6, 'task': 't'}
+    The task is the label of that name, or what stands before a colon in the id, as in logs.
+
+    >>> described(Question.of({"question_id": "sums:1", "question": "2 + 2?", "level": 3}))
+    {'question': 'sums:1', 'task': 'sums', 'length': 6, 'level': 3}
     """
-    return {"question": question.id, "length": len(question.text), **question.labels}
+    task, colon, _ = question.id.partition(":")
+    return {"question": question.id, "task": task if colon else "", "length": len(question.text), **question.labels}
 
 
 async def answer(
@@ -132,7 +135,8 @@ async def answer(
         endpoint: what calls the models.
         extract: how the answer is taken out of a text: see `moo_infer.policy.live.extract`; default all of it.
         check: what is right: see `moo_infer.policy.live.check`; default what equals the target, where there is one.
-        describe: what the policy knows of the question before: ``seen.query``.
+        describe: what the policy knows of the question before: ``seen.query``, beside its ``load``, how many requests of
+            the endpoint are on their way.
         most_usd: dollars that the question may take, > 0; the endpoint must be one that keeps budgets.
         most_seconds: seconds that it may take, > 0; calls on their way are cancelled then, and it answers from what
             there is.
@@ -218,7 +222,8 @@ class LiveQuery:
             if value is not None and not value > 0:
                 raise MooInferError(f"{name}: must be > 0, got {value!r:.40}")
         most, ending = most_calls(self.policy), ANSWERED
-        course = Course(question, describe(question), any(judge.knows(question) for judge in self.judges.values()))
+        known = {"load": getattr(self.endpoint, "load", 0), **describe(question)}
+        course = Course(question, known, any(judge.knows(question) for judge in self.judges.values()))
         endpoint = self.endpoint if most_usd is None else _within(self.endpoint, most_usd - _spent(before))
         budget = None if most_usd is None else getattr(endpoint, "ledger", None)
         wave = Wave(self.policy, endpoint, course, self._taken_in, list(before), budget)

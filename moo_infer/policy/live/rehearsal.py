@@ -41,7 +41,9 @@ def _rehearse(
     policy: Policy, question: Question, judges: Mapping[str, Judge], registry: Registry, *, agree: bool
 ) -> None:
     most = most_calls(policy)
-    course = Course(question, described(question), any(judge.knows(question) for judge in judges.values()))
+    course = Course(
+        question, {"load": 0, **described(question)}, any(judge.knows(question) for judge in judges.values())
+    )
     scored = any(judge.check.function is not None for judge in judges.values())
     where = f"question {question.id!r:.60}: a live run"
     try:
@@ -66,7 +68,11 @@ def _rehearse(
             )
         draws, samples = course.draws(decided.of)
         if samples:
-            chosen(aggregator(decided, registry), draws, np.random.default_rng(0))
+            part = aggregator(decided, registry)
+            chosen(part, draws, np.random.default_rng(0))
+            if part.costs:
+                spends = ", ".join(cost.objective.name for cost in part.costs)
+                raise MooInferError(f"aggregator {part.name!r} spends {spends} itself, which a live run does not count")
     except MissingColumn as error:
         needed = error.wanted_by or f"policy {policy.name!r}"
         cure = {

@@ -85,7 +85,7 @@ def test_a_policy_knows_the_labels_of_the_question(live):
             return super().decide(seen)
 
     live(Looks(1, model="m"), saying("7"), QUESTION)
-    assert known[0] == {"question": "t:1", "length": 14, "task": "t"}
+    assert known[0] == {"question": "t:1", "length": 14, "task": "t", "load": 0}
 
 
 def test_an_answer_of_some_models_is_of_these_alone(live):

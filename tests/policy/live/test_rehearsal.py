@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from moo_infer import Answer, Call, MooInferError, Policy
+from moo_infer.builtin.answers import PluralityVote
+from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.policies import Fixed, TwoThenMore, VoteUntilDecided
 from moo_infer.builtin.stages import Cascade, FirstAccepted, Stage
 from moo_infer.builtin.stopping import ByLabel, Reservation, WorthIt
@@ -62,10 +64,20 @@ def test_scores_need_a_check_that_gives_them(rehearsed, policy):
 
 
 def test_labels_that_a_question_lacks_are_named(rehearsed):
-    policy = ByLabel("task", {"sums": Fixed(1)}, Fixed(2), "m")
-    rehearsed(policy, {**PLAIN, "task": "sums"})
-    with pytest.raises(MooInferError, match="'task' is not known of a query before; known: question, length"):
+    policy = ByLabel("level", {"easy": Fixed(1)}, Fixed(2), "m")
+    rehearsed(policy, {**PLAIN, "level": "easy"})
+    with pytest.raises(MooInferError, match="'level' is not known of a query before; known: load, question, task"):
         rehearsed(policy, PLAIN)
+
+
+def test_an_aggregator_that_spends_something_itself_is_refused(rehearsed):
+    """A live run counts what calls cost, and would be silent about the rest."""
+
+    class Judged(PluralityVote):
+        costs = (LinearCost(1e-6, 1e-6),)
+
+    with pytest.raises(MooInferError, match="'plurality-vote' spends cost itself, which a live run does not count"):
+        rehearsed(Fixed(2, Judged(), model="m"), WITH_TARGET)
 
 
 def test_a_checker_that_errs_is_simulated_and_cannot_run(rehearsed):
