@@ -162,6 +162,9 @@ class LiveSetup:
         endpoint = OpenAIEndpoint(called, self._all_prices(called), unpriced=self.money.unpriced)
         asked = f"{len(self.questions)} questions x {len(models)} models x {samples} samples"
         each = [endpoint.largest_usd(name, question, samples) for name in models for question in self.questions]
+        for name in models:
+            if samples > 1 and (why := _alike(self.profiles[name])):
+                LOG.warning("%s: %s, so that the samples of a question may all be alike", name, why)
         if None in each:
             LOG.warning("%s: no largest price is known", asked)
             return
@@ -266,6 +269,16 @@ class LiveSetup:
             LOG.warning("stopped: %s", printable(result.sentence))
         code = 0 if result.stopped is None else 2 if result.stopped == "endpoint" else STOPPED
         return Answer(json.dumps(report, indent=2, allow_nan=False) if as_json else told(report), code)
+
+
+def _alike(profile: ModelProfile) -> str:
+    """Why a model may answer a question in the same words each time; "" where nothing says so."""
+    call = profile.call
+    if call is None:
+        return ""
+    if call.temperature == 0:
+        return "its temperature is 0"
+    return "a seed is sent with every request" if call.shape == "parallel" and "seed" in call.extra else ""
 
 
 def fingerprint_of(about: Mapping[str, Any]) -> str:
