@@ -135,7 +135,7 @@ async def answer(
         endpoint: what calls the models.
         extract: how the answer is taken out of a text: see `moo_infer.policy.live.extract`; default all of it.
         check: what is right: see `moo_infer.policy.live.check`; default what equals the target, where there is one.
-        describe: what the policy knows of the question before: ``seen.query``, beside its ``load``, how many requests of
+        describe: what the policy knows of the question before: ``seen.query``, beside ``load``, how many requests of
             the endpoint are on their way.
         most_usd: dollars that the question may take, > 0; the endpoint must be one that keeps budgets.
         most_seconds: seconds that it may take, > 0; calls on their way are cancelled then, and it answers from what
