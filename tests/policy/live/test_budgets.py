@@ -1,6 +1,7 @@
 """Budgets in runs of every kind: what the server bills is never above them, and nothing is asked twice."""
 
 import random
+import socket
 from collections import Counter
 
 import pytest
@@ -148,6 +149,25 @@ def test_a_question_that_is_explored_and_ended_by_its_money_is_answered(tmp_path
         runs.options["most_usd"] = 1.05 * runs.largest_usd()
         assert runs.go().to_dict()["answered"] == 2
         assert {line["ending"] for line in runs.answers} == {"money"}
+
+
+@pytest.mark.parametrize("billed", [True, False])
+def test_a_request_that_took_too_long_counts_unless_its_provider_stops_billing(billed, tmp_path):
+    with FakeEndpoint(right_or_wrong(), faults=["time-out"]) as fake:
+        own = profile(fake.base_url, timeout_s=0.2, tries=2, billed_when_cancelled=billed)
+        runs = Runs(tmp_path, (own,), Fixed(1, model="small"), n=1)
+        result = runs.go()
+        assert (fake.requests, result.to_dict()["requests"], len(runs.rows)) == (2, 2, 1)
+        assert runs.rows[0]["lost_usd"] == pytest.approx(billed * runs.largest_usd())
+
+
+def test_where_there_is_no_server_nothing_is_spent(tmp_path):
+    with socket.socket() as taken:  # and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        runs = Runs(tmp_path, (profile(f"http://127.0.0.1:{taken.getsockname()[1]}/v1"),))
+        result = runs.go(budget=runs.largest_usd())
+    assert (result.stopped, result.spent_usd) == ("endpoint", 0.0)
+    assert "there is no connection" in result.sentence
 
 
 def by_question(rows, journal):
