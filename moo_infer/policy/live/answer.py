@@ -209,7 +209,7 @@ class LiveQuery:
         endpoint = self.endpoint if most_usd is None else _within(self.endpoint, most_usd - _spent(before))
         wave = Wave(self.policy, endpoint, course, self._taken_in, list(before), most_usd is not None)
         deadline = Deadline(most_seconds)
-        while not isinstance(decided := decision(self.policy, course.seen(), most), Answer):
+        while not isinstance(decided := wave.answer or decision(self.policy, course.seen(), most), Answer):
             if deadline.over(course):
                 ending = SECONDS
                 break

@@ -57,6 +57,7 @@ class Wave:
         take_in: reads, judges and records what came.
         stock: samples of an earlier run, which take the place of calls.
         limited: whether the endpoint keeps a budget of this question alone.
+        answer: what a policy that is asked after every arrival has answered, whatever came after that.
     """
 
     policy: Policy
@@ -65,6 +66,7 @@ class Wave:
     take_in: TakeIn
     stock: list[Sample]
     limited: bool = False
+    answer: Answer | None = field(default=None, init=False)
     _over: bool = field(default=False, init=False)  # whether the budget of the question is
     _ended: bool = field(default=False, init=False)  # whether nothing is waited for any more
 
@@ -75,6 +77,8 @@ class Wave:
             call: which models, how often.
             seconds: after which those on their way are cancelled; None for no limit.
         """
+        if not call.times:
+            raise MooInferError(f"policy {self.policy.name!r} waits for more answers, and no call is on its way")
         self._ended = False
         self.course.begin(call.times)
         there = [sample for model, times in call.times.items() for sample in self._from_stock(model, times)]
@@ -107,7 +111,8 @@ class Wave:
         decided = decision(self.policy, self.course.seen(), most_calls(self.policy))
         if not isinstance(decided, Answer) and decided.times:
             raise MooInferError(f"policy {self.policy.name!r} calls some more while others are on their way")
-        return isinstance(decided, Answer)
+        self.answer = decided if isinstance(decided, Answer) else None
+        return self.answer is not None
 
     async def _until_answered(self, tasks: Iterable[asyncio.Task[None]], seconds: float | None) -> bool:
         """Wait for one after the other, until the policy answers; whether that was in time."""
