@@ -93,6 +93,8 @@ class MoneyOptions:
                 raise MooInferError(f"{flag}: {path}: must end in .jsonl")
             if path is not None:
                 refuse_unwritable(path)
+        if self.budget == math.inf:
+            raise MooInferError("--budget: must be finite; without it there is no limit")
         if self.unpriced and self.budget is not None:
             raise MooInferError(
                 "--budget and --unpriced exclude each other: without a largest price nothing is bounded"

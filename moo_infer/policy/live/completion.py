@@ -9,6 +9,8 @@ from .inference import Inference
 
 __all__ = ["Completion", "Garbled", "Usage", "evenly", "read_completion"]
 
+MOST_TOKENS = 2**53  # above it floats, which dollars are, know no whole numbers; no request has as many
+
 NO_CHOICE, NO_TEXT = "the response has no choice", "the response has no text"
 NO_USAGE = "the response says no usage, so that its largest price counts"
 
@@ -147,4 +149,4 @@ def _within(details: Any, name: str) -> Any:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import httpx2
 import openai
 
 from .transport import MOST_BYTES, BodyTooLong
@@ -24,6 +25,7 @@ class Fault:
         why: in words.
         again: whether another try may bring something.
         billed: whether the provider may bill it all the same.
+        broken_off: whether it was given up here, while the provider was at it.
         stops: whether no other call will do better.
         answered: whether the model answered, but so that nothing can be read of it.
         retry_after: seconds that the server wants to be left alone.
@@ -32,6 +34,7 @@ class Fault:
     why: str
     again: bool = False
     billed: bool = False
+    broken_off: bool = False
     stops: bool = False
     answered: bool = False
     retry_after: float | None = None
@@ -56,10 +59,12 @@ def fault_of(error: BaseException, timeout_s: float, /) -> Fault:
         return _of_status(error.status_code, error.response.headers.get("retry-after"))
     if any(isinstance(cause, BodyTooLong) for cause in _causes(error)):
         return Fault(f"the response has more than {MOST_BYTES // 2**20} MB", answered=True)
+    if any(isinstance(cause, httpx2.ConnectError) for cause in _causes(error)):
+        return Fault("there is no connection", again=True)  # nothing was sent
     if isinstance(error, TimeoutError | asyncio.TimeoutError | openai.APITimeoutError):
-        return Fault(f"no response within {timeout_s:g} s", again=True, billed=True)
+        return Fault(f"no response within {timeout_s:g} s", again=True, billed=True, broken_off=True)
     if isinstance(error, openai.APIConnectionError):
-        return Fault("the connection was dropped, or there was none", again=True, billed=True)
+        return Fault("the connection was dropped", again=True, billed=True)
     return Fault(f"the request failed ({type(error).__name__})", again=True, billed=True)
 
 

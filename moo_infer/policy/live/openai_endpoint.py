@@ -186,7 +186,8 @@ class OpenAIEndpoint:
                 sent = pace.send(clock(), tokens)
                 found = await self._sent(call, settings)
                 if isinstance(found, Fault):
-                    spent = call.most_usd if found.billed else 0.0
+                    billed = found.billed and (settings.billed_when_cancelled or not found.broken_off)
+                    spent = call.most_usd if billed else 0.0
                     self._lost(call, spent)
                     return found
                 self._answered = True

@@ -228,7 +228,7 @@ class LiveQuery:
         budget = None if most_usd is None else getattr(endpoint, "ledger", None)
         wave = Wave(self.policy, endpoint, course, self._taken_in, list(before), budget)
         deadline = Deadline(most_seconds)
-        while not isinstance(decided := decision(self.policy, course.seen(), most), Answer):
+        while not isinstance(decided := wave.answer or decision(self.policy, course.seen(), most), Answer):
             if deadline.over(course):
                 ending = SECONDS
                 break

@@ -57,6 +57,7 @@ class Wave:
         take_in: reads, judges and records what came.
         stock: samples of an earlier run, which take the place of calls.
         budget: that of the question; None for none. What does not fit into another one stops more than the question.
+        answer: what a policy that is asked after every arrival has answered, whatever came after that.
     """
 
     policy: Policy
@@ -65,6 +66,7 @@ class Wave:
     take_in: TakeIn
     stock: list[Sample]
     budget: Ledger | None = None
+    answer: Answer | None = field(default=None, init=False)
     _over: bool = field(default=False, init=False)  # whether the budget of the question is
     _ended: bool = field(default=False, init=False)  # whether nothing is waited for any more
 
@@ -109,7 +111,8 @@ class Wave:
         decided = decision(self.policy, self.course.seen(), most_calls(self.policy))
         if not isinstance(decided, Answer) and decided.times:
             raise MooInferError(f"policy {self.policy.name!r} calls some more while others are on their way")
-        return isinstance(decided, Answer)
+        self.answer = decided if isinstance(decided, Answer) else None
+        return self.answer is not None
 
     async def _until_answered(self, tasks: Iterable[asyncio.Task[None]], seconds: float | None) -> bool:
         """Wait for one after the other, until the policy answers; whether that was in time."""

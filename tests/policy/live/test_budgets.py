@@ -1,6 +1,7 @@
 """Budgets in runs of every kind: what the server bills is never above them, and nothing is asked twice."""
 
 import random
+import socket
 from collections import Counter
 
 import pytest
@@ -9,6 +10,7 @@ from live_runs import Runs, lines, profile, quick, right_or_wrong
 from moo_infer.builtin.policies import AdaptiveConsistency, Fixed, TwoThenMore, VoteUntilDecided
 from moo_infer.policy.live.run import AtOnce
 from moo_infer.testing import FakeEndpoint
+from moo_infer.testing.fake_replies import Reply
 
 PARTS = 4  # of 50 runs
 FAULTS = ("429", "500", "503", "408", "307", "dropped", "dropped-body", "truncated-json", "no-usage")
@@ -111,6 +113,61 @@ def one(seed, folder, fake):
     assert result.stopped is None, where
     assert len(lines(runs.journal)) > runs.n or not fake.requests, where
     return first
+
+
+@pytest.mark.parametrize(("read", "written"), [(10**400, 1), (1, 10**400), (10**17, 1), (True, 1), (5, "1"), (0, 1)])
+def test_usage_that_is_none_counts_as_much_as_it_can_be(read, written, tmp_path):
+    usage = {"prompt_tokens": read, "completion_tokens": written}
+    with FakeEndpoint(lambda request: Reply(("42",), usage=usage)) as fake:
+        runs = Runs(tmp_path, (profile(fake.base_url),), Fixed(1, model="small"), n=3)
+        result = runs.go(budget=1.0)
+    assert (result.stopped, result.spent_usd) == (None, pytest.approx(3 * runs.largest_usd()))
+    assert {row["why"] for row in runs.rows} == {"the response says no usage, so that its largest price counts"}
+
+
+def test_a_server_that_bills_more_than_it_may_stops_the_run(tmp_path):
+    with FakeEndpoint(right_or_wrong(), faults=[None, "too-many-tokens"]) as fake:
+        runs = Runs(tmp_path, (profile(fake.base_url),), n=50)
+        result = runs.go(budget=1.0)
+        assert (result.stopped, result.spent_usd) == ("endpoint", pytest.approx(runs.bill(fake)))
+        assert "the server bills" in result.sentence
+        assert fake.requests < 6
+
+
+def test_a_budget_below_one_request_makes_no_call(tmp_path):
+    with FakeEndpoint(right_or_wrong()) as fake:
+        runs = Runs(tmp_path, (profile(fake.base_url),))
+        result = runs.go(budget=0.99 * runs.largest_usd())
+        assert (result.stopped, result.spent_usd, fake.requests) == ("budget", 0.0, 0)
+        assert result.to_dict()["unanswered"] == ["q0", "q1", "q2", "q3"]
+        assert [line["ending"] for line in runs.answers] == ["stopped"] * 4
+
+
+def test_a_question_that_is_explored_and_ended_by_its_money_is_answered(tmp_path):
+    with FakeEndpoint(right_or_wrong(1.0)) as fake:
+        runs = Runs(tmp_path, (profile(fake.base_url),), n=2, options={"explore": 1.0})
+        runs.options["most_usd"] = 1.05 * runs.largest_usd()
+        assert runs.go().to_dict()["answered"] == 2
+        assert {line["ending"] for line in runs.answers} == {"money"}
+
+
+@pytest.mark.parametrize("billed", [True, False])
+def test_a_request_that_took_too_long_counts_unless_its_provider_stops_billing(billed, tmp_path):
+    with FakeEndpoint(right_or_wrong(), faults=["time-out"]) as fake:
+        own = profile(fake.base_url, timeout_s=0.2, tries=2, billed_when_cancelled=billed)
+        runs = Runs(tmp_path, (own,), Fixed(1, model="small"), n=1)
+        result = runs.go()
+        assert (fake.requests, result.to_dict()["requests"], len(runs.rows)) == (2, 2, 1)
+        assert runs.rows[0]["lost_usd"] == pytest.approx(billed * runs.largest_usd())
+
+
+def test_where_there_is_no_server_nothing_is_spent(tmp_path):
+    with socket.socket() as taken:  # and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        runs = Runs(tmp_path, (profile(f"http://127.0.0.1:{taken.getsockname()[1]}/v1"),))
+        result = runs.go(budget=runs.largest_usd())
+    assert (result.stopped, result.spent_usd) == ("endpoint", 0.0)
+    assert "there is no connection" in result.sentence
 
 
 def by_question(rows, journal):

@@ -6,15 +6,17 @@ import random
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
 from forks import WITHIN, Forks
 from live_runs import MAX_TOKENS, USD, lines, right_or_wrong
 
+import moo_infer
 from moo_infer.testing import FakeEndpoint
 
-QUESTIONS, K = 60, 6
+QUESTIONS, K = 50, 6
 P = 3
 
 
@@ -121,17 +123,29 @@ def test_a_signal_ends_a_command_softly_with_its_report(number, forks, fake, tmp
 
 def test_a_signal_at_any_moment_of_the_start_leaves_files_that_a_run_goes_on_with(forks, fake, tmp_path):
     draw = random.Random(1)
-    for i in range(12):
+    for i in range(8):
         process = forks.start(*command("single", P))
         time.sleep(draw.uniform(0, 0.4))
         os.kill(process, draw.choice([signal.SIGINT, signal.SIGTERM]))
         code, out, err = forks.ended()
         assert code in (5, 130, 143, -signal.SIGINT, -signal.SIGTERM), (i, err)
         assert (code == 5) == (out != ""), (code, out)
-        assert "Traceback" not in err, err
+        assert "Traceback" not in err or str(Path(moo_infer.__file__).parent) not in err, err  # before it begins
     report = finished(forks, command("single", 2 * P))
     assert report["answered"] == QUESTIONS
-    assert report["requests"] == fake.requests + 0
+    assert report["requests"] >= fake.requests
+
+
+def test_a_disk_that_takes_no_more_stops_a_command_and_the_same_one_goes_on(forks, fake, tmp_path):
+    for most_bytes in (5_000, 10_000, 20_000):
+        forks.start(*command("single", P), most_bytes=most_bytes)
+        code, out, err = forks.ended()
+        report = json.loads(out)
+        assert (code, report["stopped"]) == (5, "disk"), err
+        assert "cannot be written: File too large" in err
+        assert report["requests"] >= fake.requests
+        assert report["spent_usd"] >= fake.billed_usd({"single": USD})
+    assert finished(forks, command("single", 2 * P))["answered"] == QUESTIONS
 
 
 def test_a_second_process_is_kept_out_while_the_first_one_runs(forks, fake, tmp_path):
