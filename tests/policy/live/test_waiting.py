@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
-from moo_infer.policy.live.answer import answer
 
 from moo_infer.core.errors import MooInferError
 from moo_infer.core.seen import Answer, Call
 from moo_infer.interfaces import Policy
 from moo_infer.policy.live.inference import Inference
+from moo_infer.policy.live.outcome import answer
 
 
 @dataclass(frozen=True)
