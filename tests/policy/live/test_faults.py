@@ -199,7 +199,7 @@ def test_a_server_that_is_not_there_costs_nothing(tmp_path):
     runs = Runs(tmp_path, (profile(address, tries=2),), Fixed(1, model="small"), 3)
     result = runs.go(parallelism=1)
     assert (result.stopped, result.spent_usd, runs.rows[0]["requests"]) == ("endpoint", 0, 2)
-    assert "no connection" in runs.rows[0]["why"]
+    assert runs.rows[0]["why"] == "there is no connection"
 
 
 def in_seconds(seconds):
