@@ -1,6 +1,7 @@
 """What can go wrong with a request, in our own words: those of a server may hold keys and prompts."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,7 +61,9 @@ def fault_of(error: BaseException, timeout_s: float, /) -> Fault:
     if any(isinstance(cause, BodyTooLong) for cause in _causes(error)):
         return Fault(f"the response has more than {MOST_BYTES // 2**20} MB", answered=True)
     if any(isinstance(cause, httpx2.ConnectError) for cause in _causes(error)):
-        return Fault("there is no connection", again=True)  # nothing was sent
+        untrusted = any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
+        which = "no connection that can be trusted (TLS)" if untrusted else "no connection"
+        return Fault(f"there is {which}", again=True)  # nothing was sent
     if isinstance(error, TimeoutError | asyncio.TimeoutError | openai.APITimeoutError):
         return Fault(f"no response within {timeout_s:g} s", again=True, billed=True, broken_off=True)
     if isinstance(error, openai.APIConnectionError):
@@ -97,7 +100,7 @@ def _seconds(retry_after: str | None) -> float | None:
         pass
     try:
         at = parsedate_to_datetime(retry_after)
-    except (ValueError, TypeError):
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):  # dates that no calendar has
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())

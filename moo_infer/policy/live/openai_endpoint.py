@@ -54,7 +54,7 @@ class OpenAIEndpoint:
 
     Raises:
         MooInferError: for a profile that does not say how it is called, one whose calls have no largest price, and a
-            key that is not in the environment.
+            key that is not in the environment, or that no header can hold.
 
     An asynchronous context manager, which closes the connections.
     """
@@ -77,8 +77,8 @@ class OpenAIEndpoint:
         for name, profile in self.profiles.items():
             if profile.call is None:
                 raise MooInferError(f"{name}: call: missing; a live call needs base_url, model and max_tokens there")
-            if profile.call.key_env is not None and not os.environ.get(profile.call.key_env):
-                raise MooInferError(f"{name}: call: key_env: the environment has no {profile.call.key_env}")
+            if profile.call.key_env is not None and (problem := _key_problem(profile.call.key_env)):
+                raise MooInferError(f"{name}: call: key_env: {problem}")
         if not self.unpriced:
             refuse_unpriced(self.profiles, self.prices)
         self._random = random.Random(self.seed)
@@ -316,6 +316,16 @@ class OpenAIEndpoint:
         """By profile."""
         keys = {name: os.environ.get(self._settings(name).key_env or "") for name in self.profiles}
         return {name: openai_client(self._settings(name), key, self._http) for name, key in keys.items()}
+
+
+def _key_problem(variable: str) -> str:
+    """Why a variable of the environment holds no key, "" where it does; the key is not repeated."""
+    key = os.environ.get(variable)
+    if not key:
+        return f"the environment has no {variable}"
+    if not key.isascii() or not key.isprintable() or key != key.strip():
+        return f"{variable} holds no key: it has blanks around it, ends of lines, or letters that are not ASCII"
+    return ""
 
 
 def _settle(call: LiveCall, spent: float) -> None:

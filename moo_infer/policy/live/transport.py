@@ -11,6 +11,7 @@ from ...core.call_settings import CallSettings
 __all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "silence"]
 
 MOST_BYTES = 4 * 2**20  # of a body; a million characters of text fit in
+HEARD = {b"content-type", b"retry-after"}  # of a response; cookies would be kept, and sent again
 TOLD = {"host", "content-type", "content-length", "accept", "user-agent", "authorization", "connection"}
 NO_KEY = "no-key"  # stands where a client must have one; no request says it
 POOL = 8  # connections of a pool, which looks at all of them for every request: at 64 that took a fifth of the time
@@ -41,10 +42,9 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
-    """A transport that sends no header but those that a call needs, and unpacks nothing.
+    """A transport that sends no header but those that a call needs, unpacks nothing, and reads no body of a refusal.
 
-    Libraries above it take headers from the environment; what they add is dropped here. Requests go to the pool of
-    connections that has the fewest on their way.
+    Requests go to the pool of connections that has the fewest on their way.
     """
 
     def __init__(self, pools: Sequence[httpx2.AsyncBaseTransport]) -> None:
@@ -61,9 +61,12 @@ class _Guarded(httpx2.AsyncBaseTransport):
         except BaseException:
             done()
             raise
-        headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() in HEARD]
         assert isinstance(response.stream, httpx2.AsyncByteStream)  # as those of asynchronous transports are
-        stream = _Bounded(response.stream, done)
+        stream: httpx2.AsyncByteStream = _Bounded(response.stream, done)
+        if not response.is_success:  # its status says all that counts, however long, slow or torn its body is
+            await stream.aclose()
+            stream = httpx2.ByteStream(b"")
         return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
 
     def _taken(self, number: int) -> Callable[[], None]:
@@ -93,15 +96,23 @@ def http_client(connections: int, /) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=_Guarded(pools), trust_env=False, follow_redirects=False)
 
 
+class _Client(openai.AsyncOpenAI):
+    """A client whose headers are its own: that of openai adds, and replaces by, what the environment says."""
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        return {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": self.user_agent}
+
+
 def openai_client(settings: CallSettings, key: str | None, http: httpx2.AsyncClient, /) -> openai.AsyncOpenAI:
-    """Return a client that tries once; what it takes from the environment is dropped below it.
+    """Return a client that tries once, and sends nothing that the environment says.
 
     Args:
         settings: where it calls.
         key: the API key; without one no request has an Authorization header.
         http: what makes the requests.
     """
-    return openai.AsyncOpenAI(
+    return _Client(
         api_key=key or NO_KEY,  # without one it would look into the environment
         base_url=settings.base_url,
         max_retries=0,
