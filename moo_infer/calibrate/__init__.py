@@ -15,6 +15,7 @@ from .intervals import Interval
 from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
 from .profiles import Calibration, calibrated
+from .train_equivalent import ComputeTrend, TrainEquivalent, compute_trend
 from .yaml_out import save
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "BetaBinomial",
     "Calibration",
     "Comparison",
+    "ComputeTrend",
     "CoverageLaw",
     "ExponentiatedPowerLaw",
     "Fit",
@@ -34,9 +36,11 @@ __all__ = [
     "Price",
     "ProfileOptions",
     "Source",
+    "TrainEquivalent",
     "by_hand",
     "calibrated",
     "compare",
+    "compute_trend",
     "find_prices",
     "fit_batch",
     "fit_beta",
