@@ -12,9 +12,11 @@ from .differences import Comparison
 from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .intervals import Interval
+from .iso_flops import iso_flop
 from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
 from .profiles import Calibration, calibrated
+from .regression import Regression
 from .train_equivalent import ComputeTrend, TrainEquivalent, compute_trend
 from .yaml_out import save
 
@@ -35,6 +37,7 @@ __all__ = [
     "LogSummary",
     "Price",
     "ProfileOptions",
+    "Regression",
     "Source",
     "TrainEquivalent",
     "by_hand",
@@ -53,6 +56,7 @@ __all__ = [
     "forward_validated",
     "from_genai_prices",
     "from_litellm",
+    "iso_flop",
     "read",
     "read_log",
     "save",

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..core.errors import LARGEST_NUMBER, MooInferError
 from ..quantities.fieller import student
+from ..report.wording import Block, TextTable, to_html
 
 __all__ = ["ROUNDING", "Coefficient", "Regression", "numbers", "regression"]
 
@@ -72,6 +73,18 @@ class Regression:
             "r2": self.r2 if math.isfinite(self.r2) else None,
             "confidence": self.confidence,
         }
+
+    def blocks(self) -> list[Block]:
+        """What people read: a row a coefficient, and how well the fit explains the points."""
+        rows: list[tuple[str, ...]] = []
+        for name, of in self.coefficients.items():
+            apart = "told apart from 0" if of.told_apart else "not told apart from 0"
+            rows.append((name, f"{of.value:.6g}", f"[{of.low:.3g}, {of.high:.3g}]", f"{of.t:.2f}", apart))
+        table = TextTable(("", "value", f"{100 * self.confidence:g} % interval", "t", ""), tuple(rows))
+        return [table, f"{self.n} points, R2 {self.r2:.3f}, scatter {self.scatter:.3g}."]
+
+    def _repr_html_(self) -> str:
+        return to_html(self.blocks())
 
 
 def regression(columns: Mapping[str, FloatArray], y: FloatArray, confidence: float = 0.95) -> Regression:
