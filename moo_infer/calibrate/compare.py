@@ -183,7 +183,7 @@ class _Drawn:
 
 def _real(drawn: Sequence[_Drawn], confidence: float) -> dict[tuple[_Drawn, str], tuple[float, bool]]:
     """By pair and measure, the p-value with Holm's correction, and whether the difference is told apart from none."""
-    found = {}
+    found: dict[tuple[_Drawn, str], tuple[float, bool]] = {}
     for measure in dict.fromkeys(measure for pair in drawn for measure in pair.draws):
         pairs = [pair for pair in drawn if measure in pair.draws]
         corrected = holm([chance_of_none(pair.draws[measure]) for pair in pairs])

@@ -114,6 +114,11 @@ class Difference:
         chance = chance_of_none(draws) if p is None else p
         return cls.of(measure, values, float(draws.std()), (low, high), chance, confidence, shares=shares, real=real)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without the measure."""
+        names = [name for name in Difference.__dataclass_fields__ if name != "measure"]
+        return {name: getattr(self, name) for name in names} | {"unit": self.unit}
+
     @property
     def z(self) -> float | None:
         """The value in standard errors; None where there is no error."""
@@ -177,7 +182,7 @@ class Comparison:
                     "first": pair.first,
                     "second": pair.second,
                     "questions": pair.questions,
-                    "differences": {d.measure: _figures(d) for d in pair.differences},
+                    "differences": {d.measure: d.to_dict() for d in pair.differences},
                     "verdict": verdict(pair, self.confidence),
                 }
                 for pair in self.pairs
@@ -191,7 +196,7 @@ class Comparison:
 
         rows = [
             {"first_name": pair.first, "second_name": pair.second, "questions": pair.questions, "measure": d.measure}
-            | _figures(d)
+            | d.to_dict()
             for pair in self.pairs
             for d in pair.differences
         ]
@@ -262,8 +267,3 @@ def verdict(pair: Pair, confidence: float) -> str:
     flips = f"it is right more often on {often}"
     real = f"that is real at {100 * confidence:g} %" if d.real else "that may be chance"
     return f"{by}: {real}; {flips}." if d.real else f"{by}: {real}; {flips}; {shows}."
-
-
-def _figures(difference: Difference) -> dict[str, Any]:
-    names = [name for name in Difference.__dataclass_fields__ if name != "measure"]
-    return {name: getattr(difference, name) for name in names} | {"unit": difference.unit}
