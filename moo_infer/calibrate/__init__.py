@@ -1,5 +1,6 @@
 """From logs to numbers: estimates, profiles, and parameters of parts, fitted to what was measured."""
 
+from ..quantities.fieller import Estimate
 from ..quantities.samples import COLUMNS
 from ..read.grading import Grading
 from ..read.load_tests import LoadTest, read
@@ -8,13 +9,17 @@ from ..read.logs import read_log
 from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
 from .compare import compare
 from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, LawChoice, forward_validated
-from .differences import Comparison
+from .differences import Comparison, Difference
 from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
+from .gains import Gains, length_multiplier, paired_gains, paired_length_multiplier, published_gains
 from .intervals import Interval
+from .iso_flops import iso_flop
 from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
 from .profiles import Calibration, calibrated
+from .regression import Regression
+from .train_equivalent import ComputeTrend, TrainEquivalent, compute_trend
 from .yaml_out import save
 
 __all__ = [
@@ -22,9 +27,13 @@ __all__ = [
     "BetaBinomial",
     "Calibration",
     "Comparison",
+    "ComputeTrend",
     "CoverageLaw",
+    "Difference",
+    "Estimate",
     "ExponentiatedPowerLaw",
     "Fit",
+    "Gains",
     "Grading",
     "Interval",
     "LawChoice",
@@ -33,10 +42,13 @@ __all__ = [
     "LogSummary",
     "Price",
     "ProfileOptions",
+    "Regression",
     "Source",
+    "TrainEquivalent",
     "by_hand",
     "calibrated",
     "compare",
+    "compute_trend",
     "find_prices",
     "fit_batch",
     "fit_beta",
@@ -49,6 +61,11 @@ __all__ = [
     "forward_validated",
     "from_genai_prices",
     "from_litellm",
+    "iso_flop",
+    "length_multiplier",
+    "paired_gains",
+    "paired_length_multiplier",
+    "published_gains",
     "read",
     "read_log",
     "save",

@@ -15,11 +15,10 @@ from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
 from ..quantities.subsets import largest_of_k, vote_at_k
-from .differences import POWER, TOKENS, UNITS, Comparison, Difference, Pair
+from .differences import TOKENS, UNITS, Comparison, Difference, Pair, chance_of_none, holm
 
 __all__ = ["Way", "compare"]
 
-POINTS = 0.03  # of accuracy, at which the power is said
 PER_RIGHT = (COST.name, LATENCY.name, TOKENS)
 
 
@@ -168,12 +167,6 @@ class _Drawn:
                 drawn[f"{measure}_per_right"] = each[0] - each[1]
         return cls(first, second, len(common), means, drawn, shares)
 
-    def p(self, measure: str) -> float:
-        """Two-sided, of no difference: twice the share of draws on the rarer side, this log counted as a draw."""
-        draws = self.draws[measure]
-        sides = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
-        return min(1.0, 2 * (sides + 1) / (len(draws) + 1))
-
     def pair(self, confidence: float, real: Mapping[tuple["_Drawn", str], tuple[float, bool]]) -> Pair:
         """Put the figures together."""
         return Pair(
@@ -184,38 +177,17 @@ class _Drawn:
         )
 
     def _difference(self, measure: str, confidence: float, p: float, real: bool) -> Difference:
-        from scipy.special import ndtr, ndtri
-
-        draws, (first, second) = self.draws[measure], self.means[measure]
-        low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-        error, z = float(draws.std()), float(ndtri((1 + confidence) / 2))
-        more, less = self.shares.get(measure, (None, None))
-        power = float(ndtr(POINTS / error - z) + ndtr(-POINTS / error - z)) if error > 0 else 1.0
-        return Difference(
-            measure,
-            first,
-            second,
-            first - second,
-            float(low),
-            float(high),
-            p,
-            real,
-            (z + float(ndtri(POWER))) * error,
-            more,
-            less,
-            power if measure == ACCURACY.name else None,
-        )
+        values, shares = self.means[measure], self.shares.get(measure, (None, None))
+        return Difference.of_draws(measure, values, self.draws[measure], confidence, shares=shares, p=p, real=real)
 
 
 def _real(drawn: Sequence[_Drawn], confidence: float) -> dict[tuple[_Drawn, str], tuple[float, bool]]:
     """By pair and measure, the p-value with Holm's correction, and whether the difference is told apart from none."""
-    found = {}
+    found: dict[tuple[_Drawn, str], tuple[float, bool]] = {}
     for measure in dict.fromkeys(measure for pair in drawn for measure in pair.draws):
-        pairs = sorted((pair for pair in drawn if measure in pair.draws), key=lambda pair: pair.p(measure))
-        largest = 0.0
-        for i, pair in enumerate(pairs):
-            largest = max(largest, min(1.0, (len(pairs) - i) * pair.p(measure)))
-            found[pair, measure] = largest, largest <= 1 - confidence
+        pairs = [pair for pair in drawn if measure in pair.draws]
+        corrected = holm([chance_of_none(pair.draws[measure]) for pair in pairs])
+        found |= {(pair, measure): (p, p <= 1 - confidence) for pair, p in zip(pairs, corrected, strict=True)}
     return found
 
 

@@ -1,19 +1,25 @@
 """Differences between ways to answer, as they are found by `compare`, and as people read them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..core.arrays import FloatArray
 from ..core.errors import unknown
 from ..core.objectives import ACCURACY, COST, LATENCY
+from ..quantities.fieller import student
 from ..report.wording import Block, Cell, TextTable, to_html
 
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["POWER", "TOKENS", "UNITS", "Comparison", "Difference", "Pair"]
+__all__ = ["POWER", "TOKENS", "UNITS", "Comparison", "Difference", "Pair", "chance_of_none", "holm"]
 
 TOKENS = "output_tokens"
 POWER = 0.8  # how surely a difference shows that "this log shows": the custom of the field (Cohen 1988)
+POINTS = 0.03  # of accuracy, at which the power is said
 UNITS = {o.name: o.unit for o in (ACCURACY, COST, LATENCY)} | {TOKENS: "tokens"}
 
 
@@ -32,6 +38,7 @@ class Difference:
         smallest: the smallest difference that this log shows in 80 % of the cases.
         more, less: in which shares of the questions the first gives more, and less; None per right answer.
         power: how likely this log shows a difference of 3 points of accuracy; None for other measures.
+        stderr: of the value, had other questions been asked.
     """
 
     measure: str
@@ -46,6 +53,76 @@ class Difference:
     more: float | None = None
     less: float | None = None
     power: float | None = None
+    stderr: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        measure: str,
+        values: tuple[float, float],
+        stderr: float,
+        ends: tuple[float, float],
+        p: float,
+        confidence: float,
+        *,
+        shares: tuple[float | None, float | None] = (None, None),
+        real: bool | None = None,
+    ) -> "Difference":
+        """Put a difference together, with what it could have shown.
+
+        Args:
+            measure: its name.
+            values: of the first and of the second.
+            stderr: of their difference.
+            ends: of its interval.
+            p: two-sided, of no difference.
+            confidence: of the interval, in (0, 1).
+            shares: of the questions on which the first gives more, and less.
+            real: whether they are told apart; None for what p says by itself.
+        """
+        from scipy.special import ndtr, ndtri
+
+        z = student(confidence)
+        power = float(ndtr(POINTS / stderr - z) + ndtr(-POINTS / stderr - z)) if stderr > 0 else 1.0
+        return cls(
+            measure,
+            *values,
+            values[0] - values[1],
+            *ends,
+            p,
+            p <= 1 - confidence if real is None else real,
+            (z + float(ndtri(POWER))) * stderr,
+            *shares,
+            power if measure == ACCURACY.name else None,
+            stderr,
+        )
+
+    @classmethod
+    def of_draws(
+        cls,
+        measure: str,
+        values: tuple[float, float],
+        draws: FloatArray,
+        confidence: float,
+        *,
+        shares: tuple[float | None, float | None] = (None, None),
+        p: float | None = None,
+        real: bool | None = None,
+    ) -> "Difference":
+        """Take interval, error and, unless it is given, p from draws (B,) of the difference."""
+        low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
+        chance = chance_of_none(draws) if p is None else p
+        return cls.of(measure, values, float(draws.std()), (low, high), chance, confidence, shares=shares, real=real)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without the measure."""
+        names = [name for name in Difference.__dataclass_fields__ if name != "measure"]
+        return {name: getattr(self, name) for name in names} | {"unit": self.unit}
+
+    @property
+    def z(self) -> float | None:
+        """The value in standard errors; None where there is no error."""
+        return self.value / self.stderr if self.stderr else None
 
     @property
     def unit(self) -> str:
@@ -105,7 +182,7 @@ class Comparison:
                     "first": pair.first,
                     "second": pair.second,
                     "questions": pair.questions,
-                    "differences": {d.measure: _figures(d) for d in pair.differences},
+                    "differences": {d.measure: d.to_dict() for d in pair.differences},
                     "verdict": verdict(pair, self.confidence),
                 }
                 for pair in self.pairs
@@ -119,7 +196,7 @@ class Comparison:
 
         rows = [
             {"first_name": pair.first, "second_name": pair.second, "questions": pair.questions, "measure": d.measure}
-            | _figures(d)
+            | d.to_dict()
             for pair in self.pairs
             for d in pair.differences
         ]
@@ -150,6 +227,25 @@ class Comparison:
         return to_html(self.blocks())
 
 
+def chance_of_none(draws: FloatArray) -> float:
+    """Return p of no difference: twice the share of draws (B,) on the rarer side, what was found counted as a draw."""
+    sides = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+    return min(1.0, 2 * (sides + 1) / (len(draws) + 1))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Correct p-values for how many there are (Holm, Scand. J. Stat. 6, 1979, 65-70).
+
+    >>> holm([0.04, 0.01, 0.5])
+    [0.08, 0.03, 0.5]
+    """
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
+        corrected[i] = largest
+    return corrected
+
+
 def _number(value: float, sign: str = "") -> str:
     """Three digits, and no powers of ten in thousands of tokens."""
     return f"{value:{sign},.0f}" if 1000 <= abs(value) < 1e9 else f"{value:{sign}.3g}"
@@ -171,8 +267,3 @@ def verdict(pair: Pair, confidence: float) -> str:
     flips = f"it is right more often on {often}"
     real = f"that is real at {100 * confidence:g} %" if d.real else "that may be chance"
     return f"{by}: {real}; {flips}." if d.real else f"{by}: {real}; {flips}; {shows}."
-
-
-def _figures(difference: Difference) -> dict[str, Any]:
-    names = [name for name in Difference.__dataclass_fields__ if name != "measure"]
-    return {name: getattr(difference, name) for name in names} | {"unit": difference.unit}
