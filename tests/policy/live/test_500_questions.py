@@ -19,23 +19,26 @@ OTHERS = tuple(sorted(set(FAULTS) - {*COUNTED, "echo-401", "echo-403", "too-many
 @pytest.mark.parametrize("names", [COUNTED, OTHERS], ids=["counted", "others"])
 def test_every_question_is_answered_or_named_and_every_request_is_counted(names, shape, tmp_path):
     share = min(SHARE, 0.9 / len(names))
-    with quick(), FakeEndpoint(lambda request: "never") as elsewhere:
-        with FakeEndpoint(
+    with (
+        quick(),
+        FakeEndpoint(lambda request: "never") as elsewhere,
+        FakeEndpoint(
             right_or_wrong(0.7),
             dict.fromkeys(names, share),
             elsewhere=elsewhere.base_url,
             retry_after_s=0.01,
             slow_s=30.0,
             bills_500=True,
-        ) as fake:
-            own = profile(fake.base_url, shape=shape, timeout_s=3.0, tries=3)
-            runs = Runs(tmp_path, (own,), TwoThenMore(3, "small"), QUESTIONS)
-            result = runs.go(parallelism=48)
-            report, rows, lines = result.to_dict(), runs.rows, runs.answers
-            assert set(fake.faults) == set(names)
-            requests, bill, before = fake.requests, runs.bill(fake), runs.out.read_bytes()
-            again = runs.go(parallelism=48).to_dict()
-            assert fake.requests == requests
+        ) as fake,
+    ):
+        own = profile(fake.base_url, shape=shape, timeout_s=3.0, tries=3)
+        runs = Runs(tmp_path, (own,), TwoThenMore(3, "small"), QUESTIONS)
+        result = runs.go(parallelism=48)
+        report, rows, lines = result.to_dict(), runs.rows, runs.answers
+        assert set(fake.faults) == set(names)
+        requests, bill, before = fake.requests, runs.bill(fake), runs.out.read_bytes()
+        again = runs.go(parallelism=48).to_dict()
+        assert fake.requests == requests
     assert (elsewhere.requests, report["stopped"], again["stopped"]) == (0, None, None)
     assert sum(row["requests"] for row in rows) + report["lost"]["requests"] == report["requests"] == requests
     assert report["spent_usd"] >= bill * (1 - 1e-9)

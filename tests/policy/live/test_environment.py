@@ -106,7 +106,22 @@ def test_two_profiles_have_each_their_own_key(monkeypatch):
 def certificate(tmp_path_factory):
     """A certificate that nobody has signed but itself."""
     folder = tmp_path_factory.mktemp("tls")
-    made = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost".split()
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
     try:
         subprocess.run([*made, "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True)
     except OSError:
