@@ -26,7 +26,7 @@ from .ledger import Ledger
 from .pace import Pace
 from .prices import Tariff, refuse_unpriced
 from .question import Question
-from .transport import http_client, openai_client, silence
+from .transport import http_client, openai_client, problem_of, silence
 
 __all__ = ["OpenAIEndpoint"]
 
@@ -77,8 +77,8 @@ class OpenAIEndpoint:
         for name, profile in self.profiles.items():
             if profile.call is None:
                 raise MooInferError(f"{name}: call: missing; a live call needs base_url, model and max_tokens there")
-            if profile.call.key_env is not None and (problem := _key_problem(profile.call.key_env)):
-                raise MooInferError(f"{name}: call: key_env: {problem}")
+            if problem := problem_of(profile.call):
+                raise MooInferError(f"{name}: call: {problem}")
         if not self.unpriced:
             refuse_unpriced(self.profiles, self.prices)
         self._random = random.Random(self.seed)
@@ -316,16 +316,6 @@ class OpenAIEndpoint:
         """By profile."""
         keys = {name: os.environ.get(self._settings(name).key_env or "") for name in self.profiles}
         return {name: openai_client(self._settings(name), key, self._http) for name, key in keys.items()}
-
-
-def _key_problem(variable: str) -> str:
-    """Why a variable of the environment holds no key, "" where it does; the key is not repeated."""
-    key = os.environ.get(variable)
-    if not key:
-        return f"the environment has no {variable}"
-    if not key.isascii() or not key.isprintable() or key != key.strip():
-        return f"{variable} holds no key: it has blanks around it, ends of lines, or letters that are not ASCII"
-    return ""
 
 
 def _settle(call: LiveCall, spent: float) -> None:

@@ -1,6 +1,7 @@
 """The HTTP client of live calls: it follows no redirect, tells nothing unasked, and reads no endless body."""
 
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import httpx2
@@ -8,7 +9,7 @@ import openai
 
 from ...core.call_settings import CallSettings
 
-__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "silence"]
+__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "problem_of", "silence"]
 
 MOST_BYTES = 4 * 2**20  # of a body; a million characters of text fit in
 HEARD = {b"content-type", b"retry-after"}  # of a response; cookies would be kept, and sent again
@@ -119,6 +120,28 @@ def openai_client(settings: CallSettings, key: str | None, http: httpx2.AsyncCli
         timeout=settings.timeout_s,
         http_client=http,
     )
+
+
+def problem_of(settings: CallSettings, /) -> str:
+    """Return why no call can be made as settings say: the address, or the key, which is not repeated; "" for nothing.
+
+    >>> problem_of(CallSettings(base_url="http://256.256.256.256/v1"))
+    'base_url: no host can be called so, or it is too long'
+    """
+    try:
+        httpx2.URL(settings.base_url)
+    except httpx2.InvalidURL:
+        return "base_url: no host can be called so, or it is too long"
+    if (variable := settings.key_env) is None:
+        return ""
+    key = os.environ.get(variable)
+    if not key:
+        return f"key_env: the environment has no {variable}"
+    if not key.isascii() or not key.isprintable() or key != key.strip():
+        return (
+            f"key_env: {variable} holds no key: it has blanks around it, ends of lines, or letters that are not ASCII"
+        )
+    return ""
 
 
 def silence() -> None:

@@ -272,3 +272,17 @@ def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(monkeypatch):
         with pytest.raises(MooInferError, match="ACME_KEY holds no key") as failure:
             OpenAIEndpoint({"small": profile("http://127.0.0.1:9/v1", key_env="ACME_KEY")})
         assert "rked" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["ex_ämple.invalid", "☃" * 70, "[1:2]", "256.256.256.256", "١٢٧.0.0.1", "127.0.0.1/" + "a" * 70_000]
+)
+def test_an_address_that_no_host_can_have_is_refused_before_a_call(host):
+    with pytest.raises(MooInferError, match="small: call: base_url: no host can be called so, or it is too long"):
+        OpenAIEndpoint({"small": profile(f"http://{host}")})
+
+
+@pytest.mark.parametrize("host", ["a..b", "xn--", "a" * 64 + ".invalid", "%31", "*", "1.2.3.4.5"])
+def test_a_host_that_is_not_there_is_a_fault(host, tmp_path):
+    runs = Runs(tmp_path, (profile(f"http://{host}/v1", tries=1),), Fixed(1, model="small"), 1)
+    assert (runs.go(parallelism=1).stopped, runs.rows[0]["why"]) == ("endpoint", "there is no connection")

@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from live_runs import profile, questions, quick
+from live_runs import MAX_TOKENS, profile, questions, quick
 
 from moo_infer.policy.live.ledger import Ledger
 from moo_infer.policy.live.openai_endpoint import OpenAIEndpoint
@@ -82,12 +82,12 @@ def test_without_rates_nothing_waits_and_nothing_is_kept():
 def test_what_is_corrected_late_changes_no_later_minute():
     pace = Pace(tokens_per_minute=100)
     first = pace.send(0.0, 90.0)
-    assert pace.delay(10.0, 50.0) == 50.0
+    assert pace.delay(10.0, 50.0) == MINUTE - 10
     pace.correct(first, 20.0)
     assert pace.delay(10.0, 50.0) == 0.0
-    assert pace.delay(61.0, 100.0) == 0.0
+    assert pace.delay(MINUTE + 1, 100.0) == 0.0
     pace.correct(first, 90.0)
-    assert pace.delay(61.0, 100.0) == 0.0
+    assert pace.delay(MINUTE + 1, 100.0) == 0.0
 
 
 def test_a_request_that_waited_for_money_waits_for_its_minute_again():
@@ -111,6 +111,32 @@ def test_a_request_that_waited_for_money_waits_for_its_minute_again():
     with quick():
         moments = asyncio.run(main())
     assert busiest([(moment, 0) for moment in moments])[0] == 2
+
+
+def arrived(monkeypatch, n, seconds, **rates):
+    """What a server saw of n requests in the busiest so many seconds, where a minute has so many."""
+    monkeypatch.setattr("moo_infer.policy.live.pace.MINUTE", seconds + 1.0)
+    with quick(), FakeEndpoint(lambda request: "42") as fake:
+        endpoint = OpenAIEndpoint({"small": profile(fake.base_url, **rates)}, parallelism=32)
+
+        async def main():
+            async with endpoint:
+                await asyncio.gather(*(endpoint("small", question, 1) for question in questions(n)))
+
+        asyncio.run(main())
+        assert fake.requests == n
+        return fake.busiest(seconds)
+
+
+def test_a_server_sees_no_more_requests_in_a_minute_whatever_the_first_ones_need_to_get_there(monkeypatch):
+    assert arrived(monkeypatch, 50, 1.0, requests_per_minute=20)[0] <= 20
+
+
+def test_a_server_sees_no_more_tokens_in_a_minute(monkeypatch):
+    most = 14 + 16 + MAX_TOKENS  # of a request: bytes of its prompt, what stands around it, and the answer
+    requests, tokens = arrived(monkeypatch, 12, 1.0, tokens_per_minute=5 * most)
+    assert tokens <= 5 * most
+    assert requests < 12
 
 
 def test_who_is_woken_goes_on():
