@@ -176,15 +176,17 @@ def _weights(score: FloatArray, cast: BoolArray) -> FloatArray:
 
 def _of_winners(weight: FloatArray, answer: IntArray) -> FloatArray:
     """Weights (M, K) of the inferences whose answer weighs most, and 0 of the others."""
-    first = _first(answer)
+    own = np.arange(len(answer))[:, None], _first(answer)
     heard = np.zeros(weight.shape)
-    np.add.at(heard, (np.arange(len(answer))[:, None], first), weight)
-    own = np.take_along_axis(heard, first, axis=1)
-    return np.where(own >= heard.max(axis=1, keepdims=True) * (1 - TIED), weight, 0.0)
+    np.add.at(heard, own, weight)
+    return np.where(heard[own] >= heard.max(axis=1, keepdims=True) * (1 - TIED), weight, 0.0)
 
 
 def _first(codes: IntArray) -> IntArray:
     """Where in its row (M, K) every code stands first."""
+    if len(codes) == 1:  # a live answer: a few numbers, for which arrays would take a hundred times as long
+        place: dict[int, int] = {}
+        return np.array([[place.setdefault(code, i) for i, code in enumerate(codes[0].tolist())]], dtype=np.int64)
     order = np.argsort(codes, axis=1, kind="stable")
     ordered = np.take_along_axis(codes, order, axis=1)
     starts = np.concatenate([np.ones((len(codes), 1), dtype=bool), np.diff(ordered, axis=1) != 0], axis=1)

@@ -1,5 +1,6 @@
 """What a policy sees of one query, and what it may decide."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -101,10 +102,11 @@ class Seen:
 
         Blank answers are left out.
         """
-        asked = [model for model in models or self._samples if self.n(model)]
-        answers = np.concatenate([self.column(model, "answer") for model in asked] or [np.zeros(0, dtype=np.int64)])
-        _, counts = np.unique(answers[answers >= 0], return_counts=True)
-        return np.append(np.sort(counts)[::-1], [0, 0])
+        counts: Counter[int] = Counter()  # of few answers, for which sorting arrays takes ten times as long
+        for model in models or self._samples:
+            if self.n(model):
+                counts.update(code for code in self.column(model, "answer").tolist() if code >= 0)
+        return np.array([*sorted(counts.values(), reverse=True), 0, 0])
 
     def column(self, model: str, name: str, /) -> Array:
         """Return a column (n,) of the samples of a model; raises MissingColumn, naming those there are."""

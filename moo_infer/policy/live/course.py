@@ -64,7 +64,7 @@ class Step:
     """
 
     times: Mapping[str, int]
-    samples: tuple[Sample, ...] = ()
+    samples: list[Sample] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -83,16 +83,13 @@ class Course:
     judged: bool = False
     steps: list[Step] = field(default_factory=list)
     _codes: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    _numbers: Counter[str] = field(default_factory=Counter, init=False, repr=False)  # of samples, by model
+    _ended: list[Seen] = field(default_factory=list, init=False, repr=False)  # what was seen of all steps but the last
 
     @property
     def samples(self) -> list[Sample]:
         """All that came, in order; not what was cancelled."""
         return [sample for step in self.steps for sample in step.samples if not sample.cancelled]
-
-    @property
-    def all_samples(self) -> list[Sample]:
-        """All of them."""
-        return [sample for step in self.steps for sample in step.samples]
 
     def begin(self, times: Mapping[str, int], /) -> None:
         """Add a decision."""
@@ -100,19 +97,20 @@ class Course:
 
     def add(self, samples: Sequence[Sample], /) -> list[Sample]:
         """Add what came of the last decision, and return it with its numbers; earlier ones have theirs."""
-        known: Counter[str] = Counter(sample.model for sample in self.all_samples)
         numbered = []
         for sample in samples:
-            numbered.append(replace(sample, wave=len(self.steps) - 1, number=known[sample.model]))
-            known[sample.model] += 1
-        last = self.steps[-1]
-        self.steps[-1] = Step(last.times, (*last.samples, *numbered))
+            numbered.append(replace(sample, wave=len(self.steps) - 1, number=self._numbers[sample.model]))
+            self._numbers[sample.model] += 1
+        self.steps[-1].samples.extend(numbered)
         return numbered
 
     def seen(self) -> Seen:
         """Return what a policy sees."""
-        waves = [Seen(self._columns(_came(step.samples))) for step in self.steps]
-        return Seen(self._columns(self.samples), spent=self.spent(), query=self.known, waves=waves)
+        columns = [self._columns(_came(step.samples)) for step in self.steps[len(self._ended) :]]
+        waves = [*self._ended, *map(Seen, columns)]
+        self._ended = waves[:-1]
+        of_all = columns[0] if len(waves) == 1 else self._columns(self.samples)
+        return Seen(of_all, spent=self.spent(), query=self.known, waves=waves)
 
     def spent(self) -> dict[str, float]:
         """Return dollars, seconds and joules so far: sums, but for seconds the longest of each step."""

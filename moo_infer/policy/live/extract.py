@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,12 @@ class Extractor:
 
     def target(self, text: str, /) -> str:
         """Return a target in the form of the answers, or, where nothing is found in it, itself without outer blanks."""
-        if self.of_target is None:
-            return text.strip()
-        return dataclasses.replace(self, method=self.of_target)(text).answer or text.strip()
+        return text.strip() if self._in_targets is None else self._in_targets(text).answer or text.strip()
+
+    @cached_property
+    def _in_targets(self) -> "Extractor | None":
+        """What brings targets to the form of the answers."""
+        return None if self.of_target is None else dataclasses.replace(self, method=self.of_target)
 
     def same(self, answer: str, target: str, /) -> bool:
         """Whether an answer is the target; where answers may have any form, the same number too."""

@@ -17,6 +17,7 @@ from .rows import is_number, is_text, is_whole, parsed
 __all__ = ["Journal", "LineFile", "OpenCall", "journal_of", "locked", "number_of", "synced"]
 
 SYNC_S = 0.2  # what a power cut may take at most
+WRITTEN = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def journal_of(out: Path, /) -> Path:
@@ -54,7 +55,7 @@ class LineFile:
         Raises:
             Stopped: where the disk takes no more.
         """
-        content = b"".join(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n" for line in lines)
+        content = b"".join(WRITTEN.encode(line).encode() + b"\n" for line in lines)
         size = os.fstat(self.descriptor).st_size
         written = 0
         try:

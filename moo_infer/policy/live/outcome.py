@@ -247,7 +247,8 @@ class LiveQuery:
         draws, samples = course.draws(by.of)
         taken: Sample | None = None
         if samples:
-            rng = np.random.default_rng([seed, *blake2b(course.question.id.encode(), digest_size=8).digest()])
+            digest = blake2b(course.question.id.encode(), digest_size=8).digest()
+            rng = np.random.default_rng([seed, int.from_bytes(digest)])
             column = int(chosen(aggregator(by, self.registry), draws, rng)[0])
             taken = samples[column] if column >= 0 else None
         spent = course.spent()

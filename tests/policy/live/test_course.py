@@ -42,7 +42,7 @@ def test_a_cancelled_sample_is_paid_and_not_seen():
     made = course([sample(), cancelled(), sample("8")])
     assert made.seen().n("small") == 2
     assert made.spent()["cost"] == 2.5
-    assert [one.number for one in made.all_samples] == [0, 1, 2]
+    assert [one.number for step in made.steps for one in step.samples] == [0, 1, 2]
 
 
 def test_blanks_are_seen_and_are_no_vote():
