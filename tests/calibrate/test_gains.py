@@ -223,3 +223,41 @@ def test_word_multipliers_in_the_study(study):
     assert f"{multiplier([row for row in rows if row['task'] == 'MMLU']).value:.6f}" == "37.955690"
     olmo = [row for row in rows if (row["model"], row["checkpoint"]) == ("OLMo-1B-0724-hf", "main")]
     assert f"{multiplier(olmo).value:.6f}" == "1.440281"
+
+
+@pytest.mark.parametrize(
+    ("levels", "runs", "figure", "ends", "money", "real"),
+    [
+        ("low, medium", ("oD4Jpoi75KWChqTPDaN9aB", "MuhtxxvALeZZ37cSG5CVcc"), "+.0518", (0.026, 0.079), "1.85", True),
+        (
+            "medium, high",
+            ("MuhtxxvALeZZ37cSG5CVcc", "3Q6osT8EYezayG7yfxkSpr"),
+            "+.0032",
+            (-0.012, 0.017),
+            "1.77",
+            False,
+        ),
+        ("high, xhigh", ("3Q6osT8EYezayG7yfxkSpr", "Ejo6Fy7XYxUDcCwbejfcYX"), "+.0322", (0.010, 0.058), "3.73", True),
+    ],
+)
+def test_a_ladder_of_efforts_has_a_level_that_changes_nothing(data, levels, runs, figure, ends, money, real):
+    """GPT-5.2 on GPQA Diamond at 1.75 and 14 USD per million tokens."""
+    import polars as pl
+
+    log = pl.scan_csv(data / "epoch_gpqa" / "samples_gpqa_diamond.csv.gz", infer_schema_length=None)
+    usd = (pl.col("tokens_in") * 1.75 + pl.col("tokens_out_billed") * 14).mean() / 1e6
+    base, variant = (
+        log.filter(pl.col("run_id") == run)
+        .group_by("question_id")
+        .agg(pl.col("correct").mean(), usd=usd)
+        .sort("question_id")
+        .collect()
+        for run in runs
+    )
+    questions = base["question_id"].to_list()
+    assert variant["question_id"].to_list() == questions
+    gain = paired_gains(variant["correct"].to_numpy(), base["correct"].to_numpy(), questions).overall
+    assert f"{gain.value:+.4f}".replace("0.", ".") == figure, levels
+    assert (gain.low, gain.high) == pytest.approx(ends, abs=0.003)
+    assert gain.real is real
+    assert f"{paired_length_multiplier(variant['usd'].to_numpy(), base['usd'].to_numpy()).value:.2f}" == money
