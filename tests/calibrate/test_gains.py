@@ -9,6 +9,7 @@ import pytest
 
 from moo_infer import MooInferError, Samples
 from moo_infer.calibrate import (
+    changes_nothing,
     compare,
     length_multiplier,
     paired_gains,
@@ -165,6 +166,7 @@ def test_tables_that_are_not_allowed_are_refused(change, message):
         (lambda: paired_gains([1, 1], [0, 1], ["p", "q"], ["x"]), "labels: must be as many as questions, 2, got 1"),
         (lambda: paired_gains([1, 1], [0, 1], ["p", "q"], confidence=0), "confidence: must be between 0 and 1"),
         (lambda: paired_gains([1, 2], [0, 1], ["p", "q"]), r"variant\[1\]: must be between 0 and 1"),
+        (lambda: length_multiplier(1.0, [1], [0], [0]), r"variant: must have the shape \(n,\), got \(\)"),
         (lambda: length_multiplier([], [], [], []), "no cell with a weight"),
         (lambda: length_multiplier([1], [1], [0], [0], [0]), "no cell with a weight"),
         (lambda: length_multiplier([1], [0], [0], [0]), "all its lengths are 0"),
@@ -260,4 +262,6 @@ def test_a_ladder_of_efforts_has_a_level_that_changes_nothing(data, levels, runs
     assert f"{gain.value:+.4f}".replace("0.", ".") == figure, levels
     assert (gain.low, gain.high) == pytest.approx(ends, abs=0.003)
     assert gain.real is real
-    assert f"{paired_length_multiplier(variant['usd'].to_numpy(), base['usd'].to_numpy()).value:.2f}" == money
+    more = paired_length_multiplier(variant["usd"].to_numpy(), base["usd"].to_numpy())
+    assert f"{more.value:.2f}" == money
+    assert changes_nothing(gain, more) is not real
