@@ -12,7 +12,14 @@ from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, Law
 from .differences import Comparison, Difference
 from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
-from .gains import Gains, length_multiplier, paired_gains, paired_length_multiplier, published_gains
+from .gains import (
+    Gains,
+    changes_nothing,
+    length_multiplier,
+    paired_gains,
+    paired_length_multiplier,
+    published_gains,
+)
 from .intervals import Interval
 from .iso_flops import iso_flop
 from .log_summary import LogSummary, summarise
@@ -47,6 +54,7 @@ __all__ = [
     "TrainEquivalent",
     "by_hand",
     "calibrated",
+    "changes_nothing",
     "compare",
     "compute_trend",
     "find_prices",

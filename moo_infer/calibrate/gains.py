@@ -15,7 +15,14 @@ from ..report.wording import Block, TextTable, to_html
 from .differences import Difference, holm
 from .regression import numbers
 
-__all__ = ["Gains", "length_multiplier", "paired_gains", "paired_length_multiplier", "published_gains"]
+__all__ = [
+    "Gains",
+    "changes_nothing",
+    "length_multiplier",
+    "paired_gains",
+    "paired_length_multiplier",
+    "published_gains",
+]
 
 Numbers = Sequence[float] | FloatArray
 
@@ -107,6 +114,20 @@ def verdict(gain: Difference, confidence: float) -> str:
         return f"The variant {'gains' if gain.value > 0 else 'loses'} {points}: told apart at {100 * confidence:g} %."
     least = f"the smallest gain that would be seen in 80 % of cases is {100 * gain.smallest:.2f} points"
     return f"The variant gains {points}: not told apart from nothing; {least}."
+
+
+def changes_nothing(gain: Difference, more: Estimate) -> bool:
+    """Whether a variant takes more and gains nothing that is told apart, as a higher level of effort may.
+
+    Args:
+        gain: over the base in accuracy; its interval holds 0.
+        more: how many times as much money, or as many tokens, it takes; its interval lies above 1.
+
+    >>> gain = published_gains(["high"], [0.51], [0.50], [0.01], [0.01])["high"]
+    >>> changes_nothing(gain, Estimate(1.8, 1.6, 2.0)), changes_nothing(gain, Estimate(1.1, 0.9, 1.3))
+    (True, False)
+    """
+    return gain.low <= 0 <= gain.high and more.low > 1
 
 
 def published_gains(
@@ -224,9 +245,9 @@ def length_multiplier(
     >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
     (4.71, 4.28, 5.19)
     """
-    n = len(variant)
-    given = (variant, "variant"), (base, "base"), (variant_stderr, "variant_stderr"), (base_stderr, "base_stderr")
-    v, b, v_error, b_error = (_not_negative(values, name, n) for values, name in given)
+    v = _not_negative(variant, "variant")
+    n, given = len(v), ((base, "base"), (variant_stderr, "variant_stderr"), (base_stderr, "base_stderr"))
+    b, v_error, b_error = (_not_negative(values, name, n) for values, name in given)
     w = np.ones(n) if weights is None else _not_negative(weights, "weights", n)
     if not n or w.sum() == 0:
         raise MooInferError("length_multiplier: there is no cell with a weight")
@@ -251,8 +272,8 @@ def paired_length_multiplier(variant: Numbers, base: Numbers, confidence: float 
     >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
     (2.04, 1.89, 2.69)
     """
-    Q = len(variant)
-    v, b = (_not_negative(values, name, Q) for values, name in ((variant, "variant"), (base, "base")))
+    v = _not_negative(variant, "variant")
+    b, Q = _not_negative(base, "base", len(v)), len(v)
     if Q < 2:
         raise MooInferError(f"paired_length_multiplier: needs at least 2 questions, got {Q}")
     table = np.cov(v, b) / Q
@@ -301,7 +322,7 @@ def _shares(values: Numbers, name: str, n: int) -> FloatArray:
     return array
 
 
-def _not_negative(values: Numbers, name: str, n: int) -> FloatArray:
+def _not_negative(values: Numbers, name: str, n: int | None = None) -> FloatArray:
     array = numbers(values, name, n)
     if (array < 0).any():
         raise MooInferError(f"{name}[{int(array.argmin())}]: must be >= 0, got {array.min()}")

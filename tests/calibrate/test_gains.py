@@ -9,6 +9,7 @@ import pytest
 
 from moo_infer import MooInferError, Samples
 from moo_infer.calibrate import (
+    changes_nothing,
     compare,
     length_multiplier,
     paired_gains,
@@ -165,6 +166,7 @@ def test_tables_that_are_not_allowed_are_refused(change, message):
         (lambda: paired_gains([1, 1], [0, 1], ["p", "q"], ["x"]), "labels: must be as many as questions, 2, got 1"),
         (lambda: paired_gains([1, 1], [0, 1], ["p", "q"], confidence=0), "confidence: must be between 0 and 1"),
         (lambda: paired_gains([1, 2], [0, 1], ["p", "q"]), r"variant\[1\]: must be between 0 and 1"),
+        (lambda: length_multiplier(1.0, [1], [0], [0]), r"variant: must have the shape \(n,\), got \(\)"),
         (lambda: length_multiplier([], [], [], []), "no cell with a weight"),
         (lambda: length_multiplier([1], [1], [0], [0], [0]), "no cell with a weight"),
         (lambda: length_multiplier([1], [0], [0], [0]), "all its lengths are 0"),
@@ -223,3 +225,43 @@ def test_word_multipliers_in_the_study(study):
     assert f"{multiplier([row for row in rows if row['task'] == 'MMLU']).value:.6f}" == "37.955690"
     olmo = [row for row in rows if (row["model"], row["checkpoint"]) == ("OLMo-1B-0724-hf", "main")]
     assert f"{multiplier(olmo).value:.6f}" == "1.440281"
+
+
+@pytest.mark.parametrize(
+    ("levels", "runs", "figure", "ends", "money", "real"),
+    [
+        ("low, medium", ("oD4Jpoi75KWChqTPDaN9aB", "MuhtxxvALeZZ37cSG5CVcc"), "+.0518", (0.026, 0.079), "1.85", True),
+        (
+            "medium, high",
+            ("MuhtxxvALeZZ37cSG5CVcc", "3Q6osT8EYezayG7yfxkSpr"),
+            "+.0032",
+            (-0.012, 0.017),
+            "1.77",
+            False,
+        ),
+        ("high, xhigh", ("3Q6osT8EYezayG7yfxkSpr", "Ejo6Fy7XYxUDcCwbejfcYX"), "+.0322", (0.010, 0.058), "3.73", True),
+    ],
+)
+def test_a_ladder_of_efforts_has_a_level_that_changes_nothing(data, levels, runs, figure, ends, money, real):
+    """GPT-5.2 on GPQA Diamond at 1.75 and 14 USD per million tokens."""
+    import polars as pl
+
+    log = pl.scan_csv(data / "epoch_gpqa" / "samples_gpqa_diamond.csv.gz", infer_schema_length=None)
+    usd = (pl.col("tokens_in") * 1.75 + pl.col("tokens_out_billed") * 14).mean() / 1e6
+    base, variant = (
+        log.filter(pl.col("run_id") == run)
+        .group_by("question_id")
+        .agg(pl.col("correct").mean(), usd=usd)
+        .sort("question_id")
+        .collect()
+        for run in runs
+    )
+    questions = base["question_id"].to_list()
+    assert variant["question_id"].to_list() == questions
+    gain = paired_gains(variant["correct"].to_numpy(), base["correct"].to_numpy(), questions).overall
+    assert f"{gain.value:+.4f}".replace("0.", ".") == figure, levels
+    assert (gain.low, gain.high) == pytest.approx(ends, abs=0.003)
+    assert gain.real is real
+    more = paired_length_multiplier(variant["usd"].to_numpy(), base["usd"].to_numpy())
+    assert f"{more.value:.2f}" == money
+    assert changes_nothing(gain, more) is not real
