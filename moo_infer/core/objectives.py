@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
-__all__ = ["ACCURACY", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
+__all__ = ["ACCURACY", "COMPUTE", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
 
 Value = TypeVar("Value", float, FloatArray)
 
@@ -85,6 +85,7 @@ ACCURACY = Objective("accuracy", direction="max", ideal=1.0, scale=1.0)
 COST = Objective("cost", unit="USD")
 LATENCY = Objective("latency", unit="s", along="longest-path")
 ENERGY = Objective("energy", unit="J")
+COMPUTE = Objective("compute", unit="FLOP")
 
 
 @dataclass(frozen=True)

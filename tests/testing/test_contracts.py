@@ -114,6 +114,7 @@ GIVEN = {
         "uncounted_input_tokens=100",
         {**NOISY, "requests_per_minute": 60},
     ],
+    "linear-flops": ["active_parameters=3.6e9", "active_parameters=3.6e9,count_prompt=false"],
     "linear-latency": [CALL],
     "batch": [
         "itl_base_s=0.0065,itl_per_sequence_s=7.9e-05,ttft_seconds=0.2,other_sequences=8",
