@@ -3,7 +3,7 @@
 import math
 import sys
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -65,6 +65,16 @@ class Objective:
             raise MooInferError(f"objective {self.name!r}: ideal must be finite, got {self.ideal!r}")
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise MooInferError(f"objective {self.name!r}: scale must be finite and > 0, got {self.scale!r}")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """Let fields of parts hold objects alone: files name objectives, and pydantic would take a mapping."""
+        from pydantic_core.core_schema import is_instance_schema  # with pydantic, which asks for this
+
+        return is_instance_schema(cls)
 
     @property
     def best(self) -> float:
