@@ -42,7 +42,8 @@ NUMBER = "a number, {value, se} or {low, high}"
 
 BRANCH = re.compile(r"[A-Z]\w*|(tuple|list|dict|literal)\[.*")  # of a union: how pydantic calls classes and containers
 
-T, Error = TypeVar("T"), Annotated[float, Ge(0), Le(LARGEST_TOTAL)]
+T = TypeVar("T")
+Error = Annotated[float, Ge(0), Le(LARGEST_TOTAL)]
 
 
 def refused(reason: str, *, part: bool = False) -> PydanticCustomError:
@@ -227,8 +228,7 @@ def _taken(value: Any, accept: Any, hint: Any = float) -> Any:
             value = float(value)
     value = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0, which numpy does not take for negative
     taken = accept(value)
-    most = largest(hint)
-    if problem := next(filter(None, (out_of_reach(number, most) for number in _numbers(taken))), None):
+    if problem := next(filter(None, (out_of_reach(n, largest(hint)) for n in _numbers(taken))), None):
         raise refused(problem)
     return taken
 
