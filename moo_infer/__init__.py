@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .core.draws import Draws
     from .core.errors import MissingColumn, MooInferError, NoChoice, NoSelection, NotExact, SelectionWarning
     from .core.moments import Moments
-    from .core.objectives import ACCURACY, COST, ENERGY, LATENCY, Limit, Objective
+    from .core.objectives import ACCURACY, COMPUTE, COST, ENERGY, LATENCY, Limit, Objective
     from .core.parts import AtLeastOne, NonNegative, Positive, Share
     from .core.seen import Answer, Call, Seen
     from .core.uncertainty import Uncertain
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCURACY",
+    "COMPUTE",
     "COST",
     "ENERGY",
     "LATENCY",
@@ -119,6 +120,7 @@ _MODULES = {
     "core.moments": ("Moments",),
     "core.objectives": (
         "ACCURACY",
+        "COMPUTE",
         "COST",
         "ENERGY",
         "LATENCY",

@@ -74,8 +74,8 @@ class InferenceModel(ABC):
 class CostModel(ABC):
     """What k inferences consume of one objective: money, seconds, joules, ... (paper, eqs 4-6).
 
-    Cost models of the same objective in one profile add up; those of money, seconds and joules share the objectives
-    COST, LATENCY and ENERGY of `moo_infer`.
+    Cost models of the same objective in one profile add up; those of money, seconds, joules and compute share the
+    objectives COST, LATENCY, ENERGY and COMPUTE of `moo_infer`.
 
     **Subclassing.** Give `objective` and `total`. Redefine `exact` where moments follow from the quantities of a query.
 

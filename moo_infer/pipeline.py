@@ -20,9 +20,11 @@ from .decide.choices import Choice, FeasibleShares, decide
 from .decide.crossfit import FEWEST, SPLITS, cross_fitted
 from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
+from .decide.volume import Volume, fixed_costs, models_of
 from .estimate.curves import Curve
 from .estimate.exact import QUESTIONS, Exact, Questions
-from .estimate.monte_carlo import Estimator, MonteCarlo
+from .estimate.monte_carlo import Estimator
+from .estimate.named import ESTIMATORS, estimator_named
 from .estimate.named_parts import parts_of
 from .estimate.setup import Setup, common_objectives
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
@@ -49,7 +51,6 @@ GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
 MOST_VALUES = 250_000  # of k: rows of a curve, nine of which take half a gigabyte
-ESTIMATORS: Mapping[str, type[Exact] | type[MonteCarlo]] = {e.name: e for e in (Exact, MonteCarlo)}
 
 
 class Pipeline:
@@ -80,6 +81,8 @@ class Pipeline:
             (`moo_infer.policy.menu`), the choice among which is cross-fitted. One over one model is tried for every
             model; one whose k is left out, at every k that is considered.
         named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
+        volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
+            taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
             copied or pickled.
 
@@ -110,6 +113,7 @@ class Pipeline:
         registry: Registry | None = None,
         policies: str | Policy | Iterable[str | Policy] = (),
         named_policies: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        volume: Volume | float | str | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
@@ -126,6 +130,7 @@ class Pipeline:
         if self.mixes and self.confidence is not None:
             raise MooInferError("a mixture meets limits on the given values, so goal mixture takes no confidence")
         self.draws = at_least_one(draws, "draws")
+        self.volume = None if volume is None else Volume.of(volume)
         if questions not in QUESTIONS:
             raise unknown("questions", questions, QUESTIONS)
         self.questions: Questions = questions
@@ -177,6 +182,8 @@ class Pipeline:
             raise impossible[0]
         for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
             warnings.warn(f"left out: {left_out}", stacklevel=3)
+        if self.volume is not None:
+            curves = [self.volume.spread(curve, models_of(curve, profiles)) for curve in curves]
         return Candidates(objectives, curves)
 
     def run(
@@ -194,7 +201,7 @@ class Pipeline:
             A report with one choice per scenario, model, aggregator and selector, and per scenario and selector over
             all models and aggregators.
         """
-        profiles = look_up(ModelProfile, self.models, models, "model")
+        profiles = self._profiles(models)
         table = self.candidates(profiles)
         if scenarios is None and self._scenarios is None and not self._of_the_paper(profiles):
             scenarios = NO_LIMITS
@@ -208,10 +215,9 @@ class Pipeline:
             met = np.zeros((len(chosen), len(table)))
             for drawn in redraw(self.draws, self.estimator.seed):
                 met += [drawn.met(scenario.limits) for scenario in chosen]
-            shares = met / self.draws
             feasible_shares = {
                 s.name: FeasibleShares(share, self.confidence, self.draws)
-                for s, share in zip(chosen, shares, strict=True)
+                for s, share in zip(chosen, met / self.draws, strict=True)
             }
         halves = self._halves(profiles, redraw)
         outcomes = []
@@ -232,8 +238,16 @@ class Pipeline:
             redraw=redraw,
             questions=self.questions,
             profiles=profiles,
+            volume=self.volume,
             aggregators=tuple({a.name: a for p in profiles for a in self._of(p)}.values()),
         )
+
+    def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
+        """The profiles of a run."""
+        profiles = look_up(ModelProfile, self.models, models, "model")
+        if self.mixes and self.volume is not None and fixed_costs(profiles):
+            raise MooInferError("a mixture pays what each of its models costs once, so goal mixture takes no volume")
+        return profiles
 
     def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
@@ -280,12 +294,13 @@ class Pipeline:
 
     def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Redraw | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
-        if not any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles):
+        ranged = self.volume is not None and self.volume.uncertain and fixed_costs(profiles)
+        if not (ranged or any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles)):
             return None
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
         exact, policies = Exact(self.estimator.trials, self.estimator.seed), self._policies.setups(profiles, self._grid)
-        return Redraw(exact, common_objectives(setups), possible, self.questions, policies)
+        return Redraw(exact, common_objectives(setups), possible, self.questions, policies, self.volume)
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""
@@ -323,22 +338,3 @@ def _share(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 1:
         raise MooInferError(f"{where}: must be > 0 and <= 1, got {value!r}")
     return float(value)
-
-
-def estimator_named(name: str, /, trials: int = 10_000, seed: int = 0) -> Estimator:
-    """Return an estimator by its name.
-
-    Args:
-        name: a key of ``ESTIMATORS``.
-        trials: M, of what is simulated, >= 1.
-        seed: of what is simulated, >= 0.
-
-    Raises:
-        MooInferError: for an unknown name and numbers out of range.
-
-    >>> estimator_named("exact", 200)
-    Exact(trials=200, seed=0)
-    """
-    if not isinstance(name, str) or name not in ESTIMATORS:
-        raise unknown("estimator", name, ESTIMATORS)
-    return ESTIMATORS[name](trials, seed)

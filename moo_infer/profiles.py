@@ -127,6 +127,7 @@ class ModelProfile:
             check(cost, CostModel, f"{self.name}: costs[{i}]")
             if not isinstance(cost.objective, Objective):
                 raise MooInferError(f"{self.name}: costs[{i}]: {cost.name}: needs an Objective, got {cost.objective!r}")
+        self._refuse_paid_twice()
         capped = (self._capped(cost, f"{self.name}: costs[{i}]: {cost.name}") for i, cost in enumerate(self.costs))
         object.__setattr__(self, "costs", tuple(capped))
         at_least_one(self.parallelism, f"{self.name}: parallelism")
@@ -142,6 +143,16 @@ class ModelProfile:
                 bounds(type(self._parts[i]), name)
             except MooInferError as error:
                 raise MooInferError(f"{self.name}: uncertain: {path}: {error}") from None
+
+    def _refuse_paid_twice(self) -> None:
+        """Refuse a GPU that is paid for as a whole and by the hour."""
+        reserved = [cost.name for cost in self.costs if getattr(cost, "reserved_gpu", False)]
+        by_hour = [cost.name for cost in self.costs if hasattr(cost, "usd_per_gpu_hour")]
+        if reserved and by_hour:
+            raise MooInferError(
+                f"{self.name}: costs: {reserved[0]} with reserved_gpu pays for the GPU, and so does {by_hour[0]} by "
+                "the hour; give one of them"
+            )
 
     def _check_call(self) -> None:
         """Check how the model is called, and say of it what the profile is called."""
@@ -251,6 +262,8 @@ def _to_dict(part: Any) -> dict[str, Any]:
 def _plain(value: object) -> Any:
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
+    if isinstance(value, Objective):
+        return value.name
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):

@@ -47,7 +47,7 @@ def selectors(*classes):
 def test_built_ins_are_there_without_entry_points():
     registry = Registry(entry_points=False)
     assert registry.names(InferenceModel) == ["beta", "difficulty-classes", "empirical", "gaussian", "lognormal"]
-    expected = "api-cost batch gpu-cost linear-cost linear-latency loaded logged-cost logged-energy logged-latency "
+    expected = "api-cost batch cold-start fixed-cost gpu-cost linear-cost linear-flops linear-latency loaded logged-cost logged-energy logged-latency "
     expected += "rate-limited sequential slots slowest-of-k"
     assert registry.names(CostModel) == expected.split()
     assert registry.names(AccuracyAggregator) == [

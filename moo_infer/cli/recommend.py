@@ -174,6 +174,16 @@ class CertaintyOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VolumeOptions:
+    """How many queries there will be."""
+
+    volume: Annotated[
+        str | None,
+        typer.Option(metavar="R|LOW..HIGH", help="Queries over the life, over which what is paid once is spread."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpaceOptions(PictureOptions):
     """Pictures with spaces whose axes can be named."""
 
@@ -199,6 +209,7 @@ def recommend(
     parts: PartOptions,
     grid: GridOptions,
     certainty: CertaintyOptions,
+    life: VolumeOptions,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
     selectors: Annotated[
         bool, typer.Option("--selectors", help="The k of every model and selector, in place of the contenders.")
@@ -246,6 +257,7 @@ def recommend(
             scenarios=scenarios,
             confidence=certainty.confidence,
             questions=certainty.questions,  # type: ignore[arg-type]  # checked there
+            volume=life.volume,
             registry=registry,
             **parts.policies(run.models, registry),
             progress=progress,

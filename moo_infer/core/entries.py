@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, Union
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -29,8 +29,9 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from .errors import LARGEST_NUMBER, MooInferError, out_of_reach
-from .hints import hints, is_number, named_types, parts_of_union
+from .errors import LARGEST_NUMBER, LARGEST_TOTAL, MooInferError, out_of_reach
+from .hints import hints, is_number, largest, named_types, parts_of_union
+from .objectives import Objective
 
 __all__ = ["Entry", "JsonSchema", "accepted", "entry_type", "in_words", "mapping_type", "plain_number", "refused"]
 
@@ -39,9 +40,10 @@ CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=
 DIGITS = r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 NUMBER = "a number, {value, se} or {low, high}"
 
-BRANCH = re.compile(r"[A-Z]\w*|(tuple|list|dict)\[.*")  # of a union: how pydantic calls classes and containers
+BRANCH = re.compile(r"[A-Z]\w*|(tuple|list|dict|literal)\[.*")  # of a union: how pydantic calls classes and containers
 
 T = TypeVar("T")
+Error = Annotated[float, Ge(0), Le(LARGEST_TOTAL)]
 
 
 def refused(reason: str, *, part: bool = False) -> PydanticCustomError:
@@ -101,7 +103,7 @@ class Spread(Entry, Generic[T]):
     """A number, and its standard error."""
 
     value: T
-    se: Annotated[float, Ge(0), WrapValidator(lambda value, accept: _taken(value, accept))] = 0.0
+    se: Annotated[Error, WrapValidator(lambda value, accept: _taken(value, accept, Error))] = 0.0
 
     @property
     def middle(self) -> T:
@@ -226,7 +228,7 @@ def _taken(value: Any, accept: Any, hint: Any = float) -> Any:
             value = float(value)
     value = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0, which numpy does not take for negative
     taken = accept(value)
-    if problem := next(filter(None, map(out_of_reach, _numbers(taken))), None):
+    if problem := next(filter(None, (out_of_reach(n, largest(hint)) for n in _numbers(taken))), None):
         raise refused(problem)
     return taken
 
@@ -331,6 +333,10 @@ class JsonSchema(GenerateJsonSchema):
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
         """A whole number, or its digits."""
         return _with_text(super().int_schema(schema))
+
+    def encode_default(self, dft: Any) -> Any:
+        """The value of a field that is left out, an objective by its name."""
+        return super().encode_default(str(dft) if isinstance(dft, Objective) else dft)
 
     def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> JsonSchemaValue:
         """Nothing in a file makes an object of Python."""

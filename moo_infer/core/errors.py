@@ -28,6 +28,7 @@ LONGEST = 380  # characters of a message: with what the command writes before it
 END = 100  # of these, what is kept of the end of a longer one, where the reason stands
 # Products and squares of numbers between these neither overflow nor vanish; nothing that is measured lies beyond.
 LARGEST_NUMBER, SMALLEST_NUMBER = 1e15, 1e-30
+LARGEST_TOTAL = 1e30  # of what is paid once for all queries, such as the operations of a training
 LISTED = 30  # records in a message
 OVERSIGHTS = 0.02  # share of records that may be odd in the same way: more are no accident
 

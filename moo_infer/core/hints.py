@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from .errors import out_of_reach
+from .errors import LARGEST_NUMBER, out_of_reach
 
-__all__ = ["fits", "hints", "is_number", "named_types", "parts_of_union", "rules"]
+__all__ = ["fits", "hints", "is_number", "largest", "named_types", "parts_of_union", "rules"]
 
 
 @cache
@@ -52,6 +52,15 @@ def rules(hint: object) -> list[object]:
     return [rule for part in typing.get_args(hint) for rule in rules(part)]
 
 
+def largest(hint: object) -> float:
+    """Return up to which size numbers are computed with: what an annotation allows where that is more than others do.
+
+    >>> largest(float), largest(Annotated[float, Le(1e30)] | None), largest(Annotated[float, Le(1)])
+    (1000000000000000.0, 1e+30, 1000000000000000.0)
+    """
+    return max([LARGEST_NUMBER, *(float(rule.le) for rule in rules(hint) if isinstance(rule, Le))])  # type: ignore[arg-type]  # numbers
+
+
 def fits(value: object, hint: object) -> bool:
     """Whether a value is plainly what an annotation asks for; what is not may still be, once it is converted.
 
@@ -66,7 +75,8 @@ def fits(value: object, hint: object) -> bool:
     if not kind <= {float, int} or type(value) not in (int, *kind):
         return False
     number = typing.cast(float, value)
-    return abs(number) < math.inf and not out_of_reach(number) and all(_holds(rule, number) for rule in rules(hint))
+    reached = abs(number) < math.inf and not out_of_reach(number, largest(hint))
+    return reached and all(_holds(rule, number) for rule in rules(hint))
 
 
 def _holds(rule: object, number: float) -> bool:

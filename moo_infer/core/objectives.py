@@ -3,14 +3,14 @@
 import math
 import sys
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
-__all__ = ["ACCURACY", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
+__all__ = ["ACCURACY", "COMPUTE", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
 
 Value = TypeVar("Value", float, FloatArray)
 
@@ -66,6 +66,16 @@ class Objective:
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise MooInferError(f"objective {self.name!r}: scale must be finite and > 0, got {self.scale!r}")
 
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """Let fields of parts hold objects alone: files name objectives, and pydantic would take a mapping."""
+        from pydantic_core.core_schema import is_instance_schema  # with pydantic, which asks for this
+
+        return is_instance_schema(cls)
+
     @property
     def best(self) -> float:
         """The ideal, as a number."""
@@ -85,6 +95,7 @@ ACCURACY = Objective("accuracy", direction="max", ideal=1.0, scale=1.0)
 COST = Objective("cost", unit="USD")
 LATENCY = Objective("latency", unit="s", along="longest-path")
 ENERGY = Objective("energy", unit="J")
+COMPUTE = Objective("compute", unit="FLOP")
 
 
 @dataclass(frozen=True)

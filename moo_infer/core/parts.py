@@ -12,13 +12,14 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from .errors import MooInferError, located
+from .errors import LARGEST_TOTAL, MooInferError, located
 from .hints import fits, hints, named_types, rules
 from .hints import is_number as one_number
 
 __all__ = [
     "NAME",
     "AtLeastOne",
+    "Large",
     "NonNegative",
     "Positive",
     "Share",
@@ -39,6 +40,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
 
 NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
+Large = Annotated[float, Ge(0), Le(LARGEST_TOTAL)]
 Share = Annotated[float, Ge(0), Le(1)]
 AtLeastOne = Annotated[int, Ge(1)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import FloatArray
-from .errors import MooInferError, out_of_reach
+from .errors import LARGEST_TOTAL, MooInferError, out_of_reach
 
 __all__ = ["Uncertain", "uncertain"]
 
@@ -76,6 +76,6 @@ def _finite(value: object, where: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise MooInferError(f"{where}: must be a finite number, got {value!r:.80}")
-    if problem := out_of_reach(number):
+    if problem := out_of_reach(number, LARGEST_TOTAL):
         raise MooInferError(f"{where}: {problem}")
     return number

@@ -11,10 +11,12 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
 from ..estimate.curves import HIGH, LOW, Column
 from ..estimate.exact import Asked, Exact, Questions
+from ..estimate.raised import raised
 from ..estimate.setup import Setup
 from ..policy.curves import PolicySetup
 from .candidates import Candidates
 from .choices import Key
+from .volume import Volume, fixed_costs
 
 __all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "resample", "tally"]
 
@@ -131,6 +133,7 @@ class Redraw:
         setups: of each curve.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
         policies: whose curves follow those.
+        volume: of queries, over which what is paid once is spread; None where it is not.
     """
 
     estimator: Exact
@@ -138,6 +141,7 @@ class Redraw:
     setups: Sequence[Setup]
     questions: Questions = "other"
     policies: Sequence[PolicySetup] = ()
+    volume: Volume | None = None
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
@@ -151,7 +155,21 @@ class Redraw:
     def _tables(self, B: int, seed: int, questions: Asked) -> Iterator[Candidates]:
         redrawn = [self.estimator.redraw(setup, B, seed, questions) for setup in self.setups]
         redrawn += [policy.redraw(self.estimator, B, seed, questions) for policy in self.policies]
-        return (Candidates(self.objectives, curves) for curves in zip(*redrawn, strict=True))
+        shares = self._shares(B, seed, questions)
+        for b, curves in enumerate(zip(*redrawn, strict=True)):
+            added = ({name: float(of[b]) for name, of in share.items()} for share in shares)
+            yield Candidates(self.objectives, list(map(raised, curves, added)))
+
+    def _shares(self, B: int, seed: int, questions: Asked) -> list[dict[str, FloatArray]]:
+        """By curve and objective (B,) what a query pays of what is paid once; halves are of the given numbers."""
+        models = [[setup.profile] for setup in self.setups]
+        models += [[setup.profile for setup in policy.deployments[0].setups.values()] for policy in self.policies]
+        if self.volume is None:
+            return [{} for _ in models]
+        if questions != "halves":
+            return [self.volume.shares(profiles, B, seed) for profiles in models]
+        queries = self.volume.queries
+        return [{n: np.full(B, cost / queries) for n, cost in fixed_costs(profiles).items()} for profiles in models]
 
 
 def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:

@@ -156,6 +156,8 @@ class _Recursion:
             total = total + checked_moments(compute, sizes, objective, setup.part_name(part), Q).mean
         place = {int(k): i for i, k in enumerate(sizes)}
         for w, n in made:
+            if n and objective.along != "sum" and _told_apart(self.of, objective, j):
+                raise NotExact(f"{objective.name} of later waves, by a law")
             if n and objective.along == "sum":
                 alone, later, together = (total[:, place[k]] for k in (n, w, n + w))
                 if not np.allclose(alone + later, together, rtol=ROUNDING, atol=0.0):
@@ -230,6 +232,19 @@ def _p(of: Deployment, model: str, axis: Axis) -> FloatArray:
     if not isinstance(law, Bernoulli):
         raise NotExact("inferences that are more than right or wrong")
     return np.broadcast_to(np.ravel(law.p), axis.weights.shape)
+
+
+def _told_apart(of: Deployment, objective: Objective, j: int) -> bool:
+    """Whether cost models of a model take something else for a call after others, which `exact` is not told of."""
+    setup = of.setups[of.models[j]]
+    rng = np.random.default_rng(0)
+    draws = with_noise(setup.profile.inference.sample(rng, 1, 1), rng)
+
+    def totals(before: int) -> FloatArray:
+        wave = Draws(columns={**draws, BEFORE: np.full(draws.accuracy.shape, before)})
+        return sum((part.total(wave, parallelism=setup.parallelism) for part in of.costs[objective][j]), np.zeros(1))
+
+    return not np.array_equal(totals(0), totals(1))
 
 
 def _refuse(of: Deployment, model: str, draws: Draws) -> None:

@@ -8,6 +8,7 @@ from ..core.objectives import Limit, quantile_of
 from ..core.version import __version__
 from ..decide.choices import Choice
 from ..decide.infeasible import Relaxation
+from ..decide.volume import fixed_costs
 from ..estimate.rows import Statistics
 from .answer import answer, contenders, judge, sure
 from .mixed import mixture
@@ -43,6 +44,7 @@ def document(report: "Report", command: str | None = None, config: Mapping[str, 
             for remark in curve.remarks
         ],
         "notes": list(report.notes),
+        "volume": report.volume and report.volume.to_dict(),
         "models": [
             {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}
             | p.to_dict()
@@ -69,6 +71,9 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
         t.simulated for t in (report.tokens.get(str(c.model)) for c, _ in choice.parts if not c.course) if t
     ):
         fields["simulated"].append("per_right.tokens")
+    for name, once in _once(report, choice).items() if choice.figures else ():
+        share = once / report.volume.queries if report.volume else 0.0
+        fields["objectives"][name] |= {"per_deployment": once, "per_query": fields["objectives"][name]["mean"] - share}
     for name, statistics in choice.figures.objectives.items() if choice.figures else ():
         fields["objectives"][name]["interval"] = _intervals(statistics, report.drawn(choice, name))
     for limit in outcome.scenario.limits:
@@ -78,6 +83,12 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
             if f"{limit.objective}.low" in fields["simulated"]:
                 fields["simulated"].append(f"{limit.objective}.{limit.statistic}")
     return fields
+
+
+def _once(report: "Report", choice: Choice) -> dict[str, float]:
+    """What the models of a choice take once, before the first query, by objective."""
+    models = {model for part, _ in choice.parts for model in (part.course.models if part.course else [part.model])}
+    return fixed_costs(profile for profile in report.profiles if profile.name in models)
 
 
 def _intervals(statistics: Statistics, draws: tuple[float, float] | None) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice, Key, decide
 from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tally
+from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
 from .answer import notebook
@@ -48,6 +49,7 @@ class Report:
         stable: how sure the choices are, or None where that was not asked for.
         profiles: the models, as they were given.
         aggregators: how answers were combined.
+        volume: of queries over the life, over which what is paid once is spread; None where it is not.
 
     >>> from moo_infer import Pipeline
     >>> report = Pipeline(selectors=["utopia", "knee-chord"]).run(["gpt-5", "gpt-5-nano"], "essay-feedback")
@@ -69,6 +71,7 @@ class Report:
     stable: Stability | None = field(default=None, repr=False)
     profiles: tuple[ModelProfile, ...] = field(default=(), repr=False)
     aggregators: tuple[AccuracyAggregator, ...] = field(default=(), repr=False)
+    volume: Volume | None = None
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

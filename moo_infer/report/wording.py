@@ -9,6 +9,7 @@ from ..core.errors import printable
 from ..decide.choices import Choice
 from ..decide.infeasible import describe
 from ..decide.stability import ChoiceShare
+from ..decide.volume import fixed_costs
 from .facts import Outcome
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ Block = str | tuple[str, ...] | TextTable
 
 def notes(report: "Report") -> list[str]:
     """Say what holds for all tables: scales, draws, what is simulated and with which seed."""
-    sentences = remarks(report)
+    sentences = [*remarks(report), *_once(report)]
     for outcome in report.outcomes:
         sentences += outcome.notes
     if len(report.candidates.aggregators) > 1 and {*report.candidates.aggregators} & {*JUDGES}:
@@ -98,6 +99,20 @@ def notes(report: "Report") -> list[str]:
     return sentences
 
 
+def _once(report: "Report") -> list[str]:
+    """Say of what is paid once whether it is in the figures."""
+    units = {o.name: f"{o.unit} of {o.name}" for o in report.candidates.objectives}
+    costs = {profile.name: fixed_costs([profile]) for profile in report.profiles}
+    listed = [f"{name} {once:.4g} {units[o]}" for name, of in costs.items() for o, once in of.items()]
+    if not listed:
+        return []
+    volume = report.volume
+    if volume is None:
+        return [f"Paid once and in no figure: {', '.join(listed)}; --volume spreads it over the queries of the life."]
+    ends = f", the middle of {volume.low:.4g} to {volume.high:.4g}" * volume.uncertain
+    return [f"Paid once and spread over {volume.queries:.4g} queries{ends}: {', '.join(listed)}."]
+
+
 def _different_questions(report: "Report") -> str:
     """Say that logs hold different questions, which may be what makes one of them look better."""
     asked: dict[str, set[str]] = {}
@@ -117,6 +132,7 @@ def _different_questions(report: "Report") -> str:
 def uncertain(report: "Report") -> str:
     """Name what draws are of: numbers of profiles, questions of logs, or both."""
     sources = ["uncertain parameters"] * any(profile.uncertain for profile in report.profiles)
+    sources += ["number of queries"] * bool(report.volume and report.volume.uncertain and fixed_costs(report.profiles))
     return f"the {' and '.join([*sources, *['log questions'] * _logs(report)])}"
 
 

@@ -114,6 +114,12 @@ GIVEN = {
         "uncounted_input_tokens=100",
         {**NOISY, "requests_per_minute": 60},
     ],
+    "cold-start": ["seconds=20"],
+    "fixed-cost": [
+        "objective=compute,per_deployment=1e22,per_query=1e9",
+        "per_deployment=5000,per_query=0.01,per_batch=0.002,batch=3,reserved_gpu=true",
+    ],
+    "linear-flops": ["active_parameters=3.6e9", "active_parameters=3.6e9,count_prompt=false"],
     "linear-latency": [CALL],
     "batch": [
         "itl_base_s=0.0065,itl_per_sequence_s=7.9e-05,ttft_seconds=0.2,other_sequences=8",
