@@ -113,3 +113,17 @@ def test_the_order_in_which_models_answer_changes_nothing(order, answers):
     for name in ("small", "large"):
         np.testing.assert_array_equal(mixed.seen().column(name, "answer"), plain.seen().column(name, "answer"))
     assert mixed.draws()[1] == plain.draws()[1]
+
+
+def test_waves_are_the_same_whether_they_were_looked_at_before_or_not():
+    steps = [sample("7"), sample("8")], [sample("7"), cancelled()], [sample(None)]
+    looked_at = Course(QUESTION)
+    for samples in steps:
+        looked_at.begin({"small": len(samples)})
+        looked_at.seen()
+        looked_at.add(samples)
+        looked_at.seen()
+    waves = [
+        [wave.column("small", "answer").tolist() for wave in of.seen().waves] for of in (looked_at, course(*steps))
+    ]
+    assert waves == [[[0, 1], [0], [-1]]] * 2
