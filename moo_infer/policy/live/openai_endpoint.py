@@ -159,7 +159,7 @@ class OpenAIEndpoint:
         if not self._answered and fault.again:
             self._given_up += 1
             if self._given_up >= self.parallelism:
-                told = f"{call.model}: nothing was ever answered, and {self._given_up} calls in a row were given up"
+                told = f"{call.model}: nothing was answered, and the first {self._given_up} calls were given up"
                 self.ledger.close(Stopped("endpoint", f"{told}: {fault.why}"))
         return call.without_text(fault.why, latency_s=self._seconds(call))
 
