@@ -13,7 +13,7 @@ import httpx2
 import openai
 
 from ...core.call_settings import CallSettings
-from ...core.errors import MooInferError, unknown
+from ...core.errors import unknown
 from ...core.parts import at_least_one
 from ...profiles import ModelProfile
 from ...read.price import Price
@@ -26,7 +26,7 @@ from .ledger import Ledger
 from .pace import Pace
 from .prices import Tariff, refuse_unpriced
 from .question import Question
-from .transport import http_client, openai_client, silence
+from .transport import http_client, openai_client, refuse_uncallable, silence
 
 __all__ = ["OpenAIEndpoint"]
 
@@ -69,16 +69,13 @@ class OpenAIEndpoint:
     seed: int = 0
     _answered: bool = field(default=False, init=False)
     _given_up: int = field(default=0, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         at_least_one(self.parallelism, "parallelism")
         own = {name: price for name, profile in self.profiles.items() if (price := price_of(profile)) is not None}
         self.prices = own | dict(self.prices)
-        for name, profile in self.profiles.items():
-            if profile.call is None:
-                raise MooInferError(f"{name}: call: missing; a live call needs base_url, model and max_tokens there")
-            if profile.call.key_env is not None and not os.environ.get(profile.call.key_env):
-                raise MooInferError(f"{name}: call: key_env: the environment has no {profile.call.key_env}")
+        refuse_uncallable(self.profiles)
         if not self.unpriced:
             refuse_unpriced(self.profiles, self.prices)
         self._random = random.Random(self.seed)
@@ -119,6 +116,7 @@ class OpenAIEndpoint:
         self, model: str, question: Question, times: int, ledgers: tuple[Ledger, ...], /
     ) -> Sequence[Inference]:
         """Call a model within several budgets."""
+        self._enter_loop()
         settings = self._settings(model)
         messages = settings.messages(question.fields)
         tokens = settings.most_input_tokens(messages)
@@ -167,6 +165,7 @@ class OpenAIEndpoint:
     async def _requested(self, call: LiveCall, settings: CallSettings) -> Sequence[Inference] | Fault:
         """Make one request, within rates and budgets."""
         clock = asyncio.get_running_loop().time
+        client = self._clients[call.model]  # before the clock runs: to make the first one takes half a second
         async with self._slots:
             pace = self._paces[call.model]
             tokens = float(call.most_tokens[0] + (call.most_tokens[1] or 0))
@@ -179,7 +178,7 @@ class OpenAIEndpoint:
                 call.started, call.started_at = call.started or clock(), call.started_at or at
                 call.requests += 1
                 sent = pace.send(clock(), tokens)
-                found = await self._sent(call, settings)
+                found = await self._sent(client, call, settings)
                 if isinstance(found, Fault):
                     spent = call.most_usd if found.billed else 0.0
                     self._lost(call, spent)
@@ -222,10 +221,9 @@ class OpenAIEndpoint:
                 ledger.settle(call.most_usd, 0.0)
             raise
 
-    async def _sent(self, call: LiveCall, settings: CallSettings) -> Completion | Fault:
+    async def _sent(self, client: openai.AsyncOpenAI, call: LiveCall, settings: CallSettings) -> Completion | Fault:
         """Send one request, and read what comes."""
         body = {**settings.body(), "messages": call.messages, **({"n": call.times} if settings.shape == "n" else {})}
-        client = self._clients[call.model]
         failure: BaseException | None = None
         try:
             async with asyncio.timeout(settings.timeout_s):
@@ -284,6 +282,15 @@ class OpenAIEndpoint:
     @cached_property
     def _hashes(self) -> dict[str, str]:
         return {name: self._settings(name).sent_hash for name in self.profiles}
+
+    def _enter_loop(self) -> None:
+        """Forget connections and locks of an event loop that ended: they are of no use in another one."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            for name in ("_slots", "_http", "_clients"):
+                self.__dict__.pop(name, None)
+            self.ledger.wake()
 
     @cached_property
     def _slots(self) -> asyncio.Semaphore:

@@ -1,14 +1,17 @@
 """The HTTP client of live calls: it follows no redirect, tells nothing unasked, and reads no endless body."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import httpx2
 import openai
 
 from ...core.call_settings import CallSettings
+from ...core.errors import MooInferError
+from ...profiles import ModelProfile
 
-__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "silence"]
+__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "refuse_uncallable", "silence"]
 
 MOST_BYTES = 4 * 2**20  # of a body; a million characters of text fit in
 TOLD = {"host", "content-type", "content-length", "accept", "user-agent", "authorization", "connection"}
@@ -119,3 +122,12 @@ def silence() -> None:
     for name in {*TALKATIVE, *known}:
         logger = logging.getLogger(name)
         logger.setLevel(max(logging.WARNING, logger.level))
+
+
+def refuse_uncallable(profiles: Mapping[str, ModelProfile], /) -> None:
+    """Raise MooInferError for a profile that does not say how it is called, or whose key the environment lacks."""
+    for name, profile in profiles.items():
+        if profile.call is None:
+            raise MooInferError(f"{name}: call: missing; a live call needs base_url, model and max_tokens there")
+        if profile.call.key_env is not None and not os.environ.get(profile.call.key_env):
+            raise MooInferError(f"{name}: call: key_env: the environment has no {profile.call.key_env}")
