@@ -1,7 +1,7 @@
 """From nothing to a first log, a calibrated profile and a policy that runs, against a model on this machine.
 
-The model is a fake one that speaks the protocol of OpenAI's chat completions, so that nothing is paid. To do the same with
-a real one, put its address, the name of the variable with the key, and its prices into models.yaml.
+The model is a fake one that speaks the protocol of OpenAI's chat completions, so that nothing is paid. To do the same
+with a real one, put its address, the name of the variable with the key, and its prices into models.yaml.
 """
 
 import json
