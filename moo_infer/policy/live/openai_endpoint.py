@@ -140,10 +140,10 @@ class OpenAIEndpoint:
         for attempt in range(settings.tries):
             if attempt:
                 await self.ledger.pause(min(self._wait(attempt, fault), settings.timeout_s))
-            found = await self._requested(call, settings)
-            if not isinstance(found, Fault):
-                return found
-            fault = found
+            result = await self._requested(call, settings)
+            if not isinstance(result, Fault):
+                return result
+            fault = result
             if fault.stops:
                 self.ledger.close(Stopped("endpoint", f"{call.model}: {fault.why}; no further call is made"))
                 raise self.ledger.stop or AssertionError
@@ -178,16 +178,16 @@ class OpenAIEndpoint:
                 call.started, call.started_at = call.started or clock(), call.started_at or at
                 call.requests += 1
                 sent = pace.send(clock(), tokens)
-                found = await self._sent(client, call, settings)
-                if isinstance(found, Fault):
-                    spent = call.most_usd if found.billed else 0.0
+                response = await self._sent(client, call, settings)
+                if isinstance(response, Fault):
+                    spent = call.most_usd if response.billed else 0.0
                     self._lost(call, spent)
-                    return found
+                    return response
                 self._answered = True
-                spent = self._usd(call, found)
-                used = found.usage
+                spent = self._usd(call, response)
+                used = response.usage
                 pace.correct(sent, float(used.input_tokens + used.output_tokens) if used else tokens)
-                return self._checked(call, found, spent)
+                return self._checked(call, response, spent)
             except asyncio.CancelledError:
                 spent = call.most_usd if settings.billed_when_cancelled else 0.0
                 self._lost(call, spent)
