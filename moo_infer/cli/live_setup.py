@@ -94,7 +94,7 @@ class MoneyOptions:
             if path is not None:
                 refuse_unwritable(path)
         if self.budget == math.inf:
-            raise MooInferError("--budget: must be finite; without it there is no limit")
+            raise MooInferError("--budget: must be a finite number of USD; without --budget nothing is bounded")
         if self.unpriced and self.budget is not None:
             raise MooInferError(
                 "--budget and --unpriced exclude each other: without a largest price nothing is bounded"
@@ -145,11 +145,12 @@ class LiveSetup:
         return cls(read_questions(questions), profiles, prices, registry, calls, money)
 
     def refuse_uncallable(self, models: Sequence[str]) -> None:
-        """Raise for models that say not how they are called, or that a question lacks a key for."""
-        for name in models:
-            call = self.profiles[name].call
-            if call is None:
-                raise MooInferError(f"{name}: call: missing; what runs live needs it")
+        """Raise for models that cannot be called: for want of settings, an API key, or a key of a question's line."""
+        from ..policy.live.transport import refuse_uncallable
+
+        called = {name: self.profiles[name] for name in models}
+        refuse_uncallable(called)
+        for name, call in ((name, of.call) for name, of in called.items() if of.call):
             for question in self.questions:
                 try:
                     call.messages(question.fields)

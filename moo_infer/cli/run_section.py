@@ -54,7 +54,9 @@ def accepted_run(commands: Mapping[str, Any], run: Any, where: str) -> dict[str,
         place = f"{where}: {key}"
         if not isinstance(run[key], Mapping | None):
             raise MooInferError(f"{place}: must be a mapping of options, got {run[key]!r:.80}")
-        said[others[key]] = _accepted(commands[others[key]], run[key] or {}, place)
+        # YAML reads the word yes as true, as a key, too: `sample` has an option of that name.
+        entries = {"yes" if name is True else name: value for name, value in (run[key] or {}).items()}
+        said[others[key]] = _accepted(commands[others[key]], entries, place)
     return said
 
 

@@ -1,13 +1,17 @@
 """A call on its way, and who is told of its requests."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .inference import Inference
 from .ledger import Ledger
 from .question import Question
 
-__all__ = ["LiveCall", "Nobody", "Recorder"]
+if TYPE_CHECKING:
+    from .openai_endpoint import OpenAIEndpoint
+
+__all__ = ["LiveCall", "Nobody", "Recorder", "Within"]
 
 
 class Recorder(Protocol):
@@ -69,3 +73,19 @@ class LiveCall:
             started_at=self.started_at,
         )
         return (first, *[replace(first, lost_usd=0.0, requests=0)] * (self.times - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Within:
+    """An endpoint with a budget of its own beside that of all calls."""
+
+    endpoint: "OpenAIEndpoint"
+    ledger: Ledger
+
+    def split(self, model: str, times: int, /) -> Sequence[int]:
+        """Return the sizes of the requests that bring so many inferences."""
+        return self.endpoint.split(model, times)
+
+    async def __call__(self, model: str, question: Question, times: int, /) -> Sequence[Inference]:
+        """Call a model within both budgets."""
+        return await self.endpoint.called(model, question, times, (self.ledger, self.endpoint.ledger))

@@ -64,7 +64,7 @@ class Completion:
         rows = []
         for i, (text, why) in enumerate(texts):
             unsaid = NO_USAGE if usage is None and usd is not None else ""
-            own: dict[str, Any] = common | {name: value if i == 0 else 0 for name, value in of_first.items()}
+            own: dict[str, Any] = common | {name: value * (i == 0) for name, value in of_first.items()}
             own |= {} if usage is None else _share(usage, n, i)
             own |= {"why": "; ".join(filter(None, (why, unsaid))), "billed": usage is not None}
             rows.append(Inference(text, cost_usd=None if usd is None else usd / n, **own))

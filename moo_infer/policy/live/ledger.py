@@ -75,15 +75,15 @@ class Ledger:
         # Nothing is on its way: what is left are rounding errors of the sums.
         self.reserved = max(0.0, self.reserved - usd) if self.open else 0.0
         self.spent += spent
-        self._changed()
+        self.wake()
 
     def close(self, stop: Stopped, /) -> None:
         """Let no further request be made; the first reason stays."""
         self.stop = self.stop or stop
-        self._changed()
+        self.wake()
 
-    def _changed(self) -> None:
-        """Wake whoever waits."""
+    def wake(self) -> None:
+        """Let whoever waits look again."""
         self._change.set()
         self._change = asyncio.Event()
 

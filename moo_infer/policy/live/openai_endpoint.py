@@ -13,12 +13,12 @@ import httpx2
 import openai
 
 from ...core.call_settings import CallSettings
-from ...core.errors import MooInferError, unknown
+from ...core.errors import unknown
 from ...core.parts import at_least_one
 from ...profiles import ModelProfile
 from ...read.price import Price
 from ...read.profile_prices import price_of
-from .calls import LiveCall, Nobody, Recorder
+from .calls import LiveCall, Nobody, Recorder, Within
 from .completion import Completion, Garbled, read_completion
 from .faults import Fault, fault_of, garbled
 from .inference import CANCELLED, Inference, Stopped
@@ -26,7 +26,7 @@ from .ledger import Ledger
 from .pace import Pace
 from .prices import Tariff, refuse_unpriced
 from .question import Question
-from .transport import http_client, openai_client, problem_of, silence
+from .transport import http_client, openai_client, refuse_uncallable, silence
 
 __all__ = ["OpenAIEndpoint"]
 
@@ -69,16 +69,13 @@ class OpenAIEndpoint:
     seed: int = 0
     _answered: bool = field(default=False, init=False)
     _given_up: int = field(default=0, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         at_least_one(self.parallelism, "parallelism")
         own = {name: price for name, profile in self.profiles.items() if (price := price_of(profile)) is not None}
         self.prices = own | dict(self.prices)
-        for name, profile in self.profiles.items():
-            if profile.call is None:
-                raise MooInferError(f"{name}: call: missing; a live call needs base_url, model and max_tokens there")
-            if problem := problem_of(profile.call):
-                raise MooInferError(f"{name}: call: {problem}")
+        refuse_uncallable(self.profiles)
         if not self.unpriced:
             refuse_unpriced(self.profiles, self.prices)
         self._random = random.Random(self.seed)
@@ -99,9 +96,9 @@ class OpenAIEndpoint:
         """Return the sizes of the requests that bring inferences: one of all with shape ``n``, or one for each."""
         return [times] if self._settings(model).shape == "n" else [1] * times
 
-    def within(self, most_usd: float, /) -> "_Within":
+    def within(self, most_usd: float, /) -> Within:
         """Return an endpoint that spends no more than so many dollars."""
-        return _Within(self, Ledger(most_usd))
+        return Within(self, Ledger(most_usd))
 
     def largest_usd(self, model: str, question: Question, times: int, /) -> float | None:
         """Return what the inferences cost at most, each asked for once; None where that is not known."""
@@ -124,6 +121,7 @@ class OpenAIEndpoint:
         self, model: str, question: Question, times: int, ledgers: tuple[Ledger, ...], /
     ) -> Sequence[Inference]:
         """Call a model within several budgets."""
+        self._enter_loop()
         settings = self._settings(model)
         messages = settings.messages(question.fields)
         tokens = settings.most_input_tokens(messages)
@@ -147,10 +145,10 @@ class OpenAIEndpoint:
         for attempt in range(settings.tries):
             if attempt:
                 await self.ledger.pause(min(self._wait(attempt, fault), settings.timeout_s))
-            found = await self._requested(call, settings)
-            if not isinstance(found, Fault):
-                return found
-            fault = found
+            result = await self._requested(call, settings)
+            if not isinstance(result, Fault):
+                return result
+            fault = result
             if fault.stops:
                 self.ledger.close(Stopped("endpoint", f"{call.model}: {fault.why}; no further call is made"))
                 raise self.ledger.stop or AssertionError
@@ -172,6 +170,7 @@ class OpenAIEndpoint:
     async def _requested(self, call: LiveCall, settings: CallSettings) -> Sequence[Inference] | Fault:
         """Make one request, within rates and budgets."""
         clock = asyncio.get_running_loop().time
+        client = self._clients[call.model]  # before the clock runs: to make the first one takes half a second
         async with self._slots:
             pace = self._paces[call.model]
             tokens = float(call.most_tokens[0] + (call.most_tokens[1] or 0))
@@ -184,17 +183,17 @@ class OpenAIEndpoint:
                 call.started, call.started_at = call.started or clock(), call.started_at or at
                 call.requests += 1
                 sent = pace.send(clock(), tokens)
-                found = await self._sent(call, settings)
-                if isinstance(found, Fault):
-                    billed = found.billed and (settings.billed_when_cancelled or not found.broken_off)
+                response = await self._sent(client, call, settings)
+                if isinstance(response, Fault):
+                    billed = response.billed and (settings.billed_when_cancelled or not response.broken_off)
                     spent = call.most_usd if billed else 0.0
                     self._lost(call, spent)
-                    return found
+                    return response
                 self._answered = True
-                spent = self._usd(call, found)
-                used = found.usage
+                spent = self._usd(call, response)
+                used = response.usage
                 pace.correct(sent, float(used.input_tokens + used.output_tokens) if used else tokens)
-                return self._checked(call, found, spent)
+                return self._checked(call, response, spent)
             except asyncio.CancelledError:
                 spent = call.most_usd if settings.billed_when_cancelled else 0.0
                 self._lost(call, spent)
@@ -228,10 +227,9 @@ class OpenAIEndpoint:
                 ledger.settle(call.most_usd, 0.0)
             raise
 
-    async def _sent(self, call: LiveCall, settings: CallSettings) -> Completion | Fault:
+    async def _sent(self, client: openai.AsyncOpenAI, call: LiveCall, settings: CallSettings) -> Completion | Fault:
         """Send one request, and read what comes."""
         body = {**settings.body(), "messages": call.messages, **({"n": call.times} if settings.shape == "n" else {})}
-        client = self._clients[call.model]
         failure: BaseException | None = None
         try:
             async with asyncio.timeout(settings.timeout_s):
@@ -291,6 +289,15 @@ class OpenAIEndpoint:
     def _hashes(self) -> dict[str, str]:
         return {name: self._settings(name).sent_hash for name in self.profiles}
 
+    def _enter_loop(self) -> None:
+        """Forget connections and locks of an event loop that ended: they are of no use in another one."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            for name in ("_slots", "_http", "_clients"):
+                self.__dict__.pop(name, None)
+            self.ledger.wake()
+
     @cached_property
     def _slots(self) -> asyncio.Semaphore:
         return asyncio.Semaphore(self.parallelism)
@@ -322,19 +329,3 @@ def _settle(call: LiveCall, spent: float) -> None:
     """Give back what was set aside for a request, and count what it cost."""
     for ledger in call.ledgers:
         ledger.settle(call.most_usd, spent)
-
-
-@dataclass(frozen=True, eq=False)
-class _Within:
-    """An endpoint with a budget of its own beside that of all calls."""
-
-    endpoint: OpenAIEndpoint
-    ledger: Ledger
-
-    def split(self, model: str, times: int, /) -> Sequence[int]:
-        """Return the sizes of the requests that bring so many inferences."""
-        return self.endpoint.split(model, times)
-
-    async def __call__(self, model: str, question: Question, times: int, /) -> Sequence[Inference]:
-        """Call a model within both budgets."""
-        return await self.endpoint.called(model, question, times, (self.ledger, self.endpoint.ledger))

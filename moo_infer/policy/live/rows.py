@@ -71,7 +71,7 @@ def row_of(question: Question, sample: Sample, variants: Mapping[str, str], /) -
         "model": sample.model.removesuffix(f"/{variant}") if variant else sample.model,
         "variant": variant or None,
         "question_id": question.id,
-        "task": task if isinstance(task, str) else None,
+        "task": str(task) if isinstance(task, str | int) and not isinstance(task, bool) else None,
         "sample": sample.number,
         "correct": sample.correct,
         "answer": sample.answer,

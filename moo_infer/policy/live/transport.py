@@ -2,14 +2,16 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import httpx2
 import openai
 
 from ...core.call_settings import CallSettings
+from ...core.errors import MooInferError
+from ...profiles import ModelProfile
 
-__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "problem_of", "silence"]
+__all__ = ["MOST_BYTES", "BodyTooLong", "http_client", "openai_client", "refuse_uncallable", "silence"]
 
 MOST_BYTES = 4 * 2**20  # of a body; a million characters of text fit in
 HEARD = {b"content-type", b"retry-after"}  # of a response; cookies would be kept, and sent again
@@ -153,3 +155,12 @@ def silence() -> None:
     for name in {*TALKATIVE, *known}:
         logger = logging.getLogger(name)
         logger.setLevel(max(logging.WARNING, logger.level))
+
+
+def refuse_uncallable(profiles: Mapping[str, ModelProfile], /) -> None:
+    """Raise MooInferError for a profile that does not say how it is called, or so that no call can be made."""
+    for name, profile in profiles.items():
+        if profile.call is None:
+            raise MooInferError(f"{name}: call: missing; a live call needs base_url, model and max_tokens there")
+        if problem := problem_of(profile.call):
+            raise MooInferError(f"{name}: call: {problem}")
