@@ -9,6 +9,7 @@ from .style import COLOURS, GREY, plain
 __all__ = ["lifetime"]
 
 DECADES = 2  # that are shown before the first break and after the last one
+LABEL = 70  # characters of a name in the legend
 POINTS = 400  # of a line, straight where axes are not logarithmic
 
 
@@ -38,7 +39,9 @@ def lifetime(found: Lifetime) -> Figure:
         model, aggregator = found.candidates.curve(row).label
         colour = COLOURS[i % len(COLOURS)]
         total = found.once[row] + R * found.each[row]
-        axes.plot(R, total, color=colour, lw=1.0, label=plain(f"{model}, {aggregator}, k = {found.candidates.k[row]}"))
+        axes.plot(
+            R, total, color=colour, lw=1.0, label=plain(f"{model}, {aggregator}, k = {found.candidates.k[row]}", LABEL)
+        )
         for segment in (s for s in found.segments if s.row == row):
             inside = np.where((segment.start <= R) & (segment.end >= R), total, np.nan)
             axes.plot(R, inside, color=colour, lw=3.5, solid_capstyle="butt")
