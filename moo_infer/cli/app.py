@@ -19,6 +19,7 @@ from .diff import diff
 from .explore import explore
 from .fit_latency import fit_latency
 from .init import init
+from .lifetime import lifetime
 from .listings import list_models, list_plugins, list_scenarios
 from .live import run as run_live
 from .live import sample
@@ -140,7 +141,7 @@ def _top(
         raise typer.Exit
 
 
-for function in (recommend, paper, explore, calibrate, compare, fit_latency):
+for function in (recommend, paper, explore, calibrate, compare, fit_latency, lifetime):
     app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
 app.command("run", cls=RunCommand)(run_live)
 app.command("sample", cls=RunCommand)(sample)

@@ -18,6 +18,7 @@ COMMANDS = typer.main.get_command(app).commands
 
 # What can be typed for every option: texts, by its name in a file; several where it is repeatable.
 RECOMMEND = {
+    "volume": ["1e6"],
     "model": ["small", "large"],
     "scenario": ["strict"],
     "max_cost": ["0.01", "p95=0.02"],
@@ -384,4 +385,4 @@ def test_a_run_alone_is_for_the_built_in_models(place, cli):
 
 def test_every_command_that_is_told_something_has_a_mapping_of_its_own_name():
     told = {key_of(name) for name, command in COMMANDS.items() if hasattr(command, "_invoked")}
-    assert told == {"recommend", "paper", "explore", "calibrate", "compare", "fit_latency", "run", "sample"}
+    assert told == {"recommend", "paper", "explore", "calibrate", "compare", "fit_latency", "lifetime", "run", "sample"}
