@@ -46,8 +46,13 @@ def garbled() -> Fault:
     return Fault("the response is cut off, or no completion", again=True, billed=True)
 
 
-def fault_of(error: BaseException, timeout_s: float, /) -> Fault:
+def fault_of(error: BaseException, timeout_s: float, billed_when_cancelled: bool = True, /) -> Fault:
     """Return what an exception of a request means.
+
+    Args:
+        error: what was raised.
+        timeout_s: seconds that the request might take.
+        billed_when_cancelled: whether the provider bills what nobody waits for any more, as after a time-out.
 
     >>> fault_of(TimeoutError(), 120.0).why
     'no response within 120 s'
@@ -57,7 +62,7 @@ def fault_of(error: BaseException, timeout_s: float, /) -> Fault:
     if any(isinstance(cause, BodyTooLong) for cause in _causes(error)):
         return Fault(f"the response has more than {MOST_BYTES // 2**20} MB", answered=True)
     if isinstance(error, TimeoutError | asyncio.TimeoutError | openai.APITimeoutError):
-        return Fault(f"no response within {timeout_s:g} s", again=True, billed=True)
+        return Fault(f"no response within {timeout_s:g} s", again=True, billed=billed_when_cancelled)
     if isinstance(error, openai.APIConnectionError):
         return Fault("the connection was dropped, or there was none", again=True, billed=True)
     return Fault(f"the request failed ({type(error).__name__})", again=True, billed=True)

@@ -238,7 +238,7 @@ class OpenAIEndpoint:
             return garbled()
         except Exception as error:  # whatever it is, its words may be the server's
             failure = error
-        fault = fault_of(failure, settings.timeout_s)
+        fault = fault_of(failure, settings.timeout_s, settings.billed_when_cancelled)
         return Completion(((None, fault.why),) * call.times, None) if fault.answered else fault
 
     def _usd(self, call: LiveCall, completion: Completion) -> float:
