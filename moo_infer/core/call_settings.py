@@ -59,8 +59,7 @@ class CallSettings:
         timeout_s: seconds that a request may take, > 0, at most a day.
         tries: how often a request is sent until it is given up, >= 1.
         requests_per_minute, tokens_per_minute: rates that are kept, > 0; None for no limit.
-        billed_when_cancelled: whether the endpoint bills what a request would have taken that was cancelled, or not
-            waited for any longer than `timeout_s`.
+        billed_when_cancelled: whether the endpoint bills what a cancelled or timed-out request would have taken.
         text_limit: characters of an answer, >= 1; a longer one is no answer.
         extract: how the answer is found in the text; None for the whole text.
         max_tokens_as: the field of the body that limits the output; reasoning models refuse the first.

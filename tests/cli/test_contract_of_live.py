@@ -1,6 +1,7 @@
 """What `run` and `sample` promise to the letter, asked of a server that has no part of the package in it."""
 
 import json
+from threading import Event
 
 import pytest
 from plain_server import completion, plain_server, write_files
@@ -81,3 +82,15 @@ def test_a_file_says_yes_in_the_words_of_yaml(tmp_path, monkeypatch, cli):
         assert cli("sample", "--models", "run.yaml")[0] == 0
         assert cli("sample", "--models", "run.yaml", "--no-yes")[0] == 2
     assert len(requests) == 2
+
+
+@pytest.mark.parametrize(("bills", "usd"), [("true", 30 * 1e-6 + 50 * 2e-6), ("false", 0.0)])
+def test_a_request_that_timed_out_counts_unless_its_provider_stops_billing(tmp_path, monkeypatch, cli, bills, usd):
+    monkeypatch.chdir(tmp_path)
+    late = Event()
+    with plain_server(lambda body, number: late.wait(60) and completion("0")) as (url, requests):
+        write_files(tmp_path, url, 1, f", timeout_s: 0.2, tries: 1, billed_when_cancelled: {bills}")
+        report = json.loads(cli(*RUN)[1])
+        late.set()
+    assert (report["unanswered"], report["requests"], len(requests)) == (["q0"], 1, 1)
+    assert report["spent_usd"] == pytest.approx(usd, rel=1e-12)

@@ -53,6 +53,10 @@ def garbled() -> Fault:
 def fault_of(error: BaseException, timeout_s: float, /) -> Fault:
     """Return what an exception of a request means.
 
+    Args:
+        error: what was raised.
+        timeout_s: seconds that the request might take.
+
     >>> fault_of(TimeoutError(), 120.0).why
     'no response within 120 s'
     """
