@@ -21,6 +21,7 @@ def test_json_is_the_public_contract(pipeline):
         "simulation",
         "remarks",
         "notes",
+        "volume",
         "models",
         "headline",
         "contenders",
