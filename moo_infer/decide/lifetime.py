@@ -9,6 +9,7 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError
 from ..core.objectives import TOLERANCE, Limit
+from ..estimate.raised import Raised
 from ..profiles import ModelProfile
 from .candidates import Candidates
 from .volume import drawn_fixed_costs, fixed_costs, models_of
@@ -163,11 +164,16 @@ def lifetime(
         seed: of the draws.
 
     Raises:
-        MooInferError: for an objective that the table lacks, and limits that do not fit it.
+        MooInferError: for an objective that the table lacks, limits that do not fit it, and a table with shares of what
+            is paid once in it.
     """
     column = table.objectives[table.index(objective)]
     if column.direction != "min":
         raise MooInferError(f"lifetime is of what is spent, cost or compute, got {objective!r}")
+    if any(isinstance(curve.columns[objective], Raised) for curve in table.curves):
+        raise MooInferError(
+            "lifetime spreads what is paid once by itself; give it a table that was made without volume"
+        )
     others = [limit for limit in limits if limit.objective != objective]
     own = [limit for limit in limits if limit.objective == objective]
     table.met(own)  # refuses limits that do not fit

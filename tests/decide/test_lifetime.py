@@ -97,6 +97,13 @@ def test_an_interval_may_end_with_never():
     assert pair.interval[1] == math.inf
 
 
+def test_shares_of_what_is_paid_once_are_not_counted_twice():
+    profiles = [model("a", 0.03, 0), model("b", 0.01, 1000)]
+    table = Pipeline("one-call", k=[1], volume=100).candidates(profiles)
+    with pytest.raises(MooInferError, match="made without volume"):
+        lifetime(table, profiles, "cost")
+
+
 def test_only_what_is_spent_has_a_lifetime():
     table = Candidates.from_means([COST, ACCURACY], [[1.0, 0.5]])
     with pytest.raises(MooInferError, match="of what is spent, cost or compute, got 'accuracy'"):
