@@ -58,7 +58,7 @@ def until(fake, requests, forks):
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(("model", "kills"), [("single", 20), ("several", 6)])
+@pytest.mark.parametrize(("model", "kills"), [("single", 20), ("several", 3)])
 def test_a_run_that_is_killed_again_and_again_pays_for_nothing_twice(model, kills, forks, fake, tmp_path):
     draw = random.Random(model)
     for _ in range(kills):
@@ -123,7 +123,7 @@ def test_a_signal_ends_a_command_softly_with_its_report(number, forks, fake, tmp
 
 def test_a_signal_at_any_moment_of_the_start_leaves_files_that_a_run_goes_on_with(forks, fake, tmp_path):
     draw = random.Random(1)
-    for i in range(8):
+    for i in range(4):
         process = forks.start(*command("single", P))
         time.sleep(draw.uniform(0, 0.4))
         os.kill(process, draw.choice([signal.SIGINT, signal.SIGTERM]))
