@@ -15,8 +15,11 @@ COUNTED += ("307", "empty-choices", "refusal", "text-10mb")
 OTHERS = tuple(sorted(set(FAULTS) - {*COUNTED, "echo-401", "echo-403", "too-many-tokens"}))
 
 
-@pytest.mark.parametrize("shape", ["n", "parallel"])
-@pytest.mark.parametrize(("names", "n"), [(COUNTED, 500), (OTHERS, 200)], ids=["counted", "others"])
+@pytest.mark.parametrize(
+    ("names", "n", "shape"),
+    [(COUNTED, 500, "n"), (COUNTED, 200, "parallel"), (OTHERS, 150, "n"), (OTHERS, 150, "parallel")],
+    ids=["counted-n", "counted-parallel", "others-n", "others-parallel"],
+)
 def test_every_question_is_answered_or_named_and_every_request_is_counted(names, n, shape, tmp_path):
     share = min(SHARE, 0.9 / len(names))
     with (

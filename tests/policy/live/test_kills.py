@@ -141,7 +141,7 @@ def test_a_signal_at_any_moment_of_the_start_leaves_files_that_a_run_goes_on_wit
 
 
 def test_a_disk_that_takes_no_more_stops_a_command_and_the_same_one_goes_on(forks, fake, tmp_path):
-    for most_bytes in (5_000, 10_000, 20_000):
+    for most_bytes in (5_000, 20_000):
         forks.start(*command("single", P), most_bytes=most_bytes)
         code, out, err = forks.ended()
         report = json.loads(out)
