@@ -140,11 +140,11 @@ def drawn(name, rng, pictures):
 
 @pytest.mark.parametrize("name", ["recommend", "calibrate"])
 def test_a_command_line_a_file_and_the_same_report(name, place, cli):
-    """Of 20 command lines, whatever they say; what is refused is refused from a file, too, and nothing is written."""
+    """Of ten command lines, whatever they say; what is refused is refused from a file, too, and nothing is written."""
     rng, decided = random.Random(0), 0
     quick = {"recommend": {"k": ["1,2,4"], "stability": ["5"]}, "calibrate": {"bootstrap": ["20"]}}[name]
     given = {"recommend": ["--models", "my.yaml"], "calibrate": ["log.csv"]}[name]
-    for i in range(20):
+    for i in range(10):
         said = drawn(name, rng, pictures=i == 7)
         excluded = {"k"} if {"k_max", "k_step"} & {*said} else set()
         said |= {key: texts for key, texts in quick.items() if key not in {*said} | excluded}
@@ -164,7 +164,7 @@ def test_a_command_line_a_file_and_the_same_report(name, place, cli):
         assert (place / "again.yaml").read_text().replace("again.yaml", f"run{i}.yaml") == (
             place / f"run{i}.yaml"
         ).read_text()
-    assert decided >= 7
+    assert decided >= 3
 
 
 def test_the_text_is_the_same_too_and_that_of_the_paper(place, cli):

@@ -63,7 +63,7 @@ GIVEN = {
         {"shares": [1.0], "p": [0.3], "tokens_in_mean": 500, "tokens_in_cv": 0.3, "tokens_out_mean": 1500,
          "tokens_out_cv_between": 0.4, "tokens_out_cv_within": 0.3, "max_tokens": 2500},
     ],
-    "empirical": [MODELS["a log"], MODELS["a log with gaps"], Empirical(LOG, "acme/large", sha256(LOG.read_bytes()).hexdigest())],
+    "empirical": [MODELS["a log"], MODELS["a log with gaps"], Empirical(LOG, "acme/large", sha256(LOG.read_bytes()).hexdigest(), doubt="answers chose its questions")],
     "logged-latency": ["calls=at-once", "calls=slots", "calls=sequential"],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
     "api-cost": [
