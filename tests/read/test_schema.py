@@ -137,6 +137,7 @@ def test_it_refuses_what_the_commands_refuse_for_its_form_and_nothing_else(valid
         "the checker is ",
         "unknown model ",
         " at least is needed",
+        "cannot be read",
     )
     refused = 0
     for _ in range(300):
