@@ -155,6 +155,9 @@ async def answer(
     >>> outcome.text, len(outcome.trace), outcome.spent["cost"], outcome.spent["latency"]
     ('7', 1, 0.002, 1.0)
     """
+    for name, value in (("most_usd", most_usd), ("most_seconds", most_seconds)):
+        if value is not None and not value > 0:
+            raise MooInferError(f"{name}: must be > 0, got {value!r:.40}")
     own = judges(most_calls(policy), extract, check, getattr(endpoint, "profiles", {}))
     live = LiveQuery(policy, endpoint, own, registry or _everything())
     question = Question.of(query)
@@ -216,11 +219,8 @@ class LiveQuery:
         Args:
             question: the question.
             before: samples of an earlier run, which are not asked for again.
-            describe, most_usd, most_seconds, seed: as in `answer`.
+            describe, most_usd, most_seconds, seed: as in `answer`; nothing may be left of the dollars.
         """
-        for name, value in (("most_usd", most_usd), ("most_seconds", most_seconds)):
-            if value is not None and not value > 0:
-                raise MooInferError(f"{name}: must be > 0, got {value!r:.40}")
         most, ending = most_calls(self.policy), ANSWERED
         known = {"load": getattr(self.endpoint, "load", 0), **describe(question)}
         course = Course(question, known, any(judge.knows(question) for judge in self.judges.values()))

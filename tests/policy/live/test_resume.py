@@ -98,11 +98,12 @@ def test_a_question_that_ended_by_its_seconds_stays_ended(arrivals, tmp_path):
         assert fake.requests == requests
 
 
-def test_what_a_question_has_lost_counts_in_its_own_budget_again(tmp_path):
+@pytest.mark.parametrize("share", [1.0, 1.5])
+def test_what_a_question_has_lost_counts_in_its_own_budget_again(share, tmp_path):
     """A try that failed and a second one that did not fit: there is no row, and the money is spent all the same."""
     with FakeEndpoint(right_or_wrong(), faults=["500"]) as fake:
         runs = Runs(tmp_path, (profile(fake.base_url),), Fixed(1, model="small"), n=1)
-        runs.options["most_usd"] = 1.5 * runs.largest_usd()
+        runs.options["most_usd"] = share * runs.largest_usd()  # of 1 nothing is left
         first = runs.go()
         assert (first.to_dict()["unanswered"], first.lost_requests, fake.requests) == (["q0"], 1, 1)
         assert said_again(runs.go()) == said_again(first)
