@@ -6,8 +6,7 @@
 8
 """
 
-from importlib import import_module
-
+from .core.lazy import lazily
 from .core.version import __version__
 
 TYPE_CHECKING = False  # not from typing, which takes as long to load as all else here
@@ -180,14 +179,4 @@ _MODULES = {
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f".{_WHERE[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(globals(), _WHERE)

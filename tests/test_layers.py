@@ -139,7 +139,6 @@ def test_the_network_is_called_by_live_endpoints_alone():
         "policy/live/faults",
         "policy/live/openai_endpoint",
         "policy/live/transport",
-        "cli/live_setup",  # whether it is installed
     }
 
 

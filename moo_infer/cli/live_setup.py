@@ -131,11 +131,7 @@ class LiveSetup:
         plugin_files: list[Path] | None,
     ) -> "LiveSetup":
         """Read questions, profiles and prices; refuse what could not be called."""
-        try:
-            import openai  # noqa: F401
-            import regex  # noqa: F401
-        except ImportError as error:
-            raise MooInferError(f"live calls need the package {error.name}: pip install 'moo-infer[live]'") from None
+        from ..policy.live.openai_endpoint import OpenAIEndpoint  # noqa: F401  # refused first without its package
         from ..policy.live.question import read_questions
 
         pricing.refuse_without_prices()
@@ -191,7 +187,7 @@ class LiveSetup:
     ) -> "RunResult":
         """Run, or go on where the same run stopped."""
         from ..policy.live.prices import refuse_unpriced
-        from ..policy.live.resume import Files
+        from ..policy.live.resume import Files, fingerprint
         from ..policy.live.run import LiveRun
 
         called = {name: self.profiles[name] for name in judges}
@@ -201,7 +197,7 @@ class LiveSetup:
         about = self._about(command, policy, called, prices, limits)
         files = Files(
             self.money.out,
-            fingerprint_of(about),
+            fingerprint(about),
             {name: of.variant for name, of in self.profiles.items()},
             answers,
             self.money.keep_text,
@@ -282,13 +278,6 @@ def _alike(profile: ModelProfile) -> str:
     if call.temperature == 0:
         return "its temperature is 0"
     return "a seed is sent with every request" if call.shape == "parallel" and "seed" in call.extra else ""
-
-
-def fingerprint_of(about: Mapping[str, Any]) -> str:
-    """Return the hash of a run."""
-    from ..policy.live.resume import fingerprint
-
-    return fingerprint(about)
 
 
 def _with_content(spec: str | None) -> Any:

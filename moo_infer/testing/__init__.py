@@ -22,7 +22,7 @@ What a part does not promise is switched off with a class attribute (`scale_inva
 but Python.
 """
 
-from importlib import import_module
+from ..core.lazy import lazily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,14 +76,4 @@ _WHERE = {
     "Usage": "fake_ledger",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f".{_WHERE[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazily(globals(), _WHERE)

@@ -1,6 +1,7 @@
 """What `run` and `sample` promise to the letter, asked of a server that has no part of the package in it."""
 
 import json
+import sys
 from threading import Event
 
 import pytest
@@ -94,3 +95,14 @@ def test_a_request_that_timed_out_counts_unless_its_provider_stops_billing(tmp_p
         late.set()
     assert (report["unanswered"], report["requests"], len(requests)) == (["q0"], 1, 1)
     assert report["spent_usd"] == pytest.approx(usd, rel=1e-12)
+
+
+def test_the_extra_that_is_missing_is_named(tmp_path, monkeypatch, cli):
+    monkeypatch.chdir(tmp_path)
+    write_files(tmp_path, "http://127.0.0.1:9/v1")
+    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.delitem(sys.modules, "moo_infer.policy.live.openai_endpoint", raising=False)
+    code, out, err = cli(*RUN)
+    assert (code, out) == (2, "")
+    assert err.endswith("moo-infer: live calls need openai: pip install 'moo-infer[live]'\n")
+    assert not (tmp_path / "log.jsonl").exists()

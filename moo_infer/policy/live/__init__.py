@@ -1,6 +1,6 @@
 """Policies that run: questions answered live against endpoints, within budgets, every inference a row of a log."""
 
-from importlib import import_module
+from ...core.lazy import lazily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,4 @@ _WHERE = {
     "read_questions": "question",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_WHERE[name]}", __name__), name)
+__getattr__, __dir__ = lazily(globals(), _WHERE)

@@ -9,11 +9,15 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
 
-import httpx2
-import openai
+from ...core.errors import MooInferError, unknown
+
+try:
+    import httpx2
+    import openai
+except ImportError as error:
+    raise MooInferError(f"live calls need {error.name}: pip install 'moo-infer[live]'") from None
 
 from ...core.call_settings import CallSettings
-from ...core.errors import unknown
 from ...core.parts import at_least_one
 from ...profiles import ModelProfile
 from ...read.price import Price
