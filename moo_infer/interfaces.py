@@ -5,8 +5,7 @@ fields are the parameters of your part, give it a `name`, and return the class f
 `moo_infer.hookspecs`). Ranges of fields stand in their annotations (`NonNegative`, `Positive`, `Share`, `AtLeastOne` of
 `moo_infer`), and are checked where the part enters. Where B draws of uncertain parameters are asked for at once, fields
 are (B, 1) arrays, and `exact` gives (B, n), as array operations do; a part that cannot is asked B times.
-Shapes: M trials, K inferences in a trial, n values of k. The K columns of a trial are K inferences on the same query;
-column k-1 of what a part returns belongs to the first k of them, so one draw serves every k.
+Shapes: M trials of K inferences on one query each, n values of k; column k-1 of what a part returns is of the first k.
 """
 
 from abc import ABC, abstractmethod
@@ -222,13 +221,12 @@ class LogReader(ABC):
     ``input_tokens`` (all of them, cached ones too), ``cached_input_tokens`` (of these, read from a cache),
     ``cache_write_tokens`` (of these, written to one), ``output_tokens`` (all that are billed, reasoning too),
     ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd``, ``energy_j``, ``target`` (text: the right answer,
-    where answers are compared with it letter by letter) and ``fingerprint`` (text that is another for another question;
-    not kept). A run whose calls follow from answers has ``wave`` (0, 1, ...; estimates are of 0 alone), ``call`` (the
-    request of the row), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (there is no answer: ``cancelled``) and
-    ``started_at``. Whoever asks checks the rows and reads scores: ``correct`` may be any number, text, mapping or list
-    that a user may give a threshold, a scale or a key for. The task is part of ``question_id``. A row without
-    ``sample`` is numbered, one without ``model`` is called after the file. In place of a record that cannot be read,
-    give a MooInferError that says where it stands and why: it is left out, and shown.
+    where answers are compared with it letter by letter) and ``fingerprint`` (another for another question; not kept). A
+    run whose calls follow from answers has ``wave`` (0, 1, ...; estimates are of 0 alone), ``call`` (the request of the
+    row), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (no answer: ``cancelled``) and ``started_at``. Whoever
+    asks checks the rows and reads scores: ``correct`` may be any number, text, mapping or list that a user may give a
+    threshold, scale or key for. The task is part of ``question_id``. A row without ``sample`` is numbered, one without
+    ``model`` called after the file. A MooInferError in place of a record says where it stands and why it is left out.
 
     **Subclassing.** Give `read`. Redefine `recognises` where content tells files, so that nobody has to name one.
 
