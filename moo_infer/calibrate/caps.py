@@ -191,9 +191,7 @@ def _end(samples: Samples, cap: TokenCap | TimeCap, call: CallSettings | None) -
     tokens, seconds = (float(samples[name][known].sum()) for name in ("output_tokens", "latency_s"))
     assert cap.seconds is not None
     if not (tokens > 0 and seconds > 0):
-        raise MooInferError(
-            f"{samples.model}: {cap.name}: its tokens and seconds are 0, which gives no seconds a token"
-        )
+        raise MooInferError(f"{samples.model}: {cap.name}: its tokens or its seconds are 0: no seconds a token")
     most = math.floor(cap.seconds * tokens / seconds * (1 + WHOLE))
     if most < 1:
         raise MooInferError(
