@@ -70,6 +70,8 @@ CALIBRATE = {
     "min_samples": ["2"],
     "k_max": ["4"],
     "extrapolate": [None],
+    "max_tokens": ["500", "20s"],
+    "max_seconds": ["20"],
     "bootstrap": ["50"],
     "seed": ["3"],
     "plugin_file": ["coin.py"],
