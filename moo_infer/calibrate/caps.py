@@ -161,7 +161,7 @@ def capped(
         end.rate,
         float(late.sum() / np.isfinite(taken).sum()),
         None if call is None else _called(call, cap, end),
-        [*_on_rate(made, cap, end), *about, *gaps, *money],
+        [*_on_rate(made, cap, end), *about, *gaps, *money, *_on_bills(cap, call, late)],
     )
 
 
@@ -295,6 +295,14 @@ def _on_money(priced: bool) -> Iterator[str]:
         yield (
             "cost_usd of the log is that of whole answers, and what a part of one costs is not known: it is left out, "
             "and prices (--price, --prices) give it"
+        )
+
+
+def _on_bills(cap: TokenCap | TimeCap, call: CallSettings | None, late: BoolArray) -> Iterator[str]:
+    if isinstance(cap, TimeCap) and call is not None and call.billed_when_cancelled and late.any():
+        yield (
+            "calls that are broken off are paid for to the cap; an endpoint that bills them in full, as "
+            "billed_when_cancelled of its profile says, takes more dollars"
         )
 
 

@@ -154,8 +154,8 @@ def calibrated(
         for doubt in doubts:
             warnings.warn(f"{of.samples.model}: {doubt}", stacklevel=2)
         notes = [*of.notes, *calibration.notes] if of.cap else [*calibration.notes, *of.notes]
-        cut = {"inference": {**calibration.inference, "cut_from": of.model}, "cap": of.cap} if of.cap else {}
-        calibrations.append(replace(calibration, call=of.call, notes=notes, **cut))
+        inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
+        calibrations.append(replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes))
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
     found = _compared(_comparable(calibrations))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found

@@ -168,8 +168,13 @@ def test_how_the_model_is_called_gets_the_cap():
     assert capped(samples(), TokenCap(300), call).call == CallSettings(model="small", max_tokens=300, timeout_s=60)
     derived = capped(samples(), TokenCap(seconds=5), call)  # 500 tokens, of which the log knows 400
     assert (derived.max_tokens, derived.call.max_tokens) == (400, 400)
-    timed = capped(samples(), TimeCap(3), call).call
-    assert (timed.max_tokens, timed.timeout_s, timed.tries) == (400, 3, 1)
+    timed = capped(samples(), TimeCap(3), call)
+    assert (timed.call.max_tokens, timed.call.timeout_s, timed.call.tries) == (400, 3, 1)
+    assert timed.notes[-1].endswith(
+        "bills them in full, as billed_when_cancelled of its profile says, takes more dollars"
+    )
+    frugal = capped(samples(), TimeCap(3), CallSettings(model="small", billed_when_cancelled=False))
+    assert len(frugal.notes) == 1
     assert capped(samples(), TimeCap(90), call).call.timeout_s == 60
     with pytest.raises(MooInferError, match="mine: max-tokens-500: its profile calls it with max_tokens = 400, so"):
         capped(samples(), TokenCap(500), call)
