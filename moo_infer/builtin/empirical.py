@@ -60,6 +60,8 @@ class Empirical(InferenceModel):
         model: which model of the file; may be left out where there is one.
         sha256: of the file; where it is given, another file is refused.
         doubt: why the samples may be no sample of the model, in a sentence that is said beside every choice.
+        cut_from: the model whose samples these are, but for a cap (``calibrate --max-tokens``); no policy calls both,
+            as it would see one sample twice.
 
     Raises:
         MooInferError: for a file that cannot be read, is another than it was, or holds no scored sample of the model.
@@ -78,6 +80,7 @@ class Empirical(InferenceModel):
     model: str = ""
     sha256: str = ""
     doubt: str = ""
+    cut_from: str = ""
 
     def __post_init__(self) -> None:
         _ = self._kept

@@ -7,6 +7,7 @@ from ..read.load_tests import LoadTest, read
 from ..read.log import Log, Source
 from ..read.logs import read_log
 from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
+from .caps import Capped, TimeCap, TokenCap, capped
 from .compare import compare
 from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, LawChoice, forward_validated
 from .differences import Comparison, Difference
@@ -33,6 +34,7 @@ __all__ = [
     "COLUMNS",
     "BetaBinomial",
     "Calibration",
+    "Capped",
     "Comparison",
     "ComputeTrend",
     "CoverageLaw",
@@ -51,9 +53,12 @@ __all__ = [
     "ProfileOptions",
     "Regression",
     "Source",
+    "TimeCap",
+    "TokenCap",
     "TrainEquivalent",
     "by_hand",
     "calibrated",
+    "capped",
     "changes_nothing",
     "compare",
     "compute_trend",

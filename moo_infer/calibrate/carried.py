@@ -1,16 +1,39 @@
 """What profiles say that no log does, carried over into those that are made of a log: calls, and prices."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..core.call_settings import CallSettings
+from ..core.errors import MooInferError
 from ..profiles import ModelProfile
 from ..quantities.samples import Samples
 from ..read.price import Price
 from ..read.profile_prices import price_of
 from .bills import TOKENS
+from .caps import Capped, TimeCap, TokenCap, capped
 
-__all__ = ["Carried"]
+__all__ = ["Carried", "Measured"]
+
+
+class Measured(NamedTuple):
+    """Samples that a profile is made of, with what no log says of them.
+
+    Args:
+        samples: of a model, or of a variant of it.
+        model: whose samples the log has.
+        price: of its tokens, or None.
+        call: how it is called, or None.
+        notes: what to know about it, in words.
+        cap: what makes it a variant, or None.
+    """
+
+    samples: Samples
+    model: str
+    price: Price | None
+    call: CallSettings | None
+    notes: Sequence[str]
+    cap: Capped | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +59,18 @@ class Carried:
         has = "is a profile" if len(missing) == 1 else "are profiles"
         doubts = [f"{', '.join(missing)} {has} of which the log has no samples: left out"] if missing else []
         return cls(prices or {}, profiles, doubts)
+
+    def measured(self, models: Sequence[Samples], caps: Sequence[TokenCap | TimeCap]) -> Iterator[Measured]:
+        """Yield what the profiles of models are made of, each model before its variants with caps."""
+        names = {samples.model for samples in models}
+        for samples in models:
+            price, call, notes = self.to(samples)
+            yield Measured(samples, samples.model, price, call, notes)
+            for cap in caps:
+                made = capped(samples, cap, call, priced=price is not None)
+                if made.samples.model in names:
+                    raise MooInferError(f"{made.samples.model}: is a model of the log, and what {cap.name} would make")
+                yield Measured(made.samples, samples.model, price, made.call, made.notes, made)
 
     def to(self, samples: Samples) -> tuple[Price | None, CallSettings | None, list[str]]:
         """Return the price and the call of a model, and remarks on what it does not get."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..core.errors import MooInferError, unknown
 from ..core.parts import at_least_one
+from .caps import TimeCap, TokenCap
 
 __all__ = ["CALLS", "INFERENCE", "ProfileOptions"]
 
@@ -31,9 +32,12 @@ class ProfileOptions:
             what it supports, or 128 where k is extrapolated.
         B: resamples of the bootstrap behind the intervals.
         seed: of that bootstrap.
+        caps: on output tokens or on seconds; each makes a variant of every model, beside it. Only with ``empirical``,
+            as no law is fitted to lengths that are cut, and those on seconds only with calls ``at-once``.
 
     Raises:
-        MooInferError: for unknown kinds, numbers out of range, and options that exclude each other.
+        MooInferError: for unknown kinds, numbers out of range, options that exclude each other, and a cap that is there
+            twice.
 
     >>> ProfileOptions(extrapolate=True)
     Traceback (most recent call last):
@@ -49,6 +53,7 @@ class ProfileOptions:
     k_max: int | None = None
     B: int = 1000
     seed: int = 0
+    caps: tuple[TokenCap | TimeCap, ...] = ()
 
     def __post_init__(self) -> None:
         if self.inference not in INFERENCE:
@@ -63,3 +68,19 @@ class ProfileOptions:
         at_least_one(self.min_samples, "min_samples")
         if self.k_max is not None:
             at_least_one(self.k_max, "k_max")
+        self._check_caps()
+
+    def _check_caps(self) -> None:
+        names = [cap.name for cap in self.caps]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise MooInferError(f"{twice[0]} is there {names.count(twice[0])} times")
+        if names and self.inference != "empirical":
+            raise MooInferError(
+                f"{names[0]}: no law is fitted to lengths that a cap cuts ({self.inference}); a variant with a cap "
+                "draws from the log: empirical"
+            )
+        if self.calls != "at-once" and any(isinstance(cap, TimeCap) for cap in self.caps):
+            raise MooInferError(
+                f"max_seconds caps a run whose calls are made at once; with calls {self.calls} those that wait begin "
+                "later"
+            )

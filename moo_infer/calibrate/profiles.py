@@ -20,6 +20,7 @@ from ..read.price import Price
 from ..report.wording import Block, to_html
 from .beta_binomial import BetaFit
 from .bills import billed, drawn, fitted_part
+from .caps import Capped
 from .carried import Carried
 from .cleaning import TAKEN, TOKENS, complete, with_enough
 from .extrapolation import Extrapolation, extrapolated
@@ -56,6 +57,7 @@ class Calibration:
         beyond: coverage beyond the samples, where that was asked for and can be said.
         notes: what was left out, and how well the fits fit, in words.
         call: how the model is called, from a profile, or None.
+        cap: what makes it a variant of a model of the log, or None.
     """
 
     samples: Samples
@@ -71,6 +73,7 @@ class Calibration:
     beyond: Extrapolation | None
     notes: Sequence[str]
     call: CallSettings | None = None
+    cap: Capped | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the estimates, and what the profile rests on."""
@@ -82,6 +85,7 @@ class Calibration:
             "costs": [dict(part) for part in self.costs.values()],
             "source": self.source,
             "call": None if self.call is None else self.call.to_dict(),
+            "cap": None if self.cap is None else self.cap.to_dict(),
             "extrapolated": None if self.beyond is None else self.beyond.to_dict(),
             "remarks": [*self.summary.remarks(), *self.notes],
         }
@@ -141,15 +145,17 @@ def calibrated(
     for doubt in carried.doubts:
         warnings.warn(doubt, stacklevel=2)
     calibrations = []
-    for done, samples in enumerate(models):
+    for done, of in enumerate(carried.measured(models, options.caps)):
         if progress:
-            progress(done, len(models), samples.model)
-        source = f"{'; '.join(map(str, log.files_of(samples.model)))}; calibrated on {day}"
-        price, call, notes = carried.to(samples)
-        calibration, doubts = _calibration(samples, price, source, options)
+            progress(done, len(models) * (1 + len(options.caps)), of.samples.model)
+        source = f"{'; '.join(map(str, log.files_of(of.model)))}; calibrated on {day}"
+        source += "".join(f"; {note}" for note in of.notes if of.cap)
+        calibration, doubts = _calibration(of.samples, of.price, source, options)
         for doubt in doubts:
-            warnings.warn(f"{samples.model}: {doubt}", stacklevel=2)
-        calibrations.append(replace(calibration, call=call, notes=[*calibration.notes, *notes]))
+            warnings.warn(f"{of.samples.model}: {doubt}", stacklevel=2)
+        notes = [*of.notes, *calibration.notes] if of.cap else [*calibration.notes, *of.notes]
+        inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
+        calibrations.append(replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes))
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
     found = _compared(_comparable(calibrations))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found

@@ -23,6 +23,7 @@ from .progress import progress_bar
 from .runs import RunOptions
 
 if TYPE_CHECKING:
+    from ..calibrate.caps import TimeCap, TokenCap
     from ..calibrate.options import ProfileOptions
     from ..calibrate.profiles import Calibration
     from ..read.log import Log
@@ -102,6 +103,22 @@ class ShapeOptions:
             "--extrapolate", help="Go beyond the samples of a question where a law can be had, marked as such."
         ),
     ] = False
+    max_tokens: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--max-tokens",
+            metavar="N",
+            help="Beside each model, it with a cap on output tokens: N, or what it gives in a time: 30s; repeatable.",
+        ),
+    ] = None
+    max_seconds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--max-seconds",
+            metavar="S",
+            help="Beside each model, it with a cap on the seconds of k calls at once; repeatable.",
+        ),
+    ] = None
 
     def refuse_calls_without_their_number(self) -> None:
         """Raise where calls are made in slots without their number, or a number of slots is given for other calls."""
@@ -158,6 +175,7 @@ def calibrate(
       moo-infer calibrate graded.eval --scale 0,10
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
       moo-infer calibrate log.jsonl --models my.yaml --out measured.yaml
+      moo-infer calibrate log.csv --prices genai-prices --max-tokens 2000 --max-tokens 8000 --out profiles.yaml
 
     Of models in the file of --models that are called as in the log, how they are called and their prices go into the
     profiles as well.
@@ -211,7 +229,30 @@ def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
         k_max=shape.k_max,
         B=draws.bootstrap,
         seed=draws.seed,
+        caps=(*map(_token_cap, shape.max_tokens or []), *map(_time_cap, shape.max_seconds or [])),
     )
+
+
+def _token_cap(text: str) -> "TokenCap":
+    """A cap on tokens, from ``2000``, or ``30s`` for those that a model gives in 30 seconds."""
+    from ..calibrate.caps import TokenCap
+
+    try:
+        return TokenCap(seconds=float(text[:-1])) if text.endswith("s") else TokenCap(int(text))
+    except ValueError:
+        raise MooInferError(
+            f"--max-tokens: must be a whole number >= 1, or seconds such as 30s, got {text!r}"
+        ) from None
+
+
+def _time_cap(text: str) -> "TimeCap":
+    """A cap on seconds."""
+    from ..calibrate.caps import TimeCap
+
+    try:
+        return TimeCap(float(text))
+    except ValueError:
+        raise MooInferError(f"--max-seconds: must be a number of seconds, got {text!r}") from None
 
 
 def _as_json(

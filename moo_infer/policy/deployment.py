@@ -82,6 +82,7 @@ class Deployment:
                 why = "; ".join(self.setups[model].notes.texts)
                 raise NothingPossible(f"{self.name} calls {model} up to {calls} times, which cannot be had: {why}")
         if len(self.setups) > 1:
+            self._refuse_one_log()
             logs = [setup.queries.samples is not None for setup in self.setups.values()]
             for model, setup in self.setups.items() if any(logs) or self._differing else ():
                 if setup.queries.samples is None:
@@ -95,6 +96,23 @@ class Deployment:
                 raise MooInferError(f"{self.name}: the logs of {', '.join(self.setups)} have no question in common")
 
         _ = self.weights
+
+    def _refuse_one_log(self) -> None:
+        """Refuse two models for one query that draw from the same samples, as a model and its variant with a cap do."""
+        drawn: dict[str, Any] = {
+            model: setup.profile.inference
+            for model, setup in self.setups.items()
+            if hasattr(setup.profile.inference, "cut_from")
+        }
+        for one, other in combinations(drawn, 2):
+            first, second = drawn[one], drawn[other]
+            cut = first.cut_from or second.cut_from
+            alike = first.samples == second.samples and {cut} == {of.cut_from or of.model for of in (first, second)}
+            if cut and alike and any({one, other} <= called for called in _for_one_query(self.policy)):
+                raise NothingPossible(
+                    f"{self.name} calls {one} and {other}, which are drawn from the same samples, so that what they "
+                    "give together is not known; sample one of them by itself (moo-infer sample)"
+                )
 
     @cached_property
     def weights(self) -> FloatArray:
@@ -218,6 +236,14 @@ class Deployment:
         """Return the same with other samples of each model."""
         drawn = zip(self.setups.items(), samples, strict=True)
         return replace(self, setups={model: setup.with_samples(of) for (model, setup), of in drawn}, alike={})
+
+
+def _for_one_query(policy: Policy) -> list[set[str]]:
+    """The models that one query may be sent to, for every policy that the label of a query may choose."""
+    policies = getattr(policy, "policies", None)
+    if isinstance(policies, Mapping):
+        return [{*of.most} for of in (*policies.values(), getattr(policy, "otherwise", policy))]
+    return [{*policy.most}]
 
 
 def _coded_alike(profiles: Mapping[str, ModelProfile]) -> dict[str, Samples]:

@@ -187,6 +187,16 @@ def test_what_cannot_be_extrapolated_is_a_warning_and_no_promise(capsys, tmp_pat
         ([LOG, "--min-samples", "0"], "min_samples: must be >= 1, got 0"),
         ([LOG, "--k-max", "0"], "k_max: must be >= 1, got 0"),
         ([LOG, "--out", "profiles.json"], "must end in .yaml or .yml"),
+        ([LOG, "--max-tokens", "0"], "max_tokens: must be >= 1, got 0"),
+        ([LOG, "--max-tokens", "2e3"], "--max-tokens: must be a whole number >= 1, or seconds such as 30s, got '2e3'"),
+        ([LOG, "--max-tokens", "s"], "--max-tokens: must be a whole number >= 1, or seconds such as 30s, got 's'"),
+        ([LOG, "--max-tokens", "nans"], "max_tokens: seconds must be > 0 and at most a day (86400), got nan"),
+        ([LOG, "--max-tokens", "5", "--max-tokens", "05"], "max-tokens-5 is there 2 times"),
+        ([LOG, "--max-seconds", "-1"], "max_seconds: seconds must be > 0 and at most a day (86400), got -1.0"),
+        ([LOG, "--max-seconds", "soon"], "--max-seconds: must be a number of seconds, got 'soon'"),
+        ([LOG, "--max-tokens", "500", "--inference", "beta"], "no law is fitted to lengths that a cap cuts (beta)"),
+        ([LOG, "--max-seconds", "5", "--calls", "sequential"], "max_seconds caps a run whose calls are made at once"),
+        ([LOG, "--max-tokens", "0.001s"], "acme/small: max-tokens-0.001s: a token takes 0.00"),
     ],
 )
 def test_bad_input_is_one_sentence(capsys, tmp_path, monkeypatch, words, message):
@@ -227,3 +237,25 @@ def test_a_renamed_model_that_costs_nothing(capsys, tmp_path):
     code, _, err = called(capsys, f"fast={log}", "--prices", str(file))
     assert code == 2
     assert "--free acme/small" in err
+
+
+def test_caps_are_variants_beside_their_models_and_can_be_written_down(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = (LOG, "--model", "acme/small", "--model", "acme/large", "--prices", PRICES, "--bootstrap", "20", "--json")
+    words += ("--max-tokens", "1000", "--max-tokens", "10s", "--max-seconds", "12.5", "--write-run", "run.yaml")
+    code, out, _ = called(capsys, *words)
+    models = json.loads(out)["models"]
+    assert code == 0
+    caps = ("", "/max-tokens-1000", "/max-tokens-10s", "/max-seconds-12.5")
+    assert [model["model"] for model in models] == [f"acme/{name}{cap}" for name in ("small", "large") for cap in caps]
+    assert models[1]["cap"]["max_tokens"] == 1000
+    assert models[2]["cap"]["max_tokens"] == int(10 / models[2]["cap"]["seconds_per_token"])
+    assert models[3]["cap"]["max_seconds"] == 12.5
+    for whole, cut in zip(models[4:5] * 3, models[5:], strict=True):
+        assert 0 < cut["cap"]["cut"] < 1
+        for name in ("mean_output_tokens", "mean_cost_usd", "mean_latency_s"):
+            assert cut[name] < whole[name]
+        assert cut["pass_at_k"][0] < whole["pass_at_k"][0]
+    assert "max_tokens:" in (tmp_path / "run.yaml").read_text()
+    assert run(["calibrate", "--models", "run.yaml"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"] == models

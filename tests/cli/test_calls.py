@@ -99,6 +99,20 @@ def test_calibrate_carries_calls_and_prices_over(folder, cli):
     assert cli("recommend", "--models", "out/new.yaml", "--stability", 0)[0] == 0
 
 
+def test_a_variant_with_a_cap_is_called_with_it(folder, cli):
+    words = ("calibrate", "log.csv", "--models", "my.yaml", "--model", "small", "--bootstrap", 20)
+    code, _, _ = cli(*words, "--max-tokens", 2, "--out", "new.yaml")
+    assert code == 0
+    old, new = load_models("my.yaml"), load_models("new.yaml")
+    cut = new["small/max-tokens-2"]
+    assert (new["small"].call.max_tokens, cut.call.max_tokens) == (100, 2)
+    assert (cut.call.model, cut.call.template) == (old["small"].call.model, old["small"].call.template)
+    assert cut.costs[0].usd_per_output_token == 2e-6
+    code, _, error = cli(*words, "--max-tokens", 200)
+    assert code == 2
+    assert "small: max-tokens-200: its profile calls it with max_tokens = 100, so that the log says nothing of" in error
+
+
 def test_a_price_that_is_given_wins_over_that_of_the_profile(folder, cli):
     code, text, _ = cli("calibrate", "log.csv", "--models", "my.yaml", "--model", "small", "--price", "small=5e-6,5e-6",
                         "--json", "--bootstrap", 20)  # fmt: skip
