@@ -226,7 +226,8 @@ class LogReader(ABC):
     not kept). A run whose calls follow from answers has ``wave`` (0, 1, ...; estimates are of 0 alone), ``call`` (the
     request of the row), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (there is no answer: ``cancelled``) and
     ``started_at``. Whoever asks checks the rows and reads scores: ``correct`` may be any number, text, mapping or list
-    that a user may give a threshold, a scale or a key for. The task is part of ``question_id``. A row without
+    that a user may give a threshold, a scale or a key for. The task is part of ``question_id``, and given as
+    ``task`` too: this and other short texts that are the same for all rows of a question are its labels. A row without
     ``sample`` is numbered, one without ``model`` is called after the file. In place of a record that cannot be read,
     give a MooInferError that says where it stands and why: it is left out, and shown.
 

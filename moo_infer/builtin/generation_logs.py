@@ -12,6 +12,7 @@ from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..read.json_files import beginnings, entries, first_record
+from ..read.labels import TASK
 from .logs import Row, each, named_or_only
 
 __all__ = ["NeMoSkills"]
@@ -73,6 +74,7 @@ class NeMoSkills(LogReader):
             yield {
                 "model": model,
                 "question_id": f"{benchmark}:{position}",
+                TASK: folder.name,
                 "sample": 0,
                 "correct": correct,
                 "answer": None if answer is None else str(answer),

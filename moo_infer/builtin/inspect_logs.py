@@ -19,6 +19,7 @@ from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..read.bounds import zstandard_bound
 from ..read.json_files import beginnings, json_object
+from ..read.labels import TASK
 from .inspect_calls import Calls
 from .logs import Row, each, named_or_only
 
@@ -88,6 +89,7 @@ class InspectAI(LogReader):
             yield {
                 "model": model,
                 "question_id": f"{task}:{sample['id']}" if task and sample["id"] is not None else sample["id"],
+                TASK: task,
                 "sample": sample["epoch"],
                 "correct": None if failed else _marked(score.get("value")),
                 "answer": None if answer is None else str(answer),
