@@ -11,8 +11,8 @@ from ..core.errors import MooInferError
 from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
+from ..quantities.labels import TASK
 from ..read.json_files import beginnings, entries, first_record
-from ..read.labels import TASK
 from .logs import Row, each, named_or_only
 
 __all__ = ["NeMoSkills"]

@@ -17,9 +17,9 @@ from ..core.errors import MooInferError
 from ..core.files import head, panics_as_errors
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
+from ..quantities.labels import TASK
 from ..read.bounds import zstandard_bound
 from ..read.json_files import beginnings, json_object
-from ..read.labels import TASK
 from .inspect_calls import Calls
 from .logs import Row, each, named_or_only
 

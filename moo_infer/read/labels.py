@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import by_accident
+from ..quantities.labels import TASK
 from ..quantities.samples import COLUMNS, FINGERPRINT
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["TASK", "candidates", "label_names", "label_of", "labelled", "named_as_label", "short_labels"]
+__all__ = ["candidates", "label_names", "label_of", "labelled", "named_as_label", "short_labels"]
 
-TASK = "task"
 # Names that say that a column is a label, however many values it has.
 KNOWN = (TASK, "subject", "difficulty", "category", "domain", "topic", "subset", "level", "language", "dataset")
 # Last words of names of columns with texts that belong to nobody else, or that name single rows.
