@@ -34,6 +34,7 @@ from .policy.tried import MENU, tried, without_menu
 from .profiles import ModelProfile, Scenario, refuse_not_measured
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
+from .report.by_label import decided_by
 from .report.facts import Outcome
 from .report.report import Report
 
@@ -190,12 +191,14 @@ class Pipeline:
         self,
         models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
         scenarios: str | Scenario | Iterable[str | Scenario] | None = None,
+        by: str | None = None,
     ) -> Report:
         """Decide.
 
         Args:
             models: names or profiles, one or many; None for all that can be called by name.
             scenarios: names or scenarios, one or many; None for all that can be called by name.
+            by: a label of the questions of logs, such as ``task``: a decision for each of its values as well.
 
         Returns:
             A report with one choice per scenario, model, aggregator and selector, and per scenario and selector over
@@ -227,7 +230,7 @@ class Pipeline:
             decided = decide(table, scenario, selectors, sure=sure)
             optimism = cross_fitted(halves, scenario, partial(self._choice, scenario, goal))
             outcomes.append(Outcome(scenario, table, *decided, sure, mixture, optimism))
-        return Report(
+        report = Report(
             candidates=table,
             outcomes=tuple(outcomes),
             estimator=self.estimator,
@@ -241,6 +244,7 @@ class Pipeline:
             volume=self.volume,
             aggregators=tuple({a.name: a for p in profiles for a in self._of(p)}.values()),
         )
+        return report if by is None else dataclasses.replace(report, by=decided_by(by, report, self.run))
 
     def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
         """The profiles of a run."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..estimate.exact import Questions
     from ..estimate.monte_carlo import Estimator
+    from .by_label import LabelDecision
 
 __all__ = ["Report"]
 
@@ -50,6 +51,7 @@ class Report:
         profiles: the models, as they were given.
         aggregators: how answers were combined.
         volume: of queries over the life, over which what is paid once is spread; None where it is not.
+        by: decisions by a label of the questions, beside these for all; None where that was not asked for.
 
     >>> from moo_infer import Pipeline
     >>> report = Pipeline(selectors=["utopia", "knee-chord"]).run(["gpt-5", "gpt-5-nano"], "essay-feedback")
@@ -72,6 +74,7 @@ class Report:
     profiles: tuple[ModelProfile, ...] = field(default=(), repr=False)
     aggregators: tuple[AccuracyAggregator, ...] = field(default=(), repr=False)
     volume: Volume | None = None
+    by: "LabelDecision | None" = field(default=None, repr=False)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
