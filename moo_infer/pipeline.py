@@ -213,15 +213,7 @@ class Pipeline:
         named = goal.name in [s.name for s in self.selectors]
         selectors = self.selectors if named else (*self.selectors, goal)
         redraw = self._redraw(profiles)
-        feasible_shares: dict[str, FeasibleShares] = {}
-        if self.confidence is not None and redraw is not None:
-            met = np.zeros((len(chosen), len(table)))
-            for drawn in redraw(self.draws, self.estimator.seed):
-                met += [drawn.met(scenario.limits) for scenario in chosen]
-            feasible_shares = {
-                s.name: FeasibleShares(share, self.confidence, self.draws)
-                for s, share in zip(chosen, met / self.draws, strict=True)
-            }
+        feasible_shares = self._feasible_shares(chosen, len(table), redraw)
         halves = self._halves(profiles, redraw)
         outcomes = []
         for scenario in chosen:
@@ -252,6 +244,16 @@ class Pipeline:
         if self.mixes and self.volume is not None and fixed_costs(profiles):
             raise MooInferError("a mixture pays what each of its models costs once, so goal mixture takes no volume")
         return profiles
+
+    def _feasible_shares(self, chosen: Sequence[Scenario], n: int, redraw: Redraw | None) -> dict[str, FeasibleShares]:
+        """By scenario how surely each of n rows meets its limits, where a confidence was asked for."""
+        if self.confidence is None or redraw is None:
+            return {}
+        met = np.zeros((len(chosen), n))
+        for drawn in redraw(self.draws, self.estimator.seed):
+            met += [drawn.met(scenario.limits) for scenario in chosen]
+        shares = zip(chosen, met / self.draws, strict=True)
+        return {s.name: FeasibleShares(share, self.confidence, self.draws) for s, share in shares}
 
     def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from ..quantities.fieller import Estimate
 from ..report.wording import Block, Cell, TextTable
 from .differences import POWER, Difference
+from .levels import MEASURES
 
 if TYPE_CHECKING:
     from .variants import VariantFamily, VariantGain
 
 __all__ = ["blocks"]
 
-NAMES = {"cost": "money", "tokens": "tokens", "output_tokens": "output tokens"}
+NAMES = dict(zip(MEASURES, ("money", "tokens", "output tokens"), strict=True))
 ABREAST = 4  # variants with their intervals in 80 columns
 MOST = 12  # rows of labels that are shown; of more, those that are told apart
 

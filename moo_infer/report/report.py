@@ -16,6 +16,7 @@ from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
 from .answer import notebook
+from .by_label import blocks as of_label
 from .facts import Outcome, shortest_names
 from .frames import choices_frame
 from .json import document
@@ -336,7 +337,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The answer and the compact tables, for notebooks."""
-        return notebook(self)
+        return notebook(self, of_label(self))
 
     @property
     def simulated(self) -> set[str]:
