@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..core.arrays import FloatArray
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError
 from ..core.objectives import COST
 from ..quantities.samples import Samples
@@ -71,10 +71,10 @@ class Level:
         total = np.sum([of.columns[name][known] for name in MEASURES[measure]], axis=0)
         count = np.bincount(of.question[known], minlength=len(of.questions))
         sums = np.bincount(of.question[known], total, len(of.questions))
-        return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+        return np.asarray(np.where(count > 0, sums / np.maximum(count, 1), np.nan))
 
-    def _known(self, measure: str) -> FloatArray:
-        return np.all([self.samples.known(name) for name in MEASURES[measure]], axis=0)
+    def _known(self, measure: str) -> BoolArray:
+        return np.asarray(np.all([self.samples.known(name) for name in MEASURES[measure]], axis=0))
 
 
 def families(models: Sequence[str], /) -> dict[str, tuple[str, ...]]:

@@ -1,74 +1,25 @@
 """Variants of a model compared: what each gains over a base, by task too, and how many times as much it takes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..core.errors import MooInferError, unknown
-from ..quantities.bootstrap import FEW
-from ..quantities.fieller import Estimate
 from ..quantities.labels import TASK, label_named, several_tasks
 from ..quantities.provenance import provenance
 from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..report.wording import Block, to_html
 from .differences import holm
-from .gains import Gains, changes_nothing, paired_gains, paired_length_multiplier
 from .levels import MEASURES, Level, families, ordered
+from .variant_gain import LevelPair, VariantGain, plain
 from .variants_text import blocks
 
 if TYPE_CHECKING:
     import polars
 
 __all__ = ["VariantFamily", "VariantGain", "compare_variants"]
-
-
-@dataclass(frozen=True)
-class VariantGain:
-    """What a variant gains over another model on the questions that both answered, and what it takes.
-
-    Args:
-        variant, base: names of models.
-        questions: how many both answered, all of which weigh the same.
-        gains: in accuracy, by label and overall. Whether the overall gain is told apart is corrected for how many such
-            comparisons there are (Holm).
-        multipliers: how many times as much the variant takes: ``cost`` (money), ``tokens`` (with the prompt),
-            ``output_tokens``; a ratio of means over questions. Without what is not known.
-        notes: what to know, in words.
-    """
-
-    variant: str
-    base: str
-    questions: int
-    gains: Gains
-    multipliers: Mapping[str, Estimate]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def taken(self) -> str | None:
-        """In what the variant is called dearer: money, where that is not known tokens, else None."""
-        return next((name for name in MEASURES if name in self.multipliers), None)
-
-    @property
-    def changes_nothing(self) -> bool | None:
-        """Whether it takes more and its gain is not told apart from none; None where nothing says what it takes."""
-        return None if self.taken is None else changes_nothing(self.gains.overall, self.multipliers[self.taken])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "variant": self.variant,
-            "base": self.base,
-            "questions": self.questions,
-            "gains": self.gains.to_dict(),
-            "multipliers": {n: self.multipliers[n].to_dict() if n in self.multipliers else None for n in MEASURES},
-            "changes_nothing": self.changes_nothing,
-            "helps_and_hurts": self.gains.helps_and_hurts,
-            "notes": list(self.notes),
-        }
 
 
 @dataclass(frozen=True)
@@ -127,15 +78,13 @@ class VariantFamily:
 
         rows = []
         for of in self.compared:
-            taken = {
-                f"{measure}.{end}": of.multipliers[measure].to_dict()[end] if measure in of.multipliers else None
-                for measure in MEASURES
-                for end in ("value", "low", "high")
-            }
             head = {"family": self.name, "variant": of.variant, "base": of.base, "ladder": of in self.ladder}
             for value, gain in ((None, of.gains.overall), *of.gains.rows.items()):
                 about = {"label": self.label, "label_value": value, "questions": of.questions}
-                rows.append(head | about | gain.to_dict() | (taken if value is None else {}))
+                taken = plain(of.multipliers if value is None else of.by_label.get(value, {}))
+                ends = [(name, end) for name in taken for end in ("value", "low", "high")]
+                times = {f"{name}.{end}": (taken[name] or {}).get(end) for name, end in ends}
+                rows.append(head | about | gain.to_dict() | times)
         return polars.DataFrame(rows, infer_schema_length=None)
 
     def blocks(self) -> list[Block]:
@@ -171,6 +120,7 @@ def compare_variants(
     Raises:
         MooInferError: for an unknown base or label, and where a named base shares no question with any other model.
 
+    >>> import numpy as np
     >>> rng, names = np.random.default_rng(0), [f"q{i}" for i in range(300)]
     >>> right = rng.random(300) < 0.7
     >>> logs = [
@@ -235,56 +185,11 @@ class _Comparing:
 
     def _pair(self, variant: Level, base: Level, apart: dict[tuple[str, str], str]) -> VariantGain | None:
         """One comparison; where nothing is shared None, which goes to `apart`."""
-        shared = [question for question in base.place if question in variant.place]
-        if not shared:
+        if {*variant.place}.isdisjoint(base.place):
             names = variant.model, base.model
-            apart[names[0], names[1]] = f"{names[0]} and {names[1]} have no question in common and are not compared"
+            apart[names] = f"{names[0]} and {names[1]} have no question in common and are not compared"
             return None
-        rows = [np.array([level.place[question] for question in shared]) for level in (variant, base)]
-        one, other = (level.right[row] for level, row in zip((variant, base), rows, strict=True))
-        notes = [
-            f"{level.model} answered {more} more questions, which do not count"
-            for level in (variant, base)
-            if (more := len(level.place) - len(shared))
-        ]
-        drawn = {"B": self.B, "seed": self.seed, "confidence": self.confidence}
-        gains = replace(paired_gains(one, other, shared, **drawn), rows={})  # type: ignore[arg-type]  # by name
-        labels, about = self._labels(variant, base, shared)
-        notes += about
-        if known := [i for i, label in enumerate(labels) if label]:
-            rights, names = (one[known], other[known]), [shared[i] for i in known]
-            of = paired_gains(*rights, names, [labels[i] for i in known], **drawn)  # type: ignore[arg-type]  # by name
-            gains = replace(gains, rows=of.rows)
-        multipliers: dict[str, Estimate] = {}
-        for measure in MEASURES:
-            notes += self._multiplied(measure, variant, base, rows, multipliers)
-        if len(shared) < FEW:
-            notes.append(f"with fewer than {FEW} questions the intervals of tokens and money are too narrow")
-        return VariantGain(variant.model, base.model, len(shared), gains, multipliers, tuple(notes))
-
-    def _labels(self, variant: Level, base: Level, shared: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The label of each question that both answered, "" where it is not known, and remarks."""
-        if self.label is None:
-            return [], []
-        both = [level.labels(self.label, shared) for level in (variant, base)]
-        labels = [one or other if "" in (one, other) or one == other else "" for one, other in zip(*both, strict=True)]
-        unknown_ones = labels.count("")
-        remark = f"{unknown_ones} of {len(shared)} questions have no {self.label}: they count overall alone"
-        return labels, [remark] if unknown_ones else []
-
-    def _multiplied(
-        self, measure: str, variant: Level, base: Level, rows: Sequence[Any], found: dict[str, Estimate]
-    ) -> Iterator[str]:
-        """Put in how many times as much is taken, where both know it; say of few questions that lack it."""
-        if not (variant.knows(measure) and base.knows(measure)):
-            return
-        one, other = (level.means(measure)[row] for level, row in zip((variant, base), rows, strict=True))
-        known = np.isfinite(one) & np.isfinite(other)
-        if known.sum() < 2 or not other[known].any():
-            return
-        found[measure] = paired_length_multiplier(one[known], other[known], self.confidence)
-        if lacking := int((~known).sum()):
-            yield f"{lacking} of {len(known)} questions lack {measure} and do not count in its multiplier"
+        return LevelPair(variant, base, self.label, self.B, self.seed, self.confidence).gain
 
     def _corrected(self, pairs: Sequence[VariantGain | None]) -> tuple[VariantGain, ...]:
         """The comparisons that there are, with Holm's correction for how many."""

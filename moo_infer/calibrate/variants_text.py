@@ -10,7 +10,8 @@ from .differences import POWER, Difference
 from .levels import MEASURES
 
 if TYPE_CHECKING:
-    from .variants import VariantFamily, VariantGain
+    from .variant_gain import VariantGain
+    from .variants import VariantFamily
 
 __all__ = ["blocks"]
 
@@ -29,14 +30,15 @@ def blocks(family: "VariantFamily") -> list[Block]:
     questions = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     found: list[Block] = [
         f"{whose} against {family.base}, on the {questions} questions that both answered (in brackets its accuracy "
-        f"there); {level} intervals, had other questions been asked; * is told apart from no gain."
+        f"there); {level} intervals, had other questions been asked; * is told apart from no gain, corrected for how "
+        "many are compared."
     ]
-    found.append(_table(family.against_base, ladder=False))
+    found.append(_table(family, family.against_base, ladder=False))
     steps = {(of.variant, of.base) for of in family.ladder}
     if family.ordered_by and steps - {(of.variant, of.base) for of in family.against_base}:
         found += [
             f"From each level to the next, by {NAMES[family.ordered_by]}:",
-            _table(family.ladder, ladder=True),
+            _table(family, family.ladder, ladder=True),
         ]
     found += _by_label(family)
     found += [_nothing(of) for of in family.nothing_changed]
@@ -45,7 +47,12 @@ def blocks(family: "VariantFamily") -> list[Block]:
     return [*found, *(_sentence(note) for note in (*notes, *family.notes)), ""]
 
 
-def _table(pairs: Sequence["VariantGain"], *, ladder: bool) -> TextTable:
+def _short(model: str, family: "VariantFamily") -> str:
+    """The name of a variant within its family."""
+    return model.removeprefix(f"{family.name}/") if family.name else model
+
+
+def _table(family: "VariantFamily", pairs: Sequence["VariantGain"], *, ladder: bool) -> TextTable:
     """A row a comparison."""
     measures = [name for name in NAMES if any(name in of.multipliers for of in pairs)]
     header = ("", "accuracy", "gain", *(f"{NAMES[name]} x" for name in measures))
@@ -53,7 +60,8 @@ def _table(pairs: Sequence["VariantGain"], *, ladder: bool) -> TextTable:
     rows: list[tuple[Cell, ...]] = []
     for of in pairs:
         gain = of.gains.overall
-        name = (of.base, f"> {of.variant}") if ladder else (of.variant,)
+        base, variant = (_short(name, family) for name in (of.base, of.variant))
+        name = (base, f"> {variant}") if ladder else (variant,)
         name += (f"{of.questions} questions",) * several
         accuracy = (f"{gain.first:.4f}", f"({gain.second:.4f})")
         taken = [_times(of.multipliers[m]) if m in of.multipliers else "-" for m in measures]
@@ -75,9 +83,9 @@ def _by_label(family: "VariantFamily") -> list[Block]:
     for start in range(0, len(family.against_base) if shown else 0, ABREAST):
         some = family.against_base[start : start + ABREAST]
         rows: list[tuple[Cell, ...]] = [
-            (label, *(_gain(of.gains[label]) if label in of.gains.rows else "-" for of in some)) for label in shown
+            (label, *(_of_label(of, label) if label in of.gains.rows else "-" for of in some)) for label in shown
         ]
-        header = (family.label, *(of.variant for of in some))
+        header = (family.label, *(_short(of.variant, family) for of in some))
         found.append(TextTable(header, tuple(rows), 1, f"Gains by {family.label} over {family.base}:"))
     for of in family.against_base:
         if (n := len(of.gains.rows)) > 1:
@@ -94,10 +102,12 @@ def _nothing(of: "VariantGain") -> str:
     """Say that a level changes nothing, and what this log could have shown."""
     gain, taken = of.gains.overall, of.taken or ""
     least = f"the smallest gain that this log shows in {100 * POWER:.0f} % of cases is {100 * gain.smallest:.1f} points"
+    average = " on average" if of.gains.helps_and_hurts else ""
     more = f"{of.multipliers[taken].value:.3g} x the {NAMES[taken]}"
+    gains = f"{100 * gain.value:+.2f} points [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]"
     return (
-        f"{of.variant} changes nothing over {of.base}: it takes {more} and gains {100 * gain.value:+.2f} points "
-        f"[{100 * gain.low:+.2f}, {100 * gain.high:+.2f}], not told apart from none; {least}."
+        f"{of.variant} changes nothing over {of.base}{average}: it takes {more} and gains {gains}, not told apart from "
+        f"none; {least}."
     )
 
 
@@ -112,9 +122,16 @@ def _mixed(of: "VariantGain", label: str) -> str:
     )
 
 
-def _gain(gain: Difference) -> Cell:
+def _gain(gain: Difference) -> tuple[str, ...]:
     apart = " *" if gain.real else ""
     return f"{gain.value:+.4f}{apart}", f"[{gain.low:+.3f}, {gain.high:+.3f}]"
+
+
+def _of_label(of: "VariantGain", label: str) -> Cell:
+    """The gain by a label, and how many times as much is taken there."""
+    taken = of.by_label.get(label, {})
+    times = f"{taken[of.taken].value:.3g} x {NAMES[of.taken]}" if of.taken and of.taken in taken else ""
+    return tuple(filter(None, (*_gain(of.gains[label]), times)))
 
 
 def _times(more: Estimate) -> Cell:

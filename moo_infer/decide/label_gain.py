@@ -182,6 +182,8 @@ def label_gain(
     """
     scores, made, undecided = _Scores(), 0, []
     asked = [value for value in values if value.halves is not None]
+    if not asked:
+        return None
     alone = [value.split(splits, seed) for value in asked]
     tables = zip(*(_in_turn(of.halves(splits, seed)) for of in asked if of.halves is not None), strict=True)
     kept: dict[tuple[int, tuple[tuple[int, float], ...]], Figures] = {}

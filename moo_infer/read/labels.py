@@ -29,6 +29,7 @@ TEXTS = {
 }
 BLANK = ("", "nan", "null")  # as data frames write what is missing
 WORD = re.compile(r"[a-z]+")
+FRACTION = r"^[+-]?\d*\.\d*[1-9]\d*([eE][+-]?\d+)?$"
 LONGEST = 60  # characters of a label; a sentence has more
 MOST = 200  # values of a label; more are no groups that anything is decided by
 FIRST = 1000  # rows that are looked at before a column is read as a whole
@@ -38,11 +39,13 @@ APART = "reason"  # why a row is left out, a column between reading and parting
 def named_as_label(name: str, /) -> bool:
     """Return whether a column of that name may be a label.
 
-    >>> [named_as_label(name) for name in ("task", "question_type", "prompt", "question_id", "correct")]
-    [True, True, False, False, False]
+    >>> [named_as_label(name) for name in ("task", "question_type", "task_name", "prompt", "question_id", "correct")]
+    [True, True, True, False, False, False]
     """
     words = WORD.findall(name.lower())
-    return bool(words) and words[-1] not in TEXTS and name not in (*COLUMNS, FINGERPRINT, APART)
+    if not words or name in (*COLUMNS, FINGERPRINT, APART):
+        return False
+    return words[-1] not in TEXTS or (words[-1] == "name" and not {*words}.isdisjoint(KNOWN))
 
 
 def label_of(value: object, /) -> str | None:
@@ -79,7 +82,12 @@ def short_labels(frame: "pl.DataFrame", /) -> "pl.DataFrame":
     text = pl.col(named).cast(pl.String).str.strip_chars()
     known = ~text.str.to_lowercase().is_in(BLANK)
     texts = frame.select(pl.when(known).then(text).name.keep()) if named else frame.select()
-    return texts.select(n for n in named if _is_short(texts[n]) and 1 <= texts[n].drop_nulls().n_unique() <= MOST)
+    return texts.select(name for name in named if _is_label(texts[name].drop_nulls()))
+
+
+def _is_label(texts: "pl.Series") -> bool:
+    """Whether known values are short and few; numbers with a fraction are measured."""
+    return _is_short(texts) and 1 <= texts.n_unique() <= MOST and not texts.str.contains(FRACTION).all()
 
 
 def _is_short(texts: "pl.Series") -> bool:

@@ -250,6 +250,8 @@ def verdict(found: LabelDecision) -> str:
     )
     share = f" In {100 * gain.undecided:.0f} % of these halves a value had no row within the limits"
     undecided = f"{share}, and took the one for all." if gain.undecided else ""
+    if left := sum(of.questions for of in found.values) - gain.questions:
+        undecided += f" {left} questions could not be scored."
     return (
         f"Deciding by {found.label} in place of one choice for all, chosen on one half of the questions and scored on "
         f"the other: {figures}. {_worth(found.label, gain.objectives)}{undecided}{same}{doubt}"
@@ -261,7 +263,7 @@ def _worth(label: str, objectives: Any) -> str:
     accuracy: ObjectiveGain = objectives[ACCURACY.name]
     apart = [name for name, of in objectives.items() if of.told_apart and name != ACCURACY.name]
     changes = [f"{'less' if objectives[name].value < 0 else 'more'} {name}" for name in apart]
-    taken = f" It takes {' and '.join(changes)}." if changes else ""
+    taken = f" That it takes {' and '.join(changes)} is told apart." if changes else ""
     if not accuracy.told_apart:
         enough = "" if changes else ": as far as this log tells one choice for all will do"
         return f"The difference in accuracy is not told apart from noise{enough}.{taken}"

@@ -57,9 +57,12 @@ def test_short_texts_and_whole_numbers_of_questions_are_labels_and_prompts_are_n
             stem=lambda q, i: LONG,
             hint=lambda q, i: f"hint {q}",
             worker=lambda q, i: f"w{i}",
+            reward=lambda q, i: "0.5" if q % 2 else "0.25",
+            subject_name=lambda q, i: TASKS[q],
+            author_name=lambda q, i: TASKS[q],
         ),
     )
-    assert labels(path) == {"task": TASKS, "grade": [str(q % 3) for q in range(QUESTIONS)]}
+    assert labels(path) == {"task": TASKS, "grade": [str(q % 3) for q in range(QUESTIONS)], "subject_name": TASKS}
 
 
 @pytest.mark.parametrize("blank", [None, "", "NaN", " "])
@@ -115,7 +118,7 @@ def test_samples_of_some_questions_keep_their_labels():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "path", sorted(LOGS.glob("lm-eval/*/samples_*.jsonl"))[:1] + [LOGS / "arithmetic.eval"], ids=str
+    "path", [*sorted(LOGS.glob("lm-eval/*/samples_*.jsonl"))[:1], LOGS / "arithmetic.eval"], ids=str
 )
 def test_readers_that_know_the_task_give_it(path):
     (samples,) = read_log(path).samples()
