@@ -77,7 +77,7 @@ class Level:
         return np.asarray(np.all([self.samples.known(name) for name in MEASURES[measure]], axis=0))
 
 
-def families(models: Sequence[str], /) -> dict[str, tuple[str, ...]]:
+def families(models: Sequence[str], /) -> dict[str | None, tuple[str, ...]]:
     """Return the models that are variants of one another, by the name of what they are variants of.
 
     ``a/x`` is a variant of ``a`` where that is a model, else of what stands before its last slash. That model is the

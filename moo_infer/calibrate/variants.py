@@ -134,7 +134,7 @@ def compare_variants(
     logs = {log.model: log for log in samples}
     label = _label(samples, by)
     if base is None:
-        grouped: dict[str | None, Sequence[str]] = dict(families([*logs]))
+        grouped: Mapping[str | None, Sequence[str]] = families([*logs])
     elif base not in logs:
         raise unknown("model", base, logs)
     elif len(logs) < 2:

@@ -61,7 +61,7 @@ def _table(family: "VariantFamily", pairs: Sequence["VariantGain"], *, ladder: b
     for of in pairs:
         gain = of.gains.overall
         base, variant = (_short(name, family) for name in (of.base, of.variant))
-        name = (base, f"> {variant}") if ladder else (variant,)
+        name: tuple[str, ...] = (base, f"> {variant}") if ladder else (variant,)
         name += (f"{of.questions} questions",) * several
         accuracy = (f"{gain.first:.4f}", f"({gain.second:.4f})")
         taken = [_times(of.multipliers[m]) if m in of.multipliers else "-" for m in measures]

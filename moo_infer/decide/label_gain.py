@@ -196,7 +196,7 @@ def label_gain(
             choice = choose(drawn)
             undecided.append(not choice.parts)
             mine = _figures(choice, place, kept) if choice.parts else figures
-            scored = [value.questions[i] for i in np.flatnonzero(alone[place][half ^ 1])]
+            scored = [value.questions[i] for i in np.flatnonzero(alone[place][half ^ 1]).tolist()]
             scores.add(half // 2, [o.name for o in table.objectives], scored, figures, mine)
     gains = scores.gains()
     if not gains or ACCURACY.name not in gains:

@@ -20,8 +20,9 @@ from ..profiles import ModelProfile
 from ..quantities.bootstrap import FEW
 from ..quantities.labels import label_named, several_tasks
 from ..quantities.samples import Samples
-from .answer import answer, percent
+from .answer import answer
 from .json import row
+from .mixed import percent
 from .wording import Block, Cell, TextTable
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ COMMANDS = typer.main.get_command(app).commands
 # What can be typed for every option: texts, by its name in a file; several where it is repeatable.
 RECOMMEND = {
     "volume": ["1e6"],
+    "by": ["task"],
     "model": ["small", "large"],
     "scenario": ["strict"],
     "max_cost": ["0.01", "p95=0.02"],
@@ -70,6 +71,8 @@ CALIBRATE = {
     "min_samples": ["2"],
     "k_max": ["4"],
     "extrapolate": [None],
+    "base": ["acme/small"],
+    "by": ["task"],
     "bootstrap": ["50"],
     "seed": ["3"],
     "plugin_file": ["coin.py"],
