@@ -1,6 +1,6 @@
 """Variants of a model compared: what each gains over a base, by task too, and how many times as much it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import by_accident
 from ..quantities.labels import TASK
 from ..quantities.samples import COLUMNS, FINGERPRINT
+from .waves import REASON
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +34,6 @@ FRACTION = r"^[+-]?\d*\.\d*[1-9]\d*([eE][+-]?\d+)?$"
 LONGEST = 60  # characters of a label; a sentence has more
 MOST = 200  # values of a label; more are no groups that anything is decided by
 FIRST = 1000  # rows that are looked at before a column is read as a whole
-APART = "reason"  # why a row is left out, a column between reading and parting
 
 
 def named_as_label(name: str, /) -> bool:
@@ -43,7 +43,7 @@ def named_as_label(name: str, /) -> bool:
     [True, True, True, False, False, False]
     """
     words = WORD.findall(name.lower())
-    if not words or name in (*COLUMNS, FINGERPRINT, APART):
+    if not words or name in (*COLUMNS, FINGERPRINT, REASON):
         return False
     return words[-1] not in TEXTS or (words[-1] == "name" and not {*words}.isdisjoint(KNOWN))
 

@@ -96,7 +96,7 @@ class LabelDecision:
             figures = choice.figures.objectives if choice and choice.figures else {}
             about = {name: getattr(choice, name, None) for name in ("model", "aggregator", "k")}
             means = {f"{name}.mean": figure.mean for name, figure in figures.items()}
-            rows.append({self.label: of.value, "questions": of.questions, "weight": of.weight} | about | means)
+            rows.append({"value": of.value, "questions": of.questions, "weight": of.weight} | about | means)
         return polars.DataFrame(rows, infer_schema_length=None)
 
 
