@@ -112,11 +112,11 @@ def decided_by(label: str, report: "Report", run: Run) -> LabelDecision:
         MooInferError: for models without a log, an unknown label, several scenarios, and what is paid once spread over
             a volume.
     """
+    if without := [profile.name for profile in report.profiles if profile.queries.samples is None]:
+        raise MooInferError(f"by {label}: needs the log of every model (empirical), and {', '.join(without)} has none")
     if len(report.outcomes) > 1:
         names = ", ".join(outcome.scenario.name for outcome in report.outcomes)
         raise MooInferError(f"by {label}: is decided in one scenario, give one --scenario of {names}")
-    if without := [profile.name for profile in report.profiles if profile.queries.samples is None]:
-        raise MooInferError(f"by {label}: needs the log of every model (empirical), and {', '.join(without)} has none")
     if report.volume is not None and fixed_costs(report.profiles):
         raise MooInferError(f"by {label}: several models each pay what is paid once, so that it takes no volume")
     logs = [log for profile in report.profiles if (log := profile.queries.samples) is not None]
