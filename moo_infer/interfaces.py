@@ -223,10 +223,11 @@ class LogReader(ABC):
     ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd``, ``energy_j``, ``target`` (text: the right answer,
     where answers are compared with it letter by letter) and ``fingerprint`` (another for another question; not kept). A
     run whose calls follow from answers has ``wave`` (0, 1, ...; estimates are of 0 alone), ``call`` (the request of the
-    row), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (no answer: ``cancelled``) and ``started_at``. Whoever
-    asks checks the rows and reads scores: ``correct`` may be any number, text, mapping or list that a user may give a
-    threshold, scale or key for. The task is part of ``question_id``. A row without ``sample`` is numbered, one without
-    ``model`` called after the file. A MooInferError in place of a record says where it stands and why it is left out.
+    row), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (no answer: ``cancelled``) and ``started_at``. The task
+    is part of ``question_id``, and given as ``task`` too; short texts that are alike for all rows of a question are
+    labels. Whoever asks checks the rows and reads scores: ``correct`` may be any number, text, mapping or list that a
+    threshold, scale or key may be given for. A row without ``sample`` is numbered, one without ``model`` called after
+    the file. A MooInferError in place of a record says where it stands and why it is left out.
 
     **Subclassing.** Give `read`. Redefine `recognises` where content tells files, so that nobody has to name one.
 

@@ -34,6 +34,7 @@ from .policy.tried import MENU, tried, without_menu
 from .profiles import ModelProfile, Scenario, refuse_not_measured
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
+from .report.by_label import decided_by
 from .report.facts import Outcome
 from .report.report import Report
 
@@ -190,12 +191,14 @@ class Pipeline:
         self,
         models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
         scenarios: str | Scenario | Iterable[str | Scenario] | None = None,
+        by: str | None = None,
     ) -> Report:
         """Decide.
 
         Args:
             models: names or profiles, one or many; None for all that can be called by name.
             scenarios: names or scenarios, one or many; None for all that can be called by name.
+            by: a label of the questions of logs, such as ``task``: a decision for each of its values as well.
 
         Returns:
             A report with one choice per scenario, model, aggregator and selector, and per scenario and selector over
@@ -210,15 +213,7 @@ class Pipeline:
         named = goal.name in [s.name for s in self.selectors]
         selectors = self.selectors if named else (*self.selectors, goal)
         redraw = self._redraw(profiles)
-        feasible_shares: dict[str, FeasibleShares] = {}
-        if self.confidence is not None and redraw is not None:
-            met = np.zeros((len(chosen), len(table)))
-            for drawn in redraw(self.draws, self.estimator.seed):
-                met += [drawn.met(scenario.limits) for scenario in chosen]
-            feasible_shares = {
-                s.name: FeasibleShares(share, self.confidence, self.draws)
-                for s, share in zip(chosen, met / self.draws, strict=True)
-            }
+        feasible_shares = self._feasible_shares(chosen, len(table), redraw)
         halves = self._halves(profiles, redraw)
         outcomes = []
         for scenario in chosen:
@@ -227,7 +222,7 @@ class Pipeline:
             decided = decide(table, scenario, selectors, sure=sure)
             optimism = cross_fitted(halves, scenario, partial(self._choice, scenario, goal))
             outcomes.append(Outcome(scenario, table, *decided, sure, mixture, optimism))
-        return Report(
+        report = Report(
             candidates=table,
             outcomes=tuple(outcomes),
             estimator=self.estimator,
@@ -241,6 +236,7 @@ class Pipeline:
             volume=self.volume,
             aggregators=tuple({a.name: a for p in profiles for a in self._of(p)}.values()),
         )
+        return report if by is None else dataclasses.replace(report, by=decided_by(by, report, self.run))
 
     def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
         """The profiles of a run."""
@@ -248,6 +244,16 @@ class Pipeline:
         if self.mixes and self.volume is not None and fixed_costs(profiles):
             raise MooInferError("a mixture pays what each of its models costs once, so goal mixture takes no volume")
         return profiles
+
+    def _feasible_shares(self, chosen: Sequence[Scenario], n: int, redraw: Redraw | None) -> dict[str, FeasibleShares]:
+        """By scenario how surely each of n rows meets its limits, where a confidence was asked for."""
+        if self.confidence is None or redraw is None:
+            return {}
+        met = np.zeros((len(chosen), n))
+        for drawn in redraw(self.draws, self.estimator.seed):
+            met += [drawn.met(scenario.limits) for scenario in chosen]
+        shares = zip(chosen, met / self.draws, strict=True)
+        return {s.name: FeasibleShares(share, self.confidence, self.draws) for s, share in shares}
 
     def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""

@@ -1,7 +1,7 @@
 """Inferences drawn from the log of an evaluation, with the money, seconds and joules that were logged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -211,7 +211,7 @@ def _of(samples: Samples) -> _Kept:
         for name in (*TOKENS, *CACHE, *TAKEN)
         if name in scored.columns and name not in complete
     )
-    kept = Samples(scored.model, scored.questions, scored.question, scored.correct, complete)
+    kept = replace(scored, columns=complete, left_out=())
     return _Kept(kept, len(samples) - len(scored), unused, tuple(provenance(samples)))
 
 

@@ -11,6 +11,7 @@ from ..core.errors import MooInferError
 from ..core.files import called_after
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
+from ..quantities.labels import TASK
 from ..read.json_files import beginnings, entries, first_record
 from .logs import Row, each, named_or_only
 
@@ -73,6 +74,7 @@ class NeMoSkills(LogReader):
             yield {
                 "model": model,
                 "question_id": f"{benchmark}:{position}",
+                TASK: folder.name,
                 "sample": 0,
                 "correct": correct,
                 "answer": None if answer is None else str(answer),

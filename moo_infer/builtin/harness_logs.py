@@ -17,6 +17,7 @@ from ..core.errors import MooInferError, by_accident
 from ..core.files import limited_text
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
+from ..quantities.labels import TASK
 from ..read.json_files import beginnings, entries, first_record
 from .logs import Row, each, named_or_only
 
@@ -103,7 +104,8 @@ class LMEval(LogReader):
             for i, score in enumerate(document.scores):
                 answer = document.answers[i] if answers and document.answers else None
                 row: Row = {"model": model, "question_id": question, "sample": taken[question], "correct": score}
-                yield row | {"answer": None if answer == INVALID else answer, "fingerprint": document.fingerprint}
+                row |= {"answer": None if answer == INVALID else answer, "fingerprint": document.fingerprint}
+                yield row | ({TASK: dated["task"]} if dated else {})
                 taken[question] += 1
         for sentence in _odd(documents, metric, chosen, over_repeats):
             warnings.warn(f"{path}: {sentence}", stacklevel=2)

@@ -17,6 +17,7 @@ from ..core.errors import MooInferError
 from ..core.files import head, panics_as_errors
 from ..hookspecs import hookimpl
 from ..interfaces import LogReader
+from ..quantities.labels import TASK
 from ..read.bounds import zstandard_bound
 from ..read.json_files import beginnings, json_object
 from .inspect_calls import Calls
@@ -88,6 +89,7 @@ class InspectAI(LogReader):
             yield {
                 "model": model,
                 "question_id": f"{task}:{sample['id']}" if task and sample["id"] is not None else sample["id"],
+                TASK: task,
                 "sample": sample["epoch"],
                 "correct": None if failed else _marked(score.get("value")),
                 "answer": None if answer is None else str(answer),

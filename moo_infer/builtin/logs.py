@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ..hookspecs import hookimpl
 from ..interfaces import LogReader
 from ..quantities.samples import COLUMNS, REQUIRED
 from ..read.json_files import beginnings, entries, first_record
+from ..read.labels import candidates, named_as_label
 
 if TYPE_CHECKING:
     import polars
@@ -92,10 +93,12 @@ class Table(LogReader):
         of_json = start.lstrip().startswith(b"{")
         try:
             if of_json:
-                first = (record for _, record in islice(entries(path), FIRST) if isinstance(record, dict))
+                first = [record for _, record in islice(entries(path), FIRST) if isinstance(record, dict)]
                 names = list(dict.fromkeys(name for record in first for name in record))
                 sources = {_source(name, column, names)[0] for name, column in self.columns.items()}
+                labels = [name for name in names if named_as_label(name) and all(map(_plain, first, repeat(name)))]
                 read = [name for name in (*COLUMNS, *sources) if name in names or name not in REQUIRED]
+                read = list(dict.fromkeys((*read, *labels)))
                 frame = pl.scan_ndjson(Path(_literal(path)), schema=dict.fromkeys(read, pl.String))
             else:
                 frame = pl.scan_csv(path, infer_schema=False, glob=False).rename(str.strip)
@@ -109,15 +112,17 @@ class Table(LogReader):
             return self._rows(entries(path) if of_json else _csv(path))
 
     def _selected(self, frame: "polars.LazyFrame", names: list[str]) -> "polars.LazyFrame":
-        """The columns of the neutral table, and the others as names."""
+        """The columns of the neutral table, those that may be labels, and the others as names."""
         import polars as pl
 
         schema = frame.collect_schema()
-        chosen = {name: pl.col(name) for name in schema.names() if name in COLUMNS}
+        sources = {_source(name, column, names)[0] for name, column in self.columns.items()}
+        labels = [name for name in candidates(frame, schema.names()) if name not in sources]
+        chosen = {name: pl.col(name) for name in schema.names() if name in (*COLUMNS, *labels)}
         for name, column in self.columns.items():
             chosen[name] = self._expression(name, column, names, schema)
         neutral = frame.select(value.alias(name) for name, value in chosen.items()).collect()
-        used = {*chosen, *(_source(name, column, names)[0] for name, column in self.columns.items())}
+        used = {*chosen, *sources}
         return neutral.lazy().with_columns(pl.lit(None).alias(name) for name in names if name not in used)
 
     def _expression(self, name: str, column: str, names: Iterable[str], schema: Mapping[str, Any]) -> "polars.Expr":
@@ -150,6 +155,11 @@ class Table(LogReader):
             yield row
 
         return each(records, renamed)
+
+
+def _plain(record: Mapping[str, object], name: str) -> bool:
+    """Whether an entry of a record is text or a number, which can be read as text."""
+    return isinstance(record.get(name), str | int | None) and not isinstance(record.get(name), bool)
 
 
 def _source(name: str, column: str, names: Iterable[str]) -> tuple[str, Callable[[Any], Any] | None]:

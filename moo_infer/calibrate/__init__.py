@@ -28,6 +28,7 @@ from .options import ProfileOptions
 from .profiles import Calibration, calibrated
 from .regression import Regression
 from .train_equivalent import ComputeTrend, TrainEquivalent, compute_trend
+from .variants import VariantFamily, VariantGain, compare_variants
 from .yaml_out import save
 
 __all__ = [
@@ -56,11 +57,14 @@ __all__ = [
     "TimeCap",
     "TokenCap",
     "TrainEquivalent",
+    "VariantFamily",
+    "VariantGain",
     "by_hand",
     "calibrated",
     "capped",
     "changes_nothing",
     "compare",
+    "compare_variants",
     "compute_trend",
     "find_prices",
     "fit_batch",

@@ -126,7 +126,8 @@ def _log(samples: Sequence[Samples]) -> Log:
         keys = model.columns.get(ANSWER_KEY)
         apart = ("answer", ANSWER_KEY, CALL, WAVE)  # all are of the first wave
         known = {name: column for name, column in model.columns.items() if name not in apart}
-        frame = pl.DataFrame(columns | known).with_columns(
+        labels = {name: [values[q] or None for q in model.question] for name, values in model.labels.items()}
+        frame = pl.DataFrame(columns | known | labels).with_columns(
             pl.col(name).fill_nan(None).cast(pl.Int64 if name.endswith("_tokens") else pl.Float64) for name in known
         )
         if "answer" in model:

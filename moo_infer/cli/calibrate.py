@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..calibrate.caps import TimeCap, TokenCap
     from ..calibrate.options import ProfileOptions
     from ..calibrate.profiles import Calibration
+    from ..calibrate.variants import VariantFamily
     from ..read.log import Log
 
 __all__ = ["calibrate"]
@@ -136,6 +137,27 @@ class BootstrapOptions:
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the bootstrap.")] = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class VariantOptions:
+    """How variants of a model are compared."""
+
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Compare all other models with it; default variants with their plain model."),
+    ] = None
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Tell gains by a label of the log; default task, where there is one."),
+    ] = None
+
+    def families(self, calibrations: "Sequence[Calibration]", draws: BootstrapOptions) -> "Sequence[VariantFamily]":
+        """Compare the variants among the models."""
+        from ..calibrate.variants import compare_variants
+
+        logs = [calibration.samples for calibration in calibrations]
+        return compare_variants(logs, self.base, self.by, draws.bootstrap, draws.seed)
+
+
 @grouped
 def calibrate(
     *,
@@ -154,6 +176,7 @@ def calibrate(
         Path | None, typer.Option(metavar="DIR", help="Write a picture of each model into a folder as well.")
     ] = None,
     draws: BootstrapOptions,
+    variants: VariantOptions,
     plugin_files: Annotated[
         list[Path] | None,
         typer.Option("--plugin-file", metavar="FILE", help="A Python file with plugins; repeatable."),
@@ -176,6 +199,7 @@ def calibrate(
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
       moo-infer calibrate log.jsonl --models my.yaml --out measured.yaml
       moo-infer calibrate log.csv --prices genai-prices --max-tokens 2000 --max-tokens 8000 --out profiles.yaml
+      moo-infer calibrate low=run1.eval high=run2.eval --base low --by subject
 
     Of models in the file of --models that are called as in the log, how they are called and their prices go into the
     profiles as well.
@@ -202,6 +226,7 @@ def calibrate(
     prices = pricing.by_model(log, on, [name for name, of in (profiles or {}).items() if is_priced(of)])
     with progress_bar() as progress:
         calibrations = calibrated(log, prices, _options(shape, draws), profiles=profiles, progress=progress)
+        compared = variants.families(calibrations, draws)
     # The table appears only when the profiles are there, so that it is all or nothing.
     with nullcontext() if table is None else log.written(table):
         files = [] if out is None else save(calibrations, out)
@@ -213,7 +238,9 @@ def calibrate(
     samples = next((file for file in files if file.suffix == ".parquet" and file != table), None)
     config = run.config(context, partial(sections, run.models, registry) if profiles else None)
     config["models"] = entries(calibrations, samples, Path())
-    return _as_json(log, calibrations, files, config) if as_json else _as_text(calibrations, files, out)
+    if as_json:
+        return _as_json(log, calibrations, compared, files, config)
+    return _as_text([*calibrations, *compared], calibrations, files, out)
 
 
 def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
@@ -256,11 +283,16 @@ def _time_cap(text: str) -> "TimeCap":
 
 
 def _as_json(
-    log: "Log", calibrations: "Sequence[Calibration]", files: Sequence[Path], config: Mapping[str, Any]
+    log: "Log",
+    calibrations: "Sequence[Calibration]",
+    compared: "Sequence[VariantFamily]",
+    files: Sequence[Path],
+    config: Mapping[str, Any],
 ) -> str:
     document: dict[str, Any] = {"schema": 1, "sources": [asdict(source) for source in log.sources]}
     document |= {
         "models": [calibration.to_dict() for calibration in calibrations],
+        "variants": [family.to_dict() for family in compared],
         "refused": [{"model": model, "reason": why} for model, why in log.refused.items()],
         "files": [str(file) for file in files],
         "config": config,
@@ -268,10 +300,15 @@ def _as_json(
     return json.dumps(document, indent=2, allow_nan=False)
 
 
-def _as_text(calibrations: "Sequence[Calibration]", files: Sequence[Path], out: Path | None) -> str:
+def _as_text(
+    shown: "Sequence[Calibration | VariantFamily]",
+    calibrations: "Sequence[Calibration]",
+    files: Sequence[Path],
+    out: Path | None,
+) -> str:
     from ..calibrate.yaml_out import recommending
 
-    text = laid_out([block for calibration in calibrations for block in calibration.blocks()])
+    text = laid_out([block for of in shown for block in of.blocks()])
     text += f"Written: {', '.join(printable(str(file)) for file in files)}\n" if files else ""  # not to be broken
     return text + (f"To decide: {printable(recommending(calibrations, shlex.quote(str(out))))}\n" if out else "")
 

@@ -210,6 +210,10 @@ def recommend(
     grid: GridOptions,
     certainty: CertaintyOptions,
     life: VolumeOptions,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Decide by a label of the log (task) as well, and say what that buys."),
+    ] = None,
     details: Annotated[bool, typer.Option("--details", help="Every figure of every choice.")] = False,
     selectors: Annotated[
         bool, typer.Option("--selectors", help="The k of every model and selector, in place of the contenders.")
@@ -229,6 +233,7 @@ def recommend(
       moo-infer recommend --scenario medical-ai --plot pictures --format svg
       moo-infer recommend --selector net-value:usd_per_right_answer=2 --max-cost 1
       moo-infer recommend --models my.yaml --policy vote-until-decided --policy two-then-more:k=8
+      moo-infer recommend --models my.yaml --max-cost 0.02 --by task
       moo-infer recommend --out report.html --out report.json
 
     What can be named: moo-infer models, scenarios, plugins. A selector, aggregator or policy takes its parameters
@@ -262,7 +267,7 @@ def recommend(
             **parts.policies(run.models, registry),
             progress=progress,
         )
-        report = pipeline.run(names.model or None, custom or names.scenario or None)
+        report = pipeline.run(names.model or None, custom or names.scenario or None, by)
         if draws := certainty.draws(report):
             over_all = certainty.stability is None  # what is said unasked is about the answer alone
             report = report.with_stability(draws, parts.seed, progress=progress, over_all=over_all)

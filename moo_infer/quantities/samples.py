@@ -94,9 +94,11 @@ class Samples:
             ``wave``, ``call`` (integer code of the request that brought a sample, -1 = unknown), ``requests``,
             ``lost_usd``.
         left_out: what of its log is not here because answers decided on it, in words.
+        labels: by name (``task``) Q texts, what is known of each question before it is asked; "" for unknown.
 
     Raises:
-        MooInferError: for arrays of other lengths, questions that are not ascending, and grades out of range.
+        MooInferError: for arrays and labels of other lengths, questions that are not ascending, and grades out of
+            range.
 
     >>> samples = Samples("mine", ["q1", "q2"], np.array([0, 0, 0, 1, 1]), np.array([1.0, 0, 0, 1, np.nan]))
     >>> samples.scored.n, samples.scored.right
@@ -111,6 +113,7 @@ class Samples:
     correct: FloatArray
     columns: Mapping[str, Array] = field(default_factory=dict)
     left_out: Sequence[str] = ()
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("question", "correct"):
@@ -119,6 +122,12 @@ class Samples:
         object.__setattr__(self, "columns", MappingProxyType(columns))
         object.__setattr__(self, "questions", tuple(self.questions))
         object.__setattr__(self, "left_out", tuple(self.left_out))
+        labels = {name: tuple(values) for name, values in self.labels.items()}
+        object.__setattr__(self, "labels", MappingProxyType(labels))
+        for name, values in labels.items():
+            if len(values) != len(self.questions):
+                Q = len(self.questions)
+                raise MooInferError(f"{self.model}: the label {name} must have {Q} values, got {len(values)}")
         for name, array in self.items():
             if array.shape != self.question.shape:
                 raise MooInferError(
@@ -132,8 +141,8 @@ class Samples:
             raise MooInferError(f"{self.model}: correct must be in [0, 1] or NaN; other grades belong to score")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        columns = dict(self.columns)  # a MappingProxyType does not pickle
-        return Samples, (self.model, self.questions, self.question, self.correct, columns, self.left_out)
+        columns, labels = dict(self.columns), dict(self.labels)  # a MappingProxyType does not pickle
+        return Samples, (self.model, self.questions, self.question, self.correct, columns, self.left_out, labels)
 
     def __repr__(self) -> str:
         return f"<Samples of {self.model}: {len(self)} on {len(self.questions)} questions>"
@@ -178,6 +187,7 @@ class Samples:
             self.correct[kept],
             {name: array[kept] for name, array in self.columns.items()},
             self.left_out,
+            {name: [values[i] for i in left] for name, values in self.labels.items()},
         )
 
     @cached_property

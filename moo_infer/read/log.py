@@ -15,6 +15,7 @@ from ..core.arrays import IntArray
 from ..core.errors import MooInferError, unknown
 from ..core.files import atomic_write
 from ..quantities.samples import ANSWER_KEY, CALL, KEYS, REQUIRED, STARTED, WHY, Samples
+from .labels import label_names
 from .waves import REASON, refusals, sentences
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Log:
     Args:
         frame: a polars frame, a row a sample: those columns of `COLUMNS` that say something, checked. Text is String,
             `correct` Boolean (null where the sample failed; Float64 in [0, 1] where scores are grades), `sample` and
-            token counts Int64, other numbers Float64; unknown is null. Models and their questions stand in the order in
+            token counts Int64, other numbers Float64; unknown is null. Behind them stand labels of the questions
+            (``task``), String, the same in all rows of a question. Models and their questions stand in the order in
             which they first appear, samples of a question in that of their numbers.
         sources: where the rows come from.
         left_out: rows that answers decided on, of which nothing is estimated: those of later waves, and of questions
@@ -78,9 +80,9 @@ class Log:
         """Return the samples of each model as arrays, models and questions in the order of the frame.
 
         Answers are integer codes within the model, without the white space around them; -1 is blank. ``answer_key``
-        beside them is the same for the same text in every log. Unknown numbers are NaN, and a column of which a model
-        has nothing is left out. Targets stay in the table. What was left out is said in the samples; models of which
-        nothing is left are in `refused`.
+        beside them is the same for the same text in every log. Unknown numbers are NaN, and a column or label of which
+        a model has nothing is left out. Targets stay in the table. What was left out is said in the samples; models of
+        which nothing is left are in `refused`.
 
         Raises:
             MooInferError: where nothing is left of any model.
@@ -90,7 +92,8 @@ class Log:
         if self.refused and not len(self.frame):
             raise MooInferError("; ".join(f"{model}: {why}" for model, why in self.refused.items()))
         frame, runs = self.frame, self._runs
-        numbers = [name for name in frame.columns if name not in (*REQUIRED, *TEXTS)]
+        labels = label_names(frame)
+        numbers = [name for name in frame.columns if name not in (*REQUIRED, *TEXTS, *labels)]
         numbered = [pl.col("correct", *numbers).cast(pl.Float64).fill_null(np.nan)]
         code = key = np.zeros(0, dtype=np.int64)
         if "answer" in frame.columns:
@@ -102,6 +105,7 @@ class Log:
         correct, *others = (arrays[name].to_numpy() for name in ("correct", *numbers))
         answers = [of[arrays["answer"].to_numpy()] for of in (code, key)] if "answer" in frame.columns else []
         starts = np.append(runs["start"].to_numpy(), len(frame))
+        of_runs = frame.select(pl.col(labels).fill_null("").gather(runs["start"])) if labels else frame.select()
         samples = []
         for (model,), part in runs.with_row_index("run").group_by("model", maintain_order=True):
             first, last = part["run"][0], part["run"][-1] + 1
@@ -117,7 +121,9 @@ class Log:
                 columns[CALL] = call
             question = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
             names, about = part["question_id"].to_list(), self._left_out(str(model))
-            samples.append(Samples(str(model), names, question, correct[rows], columns, about))
+            own = {name: of_runs[name][first:last].to_list() for name in labels}
+            own = {name: values for name, values in own.items() if any(values)}
+            samples.append(Samples(str(model), names, question, correct[rows], columns, about, own))
         return samples
 
     def _left_out(self, model: str) -> list[str]:

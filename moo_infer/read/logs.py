@@ -18,6 +18,7 @@ from .bounds import refuse_long_texts, refuse_more
 from .grading import Grading, refuse_several
 from .joining import joined
 from .judgements import merged, settled, several_targets
+from .labels import candidates, labelled
 from .log import Log, Source
 from .neutral import checked, meant
 from .recognition import PARQUET, failure, recognised
@@ -100,12 +101,13 @@ def read_log(
         sources.append(source)
     log, joining = joined(frames, sources, strict=strict)
     several = several_targets(log.frame)
-    kept, left_out = parted(log.frame)
+    frame, labels = labelled(log.frame)
+    kept, left_out = parted(frame)
     frame, judged = settled(kept)
     if merge_right:
         frame, together = merged(frame)
         judged += together
-    for remark in (*joining, *several, *judged):
+    for remark in (*joining, *labels, *several, *judged):
         warnings.warn(remark, stacklevel=2)
     return Log(frame, log.sources, left_out)
 
@@ -196,7 +198,7 @@ def _named(item: str | Path) -> tuple[str | None, Path]:
 
 
 def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
-    """The rows of a reader; columns that are not neutral stay as names without values."""
+    """The rows of a reader; columns that are neither neutral nor may be labels stay as names without values."""
     import polars as pl
 
     try:
@@ -204,12 +206,13 @@ def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
         if isinstance(read, pl.LazyFrame):
             with panics_as_errors():
                 names = read.collect_schema().names()
-                neutral = read.select(name for name in names if name in COLUMNS)
+                there = {*COLUMNS, *candidates(read, names)}
+                neutral = read.select(name for name in names if name in there)
                 packed = head(path).startswith(PARQUET)
                 if packed:
                     refuse_long_texts(neutral, most)
                 frame = neutral.collect()
-            others = (pl.lit(None).alias(name) for name in names if name not in COLUMNS)
+            others = (pl.lit(None).alias(name) for name in names if name not in there)
             return framed(frame.with_columns(others), None if packed else path)
         if isinstance(read, Iterable) and not isinstance(read, str | bytes):
             return tabulated(read)

@@ -14,6 +14,7 @@ from ..core.errors import MooInferError, by_accident, listed
 from ..core.files import ends_open
 from ..quantities.samples import CALL, COLUMNS, FINGERPRINT, KEYS, STARTED, TOKENS, VARIANT, WAVE, WHY
 from .grading import Grading, Unreadable, advice, graded
+from .labels import short_labels
 from .rows import Raw
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl
     """Return the columns of the neutral table that have values, typed and in range, and remarks on what is odd.
 
     Text is String, `correct` Boolean (Float64 where scores are grades), token counts and `sample` Int64, other numbers
-    Float64; blanks are null. Records that cannot be are left out, all of them named in one sentence. What is possible
-    but odd is said in sentences.
+    Float64; blanks are null. Behind them stand columns that may be labels, as text. Records that cannot be are left
+    out, all of them named in one sentence. What is possible but odd is said in sentences.
 
     Args:
         raw: what a reader gave.
@@ -85,7 +86,8 @@ def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl
         clean = clean.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(*KEYS).alias("sample"))
     there = [name for name in (*COLUMNS, FINGERPRINT) if name in clean.columns]
     clean = clean.select(name for name in there if name in (*NEEDED, "sample") or clean[name].null_count() < len(clean))
-    return clean, [*remarks, *_misspelt(names), *_odd(clean)]
+    labels = short_labels(frame.filter(pl.Series(~bad)))
+    return pl.concat([clean, labels], how="horizontal"), [*remarks, *_misspelt(names), *_odd(clean)]
 
 
 def _left_out(

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import MooInferError
 from ..quantities.samples import COLUMNS, FINGERPRINT
+from .labels import label_of, named_as_label
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Raw", "framed", "tabulated"]
+
+NEUTRAL = {*COLUMNS, FINGERPRINT}
 
 
 @dataclass
@@ -19,7 +22,8 @@ class Raw:
     """Rows of the neutral table as a reader gave them.
 
     Args:
-        frame: the columns of the neutral table without `correct`; other columns as names, without values.
+        frame: the columns of the neutral table without `correct`, and those that may be labels; other columns as names,
+            without values.
         scores: what stands in `correct`, a value a row, or None where it is not there.
         odd: why records were left out, in words.
         text: the file, where it has a row a line, so that a last row that cannot be read may be cut off; or None.
@@ -39,7 +43,7 @@ def framed(frame: "pl.DataFrame", text: Path | None, /) -> Raw:
 
 
 def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], /) -> Raw:
-    """Put rows of the neutral table into a frame; keys that are no columns stay as names, without their values.
+    """Put rows of the neutral table into a frame, with keys that may be labels; others stay as names, without values.
 
     Raises:
         MooInferError: for a row that is no mapping.
@@ -57,13 +61,17 @@ def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], /) -> Raw:
         n += 1
         if not isinstance(row, Mapping):
             raise MooInferError(f"row {n}: must be a mapping, got {row!r:.40}")
-        for name in row.keys() - values.keys():
-            if name in (*COLUMNS, FINGERPRINT):
+        for name in [name for name in row if name not in values]:
+            if name in NEUTRAL or (name not in others and named_as_label(str(name))):
                 values[name] = [None] * (n - 1)
             else:
                 others[str(name)] = None
-        for name, column in values.items():
-            column.append(row.get(name))
+        for name, column in [*values.items()]:
+            try:
+                column.append(row.get(name) if name in NEUTRAL else label_of(row.get(name)))
+            except ValueError:
+                del values[name]
+                others[name] = None
     scores = values.pop("correct", None)
     frame = pl.DataFrame([_series(name, column) for name, column in values.items()])
     return Raw(frame.with_columns(pl.lit(None).alias(name) for name in others), scores, odd)

@@ -223,7 +223,7 @@ def tables(report: "Report", *, by_selector: bool) -> list[Block]:
     return blocks
 
 
-def notebook(report: "Report") -> str:
-    """Write the answer and the compact tables as plain HTML, every name escaped."""
+def notebook(report: "Report", more: Sequence[Block] = ()) -> str:
+    """Write the answer, the compact tables and more as plain HTML, every name escaped."""
     answers = [headline(report, outcome) for outcome in report.outcomes]
-    return to_html([*answers, *tables(report, by_selector=report.by_selector), *report.notes])
+    return to_html([*answers, *tables(report, by_selector=report.by_selector), *more, *report.notes])

@@ -14,6 +14,7 @@ from ..core.errors import MooInferError, printable
 from ..core.files import atomic_write, refuse_unwritable
 from ..profiles import ModelProfile
 from .answer import answer, headline, judge, running
+from .by_label import blocks as of_label
 from .details import figures
 from .page_data import limit_with_unit, pictures, summary
 from .wording import Block, TextTable, choices, title, to_html
@@ -69,7 +70,7 @@ def page(report: "Report", command: str | None = None) -> str:
         script=Markup(sources["page.js"]),
         plotly=Markup(plotly),
         data=drawn,
-        answers=Markup(to_html([headline(report, outcome) for outcome in report.outcomes])),
+        answers=Markup(to_html([*(headline(report, outcome) for outcome in report.outcomes), *of_label(report)])),
         paid=_paid(report),
         objectives=len(report.candidates.objectives),
         selectors=drawn["selectors"],

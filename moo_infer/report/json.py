@@ -56,6 +56,7 @@ def document(report: "Report", command: str | None = None, config: Mapping[str, 
         "rows": [row(report, report.outcome(choice.scenario), choice) for choice in report.rows],
         "recommended": [row(report, report.outcome(choice.scenario), choice) for choice in report.recommended],
         **mixture(report),
+        "by": report.by and report.by.to_dict(),
         "config": config,
     }
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from .answer import headline, tables
+from .by_label import blocks as of_label
 from .wording import Block, Cell, TextTable, lines_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def markdown(report: "Report") -> str:
     """Write the answer of every scenario, the contenders, what holds for all, and where the numbers come from."""
     blocks: list[Block] = [headline(report, outcome) for outcome in report.outcomes]
     blocks += tables(report, by_selector=report.by_selector)
-    blocks += report.notes
+    blocks += [*of_label(report), *report.notes]
     sources = tuple(f"{profile.name}: {profile.source or 'source not given'}" for profile in report.profiles)
     return to_markdown([*blocks, ("Sources:", *sources)])
 

@@ -16,6 +16,7 @@ from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
 from .answer import notebook
+from .by_label import blocks as of_label
 from .facts import Outcome, shortest_names
 from .frames import choices_frame
 from .json import document
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..estimate.exact import Questions
     from ..estimate.monte_carlo import Estimator
+    from .by_label import LabelDecision
 
 __all__ = ["Report"]
 
@@ -50,6 +52,7 @@ class Report:
         profiles: the models, as they were given.
         aggregators: how answers were combined.
         volume: of queries over the life, over which what is paid once is spread; None where it is not.
+        by: decisions by a label of the questions, beside these for all; None where that was not asked for.
 
     >>> from moo_infer import Pipeline
     >>> report = Pipeline(selectors=["utopia", "knee-chord"]).run(["gpt-5", "gpt-5-nano"], "essay-feedback")
@@ -72,6 +75,7 @@ class Report:
     profiles: tuple[ModelProfile, ...] = field(default=(), repr=False)
     aggregators: tuple[AccuracyAggregator, ...] = field(default=(), repr=False)
     volume: Volume | None = None
+    by: "LabelDecision | None" = field(default=None, repr=False)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
@@ -333,7 +337,7 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The answer and the compact tables, for notebooks."""
-        return notebook(self)
+        return notebook(self, of_label(self))
 
     @property
     def simulated(self) -> set[str]:

@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from .answer import headline, tables
+from .by_label import blocks as of_label
 from .details import figures
 from .wording import Block, Cell, TextTable, lines_of, title
 
@@ -37,6 +38,7 @@ def write(report: "Report", *, details: bool, by_selector: bool, width: int = WI
         if any(isinstance(block, TextTable) and "waves" in block.header for block in shown):
             abreast = min(abreast, POLICIES_ABREAST)
         blocks += [part for block in shown for part in _abreast(block, abreast)]
+    blocks += of_label(report)
     blocks += ["", *report.notes] if report.notes else []
     if details:
         blocks += ["", *(f"{profile.name}: {profile.source or 'source not given'}." for profile in report.profiles)]

@@ -19,6 +19,7 @@ COMMANDS = typer.main.get_command(app).commands
 # What can be typed for every option: texts, by its name in a file; several where it is repeatable.
 RECOMMEND = {
     "volume": ["1e6"],
+    "by": ["task"],
     "model": ["small", "large"],
     "scenario": ["strict"],
     "max_cost": ["0.01", "p95=0.02"],
@@ -72,6 +73,8 @@ CALIBRATE = {
     "extrapolate": [None],
     "max_tokens": ["500", "20s"],
     "max_seconds": ["20"],
+    "base": ["acme/small"],
+    "by": ["task"],
     "bootstrap": ["50"],
     "seed": ["3"],
     "plugin_file": ["coin.py"],

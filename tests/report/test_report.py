@@ -30,6 +30,7 @@ def test_json_is_the_public_contract(pipeline):
         "recommended",
         "mixture",
         "shadow_prices",
+        "by",
         "config",
     ]
     assert (document["schema"], document["command"], document["estimator"]) == (
