@@ -8,7 +8,7 @@ from ..read.log import Log, Source
 from ..read.logs import read_log
 from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
 from .compare import compare
-from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, LawChoice, forward_validated
+from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw
 from .differences import Comparison, Difference
 from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
@@ -22,6 +22,7 @@ from .gains import (
 )
 from .intervals import Interval
 from .iso_flops import iso_flop
+from .law_choice import LawChoice, forward_validated
 from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
 from .profiles import Calibration, calibrated

@@ -1,19 +1,17 @@
 """What is beyond the samples of a log: coverage by a law, and the model of inferences that follows it."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import IntArray
 from ..core.errors import MooInferError
 from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
-from .beta_binomial import BetaFit, fit_beta_binomial, jeffreys
-from .beta_search import LARGEST, SMALLEST
-from .coverage_laws import LawChoice, forward_validated
+from .beta_binomial import BetaFit, fit_beta_binomial, jeffreys, nearest_beta
 from .intervals import Interval
+from .law_choice import LawChoice, forward_validated
 
 __all__ = ["Extrapolation", "extrapolated"]
 
@@ -94,35 +92,13 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
     if (scored.right == scored.n).all():  # a curve of ones has nothing to follow, and no spread
         return Extrapolation(chosen, shown, pass_at_k, fitted)
     known = mean_pass_at_k(scored.n, scored.right, np.minimum(k, n))
-    mean, concentration, unsolvable = _following(k, np.where(k <= n, known, predicted.value))
+    weight = np.ones(len(k))
+    weight[[0, -1]] = ENDS
+    follows = nearest_beta(k, np.where(k <= n, known, predicted.value), weight)
     # Where all questions have been solved the interval is a point, which no share among Q questions is known to.
     _, least = jeffreys(len(scored.questions), True)
     unsolvable_se = max(float(predicted.high[-1] - predicted.low[-1]) / WIDTH, least)
-    mean_se = fitted.mean_se / (1 - unsolvable)
-    concentration_se = fitted.concentration_se * concentration / fitted.concentration
-    model = BetaFit(mean, concentration, mean_se, concentration_se, unsolvable, unsolvable_se)
+    mean_se = fitted.mean_se / (1 - follows.unsolvable)
+    concentration_se = fitted.concentration_se * follows.concentration / fitted.concentration
+    model = replace(follows, mean_se=mean_se, concentration_se=concentration_se, unsolvable_se=unsolvable_se)
     return Extrapolation(chosen, shown, pass_at_k, model)
-
-
-def _following(k: IntArray, pass_at_k: FloatArray) -> tuple[float, float, float]:
-    """Mean and concentration of the beta law, and the share never solved, whose pass@k is nearest to a curve."""
-    from scipy.optimize import least_squares
-
-    weight = np.ones(len(k))
-    weight[[0, -1]] = ENDS
-
-    def off(at: FloatArray) -> FloatArray:
-        law = BetaFit(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
-        return (law.pass_at(k) - pass_at_k) * weight
-
-    first, last = float(pass_at_k[0]), float(pass_at_k[-1])
-    # A mean and a share so far below 1 that they are so in the six digits of a profile.
-    bounds = ([-30.0, math.log(SMALLEST), 0.0], [11.5, math.log(LARGEST), 0.99999])
-    found = []
-    for unsolvable in (0.01, 0.5 * (1 - last) + 1e-6, 0.99 * (1 - last)):
-        mean = min(max(first / (1 - unsolvable), 1e-6), 0.98)
-        start = [math.log(mean / (1 - mean)), 0.0, unsolvable]
-        found.append(least_squares(off, start, bounds=bounds, x_scale=[1.0, 1.0, 0.1]))
-    logit, log_concentration, unsolvable = min(found, key=lambda one: float(one.cost)).x.tolist()
-    # A search that ends beside the bound means the bound.
-    return 1 / (1 + math.exp(-logit)), math.exp(log_concentration), unsolvable if unsolvable > 1e-6 else 0.0

@@ -24,7 +24,8 @@ def affordable(budget: float, price: float, fixed: float = 0.0) -> int:
     """Return how many things a budget pays for: the largest whole n with fixed + n price <= budget.
 
     Quotients of floats are no answer: ``1.0 // 0.1`` is 9, and ``(1 - 0.3) / 0.07`` lies below 10. So n counts where
-    its total is above the budget by less than the errors of such sums, a millionth of a millionth of the budget.
+    its total is above the budget by less than the errors of such sums, a millionth of a millionth of the budget (which
+    is less than a price up to n = 1e12).
 
     Args:
         budget: >= 0, finite; in the unit of the prices.
