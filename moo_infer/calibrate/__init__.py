@@ -27,12 +27,20 @@ from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
 from .profiles import Calibration, calibrated
 from .regression import Regression
+from .scaling import SCALING_LAWS, VOTE_LAWS, AccuracyCurve, ScalingFit, fit_scaling
+from .scaling_cache import ScalingCache
+from .scaling_laws import ScalingLaw
 from .train_equivalent import ComputeTrend, TrainEquivalent, compute_trend
+from .vote_laws import BetaVote, MixedVote
 from .yaml_out import save
 
 __all__ = [
     "COLUMNS",
+    "SCALING_LAWS",
+    "VOTE_LAWS",
+    "AccuracyCurve",
     "BetaBinomial",
+    "BetaVote",
     "Calibration",
     "Comparison",
     "ComputeTrend",
@@ -48,9 +56,13 @@ __all__ = [
     "LoadTest",
     "Log",
     "LogSummary",
+    "MixedVote",
     "Price",
     "ProfileOptions",
     "Regression",
+    "ScalingCache",
+    "ScalingFit",
+    "ScalingLaw",
     "Source",
     "TrainEquivalent",
     "by_hand",
@@ -64,6 +76,7 @@ __all__ = [
     "fit_itl",
     "fit_lognormal",
     "fit_lognormal_lengths",
+    "fit_scaling",
     "fit_seconds",
     "fit_serving",
     "fit_slots",

@@ -176,13 +176,16 @@ def fit_both(n: IntArray, right: IntArray, weights: FloatArray) -> list[tuple[Be
     return [next(found) if inside[b] else 2 * (fit_beta_binomial(n, right[b], weights[b]),) for b in range(len(right))]
 
 
-def nearest_beta(k: IntArray, pass_at_k: FloatArray, weight: npt.ArrayLike = 1.0) -> BetaFit:
+def nearest_beta(
+    k: IntArray, pass_at_k: FloatArray, weight: npt.ArrayLike = 1.0, near: BetaFit | None = None
+) -> BetaFit:
     """Return the beta law, with a share never solved, whose pass@k is nearest to a curve by least squares.
 
     Args:
         k: (m,), ascending, >= 1.
         pass_at_k: (m,), in [0, 1].
         weight: (m,), how much each counts; default all alike.
+        near: a law from which the search begins; None for three starts.
 
     >>> nearest = nearest_beta(np.arange(1, 9), BetaFit(0.25, 2.0).pass_at(np.arange(1, 9)))
     >>> round(nearest.mean, 4), round(nearest.concentration, 3), nearest.unsolvable < 0.001
@@ -194,17 +197,17 @@ def nearest_beta(k: IntArray, pass_at_k: FloatArray, weight: npt.ArrayLike = 1.0
         law = BetaFit(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
         return (law.pass_at(k) - pass_at_k) * weight
 
-    first, last = float(pass_at_k[0]), float(pass_at_k[-1])
     # A mean and a share so far below 1 that they are so in the six digits of a profile.
     bounds = ([-30.0, math.log(SMALLEST), 0.0], [11.5, math.log(LARGEST), 0.99999])
+    first, last = float(pass_at_k[0]), float(pass_at_k[-1])
+    shares = (0.01, 0.5 * (1 - last) + 1e-6, 0.99 * (1 - last))
+    starts = [(min(max(first / (1 - u), 1e-6), 0.98), 1.0, u) for u in shares]
     found = []
-    for unsolvable in (0.01, 0.5 * (1 - last) + 1e-6, 0.99 * (1 - last)):
-        mean = min(max(first / (1 - unsolvable), 1e-6), 0.98)
-        start = [math.log(mean / (1 - mean)), 0.0, unsolvable]
+    for mean, s, u in starts if near is None else [(near.mean, near.concentration, near.unsolvable)]:
+        start = np.clip([math.log(mean / (1 - mean)), math.log(s), u], *bounds)
         found.append(least_squares(off, start, bounds=bounds, x_scale=[1.0, 1.0, 0.1]))
     logit, log_concentration, unsolvable = min(found, key=lambda one: float(one.cost)).x.tolist()
-    # A search that ends beside the bound means the bound.
-    unsolvable = unsolvable if unsolvable > 1e-6 else 0.0
+    unsolvable = unsolvable if unsolvable > 1e-6 else 0.0  # a search that ends beside the bound means the bound
     return BetaFit(1 / (1 + math.exp(-logit)), math.exp(log_concentration), unsolvable=unsolvable)
 
 

@@ -196,6 +196,11 @@ class BetaBinomial(CoverageLaw):
         nearest = nearest_beta(k, accuracy)
         return cls(nearest, nearest)
 
+    def refitted(self, k: IntArray, accuracy: FloatArray) -> Self:
+        """Return the law that is nearest to another curve."""
+        nearest = nearest_beta(k, accuracy, near=self.zero_inflated)
+        return type(self)(nearest, nearest)
+
     @property
     def limit(self) -> float:
         """What is not never solved."""

@@ -1,4 +1,4 @@
-"""What is beyond the samples of a log: coverage by a law, and the model of inferences that follows it."""
+"""What is beyond the samples of a log: coverage by a law, the model of inferences that follows it, and votes."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +12,7 @@ from ..quantities.subsets import mean_pass_at_k
 from .beta_binomial import BetaFit, fit_beta_binomial, jeffreys, nearest_beta
 from .intervals import Interval
 from .law_choice import LawChoice, forward_validated
+from .vote_extrapolation import VoteExtrapolation, votes_beyond
 
 __all__ = ["Extrapolation", "extrapolated"]
 
@@ -32,12 +33,15 @@ class Extrapolation:
             largest k: a curve cannot be drawn from, so profiles are made of this. The error of the share is that of
             pass@k at the largest k; those of mean and concentration are as large, in proportion, as in the fit to the
             samples.
+        vote: vote@k likewise, or why it is not said; "" where the log has no votes. It is said alone, and no profile
+            is made of it.
     """
 
     chosen: LawChoice
     k: IntArray
     pass_at_k: Interval
     model: BetaFit
+    vote: VoteExtrapolation | str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -52,6 +56,7 @@ class Extrapolation:
             "k": self.k.tolist(),
             "pass_at_k": self.pass_at_k.value.tolist(),
             "pass_at_k_interval": [list(ends) for ends in zip(low, high, strict=True)],
+            "vote": None if isinstance(self.vote, str) else self.vote.to_dict(),
         }
 
     def sentences(self) -> list[str]:
@@ -64,7 +69,8 @@ class Extrapolation:
             f"recommend follows a beta model, whose pass@k is off from that by at most {abs(off[worst]):.4f} "
             f"(k = {self.k[worst]})"
         )
-        return [f"extrapolated: {listed}", str(self.chosen), follows]
+        votes = list(filter(None, [self.vote])) if isinstance(self.vote, str) else self.vote.sentences()
+        return [f"extrapolated: {listed}", str(self.chosen), follows, *votes]
 
 
 def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Extrapolation | str:
@@ -88,9 +94,9 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
     predicted = chosen.predict(k, B, seed)
     at = np.isin(k, shown)
     pass_at_k = Interval(*(getattr(predicted, field)[at] for field in Interval.__match_args__))
-    fitted = fit_beta_binomial(scored.n, scored.right)
+    fitted, vote = fit_beta_binomial(scored.n, scored.right), votes_beyond(scored, shown, seed=seed)
     if (scored.right == scored.n).all():  # a curve of ones has nothing to follow, and no spread
-        return Extrapolation(chosen, shown, pass_at_k, fitted)
+        return Extrapolation(chosen, shown, pass_at_k, fitted, vote)
     known = mean_pass_at_k(scored.n, scored.right, np.minimum(k, n))
     weight = np.ones(len(k))
     weight[[0, -1]] = ENDS
@@ -101,4 +107,4 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
     mean_se = fitted.mean_se / (1 - follows.unsolvable)
     concentration_se = fitted.concentration_se * follows.concentration / fitted.concentration
     model = replace(follows, mean_se=mean_se, concentration_se=concentration_se, unsolvable_se=unsolvable_se)
-    return Extrapolation(chosen, shown, pass_at_k, model)
+    return Extrapolation(chosen, shown, pass_at_k, model, vote)

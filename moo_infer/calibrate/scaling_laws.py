@@ -16,7 +16,8 @@ POINTS = 30  # values of k, log-spaced, that a curve is fitted and judged at
 class ScalingLaw(ABC):
     """An accuracy as a function of k, in [0, 1] for every k.
 
-    **Subclassing.** Give `through`, `predict`, `limit`, `numbers` and `of`, and a `name`.
+    **Subclassing.** Give `through`, `predict`, `limit`, `numbers` and `of`, and a `name`; a law that has to be searched
+    for, also `refitted`.
     """
 
     name: ClassVar[str]
@@ -30,6 +31,10 @@ class ScalingLaw(ABC):
             k: (m,), ascending, >= 1.
             accuracy: (m,), in [0, 1].
         """
+
+    def refitted(self, k: IntArray, accuracy: FloatArray) -> Self:
+        """Return the law of this kind that is nearest to another curve like its own; a search may begin here."""
+        return self.through(k, accuracy)
 
     @abstractmethod
     def predict(self, k: npt.ArrayLike) -> FloatArray:

@@ -6,6 +6,7 @@ probability I_p(h, h), the regularised incomplete beta function with h = ceil(k 
 falls to 0 where p < 1/2, so that the mean over questions may do both (Chen et al., arXiv 2403.02419).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -57,15 +58,26 @@ class BetaVote(ScalingLaw):
     @classmethod
     def through(cls, k: IntArray, accuracy: FloatArray) -> Self:
         """Return the law that is nearest to a curve, by least squares."""
+        first = min(max(float(accuracy[0]), 1e-6), 1 - 1e-6)
+        return cls._nearest(k, accuracy, [(first, 1.0), (first, 20.0)])
+
+    def refitted(self, k: IntArray, accuracy: FloatArray) -> Self:
+        """Return the law that is nearest to another curve."""
+        return self._nearest(k, accuracy, [self.numbers])
+
+    @classmethod
+    def _nearest(cls, k: IntArray, accuracy: FloatArray, starts: Sequence[tuple[float, ...]]) -> Self:
+        """The best of what is found from several means and concentrations."""
         from scipy.optimize import least_squares
 
         def law(at: FloatArray) -> Self:
             return cls(float(1 / (1 + np.exp(-at[0]))), float(np.exp(at[1])))
 
-        first = min(max(float(accuracy[0]), 1e-6), 1 - 1e-6)
-        bounds = ([-30.0, np.log(SMALLEST)], [30.0, np.log(LARGEST)])
-        starts = ([np.log(first / (1 - first)), log_s] for log_s in (0.0, 3.0))
-        found = [least_squares(lambda at: law(at).predict(k) - accuracy, start, bounds=bounds) for start in starts]
+        bounds = (np.array([-30.0, np.log(SMALLEST)]), np.array([30.0, np.log(LARGEST)]))
+        found = []
+        for mean, s in starts:
+            start = np.clip([np.log(mean / (1 - mean)), np.log(s)], *bounds)
+            found.append(least_squares(lambda at: law(at).predict(k) - accuracy, start, bounds=bounds))
         return law(min(found, key=lambda one: float(one.cost)).x)
 
     def predict(self, k: npt.ArrayLike) -> FloatArray:
