@@ -177,7 +177,7 @@ def fit_both(n: IntArray, right: IntArray, weights: FloatArray) -> list[tuple[Be
 
 
 def nearest_beta(
-    k: IntArray, pass_at_k: FloatArray, weight: npt.ArrayLike = 1.0, near: BetaFit | None = None
+    k: IntArray, pass_at_k: FloatArray, weight: FloatArray | float = 1.0, near: BetaFit | None = None
 ) -> BetaFit:
     """Return the beta law, with a share never solved, whose pass@k is nearest to a curve by least squares.
 
@@ -195,7 +195,7 @@ def nearest_beta(
 
     def off(at: FloatArray) -> FloatArray:
         law = BetaFit(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
-        return (law.pass_at(k) - pass_at_k) * weight
+        return np.asarray((law.pass_at(k) - pass_at_k) * weight)
 
     # A mean and a share so far below 1 that they are so in the six digits of a profile.
     bounds = ([-30.0, math.log(SMALLEST), 0.0], [11.5, math.log(LARGEST), 0.99999])

@@ -124,7 +124,7 @@ def _read(path: Path, key: Mapping[str, Any], laws: Sequence[type[ScalingLaw]]) 
     try:
         found = _fit_of(fit, {law.name: law for law in laws})
         numbers = [n for law in (found.law, *found.draws) for n in law.numbers]
-        sound = np.isfinite([*numbers, *found.errors.values()]).all()
+        sound = bool(np.isfinite([*numbers, *found.errors.values()]).all())
         sound = sound and {type(k) for k in (*found.shown, found.smallest, found.largest)} == {int}
     except (KeyError, TypeError, ValueError):
         sound = False

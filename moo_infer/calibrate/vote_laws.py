@@ -70,15 +70,18 @@ class BetaVote(ScalingLaw):
         """The best of what is found from several means and concentrations."""
         from scipy.optimize import least_squares
 
-        def law(at: FloatArray) -> Self:
-            return cls(float(1 / (1 + np.exp(-at[0]))), float(np.exp(at[1])))
+        def numbers(at: FloatArray) -> tuple[float, float]:
+            return float(1 / (1 + np.exp(-at[0]))), float(np.exp(at[1]))
+
+        def off(at: FloatArray) -> FloatArray:
+            return cls(*numbers(at)).predict(k) - accuracy
 
         bounds = (np.array([-30.0, np.log(SMALLEST)]), np.array([30.0, np.log(LARGEST)]))
         found = []
         for mean, s in starts:
             start = np.clip([np.log(mean / (1 - mean)), np.log(s)], *bounds)
-            found.append(least_squares(lambda at: law(at).predict(k) - accuracy, start, bounds=bounds))
-        return law(min(found, key=lambda one: float(one.cost)).x)
+            found.append(least_squares(off, start, bounds=bounds))
+        return cls(*numbers(min(found, key=lambda one: float(one.cost)).x))
 
     def predict(self, k: npt.ArrayLike) -> FloatArray:
         """Return how often a majority of k (m,) is right."""
@@ -90,7 +93,7 @@ class BetaVote(ScalingLaw):
         curve = self.mean + np.concatenate([[0.0], np.cumsum(terms * (a - b) / (s + 2 * i))])
         beyond = np.maximum(h / LONGEST, 1.0)
         limit = self.limit if (h > LONGEST).any() else 0.0
-        return np.clip(limit + (curve[np.minimum(h, LONGEST) - 1] - limit) / beyond, 0.0, 1.0)
+        return np.asarray(np.clip(limit + (curve[np.minimum(h, LONGEST) - 1] - limit) / beyond, 0.0, 1.0))
 
     @property
     def limit(self) -> float:
@@ -147,7 +150,7 @@ class MixedVote(ScalingLaw):
     def predict(self, k: npt.ArrayLike) -> FloatArray:
         """Return how often a majority of k (m,) is right."""
         chance = _majority(np.asarray(k, dtype=np.int64), np.array(self.p)) @ np.array(self.shares)
-        return np.clip(chance, 0.0, 1.0)  # the shares have the sum 1, but for rounding
+        return np.asarray(np.clip(chance, 0.0, 1.0))  # the shares have the sum 1, but for rounding
 
     @property
     def limit(self) -> float:

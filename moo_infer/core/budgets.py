@@ -3,21 +3,21 @@
 import math
 
 from .errors import MooInferError
+from .objectives import TOLERANCE
 
 __all__ = ["affordable", "pays"]
 
-# Relative: sums of prices in another order differ in their last digits, and 5 USD shall pay for 1000 calls of 0.005.
-# That is ten thousand times what floats are off by, and a ten-millionth of a cent in 1000 USD.
-ROUNDING = 1e-12
-
 
 def pays(budget: float, total: float, /) -> bool:
-    """Whether a budget pays for a total, both in the same unit, but for rounding.
+    """Whether a budget pays for a total, both in the same unit, but for rounding, as limits are met.
+
+    Sums of prices in another order differ in their last digits, and 5 USD shall pay for 1000 calls of 0.005. What is
+    allowed for that is ten thousand times what a float is off by, and a ten-millionth of a cent in 1000 USD.
 
     >>> pays(0.3, 0.1 + 0.2), pays(0.3, 0.3000001)
     (True, False)
     """
-    return total <= budget * (1 + ROUNDING)
+    return total <= budget * (1 + TOLERANCE)
 
 
 def affordable(budget: float, price: float, fixed: float = 0.0) -> int:
