@@ -154,7 +154,7 @@ class MaxLowerBound(Selector):
         if (unknown := np.flatnonzero(np.isnan(error))).size:
             raise NoSelection(
                 f"needs the standard error of accuracy, which is not known of {candidates.model[unknown[0]]}: it takes "
-                "a log with two questions or more"
+                "a log with two questions or more, and does not count uncertain numbers of a profile"
             )
         return normal_quantile(mean, error, (1 - self.confidence) / 2)
 

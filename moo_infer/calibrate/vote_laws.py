@@ -92,8 +92,8 @@ class BetaVote(ScalingLaw):
         terms = a * b / (s * (s + 1)) * np.cumprod(np.concatenate([[1.0], ratios]))[: len(i)]
         curve = self.mean + np.concatenate([[0.0], np.cumsum(terms * (a - b) / (s + 2 * i))])
         beyond = np.maximum(h / LONGEST, 1.0)
-        limit = self.limit if (h > LONGEST).any() else 0.0
-        return np.asarray(np.clip(limit + (curve[np.minimum(h, LONGEST) - 1] - limit) / beyond, 0.0, 1.0))
+        left = (curve[np.minimum(h, LONGEST) - 1] - self.limit) / beyond
+        return np.asarray(np.clip(self.limit + left, 0.0, 1.0))
 
     @property
     def limit(self) -> float:

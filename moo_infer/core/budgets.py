@@ -51,6 +51,4 @@ def affordable(budget: float, price: float, fixed: float = 0.0) -> int:
     if math.isinf(quotient):
         raise MooInferError(f"price: so small that more than 1e308 are affordable, got {price!r}")
     nearest = round(quotient)
-    return max(
-        n for n in (0, nearest - 1, nearest, nearest + 1) if n == 0 or (n > 0 and pays(budget, fixed + n * price))
-    )
+    return nearest if pays(budget, fixed + nearest * price) else nearest - 1
