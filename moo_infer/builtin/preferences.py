@@ -127,7 +127,7 @@ class MaxLowerBound(Selector):
     over the questions of a log, had others been asked, with that of the simulation where the mean is simulated. Where
     all questions of the log are alike it cannot be measured, and the width of the 95 % interval of reports stands for
     it. Uncertain numbers of a profile are not in it. A row that is worse than another in every mean can be chosen.
-    Adding a model cannot reverse the order of the others.
+    Adding a model cannot reverse the order of the others, but one of unknown error leaves no answer.
 
     Args:
         confidence: of the two-sided interval, in (0, 1): at 0.95 the truth lies below the bound in 2.5 % of cases.

@@ -51,20 +51,14 @@ class AccuracyCurve:
     questions: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        k = np.asarray(self.k, dtype=np.float64)
-        accuracy = np.array(self.accuracy, dtype=np.float64)
-        if (
-            k.ndim != 1
-            or not k.size
-            or not ((k >= 1) & (k <= MOST) & (k == np.floor(k))).all()
-            or (np.diff(k) <= 0).any()
-        ):
-            raise MooInferError(f"k: must be ascending whole numbers >= 1, got {np.array2string(k):.80}")
+        k, accuracy = _whole(self.k), np.array(self.accuracy, dtype=np.float64)
+        if not k.size or (np.diff(k) <= 0).any():
+            raise MooInferError(f"k: must be ascending, at least one, got {np.array2string(k):.80}")
         if accuracy.ndim not in (1, 2) or accuracy.shape[-1] != len(k) or not accuracy.size:
             raise MooInferError(f"accuracy: must be (m,) or (Q, m) with m = {len(k)} like k, got {accuracy.shape}")
         if not ((accuracy >= 0) & (accuracy <= 1)).all():
             raise MooInferError("accuracy: must be in [0, 1] at every k; leave out k that not all questions have")
-        object.__setattr__(self, "k", k.astype(np.int64))
+        object.__setattr__(self, "k", k)
         object.__setattr__(self, "accuracy", accuracy)
         self._check_errors(accuracy)
 
@@ -144,9 +138,9 @@ class ScalingFit:
             reach: how many times k may lie above the largest, or below the smallest, that was measured, >= 1.
 
         Raises:
-            MooInferError: for k beyond that.
+            MooInferError: for k beyond that, and what is no k.
         """
-        k = np.atleast_1d(np.asarray(k))
+        k = _whole(k)
         if not reach >= 1:
             raise MooInferError(f"reach: must be >= 1, got {reach!r:.80}")
         for far, end in ((k > reach * self.largest, self.largest), (k * reach < self.smallest, self.smallest)):
@@ -169,7 +163,7 @@ class ScalingFit:
         value = self.accuracy(k, reach)
         if not self.draws:
             return Interval(value, *np.full((3, *value.shape), np.nan))
-        drawn = np.array([law.predict(np.atleast_1d(k)) for law in self.draws])
+        drawn = np.array([law.predict(_whole(k)) for law in self.draws])
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         return Interval(value, np.minimum(low, value), np.maximum(high, value), drawn.std(axis=0))
 
@@ -239,6 +233,14 @@ def fit_scaling(
     law = best.through(k, mean)
     draws = tuple(law.refitted(k, drawn) for drawn in curve.draws(B, seed)[:, places])
     return ScalingFit(law, errors, tuple(int(k[s][-1]) for s in shown), int(curve.k[0]), int(curve.k[-1]), draws)
+
+
+def _whole(k: npt.ArrayLike) -> IntArray:
+    """Numbers k (m,) as integers; raises MooInferError for what is none."""
+    given = np.atleast_1d(np.asarray(k, dtype=np.float64))
+    if given.ndim != 1 or not ((given >= 1) & (given <= MOST) & (given == np.floor(given))).all():
+        raise MooInferError(f"k: must be whole numbers >= 1, got {np.array2string(given):.80}")
+    return given.astype(np.int64)
 
 
 def _square(predicted: FloatArray | np.floating[Any], seen: FloatArray) -> float:

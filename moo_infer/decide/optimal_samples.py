@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.errors import MooInferError
+from ..core.errors import MooInferError, out_of_reach
 from ..core.rounding import significant
 
 __all__ = ["Checker", "OptimalSamples", "optimal_samples"]
@@ -168,3 +168,5 @@ def _refuse_unfit(**given: float) -> None:
     for name, number in given.items():
         if isinstance(number, bool) or not isinstance(number, int | float | np.number) or not 0 <= number < math.inf:
             raise MooInferError(f"{name}: must be a finite number >= 0, got {number!r:.80}")
+        if problem := out_of_reach(number):
+            raise MooInferError(f"{name}: {problem}")

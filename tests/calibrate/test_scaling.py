@@ -18,6 +18,7 @@ from moo_infer.calibrate import (
 )
 from moo_infer.calibrate.beta_binomial import BetaFit
 from moo_infer.calibrate.scaling import STAYS
+from moo_infer.decide.optimal_samples import optimal_samples
 from moo_infer.quantities.subsets import pass_at_k, vote_at_k
 
 K = np.arange(1, 65)
@@ -91,18 +92,28 @@ def test_no_curve_makes_a_law_leave_the_unit_interval(curve):
 
 
 def test_what_is_beyond_the_measured_range_is_refused_unless_told():
-    found = fit_scaling(AccuracyCurve(K[3:], TRUTHS[3].predict(K[3:])))
+    found = fit_scaling(AccuracyCurve(K[3:], TRUTHS[3].predict(K[3:])), VOTE_LAWS)
     assert found.accuracy(256).shape == (1,)
     message = "k = 257 is too far from what was measured, k = 4 to 64: the law is asked within 4 times k = 64"
     with pytest.raises(MooInferError, match=message):
         found.predict([8, 257])
     assert found.accuracy([257, 1000], reach=20).shape == (2,)
     assert found.accuracy([1]) == pytest.approx(TRUTHS[3].predict([1]), abs=0.01)
-    late = fit_scaling(AccuracyCurve(K[9:], TRUTHS[3].predict(K[9:])))
+    late = fit_scaling(AccuracyCurve(K[9:], TRUTHS[3].predict(K[9:])), VOTE_LAWS)
     with pytest.raises(MooInferError, match="the law is asked within 4 times k = 10"):
         late.accuracy([2])
+    for odd in (0, 2.5, np.nan, np.inf, [[1]]):
+        with pytest.raises(MooInferError, match="k: must be whole numbers >= 1"):
+            found.predict(odd)
     with pytest.raises(MooInferError, match="reach: must be >= 1, got 0.5"):
         found.accuracy([8], reach=0.5)
+
+
+def test_the_best_number_of_samples_is_looked_for_within_the_reach_alone():
+    found = fit_scaling(AccuracyCurve(K, TRUTHS[5].predict(K)), VOTE_LAWS)
+    assert optimal_samples(found.accuracy, 1.0, 0.0, 256).N == 5
+    with pytest.raises(MooInferError, match="k = 257 is too far from what was measured"):
+        optimal_samples(found.accuracy, 1.0, 0.0, 257)
 
 
 def test_where_no_error_of_the_curve_is_known_no_interval_is_and_that_is_said():
@@ -145,11 +156,11 @@ def test_the_errors_are_those_of_the_parts_that_were_hidden():
         ({"k": [1, 2], "accuracy": [0.5, 1.2]}, r"accuracy: must be in \[0, 1\] at every k"),
         ({"k": [1, 2], "accuracy": [0.5, np.nan]}, r"accuracy: must be in \[0, 1\] at every k"),
         ({"k": [1, 2], "accuracy": [0.5]}, r"accuracy: must be \(m,\) or \(Q, m\) with m = 2 like k, got \(1,\)"),
-        ({"k": [], "accuracy": []}, "k: must be ascending whole numbers >= 1"),
-        ({"k": [2, 1], "accuracy": [0.5, 0.5]}, "k: must be ascending whole numbers >= 1"),
-        ({"k": [0, 1], "accuracy": [0.5, 0.5]}, "k: must be ascending whole numbers >= 1"),
-        ({"k": [1.5, 2], "accuracy": [0.5, 0.5]}, "k: must be ascending whole numbers >= 1"),
-        ({"k": [1, np.inf], "accuracy": [0.5, 0.5]}, "k: must be ascending whole numbers >= 1"),
+        ({"k": [], "accuracy": []}, "k: must be ascending, at least one"),
+        ({"k": [2, 1], "accuracy": [0.5, 0.5]}, "k: must be ascending, at least one"),
+        ({"k": [0, 1], "accuracy": [0.5, 0.5]}, "k: must be whole numbers >= 1"),
+        ({"k": [1.5, 2], "accuracy": [0.5, 0.5]}, "k: must be whole numbers >= 1"),
+        ({"k": [1, np.inf], "accuracy": [0.5, 0.5]}, "k: must be whole numbers >= 1"),
         ({"k": [1, 2], "accuracy": [0.5, 0.5], "stderr": [0.1]}, "stderr: must be 2 finite numbers >= 0"),
         ({"k": [1, 2], "accuracy": [[0.5, 0.5]], "stderr": [0.1, 0.1]}, "stderr: is for means"),
         ({"k": [1, 2], "accuracy": [[0.5, 0.5]], "questions": ["a", "b"]}, "questions: must be 1 names"),

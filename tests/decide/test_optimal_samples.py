@@ -113,6 +113,7 @@ def test_a_vote_that_falls_with_k_has_an_optimum_inside_even_where_samples_are_f
         ((0.1, -1, 0.1, 9), {}, "value: must be a finite number >= 0, got -1"),
         ((0.1, 1, float("inf"), 9), {}, "price: must be a finite number >= 0, got inf"),
         ((0.1, 1, 0.1, 9), {"usd_per_wrong_answer": float("nan")}, "usd_per_wrong_answer: must be a finite number"),
+        ((0.1, 1e300, 0.1, 9), {}, r"value: must be at most 1e\+15, got 1e\+300"),
         ((0.1, 1, 0.1, 1.5), {}, "largest: must be a whole number from 0 to 10000000, got 1.5"),
         ((0.1, 1, 0.1, -1), {}, "largest: must be a whole number"),
         ((0.1, 1, 0.1, 9), {"weights": [1, 2]}, "weights: must be 1 numbers >= 0"),
