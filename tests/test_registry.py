@@ -64,8 +64,8 @@ def test_built_ins_are_there_without_entry_points():
     ]
     expected = "bigcodebench evalplus human-eval inspect-ai livecodebench lm-eval nemo-skills openai-evals table"
     assert registry.names(LogReader) == expected.split()
-    expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube min-cost min-latency "
-    expected += "net-value pseudo-weights utopia weighted-sum"
+    expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube max-lower-bound min-cost "
+    expected += "min-latency net-value pseudo-weights utopia weighted-sum"
     assert registry.names(Selector) == expected.split()
     expected = "adaptive-consistency by-label cascade first-accepted fixed reservation two-rounds two-then-more "
     expected += "vote-until-decided windows worth-it"

@@ -1,13 +1,16 @@
-"""Selectors by preference: a price for right answers and time, a margin that is enough, weights, a second rule."""
+"""Selectors by preference: a price for answers and time, a margin that is enough, a bound, weights, a second rule."""
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Gt, Lt
 
+from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NoSelection, SelectionWarning
+from ..core.moments import normal_quantile
 from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import NonNegative, Positive
 from ..core.rounding import DECIMALS, significant
@@ -19,12 +22,14 @@ from .selectors import Knee, MaxCube, Utopia, require
 if TYPE_CHECKING:
     from ..decide.candidates import Candidates
 
-__all__ = ["CheapestWithin", "FallBack", "NetValue", "WeightedSum"]
+__all__ = ["CheapestWithin", "FallBack", "MaxLowerBound", "NetValue", "WeightedSum"]
+
+HALF_WIDTH = 1.959963984540054  # standard errors, of a normal 95 % interval
 
 
 @dataclass(frozen=True)
 class NetValue(Selector):
-    """The largest V A - C - W T: what right answers bring, less what they cost and the time they take.
+    """The largest V A - U (1 - A) - C - W T: what right answers bring, less what wrong ones, calls and time take.
 
     The net benefit of cost-benefit analysis (Boardman et al. 2018, Cost-Benefit Analysis, ch. 1), per query. Nothing is
     chosen where asking brings less than it takes. Adding a model cannot reverse the order of the others.
@@ -32,23 +37,27 @@ class NetValue(Selector):
     Args:
         usd_per_right_answer: V, what a right answer is worth, USD, > 0.
         usd_per_second: W, what a second of waiting costs, USD, >= 0.
+        usd_per_wrong_answer: U, what a wrong answer costs whoever repairs it, USD, >= 0. No answer counts as a wrong
+            one: the table does not tell them apart.
 
     >>> from moo_infer import Candidates
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.6], [0.02, 0.8], [0.03, 0.805]])
-    >>> NetValue(usd_per_right_answer=1.0).select(table)
-    1
+    >>> NetValue(usd_per_right_answer=1.0).select(table), NetValue(1.0, usd_per_wrong_answer=2.0).select(table)
+    (1, 2)
     """
 
     name = "net-value"
 
     usd_per_right_answer: Positive = 1.0
     usd_per_second: NonNegative = 0.0
+    usd_per_wrong_answer: NonNegative = 0.0
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of largest net value; raises NoSelection where none is above 0."""
         require(candidates, COST.name, *([LATENCY.name] if self.usd_per_second else []))
-        worth = self.usd_per_right_answer * candidates.column(ACCURACY.name)
-        price = candidates.column(COST.name)
+        accuracy = candidates.column(ACCURACY.name)
+        worth = self.usd_per_right_answer * accuracy
+        price = candidates.column(COST.name) + self.usd_per_wrong_answer * (1 - accuracy)
         if self.usd_per_second:
             price = price + self.usd_per_second * candidates.column(LATENCY.name)
         net = significant(worth - price, np.maximum(worth, price))
@@ -56,8 +65,10 @@ class NetValue(Selector):
         if net[best] <= 0:
             least = int(np.argmin(candidates.k))
             samples = "one sample is" if candidates.k[least] == 1 else f"k = {candidates.k[least]} is"
+            and_wrong = " and its wrong answers" if self.usd_per_wrong_answer else ""
             raise NoSelection(
-                f"{samples} not worth its price ({worth[least]:.4g} USD for {price[least]:.4g} USD), nor is any other k"
+                f"{samples} not worth its price{and_wrong} ({worth[least]:.4g} USD for {price[least]:.4g} USD), nor is "
+                "any other k"
             )
         return best
 
@@ -106,6 +117,52 @@ class CheapestWithin(Selector):
                 margin = np.where(np.isnan(error), margin, self.standard_errors * error)
             front = front[np.round(accuracy[best] - accuracy[front] - margin[front], DECIMALS) <= 0]
         return int(front[np.argmin(candidates.loss(self.by)[front])])
+
+
+@dataclass(frozen=True)
+class MaxLowerBound(Selector):
+    """The highest lower bound of accuracy, for who would rather be sure: a lower mean that is better known can win.
+
+    The bound is mean - z stderr, the lower end of a normal two-sided interval. The standard error is that of the mean
+    over the questions of a log, had others been asked, with that of the simulation where the mean is simulated. Where
+    all questions of the log are alike it cannot be measured, and the width of the 95 % interval of reports stands for
+    it. Uncertain numbers of a profile are not in it. A row that is worse than another in every mean can be chosen.
+    Adding a model cannot reverse the order of the others, but one of unknown error leaves no answer.
+
+    Args:
+        confidence: of the two-sided interval, in (0, 1): at 0.95 the truth lies below the bound in 2.5 % of cases.
+
+    >>> from moo_infer import Candidates
+    >>> table = Candidates.from_means([ACCURACY], [[0.90], [0.88]], stderr={"accuracy": [0.03, 0.005]})
+    >>> MaxLowerBound().select(table), MaxLowerBound().bounds(table).round(4)
+    (1, array([0.8412, 0.8702]))
+    """
+
+    name = "max-lower-bound"
+
+    confidence: Annotated[float, Gt(0), Lt(1)] = 0.95
+
+    def bounds(self, candidates: "Candidates") -> FloatArray:
+        """(n,) lower bounds of accuracy; raises NoSelection where the standard error of a row is not known."""
+        require(candidates, ACCURACY.name)
+        mean = candidates.column(ACCURACY.name)
+        error = candidates.column(ACCURACY.name, "stderr").copy()
+        for i in np.flatnonzero(error == 0).tolist():
+            if interval := candidates.row(i).objectives[ACCURACY.name].interval:
+                error[i] = (mean[i] - interval[0]) / HALF_WIDTH
+        error = np.hypot(error, np.nan_to_num(candidates.column(ACCURACY.name, "stderr_simulation")))
+        if (unknown := np.flatnonzero(np.isnan(error))).size:
+            raise NoSelection(
+                f"needs the standard error of accuracy, which is not known of {candidates.model[unknown[0]]}: it takes "
+                "a log with two questions or more, and does not count uncertain numbers of a profile"
+            )
+        return normal_quantile(mean, error, (1 - self.confidence) / 2)
+
+    def select(self, candidates: "Candidates", /) -> int:
+        """Return the row of the highest bound; raises NoSelection where the standard error of a row is not known."""
+        bounds = significant(self.bounds(candidates), 1.0)
+        tied = np.flatnonzero(bounds == bounds.max())
+        return int(tied[np.argmin(significant(candidates.losses[tied].sum(axis=1)))])  # none of them dominates it
 
 
 @dataclass(frozen=True)
@@ -174,4 +231,4 @@ class FallBack(Selector):
 @hookimpl
 def register_selectors() -> list[type[Selector]]:
     """Register the selectors."""
-    return [NetValue, CheapestWithin, WeightedSum, FallBack]
+    return [NetValue, CheapestWithin, MaxLowerBound, WeightedSum, FallBack]

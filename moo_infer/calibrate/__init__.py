@@ -9,7 +9,7 @@ from ..read.logs import read_log
 from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
 from .caps import Capped, TimeCap, TokenCap, capped
 from .compare import compare
-from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw, LawChoice, forward_validated
+from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw
 from .differences import Comparison, Difference
 from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
@@ -23,17 +23,26 @@ from .gains import (
 )
 from .intervals import Interval
 from .iso_flops import iso_flop
+from .law_choice import LawChoice, forward_validated
 from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
 from .profiles import Calibration, calibrated
 from .regression import Regression
+from .scaling import SCALING_LAWS, VOTE_LAWS, AccuracyCurve, ScalingFit, fit_scaling
+from .scaling_cache import ScalingCache
+from .scaling_laws import ScalingLaw
 from .train_equivalent import ComputeTrend, TrainEquivalent, compute_trend
 from .variants import VariantFamily, VariantGain, compare_variants
+from .vote_laws import BetaVote, MixedVote
 from .yaml_out import save
 
 __all__ = [
     "COLUMNS",
+    "SCALING_LAWS",
+    "VOTE_LAWS",
+    "AccuracyCurve",
     "BetaBinomial",
+    "BetaVote",
     "Calibration",
     "Capped",
     "Comparison",
@@ -50,9 +59,13 @@ __all__ = [
     "LoadTest",
     "Log",
     "LogSummary",
+    "MixedVote",
     "Price",
     "ProfileOptions",
     "Regression",
+    "ScalingCache",
+    "ScalingFit",
+    "ScalingLaw",
     "Source",
     "TimeCap",
     "TokenCap",
@@ -72,6 +85,7 @@ __all__ = [
     "fit_itl",
     "fit_lognormal",
     "fit_lognormal_lengths",
+    "fit_scaling",
     "fit_seconds",
     "fit_serving",
     "fit_slots",

@@ -15,7 +15,7 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
 from .beta_search import LARGEST, SMALLEST, Counts, Peak, first_terms
 
-__all__ = ["FEWEST", "BetaFit", "fit_beta_binomial", "fit_both", "fit_zero_inflated", "jeffreys"]
+__all__ = ["FEWEST", "BetaFit", "fit_beta_binomial", "fit_both", "fit_zero_inflated", "jeffreys", "nearest_beta"]
 
 FEWEST = 3  # questions with two or more samples, so that one can be left out
 STARTS = (0.05, 0.95)  # shares of the questions without a right sample that are taken as never solved at first
@@ -44,6 +44,12 @@ class BetaFit:
     unsolvable_se: float = 0.0
     log_likelihood: float = math.nan
     about: str = ""
+
+    def __str__(self) -> str:
+        """Return the formula of pass@k."""
+        a, b = self.shape
+        solved = f"1 - B({a:.4g}, {b:.4g} + k) / B({a:.4g}, {b:.4g})"
+        return f"{1 - self.unsolvable:.4g} ({solved})" if self.unsolvable else solved
 
     @property
     def shape(self) -> tuple[float, float]:
@@ -168,6 +174,41 @@ def fit_both(n: IntArray, right: IntArray, weights: FloatArray) -> list[tuple[Be
     inside[inside] = _differ(n, right[inside], weights[inside])
     found = iter(_inside(n, right[inside], weights[inside]) if inside.any() else [])
     return [next(found) if inside[b] else 2 * (fit_beta_binomial(n, right[b], weights[b]),) for b in range(len(right))]
+
+
+def nearest_beta(
+    k: IntArray, pass_at_k: FloatArray, weight: FloatArray | float = 1.0, near: BetaFit | None = None
+) -> BetaFit:
+    """Return the beta law, with a share never solved, whose pass@k is nearest to a curve by least squares.
+
+    Args:
+        k: (m,), ascending, >= 1.
+        pass_at_k: (m,), in [0, 1].
+        weight: (m,), how much each counts; default all alike.
+        near: a law from which the search begins; None for three starts.
+
+    >>> nearest = nearest_beta(np.arange(1, 9), BetaFit(0.25, 2.0).pass_at(np.arange(1, 9)))
+    >>> round(nearest.mean, 4), round(nearest.concentration, 3), nearest.unsolvable < 0.001
+    (0.25, 2.0, True)
+    """
+    from scipy.optimize import least_squares
+
+    def off(at: FloatArray) -> FloatArray:
+        law = BetaFit(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
+        return np.asarray((law.pass_at(k) - pass_at_k) * weight)
+
+    # A mean and a share so far below 1 that they are so in the six digits of a profile.
+    bounds = ([-30.0, math.log(SMALLEST), 0.0], [11.5, math.log(LARGEST), 0.99999])
+    first, last = float(pass_at_k[0]), float(pass_at_k[-1])
+    shares = (0.01, 0.5 * (1 - last) + 1e-6, 0.99 * (1 - last))
+    starts = [(min(max(first / (1 - u), 1e-6), 0.98), 1.0, u) for u in shares]
+    found = []
+    for mean, s, u in starts if near is None else [(near.mean, near.concentration, near.unsolvable)]:
+        start = np.clip([math.log(mean / (1 - mean)), math.log(s), u], *bounds)
+        found.append(least_squares(off, start, bounds=bounds, x_scale=[1.0, 1.0, 0.1]))
+    logit, log_concentration, unsolvable = min(found, key=lambda one: float(one.cost)).x.tolist()
+    unsolvable = unsolvable if unsolvable > 1e-6 else 0.0  # a search that ends beside the bound means the bound
+    return BetaFit(1 / (1 + math.exp(-logit)), math.exp(log_concentration), unsolvable=unsolvable)
 
 
 def jeffreys(Q: int, right: bool, /) -> tuple[float, float]:

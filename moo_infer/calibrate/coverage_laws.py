@@ -1,38 +1,36 @@
 """Laws of coverage: the mean pass@k as a function of k, fitted to counts and used beyond them."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..quantities.bootstrap import question_weights
-from ..quantities.subsets import mean_pass_at_k, pass_at_k
-from .beta_binomial import BetaFit, fit_beta_binomial, fit_both, fit_zero_inflated
+from ..core.rounding import TINY
+from ..quantities.quadrature import jacobi
+from ..quantities.subsets import pass_at_k
+from .beta_binomial import BetaFit, fit_beta_binomial, fit_both, fit_zero_inflated, nearest_beta
 from .beta_search import Counts
-from .intervals import Interval
+from .scaling_laws import ScalingLaw, spaced
 
-__all__ = ["BetaBinomial", "CoverageLaw", "ExponentiatedPowerLaw", "LawChoice", "forward_validated"]
+__all__ = ["LEAST", "BetaBinomial", "CoverageLaw", "ExponentiatedPowerLaw"]
 
-POINTS = 30  # values of k, log-spaced, that a curve is fitted and judged at
-SHOWN = 32  # one of so many attempts is shown in forward validation: to predict far is what a law is for
+ORDER = 320  # nodes over p: exact up to the power 639
 LEAST = 2  # attempts that say how questions differ
 VERY_STRONG = 150.0  # a Bayes factor that is very strong evidence (Kass and Raftery, JASA 90, 1995, 773-795)
 
 
-class CoverageLaw(ABC):
-    """Mean over questions of the probability that one of k attempts is right, in [0, 1] for every k.
+class CoverageLaw(ScalingLaw):
+    """Mean over questions of the probability that one of k attempts is right, which rises with k.
 
-    **Subclassing.** Give `fit` and `predict`, and a `name`; a law that stands for several, also `each`, and one that is
+    **Subclassing.** Give `fit` and what `ScalingLaw` says; a law that stands for several, also `each`, and one that is
     fitted to many draws faster than one after the other, also `fits`.
     """
-
-    name: ClassVar[str]
 
     @classmethod
     @abstractmethod
@@ -52,10 +50,6 @@ class CoverageLaw(ABC):
     def fits(cls, n: IntArray, c: IntArray, weights: FloatArray) -> Sequence[Self]:
         """Fit the law to B draws of counts: n (Q,), c and weights (B, Q), as in `fit`."""
         return [cls.fit(n, right, weight) for right, weight in zip(c, weights, strict=True)]
-
-    @abstractmethod
-    def predict(self, k: npt.ArrayLike) -> FloatArray:
-        """Return pass@k for k (m,), >= 1: (m,), rising, at most 1."""
 
     def each(self, k: npt.ArrayLike) -> FloatArray:
         """Return pass@k by each of the laws that this one is the average of, (L, m); their intervals are joined."""
@@ -90,20 +84,20 @@ class ExponentiatedPowerLaw(CoverageLaw):
     def fit(cls, n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Self:
         """Fit the law to counts; see `CoverageLaw.fit`."""
         counts, weight = _counts(n, c, weights)
-        k = _spaced(1, int(counts[:, 0].min()))
-        return cls._through(k, weight @ pass_at_k(counts[:, 0], counts[:, 1], k))
+        k = spaced(1, int(counts[:, 0].min()))
+        return cls.through(k, weight @ pass_at_k(counts[:, 0], counts[:, 1], k))
 
     @classmethod
     def fits(cls, n: IntArray, c: IntArray, weights: FloatArray) -> Sequence[Self]:
         """Fit the law to draws of counts; see `CoverageLaw.fits`."""
-        counts, k = Counts.of(n, c, weights), _spaced(1, int(n.min()))
+        counts, k = Counts.of(n, c, weights), spaced(1, int(n.min()))
         weight = counts.questions / counts.questions.sum(axis=1, keepdims=True)
-        return [cls._through(k, curve) for curve in weight @ pass_at_k(counts.n, counts.right, k)]
+        return [cls.through(k, curve) for curve in weight @ pass_at_k(counts.n, counts.right, k)]
 
     @classmethod
-    def _through(cls, k: IntArray, curve: FloatArray) -> Self:
-        """The law through a curve of pass@k."""
-        k, curve = k[curve < 1.0], curve[curve < 1.0]
+    def through(cls, k: IntArray, accuracy: FloatArray) -> Self:
+        """Return the law of the straight line through log(-log(accuracy)) over log k."""
+        k, curve = k[accuracy < 1.0], np.maximum(accuracy[accuracy < 1.0], TINY)  # 0 has no logarithm
         if not len(k):
             return cls(0.0, 0.0)
         x, y = np.log(k), np.log(-np.log(curve))
@@ -114,6 +108,21 @@ class ExponentiatedPowerLaw(CoverageLaw):
     def predict(self, k: npt.ArrayLike) -> FloatArray:
         """Return pass@k for k (m,)."""
         return np.asarray(np.exp(-self.a * np.asarray(k, dtype=np.float64) ** -self.b))
+
+    @property
+    def limit(self) -> float:
+        """1, but for a law that does not rise."""
+        return 1.0 if self.b else math.exp(-self.a)
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers a and b."""
+        return self.a, self.b
+
+    @classmethod
+    def of(cls, *numbers: float) -> Self:
+        """Return the law of these."""
+        return cls(*numbers)
 
 
 @dataclass(frozen=True)
@@ -150,13 +159,9 @@ class BetaBinomial(CoverageLaw):
 
     def __str__(self) -> str:
         """Return the formula."""
-        a, b, inflated = *self.beta.shape, self.zero_inflated
-        first = f"1 - B({a:.4g}, {b:.4g} + k) / B({a:.4g}, {b:.4g})"
-        if not inflated.unsolvable:
-            return first
-        a, b = inflated.shape
-        second = f"{1 - inflated.unsolvable:.4g} (1 - B({a:.4g}, {b:.4g} + k) / B({a:.4g}, {b:.4g}))"
-        return f"{1 - self.weight:.4g} ({first}) + {self.weight:.4g} * {second}"
+        if not self.zero_inflated.unsolvable or self.beta == self.zero_inflated:
+            return str(self.beta)
+        return f"{1 - self.weight:.4g} ({self.beta}) + {self.weight:.4g} * {self.zero_inflated}"
 
     @classmethod
     def fit(cls, n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Self:
@@ -185,140 +190,46 @@ class BetaBinomial(CoverageLaw):
         """Return pass@k by both laws (2, m)."""
         return np.stack([law.pass_at(k) for law in (self.beta, self.zero_inflated)])
 
+    @classmethod
+    def through(cls, k: IntArray, accuracy: FloatArray) -> Self:
+        """Return the law that is nearest to a curve, by least squares: one with a share never solved, no average."""
+        nearest = nearest_beta(k, accuracy)
+        return cls(nearest, nearest)
 
-LAWS: tuple[type[CoverageLaw], ...] = (BetaBinomial, ExponentiatedPowerLaw)
+    def refitted(self, k: IntArray, accuracy: FloatArray) -> Self:
+        """Return the law that is nearest to another curve."""
+        nearest = nearest_beta(k, accuracy, near=self.zero_inflated)
+        return type(self)(nearest, nearest)
 
+    @property
+    def limit(self) -> float:
+        """What is not never solved."""
+        return 1 - (1 - self.weight) * self.beta.unsolvable - self.weight * self.zero_inflated.unsolvable
 
-@dataclass(frozen=True, eq=False)
-class LawChoice:
-    """The law that predicted best what was hidden from it, fitted to everything.
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Mean, concentration and share never solved of both laws, and the weight of the second."""
+        return *(
+            n for of in (self.beta, self.zero_inflated) for n in (of.mean, of.concentration, of.unsolvable)
+        ), self.weight
 
-    Args:
-        law: fitted to all attempts.
-        joined: the laws whose intervals are joined: that one, or all where the attempts are too few to choose by.
-        errors: RMSE of pass@k in forward validation, by the name of the law.
-        shown: attempts a question that the laws were fitted to in validation.
-        largest: k up to which they were judged, the fewest attempts at any question.
-        n, c: (Q,), the counts.
-        questions: Q names.
-    """
+    @classmethod
+    def of(cls, *numbers: float) -> Self:
+        """Return the law of these."""
+        m, s, u, *other, weight = numbers
+        return cls(BetaFit(m, s, unsolvable=u), BetaFit(other[0], other[1], unsolvable=other[2]), weight)
 
-    law: CoverageLaw
-    joined: Sequence[type[CoverageLaw]]
-    errors: Mapping[str, float]
-    shown: int
-    largest: int
-    n: IntArray
-    c: IntArray
-    questions: Sequence[str]
+    def difficulties(self) -> tuple[FloatArray, FloatArray]:
+        """Return how questions differ, for `optimal_samples`: chances p (Q,) to solve one, and shares (Q,).
 
-    def __str__(self) -> str:
-        """Return the law and its error, beside those of the others, in words."""
-        others = ", ".join(f"{name} {error:.3f}" for name, error in self.errors.items() if name != self.law.name)
-        few = (
-            f"; fewer than {SHOWN * LEAST} attempts do not choose among laws, so the intervals of all are joined"
-            if len(self.joined) > 1
-            else ""
-        )
-        return (
-            f"{self.law.name} {self.law}: fitted to {self.shown} of {self.largest} attempts it predicts pass@"
-            f"{self.shown + 1} to pass@{self.largest} with an RMSE of {self.errors[self.law.name]:.3f} ({others}){few}"
-        )
-
-    def predict(self, k: npt.ArrayLike, B: int = 200, seed: int = 0, confidence: float = 0.95) -> Interval:
-        """Predict pass@k, with an interval of the Bayesian bootstrap over questions.
-
-        The laws are refitted to every draw. The interval reaches from the lowest to the highest end of the intervals of
-        the laws in `joined`; of an average, those of each law in it. As coverage never falls with k, no prediction is
-        below what the counts say of the largest k that they hold. That all laws may be wrong beyond the data is not in
-        the interval.
-
-        Args:
-            k: (m,), >= 1.
-            B: draws, >= 1.
-            seed: >= 0.
-            confidence: in (0, 1).
-
-        >>> chosen = forward_validated(np.full(40, 100), np.arange(40) // 4)
-        >>> predicted = chosen.predict([1000])
-        >>> predicted.value.round(3), predicted.low.round(3), predicted.high.round(3)
-        (array([0.96]), array([0.806]), array([1.]))
+        Polynomials of p, as of what up to a few hundred samples bring, have the same mean as with the law itself.
         """
-        weights = question_weights(self.questions, B, seed)
-        known = pass_at_k(self.n, self.c, [self.largest])[:, 0]
-        beyond = np.asarray(k) > self.largest
-
-        def at_least(predicted: FloatArray, least: float) -> FloatArray:
-            return np.where(beyond, np.maximum(predicted, least), predicted)
-
-        each, averages = [], []
-        drawn = [law.fits(self.n, np.broadcast_to(self.c, weights.shape), weights) for law in self.joined]
-        for weight, *fitted in zip(weights, *drawn, strict=True):
-            laws = dict(zip(self.joined, fitted, strict=True))
-            least = min(float(weight @ known), 1.0)  # weights have the sum 1, but for rounding
-            each.append(at_least(np.concatenate([law.each(k) for law in laws.values()]), least))
-            averages.append(at_least(laws[type(self.law)].predict(k), least))
-        low, high = np.quantile(each, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-        value = at_least(self.law.predict(k), known.mean())
-        return Interval(value, low.min(axis=0), high.max(axis=0), np.std(averages, axis=0))
-
-
-def forward_validated(
-    n: npt.ArrayLike,
-    c: npt.ArrayLike,
-    questions: Sequence[str] | None = None,
-    repeats: int = 32,
-    seed: int = 0,
-    laws: Sequence[type[CoverageLaw]] = LAWS,
-) -> LawChoice:
-    """Choose the law of coverage that predicts many attempts best from few.
-
-    Of the attempts at every question one in 32, at least two, are drawn without replacement, as often as `repeats`
-    says. The laws are fitted to these and predict the unbiased pass@k of all attempts at larger k; the one with the
-    smallest root mean square error over draws and log-spaced k is fitted to everything.
-
-    With fewer than 64 attempts, one in 32 is less than two. Two are shown then, but they say little of what lies far
-    ahead, and nothing of questions that are never solved: the errors do not choose. The first law is taken, and the
-    intervals of all are joined.
-
-    Args:
-        n: (Q,), attempts at a question, >= 3; those at which there is none are left out.
-        c: (Q,), how many of them are right, in 0 ... n; not all 0.
-        questions: Q names, which key the bootstrap; default their numbers.
-        repeats: draws in validation, >= 1.
-        seed: of these draws, >= 0.
-        laws: to choose from; the first stands where there are too few attempts to choose by.
-
-    Raises:
-        MooInferError: for counts that no law can be fitted to, and too few to hide some.
-
-    >>> chosen = forward_validated(np.full(40, 100), np.arange(40) // 4)
-    >>> chosen.law.name, chosen.shown, {name: round(error, 2) for name, error in chosen.errors.items()}
-    ('beta-binomial', 3, {'beta-binomial': 0.17, 'exponentiated-power-law': 0.25})
-    """
-    n, c = np.asarray(n, dtype=np.int64), np.asarray(c, dtype=np.int64)
-    names = [str(i) for i in range(len(n))] if questions is None else list(questions)
-    names, n, c = [name for name, attempts in zip(names, n, strict=True) if attempts], n[n > 0], c[n > 0]
-    largest = int(n.min(initial=2**31 - 1))
-    if not len(n) or largest <= LEAST:
-        raise MooInferError(
-            f"a law of coverage needs at least {LEAST + 1} attempts at every question, got {largest if len(n) else 0}"
-        )
-    fitted = {law: law.fit(n, c) for law in laws}
-    shown = max(largest // SHOWN, LEAST)
-    k = _spaced(shown + 1, largest)
-    seen, rng = mean_pass_at_k(n, c, k), np.random.default_rng(seed)
-    right = np.array([rng.hypergeometric(c, n - c, shown) for _ in range(repeats)])
-    right, none = right[right.any(axis=1)], np.zeros((np.count_nonzero(~right.any(axis=1)), len(k)))
-    squares = {}
-    for law in laws:
-        hidden = law.fits(np.full(len(n), shown), right, np.ones(right.shape))
-        predicted = np.concatenate([none, *(one.predict(k)[None] for one in hidden)])
-        squares[law] = float(np.mean((predicted - seen) ** 2))
-    far = largest >= SHOWN * LEAST
-    best = min(laws, key=lambda law: squares[law]) if far else laws[0]
-    errors = {law.name: squares[law] ** 0.5 for law in laws}
-    return LawChoice(fitted[best], (best,) if far else tuple(laws), errors, shown, largest, n, c, names)
+        p, shares = [np.zeros(1)], [np.array([1 - self.limit])]
+        for law, weight in ((self.beta, 1 - self.weight), (self.zero_inflated, self.weight)):
+            nodes, weights = jacobi(ORDER, *law.shape)
+            p.append(nodes)
+            shares.append(weight * (1 - law.unsolvable) * weights)
+        return np.concatenate(p), np.concatenate(shares)
 
 
 def _counts(n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[IntArray, FloatArray]:
@@ -333,8 +244,3 @@ def _counts(n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None) -
     pairs, kind = np.unique(counts, axis=0, return_inverse=True)
     weight = np.bincount(kind, None if weights is None else np.asarray(weights, dtype=np.float64))
     return pairs, weight / weight.sum()
-
-
-def _spaced(first: int, last: int) -> IntArray:
-    """Log-spaced whole numbers."""
-    return np.unique(np.round(np.geomspace(first, last, POINTS)).astype(np.int64))

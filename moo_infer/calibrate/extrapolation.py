@@ -1,19 +1,18 @@
-"""What is beyond the samples of a log: coverage by a law, and the model of inferences that follows it."""
+"""What is beyond the samples of a log: coverage by a law, the model of inferences that follows it, and votes."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import IntArray
 from ..core.errors import MooInferError
 from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
-from .beta_binomial import BetaFit, fit_beta_binomial, jeffreys
-from .beta_search import LARGEST, SMALLEST
-from .coverage_laws import LawChoice, forward_validated
+from .beta_binomial import BetaFit, fit_beta_binomial, jeffreys, nearest_beta
 from .intervals import Interval
+from .law_choice import LawChoice, forward_validated
+from .vote_extrapolation import VoteExtrapolation, votes_beyond
 
 __all__ = ["Extrapolation", "extrapolated"]
 
@@ -34,12 +33,15 @@ class Extrapolation:
             largest k: a curve cannot be drawn from, so profiles are made of this. The error of the share is that of
             pass@k at the largest k; those of mean and concentration are as large, in proportion, as in the fit to the
             samples.
+        vote: vote@k likewise, or why it is not said; "" where the log has no votes. It is said alone, and no profile
+            is made of it.
     """
 
     chosen: LawChoice
     k: IntArray
     pass_at_k: Interval
     model: BetaFit
+    vote: VoteExtrapolation | str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -54,6 +56,7 @@ class Extrapolation:
             "k": self.k.tolist(),
             "pass_at_k": self.pass_at_k.value.tolist(),
             "pass_at_k_interval": [list(ends) for ends in zip(low, high, strict=True)],
+            "vote": None if isinstance(self.vote, str) else self.vote.to_dict(),
         }
 
     def sentences(self) -> list[str]:
@@ -66,7 +69,8 @@ class Extrapolation:
             f"recommend follows a beta model, whose pass@k is off from that by at most {abs(off[worst]):.4f} "
             f"(k = {self.k[worst]})"
         )
-        return [f"extrapolated: {listed}", str(self.chosen), follows]
+        votes = list(filter(None, [self.vote])) if isinstance(self.vote, str) else self.vote.sentences()
+        return [f"extrapolated: {listed}", str(self.chosen), follows, *votes]
 
 
 def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Extrapolation | str:
@@ -90,39 +94,17 @@ def extrapolated(samples: Samples, K: int, *, B: int = 200, seed: int = 0) -> Ex
     predicted = chosen.predict(k, B, seed)
     at = np.isin(k, shown)
     pass_at_k = Interval(*(getattr(predicted, field)[at] for field in Interval.__match_args__))
-    fitted = fit_beta_binomial(scored.n, scored.right)
+    fitted, vote = fit_beta_binomial(scored.n, scored.right), votes_beyond(scored, shown, seed=seed)
     if (scored.right == scored.n).all():  # a curve of ones has nothing to follow, and no spread
-        return Extrapolation(chosen, shown, pass_at_k, fitted)
+        return Extrapolation(chosen, shown, pass_at_k, fitted, vote)
     known = mean_pass_at_k(scored.n, scored.right, np.minimum(k, n))
-    mean, concentration, unsolvable = _following(k, np.where(k <= n, known, predicted.value))
+    weight = np.ones(len(k))
+    weight[[0, -1]] = ENDS
+    follows = nearest_beta(k, np.where(k <= n, known, predicted.value), weight)
     # Where all questions have been solved the interval is a point, which no share among Q questions is known to.
     _, least = jeffreys(len(scored.questions), True)
     unsolvable_se = max(float(predicted.high[-1] - predicted.low[-1]) / WIDTH, least)
-    mean_se = fitted.mean_se / (1 - unsolvable)
-    concentration_se = fitted.concentration_se * concentration / fitted.concentration
-    model = BetaFit(mean, concentration, mean_se, concentration_se, unsolvable, unsolvable_se)
-    return Extrapolation(chosen, shown, pass_at_k, model)
-
-
-def _following(k: IntArray, pass_at_k: FloatArray) -> tuple[float, float, float]:
-    """Mean and concentration of the beta law, and the share never solved, whose pass@k is nearest to a curve."""
-    from scipy.optimize import least_squares
-
-    weight = np.ones(len(k))
-    weight[[0, -1]] = ENDS
-
-    def off(at: FloatArray) -> FloatArray:
-        law = BetaFit(1 / (1 + math.exp(-at[0])), math.exp(at[1]), unsolvable=float(at[2]))
-        return (law.pass_at(k) - pass_at_k) * weight
-
-    first, last = float(pass_at_k[0]), float(pass_at_k[-1])
-    # A mean and a share so far below 1 that they are so in the six digits of a profile.
-    bounds = ([-30.0, math.log(SMALLEST), 0.0], [11.5, math.log(LARGEST), 0.99999])
-    found = []
-    for unsolvable in (0.01, 0.5 * (1 - last) + 1e-6, 0.99 * (1 - last)):
-        mean = min(max(first / (1 - unsolvable), 1e-6), 0.98)
-        start = [math.log(mean / (1 - mean)), 0.0, unsolvable]
-        found.append(least_squares(off, start, bounds=bounds, x_scale=[1.0, 1.0, 0.1]))
-    logit, log_concentration, unsolvable = min(found, key=lambda one: float(one.cost)).x.tolist()
-    # A search that ends beside the bound means the bound.
-    return 1 / (1 + math.exp(-logit)), math.exp(log_concentration), unsolvable if unsolvable > 1e-6 else 0.0
+    mean_se = fitted.mean_se / (1 - follows.unsolvable)
+    concentration_se = fitted.concentration_se * follows.concentration / fitted.concentration
+    model = replace(follows, mean_se=mean_se, concentration_se=concentration_se, unsolvable_se=unsolvable_se)
+    return Extrapolation(chosen, shown, pass_at_k, model, vote)

@@ -1,6 +1,6 @@
 """Candidates: the table every selector, report and picture reads."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import TOLERANCE, Limit, Objective
 from ..core.rounding import significant
-from ..estimate.curves import STATISTICS, Column, Curve
+from ..estimate.curves import STATISTICS, Column, Curve, known_columns
 from ..estimate.rows import Row, Statistics, unmeasured
 from ..quantities.queries import Doubt
 from . import front as pareto
@@ -78,6 +78,7 @@ class Candidates:
         model: str = "model",
         aggregator: str = "aggregator",
         parallelism: int = 1,
+        stderr: Mapping[str, npt.ArrayLike] | None = None,
     ) -> "Candidates":
         """Make a table of one model from numbers that are known, for example measured ones.
 
@@ -86,9 +87,10 @@ class Candidates:
             means: (n, m) values in the units of the objectives, finite.
             k: (n,) numbers of inferences, >= 1; default 1 to n.
             model, aggregator, parallelism: the same for every row.
+            stderr: by objective (n,) standard errors of the means, >= 0, where they are known.
 
         Raises:
-            MooInferError: where shapes do not fit.
+            MooInferError: where shapes do not fit, and for standard errors that are none.
 
         >>> table = Candidates.from_means([Objective("cost", "USD")], [[0.1], [0.2]])
         >>> table.column("cost")
@@ -103,7 +105,7 @@ class Candidates:
         ks = given.astype(np.int64)
         if not len(ks) or (ks != given).any() or (ks < 1).any() or len(np.unique(ks)) < len(ks):
             raise MooInferError(f"k must be different whole numbers >= 1, at least one, got {given.tolist()}")
-        columns = {o.name: Column.constant(v) for o, v in zip(objectives, values.T, strict=True)}
+        columns = known_columns([o.name for o in objectives], values, stderr or {})
         return cls(objectives, [Curve(model, aggregator, parallelism, ks, columns)])
 
     def __len__(self) -> int:

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.errors import MooInferError, NotExact
+from ..core.errors import MooInferError, NotExact, unknown
 from ..core.moments import Moments
 from ..core.objectives import quantile_of
 from .course import Course
@@ -25,6 +26,7 @@ __all__ = [
     "MomentSource",
     "TrialSource",
     "Trials",
+    "known_columns",
 ]
 
 
@@ -161,9 +163,12 @@ class Column:
         self._quantiles: dict[float, FloatArray] = {}
 
     @classmethod
-    def constant(cls, values: FloatArray) -> "Column":
-        """Return the column of (n,) numbers that are known and do not vary over trials."""
-        return cls(Moments(values, np.zeros(len(values)), ConstantQuantile(values)))
+    def constant(cls, values: FloatArray, stderr: FloatArray | None = None) -> "Column":
+        """Return the column of (n,) numbers that do not vary over trials, with (n,) standard errors where known."""
+        column = cls(Moments(values, np.zeros(len(values)), ConstantQuantile(values)))
+        if stderr is not None:
+            column.stderr = stderr
+        return column
 
     @cached_property
     def trials(self) -> FloatArray:
@@ -262,6 +267,21 @@ class Column:
             return ("mean", "std", "low", "high")
         missing = ("std",) if self._moments.std is None else ()
         return (*missing, *(name for name, q in (("low", LOW), ("high", HIGH)) if self._exact_quantile(q) is None))
+
+
+def known_columns(names: Sequence[str], means: FloatArray, stderr: Mapping[str, npt.ArrayLike]) -> dict[str, Column]:
+    """Return the columns, by objective, of (n, m) means that are known; some with (n,) standard errors.
+
+    Raises:
+        MooInferError: for standard errors that are none.
+    """
+    errors = {name: np.array(error, dtype=np.float64) for name, error in stderr.items()}
+    for name, error in errors.items():
+        if name not in names:
+            raise unknown("objective", name, names)
+        if error.shape != means.shape[:1] or not (np.isfinite(error) & (error >= 0)).all():
+            raise MooInferError(f"stderr: {name}: must be {len(means)} finite numbers >= 0, got {error.tolist()!r:.80}")
+    return {name: Column.constant(mean, errors.get(name)) for name, mean in zip(names, means.T, strict=True)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,6 +59,10 @@ def tables() -> Iterator[tuple[str, Candidates]]:
             Candidates.from_means([*three, ENERGY], np.stack([cost, cost / 4, accuracy, cost**1.5], axis=1), k=k),
         )
         yield (
+            f"{n} rows, the best ones with the largest standard errors",
+            Candidates.from_means(three, means, k=k, stderr={"accuracy": np.linspace(0.001, 0.2, n)}),
+        )
+        yield (
             f"{n} rows, falling accuracy",
             Candidates.from_means(three, np.stack([cost, cost / 4, accuracy[::-1]], axis=1), k=k),
         )

@@ -15,13 +15,15 @@ from moo_infer import (
     NoSelection,
     Pipeline,
     Registry,
+    Samples,
     Scenario,
     SelectionWarning,
     Selector,
 )
 from moo_infer.builtin.costs import LinearCost
+from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.builtin.preferences import CheapestWithin, FallBack, NetValue, WeightedSum
+from moo_infer.builtin.preferences import CheapestWithin, FallBack, MaxLowerBound, NetValue, WeightedSum
 from moo_infer.builtin.selectors import Knee, Kneedle, MaxCube, Utopia
 from moo_infer.core.objectives import ACCURACY
 from moo_infer.decide.infeasible import describe, relaxations
@@ -54,6 +56,82 @@ def test_net_value_charges_for_waiting():
     assert NetValue(usd_per_second=0.1).select(rows) == 0
     with pytest.raises(NoSelection, match="needs the objective cost"):
         NetValue().select(Candidates.from_means([ACCURACY], [[0.5]]))
+
+
+def test_net_value_charges_for_wrong_answers():
+    """V A - U (1 - A) - C by hand: 0.5 - 0.2 U and 0.4 - 0.1 U of the last two, which are equal at U = 1."""
+    rows = table([0.1, 0.3, 0.5], [0.5, 0.8, 0.9])
+    chosen = [NetValue(usd_per_wrong_answer=repair).select(rows) for repair in (0.0, 0.999, 1.001, 3.9)]
+    assert chosen == [1, 1, 2, 2]
+    assert NetValue(10.0, usd_per_wrong_answer=2.0).select(rows) == 2
+    message = r"one sample is not worth its price and its wrong answers \(0.5 USD for 2.6 USD\), nor is any other k"
+    with pytest.raises(NoSelection, match=message):
+        NetValue(usd_per_wrong_answer=5.0).select(rows)
+
+
+def bounded(mean, stderr, cost=None):
+    cost = np.ones(len(mean)) if cost is None else cost
+    return Candidates.from_means([COST, ACCURACY], np.stack([cost, mean], axis=1), stderr={"accuracy": stderr})
+
+
+def test_what_is_better_known_wins_by_its_lower_bound():
+    """The golden figures: .90 +- .03 and .88 +- .005; the mean takes the first, the bound the second."""
+    rows = bounded([0.90, 0.88], [0.03, 0.005])
+    assert Registry().get(Selector, "max-accuracy").select(rows) == 0
+    assert MaxLowerBound().select(rows) == 1
+    assert MaxLowerBound().bounds(rows).round(4).tolist() == [0.8412, 0.8702]
+    assert MaxLowerBound(0.2).select(rows) == 0  # nearly the mean
+    assert MaxLowerBound().select(bounded([0.90, 0.88], [0.03, 0.005], cost=[1.0, 9.0])) == 1  # dominated, and surer
+
+
+def test_bounds_that_tie_go_to_what_is_better_in_everything_else():
+    assert MaxLowerBound().select(bounded([0.8, 0.8, 0.8], [0.01] * 3, cost=[2.0, 1.0, 1.0])) == 1
+
+
+def test_without_a_standard_error_there_is_no_lower_bound():
+    message = "needs the standard error of accuracy, which is not known of model: it takes a log with two questions"
+    with pytest.raises(NoSelection, match=message):
+        MaxLowerBound().select(table([1.0, 2.0], [0.5, 0.9]))
+    with pytest.raises(NoSelection, match="needs the objective accuracy"):
+        MaxLowerBound().select(Candidates.from_means([COST], [[1.0]]))
+    assert Pipeline(selectors="max-lower-bound").run("gpt-5", "essay-feedback")["max-lower-bound"].k is None
+
+
+def log(right):
+    Q, n = np.shape(right)
+    return Samples("mine", [f"q{i}" for i in range(Q)], np.repeat(np.arange(Q), n), np.ravel(right).astype(float))
+
+
+def test_of_a_log_the_bound_is_of_other_questions():
+    right = np.random.default_rng(0).random((60, 4)) < np.linspace(0.1, 0.95, 60)[:, None]
+    model = ModelProfile("mine", Empirical(log(right)), ())
+    rows = Pipeline("coverage", "max-lower-bound").candidates(model)
+    mean, error = rows.column("accuracy"), rows.column("accuracy", "stderr")
+    assert MaxLowerBound().bounds(rows) == pytest.approx(mean - 1.959964 * error)
+    assert error[0] == pytest.approx(right.mean(axis=1).std(ddof=1) / 60**0.5)
+
+
+def test_questions_that_are_all_solved_leave_the_bound_below_one():
+    model = ModelProfile("mine", Empirical(log(np.ones((20, 4)))), ())
+    rows = Pipeline("one-call", "max-lower-bound").candidates(model)
+    assert (rows.column("accuracy", "stderr") == 0).all()
+    (low, _) = rows.row(0).objectives["accuracy"].interval
+    assert MaxLowerBound().bounds(rows)[0] == pytest.approx(low)
+    assert 0.8 < low < 0.99
+
+
+@pytest.mark.parametrize(
+    ("stderr", "message"),
+    [
+        ({"accuracy": [0.1]}, "stderr: accuracy: must be 2 finite numbers >= 0, got [0.1]"),
+        ({"accuracy": [0.1, -0.1]}, "must be 2 finite numbers >= 0, got [0.1, -0.1]"),
+        ({"accuracy": [0.1, float("nan")]}, "must be 2 finite numbers >= 0, got [0.1, nan]"),
+        ({"latency": [0.1, 0.1]}, "unknown objective 'latency'"),
+    ],
+)
+def test_standard_errors_that_are_none_are_refused(stderr, message):
+    with pytest.raises(MooInferError, match=re.escape(message)):
+        Candidates.from_means([COST, ACCURACY], [[1, 0.5], [2, 0.6]], stderr=stderr)
 
 
 def test_cheapest_within_a_margin_or_standard_errors():

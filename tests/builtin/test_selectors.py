@@ -143,7 +143,7 @@ def test_every_selector_works_in_any_number_of_objectives():
     for m in (1, 2, 5):
         objectives = [ACCURACY, *(Objective(f"o{i}", "u") for i in range(m - 1))]
         means = np.column_stack([1 - np.exp(-K / 5), *(K * (i + 1) + rng.random(20) for i in range(m - 1))])
-        many = Candidates.from_means(objectives, means, k=K)
+        many = Candidates.from_means(objectives, means, k=K, stderr={"accuracy": np.full(20, 0.01)})
         for name, cls in Registry().classes(Selector).items():
             if name in ("min-cost", "min-latency", "net-value", "cheapest-within"):
                 continue

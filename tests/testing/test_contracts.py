@@ -148,7 +148,8 @@ GIVEN = {
         "rho=0.5,usd_per_input_token=1e-7,usd_per_output_token=1e-6,seconds_per_input_token=1e-4,"
         "seconds_per_output_token=0.01,instruction_tokens=200,verdict_tokens=5",
     ],
-    "net-value": ["usd_per_right_answer=50,usd_per_second=0.001"],
+    "net-value": ["usd_per_right_answer=50,usd_per_second=0.001,usd_per_wrong_answer=2"],
+    "max-lower-bound": ["", "confidence=0.8"],
     "asf": ["", {"weights": {"accuracy": 3}}],
     "pseudo-weights": ["", {"weights": {"accuracy": 3}}],
     "weighted-sum": ["", {"weights": {"accuracy": 3}}],
@@ -205,7 +206,12 @@ def made(kind, name, given):
 
 
 class TestSelectors(SelectorContract):
-    instances = registered(Selector, but=["net-value", "fewest-samples"])
+    instances = registered(Selector, but=["net-value", "max-lower-bound", "fewest-samples"])
+
+
+class TestMaxLowerBound(SelectorContract):
+    efficient = ignores_dominated = False  # a row that is worse in its means and better known can have the higher bound
+    instances = registered(Selector, only=["max-lower-bound"])
 
 
 class TestNetValue(SelectorContract):

@@ -3,13 +3,11 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from ...core.budgets import pays
 from ...core.errors import MooInferError
 from .inference import Stopped
 
 __all__ = ["Ledger", "OverBudget"]
-
-# Relative: sums of prices in another order differ in their last digits, and 5 USD shall pay for 1000 calls of 0.005.
-ROUNDING = 1e-12
 
 
 class OverBudget(MooInferError):
@@ -49,7 +47,7 @@ class Ledger:
 
     def fits(self, usd: float, /) -> bool:
         """Whether a request of so many dollars can be made now."""
-        return self.budget is None or self.spent + self.reserved + usd <= self.budget * (1 + ROUNDING)
+        return self.budget is None or pays(self.budget, self.spent + self.reserved + usd)
 
     async def reserve(self, usd: float, /) -> None:
         """Set dollars aside; wait where only requests on their way hold the money.
