@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
-__all__ = ["ACCURACY", "COMPUTE", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
+__all__ = ["ACCURACY", "BETTER", "COMPUTE", "COST", "ENERGY", "LATENCY", "Limit", "Objective", "judged_objective"]
 
 Value = TypeVar("Value", float, FloatArray)
 
@@ -96,6 +96,27 @@ COST = Objective("cost", unit="USD")
 LATENCY = Objective("latency", unit="s", along="longest-path")
 ENERGY = Objective("energy", unit="J")
 COMPUTE = Objective("compute", unit="FLOP")
+BETTER = ("down", "up")  # which way an answer is better that is judged by another column of a log than accuracy
+
+
+def judged_objective(name: str, better: str) -> Objective:
+    """Return the objective of another judgement of answers than whether they are right, in [0, 1].
+
+    Args:
+        name: of the column of a log, and of the objective.
+        better: ``"down"`` where 0 is best (unsafe), ``"up"`` where 1 is (format_ok).
+
+    Raises:
+        MooInferError: for another word, and for a name that other objectives have.
+
+    >>> judged_objective("unsafe", "down")
+    Objective(name='unsafe', unit='', direction='min', ideal=0.0, scale=1.0, along='sum')
+    """
+    if better not in BETTER:
+        raise MooInferError(f"{name}: which way is better must be down or up, got {better!r}")
+    if name in (known := [each.name for each in (ACCURACY, COST, LATENCY, ENERGY, COMPUTE)]):
+        raise MooInferError(f"{name}: a judgement needs a name of its own; {', '.join(known)} are objectives already")
+    return Objective(name, direction="max" if better == "up" else "min", ideal=float(better == "up"), scale=1.0)
 
 
 @dataclass(frozen=True)
