@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from .cleaning import TAKEN, TOKENS, complete, with_enough
 from .extrapolation import Extrapolation, extrapolated
 from .fit_latency import Fit
 from .fits import fit_beta, fit_lognormal, fit_seconds
+from .judged import JudgedSummary, judged_alike, judged_summaries, refuse_unread
 from .log_summary import LogSummary, summarise
 from .oddities import oddities
 from .options import CALLS, ProfileOptions
@@ -56,6 +57,7 @@ class Calibration:
         beyond: coverage beyond the samples, where that was asked for and can be said.
         notes: what was left out, and how well the fits fit, in words.
         call: how the model is called, from a profile, or None.
+        judged: what answers are worth by other judgements, by name.
     """
 
     samples: Samples
@@ -71,6 +73,7 @@ class Calibration:
     beyond: Extrapolation | None
     notes: Sequence[str]
     call: CallSettings | None = None
+    judged: Mapping[str, JudgedSummary] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the estimates, and what the profile rests on."""
@@ -82,6 +85,7 @@ class Calibration:
             "costs": [dict(part) for part in self.costs.values()],
             "source": self.source,
             "call": None if self.call is None else self.call.to_dict(),
+            "judged": {name: summary.to_dict() for name, summary in self.judged.items()},
             "extrapolated": None if self.beyond is None else self.beyond.to_dict(),
             "remarks": [*self.summary.remarks(), *self.notes],
         }
@@ -89,7 +93,8 @@ class Calibration:
     def blocks(self) -> list[Block]:
         """Return what people read: a table with intervals, and what to know about it."""
         said = [*(self.beyond.sentences() if self.beyond else []), *self.notes]
-        return [*tabled(self.summary), *map(sentence, said), ""]
+        judged = [block for summary in self.judged.values() for block in summary.blocks()]
+        return [*tabled(self.summary), *judged, *map(sentence, said), ""]
 
     def to_frame(self) -> "polars.DataFrame":
         """Return the estimates as a polars frame, a row a k; see `LogSummary.to_frame`."""
@@ -135,6 +140,7 @@ def calibrated(
             of which the log has no samples.
     """
     options = options or ProfileOptions()
+    refuse_unread(log, options)
     day = (on or date.today()).isoformat()
     models = log.samples()
     carried = Carried.of(profiles, [samples.model for samples in models], prices)
@@ -151,7 +157,7 @@ def calibrated(
             warnings.warn(f"{samples.model}: {doubt}", stacklevel=2)
         calibrations.append(replace(calibration, call=call, notes=[*calibration.notes, *notes]))
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
-    found = _compared(_comparable(calibrations))
+    found = _compared(_comparable(judged_alike(calibrations, options)))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
 
 
@@ -188,6 +194,7 @@ def _calibration(
         extrapolate_to=reach.K if reach.beyond else None,
         beyond=reach.beyond,
         notes=[*notes, *about_questions, *about_gaps, *([reach.refusal] if reach.refusal else []), *about_parts],
+        judged=judged_summaries(kept, k, options),
     )
     return calibration, [*_doubts(samples), *reach.doubts(options)]
 
@@ -277,7 +284,8 @@ def _drawn_parts(kept: Samples, costs: Mapping[str, Mapping[str, Any]], options:
             f"calls that wait for each other (--calls {options.calls})"
         )
     doubt = {"doubt": "; ".join(doubts)} if doubts else {}
-    inference = {"kind": "empirical", "model": kept.model, **doubt}
+    judged = {name: better for name, better in options.judged.items() if name in kept.columns}
+    inference = {"kind": "empirical", "model": kept.model, **doubt, **({"judged": judged} if judged else {})}
     return inference, {name: known[name] for name in TAKEN if name in known}, notes
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MooInferError, printable
+from ..core.objectives import BETTER
 from ..read.config import sections
 from ..read.profiles import named_inputs
 from ..registry import Registry
@@ -60,8 +61,8 @@ class ReadOptions:
     ] = None
     strict: Strict = False
 
-    def log(self, paths: Sequence[str], registry: Registry) -> "Log":
-        """Read logs into the neutral table."""
+    def log(self, paths: Sequence[str], registry: Registry, judged: Sequence[str] = ()) -> "Log":
+        """Read logs into the neutral table, with further columns that say how else answers were judged."""
         from ..read.grading import Grading
         from ..read.logs import read_log
 
@@ -71,6 +72,7 @@ class ReadOptions:
             registry,
             grading=Grading(self.score_key, self.right_if, _ends(self.scale)),
             columns=_columns(self.column or []),
+            judged=judged,
             merge_right=self.merge_right,
             max_log_bytes=self.max_log_bytes,
             strict=self.strict,
@@ -126,6 +128,13 @@ def calibrate(
     logs: Annotated[list[str], typer.Argument(metavar="LOG...", help="Logs; NAME=LOG renames the model in it.")],
     run: RunOptions,
     reading: ReadOptions,
+    judged: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=down|up",
+            help="A column that judges answers in [0, 1], and which way is better, as unsafe=down; repeatable.",
+        ),
+    ] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A model; repeatable; default all.")] = None,
     pricing: PriceOptions,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write profiles there, as YAML.")] = None,
@@ -158,6 +167,7 @@ def calibrate(
       moo-infer calibrate graded.eval --scale 0,10
       moo-infer calibrate high=run1.eval low=run2.eval --prices genai-prices --date 2025-10-30 --out profiles.yaml
       moo-infer calibrate log.jsonl --models my.yaml --out measured.yaml
+      moo-infer calibrate log.csv --judged unsafe=down --judged format_ok=up --out profiles.yaml
 
     Of models in the file of --models that are called as in the log, how they are called and their prices go into the
     profiles as well.
@@ -179,11 +189,12 @@ def calibrate(
     registry = registry_with(plugin_files)
     profiles = named_inputs(run.models, registry)[0]
     profiles = {name: of for name, of in profiles.items() if name in model} if profiles and model else profiles
-    log = reading.log(logs, registry)
+    ways = _judged(judged or [])
+    log = reading.log(logs, registry, [*ways])
     log = log.with_models(model) if model else log
     prices = pricing.by_model(log, on, [name for name, of in (profiles or {}).items() if is_priced(of)])
     with progress_bar() as progress:
-        calibrations = calibrated(log, prices, _options(shape, draws), profiles=profiles, progress=progress)
+        calibrations = calibrated(log, prices, _options(shape, draws, ways), profiles=profiles, progress=progress)
     # The table appears only when the profiles are there, so that it is all or nothing.
     with nullcontext() if table is None else log.written(table):
         files = [] if out is None else save(calibrations, out)
@@ -198,7 +209,7 @@ def calibrate(
     return _as_json(log, calibrations, files, config) if as_json else _as_text(calibrations, files, out)
 
 
-def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
+def _options(shape: ShapeOptions, draws: BootstrapOptions, judged: Mapping[str, str]) -> "ProfileOptions":
     """The options of profiles from the command line; extrapolation takes `beta` unless a model is named."""
     from ..calibrate.options import ProfileOptions
 
@@ -209,6 +220,7 @@ def _options(shape: ShapeOptions, draws: BootstrapOptions) -> "ProfileOptions":
         extrapolate=shape.extrapolate,
         min_samples=shape.min_samples,
         k_max=shape.k_max,
+        judged=judged,
         B=draws.bootstrap,
         seed=draws.seed,
     )
@@ -245,6 +257,18 @@ def _columns(options: list[str]) -> dict[str, str]:
             raise MooInferError(f"--column: {rule}, got {item!r}")
         columns[name] = column
     return columns
+
+
+def _judged(options: list[str]) -> dict[str, str]:
+    """Which way is better of each column that judges answers, from NAME=down or NAME=up."""
+    ways: dict[str, str] = {}
+    for item in options:
+        name, _, better = (part.strip() for part in item.rpartition("="))
+        if not name or better not in BETTER or name in ways:
+            rule = "each name is given once" if name in ways else f"must be NAME={' or NAME='.join(BETTER)}"
+            raise MooInferError(f"--judged: {rule}, got {item!r}")
+        ways[name] = better
+    return ways
 
 
 def _ends(text: str) -> tuple[float, float] | None:

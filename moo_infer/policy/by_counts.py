@@ -8,7 +8,6 @@ import numpy as np
 
 from ..core.arrays import IntArray
 from ..core.errors import NotExact
-from ..core.objectives import ACCURACY
 from ..interfaces import Policy
 from .by_question import ByQuestion, Sums
 from .counting import Counting
@@ -88,20 +87,20 @@ def _went(of: Deployment, plan: _Plan, whole: bool) -> Counting:
     """Go through all states; where something has to be told apart that was not, once more."""
     names = [objective.name for objective in of.costs]
     left = {name: sorted(WAYS, key=partial(ne, plan.ways.get(name))) for name in names}
-    accuracy = True
+    worths = of.worths
     while True:
         by_wave, by_call = (tuple(each for each in of.costs if left[each.name][:1] == [way]) for way in WAYS)
-        counting = Counting(of, by_call, by_wave, accuracy, plan.memory, np.zeros(len(of.questions), dtype=bool))
+        counting = Counting(of, by_call, by_wave, worths, plan.memory, np.zeros(len(of.questions), dtype=bool))
         try:
             counting.run()
         except Remember as need:
             plan.memory.add(need)
         except PartNotExact as error:
-            if error.objective == ACCURACY.name:
-                accuracy = False
+            if error.objective in worths:
+                worths = tuple(name for name in worths if name != error.objective)
             else:
                 left[error.objective].pop(0)
-            if whole and not (accuracy and all(left.values())):
+            if whole and not (worths == of.worths and all(left.values())):
                 raise NotExact(f"{error.objective} by counts") from None
         else:
             plan.ways |= {name: ways[0] for name, ways in left.items() if ways}

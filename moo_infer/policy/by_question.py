@@ -9,7 +9,6 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.cdf import Cdf
-from ..core.objectives import ACCURACY
 from ..estimate.mixture import QuestionMoments, over_questions
 from .deployment import Deployment
 
@@ -25,7 +24,7 @@ class ByQuestion:
 
     Args:
         questions: Q names.
-        graded: whether accuracies are grades, not shares of right answers.
+        shares: the objectives that are shares of yes and no, as of right answers, not grades.
         mean, square: by objective (Q,), expectations and those of squares; without what is not known exactly.
         calls, waves: by their number (Q,), how likely it is.
         endings: by the calls of each model (Q,), how likely it is that the answer comes after these.
@@ -34,7 +33,7 @@ class ByQuestion:
     """
 
     questions: Sequence[str]
-    graded: bool
+    shares: frozenset[str]
     mean: dict[str, FloatArray] = field(default_factory=dict)
     square: dict[str, FloatArray] = field(default_factory=dict)
     calls: Mapping[int, FloatArray] = field(default_factory=dict)
@@ -46,8 +45,8 @@ class ByQuestion:
     @classmethod
     def of(cls, deployment: Deployment, sums: "Sums") -> "ByQuestion":
         """Return what was found of a policy on logs."""
-        graded = any(log.graded for log in deployment.samples or ())
-        return cls(deployment.questions, graded, sums.mean, sums.square, sums.calls, sums.waves, sums.endings)
+        found = sums.mean, sums.square, sums.calls, sums.waves, sums.endings
+        return cls(deployment.questions, deployment.shares, *found)
 
     def with_questions(self, questions: IntArray, other: "ByQuestion") -> "ByQuestion":
         """Return the same with what another evaluation says of some questions."""
@@ -118,7 +117,7 @@ def moments_of(
         rows: n evaluations on the same questions.
         objective: its name.
         weights: (Q,), shares of the questions.
-        pseudo: weights of two more, at which all is 0 and all is 1, of shares of right answers.
+        pseudo: weights of two more, at which all is 0 and all is 1, of shares.
         cdf: given each question; None where it is not known.
     """
     if any(objective not in row.mean for row in rows):
@@ -126,6 +125,6 @@ def moments_of(
     mean = np.stack([row.mean[objective] for row in rows], axis=1)
     variance = np.stack([row.square[objective] for row in rows], axis=1) - mean**2
     std = np.sqrt(np.where(variance > NOTHING * mean**2, variance, 0.0))
-    share = objective == ACCURACY.name and not rows[0].graded
+    share = objective in rows[0].shares
     given = pseudo if share else (0.0, 0.0)
     return over_questions(weights, mean, std, given, rows[0].questions, cdf=cdf, share=share)

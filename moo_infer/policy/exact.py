@@ -5,7 +5,6 @@ from contextlib import suppress
 import numpy as np
 
 from ..core.errors import NotExact
-from ..core.objectives import ACCURACY
 from .arrivals import run_arrivals
 from .by_counts import by_counts
 from .by_question import ByQuestion
@@ -49,9 +48,9 @@ def evaluated(of: Deployment, trials: int = 10_000, seed: int = 0) -> ByQuestion
 
 def by_subsets(of: Deployment) -> ByQuestion:
     """Go through all subsets of the samples of each question."""
-    objectives, accuracy, apart = tuple(of.costs), True, False
+    objectives, worths, apart = tuple(of.costs), of.worths, False
     while True:
-        recursion = Recursion(of, objectives, accuracy, apart)
+        recursion = Recursion(of, objectives, worths, apart)
         try:
             if of.policy.arrivals:
                 run_arrivals(recursion)
@@ -60,7 +59,7 @@ def by_subsets(of: Deployment) -> ByQuestion:
         except WavesMerged:
             apart = True
         except PartNotExact as error:
-            accuracy = accuracy and error.objective != ACCURACY.name
+            worths = tuple(name for name in worths if name != error.objective)
             objectives = tuple(each for each in objectives if each.name != error.objective)
         else:
             return ByQuestion.of(of, recursion.sums)

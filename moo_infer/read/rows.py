@@ -38,8 +38,12 @@ def framed(frame: "pl.DataFrame", text: Path | None, /) -> Raw:
     return Raw(frame.drop("correct"), frame["correct"], text=text)
 
 
-def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], /) -> Raw:
+def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], judged: Sequence[str] = (), /) -> Raw:
     """Put rows of the neutral table into a frame; keys that are no columns stay as names, without their values.
+
+    Args:
+        rows: of a log reader.
+        judged: names of further columns.
 
     Raises:
         MooInferError: for a row that is no mapping.
@@ -58,7 +62,7 @@ def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], /) -> Raw:
         if not isinstance(row, Mapping):
             raise MooInferError(f"row {n}: must be a mapping, got {row!r:.40}")
         for name in row.keys() - values.keys():
-            if name in (*COLUMNS, FINGERPRINT):
+            if name in (*COLUMNS, FINGERPRINT, *judged):
                 values[name] = [None] * (n - 1)
             else:
                 others[str(name)] = None
