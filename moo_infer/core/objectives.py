@@ -30,7 +30,7 @@ class Objective:
         ideal: the best conceivable value, the coordinate of the utopia point (paper, eq 16); by default 0, and to be
             given where more is better.
         scale: the distance from `ideal` to the worst conceivable value where there is one (1 for a share in
-            [0, 1]); None where the limit of a scenario sets the scale.
+            [0, 1]); None where the limit of a scenario sets the scale, as for all that is consumed.
         along: how models that are called at once compose: ``"sum"`` where what each consumes adds up (money, joules),
             ``"longest-path"`` where the slowest counts (seconds). Calls one after the other add up in both.
 
