@@ -14,7 +14,7 @@ from ..quantities.bootstrap import QuestionDraws
 from ..quantities.judged import JudgedQuery, is_share
 from ..quantities.quantity import Quantity
 from ..quantities.samples import Samples
-from ..quantities.within import largest_variance
+from ..quantities.within import largest_variance, vote_variance
 from ..read.log import Log
 from ..report.wording import Block, Cell, TextTable
 from .intervals import Interval, QuestionMeans
@@ -106,7 +106,8 @@ def _summary(means: QuestionMeans, name: str, better: str) -> JudgedSummary:
             table: FloatArray = of(query.accuracy, k).mean
         except NothingPossible:
             continue
-        curves[field] = means.share(table, grades=grades)
+        within = None if grades or field != "vote_at_k" else vote_variance(query.judged, k)
+        curves[field] = means.share(table, within, grades=grades)
     one_call = Interval(*(getattr(of_one, each)[0] for each in Interval.__match_args__))
     return JudgedSummary(name, better, k, one_call, curves)
 

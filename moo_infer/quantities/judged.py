@@ -45,7 +45,7 @@ class JudgedQuery(SampleQuery):
     column: str
 
     @cached_property
-    def _judged(self) -> Samples:
+    def judged(self) -> Samples:
         """The samples, judged so."""
         return replace(self.samples, correct=self.samples[self.column].astype(np.float64))
 
@@ -54,12 +54,12 @@ class JudgedQuery(SampleQuery):
         if "accuracy" not in quantity.factors:
             return super().largest(k, quantity)
         quantity._worth()
-        return self._by_score(self._judged, self.samples.correct, k)
+        return self._by_score(self.judged, self.samples.correct, k)
 
     def any_right(self, k: IntArray, /) -> Moments:
         """Return what one of the right ones of k is worth."""
         self.samples.refuse_grades()
-        right = replace(self._judged, correct=self._judged.correct * self.samples.correct)
+        right = replace(self.judged, correct=self.judged.correct * self.samples.correct)
         return self._by_score(right, self.samples.correct, k)
 
     def all_right(self, k: IntArray, /) -> Moments:
@@ -74,13 +74,13 @@ class JudgedQuery(SampleQuery):
         """Return what the answer that most of k give is worth; raises NothingPossible where there is no vote."""
         if reason := self.samples.no_choice("answer"):
             raise NothingPossible(f"{self.samples.model}: {reason}")
-        return Moments(votes_at_k(self._judged.n, self._judged.answers, k))
+        return Moments(votes_at_k(self.judged.n, self.judged.answers, k))
 
     def top_score(self, k: IntArray, /) -> Moments:
         """Return what the one with the highest score is worth; raises NothingPossible where there is no choice."""
         if reason := self.samples.no_choice("score"):
             raise NothingPossible(f"{self.samples.model}: {reason}")
-        return Moments(best_scored_of_k(self._judged, k))
+        return Moments(best_scored_of_k(self.judged, k))
 
     def constant(self, quantity: Quantity, /) -> bool:
         """Whether the samples of each question are alike; NotExact for the accuracy, which two columns stand for."""
@@ -93,4 +93,4 @@ class JudgedQuery(SampleQuery):
         return Moments(best_scored_of_k(replace(judged, columns={"score": score}), k))
 
     def _column(self, name: str) -> FloatArray:
-        return self._judged.correct if name == "accuracy" else super()._column(name)
+        return self.judged.correct if name == "accuracy" else super()._column(name)

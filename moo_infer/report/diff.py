@@ -262,9 +262,7 @@ def _measures(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
 def _judgements(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[NumberChange]:
     """What changed of how else the answers of a model are judged."""
     for name in (old.get("judged") or {}).keys() & (new.get("judged") or {}).keys():
-        both = [
-            {"k": of["k"], "questions_sha256": of.get("questions_sha256"), **of["judged"][name]} for of in (old, new)
-        ]
+        both = ({key: of.get(key) for key in ("k", "questions_sha256")} | of["judged"][name] for of in (old, new))
         yield from (replace(change, what=f"{name} {change.what}") for change in _measures(where, *both))
 
 
