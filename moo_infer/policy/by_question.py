@@ -30,6 +30,7 @@ class ByQuestion:
         endings: by the calls of each model (Q,), how likely it is that the answer comes after these.
         replayed: the questions whose expectations come from replay, and
         times: how often each of them was.
+        judged: what was found of other judgements than accuracy, each by itself, by their names.
     """
 
     questions: Sequence[str]
@@ -41,12 +42,23 @@ class ByQuestion:
     endings: Mapping[tuple[int, ...], FloatArray] = field(default_factory=dict)
     replayed: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     times: int = 0
+    judged: Mapping[str, "ByQuestion"] = field(default_factory=dict)
 
     @classmethod
     def of(cls, deployment: Deployment, sums: "Sums") -> "ByQuestion":
         """Return what was found of a policy on logs."""
         found = sums.mean, sums.square, sums.calls, sums.waves, sums.endings
         return cls(deployment.questions, deployment.shares, *found)
+
+    def with_judged(self, judged: Mapping[str, "ByQuestion"]) -> "ByQuestion":
+        """Return the same with what was found of other judgements."""
+        mean = {name: of.mean[name] for name, of in judged.items() if name in of.mean}
+        square = {name: judged[name].square[name] for name in mean}
+        return replace(self, mean=self.mean | mean, square=self.square | square, judged=judged)
+
+    def replayed_of(self, objective: str) -> IntArray:
+        """Return the questions whose expectations of an objective come from replay."""
+        return self.judged.get(objective, self).replayed
 
     def with_questions(self, questions: IntArray, other: "ByQuestion") -> "ByQuestion":
         """Return the same with what another evaluation says of some questions."""
@@ -69,10 +81,11 @@ class ByQuestion:
 
     def simulation_variance(self, objective: str, weights: FloatArray) -> float:
         """Return the variance of the mean of an objective over questions (Q,) that is due to replay."""
-        if not len(self.replayed):
+        replayed, times = self.replayed_of(objective), self.judged.get(objective, self).times
+        if not len(replayed):
             return 0.0
-        mean, square = (of[objective][self.replayed] for of in (self.mean, self.square))
-        return float(weights[self.replayed] ** 2 @ np.maximum(square - mean**2, 0.0)) / self.times
+        mean, square = (of[objective][replayed] for of in (self.mean, self.square))
+        return float(weights[replayed] ** 2 @ np.maximum(square - mean**2, 0.0)) / times
 
 
 class Sums:

@@ -15,7 +15,7 @@ from .count_states import CountStates
 from .count_worth import CountWorth
 from .counted import Counted
 from .deployment import Deployment
-from .first_waves import first_wave, wave_moments
+from .first_waves import first_wave, most_states, wave_moments
 from .kinds import LARGEST_KEY, NOISE, Kinds, Told, kinds_of
 from .memory import Called, Memory, Remember
 from .pool import Pool, pool_of
@@ -131,7 +131,9 @@ class Counting:
         if then != before:
             states = self._told(states, n, (before, forgotten), (then, now))
         (j, *others) = np.flatnonzero(wave).tolist()
-        if not others and not n[j] and [*kinds.of_sample] == [j]:
+        alone = not others and not n[j] and [*kinds.of_sample] == [j]
+        few = alone and most_states(kinds, j, self.pools[j], wave[j]) * states.x.shape[1] <= IN_ALL
+        if few:  # else questions have to be given up on the way
             states = self._kept(states.followed(first_wave(kinds, j, self.pools[j], wave[j])))
         else:
             for j, times in enumerate(wave):

@@ -192,7 +192,7 @@ class _Rows:
     def simulation_error(self, objective: str, weights: FloatArray) -> FloatArray | None:
         """Return (n,) standard errors that are due to replay; None where nothing is replayed."""
         on_questions = [row for row in self.rows if isinstance(row, ByQuestion)]
-        if not any(len(row.replayed) for row in on_questions):
+        if not any(len(row.replayed_of(objective)) for row in on_questions):
             return None
         return np.sqrt([row.simulation_variance(objective, weights) for row in on_questions])
 
