@@ -120,7 +120,7 @@ def test_a_checker_that_errs_is_exact_or_replayed_and_said(registry):
     for name in JUDGED:
         values = replay.totals[name].reshape(-1, 2)
         found = evaluated(of).mean[name]
-        assert (abs(found - values.mean(axis=0)) < 4 * values.std(axis=0) / 20_000**0.5).all()
+        assert (abs(found - values.mean(axis=0)) <= 4 * values.std(axis=0) / 20_000**0.5 + 1e-12).all()
 
 
 def test_a_policy_is_limited_by_what_its_answers_are_judged():
