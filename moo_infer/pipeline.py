@@ -292,7 +292,7 @@ class Pipeline:
 
     def _goal(self, table: Candidates) -> Selector:
         """Return the selector that opens a report; where money is not known, the default one takes what is."""
-        others = [objective.name for objective in table.objectives if objective != ACCURACY]
+        others = [objective.name for objective in table.objectives if objective.scale is None]  # what is consumed
         if self.goal.name != GOAL or getattr(self.goal, "by", None) in others:
             return self.goal
         goal: Any = self.goal

@@ -1,7 +1,7 @@
 """Inferences drawn from the log of an evaluation, with the money, seconds and joules that were logged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -12,15 +12,15 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact, unknown
 from ..core.moments import Moments
-from ..core.objectives import COST, ENERGY, LATENCY
+from ..core.objectives import COST, ENERGY, LATENCY, Objective, judged_objective
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
 from ..quantities.bootstrap import FEW
-from ..quantities.by_samples import CHOICE, draw_samples
+from ..quantities.by_samples import CHOICE
 from ..quantities.provenance import provenance
 from ..quantities.quantity import Query
 from ..quantities.queries import Doubt, Note, Queries
-from ..quantities.samples import Samples
+from ..quantities.samples import ANSWER_KEY, COLUMNS, Samples
 from .latencies import scheduled
 
 __all__ = ["Empirical", "LoggedCost", "LoggedEnergy", "LoggedLatency"]
@@ -62,9 +62,14 @@ class Empirical(InferenceModel):
         doubt: why the samples may be no sample of the model, in a sentence that is said beside every choice.
         cut_from: the model whose samples these are, but for a cap (``calibrate --max-tokens``); no policy calls both,
             as it would see one sample twice.
+        judged: how else answers were judged: columns of the samples, in [0, 1], and whether ``down`` or ``up`` is
+            better. Each is an objective of its name: the mean over questions of what the delivered answer is worth by
+            it, 0 where nothing is delivered. It is what an aggregator chooses (`AccuracyAggregator.choose`); of several
+            inferences that could be it, the mean.
 
     Raises:
-        MooInferError: for a file that cannot be read, is another than it was, or holds no scored sample of the model.
+        MooInferError: for a file that cannot be read, is another than it was, or holds no scored sample of the model,
+            and for a judgement that samples lack or that is not in [0, 1].
 
     >>> from moo_infer import Exact, ModelProfile
     >>> from moo_infer.builtin.aggregators import Coverage
@@ -81,19 +86,28 @@ class Empirical(InferenceModel):
     sha256: str = ""
     doubt: str = ""
     cut_from: str = ""
+    judged: Mapping[str, Literal["down", "up"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _ = self._kept
+        samples = self._kept.samples
+        for objective in self._objectives:
+            _refuse_odd(samples, objective.name)
+
+    @property
+    def _objectives(self) -> tuple[Objective, ...]:
+        if reserved := [name for name in self.judged if name in (*COLUMNS, ANSWER_KEY)]:
+            raise MooInferError(f"judged: {reserved[0]} is a column of the neutral table, which means something else")
+        return tuple(judged_objective(name, better) for name, better in self.judged.items())
 
     @property
     def _kept(self) -> _Kept:
         if isinstance(self.samples, Samples):
             return _of(self.samples)
-        return _of(_from_file(self.samples, self.model, self.sha256))
+        return _of(_from_file(self.samples, self.model, self.sha256, tuple(self.judged)))
 
     def queries(self) -> Queries:
         """The questions of the log."""
-        return Queries.of_samples(self._kept.samples)
+        return Queries.of_samples(self._kept.samples, judged=self._objectives)
 
     def notes(self) -> Sequence[Note]:
         """Note where the log is too small for a statement, and which columns it lacks."""
@@ -111,8 +125,7 @@ class Empirical(InferenceModel):
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences, K up to the fewest samples of a question."""
-        samples = self._kept.samples
-        return draw_samples(samples, np.full(len(samples.questions), 1 / len(samples.questions)), rng, M, K)
+        return self.queries().draw(rng, M, K)
 
 
 @dataclass(frozen=True)
@@ -215,12 +228,22 @@ def _of(samples: Samples) -> _Kept:
     return _Kept(kept, len(samples) - len(scored), unused, tuple(provenance(samples)))
 
 
-def _from_file(path: Path, model: str, sha256: str) -> Samples:
+def _refuse_odd(samples: Samples, name: str) -> None:
+    """Raise where samples are not all judged, or otherwise than in [0, 1]."""
+    if name not in samples.columns:
+        there = ", ".join(samples.judgements) or "none"
+        raise MooInferError(f"{samples.model}: judged: not all scored samples have {name!r}; all have: {there}")
+    odd = ~((samples[name] >= 0) & (samples[name] <= 1))
+    if odd.any():
+        raise MooInferError(f"{samples.model}: judged: {name} must be in [0, 1], got {samples[name][odd][0]:g}")
+
+
+def _from_file(path: Path, model: str, sha256: str, judged: tuple[str, ...]) -> Samples:
     try:
         stat = path.stat()
     except OSError as error:
         raise MooInferError(f"{path}: cannot be read: {error.strerror}") from None
-    by_model, refused, digest = _read(path, stat.st_mtime_ns, stat.st_size)
+    by_model, refused, digest = _read(path, stat.st_mtime_ns, stat.st_size, judged)
     if sha256 and sha256 != digest:
         raise MooInferError(f"{path}: is another file than it was (sha256 {digest}, not {sha256}); calibrate again")
     if not model and len(by_model) == 1 and not refused:
@@ -233,12 +256,14 @@ def _from_file(path: Path, model: str, sha256: str) -> Samples:
 
 
 @lru_cache(maxsize=1024)
-def _read(path: Path, modified: int, size: int) -> tuple[dict[str, Samples], Mapping[str, str], str]:
+def _read(
+    path: Path, modified: int, size: int, judged: tuple[str, ...]
+) -> tuple[dict[str, Samples], Mapping[str, str], str]:
     """Read a file once; `modified` and `size` tell a file that has changed since."""
     from ..read.grading import Grading
     from ..read.logs import read_log
 
-    log = read_log(path, format="table", grading=Grading(scale=(0, 1)))  # it may hold grades
+    log = read_log(path, format="table", grading=Grading(scale=(0, 1)), judged=judged)  # it may hold grades
     return {samples.model: samples for samples in log.samples()}, log.refused, log.sources[0].sha256
 
 

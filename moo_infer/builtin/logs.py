@@ -44,6 +44,7 @@ class Table(LogReader):
     Args:
         columns: what the file calls a column of the neutral table; a number may multiply or divide it:
             ``{"question_id": "prompt_id", "latency_s": "latency_ms/1000"}``.
+        judged: names of further columns, which say how else samples were judged.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -57,10 +58,11 @@ class Table(LogReader):
     name = "table"
 
     columns: Mapping[str, str] = field(default_factory=dict)
+    judged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, column in self.columns.items():
-            if name not in COLUMNS:
+            if name not in (*COLUMNS, *self.judged):
                 raise MooInferError(
                     f"columns: {name!r} is no column of the neutral table; these are: {', '.join(COLUMNS)}"
                 )
@@ -97,14 +99,15 @@ class Table(LogReader):
                 names = list(dict.fromkeys(name for record in first for name in record))
                 sources = {_source(name, column, names)[0] for name, column in self.columns.items()}
                 labels = [name for name in names if named_as_label(name) and all(map(_plain, first, repeat(name)))]
-                read = [name for name in (*COLUMNS, *sources) if name in names or name not in REQUIRED]
+                read = [name for name in (*COLUMNS, *self.judged, *sources) if name in names or name not in REQUIRED]
                 read = list(dict.fromkeys((*read, *labels)))
                 frame = pl.scan_ndjson(Path(_literal(path)), schema=dict.fromkeys(read, pl.String))
             else:
                 frame = pl.scan_csv(path, infer_schema=False, glob=False).rename(str.strip)
                 names = next(_columns(start, path))
                 _refuse_a_short_end(path, len(names))
-                if twice := [name for name, n in Counter(names).items() if n > 1 and name in COLUMNS]:
+                twice = [name for name, n in Counter(names).items() if n > 1 and name in (*COLUMNS, *self.judged)]
+                if twice:
                     raise MooInferError(f"the header has {twice[0]} twice")
             with panics_as_errors():
                 return self._selected(frame, names)
@@ -118,7 +121,7 @@ class Table(LogReader):
         schema = frame.collect_schema()
         sources = {_source(name, column, names)[0] for name, column in self.columns.items()}
         labels = [name for name in candidates(frame, schema.names()) if name not in sources]
-        chosen = {name: pl.col(name) for name in schema.names() if name in (*COLUMNS, *labels)}
+        chosen = {name: pl.col(name) for name in schema.names() if name in (*COLUMNS, *self.judged, *labels)}
         for name, column in self.columns.items():
             chosen[name] = self._expression(name, column, names, schema)
         neutral = frame.select(value.alias(name) for name, value in chosen.items()).collect()
@@ -149,7 +152,7 @@ class Table(LogReader):
             for name, (source, factor) in sources.items():
                 value = record.get(source)
                 row[name] = value if factor is None or (number := _float(value)) is None else factor(number)
-            for name in row.keys() & {*COLUMNS} - {"correct"}:
+            for name in row.keys() & {*COLUMNS, *self.judged} - {"correct"}:
                 if isinstance(row[name], dict | list):
                     row[name] = json.dumps(row[name])
             yield row

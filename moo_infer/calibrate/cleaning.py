@@ -73,7 +73,7 @@ def complete(samples: Samples, /, *, priced: bool) -> tuple[Samples, list[str]]:
     """Fill the few gaps among scored samples with the mean of their question, and say what was done.
 
     A column with many gaps goes. Accuracy stays what it is, and failed samples stay, so that who draws from them can
-    say how many there are.
+    say how many there are. Other judgements are filled likewise.
 
     Args:
         samples: of one model.
@@ -88,7 +88,7 @@ def complete(samples: Samples, /, *, priced: bool) -> tuple[Samples, list[str]]:
     notes = []
     scored: BoolArray = np.isfinite(samples.correct)
     columns = {name: column for name, column in samples.columns.items() if name != "cost_usd" or not priced}
-    for name in (*TOKENS, *TAKEN):
+    for name in (*TOKENS, *TAKEN, *samples.judgements):
         if name not in columns:
             continue
         column, lacks = columns[name], scored & ~np.isfinite(columns[name])
@@ -104,7 +104,7 @@ def complete(samples: Samples, /, *, priced: bool) -> tuple[Samples, list[str]]:
             mean = np.rint(mean) if name in TOKENS else mean
             columns[name] = np.where(lacks, mean[samples.question], column)
             notes.append(f"{lacking} of {of} scored samples lack {name}; the profile takes the mean of their question")
-        elif not column[scored].any():
+        elif name not in samples.judgements and not column[scored].any():
             notes.append(
                 f"{name} is 0 in all {of} scored samples and is taken so; was it not known, leave the column out"
             )

@@ -83,9 +83,10 @@ class QuestionMeans:
             parts.append(replace(self, k=k)._mean(table, grouped, times, SHARE, within))
         return Interval(*(np.concatenate([getattr(part, of) for part in parts]) for of in Interval.__match_args__))
 
-    def share(self, table: FloatArray, within: FloatArray | None = None) -> Interval:
-        """A curve of shares of right answers (Q, m)."""
-        return self._mean(table, self.draws.weights, np.ones(len(table), dtype=np.int64), SHARE, within)
+    def share(self, table: FloatArray, within: FloatArray | None = None, *, grades: bool = False) -> Interval:
+        """A curve of shares of right answers (Q, m); or of grades, for which no pseudo-questions stand."""
+        once = np.ones(len(table), dtype=np.int64)
+        return self._mean(table, self.draws.weights, once, 0.0 if grades else SHARE, within)
 
     def difference(self, table: FloatArray) -> Interval:
         """The mean of differences of such shares (Q,)."""

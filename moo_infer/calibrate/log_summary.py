@@ -20,7 +20,7 @@ from .intervals import Interval, QuestionMeans
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["Interval", "LogSummary", "summarise"]
+__all__ = ["INTERVALS", "Interval", "LogSummary", "plain", "summarise"]
 
 NOISE = 1e-12  # what rounding may make of no gain
 MEANS = {
@@ -103,10 +103,10 @@ class LogSummary:
         }
         for name in (*CURVES, "vote_gain", *MEANS):
             known: Interval | None = getattr(self, name)
-            result[name] = None if known is None else _plain(known.value)
+            result[name] = None if known is None else plain(known.value)
             for key, what in INTERVALS.items():
                 ends = None if known is None else [getattr(known, f"{what}low"), getattr(known, f"{what}high")]
-                result[f"{name}_{key}"] = None if ends is None else _plain(np.stack(ends, axis=-1))
+                result[f"{name}_{key}"] = None if ends is None else plain(np.stack(ends, axis=-1))
         return result
 
     def to_frame(self) -> "polars.DataFrame":
@@ -248,8 +248,8 @@ def _bounds(log: Samples, k: int) -> Iterator[str]:
     )
 
 
-def _plain(values: FloatArray) -> Any:
+def plain(values: FloatArray) -> Any:
     """Nested lists of numbers, None where one is NaN."""
     if values.ndim:
-        return [_plain(value) for value in values]
+        return [plain(value) for value in values]
     return None if np.isnan(values) else float(values)

@@ -1,8 +1,10 @@
 """How profiles are made of a log."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..core.errors import MooInferError, unknown
+from ..core.objectives import judged_objective
 from ..core.parts import at_least_one
 from .caps import TimeCap, TokenCap
 
@@ -30,6 +32,8 @@ class ProfileOptions:
         min_samples: questions with fewer scored samples are left out, >= 1.
         k_max: the largest k of estimates and profiles, >= 1; where the log does not support it, that is said. Default
             what it supports, or 128 where k is extrapolated.
+        judged: other columns of the log by which answers are judged, and whether ``down`` or ``up`` is better; each is
+            an objective of the profiles, which draw from the samples themselves (``empirical``).
         B: resamples of the bootstrap behind the intervals.
         seed: of that bootstrap.
         caps: on output tokens or on seconds; each makes a variant of every model, beside it. Only with ``empirical``,
@@ -51,6 +55,7 @@ class ProfileOptions:
     extrapolate: bool = False
     min_samples: int = 1
     k_max: int | None = None
+    judged: Mapping[str, str] = field(default_factory=dict)
     B: int = 1000
     seed: int = 0
     caps: tuple[TokenCap | TimeCap, ...] = ()
@@ -62,6 +67,12 @@ class ProfileOptions:
             raise unknown("shape of calls", self.calls, CALLS)
         if self.extrapolate and self.inference != "beta":
             raise MooInferError(f"{NOT_BEYOND[self.inference]}; to extrapolate, fit beta")
+        for name, better in self.judged.items():
+            judged_objective(name, better)
+        if self.judged and self.inference != "empirical":
+            raise MooInferError(
+                f"judged: {', '.join(self.judged)}: a law says nothing of how else answers are judged; take empirical"
+            )
         if self.parallelism != 1 and self.calls != "slots":
             raise MooInferError(f"parallelism is for calls in slots; {self.calls} makes no use of it")
         at_least_one(self.parallelism, "parallelism")

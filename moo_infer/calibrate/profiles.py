@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ..quantities.samples import Samples
 from ..read.log import Log
 from ..read.price import Price
 from ..report.wording import Block, to_html
+from .alike import comparable, compared
 from .beta_binomial import BetaFit
 from .bills import billed, drawn, fitted_part
 from .caps import Capped
@@ -26,6 +27,7 @@ from .cleaning import TAKEN, TOKENS, complete, with_enough
 from .extrapolation import Extrapolation, extrapolated
 from .fit_latency import Fit
 from .fits import fit_beta, fit_lognormal, fit_seconds
+from .judged import JudgedSummary, judged_alike, judged_summaries, refuse_unread
 from .log_summary import LogSummary, summarise
 from .oddities import oddities
 from .options import CALLS, ProfileOptions
@@ -58,6 +60,7 @@ class Calibration:
         notes: what was left out, and how well the fits fit, in words.
         call: how the model is called, from a profile, or None.
         cap: what makes it a variant of a model of the log, or None.
+        judged: what answers are worth by other judgements, by name.
     """
 
     samples: Samples
@@ -74,6 +77,7 @@ class Calibration:
     notes: Sequence[str]
     call: CallSettings | None = None
     cap: Capped | None = None
+    judged: Mapping[str, JudgedSummary] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the estimates, and what the profile rests on."""
@@ -86,6 +90,7 @@ class Calibration:
             "source": self.source,
             "call": None if self.call is None else self.call.to_dict(),
             "cap": None if self.cap is None else self.cap.to_dict(),
+            "judged": {name: summary.to_dict() for name, summary in self.judged.items()},
             "extrapolated": None if self.beyond is None else self.beyond.to_dict(),
             "remarks": [*self.summary.remarks(), *self.notes],
         }
@@ -93,7 +98,8 @@ class Calibration:
     def blocks(self) -> list[Block]:
         """Return what people read: a table with intervals, and what to know about it."""
         said = [*(self.beyond.sentences() if self.beyond else []), *self.notes]
-        return [*tabled(self.summary), *map(sentence, said), ""]
+        judged = [block for summary in self.judged.values() for block in summary.blocks()]
+        return [*tabled(self.summary), *judged, *map(sentence, said), ""]
 
     def to_frame(self) -> "polars.DataFrame":
         """Return the estimates as a polars frame, a row a k; see `LogSummary.to_frame`."""
@@ -139,6 +145,7 @@ def calibrated(
             of which the log has no samples.
     """
     options = options or ProfileOptions()
+    refuse_unread(log, options)
     day = (on or date.today()).isoformat()
     models = log.samples()
     carried = Carried.of(profiles, [samples.model for samples in models], prices)
@@ -157,7 +164,7 @@ def calibrated(
         inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
         calibrations.append(replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes))
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
-    found = _compared(_comparable(calibrations))
+    found = compared(comparable(judged_alike(calibrations, options)))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
 
 
@@ -194,6 +201,7 @@ def _calibration(
         extrapolate_to=reach.K if reach.beyond else None,
         beyond=reach.beyond,
         notes=[*notes, *about_questions, *about_gaps, *([reach.refusal] if reach.refusal else []), *about_parts],
+        judged=judged_summaries(kept, k, options),
     )
     return calibration, [*_doubts(samples), *reach.doubts(options)]
 
@@ -283,7 +291,8 @@ def _drawn_parts(kept: Samples, costs: Mapping[str, Mapping[str, Any]], options:
             f"calls that wait for each other (--calls {options.calls})"
         )
     doubt = {"doubt": "; ".join(doubts)} if doubts else {}
-    inference = {"kind": "empirical", "model": kept.model, **doubt}
+    judged = {name: better for name, better in options.judged.items() if name in kept.columns}
+    inference = {"kind": "empirical", "model": kept.model, **doubt, **({"judged": judged} if judged else {})}
     return inference, {name: known[name] for name in TAKEN if name in known}, notes
 
 
@@ -314,33 +323,3 @@ def _mapping(fitted: Fit) -> dict[str, Any]:
         for name, (value, se) in fitted.parameters.items()
     }
     return fitted.part | numbers
-
-
-def _comparable(models: list[Calibration]) -> list[Calibration]:
-    """Models in the same objectives: what one of them lacks is left out of all, and said."""
-    every = {name for model in models for name in model.costs}
-    common = {name for name in every if all(name in model.costs for model in models)}
-    found = []
-    for model in models:
-        notes = list(model.notes)
-        for name in sorted(every - common):
-            without = [other.kept.model for other in models if name not in other.costs]
-            notes.append(f"{name} is left out, because it is not known for {', '.join(without)}")
-        costs = {name: part for name, part in model.costs.items() if name in common}
-        if not costs:
-            notes.append("the profile has no costs: without prices, seconds or joules only accuracy can be limited")
-        found.append(replace(model, costs=costs, notes=notes))
-    return found
-
-
-def _compared(models: list[Calibration]) -> list[Calibration]:
-    """Models that answered different questions are told so: what differs may be the questions."""
-    asked = [set(model.kept.scored.questions) for model in models]
-    common = set.intersection(*asked) if asked else set()
-    found = []
-    for model, mine in zip(models, asked, strict=True):
-        notes = list(model.notes)
-        if others := len(mine - common):
-            notes.append(f"{others} of its {len(mine)} questions were not put to all models, so compare with care")
-        found.append(replace(model, notes=notes))
-    return found

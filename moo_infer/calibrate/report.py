@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from ..core.arrays import IntArray
 from ..report.wording import Block, Cell, TextTable
 from .intervals import Interval
 from .log_summary import LogSummary
 
-__all__ = ["counted", "in_a_line", "one_call", "sentence", "tabled"]
+__all__ = ["counted", "figure", "in_a_line", "one_call", "sentence", "shown_rows", "tabled"]
 
 ABREAST = 4  # curves with their intervals in 80 columns
 
@@ -29,13 +30,12 @@ MEANS = {
 
 def tabled(estimates: LogSummary) -> list[Block]:
     """A table of the powers of two, and the largest k, with intervals; and what to know about it."""
-    k = estimates.k.tolist()
-    shown = sorted({0, len(k) - 1, *(i for i, value in enumerate(k) if value & (value - 1) == 0)})
+    k, shown = estimates.k.tolist(), shown_rows(estimates.k)
     curves = {name: curve for field, name in CURVES.items() if isinstance(curve := getattr(estimates, field), Interval)}
     tables = []
     for start in range(0, len(curves), ABREAST):
         names = [*curves][start : start + ABREAST]
-        rows: list[tuple[Cell, ...]] = [(str(k[i]), *(_figure(curves[name], i) for name in names)) for i in shown]
+        rows: list[tuple[Cell, ...]] = [(str(k[i]), *(figure(curves[name], i) for name in names)) for i in shown]
         tables.append(TextTable(("k", *names), tuple(rows), 1))
     title = (
         f"{estimates.model}: {counted(estimates.questions, 'question')}, {counted(estimates.scored, 'scored sample')}, "
@@ -48,11 +48,16 @@ def tabled(estimates: LogSummary) -> list[Block]:
     return [title, *tables, *(sentence(line) for line in said if line)]
 
 
+def shown_rows(k: IntArray) -> list[int]:
+    """Return which values of k (m,) are shown: powers of two, the first and the last."""
+    return sorted({0, len(k) - 1, *(i for i, value in enumerate(k.tolist()) if value & (value - 1) == 0)})
+
+
 def in_a_line(estimates: LogSummary) -> str:
     """How much there is, and what the smallest and the largest k are worth."""
     curves = {"pass": estimates.pass_at_k, "best": estimates.best_at_k, "vote": estimates.vote_at_k}
     worth = [
-        f"{name}@{estimates.k[i]} {' '.join(_figure(curve, i))}"
+        f"{name}@{estimates.k[i]} {' '.join(figure(curve, i))}"
         for name, curve in curves.items()
         if curve is not None
         for i in sorted({0, len(estimates.k) - 1})
@@ -75,11 +80,11 @@ def sentence(note: str) -> str:
 def one_call(estimates: LogSummary) -> str:
     """What a call takes on average; nothing where the log does not say."""
     means = [(unit, getattr(estimates, field)) for field, unit in MEANS.items()]
-    listed = [f"{' '.join(_figure(mean))} {unit}" for unit, mean in means if mean is not None]
+    listed = [f"{' '.join(figure(mean))} {unit}" for unit, mean in means if mean is not None]
     return f"one call: {', '.join(listed)}" if listed else ""
 
 
-def _figure(estimated: Interval, i: int | tuple[()] = ()) -> tuple[str, ...]:
+def figure(estimated: Interval, i: int | tuple[()] = ()) -> tuple[str, ...]:
     """A number, and its intervals where there are some: [other questions], (these questions)."""
     if np.isnan(value := float(estimated.value[i])):
         return ("-",)

@@ -15,7 +15,7 @@ from ..core.documents import read_yaml, to_yaml
 from ..core.errors import MooInferError, in_one_line, printable
 from ..core.files import atomic_write
 from ..core.version import __version__
-from ..quantities.samples import ANSWER_KEY, CALL, WAVE, Samples
+from ..quantities.samples import ANSWER_KEY, CALL, TOKENS, WAVE, Samples
 from ..read.config import moved_extract, moved_path
 from ..read.log import Log
 from .profiles import Calibration
@@ -128,7 +128,7 @@ def _log(samples: Sequence[Samples]) -> Log:
         known = {name: column for name, column in model.columns.items() if name not in apart}
         labels = {name: [values[q] or None for q in model.question] for name, values in model.labels.items()}
         frame = pl.DataFrame(columns | known | labels).with_columns(
-            pl.col(name).fill_nan(None).cast(pl.Int64 if name.endswith("_tokens") else pl.Float64) for name in known
+            pl.col(name).fill_nan(None).cast(pl.Int64 if name in TOKENS else pl.Float64) for name in known
         )
         if "answer" in model:
             given = [None if code < 0 else f"{code} of {model.model}" for code in model["answer"].tolist()]
@@ -180,7 +180,8 @@ def _entry(model: Calibration, samples: dict[str, str], folder: Path) -> dict[st
 def _yaml(model: Calibration, samples: dict[str, str], folder: Path) -> str:
     """A profile, with what the log says of the model as comments."""
     beyond = model.beyond.sentences() if model.beyond else []
-    said = [in_a_line(model.summary), one_call(model.summary), *model.summary.remarks(), *beyond, *model.notes]
+    judged = [summary.in_a_line() for summary in model.judged.values()]
+    said = [in_a_line(model.summary), one_call(model.summary), *judged, *model.summary.remarks(), *beyond, *model.notes]
     lines = [f"  {to_yaml(model.kept.model)}:", *(f"    # {in_one_line(line)}" for line in said if line)]
     for key, value in _entry(model, samples, folder).items():
         listed = key == "costs" and value

@@ -9,7 +9,7 @@ import typer
 
 from ..core.errors import MooInferError
 from ..report.text import laid_out
-from .calibrate import ReadOptions
+from .calibrate_options import ReadOptions
 from .options import Json, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .price_options import PriceOptions

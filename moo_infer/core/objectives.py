@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
-__all__ = ["ACCURACY", "COMPUTE", "COST", "ENERGY", "LATENCY", "Limit", "Objective"]
+__all__ = ["ACCURACY", "BETTER", "COMPUTE", "COST", "ENERGY", "LATENCY", "Limit", "Objective", "judged_objective"]
 
 Value = TypeVar("Value", float, FloatArray)
 
@@ -30,7 +30,7 @@ class Objective:
         ideal: the best conceivable value, the coordinate of the utopia point (paper, eq 16); by default 0, and to be
             given where more is better.
         scale: the distance from `ideal` to the worst conceivable value where there is one (1 for a share in
-            [0, 1]); None where the limit of a scenario sets the scale.
+            [0, 1]); None where the limit of a scenario sets the scale, as for all that is consumed.
         along: how models that are called at once compose: ``"sum"`` where what each consumes adds up (money, joules),
             ``"longest-path"`` where the slowest counts (seconds). Calls one after the other add up in both.
 
@@ -96,6 +96,27 @@ COST = Objective("cost", unit="USD")
 LATENCY = Objective("latency", unit="s", along="longest-path")
 ENERGY = Objective("energy", unit="J")
 COMPUTE = Objective("compute", unit="FLOP")
+BETTER = ("down", "up")  # which way an answer is better that is judged by another column of a log than accuracy
+
+
+def judged_objective(name: str, better: str) -> Objective:
+    """Return the objective of another judgement of answers than whether they are right, in [0, 1].
+
+    Args:
+        name: of the column of a log, and of the objective.
+        better: ``"down"`` where 0 is best (unsafe), ``"up"`` where 1 is (format_ok).
+
+    Raises:
+        MooInferError: for another word, and for a name that other objectives have.
+
+    >>> judged_objective("unsafe", "down")
+    Objective(name='unsafe', unit='', direction='min', ideal=0.0, scale=1.0, along='sum')
+    """
+    if better not in BETTER:
+        raise MooInferError(f"{name}: which way is better must be down or up, got {better!r}")
+    if name in (known := [each.name for each in (ACCURACY, COST, LATENCY, ENERGY, COMPUTE)]):
+        raise MooInferError(f"{name}: a judgement needs a name of its own; {', '.join(known)} are objectives already")
+    return Objective(name, direction="max" if better == "up" else "min", ideal=float(better == "up"), scale=1.0)
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def lifetime(
             is paid once in it.
     """
     column = table.objectives[table.index(objective)]
-    if column.direction != "min":
+    if column.direction != "min" or column.scale is not None:
         raise MooInferError(f"lifetime is of what is spent, cost or compute, got {objective!r}")
     if any(isinstance(curve.columns[objective], Raised) for curve in table.curves):
         raise MooInferError(

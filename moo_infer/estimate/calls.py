@@ -12,13 +12,13 @@ from ..core.cdf import Cdf
 from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NoChoice
 from ..core.moments import CONSTANT, Moments
-from ..core.objectives import ACCURACY, Objective
-from ..interfaces import AccuracyAggregator
+from ..interfaces import AccuracyAggregator, CostModel
 
-__all__ = ["AT_ONCE", "agree", "checked_moments", "chosen", "guarded", "in_arrays", "numbers"]
+__all__ = ["AT_ONCE", "Part", "agree", "checked_moments", "chosen", "guarded", "in_arrays", "numbers"]
 
 
 Result = TypeVar("Result")
+Part = AccuracyAggregator | CostModel
 AT_ONCE = 2**14  # draws of parameters, or queries, times values of k in one go: a few arrays of 128 KiB
 
 
@@ -85,7 +85,7 @@ def chosen(aggregator: AccuracyAggregator, draws: Draws, rng: np.random.Generato
     return given.astype(np.int64, copy=False)
 
 
-def checked_moments(compute: Callable[[], Moments], k: IntArray, objective: Objective, who: str, rows: int) -> Moments:
+def checked_moments(compute: Callable[[], Moments], k: IntArray, part: Part, who: str, rows: int) -> Moments:
     """Ask a part for exact moments of so many queries or draws at once, and refuse what cannot be one."""
     moments = guarded(compute, who)
     if not isinstance(moments, Moments):
@@ -96,7 +96,7 @@ def checked_moments(compute: Callable[[], Moments], k: IntArray, objective: Obje
     std = None if moments.std is None else numbers(moments.std, k.shape, f"{who} must return an exact std", rows)
     if std is not None and std.min() < 0:
         raise MooInferError(f"{who} must return an exact std >= 0, got {std.min():g}")
-    if objective == ACCURACY and (mean.min() < -1e-9 or mean.max() > 1 + 1e-9):
+    if isinstance(part, AccuracyAggregator) and (mean.min() < -1e-9 or mean.max() > 1 + 1e-9):
         raise MooInferError(f"{who} must return an exact mean in [0, 1], got {mean.min():g} to {mean.max():g}")
     if not isinstance(moments.cdf, Cdf | None):
         raise MooInferError(f"{who} must return a cdf that is a Cdf, or None, got {type(moments.cdf).__name__}")

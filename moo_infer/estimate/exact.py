@@ -53,7 +53,7 @@ class Exact(Estimator):
             draws: B, where the profile holds (B, 1) numbers.
         """
         asked = _Asked(setup, cache or MomentCache(), draws)
-        moments = {ACCURACY.name: asked.moments(setup.aggregator, ACCURACY)}
+        moments = {objective.name: asked.moments(part, objective) for objective, part in setup.worths.items()}
         for objective, parts in setup.costs.items():
             each = [asked.moments(part, objective) for part in parts]
             moments[objective.name] = summed_by_question(_sum(each), each)
@@ -115,10 +115,11 @@ class Exact(Estimator):
             for name, moments in given.items()
             if moments is not None
         }
+        shares = [objective.name for objective in draws.setup.worths]
         for b in range(B):
             each, drawn[b] = drawn[b], {}  # what is known of their questions is large
             moved = {
-                name: moments and (_moved(moments, shifts[name], name) if name in shifts else moments)
+                name: moments and (_moved(moments, shifts[name], name in shares) if name in shifts else moments)
                 for name, moments in each.items()
             }
             setup = draws[b]
@@ -239,15 +240,14 @@ class _Asked:
     def moments(self, part: Part, objective: Objective) -> Moments | None:
         """Return the moments of a part; None where they must be simulated."""
         queries, n = self.setup.queries, len(self.setup.k)
-        given = partial(self._given, part, objective)
+        given = partial(self._given, part)
         if queries.samples is not None:
             Q = len(queries.weights)
             moments = self.cache.ask(part, queries.samples, lambda: _with_steps(given(queries.query, Q), (Q, n)))
             if moments is None:
                 return None
             std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
-            share = objective == ACCURACY and not queries.samples.graded
-            pseudo = queries.pseudo if share else (0.0, 0.0)
+            share, pseudo = queries.is_share(objective.name), queries.pseudo_of(objective.name)
             mean = np.broadcast_to(moments.mean, (Q, n))
             return over_questions(queries.weights, mean, std, pseudo, queries.questions, cdf=moments.cdf, share=share)
         if not queries.axes:
@@ -260,14 +260,14 @@ class _Asked:
         if probe is None or moments is None or moments.std is None or objective == ACCURACY:
             return moments
         levels = self.cache.levels_of(part, len(queries.axes_of(probe)))
-        quantile = LawQuantile(self.setup, part, objective, probe, moments.mean, moments.std, levels)
+        quantile = LawQuantile(self.setup, part, probe, moments.mean, moments.std, levels)
         return moments if moments.quantile is not None else replace(moments, quantile=quantile)
 
-    def _given(self, part: Part, objective: Objective, query: Query, rows: int) -> Moments | None:
+    def _given(self, part: Part, query: Query, rows: int) -> Moments | None:
         """Moments given so many queries or draws at once."""
         compute, name = partial(self.setup.exact, part, query), self.setup.part_name(part)
         try:
-            return checked_moments(compute, self.setup.k, objective, name, rows)
+            return checked_moments(compute, self.setup.k, part, name, rows)
         except NotExact:
             return None
 
@@ -328,10 +328,10 @@ def _along(
     return mixed(axis.weights, np.concatenate(means), std)
 
 
-def _moved(moments: Moments, shift: FloatArray, objective: str) -> Moments:
-    """Moments with another mean, an accuracy within [0, 1]."""
+def _moved(moments: Moments, shift: FloatArray, worth: bool) -> Moments:
+    """Moments with another mean; what an answer is worth stays within [0, 1]."""
     mean = moments.mean + shift
-    return replace(moments, mean=np.clip(mean, 0.0, 1.0) if objective == ACCURACY.name else mean)
+    return replace(moments, mean=np.clip(mean, 0.0, 1.0) if worth else mean)
 
 
 def _sum(moments: Sequence[Moments | None]) -> Moments | None:

@@ -9,7 +9,6 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..core.cdf import Cdf
 from ..core.errors import MooInferError, NotExact
-from ..core.objectives import Objective
 from ..quantities.by_law import CdfQuery
 from ..quantities.queries import Grid, Recorder, law_rows
 from .calls import checked_moments
@@ -56,7 +55,7 @@ class LawQuantile:
     """Quantiles (n,) of what a part makes of queries that differ.
 
     Args:
-        setup, part, objective: who is asked.
+        setup, part: who is asked.
         columns: which of those that differ it reads.
         mean, std: (n,), over all queries.
         levels: how fine the axes are to be, as in `Queries.grid`; raised where that is not enough, for the next draw
@@ -65,7 +64,6 @@ class LawQuantile:
 
     setup: Setup
     part: Part
-    objective: Objective
     columns: frozenset[str]
     mean: FloatArray
     std: FloatArray
@@ -100,7 +98,7 @@ class LawQuantile:
         asked = partial(self.setup.exact, self.part, CdfQuery(laws))
         name, rows = self.setup.part_name(self.part), len(grid.weights)
         try:
-            cdf = checked_moments(asked, self.setup.k, self.objective, name, rows).cdf
+            cdf = checked_moments(asked, self.setup.k, self.part, name, rows).cdf
         except MooInferError as error:  # a part that takes no arrays
             raise NotExact(f"{name} does not tell the cdf of many queries at once") from error
         if cdf is None or laws.read & ({*first} - {*grid.laws}):

@@ -14,7 +14,6 @@ from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NotExact
 from ..core.moments import Moments
 from ..core.noise import with_noise
-from ..core.objectives import ACCURACY
 from ..core.parts import at_least_one
 from ..core.streams import Streams
 from ..interfaces import AccuracyAggregator
@@ -105,7 +104,7 @@ class MonteCarlo(Estimator):
         if queries.samples is not None and queries.samples.graded:
             with suppress(NotExact):  # it may refuse grades, which draws do not tell from right and wrong
                 setup.exact(setup.aggregator, queries.query)
-        return {objective.name: None for objective in (ACCURACY, *setup.costs)}
+        return {objective.name: None for objective in (*setup.worths, *setup.costs)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +155,7 @@ def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str], as
             f"trials times values of k may be {MOST_TOTALS:,}, and k {MOST_DRAWN:,}"
         )
     costs = {objective.name: parts for objective, parts in setup.costs.items()}
+    worths = {objective.name: part for objective, part in setup.worths.items()}
     # Each k in one piece of memory: a sum over trials is then the same to the last bit, however many others there are.
     totals = {name: np.zeros((len(k), trials)).T for name in objectives}
     question: list[IntArray] = []
@@ -168,10 +168,11 @@ def simulate(setup: Setup, trials: int, seed: int, objectives: Sequence[str], as
         draws = with_noise(sampled(setup, rng, M, K, about), noise_rng)
         question += [draws["question"][:, 0].copy()] if "question" in draws else []
         for name in objectives:
-            if name == ACCURACY.name:
-                worth = partial(setup.aggregator.aggregate, draws, aggregator_rng)
-                accuracies = _accuracies(setup, worth, M)
-                totals[name][start : start + M] = _with_pseudo_questions(accuracies, setup, seed, block)
+            if name in worths:
+                own = _shares(setup, worths[name], partial(worths[name].aggregate, draws, aggregator_rng), M)
+                totals[name][start : start + M] = _with_pseudo_questions(
+                    own, setup.queries.pseudo_of(name), seed, block
+                )
                 continue
             for part in costs[name]:
                 total = partial(part.total, draws, parallelism=setup.parallelism)
@@ -205,18 +206,18 @@ def sampled(setup: Setup, rng: np.random.Generator, M: int, K: int, asked: IntAr
     return draws
 
 
-def _accuracies(setup: Setup, compute: Callable[[], FloatArray], M: int) -> FloatArray:
-    """What the aggregator makes of the draws, at the values of k (M, n)."""
-    values = _at_each_k(setup, setup.aggregator, compute, M)
+def _shares(setup: Setup, part: AccuracyAggregator, compute: Callable[[], FloatArray], M: int) -> FloatArray:
+    """What answers are worth by the draws, at the values of k (M, n)."""
+    values = _at_each_k(setup, part, compute, M)
     low, high = float(values.min()), float(values.max())
     if low < -1e-9 or high > 1 + 1e-9:
-        raise MooInferError(f"{part_name(setup.aggregator)} must give accuracies in [0, 1], got {low:g} to {high:g}")
+        raise MooInferError(f"{part_name(part)} must give accuracies in [0, 1], got {low:g} to {high:g}")
     return np.clip(values, 0.0, 1.0)
 
 
-def _with_pseudo_questions(accuracies: FloatArray, setup: Setup, seed: int, block: int) -> FloatArray:
+def _with_pseudo_questions(accuracies: FloatArray, pseudo: tuple[float, float], seed: int, block: int) -> FloatArray:
     """Let some of the trials (M, n) be about a pseudo-question, at which all is wrong or right; see `QuestionDraws`."""
-    low, high = setup.queries.pseudo
+    low, high = pseudo
     if low or high:
         # Of a stream of its own: the same trials of all models.
         u = np.random.default_rng([seed, 4, block]).random(len(accuracies)) * (1 + low + high)

@@ -7,7 +7,6 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.moments import Moments
-from ..core.objectives import ACCURACY
 from ..quantities.steps import EvenSteps
 from .curves import Column
 from .mixture import QuestionMoments, over_questions
@@ -57,17 +56,14 @@ class QuestionTrials:
         """Whether an objective is simulated here as it would be in a draw, which may change numbers of its parts."""
         if objective not in self.objectives or setup.queries.samples is not self.setup.queries.samples:
             return False
-        if objective == ACCURACY.name:
-            return setup.aggregator == self.setup.aggregator
-        drawn, own = ({of.name: parts for of, parts in each.costs.items()} for each in (setup, self.setup))
-        return drawn[objective] == own[objective]
+        drawn, own = ({o.name: of for o, of in {**each.worths, **each.costs}.items()} for each in (setup, self.setup))
+        return bool(drawn[objective] == own[objective])
 
     def mixed(self, objective: str, setup: Setup, /) -> QuestionMoments:
         """Return moments with the weights that the questions have in a draw."""
         moments, queries = self.moments[objective], setup.queries
         assert queries.samples is not None
-        share = objective == ACCURACY.name and not queries.samples.graded
-        pseudo = queries.pseudo if share else (0.0, 0.0)
+        share, pseudo = queries.is_share(objective), queries.pseudo_of(objective)
         return over_questions(
             queries.weights, moments.mean, moments.std, pseudo, queries.questions, cdf=moments.cdf, share=share
         )

@@ -14,15 +14,13 @@ from ..core.moments import Moments
 from ..core.objectives import ACCURACY, Objective
 from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
-from ..quantities.by_samples import draw_samples
 from ..quantities.quantity import Query
 from ..quantities.queries import Note, Queries
 from ..quantities.samples import Samples
-from .calls import guarded
+from .calls import Part, guarded
+from .delivered import Delivered
 
 __all__ = ["Notes", "Part", "Redrawn", "Setup", "common_objectives", "part_name"]
-
-Part = AccuracyAggregator | CostModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +64,14 @@ class Setup:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The aggregator and all cost models."""
-        return (self.aggregator, *self._cost_models)
+        """What says the worth of answers, and all cost models."""
+        return (*self.worths.values(), *self._cost_models)
+
+    @cached_property
+    def worths(self) -> dict[Objective, AccuracyAggregator]:
+        """What says how much an answer is worth, by objective: the accuracy, and how else the model's log is judged."""
+        judged = {objective: Delivered(self.aggregator, objective.name) for objective in self.queries.judged}
+        return {ACCURACY: self.aggregator, **judged}
 
     @property
     def _cost_models(self) -> tuple[CostModel, ...]:
@@ -78,13 +82,13 @@ class Setup:
         """Cost models of the profile and of the aggregator, by objective.
 
         Raises:
-            MooInferError: where a cost model claims the accuracy, or two parts disagree about an objective.
+            MooInferError: where a cost model claims what answers are worth, or two parts disagree about an objective.
         """
         parts: dict[Objective, list[CostModel]] = {}
         for part in self._cost_models:
             objective = part.objective
-            for known in (ACCURACY, *parts):
-                if known.name == objective.name and (known is ACCURACY or known != objective):
+            for known in (*self.worths, *parts):
+                if known.name == objective.name and (known in self.worths or known != objective):
                     raise MooInferError(
                         f"{self.profile.name}: cost model {part.name!r} has the objective {objective!r}, "
                         f"but {objective.name!r} is already {known!r}"
@@ -162,7 +166,7 @@ class Setup:
 
     def with_samples(self, samples: Samples) -> "Setup":
         """Return the setup with other samples of the same questions of its log."""
-        return self._with_queries(Queries.of_samples(samples))
+        return self._with_queries(Queries.of_samples(samples, judged=self.queries.judged))
 
     def _with_queries(self, queries: Queries) -> "Setup":
         return replace(self, profile=self.profile.with_inference(Redrawn(self.profile.inference, queries)))
@@ -204,19 +208,17 @@ class Redrawn(InferenceModel):
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw questions by their weights."""
-        samples = self.drawn.samples
-        assert samples is not None
-        return draw_samples(samples, self.drawn.weights, rng, M, K)
+        return self.drawn.draw(rng, M, K)
 
 
 def common_objectives(setups: Sequence[Setup]) -> tuple[Objective, ...]:
-    """Collect the columns of a table: accuracy, and the objectives of the cost models.
+    """Collect the columns of a table: accuracy, the objectives of the cost models, and other judgements.
 
     Raises:
-        MooInferError: where some lack a cost model that others have, or an objective means two things.
+        MooInferError: where some lack a cost model or a judgement that others have, or an objective means two things.
     """
     found: dict[str, tuple[str, Objective]] = {}
-    held = [(setup.name, list(setup.costs)) for setup in setups]
+    held = [(setup.name, [*setup.costs, *setup.queries.judged]) for setup in setups]
     for owner, objectives in held:
         for objective in objectives:
             other, known = found.setdefault(objective.name, (owner, objective))
@@ -224,8 +226,9 @@ def common_objectives(setups: Sequence[Setup]) -> tuple[Objective, ...]:
                 raise MooInferError(f"{objective.name!r} is {known!r} for {other}, but {objective!r} for {owner}")
     for owner, objectives in held:
         if missing := sorted(set(found) - {o.name for o in objectives}):
+            what = "cost model for" if found[missing[0]][1].scale is None else "judgement of"
             raise MooInferError(
-                f"{owner} has no cost model for {', '.join(missing)}, which {found[missing[0]][0]} has; "
+                f"{owner} has no {what} {', '.join(missing)}, which {found[missing[0]][0]} has; "
                 f"candidates are compared in the same objectives"
             )
     return (ACCURACY, *(objective for _, objective in found.values()))

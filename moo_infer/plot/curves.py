@@ -139,7 +139,8 @@ def _bands(axes: Axes, shown: ScenarioCurve, objective: str) -> list[Artist]:
     table = shown.table
     column = table.curve(0).columns[objective]
     spread = np.stack([table.column(objective, "low"), table.column(objective, "high")])
-    right_or_wrong = objective == ACCURACY.name and (spread[0] < 1e-9).all() and (spread[1] > 1 - 1e-9).all()
+    share = table.objectives[table.index(objective)].scale is not None
+    right_or_wrong = share and (spread[0] < 1e-9).all() and (spread[1] > 1 - 1e-9).all()
     if right_or_wrong:
         spread = np.full_like(spread, np.nan)
     simulated = f" ({objective} simulated)" * ("low" in column.simulated)

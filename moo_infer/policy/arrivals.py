@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.objectives import ACCURACY, Objective
+from ..core.objectives import Objective
 from ..core.seen import Answer
 from .dependence import refuse_unlike_alone
 from .frontier import Frontier
@@ -145,9 +145,7 @@ class _Launch:
             for cost in (cost for cost in aggregator.costs if cost.objective == objective):
                 spent = spent + recursion.worth(cost, answer, ended.question, ended.masks, n, objective.name)
             sums.add(objective.name, ended.question, ended.chance * spent, ended.chance * spent**2)
-        if recursion.accuracy:
-            worth = recursion.worth(aggregator, answer, ended.question, ended.masks, n, ACCURACY.name)
-            sums.add(ACCURACY.name, ended.question, ended.chance * worth, ended.chance * worth**2)
+        recursion.add_worths(answer, ended, n)
         sums.end(ended.question, ended.chance, n, 1)
 
     def _check(self) -> None:

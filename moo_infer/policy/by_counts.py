@@ -36,19 +36,26 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(policy: type[Policy], text: str) -> _Plan:
+def _plan(policy: type[Policy], text: str, worths: tuple[str, ...]) -> _Plan:
     """Return what is known of policies that are the same but for their models; the next one begins with that."""
     return _Plan()
 
 
-def _of_policy(of: Deployment) -> _Plan:
+def _of_policy(of: Deployment, worths: tuple[str, ...]) -> _Plan:
     text = repr(of.policy)
     for j, model in enumerate(of.models):
         text = text.replace(repr(model), f"model {j}")
-    return _plan(type(of.policy), text) if len(text) <= LONGEST else _Plan()
+    return _plan(type(of.policy), text, worths) if len(text) <= LONGEST else _Plan()
 
 
-def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0, *, whole: bool = False) -> ByQuestion:
+def by_counts(
+    of: Deployment,
+    trials: int = 10_000,
+    seed: int = 0,
+    *,
+    whole: bool = False,
+    worths: tuple[str, ...] | None = None,
+) -> ByQuestion:
     """Evaluate a policy by how many samples of each kind it may have seen.
 
     What is neither the sum of what each call takes alone nor known of the only calls of a model is left out of the
@@ -58,6 +65,8 @@ def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0, *, whole: boo
         of: the policy with its models, which have logs.
         trials, seed: of the replay.
         whole: whether to raise NotExact rather than to leave something out or to replay.
+        worths: the objectives of what answers are worth, None for all; without accuracy nothing that is consumed is
+            evaluated.
 
     Raises:
         NotExact: where the policy looks at waves, at what was spent, or at arrivals.
@@ -65,17 +74,18 @@ def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0, *, whole: boo
     """
     if of.policy.arrivals:
         raise NotExact("arrivals by counts")
-    plan = _of_policy(of)
+    worths = of.worths if worths is None else worths
+    plan = _of_policy(of, worths)
     if whole and plan.partial:
         raise NotExact("not all of it by counts")
     of_another = bool(plan.ways)
     try:
-        counting = _went(of, plan, whole)
+        counting = _went(of, plan, whole, worths)
     except NotExact:
         plan.partial = True
         raise
     if of_another and counting.given_up.any():  # that may have told more apart than is needed
-        counting = _went(of, _Plan(), whole)
+        counting = _went(of, _Plan(), whole, worths)
     found = ByQuestion.of(of, counting.sums)
     if not counting.given_up.any():
         return found
@@ -84,24 +94,25 @@ def by_counts(of: Deployment, trials: int = 10_000, seed: int = 0, *, whole: boo
     return _replayed(of, found, np.flatnonzero(counting.given_up), trials, seed)
 
 
-def _went(of: Deployment, plan: _Plan, whole: bool) -> Counting:
+def _went(of: Deployment, plan: _Plan, whole: bool, asked: tuple[str, ...]) -> Counting:
     """Go through all states; where something has to be told apart that was not, once more."""
-    names = [objective.name for objective in of.costs]
+    costs = tuple(of.costs) if ACCURACY.name in asked else ()
+    names = [objective.name for objective in costs]
     left = {name: sorted(WAYS, key=partial(ne, plan.ways.get(name))) for name in names}
-    accuracy = True
+    worths = asked
     while True:
-        by_wave, by_call = (tuple(each for each in of.costs if left[each.name][:1] == [way]) for way in WAYS)
-        counting = Counting(of, by_call, by_wave, accuracy, plan.memory, np.zeros(len(of.questions), dtype=bool))
+        by_wave, by_call = (tuple(each for each in costs if left[each.name][:1] == [way]) for way in WAYS)
+        counting = Counting(of, by_call, by_wave, worths, plan.memory, np.zeros(len(of.questions), dtype=bool))
         try:
             counting.run()
         except Remember as need:
             plan.memory.add(need)
         except PartNotExact as error:
-            if error.objective == ACCURACY.name:
-                accuracy = False
+            if error.objective in worths:
+                worths = tuple(name for name in worths if name != error.objective)
             else:
                 left[error.objective].pop(0)
-            if whole and not (accuracy and all(left.values())):
+            if whole and not (worths == asked and all(left.values())):
                 raise NotExact(f"{error.objective} by counts") from None
         else:
             plan.ways |= {name: ways[0] for name, ways in left.items() if ways}

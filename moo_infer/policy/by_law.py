@@ -153,7 +153,7 @@ class _Recursion:
         total = np.zeros((Q, len(sizes)))
         for part in self.of.costs[objective][j] if len(sizes) else ():
             compute = partial(part.exact, query, sizes, parallelism=setup.parallelism)
-            total = total + checked_moments(compute, sizes, objective, setup.part_name(part), Q).mean
+            total = total + checked_moments(compute, sizes, part, setup.part_name(part), Q).mean
         place = {int(k): i for i, k in enumerate(sizes)}
         for w, n in made:
             if n and objective.along != "sum" and _told_apart(self.of, objective, j):

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.cdf import Cdf
-from ..core.objectives import ACCURACY
 from ..estimate.mixture import QuestionMoments, over_questions
 from .deployment import Deployment
 
@@ -25,16 +24,17 @@ class ByQuestion:
 
     Args:
         questions: Q names.
-        graded: whether accuracies are grades, not shares of right answers.
+        shares: the objectives that are shares of yes and no, as of right answers, not grades.
         mean, square: by objective (Q,), expectations and those of squares; without what is not known exactly.
         calls, waves: by their number (Q,), how likely it is.
         endings: by the calls of each model (Q,), how likely it is that the answer comes after these.
         replayed: the questions whose expectations come from replay, and
         times: how often each of them was.
+        judged: what was found of other judgements than accuracy, each by itself, by their names.
     """
 
     questions: Sequence[str]
-    graded: bool
+    shares: frozenset[str]
     mean: dict[str, FloatArray] = field(default_factory=dict)
     square: dict[str, FloatArray] = field(default_factory=dict)
     calls: Mapping[int, FloatArray] = field(default_factory=dict)
@@ -42,12 +42,23 @@ class ByQuestion:
     endings: Mapping[tuple[int, ...], FloatArray] = field(default_factory=dict)
     replayed: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     times: int = 0
+    judged: Mapping[str, "ByQuestion"] = field(default_factory=dict)
 
     @classmethod
     def of(cls, deployment: Deployment, sums: "Sums") -> "ByQuestion":
         """Return what was found of a policy on logs."""
-        graded = any(log.graded for log in deployment.samples or ())
-        return cls(deployment.questions, graded, sums.mean, sums.square, sums.calls, sums.waves, sums.endings)
+        found = sums.mean, sums.square, sums.calls, sums.waves, sums.endings
+        return cls(deployment.questions, deployment.shares, *found)
+
+    def with_judged(self, judged: Mapping[str, "ByQuestion"]) -> "ByQuestion":
+        """Return the same with what was found of other judgements."""
+        mean = {name: of.mean[name] for name, of in judged.items() if name in of.mean}
+        square = {name: judged[name].square[name] for name in mean}
+        return replace(self, mean=self.mean | mean, square=self.square | square, judged=judged)
+
+    def replayed_of(self, objective: str) -> IntArray:
+        """Return the questions whose expectations of an objective come from replay."""
+        return self.judged.get(objective, self).replayed
 
     def with_questions(self, questions: IntArray, other: "ByQuestion") -> "ByQuestion":
         """Return the same with what another evaluation says of some questions."""
@@ -70,10 +81,11 @@ class ByQuestion:
 
     def simulation_variance(self, objective: str, weights: FloatArray) -> float:
         """Return the variance of the mean of an objective over questions (Q,) that is due to replay."""
-        if not len(self.replayed):
+        replayed, times = self.replayed_of(objective), self.judged.get(objective, self).times
+        if not len(replayed):
             return 0.0
-        mean, square = (of[objective][self.replayed] for of in (self.mean, self.square))
-        return float(weights[self.replayed] ** 2 @ np.maximum(square - mean**2, 0.0)) / self.times
+        mean, square = (of[objective][replayed] for of in (self.mean, self.square))
+        return float(weights[replayed] ** 2 @ np.maximum(square - mean**2, 0.0)) / times
 
 
 class Sums:
@@ -118,7 +130,7 @@ def moments_of(
         rows: n evaluations on the same questions.
         objective: its name.
         weights: (Q,), shares of the questions.
-        pseudo: weights of two more, at which all is 0 and all is 1, of shares of right answers.
+        pseudo: weights of two more, at which all is 0 and all is 1, of shares.
         cdf: given each question; None where it is not known.
     """
     if any(objective not in row.mean for row in rows):
@@ -126,6 +138,6 @@ def moments_of(
     mean = np.stack([row.mean[objective] for row in rows], axis=1)
     variance = np.stack([row.square[objective] for row in rows], axis=1) - mean**2
     std = np.sqrt(np.where(variance > NOTHING * mean**2, variance, 0.0))
-    share = objective == ACCURACY.name and not rows[0].graded
+    share = objective in rows[0].shares
     given = pseudo if share else (0.0, 0.0)
     return over_questions(weights, mean, std, given, rows[0].questions, cdf=cdf, share=share)

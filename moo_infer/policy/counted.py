@@ -124,10 +124,16 @@ class Counted:
 
     def drawn(self, kinds: Kinds, model: int, left: IntArray) -> "Counted":
         """Return the states that follow one more sample of a model, of which (Q,) are left of each question."""
-        columns = kinds.columns(model)
-        step = max(1, AT_ONCE // max(1, self.x.shape[1]))
-        parts = [self._drawn(slice(i, i + step), kinds, columns, left) for i in range(0, len(self), step)]
-        parent, slot, share = (np.concatenate(each) for each in zip(*parts, strict=True))
+        columns, step = kinds.columns(model), max(1, AT_ONCE // max(1, self.x.shape[1]))
+        if len(self) <= step:
+            return self._followed_by_one(kinds, columns, left)
+        order = np.argsort(self.question, kind="stable")  # states of two questions lead to none in common
+        starts = np.flatnonzero(np.diff(self.question[order], prepend=-1))
+        blocks = np.split(order, starts[1:][np.diff(starts // step) > 0])
+        return Counted.joined([self[rows]._followed_by_one(kinds, columns, left) for rows in blocks])
+
+    def _followed_by_one(self, kinds: Kinds, columns: IntArray, left: IntArray) -> "Counted":
+        parent, slot, share = self._drawn(kinds, columns, left)
         base, grow, _ = kinds.digits
         question = self.question[parent]
         seen = self.x[parent, slot]
@@ -155,10 +161,10 @@ class Counted:
         spent = None if self.spent is None else self.spent[parent] * wave.chance[:, None]
         return replace(wave, chance=wave.chance * self.chance[parent], spent=spent)
 
-    def _drawn(self, rows: slice, kinds: Kinds, columns: IntArray, left: IntArray) -> tuple[Array, ...]:
-        """For some states, which kinds and cells may follow, and how likely: parents, slots and shares."""
-        question, L = self.question[rows], kinds.cells
-        seen = self.x[rows].reshape(len(question), len(kinds.model), L)[:, columns].astype(np.int32)
+    def _drawn(self, kinds: Kinds, columns: IntArray, left: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Which kinds and cells may follow, and how likely: parents, slots and shares."""
+        question, L = self.question, kinds.cells
+        seen = self.x.reshape(len(question), len(kinds.model), L)[:, columns].astype(np.int32)
         total = seen.sum(axis=2)
         weight = (kinds.size[question][:, columns] - total).astype(np.float64)
         alike = kinds.alike[question][:, columns]
@@ -169,10 +175,10 @@ class Counted:
             for i in range(alike.shape[1] - 2, -1, -1):
                 times[:, i] += level[:, i + 1] * times[:, i + 1]
             weight *= np.where(level, 0.0, times)
-        chance = (weight[:, :, None] * kinds.share[columns]).reshape(len(question), -1)
+        chance = (weight[:, :, None] * kinds.share[columns]).reshape(len(question), len(columns) * L)
         parent, place = np.nonzero(chance)
         slot = columns[place // L] * L + place % L
-        return parent + rows.start, slot, chance[parent, place] / left[question[parent]]
+        return parent, slot, chance[parent, place] / left[question[parent]]
 
 
 def _width(part: Counted) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import NotExact
-from ..core.objectives import ACCURACY, Objective
+from ..core.objectives import Objective
 from ..core.seen import Answer, Call
 from .by_question import Sums
 from .call_sums import call_sums
@@ -15,7 +15,7 @@ from .count_states import CountStates
 from .count_worth import CountWorth
 from .counted import Counted
 from .deployment import Deployment
-from .first_waves import first_wave, wave_moments
+from .first_waves import first_wave, most_states, wave_moments
 from .kinds import LARGEST_KEY, NOISE, Kinds, Told, kinds_of
 from .memory import Called, Memory, Remember
 from .pool import Pool, pool_of
@@ -42,7 +42,7 @@ class Counting:
         of: the policy with its models.
         by_call: the objectives that are the sum of what each call takes alone.
         by_wave: those of which it is known what the first calls of a model take, all at once, if there are no others.
-        accuracy: whether what answers are worth is known.
+        worths: the objectives of what answers are worth that are known.
         memory: what is told apart.
         given_up: (Q,) the questions with too many states; filled in.
     """
@@ -50,7 +50,7 @@ class Counting:
     of: Deployment
     by_call: tuple[Objective, ...]
     by_wave: tuple[Objective, ...]
-    accuracy: bool
+    worths: tuple[str, ...]
     memory: Memory
     given_up: BoolArray
     _kinds: dict[tuple[Called, Called], Kinds] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Counting:
     def sums(self) -> Sums:
         """What is found."""
         names = [objective.name for objective in self.objectives]
-        return Sums(len(self.of.questions), [*names, *[ACCURACY.name] * self.accuracy])
+        return Sums(len(self.of.questions), [*names, *self.worths])
 
     def run(self) -> None:
         """Add what happens to all questions, those with few states first."""
@@ -131,7 +131,9 @@ class Counting:
         if then != before:
             states = self._told(states, n, (before, forgotten), (then, now))
         (j, *others) = np.flatnonzero(wave).tolist()
-        if not others and not n[j] and [*kinds.of_sample] == [j]:
+        alone = not others and not n[j] and [*kinds.of_sample] == [j]
+        few = alone and most_states(kinds, j, self.pools[j], wave[j]) * states.x.shape[1] <= IN_ALL
+        if few:  # else questions have to be given up on the way
             states = self._kept(states.followed(first_wave(kinds, j, self.pools[j], wave[j])))
         else:
             for j, times in enumerate(wave):
@@ -210,13 +212,13 @@ class Counting:
             first, second = spent.spent_so_far(len(self.objectives))
             for i, objective in enumerate(self.objectives):
                 self.sums.add(objective.name, question, first[:, i], second[:, i])
-        if self.accuracy:
-            worth = self._worth(answer, ended, n, self.kinds(of, forgotten))
-            self.sums.add(ACCURACY.name, question, ended.chance * worth, ended.chance * worth**2)
+        for name in self.worths:
+            worth = self._worth(answer, name, ended, n, self.kinds(of, forgotten))
+            self.sums.add(name, question, ended.chance * worth, ended.chance * worth**2)
         self.sums.end(question, ended.chance, n, waves)
 
-    def _worth(self, answer: Answer, ended: Counted, n: tuple[int, ...], kinds: Kinds) -> FloatArray:
-        """What answers are worth (S,)."""
+    def _worth(self, answer: Answer, name: str, ended: Counted, n: tuple[int, ...], kinds: Kinds) -> FloatArray:
+        """What answers are worth (S,) by an objective."""
         models = answer.of or self.of.models
         taken = tuple(j for j, model in enumerate(self.of.models) if n[j] and model in models)
         for j in (j for j in taken if j not in kinds.of_sample):
@@ -224,11 +226,11 @@ class Counting:
         if not taken:
             return np.zeros(len(ended))
         try:
-            return CountWorth(self, kinds, self.of.aggregator(answer), taken, n).of(ended)
+            return CountWorth(self, kinds, self.of.worth(answer, name), taken, n).of(ended)
         except Remember:
             raise
         except NotExact:
-            raise PartNotExact(ACCURACY.name) from None
+            raise PartNotExact(name) from None
 
 
 def called(n: tuple[int, ...]) -> Called:

@@ -11,7 +11,6 @@ from ..core.arrays import FloatArray
 from ..core.cdf import Cdf
 from ..core.errors import NotExact
 from ..core.moments import Moments
-from ..core.objectives import ACCURACY
 from ..estimate.course import Course
 from ..estimate.curves import Column, Curve, Trials
 from ..estimate.exact import Asked, Exact
@@ -64,7 +63,7 @@ class PolicySetup:
     @property
     def objectives(self) -> tuple[str, ...]:
         """Names of the columns of the table."""
-        return (ACCURACY.name, *(objective.name for objective in self.deployments[0].costs))
+        return (*self.deployments[0].worths, *(objective.name for objective in self.deployments[0].costs))
 
     def curve(self, estimator: Estimator, /) -> Curve:
         """Estimate the curve."""
@@ -134,7 +133,7 @@ class PolicySetup:
             shift = column.mean - np.mean([drawn.columns[name].mean for drawn in curves], axis=0)
             for each in curves:
                 moved = each.columns[name].mean + shift
-                each.columns[name].mean = np.clip(moved, 0.0, 1.0) if name == ACCURACY.name else moved
+                each.columns[name].mean = np.clip(moved, 0.0, 1.0) if name in self.deployments[0].worths else moved
         yield from curves
 
     def _remarks(self, known: Sequence[ByQuestion | ByLaw | Replay]) -> Iterator[str]:
@@ -193,7 +192,7 @@ class _Rows:
     def simulation_error(self, objective: str, weights: FloatArray) -> FloatArray | None:
         """Return (n,) standard errors that are due to replay; None where nothing is replayed."""
         on_questions = [row for row in self.rows if isinstance(row, ByQuestion)]
-        if not any(len(row.replayed) for row in on_questions):
+        if not any(len(row.replayed_of(objective)) for row in on_questions):
             return None
         return np.sqrt([row.simulation_variance(objective, weights) for row in on_questions])
 
@@ -321,10 +320,8 @@ def _reweighed(
         return exact
     totals, _ = trials.totals(objective)
     first = trials.deployments[0]
-    assert first.samples is not None
-    graded = any(samples.graded for samples in first.samples)
     simulated = [
-        ByQuestion(first.questions, graded, {objective: own.mean(axis=0)}, {objective: (own**2).mean(axis=0)})
+        ByQuestion(first.questions, first.shares, {objective: own.mean(axis=0)}, {objective: (own**2).mean(axis=0)})
         for own in np.moveaxis(totals, 2, 0)
     ]
     moments = moments_of(simulated, objective, weights, pseudo, cdf)

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NothingPossible, unknown
-from ..core.objectives import Objective
+from ..core.objectives import ACCURACY, Objective
 from ..core.seen import Answer
+from ..estimate.delivered import Delivered
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
@@ -211,6 +212,35 @@ class Deployment:
                     f"one of them has no {missing[0]}"
                 )
         return {objective: tuple(costs[objective] for costs in held) for objective in held[0]}
+
+    @cached_property
+    def judged(self) -> tuple[Objective, ...]:
+        """How answers are judged otherwise; raises MooInferError where those of the models are not judged alike."""
+        held = {model: setup.queries.judged for model, setup in self.setups.items()}
+        first = held[self.models[0]]
+        for model, own in held.items():
+            if {*own} != {*first}:
+                listed = " and ".join(", ".join(o.name for o in judged) or "nothing" for judged in (first, own))
+                raise MooInferError(
+                    f"{self.name}: {self.models[0]} and {model} are not judged alike beside their accuracy: by {listed}"
+                )
+        return first
+
+    @property
+    def worths(self) -> tuple[str, ...]:
+        """Names of the objectives that say what an answer is worth."""
+        return (ACCURACY.name, *(objective.name for objective in self.judged))
+
+    @cached_property
+    def shares(self) -> frozenset[str]:
+        """Those of them that are shares of yes and no on all logs."""
+        every = [setup.queries for setup in self.setups.values()]
+        return frozenset(name for name in self.worths if all(queries.is_share(name) for queries in every))
+
+    def worth(self, answer: Answer, objective: str) -> AccuracyAggregator:
+        """Return what says how much an answer is worth by one of these."""
+        aggregator = self.aggregator(answer)
+        return aggregator if objective == ACCURACY.name else Delivered(aggregator, objective)
 
     def aggregator(self, answer: Answer) -> AccuracyAggregator:
         """Return who answers; raises MooInferError where it spends what the models have no cost model for."""

@@ -13,7 +13,7 @@ from .counted import Counted
 from .kinds import Kinds
 from .pool import ROWS, Pool, asked
 
-__all__ = ["first_wave", "wave_moments"]
+__all__ = ["first_wave", "most_states", "wave_moments"]
 
 LARGEST = 2**21  # samples in all subsets that are gone through
 KEPT = 2**18  # of these, samples that are kept for other objectives
@@ -32,6 +32,13 @@ def first_wave(kinds: Kinds, model: int, pool: Pool, w: int) -> Counted:
     states = kinds.kept[key]
     assert isinstance(states, Counted)
     return states
+
+
+def most_states(kinds: Kinds, model: int, pool: Pool, w: int) -> int:
+    """Return how many states the first w samples of a model may lead to at most, of all questions together."""
+    there = (kinds.size[:, kinds.columns(model)] > 0).sum(axis=1).tolist()
+    each = zip(there, pool.samples.n.tolist(), strict=True)
+    return int(sum(min(comb(of + w - 1, w) if of else 1, comb(n, w)) for of, n in each) * kinds.cells**w)
 
 
 def wave_moments(

@@ -72,7 +72,7 @@ def mix(candidates: "Candidates", limits: Sequence[Limit], /) -> Mixture:
     Args:
         candidates: the table; rows above a limit count too.
         limits: on means and quantiles. Where accuracy alone is limited, the cheapest mixture is sought (in the first
-            other objective, where the table has no cost); without limits, the most accurate row.
+            other objective that is consumed, where the table has no cost); without limits, the most accurate row.
 
     Raises:
         NoSelection: where no mixture meets the limits, and without accuracy in the table.
@@ -96,7 +96,8 @@ def mix(candidates: "Candidates", limits: Sequence[Limit], /) -> Mixture:
         raise NoSelection("nothing is feasible: the table has no row that can be had")
     on_means = all(limit.statistic == "mean" for limit in limits)
     rows = possible.front if on_means else np.arange(len(possible))  # who is worse in all means may be better at p95
-    others = [name for name in (COST.name, *names) if name in names and name != ACCURACY.name]
+    consumed = [objective.name for objective in candidates.objectives if objective.scale is None]
+    others = [name for name in (COST.name, *consumed) if name in consumed]
     cheapest = others[0] if others and limits and all(limit.objective == ACCURACY.name for limit in limits) else ""
     solution = _solve(possible, rows, limits, cheapest)
     if solution is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import NotExact
-from ..core.objectives import ACCURACY, Objective
+from ..core.objectives import Objective
 from ..core.seen import Answer, Call
 from ..estimate.setup import Part
 from .by_question import Sums
@@ -87,13 +87,13 @@ class Recursion:
     Args:
         of: the policy with its models.
         objectives: those that are told by the set of samples of a wave.
-        accuracy: whether what answers are worth is.
+        worths: the objectives of what answers are worth that are known.
         waves_apart: whether states are told apart by what the last call brought.
     """
 
     of: Deployment
     objectives: tuple[Objective, ...]
-    accuracy: bool
+    worths: tuple[str, ...]
     waves_apart: bool
 
     @cached_property
@@ -106,7 +106,7 @@ class Recursion:
     def sums(self) -> Sums:
         """What is found."""
         names = [objective.name for objective in self.objectives]
-        return Sums(len(self.of.questions), [*names, *[ACCURACY.name] * self.accuracy])
+        return Sums(len(self.of.questions), [*names, *self.worths])
 
     def run(self, questions: IntArray) -> None:
         """Add what happens to some questions."""
@@ -141,12 +141,16 @@ class Recursion:
                 own = self.worth(cost, answer, question, masks, n, objective.name)
                 spent, squares = spent + ended.chance * own, squares + 2 * own * spent + ended.chance * own**2
             self.sums.add(objective.name, question, spent, squares)
-        if self.accuracy:
-            worth = np.zeros(len(question))
-            if any(n):
-                worth = self.worth(aggregator, answer, question, masks, n, ACCURACY.name)
-            self.sums.add(ACCURACY.name, question, ended.chance * worth, ended.chance * worth**2)
+        self.add_worths(answer, ended, n)
         self.sums.end(question, ended.chance, n, waves)
+
+    def add_worths(self, answer: Answer, ended: Frontier, n: tuple[int, ...]) -> None:
+        """Add what the answers of queries are worth."""
+        for name in self.worths:
+            worth = np.zeros(len(ended.question))
+            if any(n):
+                worth = self.worth(self.of.worth(answer, name), answer, ended.question, ended.masks, n, name)
+            self.sums.add(name, ended.question, ended.chance * worth, ended.chance * worth**2)
 
     def worth(
         self, part: Part, answer: Answer, question: IntArray, masks: IntArray, n: tuple[int, ...], objective: str

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
 from ..core.draws import BEFORE, Draws
-from ..core.objectives import ACCURACY, Objective
+from ..core.objectives import Objective
 from ..core.seen import Answer, Call
 from ..estimate.calls import guarded, numbers
 from ..estimate.setup import Part, part_name
@@ -82,7 +82,7 @@ class Run:
     @cached_property
     def totals(self) -> dict[str, FloatArray]:
         """(M,) by objective, as they grow."""
-        names = [ACCURACY.name, *(objective.name for objective in self.of.costs)]
+        names = [*self.of.worths, *(objective.name for objective in self.of.costs)]
         return {name: np.zeros(len(self.waves)) for name in names}
 
     @cached_property
@@ -149,7 +149,9 @@ class Run:
         whole = joint(draws, self.of.unlike(taken))
         aggregator = self.of.aggregator(answer)
         P = max(self.of.setups[self.of.models[j]].parallelism for j in taken)
-        self._add(ACCURACY.name, aggregator, partial(aggregator.aggregate, whole, self.rng), trials, whole)
+        for name in self.of.worths:
+            part = self.of.worth(answer, name)
+            self._add(name, part, partial(part.aggregate, whole, self.rng), trials, whole)
         for cost in aggregator.costs:
             self._add(cost.objective.name, cost, partial(cost.total, whole, parallelism=P), trials, whole)
 

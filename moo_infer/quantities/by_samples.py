@@ -160,7 +160,7 @@ def draw_samples(
 ) -> Draws:
     """Draw questions by their weights, then samples of each without replacement.
 
-    Answers and scores are brought along only where something can be chosen by them.
+    Answers and scores are brought along only where something can be chosen by them, and other judgements always.
 
     Args:
         samples: of Q questions, all scored.
@@ -217,4 +217,4 @@ def _rows(samples: Samples) -> tuple[IntArray, tuple[str, ...]]:
     rows = np.full(places.shape, -1)
     rows[places] = np.arange(len(samples))
     choice = (name for name in CHOICE if not samples.no_choice(name))
-    return rows, (*choice, *(name for name in BROUGHT if name in samples.columns))
+    return rows, (*choice, *(name for name in BROUGHT if name in samples.columns), *samples.judgements)

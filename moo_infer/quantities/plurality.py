@@ -12,13 +12,13 @@ HALVES = 1000  # C(n, k) / 2^n is a normal number for every k as long as n is no
 TINY = 1e-302  # as small as what is likely enough may be: gradual underflow leaves 16 digits
 
 
-def vote_shares(n: int, votes: IntArray, right: IntArray, k: IntArray) -> FloatArray:
+def vote_shares(n: int, votes: IntArray, right: FloatArray, k: IntArray) -> FloatArray:
     """Probability that a plurality vote of k of n samples is right; see `moo_infer.quantities.subsets.vote_at_k`.
 
     Args:
         n: samples of a question; those that are no vote are blank.
         votes: (Q, A), samples that give each answer, in descending order, 0 where a question has fewer answers.
-        right: (Q, A), how many of these are right.
+        right: (Q, A), how many of these are right; or what they are worth together, in 0 ... votes.
         k: (m,), in 1 ... n.
 
     Returns:
@@ -41,7 +41,7 @@ def vote_shares(n: int, votes: IntArray, right: IntArray, k: IntArray) -> FloatA
     return np.minimum(share, 1.0)
 
 
-def _jointly(n: int, votes: IntArray, right: IntArray, p: float, largest: int) -> FloatArray:
+def _jointly(n: int, votes: IntArray, right: FloatArray, p: float, largest: int) -> FloatArray:
     """(Q, largest + 1), probability that so many samples are chosen and their vote is right."""
     blanks = n - votes.sum(axis=1)
     sizes = np.unique(np.concatenate([votes.ravel(), blanks]))

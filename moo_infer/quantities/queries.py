@@ -11,8 +11,10 @@ import numpy.typing as npt
 from ..core.arrays import BoolArray, FloatArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
+from ..core.objectives import ACCURACY, Objective
 from .by_law import LawQuery
 from .by_samples import SampleQuery, draw_samples
+from .judged import is_share
 from .laws import Law
 from .quantity import Query
 from .samples import Samples
@@ -106,6 +108,7 @@ class Queries:
         self.laws: Mapping[str, Law] = {name: law for name, law in known.items() if name not in differing}
         self.axes: tuple[Axis, ...] = ()
         self.samples: Samples | None = None
+        self.judged: tuple[Objective, ...] = ()
         self.pseudo = (0.0, 0.0)
         self.weights: FloatArray = np.ones(1)
         if weights is not None:
@@ -126,11 +129,16 @@ class Queries:
         return queries
 
     @classmethod
-    def of_samples(cls, samples: Samples, weights: npt.ArrayLike | None = None, /) -> "Queries":
-        """Return the questions of a log: k inferences are drawn from the samples of one, without replacement."""
+    def of_samples(
+        cls, samples: Samples, weights: npt.ArrayLike | None = None, /, *, judged: Sequence[Objective] = ()
+    ) -> "Queries":
+        """Return the questions of a log: k inferences are drawn from the samples of one, without replacement.
+
+        Of objectives that are judged, a column of that name says what an answer is worth, in [0, 1], without gaps.
+        """
         Q = len(samples.questions)
         queries = cls()
-        queries.samples = samples
+        queries.samples, queries.judged = samples, tuple(judged)
         queries.weights = np.full(Q, 1 / Q) if weights is None else np.asarray(weights, dtype=np.float64)
         return queries
 
@@ -174,9 +182,19 @@ class Queries:
             pseudo: weights of two pseudo-questions beside these, all wrong and all right; see `QuestionDraws`.
         """
         assert self.samples is not None
-        queries = Queries.of_samples(self.samples, weights)
-        queries.pseudo = (0.0, 0.0) if self.samples.graded else pseudo  # a grade is no share of right answers
+        queries = Queries.of_samples(self.samples, weights, judged=self.judged)
+        queries.pseudo = pseudo
         return queries
+
+    def is_share(self, objective: str, /) -> bool:
+        """Whether values of an objective on a log are shares of yes and no: a grade is none."""
+        if self.samples is None or objective not in (ACCURACY.name, *(of.name for of in self.judged)):
+            return False
+        return is_share(self.samples["correct" if objective == ACCURACY.name else objective])
+
+    def pseudo_of(self, objective: str, /) -> tuple[float, float]:
+        """Return the weights of the pseudo-questions for an objective: (0, 0) where its values are no shares."""
+        return self.pseudo if any(self.pseudo) and self.is_share(objective) else (0.0, 0.0)
 
     def law(self, column: str, /) -> Law | None:
         """Return the law of a column in which all queries are alike; None where they differ, or it is not known."""

@@ -55,7 +55,7 @@ class Answers:
     Args:
         question: (A,) which question an answer belongs to, ascending.
         samples: (A,) how many samples gave it.
-        right: (A,) how many of these were judged right.
+        right: (A,) how many of these were judged right; or their grades, added up.
     """
 
     question: IntArray
@@ -92,7 +92,7 @@ class Samples:
             models are compared by), ``score``, ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
             ``output_tokens``, ``reasoning_tokens``, ``latency_s``, ``cost_usd``, ``energy_j``; NaN = unknown; of a run
             ``wave``, ``call`` (integer code of the request that brought a sample, -1 = unknown), ``requests``,
-            ``lost_usd``.
+            ``lost_usd``. Others are judgements beside `correct`, by names of their own.
         left_out: what of its log is not here because answers decided on it, in words.
         labels: by name (``task``) Q texts, what is known of each question before it is asked; "" for unknown.
 
@@ -222,6 +222,11 @@ class Samples:
         values = self.columns[column]
         known: BoolArray = values >= 0 if column in ("answer", CALL) else np.isfinite(values)
         return known
+
+    @property
+    def judgements(self) -> tuple[str, ...]:
+        """The columns that the neutral table does not have: how samples were judged otherwise."""
+        return tuple(name for name in self.columns if name not in (*COLUMNS, ANSWER_KEY))
 
     def no_choice(self, column: Literal["answer", "score"], /) -> str:
         """Say why nothing can be chosen among samples by their answers (a vote) or by their scores; "" where it can.

@@ -155,7 +155,7 @@ def votes_at_k(n: IntArray, answers: Answers, k: IntArray) -> FloatArray:
     order = np.lexsort((-right, -votes, of))
     place = np.arange(len(of)) - np.searchsorted(of, of)
     width = int(place.max(initial=-1)) + 1
-    rows = np.zeros((len(n), 1 + 2 * width), dtype=np.int64)
+    rows = np.zeros((len(n), 1 + 2 * width))
     rows[:, 0] = n
     rows[of, 1 + place], rows[of, 1 + width + place] = votes[order], right[order]
     alike, inverse = np.unique(rows, axis=0, return_inverse=True)
@@ -163,9 +163,8 @@ def votes_at_k(n: IntArray, answers: Answers, k: IntArray) -> FloatArray:
     for count in np.unique(alike[:, 0]):
         chosen, asked = np.flatnonzero(alike[:, 0] == count), k <= count
         if asked.any():
-            share[np.ix_(chosen, asked)] = vote_shares(
-                int(count), alike[chosen, 1 : 1 + width], alike[chosen, 1 + width :], k[asked]
-            )
+            votes_of = alike[chosen, 1 : 1 + width].astype(np.int64)
+            share[np.ix_(chosen, asked)] = vote_shares(int(count), votes_of, alike[chosen, 1 + width :], k[asked])
     return np.asarray(share[inverse])
 
 

@@ -3,16 +3,18 @@
 import hashlib
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError
 from ..core.files import called_after, head, panics_as_errors
+from ..core.objectives import BETTER, judged_objective
 from ..core.parts import check
 from ..interfaces import LogReader
-from ..quantities.samples import COLUMNS, VARIANT
+from ..quantities.samples import ANSWER_KEY, COLUMNS, FINGERPRINT, VARIANT
 from ..registry import Registry
 from .bounds import refuse_long_texts, refuse_more
 from .grading import Grading, refuse_several
@@ -41,6 +43,7 @@ def read_log(
     *,
     grading: Grading | None = None,
     columns: Mapping[str, str] | None = None,
+    judged: Sequence[str] = (),
     merge_right: bool = False,
     max_log_bytes: int | None = None,
     strict: bool = False,
@@ -61,6 +64,7 @@ def read_log(
         grading: how scores are read that are not right or wrong as they stand.
         columns: what the columns of tables are called, by the name in the neutral table; a number may multiply or
             divide them: ``{"question_id": "prompt_id", "latency_s": "latency_ms/1000"}``.
+        judged: names of further columns, which say how else answers were judged: in [0, 1], true or false, or blank.
         merge_right: take the answers to a question that were judged right as one, as where fractions are written in
             several ways: a vote then counts them together.
         max_log_bytes: how many bytes a file may have when it is unpacked; default 1 GiB, and for packed ones 40 times
@@ -87,8 +91,9 @@ def read_log(
     if not items:
         raise MooInferError("no log was given")
     registry = registry or Registry()
-    reader, table = _readers(format, columns, registry)
-    files = _Files(reader, table, registry, bool(columns), grading or Grading(), max_log_bytes, strict)
+    refuse_judged(judged)
+    reader, table = _readers(format, columns, registry, judged)
+    files = _Files(reader, table, registry, bool(columns), grading or Grading(), max_log_bytes, strict, tuple(judged))
     frames: list[pl.DataFrame] = []
     sources: list[Source] = []
     for item in items:
@@ -100,6 +105,7 @@ def read_log(
         frames.append(marked(frame))
         sources.append(source)
     log, joining = joined(frames, sources, strict=strict)
+    files.refuse_without(log)
     several = several_targets(log.frame)
     frame, labels = labelled(log.frame)
     kept, left_out = parted(frame)
@@ -112,8 +118,18 @@ def read_log(
     return Log(frame, log.sources, left_out)
 
 
+def refuse_judged(names: Sequence[str]) -> None:
+    """Raise MooInferError for names of judgements that mean something else, or are there twice."""
+    for name in names:
+        if name in (*COLUMNS, FINGERPRINT, ANSWER_KEY):
+            raise MooInferError(f"judged: {name} is a column of the neutral table, which means something else")
+        judged_objective(name, BETTER[0])
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise MooInferError(f"judged: {twice[0]} is given twice")
+
+
 def _readers(
-    format: str | LogReader | None, columns: Mapping[str, str] | None, registry: Registry
+    format: str | LogReader | None, columns: Mapping[str, str] | None, registry: Registry, judged: Sequence[str]
 ) -> tuple[LogReader | None, LogReader]:
     """The reader of all files, None for the one that recognises each; and that of tables, with their columns."""
     reader = registry.get(LogReader, format) if isinstance(format, str) else format
@@ -122,9 +138,10 @@ def _readers(
     refuse_several((columns or {}).get("correct", ""), "--column correct")
     if columns and reader is not None and reader.name != TABLE:
         raise MooInferError(f"--column names columns of tables, but the format is {reader.name}")
-    named = {"columns": dict(columns)} if columns else {}
+    named: dict[str, Any] = {"columns": dict(columns)} if columns else {}
+    named |= {"judged": [*judged]} if judged else {}
     table = registry.build(LogReader, {"kind": TABLE, **named}, "--column" if columns else "log reader")
-    return (table if columns and reader is not None else reader), table
+    return (table if (columns or judged) and reader is not None and reader.name == TABLE else reader), table
 
 
 @dataclass(frozen=True)
@@ -139,6 +156,7 @@ class _Files:
         grading: how scores are read.
         max_bytes: of a file when it is unpacked; None for the default.
         strict: refuse a file with a record that cannot be read.
+        judged: names of further columns.
     """
 
     reader: LogReader | None
@@ -148,15 +166,18 @@ class _Files:
     grading: Grading
     max_bytes: int | None
     strict: bool
+    judged: tuple[str, ...] = ()
+    _others: dict[str, None] = field(default_factory=dict, repr=False)  # columns that are not read
 
     def read(self, name: str | None, path: Path) -> "tuple[pl.DataFrame, Source, list[str]]":
         """Return the neutral table of a file, its model called `name` where one is given, and what is odd."""
         called = ""
         try:
             reader = self._reader(path)
-            raw = _raw(reader, path, self.max_bytes)
+            raw = _raw(reader, path, self.max_bytes, self.judged)
+            self._others.update(dict.fromkeys(name for name in raw.frame.columns if name not in COLUMNS))
             _name_model(raw, name, path)
-            frame, remarks = checked(raw, self.grading, strict=self.strict)
+            frame, remarks = checked(raw, self.grading, strict=self.strict, judged=self.judged)
             if name is not None:
                 called, frame = str(frame["model"][0]), _renamed(frame, name)
             frame = _with_variants(frame)
@@ -166,6 +187,13 @@ class _Files:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return frame, Source(str(path), digest, len(frame), reader.name, models, called), remarks
+
+    def refuse_without(self, log: Log) -> None:
+        """Raise MooInferError for a judgement that no file has."""
+        for name in self.judged:
+            if name not in log.frame.columns:
+                others = ", ".join(other for other in self._others if other not in self.judged) or "none"
+                raise MooInferError(f"judged: no sample has a value in a column {name!r}; columns beside: {others}")
 
     def _reader(self, path: Path) -> LogReader:
         start = head(path)
@@ -197,7 +225,7 @@ def _named(item: str | Path) -> tuple[str | None, Path]:
     return None, Path(item)
 
 
-def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
+def _raw(reader: LogReader, path: Path, most: int | None, judged: Sequence[str]) -> Raw:
     """The rows of a reader; columns that are neither neutral nor may be labels stay as names without values."""
     import polars as pl
 
@@ -206,7 +234,7 @@ def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
         if isinstance(read, pl.LazyFrame):
             with panics_as_errors():
                 names = read.collect_schema().names()
-                there = {*COLUMNS, *candidates(read, names)}
+                there = {*COLUMNS, *judged, *candidates(read, names)}
                 neutral = read.select(name for name in names if name in there)
                 packed = head(path).startswith(PARQUET)
                 if packed:
@@ -215,7 +243,7 @@ def _raw(reader: LogReader, path: Path, most: int | None) -> Raw:
             others = (pl.lit(None).alias(name) for name in names if name not in there)
             return framed(frame.with_columns(others), None if packed else path)
         if isinstance(read, Iterable) and not isinstance(read, str | bytes):
-            return tabulated(read)
+            return tabulated(read, judged)
     except MooInferError:
         raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

@@ -42,7 +42,9 @@ ELSEWHERE = {  # what others call the columns that are needed
 }
 
 
-def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl.DataFrame, list[str]]":
+def checked(
+    raw: Raw, grading: Grading, /, *, strict: bool = False, judged: Sequence[str] = ()
+) -> "tuple[pl.DataFrame, list[str]]":
     """Return the columns of the neutral table that have values, typed and in range, and remarks on what is odd.
 
     Text is String, `correct` Boolean (Float64 where scores are grades), token counts and `sample` Int64, other numbers
@@ -53,6 +55,7 @@ def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl
         raw: what a reader gave.
         grading: how its `correct` is read.
         strict: refuse what else would be left out.
+        judged: further columns, of which each value is a number in [0, 1], true or false, or blank.
 
     Raises:
         MooInferError: for columns that are missing, and where more records would be left out than stay, or scores that
@@ -79,15 +82,32 @@ def checked(raw: Raw, grading: Grading, /, *, strict: bool = False) -> "tuple[pl
     grades, partly_right = _without_few_grades(grades, grading)
     correct = pl.Series("correct", grades, nan_to_null=True)
     is_graded = ((grades > 0) & (grades < 1)).any()
-    clean = clean.with_columns(correct if is_graded else correct == 1).filter(pl.Series(~bad))
+    clean = clean.with_columns(correct if is_graded else correct == 1, *_judgements(frame, judged))
+    clean = clean.filter(pl.Series(~bad))
     remarks = [*left_out, *partly_right]
     if "sample" not in clean.columns:
         remarks.append("has no column sample: the rows of a question are numbered in their order")
         clean = clean.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over(*KEYS).alias("sample"))
-    there = [name for name in (*COLUMNS, FINGERPRINT) if name in clean.columns]
+    there = [name for name in (*COLUMNS, FINGERPRINT, *judged) if name in clean.columns]
     clean = clean.select(name for name in there if name in (*NEEDED, "sample") or clean[name].null_count() < len(clean))
-    labels = short_labels(frame.filter(pl.Series(~bad)))
-    return pl.concat([clean, labels], how="horizontal"), [*remarks, *_misspelt(names), *_odd(clean)]
+    labels = short_labels(frame.filter(pl.Series(~bad)).drop(judged, strict=False))
+    odd = [*_misspelt([name for name in names if name not in judged]), *_odd(clean)]
+    return pl.concat([clean, labels], how="horizontal"), [*remarks, *odd]
+
+
+def _judgements(frame: "pl.DataFrame", names: Sequence[str]) -> "Iterator[pl.Series]":
+    """How samples were judged otherwise, as numbers; raises MooInferError for what is no such judgement."""
+    import polars as pl
+
+    for name in (name for name in names if name in frame.columns):
+        values, unread = graded(frame[name], len(frame), Grading())
+        for row in unread:
+            question, content = frame["question_id"][row], frame[name][row]
+            raise MooInferError(
+                f"row {row + 1} (question {str(question)!r:.60}): {name}: must be in [0, 1], true or false, or blank, "
+                f"got {content!r:.60}"
+            )
+        yield pl.Series(name, values, nan_to_null=True)
 
 
 def _left_out(

@@ -42,14 +42,19 @@ def framed(frame: "pl.DataFrame", text: Path | None, /) -> Raw:
     return Raw(frame.drop("correct"), frame["correct"], text=text)
 
 
-def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], /) -> Raw:
+def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], judged: Sequence[str] = (), /) -> Raw:
     """Put rows of the neutral table into a frame, with keys that may be labels; others stay as names, without values.
+
+    Args:
+        rows: of a log reader.
+        judged: names of further columns.
 
     Raises:
         MooInferError: for a row that is no mapping.
     """
     import polars as pl
 
+    as_they_are = {*NEUTRAL, *judged}
     values: dict[str, list[object]] = {}
     others: dict[str, None] = {}
     odd: list[str] = []
@@ -62,13 +67,13 @@ def tabulated(rows: Iterable[Mapping[str, object] | MooInferError], /) -> Raw:
         if not isinstance(row, Mapping):
             raise MooInferError(f"row {n}: must be a mapping, got {row!r:.40}")
         for name in [name for name in row if name not in values]:
-            if name in NEUTRAL or (name not in others and named_as_label(str(name))):
+            if name in as_they_are or (name not in others and named_as_label(str(name))):
                 values[name] = [None] * (n - 1)
             else:
                 others[str(name)] = None
         for name, column in [*values.items()]:
             try:
-                column.append(row.get(name) if name in NEUTRAL else label_of(row.get(name)))
+                column.append(row.get(name) if name in as_they_are else label_of(row.get(name)))
             except ValueError:
                 del values[name]
                 others[name] = None

@@ -110,9 +110,11 @@ def _mean(report: "Report", outcome: Outcome, choice: Choice, objective: str) ->
     """A mean with its unit, its interval where a log gives one, and the quantile that is limited."""
     assert choice.figures is not None
     statistics = choice.figures.objectives[objective]
-    unit = report.candidates.objectives[report.candidates.index(objective)].unit
+    column = report.candidates.objectives[report.candidates.index(objective)]
+    unit, of_share = column.unit, column.scale is not None
     text = f"{objective} {statistics.mean:.4g}"
-    if objective == ACCURACY.name and (interval := _interval(report, choice)):
+    interval = _interval(report, choice) if objective == ACCURACY.name else of_share and statistics.interval
+    if interval:
         text = f"{objective} {statistics.mean:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
     text = f"{text} {unit}".rstrip()
     limited = [limit.statistic for limit in outcome.scenario.limits if limit.objective == objective]

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..core.objectives import ACCURACY
 from ..decide.choices import Choice
 from ..decide.stability import ChoiceShare
 from ..estimate.rows import Row
@@ -114,7 +113,7 @@ def _per_right(report: "Report", choice: Choice) -> list[Block]:
     assert row is not None
     units = {objective.name: objective.unit for objective in objectives}
     samples = choice.course.calls[0] if choice.course else row.k
-    each = {o.name: row.objectives[o.name].mean / samples for o in objectives if o != ACCURACY and samples}
+    each = {o.name: row.objectives[o.name].mean / samples for o in objectives if o.scale is None and samples}
     return [
         f"Per {what}: {', '.join(amounts)}."
         for what, consumed in (("right answer", report.per_right(choice) or {}), ("sample", each))

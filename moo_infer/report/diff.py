@@ -1,7 +1,8 @@
 """What changed between two documents of the same command, and which changes are more than noise."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,13 @@ def _of_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
     choices: list[ChoiceChange] = []
     numbers: list[NumberChange] = []
     settings = tuple(_changes(_settings(old), _settings(new)))
+    shares = {ACCURACY.name, *_judged(old), *_judged(new)}
     by_cause = any(setting.where.startswith("scenarios.") or ".costs[" in setting.where for setting in settings)
     for scenario in dict.fromkeys([*before, *after]):
         rows = before.get(scenario), after.get(scenario)
         choices.append(_choice(scenario, *rows, by_cause=by_cause))
         if rows[0] and rows[1] and rows[0]["objectives"] and rows[1]["objectives"]:
-            numbers += _numbers(scenario, rows[0], rows[1])
+            numbers += _numbers(scenario, rows[0], rows[1], shares)
     return Diff("recommend", tuple(choices), tuple(numbers), settings)
 
 
@@ -122,12 +124,21 @@ def _share(row: Mapping[str, Any], name: Mapping[str, Any]) -> float | None:
     return float(sum(s["share"] for s in shares if all(s[key] == value for key, value in name.items())))
 
 
-def _numbers(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[NumberChange]:
+def _judged(document: Mapping[str, Any]) -> Iterator[str]:
+    """The objectives by which answers are judged beside their accuracy."""
+    for model in document["models"]:
+        yield from (model.get("inference") or {}).get("judged") or ()
+
+
+def _numbers(
+    where: str, old: Mapping[str, Any], new: Mapping[str, Any], shares: Collection[str]
+) -> Iterator[NumberChange]:
     for objective, after in new["objectives"].items():
         before = old["objectives"].get(objective)
         if before is None:
             continue
-        ends = _paired(objective, old.get("by_question"), new.get("by_question"))
+        share = objective in shares
+        ends = _paired(objective, old.get("by_question"), new.get("by_question"), share=share)
         paired = ends is not None
         ends = ends or _apart(before, after)
         yield from _number(where, objective, before["mean"], after["mean"], ends, paired=paired)
@@ -153,7 +164,9 @@ def _number(
     yield NumberChange(where, what, float(old), float(new), low, high, noise, paired)
 
 
-def _paired(objective: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> tuple[float, float] | None:
+def _paired(
+    objective: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, share: bool
+) -> tuple[float, float] | None:
     """The interval of the difference by question; None where they name other questions."""
     if not old or not new or objective not in old or objective not in new:
         return None
@@ -163,7 +176,7 @@ def _paired(objective: str, old: Mapping[str, Any] | None, new: Mapping[str, Any
     names = sorted(first)
     apart = np.array([second[name] - first[name] for name in names], dtype=np.float64)
     draws = QuestionDraws(names, DRAWS, 0)
-    drawn = draws.differences(apart[:, None])[:, 0] if objective == ACCURACY.name else draws.weights @ apart
+    drawn = draws.differences(apart[:, None])[:, 0] if share else draws.weights @ apart
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
     return low, high
 
@@ -215,6 +228,7 @@ def _of_calibrations(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
     numbers: list[NumberChange] = []
     for name in before.keys() & after.keys():
         numbers += _measures(name, before[name], after[name])
+        numbers += _judgements(name, before[name], after[name])
     settings = [{name: _calibrated(model) for name, model in of.items()} for of in (before, after)]
     changes = _changes(*(dict(_leaves({"models": of}, "")) for of in settings))
     return Diff("calibrate", (), tuple(sorted(numbers, key=lambda number: number.where)), tuple(changes))
@@ -243,6 +257,13 @@ def _measures(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
             at_k = [(v[i], ends and ends[i]) for (v, ends), i in zip(values, places, strict=True) if v is not None]
             what = name.replace("_at_k", f" at k = {k}").replace("_of_k", f" of {k}")
             yield from _number(where, what, at_k[0][0], at_k[1][0], _joined(*at_k))
+
+
+def _judgements(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[NumberChange]:
+    """What changed of how else the answers of a model are judged."""
+    for name in (old.get("judged") or {}).keys() & (new.get("judged") or {}).keys():
+        both = ({key: of.get(key) for key in ("k", "questions_sha256")} | of["judged"][name] for of in (old, new))
+        yield from (replace(change, what=f"{name} {change.what}") for change in _measures(where, *both))
 
 
 def _joined(old: tuple[Any, Any], new: tuple[Any, Any]) -> tuple[float, float] | None:

@@ -52,6 +52,9 @@ class _Unasked(AccuracyAggregator):
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         return np.zeros(draws.shape)
 
+    def choose(self, draws: Draws, rng: np.random.Generator, /) -> IntArray:
+        return np.full(draws.shape[0], -1)
+
 
 class MeanTokens:
     """Mean tokens of k inferences of a model; simulated where neither laws nor a log give them.
@@ -99,12 +102,13 @@ def per_right(choice: Choice, tokens: Mapping[str, MeanTokens], /) -> dict[str, 
         tokens: of the inferences of models, by name; those that are missing are not known.
 
     Returns:
-        By objective, then ``tokens``; NaN where it is not known, nothing is right, or more of it is better.
+        By objective, then ``tokens``; NaN where it is not known, nothing is right, more of it is better, or it is a
+        share and not consumed.
     """
     assert choice.figures is not None
     table, accuracy = choice.candidates, choice.figures.objectives[ACCURACY.name].mean
     taken = {
-        o.name: choice.figures.objectives[o.name].mean if o.direction == "min" else math.nan
+        o.name: choice.figures.objectives[o.name].mean if o.direction == "min" and o.scale is None else math.nan
         for o in table.objectives
         if o.name != ACCURACY.name
     }

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
 import pytest
 
+from ..builtin.empirical import Empirical
 from ..core.arrays import Array, FloatArray, IntArray
 from ..core.draws import Draws
 from ..core.errors import MissingColumn, NoChoice, NothingPossible
 from ..core.objectives import ACCURACY
 from ..core.parts import check
 from ..estimate.calls import chosen
+from ..estimate.exact import Exact
 from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
 from .agreement import CLOSE, TRIALS, assert_agreement, assert_redraws
@@ -246,6 +248,28 @@ class AggregatorContract(Contract):
         if len(worth) < len(promised):
             pytest.skip(f"{label(model)}: nothing can be chosen of some queries")
         _assert_as_promised(np.array(worth), promised, "3 inferences, asked about one query at a time,")
+
+    def test_other_judgements_are_those_of_what_is_chosen(
+        self, aggregator: AccuracyAggregator, model: InferenceModel
+    ) -> None:
+        """A log that is judged by another column too: the objective is what the estimator says of the choice."""
+        if (samples := model.queries().samples) is None:
+            pytest.skip("laws do not say how else answers are judged")
+        values = np.round(0.6 * np.random.default_rng(5).random(len(samples)) + 0.4 * (1 - samples.correct), 1)
+        judged = Empirical(replace(samples, columns={**samples.columns, "judged": values}), judged={"judged": "down"})
+        k = np.array([1, 2, 5])
+        with skipped_without_columns(model):
+            exact = Exact(TRIALS).estimate(ModelProfile("contract", judged, ()), aggregator, k, 1).columns["judged"]
+        for j, n in enumerate(k.tolist()):
+            draws = sampled(judged, 4, TRIALS, n)
+            for _, choice in _choices(aggregator, model, [draws]):
+                worth = np.where(choice < 0, 0.0, draws["judged"][np.arange(TRIALS), choice])
+                noise = float(np.nan_to_num(exact.stderr_simulation[j])) * math.sqrt(TRIALS)
+                error = CLOSE * math.hypot(worth.std(), noise) / math.sqrt(TRIALS) + 1e-9
+                assert abs(worth.mean() - exact.mean[j]) <= error, (
+                    f"the answer of {n} inferences that is chosen is judged {worth.mean():.4g} in the mean, and the "
+                    f"estimate is {exact.mean[j]:.4g} +- {error:.2g}"
+                )
 
     def test_who_chooses_by_answers_or_scores_does_not_look_at_what_is_right(
         self, aggregator: AccuracyAggregator, model: InferenceModel

@@ -1,7 +1,7 @@
 """The contract of every registered class, built-in or from an installed plugin."""
 
 import textwrap
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -46,6 +46,8 @@ LOG = Path(__file__).parents[2] / "examples" / "log.csv"
 GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
 CALL = "seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"
 NOISY = {"seconds_per_input_token": 1e-4, "seconds_per_output_token": 1e-3, "ratios": [0.6, 0.9, 1.0, 1.1, 1.8]}
+JUDGED = MODELS["a log"].queries().samples
+JUDGED = Empirical(replace(JUDGED, columns={**JUDGED.columns, "unsafe": 1 - JUDGED.correct}), judged={"unsafe": "down"})
 # Parameters of every part for the tests: each that has a default is set to something else at least once.
 GIVEN = {
     "gaussian": [GAUSSIAN.format(1024, 64, 2048, 128, 0.94, 0.02), GAUSSIAN.format(2, 3, 5, 0, 0.9, 0.3)],
@@ -63,7 +65,7 @@ GIVEN = {
         {"shares": [1.0], "p": [0.3], "tokens_in_mean": 500, "tokens_in_cv": 0.3, "tokens_out_mean": 1500,
          "tokens_out_cv_between": 0.4, "tokens_out_cv_within": 0.3, "max_tokens": 2500},
     ],
-    "empirical": [MODELS["a log"], MODELS["a log with gaps"], Empirical(LOG, "acme/large", sha256(LOG.read_bytes()).hexdigest(), doubt="answers chose its questions")],
+    "empirical": [MODELS["a log"], MODELS["a log with gaps"], Empirical(LOG, "acme/large", sha256(LOG.read_bytes()).hexdigest(), doubt="answers chose its questions"), JUDGED],
     "logged-latency": ["calls=at-once", "calls=slots", "calls=sequential"],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
     "api-cost": [
