@@ -217,17 +217,16 @@ class LogReader(ABC):
     """Reads the log of an evaluation into the neutral table: one row a sample.
 
     A row is a mapping with the keys ``model``, ``question_id``, ``sample`` and ``correct`` (1, 0, true, false, or None
-    for a sample that failed), and where the log has them ``answer`` (text; None where there is none), ``score``,
-    ``input_tokens`` (all, cached ones too), ``cached_input_tokens`` (of these, read from a cache),
-    ``cache_write_tokens`` (of these, written to one), ``output_tokens`` (all that are billed, reasoning too),
-    ``reasoning_tokens`` (of these), ``latency_s``, ``cost_usd``, ``energy_j``, ``target`` (text: the right answer, if
-    answers are compared with it letter by letter) and ``fingerprint`` (another for another question; not kept). A run
-    whose calls follow from answers has ``wave`` (0, 1, ...; estimates are of 0 alone), ``call`` (the request of the
-    row), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (no answer: ``cancelled``) and ``started_at``. The task
-    is part of ``question_id``, and given as ``task`` too; short texts alike for all rows of a question are labels.
-    Whoever asks checks the rows and reads scores: ``correct`` may be any number, text, mapping or list that a
+    for a sample that failed), and where the log has them ``answer`` (text or None), ``score``, ``input_tokens`` (all,
+    cached ones too), ``cached_input_tokens`` (of these, read from a cache), ``cache_write_tokens`` (of these, written
+    to one), ``output_tokens`` (all billed, reasoning too), ``reasoning_tokens`` (of these), ``latency_s``,
+    ``cost_usd``, ``energy_j``, ``target`` (the right answer, if compared letter by letter) and ``fingerprint`` (another
+    for another question; not kept). A run whose calls follow from answers has ``wave`` (0, 1, ...; estimates are of 0
+    alone), ``call`` (its request), ``requests``, ``lost_usd`` (of tries in vain), ``why`` (no answer: ``cancelled``)
+    and ``started_at``. The task is part of ``question_id``, and given as ``task`` too; short texts alike for all rows
+    of a question are labels. The caller checks rows: ``correct`` may be any number, text, mapping or list that a
     threshold, scale or key may be given for. A row without ``sample`` is numbered, one without ``model`` called after
-    the file. A MooInferError in place of a record says where it stands and why it is left out.
+    the file. A MooInferError in place of a record says where and why it is left out.
 
     **Subclassing.** Give `read`. Redefine `recognises` where content tells files, so that nobody has to name one.
 
