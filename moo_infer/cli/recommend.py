@@ -12,7 +12,7 @@ from ..core.errors import MooInferError
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
 from ..read.config import sections
-from ..read.profiles import named_inputs, named_policies
+from ..read.profiles import named_day, named_inputs, named_policies
 from ..registry import Registry
 from ..report.markdown import markdown
 from ..report.report import Report
@@ -258,6 +258,7 @@ def recommend(
             confidence=certainty.confidence,
             questions=certainty.questions,  # type: ignore[arg-type]  # checked there
             volume=life.volume,
+            day=named_day(run.models),
             registry=registry,
             **parts.policies(run.models, registry),
             progress=progress,
