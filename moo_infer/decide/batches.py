@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ..core.errors import MooInferError
-from ..core.objectives import Limit
+from ..core.objectives import LATENCY, Limit
 
 __all__ = ["CheapestBatch", "LargestBatch", "cheapest_batch", "largest_batch"]
 
@@ -61,7 +61,7 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
     _refuse("per_item_s", per_item_s, above=True)
 
     def over(size: int) -> bool:
-        return float(Limit("latency", within_s, "max").excess(base_s + per_item_s * size)) > 0
+        return float(Limit(LATENCY.name, within_s, "max").excess(base_s + per_item_s * size)) > 0
 
     if over(1):
         raise MooInferError(
