@@ -6,34 +6,33 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.cdf import Cdf
 from .quadrature import legendre
 
 __all__ = ["KServices", "harmonic", "waiting_share"]
 
-PANELS, ORDER = 100, 8  # of the integral of a wait and the slowest service: right to 1e-12
+PANELS, ORDER = 30, 8  # of the integral of a wait and the slowest service: right to 1e-12
 FOLDS = 45.0  # e-folds of a tail, beyond which it is less than 1e-19
-CLOSE = 1e-12  # of a quantile, relative
-DOUBLINGS = 1100  # until a bound of a quantile is above anything that a float holds
 
 
-def waiting_share(servers: int, offered: Any, /) -> FloatArray:
+def waiting_share(servers: Any, offered: Any, /) -> FloatArray:
     """Return the share of requests that wait (Erlang's C formula).
 
     Erlang's B by its recursion over the servers, of terms > 0 alone, so that nothing is lost to rounding, and
     ``C = B / (1 - rho (1 - B))`` (Erlang 1917; Cooper, Introduction to Queueing Theory, 1981, section 3.4).
 
     Args:
-        servers: c, >= 1.
-        offered: a, arrivals a second times seconds of a service, in [0, c), any shape.
+        servers: c, whole numbers >= 1, any shape.
+        offered: a, arrivals a second times seconds of a service, in [0, c); the two broadcast.
 
     >>> print(waiting_share(1, 0.6).round(6), waiting_share(2, 1.0).round(6), waiting_share(32, 30.0).round(6))
     0.6 0.333333 0.630223
     """
-    a = np.asarray(offered, dtype=np.float64)
-    blocked = np.ones_like(a)
-    for i in range(1, servers + 1):
-        blocked = a * blocked / (i + a * blocked)
-    return np.asarray(blocked / (1.0 - a / servers * (1.0 - blocked)))
+    c, a = np.broadcast_arrays(servers, np.asarray(offered, dtype=np.float64))
+    blocked = np.ones(a.shape)
+    for i in range(1, int(c.max(initial=0)) + 1):
+        blocked = np.where(i <= c, a * blocked / (i + a * blocked), blocked)
+    return np.asarray(blocked / (1.0 - a / c * (1.0 - blocked)))
 
 
 def harmonic(k: Any, /, power: int = 1) -> FloatArray:
@@ -54,8 +53,8 @@ class KServices:
     times as long as one on average.
 
     Args:
-        servers: c.
-        seconds: of a service, on average, > 0.
+        servers: c, a number or (n,).
+        seconds: of a service, on average, > 0, a number or (n,), or (B, 1).
         arrivals: (n,) requests a second, together less than ``servers / seconds``; or (B, n).
         k: (n,).
 
@@ -64,7 +63,7 @@ class KServices:
     (array([21.4844]), array([0.08349]), array([45.3795]))
     """
 
-    servers: int
+    servers: Any
     seconds: Any
     arrivals: FloatArray
     k: IntArray
@@ -108,19 +107,31 @@ class KServices:
         density = k[..., None] / of_node * done**power * np.exp(-y / of_node)
         waited = density * np.exp(-rate[..., None] * np.maximum(x[..., None] - y, 0.0))
         total = (waited * width * np.tile(dt, PANELS) / PANELS).sum(axis=-1)
-        slowest = -np.expm1(k * np.log1p(-np.exp(-np.maximum(x, np.finfo(float).tiny) / s)))
+        slowest = -np.expm1(k * np.log(-np.expm1(-np.maximum(x, np.finfo(float).tiny) / s)))
         return np.asarray(np.where(x > 0, slowest, 1.0) + self.waits * total)
 
     def quantile(self, q: float, /) -> FloatArray:
-        """Return the (n,) seconds that a share q of the queries does not exceed, by bisection."""
-        low, high = np.zeros(np.shape(self.mean)), self.mean
-        for _ in range(DOUBLINGS):
-            over = self.tail(high) > 1.0 - q
-            if not over.any():
-                break
-            low, high = np.where(over, high, low), np.where(over, 2.0 * high, high)
-        while (high - low > CLOSE * high).any():
-            x = (low + high) / 2
-            over = self.tail(x) > 1.0 - q
-            low, high = np.where(over, x, low), np.where(over, high, x)
-        return high
+        """Return the (n,) seconds that a share q of the queries does not exceed, to nine digits."""
+        shape = self.mean.shape
+        flat = KServices(
+            np.broadcast_to(self.servers, shape).ravel(),
+            np.broadcast_to(self.seconds, shape).ravel(),
+            np.broadcast_to(self.arrivals, shape).ravel(),
+            np.broadcast_to(self.k, shape).ravel(),
+        )
+        return ServicesCdf(flat).quantile(np.ones(1), q, flat.mean, flat.std).reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class ServicesCdf(Cdf):
+    """The cdf of the seconds of k services.
+
+    Args:
+        services: with arrivals (n,).
+    """
+
+    services: KServices
+
+    def __call__(self, x: FloatArray, /) -> FloatArray:
+        """Return (1, n) probabilities at x (n,) or (1, n)."""
+        return 1.0 - self.services.tail(np.ravel(x))[None]
