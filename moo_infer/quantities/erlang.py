@@ -11,7 +11,7 @@ from .quadrature import legendre
 
 __all__ = ["KServices", "harmonic", "waiting_share"]
 
-PANELS, ORDER = 30, 8  # of the integral of a wait and the slowest service: right to 1e-12
+PANELS, ORDER = 40, 10  # of the integral of a wait and the slowest service: right to 1e-12
 FOLDS = 45.0  # e-folds of a tail, beyond which it is less than 1e-19
 
 
