@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -177,11 +178,7 @@ class BudgetManager:
         Raises:
             MooInferError: for an unknown name, a query without a grant, a second settlement, and no amount >= 0.
         """
-        name = self._known(query)
-        if name not in self.granted:
-            raise MooInferError(f"query {name!r}: has no grant that could be settled")
-        if name in self.settled:
-            raise MooInferError(f"query {name!r}: is settled already, with {self.settled[name]:g}")
+        name = self._to_settle(query)
         spent = _amount(spent, f"query {name!r}: spent")
         self._write(self.granted, {**self.settled, name: spent})
         self._settled(name, spent)
@@ -195,9 +192,30 @@ class BudgetManager:
                 f"grants{beyond}"
             )
 
+    def take_over(self, granted: Mapping[str, float], settled: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Go on from what was granted and settled before.
+
+        Raises:
+            MooInferError: for unknown names, what was granted already, and what is no amount >= 0.
+        """
+        for query, usd in granted.items():
+            if (name := self._known(query)) in self.granted:
+                raise MooInferError(f"query {name!r}: is granted already")
+            self._granted(name, _amount(usd, f"query {name!r}: grant"))
+        for query, spent in settled.items():
+            name = self._to_settle(query)
+            self._settled(name, _amount(spent, f"query {name!r}: spent"))
+
     def _known(self, query: str | int) -> str:
         if (name := str(query)) not in self.weights:
             raise unknown("query", name, list(self.weights))
+        return name
+
+    def _to_settle(self, query: str | int) -> str:
+        if (name := self._known(query)) not in self.granted:
+            raise MooInferError(f"query {name!r}: has no grant that could be settled")
+        if name in self.settled:
+            raise MooInferError(f"query {name!r}: is settled already, with {self.settled[name]:g}")
         return name
 
     def _granted(self, name: str, usd: float) -> None:
@@ -246,10 +264,7 @@ class BudgetManager:
             if document.get(key) != own:
                 raise MooInferError(f"{journal}: holds another budget: its {key} differs; take another journal")
         try:
-            for name, usd in document["granted"].items():
-                self._granted(name, _amount(usd, f"granted: {name}"))
-            for name, usd in document["settled"].items():
-                self._settled(name, _amount(usd, f"settled: {name}"))
+            self.take_over(document["granted"], document["settled"])
         except (KeyError, AttributeError, MooInferError) as error:
             raise MooInferError(f"{journal}: is damaged: {error}") from None
 

@@ -208,7 +208,7 @@ def test_a_manager_goes_on_from_its_journal_and_what_is_not_settled_counts_as_sp
         (lambda kept: [kept], "is no journal of a budget"),
         (lambda kept: kept | {"granted": {"z": 1.0}}, "is damaged"),
         (lambda kept: kept | {"settled": {"b": 1.0}}, "is damaged"),
-        (lambda kept: kept | {"granted": {"a": -1.0}}, "is damaged: granted: a: must be a finite number >= 0"),
+        (lambda kept: kept | {"granted": {"a": -1.0}}, "is damaged: query 'a': grant: must be a finite number >= 0, got -1.0"),
         (lambda kept: {key: kept[key] for key in kept if key != "settled"}, "is damaged"),
     ],
 )
