@@ -115,9 +115,9 @@ class PartOptions:
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is simulated.")] = 0
 
     def policies(self, models: Path | None, registry: Registry) -> dict[str, Any]:
-        """Return the policies that are tried, those of the file where none is named, and what names stand for."""
+        """Return the policies that are tried, those of the file where none is named, what names mean, and the day."""
         named = named_policies(models, registry)
-        return {"policies": self.policy or [*named], "named_policies": named}
+        return {"policies": self.policy or [*named], "named_policies": named, "day": named_day(models)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +258,6 @@ def recommend(
             confidence=certainty.confidence,
             questions=certainty.questions,  # type: ignore[arg-type]  # checked there
             volume=life.volume,
-            day=named_day(run.models),
             registry=registry,
             **parts.policies(run.models, registry),
             progress=progress,

@@ -47,7 +47,7 @@ class MachineKind:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise MooInferError(f"a kind of machines needs a name, got {self.name!r:.60}")
-        refuse_unfit(MachineKind, {key: of for key, of in vars(self).items() if key != "name"}, self.name)
+        refuse_unfit(MachineKind, vars(self), self.name)
         if self.busy_watts < self.idle_watts:
             raise MooInferError(f"{self.name}: busy_watts must be >= idle_watts = {self.idle_watts:g}")
         if self.slots * self.available > MOST_SLOTS:
