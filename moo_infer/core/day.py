@@ -58,7 +58,7 @@ class Day:
 
     def __post_init__(self) -> None:
         for name in (LOAD, "usd_per_kwh", "gco2_per_kwh"):
-            if (hours := getattr(self, name)) is not None:
+            if (hours := getattr(self, name)) is not None or name == LOAD:
                 object.__setattr__(self, name, _hours(name, hours))
         if not any(self.queries_per_second):
             raise MooInferError(f"day: {LOAD}: no query comes in any hour")
