@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..core.errors import MooInferError
 from ..core.objectives import LATENCY, Limit
 
@@ -61,7 +63,7 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
     _refuse("per_item_s", per_item_s, above=True)
 
     def over(size: int) -> bool:
-        return float(Limit(LATENCY.name, within_s, "max").excess(base_s + per_item_s * size)) > 0
+        return bool(Limit(LATENCY.name, within_s, "max").excess(np.array(base_s + per_item_s * size)) > 0)
 
     if over(1):
         raise MooInferError(

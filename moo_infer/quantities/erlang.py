@@ -87,7 +87,7 @@ class KServices:
     def std(self) -> FloatArray:
         """Standard deviation of the seconds."""
         waits = self.waits
-        return np.sqrt(waits * (2.0 - waits) / self.rate**2 + self.seconds**2 * harmonic(self.k, 2))
+        return np.asarray(np.sqrt(waits * (2.0 - waits) / self.rate**2 + self.seconds**2 * harmonic(self.k, 2)))
 
     def tail(self, x: FloatArray, /) -> FloatArray:
         """Return how likely more than x seconds pass: (n,).
