@@ -17,6 +17,7 @@ class PeakPower(CostModel):
     watts_each: NonNegative
 
     def total(self, draws: Draws, /, *, parallelism: int) -> npt.NDArray[np.float64]:
+        """Watts at the peak of the first k, (M, K)."""
         running = np.minimum(np.arange(1, draws.shape[1] + 1), parallelism)
         return np.broadcast_to(self.idle_watts + self.watts_each * running, draws.shape)
 
