@@ -105,7 +105,7 @@ def allocate(
 
 def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tuple[QueryClass, Report]]":
     """Each class of queries of a file, and the report on what its policies do."""
-    from ..decide.fleet import QueryClass
+    from ..decide.fleet import QueryClass, other_sum
 
     profiles, _ = named_inputs(path, registry)
     known = builtin_models(registry) if profiles is None else profiles
@@ -115,6 +115,8 @@ def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tu
         raise MooInferError(
             f"{path}: missing queries; a class of queries has a share and policies, see allocate --help"
         )
+    if problem := other_sum(entry.share for entry in classes.values()):
+        raise MooInferError(f"{path}: {problem}")
     with progress_bar() as progress:
         for done, (name, entry) in enumerate(classes.items()):
             if progress:
@@ -122,7 +124,7 @@ def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tu
             try:
                 report = _pipeline(entry, known, named, registry, grid).run(None, NO_LIMITS)
             except MooInferError as error:
-                raise MooInferError(f"{path}: queries: {name}: {error}") from None
+                raise MooInferError(f"{path}: {name}: {error}") from None
             own = [curve for curve in report.candidates.curves if curve.courses]
             made[name] = QueryClass(name, entry.share, Candidates(report.candidates.objectives, own)), report
     return made
