@@ -22,7 +22,7 @@ from .decide.crossfit import FEWEST, SPLITS, cross_fitted
 from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
 from .decide.volume import Volume, fixed_costs, models_of
-from .estimate.at_load import DaySetup
+from .estimate.at_load import DaySetup, refuse_load
 from .estimate.curves import Curve
 from .estimate.day_curve import objectives_over
 from .estimate.exact import QUESTIONS, Exact, Questions
@@ -86,8 +86,7 @@ class Pipeline:
         named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
         volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
             taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
-        day: queries by hour, and what electricity costs and emits then: figures are over the queries of the day, and
-            cost models and policies are told the load. None: the load is that of the profiles.
+        day: queries by hour, over which figures are; parts are told its loads. None: the load of the profiles.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
             copied or pickled.
 
@@ -251,6 +250,7 @@ class Pipeline:
     def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
         """The profiles of a run."""
         profiles = look_up(ModelProfile, self.models, models, "model")
+        refuse_load(profiles if self.mixes else (), "goal mixture")
         if self.mixes and self.volume is not None and fixed_costs(profiles):
             raise MooInferError("a mixture pays what each of its models costs once, so goal mixture takes no volume")
         return profiles

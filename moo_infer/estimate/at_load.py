@@ -1,7 +1,7 @@
 """Models at a load: the cost models that know how many queries come, told how many do; and their curves over a day."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.day import LOAD, Day
 from ..core.draws import Draws
-from ..core.errors import NothingPossible
+from ..core.errors import MooInferError, NothingPossible
 from ..core.hints import hints, named_types
 from ..core.moments import Moments
 from ..core.objectives import Objective
@@ -23,7 +23,7 @@ from .exact import Asked, Exact
 from .monte_carlo import Estimator
 from .setup import Setup
 
-__all__ = ["DaySetup", "at_load", "knows_load", "without_load"]
+__all__ = ["DaySetup", "at_load", "knows_load", "refuse_load", "without_load"]
 
 CALLS = "calls_per_query"  # the field of cost models that says how often other queries call
 
@@ -31,6 +31,20 @@ CALLS = "calls_per_query"  # the field of cost models that says how often other 
 def knows_load(cost: CostModel) -> bool:
     """Whether a cost model depends on how many queries come: whether it has the field `queries_per_second`."""
     return LOAD in _fields(cost)
+
+
+def refuse_load(profiles: Iterable[ModelProfile], what: str) -> None:
+    """Refuse cost models that know the load, where some of the queries go elsewhere, so that the load is another.
+
+    Raises:
+        MooInferError: naming the model, the cost model, and `what` sends queries elsewhere.
+    """
+    for profile in profiles:
+        for cost in filter(knows_load, profile.costs):
+            raise MooInferError(
+                f"{profile.name}: {cost.name} is for a load that all queries bring; {what} sends some of them elsewhere, "
+                "which changes the load of each row"
+            )
 
 
 def at_load(profile: ModelProfile, load: float, calls: float | None = None) -> ModelProfile:

@@ -116,11 +116,16 @@ def _moments(levels: Sequence[Sequence[Term]]) -> Moments | None:
     first = asked[0][1]
     if not isinstance(first, QuestionMoments) or not all(_same_questions(first, of) for _, of in asked):
         return Moments(mean, std)
-    by_question = sum(
+    each_question = [
         term.share * term.factor * cast(QuestionMoments, of).by_question[:, term.places] for term, of in asked
-    )
+    ]
     return QuestionMoments(
-        mean, std, weights=first.weights, by_question=by_question, questions=first.questions, share=first.share
+        mean,
+        std,
+        weights=first.weights,
+        by_question=np.sum(each_question, axis=0),
+        questions=first.questions,
+        share=first.share,
     )
 
 
@@ -210,4 +215,4 @@ def _parts(columns: Mapping[str, Column], level: Level) -> dict[str, list[tuple[
 def _trials(day: Day, M: int) -> list[int]:
     """How many of M trials each load gets: its share, rounded so that they are M together."""
     ends = np.rint(np.cumsum([level.share for level in day.levels]) * M).astype(int)
-    return np.diff(ends, prepend=0).tolist()
+    return [int(n) for n in np.diff(ends, prepend=0)]

@@ -133,7 +133,7 @@ def _mixed(courses: Sequence[Course], shares: FloatArray) -> Course:
     endings: Counter[tuple[int, ...]] = Counter()
     waves: Counter[int] = Counter()
     for course, share in zip(courses, shares.tolist(), strict=True):
-        endings.update({n: share * of for n, of in course.after.items()})  # type: ignore[misc]  # shares, not counts
-        waves.update({n: share * of for n, of in course.in_waves.items()})  # type: ignore[misc]
+        endings.update({n: share * of for n, of in course.after.items()})
+        waves.update({n: share * of for n, of in course.in_waves.items()})
     answering = tuple(dict.fromkeys(name for course in courses for name in course.answering))
     return Course.of(courses[0].policy, courses[0].models, endings, waves, answering)

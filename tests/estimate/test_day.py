@@ -181,3 +181,8 @@ def test_a_load_takes_the_place_of_the_one_that_a_profile_says():
     assert (told.costs[0].queries_per_second, told.costs[0].calls_per_query) == (0.2, 2.5)
     assert [*told.uncertain] == ["costs[0].seconds"]
     assert at_load(ModelProfile("other", MODEL, [LinearCost(1e-6, 1e-6)]), 0.2).costs[0] == LinearCost(1e-6, 1e-6)
+
+
+def test_a_mixture_would_change_the_load_of_its_rows():
+    with pytest.raises(MooInferError, match="small: erlang-c is for a load that all queries bring; goal mixture sends"):
+        pipeline(goal="mixture").run(SMALL)
