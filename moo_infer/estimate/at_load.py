@@ -42,8 +42,8 @@ def refuse_load(profiles: Iterable[ModelProfile], what: str) -> None:
     for profile in profiles:
         for cost in filter(knows_load, profile.costs):
             raise MooInferError(
-                f"{profile.name}: {cost.name} is for a load that all queries bring; {what} sends some of them elsewhere, "
-                "which changes the load of each row"
+                f"{profile.name}: {cost.name} is for a load that all queries bring; {what} sends some of them "
+                "elsewhere, which changes the load of each row"
             )
 
 
