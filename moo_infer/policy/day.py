@@ -1,6 +1,6 @@
 """A policy over a day: at each load it knows how many queries come, and pays for how often they all call."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -130,10 +130,12 @@ def _alike(calls: Mapping[str, float], others: Mapping[str, float]) -> bool:
 
 def _mixed(courses: Sequence[Course], shares: FloatArray) -> Course:
     """What a policy does over all loads."""
-    endings: Counter[tuple[int, ...]] = Counter()
-    waves: Counter[int] = Counter()
+    endings: dict[tuple[int, ...], float] = defaultdict(float)
+    waves: dict[int, float] = defaultdict(float)
     for course, share in zip(courses, shares.tolist(), strict=True):
-        endings.update({n: share * of for n, of in course.after.items()})
-        waves.update({n: share * of for n, of in course.in_waves.items()})
+        for n, of in course.after.items():
+            endings[n] += share * of
+        for count, of in course.in_waves.items():
+            waves[count] += share * of
     answering = tuple(dict.fromkeys(name for course in courses for name in course.answering))
     return Course.of(courses[0].policy, courses[0].models, endings, waves, answering)
