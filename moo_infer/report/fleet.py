@@ -137,12 +137,10 @@ def document(found: FleetAllocation, rows: Mapping[str, Mapping[str, Any]]) -> d
 
 def _upgrade(found: FleetAllocation, one: QueryClass) -> dict[str, Any] | None:
     up = found.upgrades.get(one.name)
-    return up and {
-        **_key(one.key(up.row)),
-        "gain": up.gain,
-        "usd": up.usd * found.queries,
-        "right_per_usd": _finite(up.rate),
-    }
+    if up is None:
+        return None
+    more = {"gain": up.gain, "usd": up.usd * found.queries, "right_per_usd": _finite(up.rate)}
+    return _key(one.key(up.row)) | more
 
 
 def _key(key: tuple[str, str, int]) -> dict[str, Any]:
