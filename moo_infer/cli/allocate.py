@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MooInferError, unknown
+from ..core.objectives import COST
 from ..core.version import __version__
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
+from ..decide.volume import fixed_costs
 from ..pipeline import K_MAX, NO_LIMITS, Pipeline
 from ..profiles import ModelProfile
 from ..read.config import sections
@@ -24,6 +26,7 @@ from ..report.fleet import blocks, document
 from ..report.json import row
 from ..report.report import Report
 from ..report.text import laid_out
+from ..report.wording import remarks
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .progress import progress_bar
@@ -94,11 +97,12 @@ def allocate(
         )
     command = shlex.join(["moo-infer", *context.find_root().obj])
     whole = {"schema": 1, "command": command, "version": __version__, **document(found, _rows(found, reports))}
+    whole["notes"] = _notes(found, reports)
     whole["config"] = RunOptions(models=models, write_run=write_run).config(
         context, lambda folder: sections(models, registry, folder)
     )
     text = json.dumps(whole, indent=2, allow_nan=False)
-    said = partial(blocks, found)
+    said = partial(blocks, found, whole["notes"])
     write_all(out, report_writers(command, lambda: text, said, lambda: _frame(whole["choices"])))
     return Answer(text if as_json else laid_out(said(), columns()), 0 if found.rows else NOT_FEASIBLE)
 
@@ -174,6 +178,17 @@ def _rows(found: "FleetAllocation", reports: "Mapping[str, tuple[QueryClass, Rep
         choice = Choice(outcome.scenario.name, "allocate", *curve.label, table, number, remarks, pooled=True)
         rows[one.name] = row(report, outcome, choice)
     return rows
+
+
+def _notes(found: "FleetAllocation", reports: "Mapping[str, tuple[QueryClass, Report]]") -> list[str]:
+    """What parts say of their rows, and what chosen models cost once, which is in no figure."""
+    said = dict.fromkeys(note for _, report in reports.values() for note in remarks(report))
+    for one, chosen in zip(found.classes, found.rows, strict=bool(found.rows)):
+        course = one.table.curve(chosen).course(int(one.table.k[chosen]))
+        called = [p for p in reports[one.name][1].profiles if course and p.name in course.models]
+        if once := fixed_costs(called).get(COST.name):
+            said[f"Class {one.name} pays {once:.6g} USD once, which is in no figure."] = None
+    return [*said]
 
 
 def _frame(choices: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

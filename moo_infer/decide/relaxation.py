@@ -69,7 +69,7 @@ def relaxed_plans(values: FloatArray, spent: FloatArray, worst: FloatArray, best
     columns, prices = [best, *least], []
     for limits in (worst * (1 + ASIDE), worst * (1 - ASIDE)):
         found: FloatArray | None = None
-        while len(columns) < MOST_COLUMNS:
+        for _ in range(MOST_COLUMNS):
             found = _prices(values[columns], spent[columns], np.zeros(len(columns), np.int64), limits)
             if found is None:
                 break
@@ -123,7 +123,7 @@ def _integers(menus: Menus, tight: float, tolerance: float) -> Any:
     limits = LinearConstraint((menus.costs[group, option] / scale).T, ub=menus.worst / scale * tight * (1 + TOLERANCE))
     return milp(
         -menus.values[group, option] / _unit(menus.values),
-        integrality=np.ones(len(group)),
+        integrality=np.ones(len(group), dtype=np.int64),
         bounds=Bounds(0, 1),
         constraints=[LinearConstraint(_one_each(group), 1, 1), limits],
         options={"mip_rel_gap": tolerance, "time_limit": SECONDS},

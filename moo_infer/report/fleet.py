@@ -1,7 +1,7 @@
 """What is said of a budget over classes of queries: sentences and tables, and its JSON form."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.objectives import ACCURACY, COST
@@ -16,15 +16,20 @@ LEAST = 1e-6  # of the bill: a smaller spread is a rounding error, or not worth 
 WIDE = 1.96  # standard deviations around the mean of a sum, in which 95 % of such sums are
 
 
-def blocks(found: FleetAllocation) -> list[Block]:
-    """Return the sentences and tables: which row each class takes, what more money buys, and what rows for all do."""
+def blocks(found: FleetAllocation, notes: Sequence[str] = ()) -> list[Block]:
+    """Return the sentences and tables: which row each class takes, what more money buys, and what rows for all do.
+
+    Args:
+        found: the allocation.
+        notes: what parts say of the rows, in sentences.
+    """
     asked = f"{found.queries:,} queries for at most {found.budget:g} USD"
     if found.allocation is None:
         return [f"{asked}: nothing fits: {found.reason}."]
     accuracy, usd = found.objectives[ACCURACY.name], float(found.usd.sum())
     head = f"{asked}: accuracy {accuracy:.4f}, {usd:.6g} USD, {usd / found.queries:.4g} USD a query."
     tables = [_choices(found), _upgrades(found)] if found.upgrades else [_choices(found)]
-    return [head, *tables, _compared(found), _proven(found), *_varies(found)]
+    return [head, *tables, _compared(found), _proven(found), *_varies(found), *notes]
 
 
 def _choices(found: FleetAllocation) -> TextTable:
@@ -132,12 +137,10 @@ def document(found: FleetAllocation, rows: Mapping[str, Mapping[str, Any]]) -> d
 
 def _upgrade(found: FleetAllocation, one: QueryClass) -> dict[str, Any] | None:
     up = found.upgrades.get(one.name)
-    return up and {
-        **_key(one.key(up.row)),
-        "gain": up.gain,
-        "usd": up.usd * found.queries,
-        "right_per_usd": _finite(up.rate),
-    }
+    if up is None:
+        return None
+    more = {"gain": up.gain, "usd": up.usd * found.queries, "right_per_usd": _finite(up.rate)}
+    return _key(one.key(up.row)) | more
 
 
 def _key(key: tuple[str, str, int]) -> dict[str, Any]:
