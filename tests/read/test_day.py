@@ -44,7 +44,10 @@ def test_a_file_without_a_day_has_none_and_one_that_names_its_models_has_theirs(
     [
         ("3", "day: must be a mapping, got 3"),
         ("{}", "day: missing queries_per_second; keys: queries_per_second, usd_per_kwh, gco2_per_kwh"),
-        ("{queries_per_second: 1, gco2: 3}", "day: unknown key 'gco2'; keys: queries_per_second, usd_per_kwh, gco2_per_kwh"),
+        (
+            "{queries_per_second: 1, gco2: 3}",
+            "day: unknown key 'gco2'; keys: queries_per_second, usd_per_kwh, gco2_per_kwh",
+        ),
         ("{queries_per_second: [1, 2]}", "queries_per_second: must be 24 numbers, one an hour, got 2"),
         ("{queries_per_second: true}", "queries_per_second: must be a finite number, got True"),
         ("{queries_per_second: .nan}", "queries_per_second: must be a finite number, got nan"),
