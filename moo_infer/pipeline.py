@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .core.arrays import IntArray
+from .core.day import Day
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
 from .core.naming import listed_items, look_up
 from .core.objectives import ACCURACY
@@ -21,7 +22,9 @@ from .decide.crossfit import FEWEST, SPLITS, cross_fitted
 from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
 from .decide.volume import Volume, fixed_costs, models_of
+from .estimate.at_load import DaySetup, refuse_load
 from .estimate.curves import Curve
+from .estimate.day_curve import objectives_over
 from .estimate.exact import QUESTIONS, Exact, Questions
 from .estimate.monte_carlo import Estimator
 from .estimate.named import ESTIMATORS, estimator_named
@@ -84,6 +87,7 @@ class Pipeline:
         named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
         volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
             taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
+        day: queries by hour, over which figures are; parts are told its loads. None: the load of the profiles.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
             copied or pickled.
 
@@ -115,6 +119,7 @@ class Pipeline:
         policies: str | Policy | Iterable[str | Policy] = (),
         named_policies: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
         volume: Volume | float | str | None = None,
+        day: Day | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
@@ -146,7 +151,8 @@ class Pipeline:
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
-        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu)
+        self.day = day
+        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu, day)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -166,10 +172,9 @@ class Pipeline:
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_not_measured(profiles, (self._models or {}).values())
         setups = self._setups(profiles)
-        objectives = common_objectives(setups)
+        objectives = objectives_over(self.day, common_objectives(setups))
         self._policies.refuse_names(setup.aggregator.name for setup in setups)
-        curves: list[Curve] = []
-        impossible: list[MooInferError] = []
+        curves, impossible = list[Curve](), list[MooInferError]()
         for done, setup in enumerate(setups):
             LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
             if self._progress:
@@ -241,6 +246,7 @@ class Pipeline:
     def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
         """The profiles of a run."""
         profiles = look_up(ModelProfile, self.models, models, "model")
+        refuse_load(profiles if self.mixes else (), "goal mixture")
         if self.mixes and self.volume is not None and fixed_costs(profiles):
             raise MooInferError("a mixture pays what each of its models costs once, so goal mixture takes no volume")
         return profiles
@@ -259,7 +265,9 @@ class Pipeline:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
         if not self._policies.offers(profiles, self._grid):
             return []
-        asked = [*(p.queries.questions for p in profiles), *(s.questions for s in (redraw.policies if redraw else ()))]
+        asked = [p.queries.questions for p in profiles] + [
+            s.questions for s in self._policies.setups(profiles, self._grid)
+        ]
         least = min((len(questions) for questions in asked if questions), default=0)
         if redraw is None or least < FEWEST:
             warnings.warn(
@@ -306,7 +314,9 @@ class Pipeline:
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
         exact, policies = Exact(self.estimator.trials, self.estimator.seed), self._policies.setups(profiles, self._grid)
-        return Redraw(exact, common_objectives(setups), possible, self.questions, policies, self.volume)
+        each = possible if self.day is None else [DaySetup(setup, self.day) for setup in possible]
+        objectives = objectives_over(self.day, common_objectives(setups))
+        return Redraw(exact, objectives, [*each, *policies], self.questions, self.volume)
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""
@@ -316,7 +326,7 @@ class Pipeline:
     def _curve(self, setup: Setup) -> Curve:
         key = (setup.profile, setup.aggregator.name)
         if key not in self._curves:
-            curve = self.estimator.curve(setup)
+            curve = self.estimator.curve(setup) if self.day is None else DaySetup(setup, self.day).curve(self.estimator)
             _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
             self._curves[key] = curve
         return self._curves[key]

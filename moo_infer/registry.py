@@ -34,8 +34,9 @@ BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
-        *("costs", "compute", "fixed", "prices", "gpus", "latencies", "rate_limits", "queueing"),
-        *("aggregators", "answers", "policies", "stages", "stopping", "selectors", "scalarisations", "preferences"),
+        *("costs", "compute", "fixed", "prices", "gpus", "latencies", "rate_limits", "queueing", "erlang", "batch_api"),
+        *("aggregators", "answers", "policies", "stages", "stopping", "by_load"),
+        *("selectors", "scalarisations", "preferences"),
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )

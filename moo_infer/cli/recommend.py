@@ -12,7 +12,7 @@ from ..core.errors import MooInferError
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
 from ..read.config import sections
-from ..read.profiles import named_inputs, named_policies
+from ..read.profiles import named_day, named_inputs, named_policies
 from ..registry import Registry
 from ..report.markdown import markdown
 from ..report.report import Report
@@ -115,9 +115,9 @@ class PartOptions:
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is simulated.")] = 0
 
     def policies(self, models: Path | None, registry: Registry) -> dict[str, Any]:
-        """Return the policies that are tried, those of the file where none is named, and what names stand for."""
+        """Return the policies that are tried, those of the file where none is named, what names mean, and the day."""
         named = named_policies(models, registry)
-        return {"policies": self.policy or [*named], "named_policies": named}
+        return {"policies": self.policy or [*named], "named_policies": named, "day": named_day(models)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,8 @@ def with_parts(
 ) -> object:
     """Make the parts in a field that holds some: each mapping with a kind, however they are listed.
 
+    What holds parts may lie in dataclasses that the field lists.
+
     Args:
         cls, key: the class and the field.
         value: what is given.
@@ -84,9 +86,12 @@ def with_parts(
     """
     named = named_types(hints(cls)[key]) if key in hints(cls) else set()
     held = next((kind for kind in kinds if kind in named), None)
-    if held is None or isinstance(value, str):
+    inner = next((kind for kind in named if isinstance(kind, type) and dataclasses.is_dataclass(kind)), None)
+    if (held is None and inner is None) or isinstance(value, str):
         return value
-    if isinstance(value, Mapping) and "kind" in value:
+    if isinstance(value, Mapping) and held is None and inner is not None:
+        return {n: with_parts(inner, str(n), entry, kinds, make, f"{where}.{n}") for n, entry in value.items()}
+    if isinstance(value, Mapping) and held is not None and "kind" in value:
         return make(held, value, where)
     if isinstance(value, Mapping):
         return {n: with_parts(cls, key, entry, kinds, make, f"{where}.{n}") for n, entry in value.items()}

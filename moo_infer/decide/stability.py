@@ -9,11 +9,13 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
+from ..estimate.at_load import DaySetup
 from ..estimate.curves import HIGH, LOW, Column
 from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.raised import raised
 from ..estimate.setup import Setup
 from ..policy.curves import PolicySetup
+from ..policy.day import DayPolicy
 from .candidates import Candidates
 from .choices import Key
 from .volume import Volume, fixed_costs
@@ -130,17 +132,15 @@ class Redraw:
     Args:
         estimator: fills them.
         objectives: their columns.
-        setups: of each curve.
+        setups: of each curve, in their order.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
-        policies: whose curves follow those.
         volume: of queries, over which what is paid once is spread; None where it is not.
     """
 
     estimator: Exact
     objectives: Sequence[Objective]
-    setups: Sequence[Setup]
+    setups: Sequence[Setup | PolicySetup | DaySetup | DayPolicy]
     questions: Questions = "other"
-    policies: Sequence[PolicySetup] = ()
     volume: Volume | None = None
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
@@ -153,8 +153,11 @@ class Redraw:
         return zip(tables, tables, strict=True)
 
     def _tables(self, B: int, seed: int, questions: Asked) -> Iterator[Candidates]:
-        redrawn = [self.estimator.redraw(setup, B, seed, questions) for setup in self.setups]
-        redrawn += [policy.redraw(self.estimator, B, seed, questions) for policy in self.policies]
+        given = B, seed, questions
+        redrawn = [
+            self.estimator.redraw(of, *given) if isinstance(of, Setup) else of.redraw(self.estimator, *given)
+            for of in self.setups
+        ]
         shares = self._shares(B, seed, questions)
         for b, curves in enumerate(zip(*redrawn, strict=True)):
             added = ({name: float(of[b]) for name, of in share.items()} for share in shares)
@@ -162,8 +165,7 @@ class Redraw:
 
     def _shares(self, B: int, seed: int, questions: Asked) -> list[dict[str, FloatArray]]:
         """By curve and objective (B,) what a query pays of what is paid once; halves are of the given numbers."""
-        models = [[setup.profile] for setup in self.setups]
-        models += [[setup.profile for setup in policy.deployments[0].setups.values()] for policy in self.policies]
+        models = [[of.profile] if isinstance(of, Setup) else of.profiles for of in self.setups]
         if self.volume is None:
             return [{} for _ in models]
         if questions != "halves":

@@ -1,7 +1,7 @@
 """What a policy does with queries: a part of the facts of a row."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class Course:
         endings: shares of the queries by the calls after which they are answered, the largest first.
         sentence: the same in words.
         answering: the aggregators that answer, each as its text.
+        after: shares of the queries by the calls of each model after which they are answered.
+        in_waves: shares of the queries by how many waves they take.
     """
 
     policy: str
@@ -31,6 +33,8 @@ class Course:
     endings: tuple[tuple[str, float], ...]
     sentence: str = ""
     answering: tuple[str, ...] = ()
+    after: Mapping[tuple[int, ...], float] = field(default_factory=dict, repr=False, compare=False)
+    in_waves: Mapping[int, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -54,7 +58,13 @@ sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest'
         largest = sorted(((share, n) for n, share in endings.items() if share > 0), key=lambda end: (-end[0], end[1]))
         named = tuple((_calls(models, n), share) for share, n in largest)
         sentence = _in_words(models, {n: share for share, n in largest})
-        return cls(policy, models, _mean_and_tail(calls), _mean_and_tail(waves), named, sentence, answering)
+        ends = _mean_and_tail(calls), _mean_and_tail(waves)
+        return cls(policy, models, *ends, named, sentence, answering, dict(endings), dict(waves))
+
+    @property
+    def of_each(self) -> dict[str, float]:
+        """How often a query calls each model on average."""
+        return {model: sum(n[j] * share for n, share in self.after.items()) for j, model in enumerate(self.models)}
 
 
 def _mean_and_tail(shares: Mapping[int, float]) -> tuple[float, float]:

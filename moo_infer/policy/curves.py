@@ -15,6 +15,7 @@ from ..estimate.course import Course
 from ..estimate.curves import Column, Curve, Trials
 from ..estimate.exact import Asked, Exact
 from ..estimate.monte_carlo import Estimator
+from ..profiles import ModelProfile
 from ..quantities.bootstrap import QuestionDraws, QuestionHalves, resampled
 from ..quantities.queries import Doubt
 from ..quantities.steps import EvenSteps
@@ -54,6 +55,11 @@ class PolicySetup:
     def models(self) -> tuple[str, ...]:
         """Names of the models."""
         return self.deployments[0].models
+
+    @property
+    def profiles(self) -> list[ModelProfile]:
+        """The models."""
+        return [setup.profile for setup in self.deployments[0].setups.values()]
 
     @property
     def questions(self) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class Deployment:
         answering: who answered, each as its text.
         alike: by model, the samples of several models with answers that are coded alike.
         resampled: whether samples are drawn anew of those of another one, which said what can be compared.
+        situation: what is known of every query before, by name, such as the load.
     """
 
     policy: Policy
@@ -49,10 +50,16 @@ class Deployment:
     answering: set[str] = field(default_factory=set, repr=False)
     alike: Mapping[str, Samples] = field(default_factory=dict, repr=False)
     resampled: bool = False
+    situation: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, policy: Policy, profiles: Mapping[str, ModelProfile], parallelism: int | None, registry: Registry
+        cls,
+        policy: Policy,
+        profiles: Mapping[str, ModelProfile],
+        parallelism: int | None,
+        registry: Registry,
+        situation: Mapping[str, object] | None = None,
     ) -> "Deployment":
         """Find the models of a policy by their names.
 
@@ -68,7 +75,8 @@ class Deployment:
             profile = profiles[model]
             k = np.array([calls], dtype=np.int64)
             setups[model] = Setup(profile, placeholder, k, parallelism or profile.parallelism)
-        made = cls(filled(policy, setups), setups, registry, alike=_coded_alike(profiles) if len(setups) > 1 else {})
+        alike = _coded_alike(profiles) if len(setups) > 1 else {}
+        made = cls(filled(policy, setups), setups, registry, alike=alike, situation=situation or {})
         made._check()
         return made
 
@@ -192,8 +200,10 @@ class Deployment:
 
     @cached_property
     def known(self) -> list[dict[str, object]]:
-        """What is known of each question before: its name, and the task in it, before a colon."""
-        return [{"question": name, "task": name.partition(":")[0] if ":" in name else ""} for name in self.questions]
+        """What is known of each question before: its name, the task in it before a colon, and the situation."""
+        tasks = [name.partition(":")[0] if ":" in name else "" for name in self.questions]
+        named = zip(self.questions, tasks, strict=True)
+        return [{"question": name, "task": task, **self.situation} for name, task in named]
 
     @cached_property
     def costs(self) -> dict[Objective, tuple[list[CostModel], ...]]:

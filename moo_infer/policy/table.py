@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.arrays import IntArray
+from ..core.day import Day
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 from ..core.objectives import ACCURACY, Objective
 from ..estimate.curves import Curve
@@ -15,6 +16,7 @@ from ..interfaces import AccuracyAggregator, Policy
 from ..profiles import ModelProfile
 from ..registry import Registry
 from .curves import PolicySetup
+from .day import DayPolicy
 from .decisions import most_calls
 from .deployment import Deployment
 from .menu import menu
@@ -33,7 +35,7 @@ Grid = Callable[[ModelProfile, int], IntArray]  # the numbers of inferences that
 class _Made:
     """The curves of some models, and why some are missing."""
 
-    curves: list[tuple[PolicySetup, Curve]] = field(default_factory=list)
+    curves: list[tuple[PolicySetup | DayPolicy, Curve]] = field(default_factory=list)
     left_out: list[MooInferError] = field(default_factory=list)
     of_menu: list[Curve] = field(default_factory=list)
 
@@ -48,6 +50,7 @@ class PolicyTable:
         estimator: fills the curves.
         parallelism: P for every model; None for that of its profile.
         menu: whether those of the menu are tried as well.
+        day: over whose loads curves are; None where the load is that of the profiles.
     """
 
     policies: tuple[TriedPolicy, ...]
@@ -55,6 +58,7 @@ class PolicyTable:
     estimator: Estimator
     parallelism: int | None
     menu: bool = False
+    day: Day | None = None
     _made: dict[tuple[ModelProfile, ...], _Made] = field(default_factory=dict, repr=False)
 
     def refuse_names(self, aggregators: Iterable[str], /) -> None:
@@ -77,7 +81,7 @@ class PolicyTable:
                 )
         return curves
 
-    def setups(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[PolicySetup]:
+    def setups(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[PolicySetup | DayPolicy]:
         """Return what these curves are estimated from."""
         return [setup for setup, _ in self._of(profiles, grid).curves]
 
@@ -133,7 +137,9 @@ class PolicyTable:
                 more.append(TriedPolicy(policy, text_of(policy) if name in names else name, of_menu=True))
         return (*self.policies, *more)
 
-    def _setup(self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid) -> PolicySetup:
+    def _setup(
+        self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid
+    ) -> PolicySetup | DayPolicy:
         k = []
         if one.every_k:
             profile = profiles.get(model or next(iter(most_calls(one.policy))))
@@ -142,5 +148,8 @@ class PolicyTable:
                 placeholder = self.registry.get(AccuracyAggregator, "one-call")
                 k = Setup(profile, placeholder, grid(profile, P), P).possible().k.tolist()
         each = one.at(model, k) if k or not one.every_k else one.at(model, [1])
+        if self.day is not None:
+            run = self.parallelism, self.registry, self.estimator, self.day
+            return DayPolicy.of(one.name, each, profiles, *run)
         deployments = [Deployment.of(policy, profiles, self.parallelism, self.registry) for policy, _ in each]
         return PolicySetup(one.name, tuple(deployments), tuple(text for _, text in each))

@@ -17,7 +17,7 @@ __all__ = ["moved_extract", "moved_path", "sections"]
 
 
 def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
-    """Return what a file says of models, scenarios and policies, the built-in ones where it says nothing.
+    """Return what a file says of models, scenarios, policies, queries and the day, built-in models where it has none.
 
     Built-in models come with their scenarios, which judge them.
 
@@ -31,7 +31,7 @@ def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, A
     """
     own = {} if path is None else read_document(path)
     source = None if path is None else file_of_models(path)
-    scenarios, policies = own.get("scenarios"), own.get("policies")
+    scenarios, policies, queries, day = (own.get(name) for name in ("scenarios", "policies", "queries", "day"))
     if source is None:
         models = read_document(builtin_file("models.yaml"))["models"]
         scenarios = scenarios or read_document(builtin_file("scenarios.yaml"))["scenarios"]
@@ -39,7 +39,8 @@ def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, A
         document = read_document(source)
         models = _moved(document["models"], registry, source.parent, folder)
         scenarios, policies = scenarios or document.get("scenarios"), policies or document.get("policies")
-    found = {"models": models, "scenarios": scenarios, "policies": policies}
+        queries, day = queries or document.get("queries"), day or document.get("day")
+    found = {"models": models, "scenarios": scenarios, "policies": policies, "queries": queries, "day": day}
     return {name: _plain(section) for name, section in found.items() if section}
 
 

@@ -17,15 +17,27 @@ from pydantic import (
 )
 
 from ..core.call_settings import CallSettings
+from ..core.day import Day
 from ..core.entries import Entry, JsonSchema, Keys, in_words, refused
 from ..core.errors import MooInferError, located
 from ..core.objectives import LARGEST_LIMIT
 from ..interfaces import CostModel, InferenceModel, Policy
 from ..profiles import ModelProfile, Scenario
 from .calls import OfCall
+from .classes import QueryClassEntry
+from .day import DayEntry
 from .forms import KINDS, NO_PART, AtLeastOne, Built, Context, OfKind, PartList, Section, Text
 
-__all__ = ["KINDS", "Context", "Document", "read_models", "read_policies", "read_scenarios"]
+__all__ = [
+    "KINDS",
+    "Context",
+    "Document",
+    "read_classes",
+    "read_day",
+    "read_models",
+    "read_policies",
+    "read_scenarios",
+]
 
 Read = TypeVar("Read")
 NUMBER = JsonSchema().float_schema({"type": "float"})
@@ -185,6 +197,8 @@ class Document(Entry):
     models: Section[ModelEntry] = Field(default_factory=dict)
     scenarios: Section[ScenarioEntry] = Field(default_factory=dict)
     policies: Section[Annotated[Built, OfKind(Policy)]] = Field(default_factory=dict)
+    day: DayEntry | None = None
+    queries: Section[QueryClassEntry] = Field(default_factory=dict)
     run: Any = None  # what commands are told, which they describe themselves
 
 
@@ -249,6 +263,25 @@ def read_policies(document: Mapping[str, Any], where: str, context: Context) -> 
     """
     names = validated(document, ("policies",), where, context).policies
     return {name: document["policies"][name] for name in names}
+
+
+def read_day(document: Mapping[str, Any], where: str) -> Day | None:
+    """Return the day of a document; None where it has none.
+
+    Raises:
+        MooInferError: naming the place, what is allowed and what was given.
+    """
+    entry = validated(document, ("day",), where, None).day
+    return None if entry is None else _refusals_of(where, entry.day)
+
+
+def read_classes(document: Mapping[str, Any], where: str, context: Context) -> dict[str, QueryClassEntry]:
+    """Return the classes of queries of a document.
+
+    Raises:
+        MooInferError: naming the place, what is allowed and what was given.
+    """
+    return validated(document, ("queries",), where, context).queries
 
 
 def _refusals_of(where: str, make: Callable[..., Read], *arguments: Any) -> Read:
