@@ -6,7 +6,7 @@ from importlib import metadata
 import pytest
 
 from moo_infer.core import installed
-from moo_infer.core.installed import installed_entries
+from moo_infer.core.installed import installed_entries, packages_with
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def install(tmp_path, monkeypatch):
             folder.mkdir()
             (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
             (folder / "entry_points.txt").write_text(f"[of_a_test]\n{name} = {name}\n")
+            (folder / "top_level.txt").write_text(f"module_of_{name}\n")
         else:
             shutil.rmtree(folder)
         os.utime(tmp_path, (next(times),) * 2)  # the clock of a file system may be too coarse to tell two changes apart
@@ -39,8 +40,10 @@ def test_what_is_installed_or_removed_later_is_seen(install):
     assert names() == ["second"]
     install("first")
     assert names() == ["first", "second"]
+    assert [*packages_with("module_of_second")] == ["second"]
     install("second", there=False)
     assert names() == ["first"]
+    assert not packages_with("module_of_second")
 
 
 def test_a_folder_that_is_put_on_the_path_is_seen(install, monkeypatch):
