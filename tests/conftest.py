@@ -59,6 +59,17 @@ def profile():
 
 
 @pytest.fixture
+def sketches(monkeypatch):
+    """Files of pictures, and pages, of few pixels and with coarse maps: for tests of what else they have."""
+    from moo_infer.plot import files, maps
+
+    monkeypatch.setattr(files, "DPI", 20)
+    monkeypatch.setattr(files, "decisions", lambda report, **options: maps.decisions(report, **options, size=6))
+    monkeypatch.setattr("moo_infer.report.page_data.MAP_SIZE", 6)
+    monkeypatch.setattr("moo_infer.report.page_data.MAP_LEAST", 6)
+
+
+@pytest.fixture
 def pytester(pytester, monkeypatch):
     """Runs pytest inside a test, without third-party plugins: no test there needs one, and loading takes seconds."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
