@@ -1,10 +1,13 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 # Before NumPy is loaded: threads of BLAS in every worker of pytest-xdist would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# jsonschema makes a parser of addresses for a format that no schema here has; that takes three seconds.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 from moo_infer import ModelProfile, Pipeline
 from moo_infer.builtin.costs import LinearCost, LinearLatency
