@@ -6,8 +6,6 @@ import pytest
 
 # Before NumPy is loaded: threads of BLAS in every worker of pytest-xdist would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# jsonschema makes a parser of addresses for a format that no schema here has; that takes three seconds.
-sys.modules.setdefault("rfc3987_syntax", None)
 
 from moo_infer import ModelProfile, Pipeline
 from moo_infer.builtin.costs import LinearCost, LinearLatency
@@ -15,6 +13,9 @@ from moo_infer.builtin.inference import Gaussian
 from moo_infer.cli import run
 
 pytest_plugins = ["pytester"]
+
+# jsonschema makes a parser of addresses for a format that no schema here has; that takes three seconds.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 ROOT = Path(__file__).parent.parent
 
