@@ -13,6 +13,7 @@ from moo_infer import load_models
 from moo_infer.cli.app import app
 from moo_infer.cli.run_options import key_of, options
 
+pytestmark = pytest.mark.usefixtures("sketches")
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = typer.main.get_command(app).commands
 
