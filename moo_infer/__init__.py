@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .read.profiles import builtin_models, builtin_scenarios, load_models, load_policies, load_scenarios
     from .registry import Registry, plugin_file
     from .report.report import Report
+    from .workflows import Stage, Tool, Workflow
 
 __all__ = [
     "ACCURACY",
@@ -92,7 +93,10 @@ __all__ = [
     "SelectionWarning",
     "Selector",
     "Share",
+    "Stage",
+    "Tool",
     "Uncertain",
+    "Workflow",
     "__version__",
     "answer",
     "builtin_models",
@@ -176,6 +180,7 @@ _MODULES = {
         "plugin_file",
     ),
     "report.report": ("Report",),
+    "workflows": ("Stage", "Tool", "Workflow"),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 

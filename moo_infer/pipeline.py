@@ -13,7 +13,7 @@ import numpy as np
 from .core.arrays import IntArray
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
 from .core.naming import listed_items, look_up
-from .core.objectives import ACCURACY
+from .core.objectives import ACCURACY, Objective
 from .core.parts import at_least_one
 from .decide.candidates import Candidates
 from .decide.choices import Choice, FeasibleShares, decide
@@ -31,11 +31,13 @@ from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, S
 from .policy.mixture import MIXTURE
 from .policy.table import PolicyTable
 from .policy.tried import MENU, tried, without_menu
+from .policy.workflow.table import WorkflowTable, workflows_of
 from .profiles import ModelProfile, Scenario, refuse_not_measured
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
 from .report.facts import Outcome
 from .report.report import Report
+from .workflows import Workflow
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline", "estimator_named"]
 
@@ -81,6 +83,9 @@ class Pipeline:
             (`moo_infer.policy.menu`), the choice among which is cross-fitted. One over one model is tried for every
             model; one whose k is left out, at every k that is considered.
         named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
+        workflows: by name, each a row, or one for every combination of what its stages may do; their policies are
+            looked up as `policies` are.
+        workflows_alone: whether the table has these rows alone: those of the models do one step of a workflow.
         volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
             taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
         progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
@@ -113,6 +118,8 @@ class Pipeline:
         registry: Registry | None = None,
         policies: str | Policy | Iterable[str | Policy] = (),
         named_policies: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        workflows: Mapping[str, Workflow] = MappingProxyType({}),
+        workflows_alone: bool = False,
         volume: Volume | float | str | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
@@ -145,6 +152,12 @@ class Pipeline:
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
+        self._workflows = WorkflowTable(
+            workflows_of(workflows), named_policies, self.registry, self.estimator, self.parallelism
+        )
+        self.workflows_alone = workflows_alone
+        if workflows_alone and not workflows:
+            raise MooInferError("workflows_alone: there are no workflows")
         self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -164,6 +177,9 @@ class Pipeline:
         """Return the table of the models (default all) under every aggregator, before limits."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_not_measured(profiles, (self._models or {}).values())
+        if self.workflows_alone:
+            objectives = self._workflows.objectives(profiles, self._grid)
+            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives), profiles)
         setups = self._setups(profiles)
         objectives = common_objectives(setups)
         self._policies.refuse_names(setup.aggregator.name for setup in setups)
@@ -178,10 +194,17 @@ class Pipeline:
             except (NothingPossible, MissingColumn) as error:
                 impossible.append(error)
         curves += self._policies.curves(profiles, self._grid, objectives)
+        curves += self._workflows.curves(profiles, self._grid, objectives)
         if not curves:
             raise impossible[0]
         for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
             warnings.warn(f"left out: {left_out}", stacklevel=3)
+        return self._table(objectives, curves, profiles)
+
+    def _table(
+        self, objectives: Sequence[Objective], curves: Sequence[Curve], profiles: Sequence[ModelProfile]
+    ) -> Candidates:
+        """The table of some curves, with the shares of what is paid once."""
         if self.volume is not None:
             curves = [self.volume.spread(curve, models_of(curve, profiles)) for curve in curves]
         return Candidates(objectives, curves)
@@ -251,7 +274,7 @@ class Pipeline:
 
     def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
-        if not self._policies.offers(profiles, self._grid):
+        if self.workflows_alone or not self._policies.offers(profiles, self._grid):
             return []
         asked = [*(p.queries.questions for p in profiles), *(s.questions for s in (redraw.policies if redraw else ()))]
         least = min((len(questions) for questions in asked if questions), default=0)
@@ -295,12 +318,21 @@ class Pipeline:
     def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Redraw | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
         ranged = self.volume is not None and self.volume.uncertain and fixed_costs(profiles)
-        if not (ranged or any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles)):
+        workflows = self._workflows.setups(profiles, self._grid)
+        if not (
+            ranged
+            or any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles)
+            or any(workflow.uncertain for workflow in workflows)
+        ):
             return None
+        exact = Exact(self.estimator.trials, self.estimator.seed)
+        if self.workflows_alone:
+            objectives = self._workflows.objectives(profiles, self._grid)
+            return Redraw(exact, objectives, (), self.questions, workflows, self.volume)
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        exact, policies = Exact(self.estimator.trials, self.estimator.seed), self._policies.setups(profiles, self._grid)
-        return Redraw(exact, common_objectives(setups), possible, self.questions, policies, self.volume)
+        made = [*self._policies.setups(profiles, self._grid), *workflows]
+        return Redraw(exact, common_objectives(setups), possible, self.questions, made, self.volume)
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""

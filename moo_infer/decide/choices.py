@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
-from ..estimate.course import Course
+from ..estimate.course import Course, StageCourse
 from ..estimate.curves import STATISTICS
 from ..estimate.rows import Row, Statistics
 from ..interfaces import Selector
@@ -232,13 +232,29 @@ def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> 
 def _of_course(course: Course | None) -> dict[str, Any]:
     """The JSON form of what a policy does; None without one."""
     if course is None:
-        return dict.fromkeys(("policy", "models", "calls", "waves", "endings"))
+        return dict.fromkeys(("policy", "models", "calls", "waves", "endings", "stages", "bounds"))
     return {
         "policy": course.policy,
         "models": list(course.models),
         "calls": dict(zip(("mean", "p95"), course.calls, strict=True)),
         "waves": dict(zip(("mean", "p95"), course.waves, strict=True)),
         "endings": [{"what": what, "share": share} for what, share in course.endings],
+        "stages": [_of_stage(stage) for stage in course.stages] if course.workflow else None,
+        "bounds": course.bounds and [*course.bounds],
+    }
+
+
+def _of_stage(stage: StageCourse) -> dict[str, Any]:
+    return {
+        "stage": stage.name,
+        "policy": stage.policy,
+        "models": list(stage.models),
+        "k": stage.k,
+        "after": list(stage.after),
+        "means": dict(stage.means),
+        "start": stage.start,
+        "finish": stage.finish,
+        "critical": stage.critical,
     }
 
 

@@ -14,6 +14,7 @@ from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.raised import raised
 from ..estimate.setup import Setup
 from ..policy.curves import PolicySetup
+from ..policy.workflow.curves import WorkflowSetup
 from .candidates import Candidates
 from .choices import Key
 from .volume import Volume, fixed_costs
@@ -132,7 +133,7 @@ class Redraw:
         objectives: their columns.
         setups: of each curve.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
-        policies: whose curves follow those.
+        policies: whose curves follow those, and workflows.
         volume: of queries, over which what is paid once is spread; None where it is not.
     """
 
@@ -140,7 +141,7 @@ class Redraw:
     objectives: Sequence[Objective]
     setups: Sequence[Setup]
     questions: Questions = "other"
-    policies: Sequence[PolicySetup] = ()
+    policies: Sequence[PolicySetup | WorkflowSetup] = ()
     volume: Volume | None = None
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
@@ -163,7 +164,7 @@ class Redraw:
     def _shares(self, B: int, seed: int, questions: Asked) -> list[dict[str, FloatArray]]:
         """By curve and objective (B,) what a query pays of what is paid once; halves are of the given numbers."""
         models = [[setup.profile] for setup in self.setups]
-        models += [[setup.profile for setup in policy.deployments[0].setups.values()] for policy in self.policies]
+        models += [[*policy.profiles] for policy in self.policies]
         if self.volume is None:
             return [{} for _ in models]
         if questions != "halves":

@@ -16,6 +16,7 @@ from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
 from ..quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
+from ..quantities.bootstrap import resampled
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
@@ -218,6 +219,14 @@ class Deployment:
         """Return the same with other samples of each model."""
         drawn = zip(self.setups.items(), samples, strict=True)
         return replace(self, setups={model: setup.with_samples(of) for (model, setup), of in drawn}, alike={})
+
+    def drawn_anew(self, b: int, seed: int) -> "Deployment":
+        """Return the same with samples drawn anew, as the rows of the table that no policy made draw them."""
+        assert self.samples is not None
+        names = [samples.model.encode("utf-8", "surrogatepass") for samples in self.samples]
+        rngs = [np.random.default_rng([seed, 5, b, *name]) for name in names]
+        drawn = [resampled(samples, rng) for samples, rng in zip(self.samples, rngs, strict=True)]
+        return replace(self.with_samples(drawn), resampled=True)
 
 
 def _coded_alike(profiles: Mapping[str, ModelProfile]) -> dict[str, Samples]:

@@ -53,9 +53,11 @@ def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
 
 def judge(choice: Choice) -> str | None:
     """Say what an aggregator takes for granted: that somebody, or something, can tell right answers."""
-    aggregated = [part for part, _ in choice.parts if part.k != 1]
-    answering = [(part.k, part.course.answering if part.course else (part.aggregator,)) for part in aggregated]
-    texts = [JUDGES[name].format(k=k) for k, names in answering for name in names if name in JUDGES]
+    answering: list[tuple[int | None, Sequence[str | None]]] = []
+    for part, _ in choice.parts:
+        stages = [(stage.k, stage.answering) for stage in part.course.stages] if part.course else []
+        answering += stages or [(part.k, part.course.answering if part.course else (part.aggregator,))]
+    texts = [JUDGES[name].format(k=k) for k, names in answering for name in names if k != 1 and name in JUDGES]
     return " and ".join(dict.fromkeys(texts)) or None
 
 
