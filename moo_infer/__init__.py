@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from .quantities.quantity import Quantity, Query
     from .quantities.queries import Axis, Doubt, Note, Queries
     from .quantities.samples import Samples
-    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_policies, load_scenarios
+    from .read.profiles import (
+        builtin_models,
+        builtin_scenarios,
+        load_models,
+        load_policies,
+        load_scenarios,
+        load_workflows,
+    )
     from .registry import Registry, plugin_file
     from .report.report import Report
     from .workflows import Stage, Tool, Workflow
@@ -105,6 +112,7 @@ __all__ = [
     "load_models",
     "load_policies",
     "load_scenarios",
+    "load_workflows",
     "plugin_file",
 ]
 
@@ -174,6 +182,7 @@ _MODULES = {
         "load_models",
         "load_policies",
         "load_scenarios",
+        "load_workflows",
     ),
     "registry": (
         "Registry",

@@ -254,6 +254,7 @@ def _of_stage(stage: StageCourse) -> dict[str, Any]:
         "means": dict(stage.means),
         "start": stage.start,
         "finish": stage.finish,
+        "slack": stage.slack,
         "critical": stage.critical,
     }
 

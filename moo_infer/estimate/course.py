@@ -24,6 +24,7 @@ class StageCourse:
         after: the stages that it waits for.
         means: by objective, accuracy too.
         start, finish: when it starts and when it is done, on average, in seconds.
+        slack: by how much it could be done later, on average, and the whole would be done as early; in seconds.
         critical: the share of queries in which the whole would be done earlier if it were.
         answering: the aggregators that answer, each as its text.
     """
@@ -36,6 +37,7 @@ class StageCourse:
     means: Mapping[str, float]
     start: float
     finish: float
+    slack: float
     critical: float
     answering: tuple[str, ...] = ()
 

@@ -18,8 +18,9 @@ from .maps import decisions
 from .policies import policies
 from .pools import front, stability
 from .spaces import space
+from .workflows import gantt
 
 __all__ = [
-    "FORMATS", "curve", "decisions", "front", "lifetime", "log_curves", "page", "policies", "save", "space",
-    "stability", "write",
+    "FORMATS", "curve", "decisions", "front", "gantt", "lifetime", "log_curves", "page", "policies", "save",
+    "space", "stability", "write",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ class _Description(JsonSchema):
 
 
 def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the JSON schema (2020-12) of files with models, scenarios and policies.
+    """Return the JSON schema (2020-12) of files with models, scenarios, policies and workflows.
 
     Args:
         registry: whose parts a ``kind`` may name.
@@ -35,7 +35,7 @@ def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dic
 
     >>> schema = json_schema(Registry())
     >>> schema["$schema"], sorted(schema["properties"])
-    ('https://json-schema.org/draft/2020-12/schema', ['models', 'policies', 'run', 'scenarios'])
+    ('https://json-schema.org/draft/2020-12/schema', ['models', 'policies', 'run', 'scenarios', 'workflows'])
     """
     document = Document.model_json_schema(schema_generator=JsonSchema)
     definitions = dict(document.pop("$defs"))

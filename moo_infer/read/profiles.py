@@ -1,4 +1,4 @@
-"""Reads model profiles, scenarios and policies from YAML, and from what commands wrote as JSON."""
+"""Reads model profiles, scenarios, policies and workflows from YAML, and from what commands wrote as JSON."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -9,6 +9,7 @@ from ..core.documents import read_json, read_yaml
 from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
+from ..workflows import Workflow
 
 __all__ = [
     "builtin_file",
@@ -18,12 +19,14 @@ __all__ = [
     "load_models",
     "load_policies",
     "load_scenarios",
+    "load_workflows",
     "named_inputs",
     "named_policies",
+    "named_workflows",
     "read_document",
 ]
 
-EXPECTED = "the keys models, scenarios, policies or run"
+EXPECTED = "the keys models, scenarios, policies, workflows or run"
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
@@ -66,7 +69,7 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
 def file_of_models(path: str | Path) -> Path | None:
     """Return where the models of a file are: in itself, or in another that its run names; None where it has none.
 
-    A file without models has scenarios, policies or a run for the built-in ones.
+    A file without models has scenarios, policies, workflows or a run for the built-in ones.
 
     Raises:
         MooInferError: for what cannot be read.
@@ -78,7 +81,9 @@ def file_of_models(path: str | Path) -> Path | None:
     if document.get("models") == {}:
         raise MooInferError(f"{path}: models: holds none; calibrate --out FILE.yaml keeps the samples they draw from")
     if other is None:
-        return None if "models" not in document and {"scenarios", "policies", "run"} & {*document} else path
+        return (
+            None if "models" not in document and {"scenarios", "policies", "workflows", "run"} & {*document} else path
+        )
     if "models" in document:
         raise MooInferError(f"{path}: run: models: the file has models of its own, so it cannot name another's")
     if not isinstance(other, str):
@@ -116,6 +121,27 @@ def load_policies(path: str | Path, registry: Registry | None = None) -> dict[st
     from .schema import Context, read_policies
 
     return read_policies(document, str(path), Context(registry or Registry(), path.parent))
+
+
+def named_workflows(path: Path | None, registry: Registry) -> dict[str, Workflow]:
+    """Workflows that can be called by name: those of the file, or else of the file that has its models."""
+    if path is None:
+        return {}
+    source = file_of_models(path)
+    return load_workflows(path, registry) or (load_workflows(source, registry) if source else {})
+
+
+def load_workflows(path: str | Path, registry: Registry | None = None) -> dict[str, Workflow]:
+    """Read the workflows of a YAML file; none without a key ``workflows``.
+
+    Raises:
+        MooInferError: naming the file, the workflow and the key, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = read_document(path)
+    from .schema import Context, read_workflows
+
+    return read_workflows(document, str(path), Context(registry or Registry(), path.parent))
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:

@@ -1,4 +1,4 @@
-"""What a YAML file of models, scenarios and runs may hold: the one description, which checks it and is its JSON schema.
+"""What a YAML file of models, workflows and runs may hold: the one description, which checks it and is its JSON schema.
 
 A section is a field of `Document`. Entries with a ``kind`` are those of the classes in the registry.
 """
@@ -24,8 +24,8 @@ from ..interfaces import CostModel, InferenceModel, Policy
 from ..profiles import ModelProfile, Scenario
 from ..workflows import Stage, Workflow
 from .calls import OfCall
-from .forms import KINDS, NO_PART, AtLeastOne, Built, Context, Names, OfKind, PartList, PositiveNumber, Section, Text
-from .steps import OfTool, StagePolicies
+from .forms import KINDS, NO_PART, AtLeastOne, Built, Context, OfKind, PartList, Section, Text
+from .steps import OfTool, PositiveNumber, StageNames, StagePolicies
 
 __all__ = ["KINDS", "Context", "Document", "read_models", "read_policies", "read_scenarios", "read_workflows"]
 
@@ -188,7 +188,7 @@ class StageEntry(Entry):
 
     policy: Annotated[Any, StagePolicies()] = None
     tool: Annotated[Built, OfTool()] = NO_PART
-    after: Annotated[list[str], Names] = Field(default_factory=list)
+    after: StageNames = Field(default_factory=list)
 
     def stage(self, name: str) -> Stage:
         """Return the stage that it describes."""
@@ -288,7 +288,7 @@ def read_workflows(document: Mapping[str, Any], where: str, context: Context) ->
         MooInferError: naming the place, what is allowed and what was given.
     """
     entries = validated(document, ("workflows",), where, context).workflows
-    return {name: _refusals_of(located(where, f"workflows: {name}"), entry.workflow) for name, entry in entries.items()}
+    return {name: _refusals_of(located(where, name), entry.workflow) for name, entry in entries.items()}
 
 
 def _refusals_of(where: str, make: Callable[..., Read], *arguments: Any) -> Read:

@@ -89,7 +89,10 @@ def _stages(row: WorkflowRow, trials: int, seed: int) -> tuple[StageCourse, ...]
     start, finish = row.graph.times(seconds)
     slack = row.graph.slack(start, finish)
     end = row.graph.longest(seconds)
-    shares = row.weights if drawn is None and len(end) == len(row.weights) else np.full(len(end), 1 / len(end))
+
+    def average(values: FloatArray) -> float:
+        return float(row.weights @ values if drawn is None and len(values) == len(row.weights) else values.mean())
+
     stages = []
     for i, (option, stage) in enumerate(zip(row.options, row.workflow.stages, strict=True)):
         means = {}
@@ -103,9 +106,10 @@ def _stages(row: WorkflowRow, trials: int, seed: int) -> tuple[StageCourse, ...]
                 option.k,
                 tuple(stage.after),
                 means,
-                float(shares @ start[i]),
-                float(shares @ finish[i]),
-                float(shares @ (slack[i] <= SLACK * end)),
+                average(start[i]),
+                average(finish[i]),
+                average(slack[i]),
+                average(np.where(slack[i] <= SLACK * end, 1.0, 0.0)),
                 () if option.is_tool else tuple(sorted(option.deployment.answering)),
             )
         )
