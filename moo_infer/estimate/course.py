@@ -19,6 +19,7 @@ class StageCourse:
     Args:
         name: of the stage.
         policy: the text that makes its policy again, or ``tool``.
+        label: what reports call that, beside its models.
         models: those it calls; none of a tool.
         k: its calls at most.
         after: the stages that it waits for.
@@ -31,6 +32,7 @@ class StageCourse:
 
     name: str
     policy: str
+    label: str
     models: tuple[str, ...]
     k: int
     after: tuple[str, ...]

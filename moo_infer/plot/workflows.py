@@ -69,7 +69,7 @@ def gantt(report: "Report", workflow: str | None = None, *, scenario: str | None
     axes.set_ylim(len(stages) - 0.4, -0.6)
     end = max(stage.finish + stage.slack for stage in stages)
     axes.set_xlim(0, end * 1.28 or 1.0)  # room for the text behind the last bar
-    axes.set_xlabel(f"{LATENCY.unit} since the query came, on average")
+    axes.set_xlabel(f"time since the query came ({LATENCY.unit}), on average")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=LIGHT, lw=0.6)
@@ -137,8 +137,8 @@ def _critical(stages: Sequence[StageCourse]) -> list[str]:
 
 
 def _label(stage: StageCourse) -> str:
-    models = f"{' > '.join(stage.models)}: " if stage.models else ""
-    return f"{plain(stage.name)}\n{plain(models + stage.policy, NAME)}"
+    models = f"{' > '.join(stage.models)}, " if stage.models else ""
+    return f"{plain(stage.name)}\n{plain(models + stage.label, NAME)}"
 
 
 def _handles(stages: Sequence[StageCourse]) -> list[Patch | Line2D]:

@@ -102,6 +102,7 @@ def _stages(row: WorkflowRow, trials: int, seed: int) -> tuple[StageCourse, ...]
             StageCourse(
                 stage.name,
                 option.text,
+                option.label,
                 option.models,
                 option.k,
                 tuple(stage.after),

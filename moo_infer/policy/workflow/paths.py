@@ -61,6 +61,15 @@ class Graph:
                 latest[j] = np.minimum(latest[j], latest[i] - (finish[i] - start[i]))
         return [late - done for late, done in zip(latest, finish, strict=True)]
 
+    @property
+    def paths(self) -> list[tuple[int, ...]]:
+        """All paths from a stage that waits for none to one that none waits for."""
+        waited_for = {j for after in self.after for j in after}
+        to: dict[int, list[tuple[int, ...]]] = {}
+        for i in self.order:
+            to[i] = [(*path, i) for j in self.after[i] for path in to[j]] or [(i,)]
+        return [path for i in self.order if i not in waited_for for path in to[i]]
+
     def fold(
         self,
         leaves: Sequence[Value],
