@@ -88,6 +88,9 @@ class StageOption:
     is_tool: bool = False
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept": {}}  # what is computed is so again
+
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models; none of a tool."""
