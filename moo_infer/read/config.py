@@ -39,7 +39,7 @@ def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, A
         document = read_document(source)
         models = _moved(document["models"], registry, source.parent, folder)
         named = {name: section or document.get(name) for name, section in named.items()}
-        named["workflows"] = _moved_logs(named["workflows"], path if own.get("workflows") else source, folder)
+    named["workflows"] = _moved_logs(named["workflows"], path if own.get("workflows") else source, folder)
     return {name: _plain(section) for name, section in {"models": models, **named}.items() if section}
 
 

@@ -99,10 +99,10 @@ def test_two_stages_that_share_a_log_take_samples_of_their_own():
     both = np.mean([[o[0] * max(o[1], o[2]) for o in each] for each in orders])
     assert "accuracy.mean" in row.simulated
     assert "cost.mean" not in row.simulated
-    assert row.objectives["accuracy"].mean == pytest.approx(
-        both, abs=4 * row.objectives["accuracy"].stderr_simulation
-    )
-    with pytest.raises(MooInferError, match="its stages call a up to 4 times in all, each with samples of its own, and"):
+    assert row.objectives["accuracy"].mean == pytest.approx(both, abs=4 * row.objectives["accuracy"].stderr_simulation)
+    with pytest.raises(
+        MooInferError, match="its stages call a up to 4 times in all, each with samples of its own, and"
+    ):
         table_of(Workflow([Stage("plan", A, "fixed:k=2"), Stage("check", A, "fixed:k=2", ["plan"])]))
 
 
@@ -173,9 +173,13 @@ def test_intervals_and_draws_are_those_of_the_questions():
     assert mine.interval == pytest.approx(theirs.interval, abs=1e-12)
     assert mine.by_question == pytest.approx(theirs.by_question)
     for questions in ("other", "same"):
-        redraw = Pipeline(
-            workflows={"agent": alone}, models={"a": A}, k=[2], policies="fixed:k=2,model=a", questions=questions
-        ).run().redraw
+        redraw = (
+            Pipeline(
+                workflows={"agent": alone}, models={"a": A}, k=[2], policies="fixed:k=2,model=a", questions=questions
+            )
+            .run()
+            .redraw
+        )
         for drawn in redraw(5, 0):
             assert drawn.means[workflow, 0] == pytest.approx(drawn.means[policy, 0], abs=1e-12)
 
@@ -192,7 +196,9 @@ def test_numbers_of_a_tool_may_be_uncertain(agent_models):
 
 
 def test_a_report_of_workflows_pickles():
-    workflow = Workflow([*two("fixed:k=1", "fixed:k=2").stages, Stage("search", tool=Tool(1.0, 0.0, 0.9, law="exponential"))])
+    workflow = Workflow(
+        [*two("fixed:k=1", "fixed:k=2").stages, Stage("search", tool=Tool(1.0, 0.0, 0.9, law="exponential"))]
+    )
     report = Pipeline(workflows={"agent": workflow}, models=MODELS).run()
     again = pickle.loads(pickle.dumps(report))
     assert again.to_dict() == report.to_dict()
@@ -201,13 +207,17 @@ def test_a_report_of_workflows_pickles():
 def test_stages_are_priced_in_the_same_objectives(agent_models):
     free = ModelProfile("free", Empirical(A.queries.samples), A.costs[:1])
     stages = [Stage("plan", A, "fixed:k=1"), Stage("code", free, "fixed:k=1")]
-    with pytest.raises(MooInferError, match="workflows: agent: stages: code: free has no cost model for latency, which a"):
+    with pytest.raises(
+        MooInferError, match="workflows: agent: stages: code: free has no cost model for latency, which a"
+    ):
         table_of(Workflow(stages))
 
 
 def test_of_a_tool_other_objectives_are_given_or_said_to_be_left_out():
     joules = logged("a", EASY_AND_HARD, 1).queries.samples
-    samples = Samples("a", joules.questions, joules.question, joules.correct, {**joules.columns, "energy_j": np.ones(12)})
+    samples = Samples(
+        "a", joules.questions, joules.question, joules.correct, {**joules.columns, "energy_j": np.ones(12)}
+    )
     from moo_infer.builtin.empirical import LoggedCost, LoggedEnergy
 
     model = ModelProfile("a", Empirical(samples), (LoggedCost(), LoggedEnergy()))
@@ -233,7 +243,9 @@ def test_every_combination_of_what_stages_may_do_is_a_row(agent_models):
         ]
     )
     named = {"wide": {"kind": "fixed", "k": 5, "model": "small"}}
-    table = Pipeline(workflows={"agent": workflow}, workflows_alone=True, models=models, named_policies=named).candidates()
+    table = Pipeline(
+        workflows={"agent": workflow}, workflows_alone=True, models=models, named_policies=named
+    ).candidates()
     assert [(c.model, c.aggregator, c.k[0]) for c in table.curves] == [
         ("plan: small, code: small", "agent (plan wide, code fixed:k=3)", 8),
         ("plan: small, code: large", "agent (plan wide, code fixed:k=3)", 8),
@@ -243,7 +255,9 @@ def test_every_combination_of_what_stages_may_do_is_a_row(agent_models):
     every = Workflow([Stage(n, policy={"kind": "fixed", "model": "small"}) for n in ("plan", "code")])
     few = Pipeline(workflows={"x": every}, workflows_alone=True, models=models, k=[1, 3]).candidates()
     assert few.k.tolist() == [2, 4, 4, 6]
-    with pytest.raises(MooInferError, match=r"workflows: x: its stages may do 30 x 30 = 900 things together, of which 500"):
+    with pytest.raises(
+        MooInferError, match=r"workflows: x: its stages may do 30 x 30 = 900 things together, of which 500"
+    ):
         Pipeline(workflows={"x": every}, workflows_alone=True, models=models, k=range(1, 31)).candidates()
 
 
@@ -252,9 +266,15 @@ def test_every_combination_of_what_stages_may_do_is_a_row(agent_models):
     [
         ("wide", "workflows: agent: stages: plan: policy: unknown policy 'wide'; available: "),
         ({"kind": "fixed", "k": 0}, "workflows: agent: stages: plan: policy: k: must be >= 1, got 0"),
-        ("fixed:k=1,model=smal", "workflows: agent: stages: plan: policy: policy 'fixed': unknown model 'smal'; available: a"),
+        (
+            "fixed:k=1,model=smal",
+            "workflows: agent: stages: plan: policy: policy 'fixed': unknown model 'smal'; available: a",
+        ),
         (["fixed:k=1,model=a"] * 2, "workflows: agent: stages: plan: policy: fixed:k=1 of a is given twice; policies"),
-        ("fixed:k=9,model=a", "workflows: agent: stages: plan: policy: policy 'fixed' calls a up to 9 times, and its log"),
+        (
+            "fixed:k=9,model=a",
+            "workflows: agent: stages: plan: policy: policy 'fixed' calls a up to 9 times, and its log",
+        ),
     ],
 )
 def test_what_a_stage_cannot_do_is_refused_with_its_place(policy, sentence):
