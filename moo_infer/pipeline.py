@@ -10,19 +10,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .core.arrays import IntArray
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
 from .core.naming import listed_items, look_up
 from .core.objectives import ACCURACY, Objective
-from .core.parts import at_least_one
+from .core.parts import at_least_one, share
 from .decide.candidates import Candidates
 from .decide.choices import Choice, FeasibleShares, decide
-from .decide.crossfit import FEWEST, SPLITS, cross_fitted
+from .decide.crossfit import cross_fitted, halves_of
 from .decide.mixed import choose_mixture
 from .decide.stability import Redraw
+from .decide.stages import StageAllocation, allocate_stages
 from .decide.volume import Volume, fixed_costs, models_of
 from .estimate.curves import Curve
 from .estimate.exact import QUESTIONS, Exact, Questions
+from .estimate.grid import Grid, whole_numbers
 from .estimate.monte_carlo import Estimator
 from .estimate.named import ESTIMATORS, estimator_named
 from .estimate.named_parts import parts_of
@@ -52,7 +53,6 @@ LOG = logging.getLogger(__name__)
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
-MOST_VALUES = 250_000  # of k: rows of a curve, nine of which take half a gigabyte
 
 
 class Pipeline:
@@ -133,7 +133,7 @@ class Pipeline:
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
         self.goal = self.selectors[0] if wanted is None else parts_of(Selector, wanted, "goal", self.registry)[0]
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
-        self.confidence = None if confidence is None else _share(confidence, "confidence")
+        self.confidence = None if confidence is None else share(confidence, "confidence")
         if self.mixes and self.confidence is not None:
             raise MooInferError("a mixture meets limits on the given values, so goal mixture takes no confidence")
         self.draws = at_least_one(draws, "draws")
@@ -141,9 +141,10 @@ class Pipeline:
         if questions not in QUESTIONS:
             raise unknown("questions", questions, QUESTIONS)
         self.questions: Questions = questions
-        self.k = None if k is None else _grid(listed_items(k, "k", "a list of whole numbers"))
+        self.k = None if k is None else whole_numbers(listed_items(k, "k", "a list of whole numbers"), "k")
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
+        self._grid = Grid(self.k, self.k_max, self.k_step)
         self.parallelism = None if parallelism is None else at_least_one(parallelism, "parallelism")
         for what, known in (("models", models), ("scenarios", scenarios)):
             if not isinstance(known, Mapping | None):
@@ -152,12 +153,9 @@ class Pipeline:
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
-        self._workflows = WorkflowTable(
-            workflows_of(workflows), named_policies, self.registry, self.estimator, self.parallelism
-        )
+        given = workflows_of(workflows, alone=workflows_alone)
+        self._workflows = WorkflowTable(given, named_policies, self.registry, self.estimator, self.parallelism)
         self.workflows_alone = workflows_alone
-        if workflows_alone and not workflows:
-            raise MooInferError("workflows_alone: there are no workflows")
         self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -239,8 +237,8 @@ class Pipeline:
             for drawn in redraw(self.draws, self.estimator.seed):
                 met += [drawn.met(scenario.limits) for scenario in chosen]
             feasible_shares = {
-                s.name: FeasibleShares(share, self.confidence, self.draws)
-                for s, share in zip(chosen, met / self.draws, strict=True)
+                s.name: FeasibleShares(shares, self.confidence, self.draws)
+                for s, shares in zip(chosen, met / self.draws, strict=True)
             }
         halves = self._halves(profiles, redraw)
         outcomes = []
@@ -272,20 +270,27 @@ class Pipeline:
             raise MooInferError("a mixture pays what each of its models costs once, so goal mixture takes no volume")
         return profiles
 
+    def allocate(
+        self,
+        limits: Mapping[str, float],
+        workflow: str | None = None,
+        models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
+    ) -> StageAllocation:
+        """Choose what each stage of a workflow does; arguments as in `moo_infer.decide.stages.allocate_stages`.
+
+        Args:
+            limits: by objective, the most that a query may take on average.
+            workflow: its name; may be left out where there is one.
+            models: names or profiles, one or many; None for all that can be called by name.
+        """
+        return allocate_stages(self._workflows.plans(workflow, self._profiles(models), self._grid), limits)
+
     def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
         if self.workflows_alone or not self._policies.offers(profiles, self._grid):
             return []
         asked = [*(p.queries.questions for p in profiles), *(s.questions for s in (redraw.policies if redraw else ()))]
-        least = min((len(questions) for questions in asked if questions), default=0)
-        if redraw is None or least < FEWEST:
-            warnings.warn(
-                f"the choice among the policies of the menu is not cross-fitted: that takes logs with {FEWEST} "
-                f"questions at least, and here there are {least}",
-                stacklevel=3,
-            )
-            return []
-        return list(redraw.halves(SPLITS, self.estimator.seed))
+        return halves_of(redraw, [len(questions) for questions in asked if questions], self.estimator.seed)
 
     def _choice(self, scenario: Scenario, goal: Selector, table: Candidates) -> Choice:
         """What opens a report on a table."""
@@ -319,11 +324,8 @@ class Pipeline:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
         ranged = self.volume is not None and self.volume.uncertain and fixed_costs(profiles)
         workflows = self._workflows.setups(profiles, self._grid)
-        if not (
-            ranged
-            or any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles)
-            or any(workflow.uncertain for workflow in workflows)
-        ):
+        varied = any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles)
+        if not (ranged or varied or any(workflow.uncertain for workflow in workflows)):
             return None
         exact = Exact(self.estimator.trials, self.estimator.seed)
         if self.workflows_alone:
@@ -346,27 +348,3 @@ class Pipeline:
             _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
             self._curves[key] = curve
         return self._curves[key]
-
-    def _grid(self, profile: ModelProfile, parallelism: int) -> IntArray:
-        if self.k is not None:
-            return self.k
-        step = self.k_step or parallelism
-        if step > self.k_max:
-            what = f"k_step = {step}" if self.k_step else f"{profile.name}: the parallelism P = {step}"
-            raise MooInferError(f"{what} is above k_max = {self.k_max}, so no multiple of it is left to choose from")
-        if (values := self.k_max // step) > MOST_VALUES:
-            raise MooInferError(
-                f"k_max = {self.k_max} in steps of {step} gives {values:,} values of k, of which {MOST_VALUES:,} are "
-                "allowed; a larger step (--k-step, k_step) or some values (--k, k) reach further"
-            )
-        return np.arange(step, self.k_max + 1, step, dtype=np.int64)
-
-
-def _grid(k: Iterable[object]) -> IntArray:
-    return np.array(sorted({at_least_one(value, "k") for value in k}), dtype=np.int64)
-
-
-def _share(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 1:
-        raise MooInferError(f"{where}: must be > 0 and <= 1, got {value!r}")
-    return float(value)

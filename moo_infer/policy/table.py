@@ -1,14 +1,14 @@
 """The curves of all policies of a run, for every model they are tried for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..core.arrays import IntArray
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 from ..core.objectives import ACCURACY, Objective
 from ..estimate.curves import Curve
+from ..estimate.grid import Grid
 from ..estimate.monte_carlo import Estimator
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, Policy
@@ -20,13 +20,12 @@ from .deployment import Deployment
 from .menu import menu
 from .tried import TriedPolicy, text_of
 
-__all__ = ["Grid", "PolicyTable", "numbers_of_samples"]
+__all__ = ["PolicyTable", "numbers_of_samples"]
 
 NOTHING = (
     "the menu: none of its policies suits the models; votes that are cut short need answers that can be counted, and "
     "cascades logs of the same questions with prices that are eight times apart"
 )
-Grid = Callable[[ModelProfile, int], IntArray]  # the numbers of inferences that are considered, by P
 
 
 @dataclass(frozen=True, eq=False)

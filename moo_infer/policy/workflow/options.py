@@ -11,6 +11,7 @@ from ...core.cdf import Cdf
 from ...core.errors import MissingColumn, MooInferError, NotExact, NothingPossible, located, unknown
 from ...core.objectives import ACCURACY, Objective
 from ...estimate.exact import Exact
+from ...estimate.grid import Grid
 from ...interfaces import Policy
 from ...profiles import ModelProfile
 from ...registry import Registry
@@ -21,7 +22,7 @@ from ..decisions import most_calls
 from ..deployment import Deployment
 from ..exact import evaluated
 from ..replay import Replay, replayed
-from ..table import Grid, numbers_of_samples
+from ..table import numbers_of_samples
 from ..tried import TriedPolicy, leaves_k_out, text_of, tried
 from .tools import profile_of
 

@@ -14,10 +14,10 @@ from ...estimate.monte_carlo import Estimator
 from ...workflows import Workflow
 from .options import Known, StageOption
 from .rows import WorkflowRow
-from .table import MOST_ROWS
 
-__all__ = ["Plans"]
+__all__ = ["MOST_ROWS", "Plans"]
 
+MOST_ROWS = 500  # of a workflow: a report makes every choice on each of them, and bootstraps all 200 times
 AT_ONCE = 2**21  # numbers of an array: plans times questions
 
 

@@ -6,21 +6,20 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from ...core.errors import MissingColumn, MooInferError, NothingPossible, located
+from ...core.errors import MissingColumn, MooInferError, NothingPossible, located, unknown
 from ...core.objectives import ACCURACY, Objective
 from ...estimate.curves import Curve
+from ...estimate.grid import Grid
 from ...estimate.monte_carlo import Estimator
 from ...profiles import ModelProfile
 from ...registry import Registry
 from ...workflows import Workflow
-from ..table import Grid
 from .curves import WorkflowSetup
 from .options import StageOption, options_of, tool_option
+from .plans import MOST_ROWS, Plans
 from .rows import WorkflowRow
 
-__all__ = ["MOST_ROWS", "WorkflowTable", "stage_options", "workflows_of"]
-
-MOST_ROWS = 500  # of a workflow: a report makes every choice on each of them, and bootstraps all 200 times
+__all__ = ["WorkflowTable", "stage_options", "workflows_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +64,22 @@ class WorkflowTable:
         """Return the columns of the first workflow, for a table of workflows alone."""
         return (ACCURACY, *self.setups(profiles, grid)[0].row.objectives)
 
+    def plans(self, workflow: str | None, profiles: Sequence[ModelProfile], grid: Grid, /) -> Plans:
+        """Return all that the stages of a workflow may do, however much it is.
+
+        Raises:
+            MooInferError: for an unknown name, and without one where there are several workflows.
+        """
+        if workflow is None and len(self.workflows) == 1:
+            (workflow,) = self.workflows
+        if workflow is None:
+            raise MooInferError(f"there are {len(self.workflows)} workflows; name one: {', '.join(self.workflows)}")
+        if workflow not in self.workflows:
+            raise unknown("workflow", workflow, self.workflows)
+        named, given = {profile.name: profile for profile in profiles}, self.workflows[workflow]
+        options = stage_options(workflow, given, named, self.named, self.registry, self.parallelism, grid)
+        return Plans(workflow, given, *options, self.estimator)
+
     def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> list[tuple[WorkflowSetup, Curve]]:
         key = tuple(profiles)
         if key not in self._made:
@@ -94,8 +109,12 @@ class WorkflowTable:
             yield WorkflowSetup(label, WorkflowRow(name, workflow, chosen, objectives))
 
 
-def workflows_of(given: object, /) -> Mapping[str, Workflow]:
+def workflows_of(given: object, /, *, alone: bool) -> Mapping[str, Workflow]:
     """Return workflows by name, checked.
+
+    Args:
+        given: what is given as such.
+        alone: whether there are no other rows, so that one is needed.
 
     Raises:
         MooInferError: for what is no mapping of names to workflows.
@@ -105,6 +124,8 @@ def workflows_of(given: object, /) -> Mapping[str, Workflow]:
     for name, workflow in given.items():
         if not isinstance(workflow, Workflow):
             raise MooInferError(f"workflows: {name}: must be a Workflow, got {workflow!r:.80}")
+    if alone and not given:
+        raise MooInferError("workflows_alone: there are no workflows")
     return given
 
 
