@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl
     from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
     from .pipeline import Pipeline
+    from .policy.budget import BudgetManager
     from .policy.live.inference import Endpoint, Inference
     from .policy.live.openai_endpoint import OpenAIEndpoint
     from .policy.live.outcome import Outcome, answer
@@ -57,6 +58,7 @@ __all__ = [
     "AtLeastOne",
     "Axis",
     "Bernoulli",
+    "BudgetManager",
     "Call",
     "CallSettings",
     "Candidates",
@@ -159,6 +161,7 @@ _MODULES = {
         "Selector",
     ),
     "pipeline": ("Pipeline",),
+    "policy.budget": ("BudgetManager",),
     "policy.live.inference": ("Endpoint", "Inference"),
     "policy.live.openai_endpoint": ("OpenAIEndpoint",),
     "policy.live.outcome": ("Outcome", "answer"),

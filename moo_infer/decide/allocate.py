@@ -79,7 +79,7 @@ def allocate(
 
     Up to 100,000 plans are all looked at. Beyond, one limit has a price: at each price every group takes the option
     with the largest value less the price of what it takes, and the price at which they fill the limit is searched for;
-    what is left then buys what fits. Where the gap to the bound exceeds the tolerance, up to 500 groups go to an integer
+    what is left then buys what fits. Where that leaves a gap above the tolerance, up to 500 groups go to an integer
     program, as do several limits.
 
     What multiplies is given as logarithms: stages that must all be right, the misses of independent samples. Where the
@@ -113,9 +113,8 @@ def allocate(
     menus = Menus.of(values, costs, limits, weights, groups)
     refuse_too_little(menus.least, menus.limits)
     relaxation = relaxed(menus)
-    count = math.prod(map(int, menus.sizes))
-    if count <= FEW:
-        plans = _plans(menus.sizes, 0, count)
+    if np.log(menus.sizes).sum() <= math.log(FEW):
+        plans = _plans(menus.sizes, 0, math.prod(menus.sizes.tolist()))
         best = _best(*menus.whole(plans), menus.limits)
         return _of_sums(menus, plans[best], relaxation, "enumeration")
     if len(menus.limits) > 1:
@@ -157,7 +156,7 @@ def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, flo
     ([0, 1], 0.4, {'latency': 3.0})
     """
     known = limits_of(limits)
-    count = math.prod(sizes)
+    count = math.prod(sizes) if len(sizes) else 0
     if not 1 <= count <= MOST_PLANS:
         raise MooInferError(f"there must be 1 to {MOST_PLANS:,} plans to look at, got {count:,} ({len(sizes)} groups)")
     starts = range(0, count, AT_ONCE)
@@ -207,17 +206,19 @@ def _best(values: FloatArray, spent: FloatArray, limits: Mapping[str, float]) ->
 
 def _by_price(menus: Menus) -> IntArray:
     """(G,), the options at the price at which they fill the one limit; what is left then buys the largest gains."""
+    if not menus.limits:
+        return np.nanargmax(menus.values, axis=1)
     limit = float(menus.worst[0])
     choices = menus.climb.after(menus.climb.within(limit))
-    g, cost = np.arange(len(choices)), menus.costs[:, :, 0]
+    g, cost, value = np.arange(len(choices)), menus.costs[:, :, 0], significant(menus.values)
     while True:
         left = limit * (1 + TOLERANCE) - math.fsum(cost[g, choices])
-        gain = menus.values - menus.values[g, choices][:, None]
+        gain = value - value[g, choices][:, None]
         more = cost - cost[g, choices][:, None]
         gain = np.where((more <= left) & (gain > 0), gain, 0.0)
-        if not gain.any():
+        if not (most := gain.max()):
             return choices
-        group, option = np.unravel_index(gain.argmax(), gain.shape)
+        group, option = np.unravel_index(np.where(gain == most, more, np.inf).argmin(), gain.shape)
         choices[group] = option
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection, out_of_reach
 from ..core.objectives import TOLERANCE
+from ..core.rounding import significant
 
 __all__ = ["Climb", "Menus", "limits_of", "listed_limits", "refuse_too_little", "within"]
 
@@ -45,9 +46,7 @@ class Menus:
         worst = limits_of(limits)
         G, m = len(values), len(worst)
         if not G or len(costs) != G:
-            raise MooInferError(
-                f"there must be menus, and costs of each, got {G} with values and {len(costs)} with costs"
-            )
+            raise MooInferError(f"there must be values and costs of each group, got {G} and {len(costs)}")
         names = tuple(map(str, range(G) if groups is None else groups))
         if len(names) != G:
             raise MooInferError(f"there must be a name for each of {G} groups, got {len(names)}")
@@ -84,26 +83,32 @@ class Menus:
         return np.asarray(np.nanmin(self.costs, axis=1).sum(axis=0))
 
     @cached_property
-    def hulls(self) -> "tuple[IntArray, IntArray]":
-        """The corners of the least concave function above each menu, in the order of one cost: (G, n) options, (G,) how many."""
-        cost = self.costs[:, :, 0]
-        order = np.lexsort((-self.values, cost), axis=1)  # the options that are not there come last
-        c, v = np.take_along_axis(cost, order, 1), np.take_along_axis(self.values, order, 1)
-        g = np.arange(len(v))
-        stack, size = np.zeros(v.shape, dtype=np.int64), np.zeros(len(v), dtype=np.int64)
-        for j in range(v.shape[1]):
-            top = stack[g, np.maximum(size - 1, 0)]
-            new = np.isfinite(v[:, j]) & ((size == 0) | (v[:, j] > v[g, top]))
-            while True:
-                a, b = stack[g, np.maximum(size - 2, 0)], stack[g, np.maximum(size - 1, 0)]
-                below = (v[g, b] - v[g, a]) * (c[:, j] - c[g, b]) <= (v[:, j] - v[g, b]) * (c[g, b] - c[g, a])
-                gone = new & (size >= 2) & below
-                if not gone.any():
-                    break
-                size[gone] -= 1
-            stack[g[new], size[new]] = j
+    def hulls(self) -> tuple[IntArray, IntArray]:
+        """The corners of the least concave function above each menu, from its cheapest option to its best one.
+
+        Returns:
+            Options (G, n), and how many corners there are (G,).
+        """
+        G, n = self.values.shape
+        rounded = significant(self.values)  # who is better by a rounding error alone is no better
+        order = np.lexsort((-rounded, self.costs[:, :, 0]), axis=1)  # the options that are not there come last
+        cost = np.take_along_axis(self.costs[:, :, 0], order, 1).T
+        value = np.take_along_axis(rounded, order, 1).T
+        corner = np.zeros((n, G), dtype=np.int64)
+        v, c, size = np.zeros((n, G)), np.zeros((n, G)), np.zeros(G, dtype=np.int64)
+        for j in range(n):
+            new = np.flatnonzero(np.isfinite(value[j]) & ((size == 0) | (value[j] > v[size - 1, np.arange(G)])))
+            looked = new[size[new] >= 2]
+            while len(looked):  # a corner that is not above the line between its neighbours is none
+                x, y, top = value[j, looked], cost[j, looked], size[looked] - 1
+                b_v, b_c, a_v, a_c = v[top, looked], c[top, looked], v[top - 1, looked], c[top - 1, looked]
+                looked = looked[(b_v - a_v) * (y - b_c) <= (x - b_v) * (b_c - a_c)]
+                size[looked] -= 1
+                looked = looked[size[looked] >= 2]
+            at = size[new], new
+            corner[at], v[at], c[at] = order[new, j], value[j, new], cost[j, new]
             size[new] += 1
-        return np.take_along_axis(order, stack, 1), size
+        return corner.T, size
 
     @cached_property
     def climb(self) -> "Climb":
@@ -117,10 +122,8 @@ class Menus:
         g, i = np.nonzero(there)
         order = np.argsort(-slope[g, i], kind="stable")
         g, i = g[order], i[order]
-        base = np.take_along_axis(corners, np.zeros((len(v), 1), np.int64), 1)[:, 0]
-        return Climb(
-            g, corners[g, i + 1], gain[g, i], take[g, i], slope[g, i], base, float(v[:, 0].sum()), float(c[:, 0].sum())
-        )
+        base = corners[:, 0], float(v[:, 0].sum()), float(c[:, 0].sum())
+        return Climb(g, corners[g, i + 1], gain[g, i], take[g, i], slope[g, i], *base)
 
     @cached_property
     def columns(self) -> tuple[IntArray, IntArray]:
