@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
-from ..estimate.course import Course, StageCourse
+from ..estimate.course import Course
 from ..estimate.curves import STATISTICS
 from ..estimate.rows import Row, Statistics
 from ..interfaces import Selector
@@ -239,23 +239,8 @@ def _of_course(course: Course | None) -> dict[str, Any]:
         "calls": dict(zip(("mean", "p95"), course.calls, strict=True)),
         "waves": dict(zip(("mean", "p95"), course.waves, strict=True)),
         "endings": [{"what": what, "share": share} for what, share in course.endings],
-        "stages": [_of_stage(stage) for stage in course.stages] if course.workflow else None,
+        "stages": [stage.to_dict() for stage in course.stages] if course.workflow else None,
         "bounds": course.bounds and [*course.bounds],
-    }
-
-
-def _of_stage(stage: StageCourse) -> dict[str, Any]:
-    return {
-        "stage": stage.name,
-        "policy": stage.policy,
-        "models": list(stage.models),
-        "k": stage.k,
-        "after": list(stage.after),
-        "means": dict(stage.means),
-        "start": stage.start,
-        "finish": stage.finish,
-        "slack": stage.slack,
-        "critical": stage.critical,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,13 @@ class StageCourse:
     slack: float
     critical: float
     answering: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        names = ("policy", "k", "start", "finish", "slack", "critical")
+        known = {name: getattr(self, name) for name in names}
+        listed = {"models": list(self.models), "after": list(self.after), "means": dict(self.means)}
+        return {"stage": self.name, **known, **listed}
 
 
 @dataclass(frozen=True)

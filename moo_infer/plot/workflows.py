@@ -106,7 +106,7 @@ def _bar(axes: Axes, i: int, stage: StageCourse) -> None:
     axes.barh(i, width, BAR, stage.start, color=COLOURS[1] if critical else COLOURS[5], zorder=3)
     if stage.slack > 0 and not critical:
         axes.barh(i, stage.slack, BAR / 4, stage.finish, color=LIGHT, zorder=2)
-    shown = [f"{width:.3g} {LATENCY.unit}", f"right {100 * stage.means[ACCURACY.name]:.3g} %"]
+    shown = [f"{stage.means[LATENCY.name]:.3g} {LATENCY.unit}", f"right {100 * stage.means[ACCURACY.name]:.3g} %"]
     low, high = SOMETIMES
     if low < stage.critical < high:
         shown.append(f"waited for in {100 * stage.critical:.0f} % of queries")

@@ -228,8 +228,8 @@ def test_of_a_tool_other_objectives_are_given_or_said_to_be_left_out():
         said = [text for text in table.curve(0).remarks if "of search nothing is known of energy" in text]
         assert bool(said) is remark
         assert [o.name for o in table.objectives] == ["accuracy", "cost", "energy"]
+    tool = Stage("search", tool=Tool(1.0, 0.5, 1.0, spends={"watts": 1.0}))
     with pytest.raises(MooInferError, match="search: tool: spends: unknown objective 'watts'; available: cost, energy"):
-        tool = Stage("search", tool=Tool(1.0, 0.5, 1.0, spends={"watts": 1.0}))
         table_of(Workflow([Stage("plan", model, "fixed:k=1"), tool]))
 
 
