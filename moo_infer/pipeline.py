@@ -18,7 +18,7 @@ from .decide.candidates import Candidates
 from .decide.choices import Choice, FeasibleShares, decide
 from .decide.crossfit import cross_fitted, halves_of
 from .decide.mixed import choose_mixture
-from .decide.stability import Redraw
+from .decide.stability import Redraw, Tried
 from .decide.stages import StageAllocation, allocate_stages
 from .decide.volume import Volume, fixed_costs, models_of
 from .estimate.curves import Curve
@@ -333,7 +333,7 @@ class Pipeline:
             return Redraw(exact, objectives, (), self.questions, workflows, self.volume)
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        made = [*self._policies.setups(profiles, self._grid), *workflows]
+        made: list[Tried] = [*self._policies.setups(profiles, self._grid), *workflows]
         return Redraw(exact, common_objectives(setups), possible, self.questions, made, self.volume)
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:

@@ -145,8 +145,8 @@ class Stage:
     @property
     def profiles(self) -> tuple[ModelProfile, ...]:
         """The profiles that are its own."""
-        own = self.deployment
-        return () if own is None else tuple(own) if isinstance(own, list | tuple) else (own,)  # type: ignore[arg-type]
+        own: Any = self.deployment
+        return () if own is None else tuple(own) if isinstance(own, list | tuple) else (own,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,9 @@ from .candidates import Candidates
 from .choices import Key
 from .volume import Volume, fixed_costs
 
-__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "resample", "tally"]
 
+Tried = PolicySetup | WorkflowSetup  # what curves of policies and workflows are estimated from
 DrawSource = Literal["parameters", "simulation"]
 
 
@@ -141,7 +142,7 @@ class Redraw:
     objectives: Sequence[Objective]
     setups: Sequence[Setup]
     questions: Questions = "other"
-    policies: Sequence[PolicySetup | WorkflowSetup] = ()
+    policies: Sequence[Tried] = ()
     volume: Volume | None = None
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:

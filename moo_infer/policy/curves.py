@@ -18,7 +18,6 @@ from ..estimate.exact import Asked, Exact
 from ..estimate.monte_carlo import Estimator
 from ..profiles import ModelProfile
 from ..quantities.bootstrap import QuestionDraws, QuestionHalves
-from ..quantities.queries import Doubt
 from .by_law import ByLaw, evaluated_by_law, moments_by_law
 from .by_question import ByQuestion, moments_of
 from .deployment import Deployment
@@ -28,13 +27,6 @@ from .redraws import QuestionReplays, ReplayedCdf, centre
 from .replay import Replay, replayed
 
 __all__ = ["PolicySetup"]
-
-# Measured on the 462 pairs of 22 models that answered 198 questions: two samples of the first, else one of the other.
-INDEPENDENT = (
-    "are taken as independent: without answers to the same questions nobody knows which are hard for both; where it is "
-    "known, that overrated cascades by 2.2 points of accuracy on average and by up to 5.4, and put the money for the "
-    "second model at 0.55 of what it was"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +72,12 @@ class PolicySetup:
         courses = map(self._course, range(len(self.texts)), rows.rows if rows else simulated.replays)
         return replace(
             self._curve(columns),
-            remarks=tuple(dict.fromkeys([*self._doubts, *self._remarks(rows.rows if rows else simulated.replays)])),
+            remarks=tuple(
+                dict.fromkeys([*self.deployments[0].doubts, *self._remarks(rows.rows if rows else simulated.replays)])
+            ),
             supported=next(iter(setups)).profile.largest_k if len(setups) == 1 else None,
             courses=tuple(courses),
         )
-
-    @property
-    def _doubts(self) -> tuple[str, ...]:
-        """What is not known of several models without logs of the same questions."""
-        if len(self.models) < 2 or self.deployments[0].samples is not None:
-            return ()
-        return (Doubt(f"{' and '.join(self.models)} {INDEPENDENT}"),)
 
     def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
@@ -144,10 +131,7 @@ class PolicySetup:
         yield from (text for setup in self.deployments[0].setups.values() for text in setup.notes.texts)
         yield from (remark for of in self.deployments for remark in of.remarks)
         if any(each.of_two for each in known if isinstance(each, ByLaw | Replay)):
-            yield (
-                f"policies take all wrong answers of {self.models[0]} as one, as its profile does not say how they "
-                "differ: a vote is one of right against wrong"
-            )
+            yield self.deployments[0].of_two
 
     @property
     def _shares(self) -> FloatArray:

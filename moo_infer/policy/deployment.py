@@ -17,6 +17,7 @@ from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
 from ..quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
 from ..quantities.bootstrap import resampled
+from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
@@ -25,6 +26,12 @@ from .tried import text_of
 
 __all__ = ["Deployment"]
 
+# Measured on the 462 pairs of 22 models that answered 198 questions: two samples of the first, else one of the other.
+INDEPENDENT = (
+    "are taken as independent: without answers to the same questions nobody knows which are hard for both; where it is "
+    "known, that overrated cascades by 2.2 points of accuracy on average and by up to 5.4, and put the money for the "
+    "second model at 0.55 of what it was"
+)
 SHARES = 1e-9  # of questions, relative: sums are rounded
 
 
@@ -124,6 +131,21 @@ class Deployment:
         logs = self.samples or ()
         sentences += [spelt_apart(logs[i], logs[j]) for i, j in sorted(self.compared)]
         return tuple(filter(None, sentences))
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What is not known of several models without logs of the same questions."""
+        if len(self.models) < 2 or self.samples is not None:
+            return ()
+        return (Doubt(f"{' and '.join(self.models)} {INDEPENDENT}"),)
+
+    @property
+    def of_two(self) -> str:
+        """What is to be said where answers are of two kinds, for want of others."""
+        return (
+            f"policies take all wrong answers of {self.models[0]} as one, as its profile does not say how they "
+            "differ: a vote is one of right against wrong"
+        )
 
     @property
     def _differing(self) -> bool:

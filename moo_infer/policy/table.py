@@ -161,4 +161,4 @@ def numbers_of_samples(
         return []
     P = parallelism or profile.parallelism
     placeholder = registry.get(AccuracyAggregator, "one-call")
-    return Setup(profile, placeholder, grid(profile, P), P).possible().k.tolist()
+    return [int(k) for k in Setup(profile, placeholder, grid(profile, P), P).possible().k]

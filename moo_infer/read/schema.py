@@ -200,7 +200,7 @@ class WorkflowEntry(Entry):
 
     stages: Section[StageEntry]
     right: Annotated[Any, WithJsonSchema({"enum": ["all", "last"]})] = "all"
-    cap_seconds: PositiveNumber | None = None
+    cap_seconds: PositiveNumber | None = None  # type: ignore[valid-type]  # made by a function
 
     def workflow(self) -> Workflow:
         """Return the workflow that it describes."""

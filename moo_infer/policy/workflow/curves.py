@@ -45,7 +45,7 @@ class WorkflowSetup:
     @property
     def profiles(self) -> tuple[ModelProfile, ...]:
         """Those of the models, each once; tools are none."""
-        named = {}
+        named: dict[str, ModelProfile] = {}
         for option in self.row.options:
             named |= {} if option.is_tool else {m: s.profile for m, s in option.deployment.setups.items()}
         return tuple(named.values())
@@ -58,10 +58,12 @@ class WorkflowSetup:
     def curve(self, estimator: Estimator, /) -> Curve:
         """Estimate the curve."""
         doubt, bounds = assumed(self.row, estimator.trials, estimator.seed)
-        remarks = [doubt] if doubt else []
+        remarks: list[str] = [doubt] if doubt else []
         for option in self.row.options:
-            remarks += [text for setup in option.deployment.setups.values() for text in setup.notes.texts]
-            remarks += option.deployment.remarks
+            of = option.deployment
+            remarks += [*of.doubts, *(text for setup in of.setups.values() for text in setup.notes.texts), *of.remarks]
+            if option.known(estimator.trials, estimator.seed).of_two:
+                remarks.append(of.of_two)
         remarks += self._remarks
         course = course_of(self.row, estimator.trials, estimator.seed, bounds)
         return replace(self._curve(self._columns(estimator)), remarks=tuple(dict.fromkeys(remarks)), courses=(course,))

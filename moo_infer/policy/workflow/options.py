@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ class Known:
         square: by objective (Q,), expectations of squares; likewise.
         cdf: by objective, where it is known and there is no log.
         calls, waves: by their number (Q,), how likely it is.
+        of_two: whether answers are of two kinds, right and wrong, for want of others.
     """
 
     mean: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Known:
     cdf: Mapping[str, Cdf] = field(default_factory=dict)
     calls: Mapping[int, FloatArray] = field(default_factory=dict)
     waves: Mapping[int, FloatArray] = field(default_factory=dict)
+    of_two: bool = False
 
     def variance(self, objective: str) -> FloatArray | None:
         """Return the variance (Q,) given each question; None where it is not known."""
@@ -165,7 +168,8 @@ def _known(of: Deployment, trials: int, seed: int, calls: int) -> Known:
     spread: dict[int, FloatArray] = {}
     for n, share in found.endings.items():
         spread[calls * sum(n)] = spread.get(calls * sum(n), np.zeros(1)) + share
-    return Known(mean, {name: own for name, own in square.items() if name in mean}, cdf, spread, waves)
+    square = {name: own for name, own in square.items() if name in mean}
+    return Known(mean, square, cdf, spread, waves, bool(calls) and found.of_two)
 
 
 def _of_one_wave(of: Deployment, found: ByLaw) -> tuple[dict[str, FloatArray], dict[str, Cdf]]:
@@ -218,7 +222,7 @@ def options_of(
             k = numbers_of_samples(one, model, known, registry, parallelism, grid)
             for policy, text in one.at(model, k or [1]):
                 label = _label(one, policy)
-                deployment = _in_place(lambda policy=policy: Deployment.of(policy, known, parallelism, registry), where)
+                deployment = _in_place(partial(Deployment.of, policy, known, parallelism, registry), where)
                 options.append(StageOption(stage.name, label, text, deployment))
     names = [(option.label, option.models) for option in options]
     for label, models in names:

@@ -156,7 +156,7 @@ class Span:
         mean = self.mean + other.mean
         for one, shift in ((self, other), (other, self)):
             if shift.constant and one.cdf is not None and mean.size == 1:
-                return Span(mean, variance, lambda x, cdf=one.cdf, by=float(shift.mean[0]): cdf(x - by))
+                return Span(mean, variance, _shifted(one.cdf, float(shift.mean[0])))
         return Span(mean, variance)
 
     def __or__(self, other: "Span") -> "Span":
@@ -174,6 +174,10 @@ class Span:
 
         places = [float(one.mean[0]) + REACHES * np.sqrt(_variance(one)) for one in (self, other)]
         return _integrated(cdf, np.concatenate(places), max((step for step in steps if step is not None), default=0.0))
+
+
+def _shifted(cdf: Callable[[FloatArray], FloatArray], by: float) -> Callable[[FloatArray], FloatArray]:
+    return lambda x: cdf(x - by)
 
 
 def _step(at: float) -> Callable[[FloatArray], FloatArray]:

@@ -34,7 +34,7 @@ class Rightness:
         array([0.9])
         """
         if self.rule == "all":
-            return np.prod(np.broadcast_arrays(*right), axis=0)
+            return np.asarray(np.prod(np.broadcast_arrays(*right), axis=0))
         if self.rule == "last":
             return np.asarray(right[self.last])
         whole = np.zeros(np.broadcast_shapes(*map(np.shape, right)))
@@ -102,5 +102,5 @@ def _by_linear_program(rightness: Rightness, groups: Sequence[tuple[Sequence[int
         found = linprog(sign * worth, A_eq=np.array(equal, dtype=np.float64), b_eq=np.array(sums), method="highs")
         if found.status != 0:
             raise MooInferError(f"right: the bounds of the workflow are not found: {found.message}")
-        ends.append(float(np.clip(sign * found.fun, 0.0, 1.0)))
+        ends.append(float(np.clip(sign * float(found.fun or 0.0), 0.0, 1.0)))
     return ends[0], ends[1]

@@ -114,7 +114,7 @@ class WorkflowRow:
         """(Q,) shares of these questions; one query without any. Raises MooInferError where logs do not agree."""
         if not self.questions:
             return np.ones(1)
-        shares = []
+        shares: list[FloatArray] = []
         for option in self._logged:
             own = option.deployment.weights[self._place(option)]
             shares.append(own / own.sum())
