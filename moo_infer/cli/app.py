@@ -13,6 +13,7 @@ import typer
 
 from ..core.errors import MooInferError, in_short
 from ..core.version import __version__
+from .allocate import allocate
 from .calibrate import calibrate
 from .compare import compare
 from .diff import diff
@@ -141,7 +142,7 @@ def _top(
         raise typer.Exit
 
 
-for function in (recommend, paper, explore, calibrate, compare, fit_latency, lifetime):
+for function in (recommend, paper, explore, calibrate, compare, fit_latency, lifetime, allocate):
     app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
 app.command("run", cls=RunCommand)(run_live)
 app.command("sample", cls=RunCommand)(sample)

@@ -28,6 +28,7 @@ class StageAllocation:
             gains.
         allocation: their numbers, shadow prices in accuracy for a unit of the limit, bound and gap.
         objectives: means of the whole by objective, accuracy first.
+        units: of the objectives.
         course: what the stages do.
         remarks: what is assumed, in sentences without their ends.
     """
@@ -37,6 +38,7 @@ class StageAllocation:
     upgrades: Mapping[str, tuple[StageOption, float]]
     allocation: Allocation
     objectives: Mapping[str, float]
+    units: Mapping[str, str]
     course: Course
     remarks: tuple[str, ...]
 
@@ -85,6 +87,7 @@ def allocate_stages(plans: Plans, limits: Mapping[str, float], /) -> StageAlloca
         better,
         found,
         dict(zip([ACCURACY.name, *names], means, strict=True)),
+        {objective.name: objective.unit for objective in plans.objectives},
         course_of(row, estimator.trials, estimator.seed, bounds),
         (doubt,) if doubt else (),
     )

@@ -12,6 +12,7 @@ no pyplot, no backend, no settings are touched. `save` writes all pictures of a 
 
 from .curves import curve, page
 from .files import FORMATS, save, write
+from .fleets import allocation
 from .lifetimes import lifetime
 from .log_curves import log_curves
 from .maps import decisions
@@ -21,6 +22,6 @@ from .spaces import space
 from .workflows import gantt
 
 __all__ = [
-    "FORMATS", "curve", "decisions", "front", "gantt", "lifetime", "log_curves", "page", "policies", "save",
-    "space", "stability", "write",
+    "FORMATS", "allocation", "curve", "decisions", "front", "gantt", "lifetime", "log_curves", "page", "policies",
+    "save", "space", "stability", "write",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ __all__ = ["moved_extract", "moved_path", "sections"]
 
 
 def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
-    """Return what a file says of models, scenarios, policies and workflows, the built-in ones where it says nothing.
+    """Return what a file says of models, scenarios, policies, workflows and queries, else what is built in.
 
     Built-in models come with their scenarios, which judge them.
 
@@ -31,7 +31,7 @@ def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, A
     """
     own = {} if path is None else read_document(path)
     source = None if path is None else file_of_models(path)
-    named = {name: own.get(name) for name in ("scenarios", "policies", "workflows")}
+    named = {name: own.get(name) for name in ("scenarios", "policies", "workflows", "queries")}
     if source is None:
         models = read_document(builtin_file("models.yaml"))["models"]
         named["scenarios"] = named["scenarios"] or read_document(builtin_file("scenarios.yaml"))["scenarios"]

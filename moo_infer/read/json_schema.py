@@ -35,7 +35,7 @@ def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dic
 
     >>> schema = json_schema(Registry())
     >>> schema["$schema"], sorted(schema["properties"])
-    ('https://json-schema.org/draft/2020-12/schema', ['models', 'policies', 'run', 'scenarios', 'workflows'])
+    ('https://json-schema.org/draft/2020-12/schema', ['models', 'policies', 'queries', 'run', 'scenarios', 'workflows'])
     """
     document = Document.model_json_schema(schema_generator=JsonSchema)
     definitions = dict(document.pop("$defs"))

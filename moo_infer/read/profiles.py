@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.documents import read_json, read_yaml
 from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
 from ..workflows import Workflow
+
+if TYPE_CHECKING:
+    from .classes import QueryClassEntry
 
 __all__ = [
     "builtin_file",
@@ -20,13 +23,15 @@ __all__ = [
     "load_policies",
     "load_scenarios",
     "load_workflows",
+    "named_classes",
     "named_inputs",
     "named_policies",
     "named_workflows",
     "read_document",
 ]
 
-EXPECTED = "the keys models, scenarios, policies, workflows or run"
+EXPECTED = "the keys models, scenarios, policies, workflows, queries or run"
+SECTIONS = {"scenarios", "policies", "workflows", "queries", "run"}  # of a file for the built-in models
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
@@ -69,7 +74,7 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
 def file_of_models(path: str | Path) -> Path | None:
     """Return where the models of a file are: in itself, or in another that its run names; None where it has none.
 
-    A file without models has scenarios, policies, workflows or a run for the built-in ones.
+    A file without models has scenarios, policies, workflows, queries or a run for the built-in ones.
 
     Raises:
         MooInferError: for what cannot be read.
@@ -81,9 +86,7 @@ def file_of_models(path: str | Path) -> Path | None:
     if document.get("models") == {}:
         raise MooInferError(f"{path}: models: holds none; calibrate --out FILE.yaml keeps the samples they draw from")
     if other is None:
-        return (
-            None if "models" not in document and {"scenarios", "policies", "workflows", "run"} & {*document} else path
-        )
+        return None if "models" not in document and SECTIONS & {*document} else path
     if "models" in document:
         raise MooInferError(f"{path}: run: models: the file has models of its own, so it cannot name another's")
     if not isinstance(other, str):
@@ -108,6 +111,21 @@ def named_policies(path: Path | None, registry: Registry) -> dict[str, Mapping[s
         return {}
     source = file_of_models(path)
     return load_policies(path, registry) or (load_policies(source, registry) if source else {})
+
+
+def named_classes(path: Path, registry: Registry) -> "dict[str, QueryClassEntry]":
+    """Return the classes of queries of a file, or else of the file that has its models; none without a key ``queries``.
+
+    Raises:
+        MooInferError: naming the file, the class and the key, what is allowed and what was given.
+    """
+    from .schema import Context, read_classes
+
+    source = file_of_models(path)
+    for file in dict.fromkeys((path, source or path)):
+        if found := read_classes(read_document(file), str(file), Context(registry, file.parent)):
+            return found
+    return {}
 
 
 def load_policies(path: str | Path, registry: Registry | None = None) -> dict[str, Mapping[str, Any]]:

@@ -24,10 +24,13 @@ from ..interfaces import CostModel, InferenceModel, Policy
 from ..profiles import ModelProfile, Scenario
 from ..workflows import Stage, Workflow
 from .calls import OfCall
+from .classes import QueryClassEntry
 from .forms import KINDS, NO_PART, AtLeastOne, Built, Context, OfKind, PartList, Section, Text
 from .steps import OfTool, PositiveNumber, StageNames, StagePolicies
 
-__all__ = ["KINDS", "Context", "Document", "read_models", "read_policies", "read_scenarios", "read_workflows"]
+__all__ = [
+    "KINDS", "Context", "Document", "read_classes", "read_models", "read_policies", "read_scenarios", "read_workflows",
+]  # fmt: skip
 
 Read = TypeVar("Read")
 NUMBER = JsonSchema().float_schema({"type": "float"})
@@ -215,6 +218,7 @@ class Document(Entry):
     scenarios: Section[ScenarioEntry] = Field(default_factory=dict)
     policies: Section[Annotated[Built, OfKind(Policy)]] = Field(default_factory=dict)
     workflows: Section[WorkflowEntry] = Field(default_factory=dict)
+    queries: Section[QueryClassEntry] = Field(default_factory=dict)
     run: Any = None  # what commands are told, which they describe themselves
 
 
@@ -289,6 +293,15 @@ def read_workflows(document: Mapping[str, Any], where: str, context: Context) ->
     """
     entries = validated(document, ("workflows",), where, context).workflows
     return {name: _refusals_of(located(where, name), entry.workflow) for name, entry in entries.items()}
+
+
+def read_classes(document: Mapping[str, Any], where: str, context: Context) -> dict[str, QueryClassEntry]:
+    """Return the classes of queries of a document.
+
+    Raises:
+        MooInferError: naming the place, what is allowed and what was given.
+    """
+    return validated(document, ("queries",), where, context).queries
 
 
 def _refusals_of(where: str, make: Callable[..., Read], *arguments: Any) -> Read:

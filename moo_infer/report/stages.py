@@ -1,7 +1,7 @@
 """What is said of a decision for every stage of a workflow: sentences and a table, and its JSON form."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.objectives import ACCURACY, Limit
@@ -52,14 +52,14 @@ def _upgrade(found: StageAllocation, stage: StageCourse) -> dict[str, Any] | Non
     return {"policy": option.text, "models": list(option.models), "rate": rate if math.isfinite(rate) else None}
 
 
-def blocks(found: StageAllocation, limits: Sequence[Limit], units: Mapping[str, str], /) -> list[Block]:
+def blocks(found: StageAllocation, limits: Sequence[Limit], /) -> list[Block]:
     """Return the sentences and the table: what each stage does, and which is worth a better policy.
 
     Args:
         found: what was chosen.
         limits: on the means of a query.
-        units: of the objectives.
     """
+    units = {ACCURACY.name: "", **found.units}
     within = ", ".join(f"{limit} {units[limit.objective]}".rstrip() for limit in limits)
     worst = {limit.objective: float(limit.worst) for limit in limits}
     means = ", ".join(f"{name} {value:.4g} {units[name]}".rstrip() for name, value in found.objectives.items())
