@@ -1,12 +1,12 @@
 """The part of ``moo-infer allocate`` that is about the stages of a workflow."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import MooInferError, NoSelection
-from ..core.objectives import Limit
 from ..decide.stages import StageAllocation
 from ..pipeline import K_MAX, Pipeline
 from ..read.profiles import named_inputs, named_policies, named_workflows
@@ -15,48 +15,29 @@ from ..report.stages import blocks, document, nothing
 from ..report.wording import Block
 from .recommend import GridOptions, LimitOptions
 
-__all__ = ["StageAnswer", "allocated_stages"]
+__all__ = ["Decided", "stages_decided"]
 
 
 @dataclass(frozen=True)
-class StageAnswer:
-    """What each stage of a workflow does, or why nothing fits.
+class Decided:
+    """What the command writes.
 
     Args:
-        workflow: its name.
-        limits: on the means of a query.
-        found: None where nothing fits.
-        reason: why that is; "" where something does.
+        document: its JSON form.
+        blocks: gives what people read.
+        rows: of a frame, mappings; none where nothing fits.
+        picture: takes the room of pictures, gives the words of a file name and what draws it; None for none.
     """
 
-    workflow: str
-    limits: tuple[Limit, ...]
-    found: StageAllocation | None
-    reason: str = ""
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The JSON form."""
-        if self.found is None:
-            return nothing(self.workflow, self.limits, self.reason)
-        return document(self.found, self.limits)
-
-    @property
-    def blocks(self) -> list[Block]:
-        """Sentences and a table."""
-        if self.found is None:
-            return [f"{self.workflow}: nothing fits: {self.reason}."]
-        return blocks(self.found, self.limits)
-
-    @property
-    def rows(self) -> list[Mapping[str, Any]]:
-        """A row a stage."""
-        return [*self.document["choices"].values()]
+    document: Mapping[str, Any]
+    blocks: Callable[[], list[Block]]
+    rows: Sequence[Mapping[str, Any]]
+    picture: Callable[[Any], Any] | None = None
 
 
-def allocated_stages(
+def stages_decided(
     path: Path, registry: Registry, limits: LimitOptions, grid: GridOptions, workflow: str | None
-) -> StageAnswer:
+) -> Decided:
     """Choose what each stage of a workflow of a file does, within limits of one query.
 
     Args:
@@ -72,7 +53,9 @@ def allocated_stages(
     scenario = limits.scenario()
     given = scenario.limits if scenario else ()
     if not given:
-        raise MooInferError("the stages of a workflow share what a query may take: give --max-cost, --max-latency")
+        raise MooInferError(
+            "the stages of a workflow share what a query may take: give --max-cost, --max-latency or --max"
+        )
     for limit in given:
         if limit.sense != "max" or limit.statistic != "mean":
             raise MooInferError(f"the stages of a workflow share a mean that a query may take at most, got {limit}")
@@ -87,9 +70,14 @@ def allocated_stages(
         named_policies=named_policies(path, registry),
         workflows=workflows,
     )
-    name = workflow or ", ".join(workflows)
     try:
         found = pipeline.allocate({limit.objective: float(limit.worst) for limit in given}, workflow)
     except NoSelection as error:
-        return StageAnswer(name, given, None, str(error))
-    return StageAnswer(found.name, given, found)
+        name, reason = workflow or next(iter(workflows)), str(error)
+        return Decided(nothing(name, given, reason), lambda: [f"{name}: nothing fits: {reason}."], ())
+    whole = document(found, given)
+    return Decided(whole, partial(blocks, found, given), [*whole["choices"].values()], partial(_picture, found))
+
+
+def _picture(found: StageAllocation, room: Any) -> Any:
+    return (found.name, "stages"), partial(room.stages, found.course, found.objectives)

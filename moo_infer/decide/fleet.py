@@ -13,7 +13,7 @@ from .allocate import Allocation, allocate
 from .candidates import Candidates
 from .infeasible import infeasible
 
-__all__ = ["FleetAllocation", "Plain", "QueryClass", "Upgrade", "allocate_classes", "budgets", "by_budget"]
+__all__ = ["FleetAllocation", "Plain", "QueryClass", "Upgrade", "allocate_classes", "budgets", "by_budget", "other_sum"]
 
 SUM = 1e-9  # shares such as .7, .2 and .1 add up to 1 but for a rounding error
 STEPS = 60  # budgets of a picture
@@ -206,6 +206,12 @@ def by_budget(found: FleetAllocation) -> list[FleetAllocation]:
     return [allocate_classes(found.classes, usd, found.queries, found.limits) for usd in budgets(found).tolist()]
 
 
+def other_sum(shares: Iterable[float]) -> str:
+    """Return a sentence where the shares of classes do not sum to 1, else ""."""
+    total = sum(shares)
+    return "" if abs(total - 1) <= SUM else f"queries: the shares must sum to 1, got {total:.10g}"
+
+
 def _plain(keys: Sequence[tuple[str, str, int]], accuracy: FloatArray, cost: FloatArray, limit: float) -> Plain | None:
     """The row, or the mixture of two rows (n,), that is most accurate within a limit on its cost; None for none."""
     fits = cost <= limit * (1 + TOLERANCE)
@@ -218,7 +224,8 @@ def _plain(keys: Sequence[tuple[str, str, int]], accuracy: FloatArray, cost: Flo
     if not mixed.size or mixed.max() <= accuracy[one] + SUM:
         return Plain((keys[one],), (1.0,), float(accuracy[one]))
     i, j = np.unravel_index(mixed.argmax(), mixed.shape)
-    parts = sorted([(1 - float(part[i, j]), int(below[i])), (float(part[i, j]), int(above[j]))], reverse=True)
+    parts = [(1 - float(part[i, j]), int(below[i])), (float(part[i, j]), int(above[j]))]
+    parts.sort(key=lambda of: -of[0])
     return Plain(tuple(keys[row] for _, row in parts), tuple(share for share, _ in parts), float(mixed.max()))
 
 
@@ -240,8 +247,8 @@ def _refuse(classes: Sequence[QueryClass], budget: float, queries: int) -> None:
         for name in (ACCURACY.name, COST.name):
             if not _has(one.table, name):
                 raise MooInferError(f"class {one.name}: its rows need {name}, which no part of them says")
-    if abs((total := sum(one.share for one in classes)) - 1) > SUM:
-        raise MooInferError(f"queries: the shares must sum to 1, got {total:.10g}")
+    if problem := other_sum(one.share for one in classes):
+        raise MooInferError(problem)
     if not 0 < budget < np.inf:
         raise MooInferError(f"budget: must be a finite number of USD > 0, got {budget!r:.40}")
     if not 1 <= queries < np.inf:

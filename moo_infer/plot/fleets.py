@@ -18,7 +18,7 @@ def allocation(found: FleetAllocation) -> Figure:
     Args:
         found: what `moo_infer.decide.fleet.allocate_classes` found.
 
-    >>> from moo_infer import Candidates
+    >>> from moo_infer import ACCURACY, COST, Candidates
     >>> from moo_infer.decide.fleet import QueryClass, allocate_classes
     >>> table = Candidates.from_means([COST, ACCURACY], [[0.01, 0.5], [0.02, 0.7]])
     >>> figure = allocation(allocate_classes([QueryClass("all", 1.0, table)], 200.0, 10_000))
@@ -29,9 +29,8 @@ def allocation(found: FleetAllocation) -> Figure:
     usd = np.array([one.budget for one in each])
     figure = Figure(figsize=(9.6, 6.4), layout="constrained")
     above, below = figure.subplots(2, sharex=True, height_ratios=(3, 2))
-    above.plot(usd, [one.allocation.mixture for one in each if one.allocation], color=GREY, lw=1, ls=":")
-    above.annotate("classes shared by two rows", (0.99, 0.04), xycoords="axes fraction", ha="right", color=GREY, size=9)
-    colour = COLOURS[0]
+    colour, mixed = COLOURS[0], [one.allocation.mixture for one in each if one.allocation]
+    above.plot(usd, mixed, color=GREY, lw=1, ls=":", label="a class shared by two rows")
     above.step(usd, [one.objectives[ACCURACY.name] for one in each], color=colour, lw=2, where="post", label="by class")
     shared = [(one.budget, one.plain.accuracy) for one in each if one.plain]
     if shared:

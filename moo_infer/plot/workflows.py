@@ -1,6 +1,6 @@
 """Picture of one workflow: when each stage runs, and which of them the whole waits for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -11,14 +11,14 @@ from matplotlib.patches import Patch
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY, LATENCY
 from ..decide.choices import Choice
-from ..estimate.course import StageCourse
+from ..estimate.course import Course, StageCourse
 from ..report.answer import contenders
 from .style import COLOURS, GREY, LIGHT, plain
 
 if TYPE_CHECKING:
     from ..report.report import Report
 
-__all__ = ["feasible_workflows", "gantt"]
+__all__ = ["feasible_workflows", "gantt", "stages"]
 
 CRITICAL = 0.5  # of the queries: a stage that delays so many is drawn as one that delays all
 BAR = 0.46  # of the height of a line
@@ -55,30 +55,42 @@ def gantt(report: "Report", workflow: str | None = None, *, scenario: str | None
     choice = _row(report, workflow, scenario)
     assert choice.course is not None
     assert choice.figures is not None
-    stages = choice.course.stages
-    if LATENCY.name not in choice.figures.objectives:
-        raise MooInferError(f"workflow {choice.course.workflow!r} has no {LATENCY.name}, so that nobody knows when")
-    figure = Figure(figsize=(9.6, 1.9 + 0.62 * len(stages)), layout="constrained")
+    return stages(choice.course, {name: figures.mean for name, figures in choice.figures.objectives.items()})
+
+
+def stages(course: Course, objectives: Mapping[str, float]) -> Figure:
+    """Draw the stages of a workflow as bars from start to finish.
+
+    Args:
+        course: what they do.
+        objectives: means of the whole.
+
+    Raises:
+        MooInferError: where no seconds are known.
+    """
+    steps = course.stages
+    if LATENCY.name not in objectives:
+        raise MooInferError(f"workflow {course.workflow!r} has no {LATENCY.name}, so that nobody knows when")
+    figure = Figure(figsize=(9.6, 1.9 + 0.62 * len(steps)), layout="constrained")
     axes = figure.subplots()
-    place = {stage.name: i for i, stage in enumerate(stages)}
-    for i, stage in enumerate(stages):
+    place = {stage.name: i for i, stage in enumerate(steps)}
+    for i, stage in enumerate(steps):
         _bar(axes, i, stage)
         for before in stage.after:
-            _arrow(axes, stages[place[before]], stage, place[before], i)
-    axes.set_yticks(range(len(stages)), [_label(stage) for stage in stages])
-    axes.set_ylim(len(stages) - 0.4, -0.6)
-    end = max(stage.finish + stage.slack for stage in stages)
+            _arrow(axes, steps[place[before]], stage, place[before], i)
+    axes.set_yticks(range(len(steps)), [_label(stage) for stage in steps])
+    axes.set_ylim(len(steps) - 0.4, -0.6)
+    end = max(stage.finish + stage.slack for stage in steps)
     axes.set_xlim(0, end * 1.28 or 1.0)  # room for the text behind the last bar
     axes.set_xlabel(f"time since the query came ({LATENCY.unit}), on average")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=LIGHT, lw=0.6)
     axes.set_axisbelow(True)
-    figures = choice.figures.objectives
-    seconds, right = figures[LATENCY.name].mean, 100 * figures[ACCURACY.name].mean
-    title = f"{plain(choice.course.workflow)}: {seconds:.4g} {LATENCY.unit} a query, {right:.3g} % right"
-    figure.suptitle(f"{title}; critical path {' → '.join(_critical(stages))}", x=0.02, ha="left")
-    figure.legend(handles=_handles(stages), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+    seconds, right = objectives[LATENCY.name], 100 * objectives[ACCURACY.name]
+    title = f"{plain(course.workflow)}: {seconds:.4g} {LATENCY.unit} a query, {right:.3g} % right"
+    figure.suptitle(f"{title}; critical path {' → '.join(_critical(steps))}", x=0.02, ha="left")
+    figure.legend(handles=_handles(steps), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
     return figure
 
 

@@ -12,6 +12,7 @@ from .wording import Block, TextTable
 __all__ = ["blocks", "document"]
 
 AS_WELL = 0.005  # of accuracy: less is no reason to tell classes apart, as it is none for a dearer row elsewhere
+LEAST = 1e-6  # of the bill: a smaller spread is a rounding error, or not worth a sentence
 WIDE = 1.96  # standard deviations around the mean of a sum, in which 95 % of such sums are
 
 
@@ -22,49 +23,45 @@ def blocks(found: FleetAllocation) -> list[Block]:
         return [f"{asked}: nothing fits: {found.reason}."]
     accuracy, usd = found.objectives[ACCURACY.name], float(found.usd.sum())
     head = f"{asked}: accuracy {accuracy:.4f}, {usd:.6g} USD, {usd / found.queries:.4g} USD a query."
-    return [head, "", _table(found), "", *_sentences(found)]
+    tables = [_choices(found), _upgrades(found)] if found.upgrades else [_choices(found)]
+    return [head, *tables, _compared(found), _proven(found), *_varies(found)]
 
 
-def _table(found: FleetAllocation) -> TextTable:
-    header = (
-        "class",
-        "queries",
-        "model",
-        "policy",
-        "k",
-        ACCURACY.name,
-        "USD a query",
-        "USD",
-        "right answers for 1 USD",
-    )
+def _choices(found: FleetAllocation) -> TextTable:
     rows = []
     for one, row, usd in zip(found.classes, found.rows, found.usd.tolist(), strict=True):
-        model, policy, k = one.key(row)
-        up = found.upgrades.get(one.name)
-        figures = (one.table.column(name)[row] for name in (ACCURACY.name, COST.name))
-        accuracy, cost = (float(figure) for figure in figures)
-        more = "has its best row" if up is None else f"{up.rate:.3g} by {_named(one, up.row)}"
-        cells = (f"{found.queries * one.share:,.0f}", model, policy, str(k), f"{accuracy:.4f}", f"{cost:.4g}")
-        rows.append((one.name, *cells, f"{usd:.4g}", more))
-    return TextTable(header, tuple(rows), 1)
+        accuracy, cost = (float(one.table.column(name)[row]) for name in (ACCURACY.name, COST.name))
+        queries = f"{found.queries * one.share:,.0f}"
+        rows.append((one.name, queries, _way(one.key(row)), f"{accuracy:.4f}", f"{cost:.4g}", f"{usd:.4g}"))
+    return TextTable(("class", "queries", "row", ACCURACY.name, "USD a query", "USD"), tuple(rows), 1)
 
 
-def _sentences(found: FleetAllocation) -> list[Block]:
-    said: list[Block] = []
-    if found.upgrades:
-        name, up = max(found.upgrades.items(), key=lambda item: item[1].rate)
-        one = next(one for one in found.classes if one.name == name)
-        said.append(
-            f"Class {name} is worth a better row first: {_named(one, up.row)} takes {up.usd * found.queries:.4g} USD "
-            f"more, for {up.gain * found.queries:.4g} more right answers."
+def _upgrades(found: FleetAllocation) -> TextTable:
+    """What more money buys in each class, first where a dollar buys most."""
+    classes = {one.name: one for one in found.classes}
+    rows = [
+        (
+            name,
+            _way(classes[name].key(up.row)),
+            f"{up.usd * found.queries:.4g}",
+            f"{up.gain * found.queries:.4g}",
+            f"{up.rate:.3g}",
         )
-    said += [_compared(found), _proven(found)]
-    if math.isfinite(spread := WIDE * found.usd_std) and spread > 0:
-        said.append(
-            f"Queries cost differently: in 95 % of the cases the bill is within {spread:.3g} USD of that, if profiles "
-            "and shares are right."
-        )
-    return said
+        for name, up in sorted(found.upgrades.items(), key=lambda item: -item[1].rate)
+    ]
+    header = ("class", "better row", "USD more", "right answers more", "for 1 USD")
+    return TextTable(header, tuple(rows), 1, f"A better row is worth most in class {rows[0][0]}:")
+
+
+def _varies(found: FleetAllocation) -> list[Block]:
+    """By how much the bill differs from its mean, where that is known."""
+    spread = WIDE * found.usd_std
+    if not (math.isfinite(spread) and spread > LEAST * found.usd.sum()):
+        return []
+    return [
+        f"Queries cost differently: in 95 % of the cases the bill is within {spread:.3g} USD of that, if profiles and "
+        "shares are right."
+    ]
 
 
 def _compared(found: FleetAllocation) -> str:
@@ -80,9 +77,9 @@ def _compared(found: FleetAllocation) -> str:
         for key, share in zip(plain.keys, plain.shares, strict=True)
     ]
     less = found.objectives[ACCURACY.name] - plain.accuracy
-    verdict = (
-        f"{100 * less:.2g} points less" if less >= AS_WELL else "which does as well: classes need not be told apart"
-    )
+    verdict = "which does as well: classes need not be told apart"
+    if abs(less) >= AS_WELL:
+        verdict = f"{100 * less:.2g} points less" if less > 0 else f"{-100 * less:.2g} points more, as all is spent"
     return f"Without classes, {' and '.join(ways)}: accuracy {plain.accuracy:.4f}, {verdict}."
 
 
@@ -90,10 +87,11 @@ def _proven(found: FleetAllocation) -> str:
     """How far the choice may be from the best one."""
     of = found.allocation
     assert of is not None
-    gap = "no choice is better" if of.gap == 0 else f"no choice is above {of.bound:.6f}, a gap of {of.gap:.2g}"
+    proven = "No plan is better" if of.gap == 0 else f"No plan is above {of.bound:.6f}, a gap of {of.gap:.2g}"
     more = of.mixture - of.value
-    shared = f"; with one class shared by two rows it would be {of.mixture:.4f}" if more >= AS_WELL else ""
-    return f"By {of.method}, {gap}{shared}. One more USD buys {of.shadow_prices[COST.name]:.3g} right answers."
+    shared = f"; where a class is shared by two rows, it would be {of.mixture:.4f}" if more >= AS_WELL else ""
+    price = of.shadow_prices[COST.name]
+    return f"{proven} ({of.method}){shared}. At the margin, one more USD buys {price:.3g} right answers."
 
 
 def document(found: FleetAllocation, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -144,10 +142,6 @@ def _upgrade(found: FleetAllocation, one: QueryClass) -> dict[str, Any] | None:
 
 def _key(key: tuple[str, str, int]) -> dict[str, Any]:
     return dict(zip(("model", "aggregator", "k"), key, strict=True))
-
-
-def _named(one: QueryClass, row: int) -> str:
-    return _way(one.key(row))
 
 
 def _way(key: tuple[str, str, int]) -> str:

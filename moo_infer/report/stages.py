@@ -72,7 +72,7 @@ def blocks(found: StageAllocation, limits: Sequence[Limit], /) -> list[Block]:
     for name, price in allocation.shadow_prices.items():
         if gain := price * worst[name] / 100:
             shown.append(f"1 % more of {name} buys {gain:.2g} of {ACCURACY.name}, by mixing plans.")
-    if upgrade := _next(found):
+    if limits and (upgrade := _next(found, f"{units[limits[0].objective] or 'unit'} of {limits[0].objective}")):
         shown.append(upgrade)
     if allocation.mixture - allocation.value < AS_WELL:
         shown.append(f"No mixture of plans is worth more by {AS_WELL:g}.")
@@ -94,11 +94,11 @@ def _cells(stage: StageCourse, taken: list[str]) -> tuple[str, ...]:
     )
 
 
-def _next(found: StageAllocation) -> str:
-    """Say which stage is worth a better policy first; nothing where none is."""
+def _next(found: StageAllocation, unit: str) -> str:
+    """Say which stage is worth a better policy first; nothing where none is; `unit` is of the first limit."""
     if not found.upgrades:
         return ""
     stage, (option, rate) = max(found.upgrades.items(), key=lambda item: item[1][1])
     models = f"{' > '.join(option.models)}, " if option.models else ""
-    gain = "for nothing more of the first limit" if math.isinf(rate) else f"{rate:.3g} of {ACCURACY.name} a unit more"
+    gain = "for nothing more" if math.isinf(rate) else f"{rate:.3g} of {ACCURACY.name} for each {unit} more"
     return f"Worth a better policy first: {stage} ({models}{option.label}), {gain}."

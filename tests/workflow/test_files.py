@@ -147,3 +147,55 @@ def test_a_picture_of_no_workflow_is_refused(report, pipeline):
         gantt(report, "x")
     with pytest.raises(MooInferError, match="the table has no workflows; they stand in a file under workflows:"):
         gantt(pipeline.run("gpt-5", "essay-feedback"))
+
+
+def test_allocate_shares_what_a_query_may_take_among_the_stages(cli, tmp_path):
+    code, out, err = cli("allocate", EXAMPLE, "--max-cost", "0.035", "--max-latency", "40", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert {"schema", "command", "choices", "objectives", "shadow_prices", "bound", "gap"} <= {*document}
+    chosen = {stage: row["policy"] for stage, row in document["choices"].items()}
+    assert chosen == {
+        "plan": "fixed:k=1,model=small",
+        "search": "tool",
+        "code": "first-accepted:k=8,model=coder",
+        "review": "fixed:k=5,model=reviewer",
+    }
+    assert document["objectives"]["cost"]["mean"] <= 0.035
+    assert document["objectives"]["accuracy"]["mean"] == pytest.approx(document["bound"])
+    assert document["gap"] == 0
+    assert document["shadow_prices"]["cost"] > 0
+    assert document["choices"]["plan"]["upgrade"]["policy"] == "fixed:k=3,model=small"
+    assert document["config"]["workflows"]
+    code, out, _ = cli("allocate", EXAMPLE, "--max-cost", "0.035", "--plot", tmp_path / "pictures")
+    assert code == 0
+    assert (tmp_path / "pictures" / "agent_stages.png").exists()
+    words = " ".join(out.split())
+    assert "Worth a better policy first: plan (small, plan-3), 19.1 of accuracy for each USD of cost more." in words
+    assert "The best mixture of plans with the same means would be worth 0.6815." in words
+
+
+def test_allocate_says_what_the_cheapest_plan_takes_where_nothing_fits(cli):
+    code, out, _ = cli("allocate", EXAMPLE, "--max-cost", "0.001", "--json")
+    assert code == 3
+    document = json.loads(out)
+    assert (document["choices"], document["objectives"], document["gap"]) == ({}, None, None)
+    assert document["reason"] == "cost <= 0.001 is below the cheapest plan, which takes 0.0285806"
+    code, out, _ = cli("allocate", EXAMPLE, "--max-cost", "0.001")
+    assert (code, " ".join(out.split())) == (3, f"agent: nothing fits: {document['reason']}.")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "the stages of a workflow share what a query may take: give --max-cost, --max-latency or --max"),
+        (["--max-latency", "p95=3"], "share a mean that a query may take at most, got p95 latency <= 3"),
+        (["--min-accuracy", "0.5"], "share a mean that a query may take at most, got accuracy >= 0.5"),
+        (["--max-cost", "1", "--workflow", "agnt"], "unknown workflow 'agnt'; available: agent"),
+        (["--max", "energy=3"], "unknown objective 'energy'; available: cost, latency"),
+    ],
+)
+def test_what_stages_cannot_share_is_refused(cli, options, sentence):
+    code, _, err = cli("allocate", EXAMPLE, *options)
+    assert code == 2
+    assert sentence in err
