@@ -180,7 +180,7 @@ def test_allocate_says_what_the_cheapest_plan_takes_where_nothing_fits(cli):
     assert code == 3
     document = json.loads(out)
     assert (document["choices"], document["objectives"], document["gap"]) == ({}, None, None)
-    assert document["reason"] == "cost <= 0.001 is below the cheapest plan, which takes 0.0285806"
+    assert document["reason"] == "cost <= 0.001 is below the cheapest plan, which takes 0.0285801"
     code, out, _ = cli("allocate", EXAMPLE, "--max-cost", "0.001")
     assert (code, " ".join(out.split())) == (3, f"agent: nothing fits: {document['reason']}.")
 
