@@ -117,27 +117,34 @@ def _by_logarithms(plans: Plans, limits: Mapping[str, float]) -> Allocation:
     named = {_named(name, [stages[g] for g in path], len(stages)): limits[name] for name, path in columns}
     logarithms = [np.log(p[kept]) for p, kept in zip(right, open_ones, strict=True)]
     found = allocate(logarithms, costs, named, groups=stages)
+    return _in_accuracy(found, open_ones, [name for name, _ in columns])
+
+
+def _in_accuracy(found: Allocation, open_ones: Sequence[IntArray], names: Sequence[str]) -> Allocation:
+    """An allocation of logarithms in accuracy, by the numbers of all options and by objective.
+
+    Args:
+        found: over the options that are open, with limits along paths.
+        open_ones: by stage, the numbers of these options.
+        names: the objective of each limit.
+    """
     worth = float(np.exp(found.value))
 
-    def summed(of: Mapping[str, float]) -> dict[str, float]:
-        each = zip(columns, of.values(), strict=True)
-        prices = [(name, worth * price) for (name, _), price in each]
-        return {name: sum(price for other, price in prices if other == name) for name in limits}
+    def of(limits: Mapping[str, float], name: str) -> list[float]:
+        return [value for own, value in zip(names, limits.values(), strict=True) if own == name]
 
-    spent = {
-        name: max(v for (n, _), v in zip(columns, found.spent.values(), strict=True) if n == name) for name in limits
-    }
-    up = [int(kept[i]) if i >= 0 else -1 for kept, i in zip(open_ones, found.upgrades.tolist(), strict=True)]
+    each = list(dict.fromkeys(names))
+    upgrades = [int(kept[i]) if i >= 0 else -1 for kept, i in zip(open_ones, found.upgrades.tolist(), strict=True)]
     return replace(
         found,
         choices=np.array([kept[i] for kept, i in zip(open_ones, found.choices, strict=True)]),
         value=worth,
-        spent=spent,
-        shadow_prices=summed(found.shadow_prices),
-        prices_below=summed(found.prices_below),
+        spent={name: max(of(found.spent, name)) for name in each},
+        shadow_prices={name: worth * sum(of(found.shadow_prices, name)) for name in each},
+        prices_below={name: worth * sum(of(found.prices_below, name)) for name in each},
         bound=float(np.exp(found.bound)),
         mixture=float(np.exp(found.mixture)),
-        upgrades=np.array(up),
+        upgrades=np.array(upgrades),
         rates=worth * found.rates,
     )
 
