@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MooInferError, unknown
+from ..core.objectives import COST
 from ..core.version import __version__
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
+from ..decide.volume import fixed_costs
 from ..pipeline import K_MAX, NO_LIMITS, Pipeline
 from ..profiles import ModelProfile
 from ..read.config import sections
@@ -24,6 +26,7 @@ from ..report.fleet import blocks, document
 from ..report.json import row
 from ..report.report import Report
 from ..report.text import laid_out
+from ..report.wording import remarks
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .progress import progress_bar
@@ -119,12 +122,13 @@ def _classes_decided(
     reports = _reports(path, registry, grid)
     classes = [one for one, _ in reports.values()]
     found = allocate_classes(classes, budget, queries, own.limits if own else ())
-    whole = document(found, _rows(found, reports))
+    notes = _notes(found, reports)
+    whole = {**document(found, _rows(found, reports)), "notes": notes}
 
     def picture(room: Any) -> Any:
         return ("allocation",), partial(room.allocation, found)
 
-    return Decided(whole, partial(blocks, found), _frame(whole["choices"]), picture if found.rows else None)
+    return Decided(whole, partial(blocks, found, notes), _frame(whole["choices"]), picture if found.rows else None)
 
 
 def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tuple[QueryClass, Report]]":
@@ -198,6 +202,17 @@ def _rows(found: "FleetAllocation", reports: "Mapping[str, tuple[QueryClass, Rep
         choice = Choice(outcome.scenario.name, "allocate", *curve.label, table, number, remarks, pooled=True)
         rows[one.name] = row(report, outcome, choice)
     return rows
+
+
+def _notes(found: "FleetAllocation", reports: "Mapping[str, tuple[QueryClass, Report]]") -> list[str]:
+    """What parts say of their rows, and what chosen models cost once, which is in no figure."""
+    said = dict.fromkeys(note for _, report in reports.values() for note in remarks(report))
+    for one, chosen in zip(found.classes, found.rows, strict=bool(found.rows)):
+        course = one.table.curve(chosen).course(int(one.table.k[chosen]))
+        called = [p for p in reports[one.name][1].profiles if course and p.name in course.models]
+        if once := fixed_costs(called).get(COST.name):
+            said[f"Class {one.name} pays {once:.6g} USD once, which is in no figure."] = None
+    return [*said]
 
 
 def _frame(choices: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

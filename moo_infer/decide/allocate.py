@@ -207,7 +207,7 @@ def _best(values: FloatArray, spent: FloatArray, limits: Mapping[str, float]) ->
 def _by_price(menus: Menus) -> IntArray:
     """(G,), the options at the price at which they fill the one limit; what is left then buys the largest gains."""
     if not menus.limits:
-        return np.nanargmax(menus.values, axis=1)
+        return np.asarray(np.nanargmax(menus.values, axis=1))
     limit = float(menus.worst[0])
     choices = menus.climb.after(menus.climb.within(limit))
     g, cost, value = np.arange(len(choices)), menus.costs[:, :, 0], significant(menus.values)
@@ -245,9 +245,13 @@ def _allocation(
     bound: float | None = None,
 ) -> Allocation:
     none = np.full(len(choices), -1), np.zeros(len(choices))
-    named = (dict(zip(limits, of.tolist(), strict=True)) for of in (spent, relaxation.prices, relaxation.prices_below))
+
+    def named(of: FloatArray) -> dict[str, float]:
+        return dict(zip(limits, of.tolist(), strict=True))
+
     known = value if bound is None else max(value, min(bound, relaxation.value))
-    return Allocation(choices, value, *named, known, max(relaxation.value, value), *none, method)
+    prices = named(relaxation.prices), named(relaxation.prices_below)
+    return Allocation(choices, value, named(spent), *prices, known, max(relaxation.value, value), *none, method)
 
 
 def _with_upgrades(found: Allocation, gains: FloatArray, more: FloatArray) -> Allocation:

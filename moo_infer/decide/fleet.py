@@ -126,11 +126,11 @@ class FleetAllocation:
         if not shared:
             return None
         numbers = np.array([[of[key] for key in shared] for of in keys])
-        means = [
+        accuracy, cost = (
             sum(c.share * c.table.column(name)[rows] for c, rows in zip(self.classes, numbers, strict=True))
             for name in (ACCURACY.name, COST.name)
-        ]
-        return _plain(shared, *means, self.budget / self.queries)
+        )
+        return _plain(shared, accuracy, cost, self.budget / self.queries)
 
     def _chosen(self, name: str, statistic: str = "mean") -> FloatArray:
         return np.array([c.table.column(name, statistic)[row] for c, row in zip(self.classes, self.rows, strict=True)])
@@ -185,8 +185,8 @@ def allocate_classes(
         if up >= 0:
             gain, usd = (one.share * float(of[g][up] - of[g][now]) for of in (values, costs))
             upgrades[one.name] = Upgrade(int(options[g][up]), gain, usd, float(found.rates[g]))
-    rows = tuple(int(own[i]) for own, i in zip(options, found.choices.tolist(), strict=True))
-    return FleetAllocation(classes, nothing.budget, nothing.queries, limits, rows, found, upgrades)
+    chosen = tuple(int(own[i]) for own, i in zip(options, found.choices.tolist(), strict=True))
+    return FleetAllocation(classes, nothing.budget, nothing.queries, limits, chosen, found, upgrades)
 
 
 def budgets(found: FleetAllocation) -> FloatArray:

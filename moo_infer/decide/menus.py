@@ -242,11 +242,11 @@ def _refuse_odd(values: FloatArray, costs: FloatArray, m: int, names: Sequence[s
     if costs.shape != (*values.shape, m):
         raise MooInferError(f"costs must have the shape {(*values.shape, m)}, got {costs.shape}")
     for what, numbers, fine, allowed in (
-        ("value", values, np.isfinite(values), "must be a finite number"),
-        ("cost", costs, np.isfinite(costs) & (costs >= 0), "must be a finite number >= 0"),
+        ("its value", values, np.isfinite(values), "must be a finite number"),
+        ("its cost", costs, np.isfinite(costs) & (costs >= 0), "must be a finite number >= 0"),
     ):
         if not fine.all():
             g, o, *_ = np.argwhere(~fine)[0].tolist()
-            raise MooInferError(f"{names[g]}: option {o}: {what}: {allowed}, got {numbers[~fine][0]}")
+            raise MooInferError(f"{names[g]}: option {o}: {what} {allowed}, got {numbers[~fine][0]}")
         if numbers.size and (problem := out_of_reach(float(np.abs(numbers).max()))):
-            raise MooInferError(f"{what}: {problem}")
+            raise MooInferError(f"of an option {what} {problem}")

@@ -123,7 +123,7 @@ def _integers(menus: Menus, tight: float, tolerance: float) -> Any:
     limits = LinearConstraint((menus.costs[group, option] / scale).T, ub=menus.worst / scale * tight * (1 + TOLERANCE))
     return milp(
         -menus.values[group, option] / _unit(menus.values),
-        integrality=np.ones(len(group)),
+        integrality=np.ones(len(group), dtype=np.int64),
         bounds=Bounds(0, 1),
         constraints=[LinearConstraint(_one_each(group), 1, 1), limits],
         options={"mip_rel_gap": tolerance, "time_limit": SECONDS},

@@ -135,8 +135,9 @@ class BudgetManager:
 
     def __post_init__(self) -> None:
         self.budget = _amount(self.budget, "budget", above=0.0)
-        self.names = [str(name) for name in listed_items(self.names, "names", "a list of names")]
-        refuse_twice(self.names, "query")
+        names = [str(name) for name in listed_items(self.names, "names", "a list of names")]
+        refuse_twice(names, "query")
+        self.names = names
         self.weights = self._weights()
         self._waiting = sum(map(Fraction, self.weights.values()), Fraction(0))
         if self.journal is not None:

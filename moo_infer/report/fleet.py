@@ -1,7 +1,7 @@
 """What is said of a budget over classes of queries: sentences and tables, and its JSON form."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.objectives import ACCURACY, COST
@@ -16,15 +16,20 @@ LEAST = 1e-6  # of the bill: a smaller spread is a rounding error, or not worth 
 WIDE = 1.96  # standard deviations around the mean of a sum, in which 95 % of such sums are
 
 
-def blocks(found: FleetAllocation) -> list[Block]:
-    """Return the sentences and tables: which row each class takes, what more money buys, and what rows for all do."""
+def blocks(found: FleetAllocation, notes: Sequence[str] = ()) -> list[Block]:
+    """Return the sentences and tables: which row each class takes, what more money buys, and what rows for all do.
+
+    Args:
+        found: the allocation.
+        notes: what parts say of the rows, in sentences.
+    """
     asked = f"{found.queries:,} queries for at most {found.budget:g} USD"
     if found.allocation is None:
         return [f"{asked}: nothing fits: {found.reason}."]
     accuracy, usd = found.objectives[ACCURACY.name], float(found.usd.sum())
     head = f"{asked}: accuracy {accuracy:.4f}, {usd:.6g} USD, {usd / found.queries:.4g} USD a query."
     tables = [_choices(found), _upgrades(found)] if found.upgrades else [_choices(found)]
-    return [head, *tables, _compared(found), _proven(found), *_varies(found)]
+    return [head, *tables, _compared(found), _proven(found), *_varies(found), *notes]
 
 
 def _choices(found: FleetAllocation) -> TextTable:

@@ -140,6 +140,15 @@ def test_limits_hold_for_every_row(allocated):
     assert all(of["objectives"]["cost"]["mean"] <= 0.004 for of in found["choices"].values())
 
 
+def test_what_is_paid_once_is_in_no_figure_and_said(allocated, fleet):
+    fixed = {"kind": "fixed-cost", "per_deployment": 500}
+    path = fleet(lambda document: document["models"]["hard"]["costs"].append(fixed))
+    found = allocated(path=path)
+    assert "Class hard pays 500 USD once, which is in no figure." in found["notes"]
+    assert not [note for note in found["notes"] if "Class easy" in note]
+    assert found["usd"] == pytest.approx(30)
+
+
 def test_files_and_a_picture_are_written(allocated, tmp_path):
     names = [f"out.{ending}" for ending in ("json", "csv", "parquet", "html", "md")]
     options = [text for name in names for text in ("--out", tmp_path / name)]
@@ -154,7 +163,7 @@ def test_the_file_says_what_is_not_typed_and_a_run_is_written_down(cli, tmp_path
     code, out, err = cli("allocate", FLEET, "--json", "--write-run", tmp_path / "again.yaml")
     assert code == 0, err
     first = json.loads(out)
-    assert (first["budget_usd"], first["queries"]) == (100, 100_000)
+    assert (first["budget_usd"], first["queries"]) == (120, 100_000)
     assert (tmp_path / "again.yaml").read_text().splitlines()[0].endswith("moo-infer allocate again.yaml")
     _, out, _ = cli("allocate", tmp_path / "again.yaml", "--json")
     again = json.loads(out)

@@ -385,4 +385,15 @@ def test_a_run_alone_is_for_the_built_in_models(place, cli):
 
 def test_every_command_that_is_told_something_has_a_mapping_of_its_own_name():
     told = {key_of(name) for name, command in COMMANDS.items() if hasattr(command, "_invoked")}
-    assert told == {"recommend", "paper", "explore", "calibrate", "compare", "fit_latency", "lifetime", "run", "sample"}
+    assert told == {
+        "recommend",
+        "paper",
+        "explore",
+        "calibrate",
+        "compare",
+        "fit_latency",
+        "lifetime",
+        "allocate",
+        "run",
+        "sample",
+    }
