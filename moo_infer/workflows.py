@@ -117,6 +117,9 @@ class Stage:
             got = "neither" if self.tool is None else "both"
             raise MooInferError(f"{where}: must have a policy or a tool, got {got}")
         self._check_policies(where) if self.tool is None else self._check_tool(where)
+        for name in self.uncertain:
+            if name not in NUMBERS or self.tool is None:
+                raise unknown("number", name, NUMBERS if self.tool else (), f"{where}: uncertain")
         if isinstance(self.after, str) or not all(isinstance(name, str) for name in self.after):
             raise MooInferError(f"{where}: after: must be a list of names of stages, got {self.after!r:.80}")
         object.__setattr__(self, "after", tuple(self.after))

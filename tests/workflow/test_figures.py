@@ -1,11 +1,12 @@
 """Figures that are known: of the issue that asked for workflows, and of formulas."""
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from moo_infer import Exact, MooInferError, NoSelection, Pipeline, Stage, Tool, Workflow
+from moo_infer import CostModel, Exact, MooInferError, NoSelection, Objective, Pipeline, Stage, Tool, Workflow
 from moo_infer.builtin.policies import Fixed
 from moo_infer.decide import stages as stages_module
 from moo_infer.decide.stages import allocate_stages
@@ -200,3 +201,32 @@ def test_a_loop_is_a_policy_in_a_stage_whose_retries_cost_what_they_cost(agent_m
     wanted = {"accuracy": 1 - 0.6**4, "cost": 0.001 + 0.01 * tries, "latency": 1 + 10 * tries}
     assert found == pytest.approx(wanted, rel=1e-12)
     assert table.curve(0).courses[0].calls == pytest.approx((tries, 4.0))
+
+
+@dataclass(frozen=True)
+class Praise(CostModel):
+    """What judges say of an answer, of which more is better."""
+
+    name = "praise"
+    objective = Objective("praise", direction="max", ideal=10.0)
+
+    def total(self, draws, /, *, parallelism):
+        return np.full(draws.shape, 5.0)
+
+
+def test_what_is_better_where_it_is_more_is_no_sum_over_stages(agent_models):
+    judged = replace(agent_models["planner"], costs=(Praise(),))
+    workflow = Workflow([Stage("plan", judged, "fixed:k=1")])
+    with pytest.raises(
+        MooInferError, match="workflows: agent: praise is better where it is more, and its `along` says"
+    ):
+        means(workflow, {"planner": judged})
+
+
+def test_a_cap_needs_seconds(agent_models):
+    free = replace(agent_models["planner"], costs=agent_models["planner"].costs[:1])
+    workflow = Workflow([Stage("plan", free, "fixed:k=1")], cap_seconds=5)
+    with pytest.raises(
+        MooInferError, match="workflows: agent: cap_seconds: no stage has latency, so that nobody knows"
+    ):
+        means(workflow, {"planner": free})

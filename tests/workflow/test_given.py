@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from moo_infer import MooInferError, Stage, Tool, Workflow
+from moo_infer import MooInferError, Stage, Tool, Uncertain, Workflow
 
 TOOL = Tool(2.0, 0.001, 0.98)
 
@@ -44,6 +44,10 @@ def stage(name, *after):
         (lambda: Stage("a", policy=3), "stages: a: policy: must be a policy, its name or a list of them, got 3"),
         (lambda: Stage("a", "small", "fixed"), "stages: a: deployment: must be a ModelProfile or several, got 'small'"),
         (lambda: Stage("a", tool=TOOL, after="b"), "stages: a: after: must be a list of names of stages, got 'b'"),
+        (
+            lambda: Stage("a", tool=TOOL, uncertain={"succes": Uncertain(se=0.1)}),
+            "stages: a: uncertain: unknown number 'succes'; available: success, seconds, usd",
+        ),
         (lambda: Stage("a", tool="search"), "stages: a: tool: must be a Tool, got 'search'"),
         (lambda: Tool(2.0, 0.001, 1.2), "success: must be <= 1, got 1.2"),
         (lambda: Tool(2.0, 0.001, math.nan), "success: must be finite, got nan"),

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ...core.errors import MissingColumn, MooInferError, NothingPossible, located, unknown
-from ...core.objectives import ACCURACY, Objective
+from ...core.objectives import ACCURACY, LATENCY, Objective
 from ...estimate.curves import Curve
 from ...estimate.grid import Grid
 from ...estimate.monte_carlo import Estimator
@@ -169,6 +169,10 @@ def stage_options(
     options = [by_stage[stage.name] for stage in workflow.stages]
     if not objectives:
         objectives = tuple(dict.fromkeys(o for each in options for option in each for o in option.deployment.costs))
+    if workflow.cap_seconds is not None and LATENCY.name not in {objective.name for objective in objectives}:
+        raise MooInferError(
+            f"{where}: cap_seconds: no stage has {LATENCY.name}, so that nobody knows which runs end late"
+        )
     for objective in objectives:
         if objective.direction != "min":
             raise MooInferError(

@@ -123,7 +123,7 @@ def profile_of(stage: Stage, objectives: tuple[Objective, ...], registry: Regist
     laws = {LATENCY.name: tool.law}
     costs = [ToolSpends(known[name], amount, laws.get(name, "constant")) for name, amount in own.items()]
     place = {"success": "inference.success", "usd": "costs[0].amount", "seconds": "costs[1].amount"}
-    uncertain = {place[name]: value for name, value in stage.uncertain.items() if name in place}
+    uncertain = {place[name]: value for name, value in stage.uncertain.items()}
     return ModelProfile(stage.name, ToolRuns(float(tool.success or 0.0)), tuple(costs), uncertain=uncertain)
 
 
