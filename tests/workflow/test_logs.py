@@ -9,7 +9,9 @@ import pytest
 from moo_infer import Exact, ModelProfile, MooInferError, Pipeline, Samples, Stage, Tool, Uncertain, Workflow
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.policy.workflow.paths import Graph
+from moo_infer.policy.workflow.plans import Plans
 from moo_infer.policy.workflow.rightness import Rightness, frechet_bounds
+from moo_infer.policy.workflow.table import stage_options
 
 from .conftest import certain, logged
 
@@ -296,3 +298,22 @@ def test_workflows_are_a_mapping_of_names():
     with pytest.raises(MooInferError, match="workflows_alone: there are no workflows"):
         Pipeline(workflows_alone=True)
     assert Exact().trials == 10_000
+
+
+@pytest.mark.parametrize("rules", [{}, {"right": "last"}, {"right": either}], ids=["all", "last", "function"])
+@pytest.mark.parametrize("series", [True, False])
+def test_plans_are_worth_and_take_what_their_rows_do(registry, rules, series):
+    """Composed together where that goes: a series; replayed one by one where branches vary."""
+    votes = ["fixed:k=1", "fixed:k=2", "two-then-more:k=3"]
+    workflow = two(votes, votes[:2], series=series, **rules)
+    options, objectives = stage_options("agent", workflow, {}, {}, registry, None, None)
+    plans = Plans("agent", workflow, options, objectives, Exact(2000))
+    every = np.array(list(product(range(3), range(2))))
+    found = plans.means(every)
+    for plan, means in zip(every.tolist(), found, strict=True):
+        row = plans.row(plan)
+        known, drawn = row.known(2000, 0), row.replay(2000, 0).totals
+        for name, mean in zip(("accuracy", "cost", "latency"), means, strict=True):
+            alone = row.weights @ known.mean[name] if name in known.mean else drawn[name].mean()
+            assert mean == pytest.approx(alone, rel=1e-12)
+        assert ("latency" in known.mean) is series
