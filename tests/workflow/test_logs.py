@@ -300,8 +300,10 @@ def test_workflows_are_a_mapping_of_names():
     assert Exact().trials == 10_000
 
 
-@pytest.mark.parametrize("rules", [{}, {"right": "last"}, {"right": either}], ids=["all", "last", "function"])
-@pytest.mark.parametrize("series", [True, False])
+@pytest.mark.parametrize(
+    ("rules", "series"),
+    [({}, True), ({"right": "last"}, True), ({"right": either}, True), ({}, False), ({"right": either}, False)],
+)
 def test_plans_are_worth_and_take_what_their_rows_do(registry, rules, series):
     """Composed together where that goes: a series; replayed one by one where branches vary."""
     votes = ["fixed:k=1", "fixed:k=2", "two-then-more:k=3"]
