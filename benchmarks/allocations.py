@@ -36,7 +36,7 @@ def bound(values: Any, costs: Any, limit: float) -> float:
     found = linprog(
         -values.ravel(), A_ub=costs.ravel()[None], b_ub=[limit], A_eq=one, b_eq=np.ones(G), method="highs-ipm"
     )
-    return -float(found.fun)
+    return -float(found.fun or 0.0)
 
 
 def main() -> None:

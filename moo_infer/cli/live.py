@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,7 +74,7 @@ def run(
     from ..policy.live.rehearsal import rehearse
 
     rehearse(decides, setup.questions, judges, setup.registry)
-    limits = {"most_usd": max_cost, "most_seconds": max_latency, "explore": explore}
+    limits: dict[str, Any] = {"most_usd": max_cost, "most_seconds": max_latency, "explore": explore}
     limits |= {"spread": spread} if spread else {}  # without it a run is what it was before there was such an option
     result = setup.go("run", decides, judges, answers, **limits)
     config = run.config(context, lambda folder: sections(run.models, setup.registry, folder))

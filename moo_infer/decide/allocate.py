@@ -129,7 +129,7 @@ def allocate(
         return found
     plan, bound = integer_plan(menus, tolerance)
     better = found if plan is None else _of_sums(menus, plan, relaxation, "milp", bound)
-    return better if better.value > found.value else replace(found, bound=min(bound, found.bound))
+    return better if better.value > found.value else replace(found, bound=max(found.value, min(bound, found.bound)))
 
 
 def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, float]) -> Allocation:

@@ -12,6 +12,7 @@ from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit
 from .allocate import Allocation, allocate
 from .candidates import Candidates
 from .infeasible import infeasible
+from .menus import Menus
 
 __all__ = ["FleetAllocation", "Plain", "QueryClass", "Upgrade", "allocate_classes", "budgets", "by_budget", "other_sum"]
 
@@ -83,6 +84,7 @@ class FleetAllocation:
         rows: the chosen row in the table of each class; none where nothing fits.
         allocation: value, bound and mixture as accuracy over all queries, ``cost`` as USD a query; None where nothing
             fits. Its shadow price is how many right answers one more dollar buys.
+        shared: by class, the rows of the best mixture and their shares of its queries: one class at most has two.
         upgrades: by class, the row that would gain most for more money; without those that have their best row.
         reason: why nothing fits; "" where it does.
     """
@@ -93,6 +95,7 @@ class FleetAllocation:
     limits: tuple[Limit, ...]
     rows: tuple[int, ...] = ()
     allocation: Allocation | None = None
+    shared: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     upgrades: Mapping[str, Upgrade] = field(default_factory=dict)
     reason: str = ""
 
@@ -185,8 +188,9 @@ def allocate_classes(
         if up >= 0:
             gain, usd = (one.share * float(of[g][up] - of[g][now]) for of in (values, costs))
             upgrades[one.name] = Upgrade(int(options[g][up]), gain, usd, float(found.rates[g]))
+    shared = _shared(Menus.of(values, costs, {COST.name: budget / queries}, shares, names), options)
     chosen = tuple(int(own[i]) for own, i in zip(options, found.choices.tolist(), strict=True))
-    return FleetAllocation(classes, nothing.budget, nothing.queries, limits, chosen, found, upgrades)
+    return FleetAllocation(classes, nothing.budget, nothing.queries, limits, chosen, found, shared, upgrades)
 
 
 def budgets(found: FleetAllocation) -> FloatArray:
@@ -210,6 +214,22 @@ def other_sum(shares: Iterable[float]) -> str:
     """Return a sentence where the shares of classes do not sum to 1, else ""."""
     total = sum(shares)
     return "" if abs(total - 1) <= SUM else f"queries: the shares must sum to 1, got {total:.10g}"
+
+
+def _shared(menus: Menus, options: Sequence[Rows]) -> dict[str, tuple[tuple[int, float], ...]]:
+    """The best mixture: each class has its row at the price of the limit, and one of them has two, which fills it."""
+    climb, limit = menus.climb, float(menus.worst[0])
+    full = climb.within(limit)
+    rows = {
+        name: ((int(own[i]), 1.0),)
+        for name, own, i in zip(menus.groups, options, climb.after(full).tolist(), strict=True)
+    }
+    left = limit - climb.cost - float(climb.take[:full].sum())
+    if full < len(climb.take) and left > TOLERANCE * limit:
+        g, part = int(climb.group[full]), left / float(climb.take[full])
+        name = menus.groups[g]
+        rows[name] = ((rows[name][0][0], 1 - part), (int(options[g][climb.option[full]]), part))
+    return rows
 
 
 def _plain(keys: Sequence[tuple[str, str, int]], accuracy: FloatArray, cost: FloatArray, limit: float) -> Plain | None:

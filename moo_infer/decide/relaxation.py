@@ -69,7 +69,7 @@ def relaxed_plans(values: FloatArray, spent: FloatArray, worst: FloatArray, best
     columns, prices = [best, *least], []
     for limits in (worst * (1 + ASIDE), worst * (1 - ASIDE)):
         found: FloatArray | None = None
-        while len(columns) < MOST_COLUMNS:
+        for _ in range(MOST_COLUMNS):
             found = _prices(values[columns], spent[columns], np.zeros(len(columns), np.int64), limits)
             if found is None:
                 break

@@ -1,7 +1,7 @@
 """What a class of queries holds in a file: its share, its models, and the policies that it may take."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Gt, Le
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo, WithJsonSchema
@@ -58,7 +58,10 @@ def _models(given: Any) -> Any:
     return dict(entries)
 
 
-OfAll = plain_number(Annotated[float, Gt(0), Le(1)])
+if TYPE_CHECKING:
+    OfAll = float
+else:
+    OfAll = plain_number(Annotated[float, Gt(0), Le(1)])
 
 
 class QueryClassEntry(Entry):

@@ -29,7 +29,7 @@ def blocks(found: FleetAllocation, notes: Sequence[str] = ()) -> list[Block]:
     accuracy, usd = found.objectives[ACCURACY.name], float(found.usd.sum())
     head = f"{asked}: accuracy {accuracy:.4f}, {usd:.6g} USD, {usd / found.queries:.4g} USD a query."
     tables = [_choices(found), _upgrades(found)] if found.upgrades else [_choices(found)]
-    return [head, *tables, _compared(found), _proven(found), *_varies(found), *notes]
+    return [head, *tables, _compared(found), _proven(found), *_shared(found), *_varies(found), *notes]
 
 
 def _choices(found: FleetAllocation) -> TextTable:
@@ -93,10 +93,21 @@ def _proven(found: FleetAllocation) -> str:
     of = found.allocation
     assert of is not None
     proven = "No plan is better" if of.gap == 0 else f"No plan is above {of.bound:.6f}, a gap of {of.gap:.2g}"
-    more = of.mixture - of.value
-    shared = f"; where a class is shared by two rows, it would be {of.mixture:.4f}" if more >= AS_WELL else ""
     price = of.shadow_prices[COST.name]
-    return f"{proven} ({of.method}){shared}. At the margin, one more USD buys {price:.3g} right answers."
+    return f"{proven} ({of.method}). At the margin, one more USD buys {price:.3g} right answers."
+
+
+def _shared(found: FleetAllocation) -> list[Block]:
+    """What a mixture of rows in one class does better, where that is worth a sentence."""
+    of = found.allocation
+    if of is None or of.mixture - of.value < AS_WELL:
+        return []
+    ways = []
+    for one in found.classes:
+        parts = found.shared[one.name]
+        shares = [f"{percent(share)} to " * (share < 1) + _way(one.key(row)) for row, share in parts]
+        ways.append(f"{one.name} {' and '.join(shares)}")
+    return [f"A class that two rows share at random spends all, for accuracy {of.mixture:.4f}: {'; '.join(ways)}."]
 
 
 def document(found: FleetAllocation, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -125,7 +136,14 @@ def document(found: FleetAllocation, rows: Mapping[str, Mapping[str, Any]]) -> d
         "bound": of and of.bound,
         "gap": of and of.gap,
         "method": of and of.method,
-        "mixture": of and of.mixture,
+        "mixture": of
+        and {
+            "accuracy": of.mixture,
+            "rows": {
+                one.name: [{**_key(one.key(row)), "weight": share} for row, share in found.shared[one.name]]
+                for one in found.classes
+            },
+        },
         "plain": plain
         and {
             "accuracy": plain.accuracy,
@@ -137,12 +155,10 @@ def document(found: FleetAllocation, rows: Mapping[str, Mapping[str, Any]]) -> d
 
 def _upgrade(found: FleetAllocation, one: QueryClass) -> dict[str, Any] | None:
     up = found.upgrades.get(one.name)
-    return up and {
-        **_key(one.key(up.row)),
-        "gain": up.gain,
-        "usd": up.usd * found.queries,
-        "right_per_usd": _finite(up.rate),
-    }
+    if up is None:
+        return None
+    more = {"gain": up.gain, "usd": up.usd * found.queries, "right_per_usd": _finite(up.rate)}
+    return _key(one.key(up.row)) | more
 
 
 def _key(key: tuple[str, str, int]) -> dict[str, Any]:

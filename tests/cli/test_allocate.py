@@ -93,6 +93,10 @@ def test_more_money_buys_the_large_model_where_it_gains_most(allocated):
     assert found["choices"]["hard"]["model"] == "large"
     assert found["choices"]["easy"]["model"] == "small"
     assert found["plain"]["rows"][0]["weight"] > 0
+    rows = found["mixture"]["rows"]
+    assert {*rows} == {"easy", "hard"}
+    assert found["mixture"]["accuracy"] >= found["bound"]
+    assert sum(part["weight"] for part in rows["easy"]) == pytest.approx(1)
     assert found["plain"]["accuracy"] < found["objectives"]["accuracy"]["mean"]
     up = found["choices"]["easy"]["upgrade"]
     assert up["right_per_usd"] == pytest.approx(up["gain"] * 10_000 / up["usd"])

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.optimize import linprog
 
 import moo_infer.decide.allocate as module
 from moo_infer import MooInferError, NoSelection
+from moo_infer.decide import relaxation
 from moo_infer.decide import samples_each as samples_module
 from moo_infer.decide.allocate import allocate, best_plan
 from moo_infer.decide.samples_each import coverage_gains, greedy, samples_each
@@ -210,9 +212,11 @@ def test_what_costs_exactly_the_budget_is_affordable():
 def test_of_plans_that_are_worth_the_same_the_cheapest_is_taken(few, monkeypatch):
     if not few:
         monkeypatch.setattr(module, "FEW", 0.5)
-    found = allocate([[0.5, 0.1 + 0.2, 0.3], [1.0, 1.0]], [[5, 3, 2], [4, 1]], {"cost": 4})
+    assert 0.1 + 0.2 > 0.3
+    found = allocate([[0.5, 0.1 + 0.2, 0.3], [0.0, 0.0]], [[5, 3, 2], [4, 1]], {"cost": 4})
     assert found.choices.tolist() == [2, 1]
     assert found.spent == {"cost": 3.0}
+    assert allocate([[0.1 + 0.2, 0.3]], [[3, 2]], {"cost": 4}).choices.tolist() == [1]
 
 
 def test_a_group_with_the_largest_weight_fills_the_budget_and_one_without_weight_takes_nothing():
@@ -239,6 +243,22 @@ def test_an_integer_program_closes_the_gap_of_the_dual_and_never_goes_above_the_
     assert fine.value >= rough.value
     assert fine.bound < rough.bound
     assert fine.spent["cost"] <= 900.0
+
+
+def test_a_plan_of_the_integer_program_above_the_limit_is_sought_again_a_little_below_it(monkeypatch):
+    rng = np.random.default_rng(3)
+    values, costs = rng.random((60, 6)), rng.integers(10, 40, (60, 6)).astype(float)
+    solved, asked = relaxation._integers, []
+
+    def above(menus, tight, tolerance):
+        asked.append(tight)
+        return solved(replace(menus, limits={"cost": 905.0}) if tight == 1.0 else menus, tight, tolerance)
+
+    monkeypatch.setattr(relaxation, "_integers", above)
+    found = allocate(values, costs, {"cost": 900.0}, tolerance=1e-9)
+    assert asked[0] == 1.0 > asked[1]
+    assert found.spent["cost"] <= 900.0
+    assert found.bound >= found.value
 
 
 def test_upgrades_name_what_each_group_would_take_with_more():

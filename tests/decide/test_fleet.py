@@ -112,6 +112,26 @@ def test_the_plain_mixture_is_that_of_the_mixture_of_rows():
         assert found.allocation.mixture >= found.plain.accuracy - 1e-9
 
 
+def test_the_mixture_within_a_class_spends_all_and_is_worth_what_the_bound_says():
+    rng = np.random.default_rng(4)
+    for _ in range(30):
+        means = rng.uniform(0.01, 1, (3, 6, 2))
+        shares = rng.dirichlet(np.ones(3))
+        own = classes(shares, *(table(*rows) for rows in means))
+        found = allocate_classes(own, 400.0, 1000)
+        if not found.rows:
+            continue
+        parts = [(one, row, share) for one in own for row, share in found.shared[one.name]]
+        accuracy, cost = (
+            sum(one.share * share * one.table.column(name)[row] for one, row, share in parts)
+            for name in ("accuracy", "cost")
+        )
+        assert accuracy == pytest.approx(found.allocation.mixture)
+        assert cost <= 0.4 * (1 + 1e-9)
+        assert len(parts) <= 4
+        assert all(sum(share for _, share in of) == pytest.approx(1) for of in found.shared.values())
+
+
 def test_classes_whose_models_are_named_otherwise_share_no_row():
     other = Candidates.from_means((COST, ACCURACY), LINE, model="another")
     assert allocate_classes(classes([0.5, 0.5], table(), other), 500.0, 10_000).plain is None

@@ -38,6 +38,11 @@ def grants(runs):
     return {line["question_id"]: line["grant_usd"] for line in lines(runs.journal) if "grant_usd" in line}
 
 
+def by_question(lines):
+    """Lines of answers by question: several at a time end in any order, and their seconds are measured."""
+    return {line["question_id"]: {**line, "latency_s": None} for line in lines}
+
+
 def spent(rows):
     """By question, what the rows say it cost."""
     usd = dict.fromkeys((f"q{i}" for i in range(N)), 0.0)
@@ -83,14 +88,16 @@ def test_a_limit_of_every_question_holds_below_its_grant(runs):
     assert grants(runs)["q5"] > 40 * usd
 
 
-def test_a_run_that_has_ended_makes_no_call_and_says_the_same(runs, fake):
+@pytest.mark.parametrize("parallelism", [1, 4])
+def test_a_run_that_has_ended_makes_no_call_and_says_the_same(parallelism, runs, fake):
     budget = 15 * runs.largest_usd()
-    first = runs.go(budget=budget, spread="front")
-    calls, answers, given = fake.requests, runs.answers, grants(runs)
+    first = runs.go(budget=budget, spread="front", parallelism=parallelism)
+    calls, answers, given = fake.requests, by_question(runs.answers), grants(runs)
     again = runs.go(budget=budget, spread="front")
     assert fake.requests == calls
-    assert runs.answers == answers
+    assert by_question(runs.answers) == answers
     assert grants(runs) == given
+    assert sum("grant_usd" in line for line in lines(runs.journal)) == N
     assert again.spent_usd == pytest.approx(first.spent_usd)
 
 
