@@ -154,7 +154,7 @@ class Pipeline:
         self.policies = tried(given, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
         given = workflows_of(workflows, alone=workflows_alone)
-        self._workflows = WorkflowTable(given, named_policies, self.registry, self.estimator, self.parallelism)
+        self._workflows = WorkflowTable(given, dict(named_policies), self.registry, self.estimator, self.parallelism)
         self.workflows_alone = workflows_alone
         self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu)
 

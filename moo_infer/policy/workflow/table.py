@@ -126,7 +126,7 @@ def workflows_of(given: object, /, *, alone: bool) -> Mapping[str, Workflow]:
             raise MooInferError(f"workflows: {name}: must be a Workflow, got {workflow!r:.80}")
     if alone and not given:
         raise MooInferError("workflows_alone: there are no workflows")
-    return given
+    return dict(given)
 
 
 def stage_options(
