@@ -220,7 +220,7 @@ def _shared(menus: Menus, options: Sequence[Rows]) -> dict[str, tuple[tuple[int,
     """The best mixture: each class has its row at the price of the limit, and one of them has two, which fills it."""
     climb, limit = menus.climb, float(menus.worst[0])
     full = climb.within(limit)
-    rows = {
+    rows: dict[str, tuple[tuple[int, float], ...]] = {
         name: ((int(own[i]), 1.0),)
         for name, own, i in zip(menus.groups, options, climb.after(full).tolist(), strict=True)
     }

@@ -93,7 +93,7 @@ def _text(value: Any) -> Any:
 
 
 Whole = BeforeValidator(lambda value: in_place(lambda: at_least_one(value, "")))
-AtLeastOne = Annotated[int, Whole, Field(ge=1, le=LARGEST)]
+AtLeastOne = Annotated[int, Field(ge=1, le=LARGEST), Whole]
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 PartList = BeforeValidator(_listed)
 Name = Annotated[str, WithJsonSchema({"pattern": r"\S"})]

@@ -27,7 +27,7 @@ class _Description(JsonSchema):
 
 
 def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the JSON schema (2020-12) of files with models, scenarios, policies and workflows.
+    """Return the JSON schema (2020-12) of files with models, scenarios, policies, workflows and classes.
 
     Args:
         registry: whose parts a ``kind`` may name.

@@ -61,7 +61,9 @@ def documents():
     texts |= {path: path.read_text() for path in ROOT.glob("tests/**/*.yaml")}
     for name, text in texts.items():
         document = yaml.safe_load(text)
-        if isinstance(document, dict) and {"models", "scenarios", "policies", "workflows", "queries", "run"} & {*document}:
+        if isinstance(document, dict) and {"models", "scenarios", "policies", "workflows", "queries", "run"} & {
+            *document
+        }:
             yield pytest.param(document, id=str(name).rpartition("/")[2])
 
 
