@@ -35,9 +35,17 @@ if TYPE_CHECKING:
     from .quantities.quantity import Quantity, Query
     from .quantities.queries import Axis, Doubt, Note, Queries
     from .quantities.samples import Samples
-    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_policies, load_scenarios
+    from .read.profiles import (
+        builtin_models,
+        builtin_scenarios,
+        load_models,
+        load_policies,
+        load_scenarios,
+        load_workflows,
+    )
     from .registry import Registry, plugin_file
     from .report.report import Report
+    from .workflows import Stage, Tool, Workflow
 
 __all__ = [
     "ACCURACY",
@@ -94,7 +102,10 @@ __all__ = [
     "SelectionWarning",
     "Selector",
     "Share",
+    "Stage",
+    "Tool",
     "Uncertain",
+    "Workflow",
     "__version__",
     "answer",
     "builtin_models",
@@ -103,6 +114,7 @@ __all__ = [
     "load_models",
     "load_policies",
     "load_scenarios",
+    "load_workflows",
     "plugin_file",
 ]
 
@@ -173,12 +185,14 @@ _MODULES = {
         "load_models",
         "load_policies",
         "load_scenarios",
+        "load_workflows",
     ),
     "registry": (
         "Registry",
         "plugin_file",
     ),
     "report.report": ("Report",),
+    "workflows": ("Stage", "Tool", "Workflow"),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 

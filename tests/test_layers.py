@@ -21,6 +21,7 @@ LEVELS = (
     ("hookspecs",),
     ("registry",),
     ("profiles",),
+    ("workflows",),  # as they are given; a room of `policy` composes what is known of their stages
     ("read",),
     ("estimate",),
     ("builtin",),

@@ -1,4 +1,4 @@
-"""The command ``moo-infer allocate``: one budget over classes of queries."""
+"""The command ``moo-infer allocate``: one budget over classes of queries, or limits of a query over stages."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from ..decide.volume import fixed_costs
 from ..pipeline import K_MAX, NO_LIMITS, Pipeline
 from ..profiles import ModelProfile
 from ..read.config import sections
-from ..read.profiles import builtin_models, named_classes, named_inputs, named_policies
+from ..read.profiles import builtin_models, named_classes, named_inputs, named_policies, named_workflows
 from ..registry import Registry
 from ..report.fleet import blocks, document
 from ..report.json import row
@@ -32,6 +32,7 @@ from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .progress import progress_bar
 from .recommend import GridOptions, LimitOptions
 from .runs import RunOptions
+from .stages import Decided, stages_decided
 from .terminal import NOT_FEASIBLE, Answer, columns
 
 if TYPE_CHECKING:
@@ -48,9 +49,14 @@ Known = Mapping[str, Mapping[str, Any]]
 def allocate(
     *,
     context: typer.Context,
-    models: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="Models, policies, and classes of queries.")],
+    models: Annotated[
+        Path, typer.Argument(metavar="FILE.yaml", help="Models, policies, and classes of queries or a workflow.")
+    ],
     budget: Annotated[float | None, typer.Option(metavar="USD", help="What all queries may cost together.")] = None,
     queries: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many there are.")] = None,
+    workflow: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The workflow whose stages are decided on, where it has several.")
+    ] = None,
     limits: LimitOptions,
     grid: GridOptions,
     plugin_files: PluginFiles = None,
@@ -61,7 +67,7 @@ def allocate(
     ] = None,
     as_json: Json = False,
 ) -> Answer:
-    """Choose a policy for each class of queries, so that most are answered rightly within one budget.
+    """Choose a policy for each class of queries within one budget, or for each stage of a workflow within one query.
 
     The classes stand in the file, each with its share, its models and the policies that it may take:
 
@@ -72,39 +78,57 @@ def allocate(
 
     A policy without its k is tried at every k. Limits, such as --max-latency, are on every single row.
 
+    Of a file with workflows and without a budget the stages are decided on, so that most queries are answered rightly
+    and one takes no more than the limits on average: --max-cost, --max-latency, --max.
+
     \b
     Examples:
       moo-infer allocate my.yaml --budget 1000 --queries 50000
       moo-infer allocate my.yaml --budget 1000 --queries 50000 --max-latency p95=20 --plot pictures --json
+      moo-infer allocate examples/agent.yaml --max-cost 0.05 --max-latency 40
     """
+    grid.refuse_two_grids()
+    refuse_unwritable(out, ENDINGS, [models])
+    registry = registry_with(plugin_files)
+    if workflow is not None or (budget is None and queries is None and named_workflows(models, registry)):
+        decided = stages_decided(models, registry, limits, grid, workflow)
+    else:
+        decided = _classes_decided(models, registry, limits, grid, (budget, queries))
+    room = pictures.room()
+    if room and pictures.plot and decided.picture:
+        room.write([decided.picture(room)], pictures.plot, pictures.picture_format or "png")
+    command = shlex.join(["moo-infer", *context.find_root().obj])
+    whole = {"schema": 1, "command": command, "version": __version__, **decided.document}
+    whole["config"] = RunOptions(models=models, write_run=write_run).config(
+        context, lambda folder: sections(models, registry, folder)
+    )
+    text = json.dumps(whole, indent=2, allow_nan=False)
+    write_all(out, report_writers(command, lambda: text, decided.blocks, lambda: decided.rows))
+    return Answer(text if as_json else laid_out(decided.blocks(), columns()), 0 if decided.rows else NOT_FEASIBLE)
+
+
+def _classes_decided(
+    path: Path, registry: Registry, limits: LimitOptions, grid: GridOptions, shared: tuple[float | None, int | None]
+) -> Decided:
+    """A row for each class of queries of a file; `shared` are the USD for all queries, and how many there are."""
     from ..decide.fleet import allocate_classes
 
+    budget, queries = shared
     if budget is None or queries is None:
         raise MooInferError("classes of queries share a budget: give --budget USD and --queries N")
     if not 0 < budget < math.inf:
         raise MooInferError(f"--budget: must be a finite number of USD > 0, got {budget:g}")
     own = limits.scenario()
-    grid.refuse_two_grids()
-    room = pictures.room()
-    refuse_unwritable(out, ENDINGS, [models])
-    registry = registry_with(plugin_files)
-    reports = _reports(models, registry, grid)
+    reports = _reports(path, registry, grid)
     classes = [one for one, _ in reports.values()]
     found = allocate_classes(classes, budget, queries, own.limits if own else ())
-    if room and pictures.plot and found.rows:
-        room.write(
-            [(("allocation",), partial(room.allocation, found))], pictures.plot, pictures.picture_format or "png"
-        )
-    command = shlex.join(["moo-infer", *context.find_root().obj])
-    whole = {"schema": 1, "command": command, "version": __version__, **document(found, _rows(found, reports))}
-    whole["notes"] = _notes(found, reports)
-    whole["config"] = RunOptions(models=models, write_run=write_run).config(
-        context, lambda folder: sections(models, registry, folder)
-    )
-    text = json.dumps(whole, indent=2, allow_nan=False)
-    said = partial(blocks, found, whole["notes"])
-    write_all(out, report_writers(command, lambda: text, said, lambda: _frame(whole["choices"])))
-    return Answer(text if as_json else laid_out(said(), columns()), 0 if found.rows else NOT_FEASIBLE)
+    notes = _notes(found, reports)
+    whole = {**document(found, _rows(found, reports)), "notes": notes}
+
+    def picture(room: Any) -> Any:
+        return ("allocation",), partial(room.allocation, found)
+
+    return Decided(whole, partial(blocks, found, notes), _frame(whole["choices"]), picture if found.rows else None)
 
 
 def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tuple[QueryClass, Report]]":

@@ -30,6 +30,7 @@ __all__ = [
     "is_number",
     "parameters",
     "refuse_unfit",
+    "share",
     "split",
     "unfit",
     "with_parts",
@@ -245,3 +246,10 @@ def at_least_one(value: object, where: str) -> int:
     if not 1 <= number <= LARGEST:
         raise MooInferError(located(where, f"must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}"))
     return number
+
+
+def share(value: object, where: str) -> float:
+    """Return a number above 0 and up to 1, or raise MooInferError naming the place."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 1:
+        raise MooInferError(f"{where}: must be > 0 and <= 1, got {value!r}")
+    return float(value)

@@ -16,12 +16,15 @@ from ..estimate.raised import raised
 from ..estimate.setup import Setup
 from ..policy.curves import PolicySetup
 from ..policy.day import DayPolicy
+from ..policy.workflow.curves import WorkflowSetup
+from ..profiles import Scenario
 from .candidates import Candidates
 from .choices import Key
 from .volume import Volume, fixed_costs
 
-__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "resample", "tally"]
 
+Tried = PolicySetup | DayPolicy | WorkflowSetup  # what curves of policies and workflows are estimated from
 DrawSource = Literal["parameters", "simulation"]
 
 
@@ -139,13 +142,20 @@ class Redraw:
 
     estimator: Exact
     objectives: Sequence[Objective]
-    setups: Sequence[Setup | PolicySetup | DaySetup | DayPolicy]
+    setups: Sequence[Setup | DaySetup | Tried]
     questions: Questions = "other"
     volume: Volume | None = None
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
         return self._tables(B, seed, self.questions)
+
+    def met(self, scenarios: Sequence[Scenario], B: int, seed: int) -> dict[str, FloatArray]:
+        """Return by scenario the share of B tables in which each row meets the limits, (n,)."""
+        met: FloatArray = np.zeros(())
+        for table in self(B, seed):
+            met = met + [table.met(scenario.limits) for scenario in scenarios]
+        return dict(zip((scenario.name for scenario in scenarios), met / B, strict=True))
 
     def halves(self, S: int, seed: int) -> Iterator[tuple[Candidates, Candidates]]:
         """Return S pairs of tables, of one half of the questions and of the other."""

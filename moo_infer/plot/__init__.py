@@ -19,8 +19,9 @@ from .maps import decisions
 from .policies import policies
 from .pools import front, stability
 from .spaces import space
+from .workflows import gantt, stages
 
 __all__ = [
-    "FORMATS", "allocation", "curve", "decisions", "front", "lifetime", "log_curves", "page", "policies", "save",
-    "space", "stability", "write",
+    "FORMATS", "allocation", "curve", "decisions", "front", "gantt", "lifetime", "log_curves", "page", "policies",
+    "save", "space", "stability", "stages", "write",
 ]  # fmt: skip

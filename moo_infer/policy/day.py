@@ -94,8 +94,8 @@ class DayPolicy:
         return cls(tuple(levels), day)
 
     @property
-    def profiles(self) -> list[ModelProfile]:
-        """The models."""
+    def profiles(self) -> tuple[ModelProfile, ...]:
+        """Those of the models."""
         return self.levels[0].profiles
 
     @property

@@ -1,15 +1,15 @@
 """The curves of all policies of a run, for every model they are tried for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..core.arrays import IntArray
 from ..core.day import Day
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 from ..core.objectives import ACCURACY, Objective
 from ..estimate.curves import Curve
+from ..estimate.grid import Grid
 from ..estimate.monte_carlo import Estimator
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, Policy
@@ -22,13 +22,12 @@ from .deployment import Deployment
 from .menu import menu
 from .tried import TriedPolicy, text_of
 
-__all__ = ["PolicyTable"]
+__all__ = ["PolicyTable", "numbers_of_samples"]
 
 NOTHING = (
     "the menu: none of its policies suits the models; votes that are cut short need answers that can be counted, and "
     "cascades logs of the same questions with prices that are eight times apart"
 )
-Grid = Callable[[ModelProfile, int], IntArray]  # the numbers of inferences that are considered, by P
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,16 +139,35 @@ class PolicyTable:
     def _setup(
         self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid
     ) -> PolicySetup | DayPolicy:
-        k = []
-        if one.every_k:
-            profile = profiles.get(model or next(iter(most_calls(one.policy))))
-            if profile is not None:  # else its deployment is refused below
-                P = self.parallelism or profile.parallelism
-                placeholder = self.registry.get(AccuracyAggregator, "one-call")
-                k = Setup(profile, placeholder, grid(profile, P), P).possible().k.tolist()
-        each = one.at(model, k) if k or not one.every_k else one.at(model, [1])
+        each = one.at(model, numbers_of_samples(one, model, profiles, self.registry, self.parallelism, grid) or [1])
         if self.day is not None:
             run = self.parallelism, self.registry, self.estimator, self.day
             return DayPolicy.of(one.name, each, profiles, *run)
         deployments = [Deployment.of(policy, profiles, self.parallelism, self.registry) for policy, _ in each]
         return PolicySetup(one.name, tuple(deployments), tuple(text for _, text in each))
+
+
+def numbers_of_samples(
+    one: TriedPolicy,
+    model: str,
+    profiles: Mapping[str, ModelProfile],
+    registry: Registry,
+    parallelism: int | None,
+    grid: Grid,
+) -> list[int]:
+    """Return at which k a policy is tried, where its own was left out; none where it was not.
+
+    Args:
+        one: the policy.
+        model: in place of one that it leaves open; "" for none.
+        profiles: by name; of a model that is not among them the deployment is refused.
+        registry: where aggregators are looked up.
+        parallelism: P for every model; None for that of its profile.
+        grid: the numbers of inferences that are considered, by P.
+    """
+    profile = profiles.get(model or next(iter(most_calls(one.policy)))) if one.every_k else None
+    if profile is None:
+        return []
+    P = parallelism or profile.parallelism
+    placeholder = registry.get(AccuracyAggregator, "one-call")
+    return [int(k) for k in Setup(profile, placeholder, grid(profile, P), P).possible().k]

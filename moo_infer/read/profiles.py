@@ -1,4 +1,4 @@
-"""Reads model profiles, scenarios and policies from YAML, and from what commands wrote as JSON."""
+"""Reads model profiles, scenarios, policies and workflows from YAML, and from what commands wrote as JSON."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -10,6 +10,7 @@ from ..core.documents import read_json, read_yaml
 from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
+from ..workflows import Workflow
 
 if TYPE_CHECKING:
     from .classes import QueryClassEntry
@@ -23,14 +24,17 @@ __all__ = [
     "load_models",
     "load_policies",
     "load_scenarios",
+    "load_workflows",
     "named_classes",
     "named_day",
     "named_inputs",
     "named_policies",
+    "named_workflows",
     "read_document",
 ]
 
-EXPECTED = "the keys models, scenarios, policies, queries, day or run"
+EXPECTED = "the keys models, scenarios, policies, workflows, queries, day or run"
+SECTIONS = {"scenarios", "policies", "workflows", "queries", "day", "run"}  # of a file for the built-in models
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
@@ -73,7 +77,7 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
 def file_of_models(path: str | Path) -> Path | None:
     """Return where the models of a file are: in itself, or in another that its run names; None where it has none.
 
-    A file without models has scenarios, policies, queries, a day or a run for the built-in ones.
+    A file without models has scenarios, policies, workflows, queries, a day or a run for the built-in ones.
 
     Raises:
         MooInferError: for what cannot be read.
@@ -85,8 +89,7 @@ def file_of_models(path: str | Path) -> Path | None:
     if document.get("models") == {}:
         raise MooInferError(f"{path}: models: holds none; calibrate --out FILE.yaml keeps the samples they draw from")
     if other is None:
-        alone = {"scenarios", "policies", "queries", "day", "run"} & {*document}
-        return None if "models" not in document and alone else path
+        return None if "models" not in document and SECTIONS & {*document} else path
     if "models" in document:
         raise MooInferError(f"{path}: run: models: the file has models of its own, so it cannot name another's")
     if not isinstance(other, str):
@@ -162,6 +165,27 @@ def named_day(path: Path | None) -> Day | None:
         return None
     source = file_of_models(path)
     return load_day(path) or (load_day(source) if source else None)
+
+
+def named_workflows(path: Path | None, registry: Registry) -> dict[str, Workflow]:
+    """Workflows that can be called by name: those of the file, or else of the file that has its models."""
+    if path is None:
+        return {}
+    source = file_of_models(path)
+    return load_workflows(path, registry) or (load_workflows(source, registry) if source else {})
+
+
+def load_workflows(path: str | Path, registry: Registry | None = None) -> dict[str, Workflow]:
+    """Read the workflows of a YAML file; none without a key ``workflows``.
+
+    Raises:
+        MooInferError: naming the file, the workflow and the key, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = read_document(path)
+    from .schema import Context, read_workflows
+
+    return read_workflows(document, str(path), Context(registry or Registry(), path.parent))
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:

@@ -30,6 +30,7 @@ RECOMMEND = {
     "min": ["accuracy=0.2"],
     "aggregator": ["one-call", "plurality-vote", "noisy-score:rho=0.5"],
     "policy": ["fixed:k=4,aggregator=best-of-k", "fixed:k=2,aggregator=one-call"],
+    "workflow": ["agent"],
     "selector": ["max-accuracy", "asf:weights={accuracy: 3, cost: 0.5}", "net-value:usd_per_right_answer=2"],
     "goal": ["utopia", "mixture"],
     "estimator": ["exact", "monte-carlo"],
@@ -101,6 +102,7 @@ models:
 scenarios:
   strict: {max: {cost: 0.01, latency: {p95: 200}}, min: {accuracy: 0.3}}
 """
+WORKFLOW = "workflows: {agent: {stages: {plan: {policy: {kind: fixed, model: small, k: 1, aggregator: one-call}}}}}"
 
 
 @pytest.fixture
@@ -148,6 +150,7 @@ def drawn(name, rng, pictures):
 @pytest.mark.parametrize("name", ["recommend", "calibrate"])
 def test_a_command_line_a_file_and_the_same_report(name, place, cli):
     """Of ten command lines, whatever they say; what is refused is refused from a file, too, and nothing is written."""
+    (place / "my.yaml").write_text(MODELS + WORKFLOW)
     rng, decided = random.Random({"recommend": 1, "calibrate": 5}[name]), 0
     quick = {"recommend": {"k": ["1,2,4"], "stability": ["5"]}, "calibrate": {"bootstrap": ["20"]}}[name]
     given = {"recommend": ["--models", "my.yaml"], "calibrate": ["log.csv"]}[name]
