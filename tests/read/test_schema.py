@@ -24,7 +24,7 @@ from moo_infer.cli.app import app, run
 from moo_infer.cli.run_section import accepted_run, run_schema
 from moo_infer.cli.runs import RunCommand
 from moo_infer.read.json_schema import json_schema
-from moo_infer.read.profiles import read_document
+from moo_infer.read.profiles import file_of_models, read_document
 from moo_infer.read.schema import Context, read_classes
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,6 +76,7 @@ def taken(document, registry, folder):
         load_policies(path, registry)
         load_workflows(path, registry)
         read_classes(read_document(path), str(path), Context(registry, folder))
+        file_of_models(path)
         load_models(path, registry) if "models" in document else None
         accepted_run(COMMANDS, document.get("run"), str(path))
     except MooInferError as error:
