@@ -64,9 +64,12 @@ def profile():
 
 @pytest.fixture
 def sketches(monkeypatch):
-    """Files of pictures, and pages, of few pixels and with coarse maps: for tests of what else they have."""
+    """Pictures that are not laid out, of few pixels and with coarse maps, and such pages: for tests of what else they have."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     from moo_infer.plot import files, maps
 
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
     monkeypatch.setattr(files, "DPI", 20)
     monkeypatch.setattr(files, "decisions", lambda report, **options: maps.decisions(report, **options, size=6))
     monkeypatch.setattr("moo_infer.report.page_data.MAP_SIZE", 6)
