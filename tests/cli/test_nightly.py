@@ -33,7 +33,11 @@ def nightly(tmp_path):
 
 
 def test_nights_are_compared_and_a_choice_that_changed_ends_with_4(nightly, tmp_path):
-    log, prices, limits = ROOT / "examples" / "log.csv", ROOT / "examples" / "prices.yaml", ("--max-cost", "0.015", "--stability", "20")
+    log, prices, limits = (
+        ROOT / "examples" / "log.csv",
+        ROOT / "examples" / "prices.yaml",
+        ("--max-cost", "0.015", "--stability", "20"),
+    )
     kept = tmp_path / "kept" / "decision.json"
     first = nightly(log, prices, *limits)
     assert (first.returncode, first.stderr) == (0, "")

@@ -65,7 +65,7 @@ GIVEN = {
         {"shares": [1.0], "p": [0.3], "tokens_in_mean": 500, "tokens_in_cv": 0.3, "tokens_out_mean": 1500,
          "tokens_out_cv_between": 0.4, "tokens_out_cv_within": 0.3, "max_tokens": 2500},
     ],
-    "empirical": [MODELS["a log"], MODELS["a log with gaps"], Empirical(LOG, "acme/large", sha256(LOG.read_bytes()).hexdigest(), doubt="answers chose its questions"), JUDGED],
+    "empirical": [MODELS["a log"], MODELS["a log with gaps"], Empirical(LOG, "acme/large", sha256(LOG.read_bytes()).hexdigest(), doubt="answers chose its questions", cut_from="acme/larger"), JUDGED],
     "logged-latency": ["calls=at-once", "calls=slots", "calls=sequential"],
     "linear-cost": ["usd_per_input_token=1e-6,usd_per_output_token=1e-5"],
     "api-cost": [
@@ -352,7 +352,8 @@ class TestLogReaders(LogReaderContract):
             return next(LOGS.glob(given[1]))
         made = tmp_path / "made" / given[1]
         made.parent.mkdir()
-        read_log(next(LOGS.glob("lm-eval/*/samples_sums*")), format="lm-eval:filter=each").write(made)
+        log = read_log(next(LOGS.glob("lm-eval/*/samples_sums*")), format="lm-eval:filter=each")
+        replace(log, frame=log.frame.drop("task")).write(made)  # a text at the end of a line may be cut without a trace
         return made
 
     def test_no_other_reader_takes_the_file_for_its_own(self, reader, file):
@@ -397,7 +398,7 @@ ROWS = f"return [{ROW} for i, mark in enumerate(json.loads(text)['marks'])]"
 @pytest.mark.parametrize(
     ("recognises", "read", "test"),
     [
-        (KNOWN, ROWS.replace('"+"}', '"+", "mark": mark}'), "test_gives_the_neutral_table"),
+        (KNOWN, ROWS.replace('"+"}', '"+", "prompt": mark}'), "test_gives_the_neutral_table"),
         (KNOWN, ROWS.replace('"correct"', '"right"'), "test_gives_the_neutral_table"),
         (KNOWN, ROWS.replace("enumerate", "calls.append(1) or enumerate").replace('"q"', "str(len(calls))"), "test_gives_the_neutral_table"),
         ("return True", ROWS, "test_knows_its_files"),
