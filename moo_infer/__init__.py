@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl
     from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
     from .pipeline import Pipeline
+    from .policy.budget import BudgetManager
     from .policy.live.inference import Endpoint, Inference
     from .policy.live.openai_endpoint import OpenAIEndpoint
     from .policy.live.outcome import Outcome, answer
@@ -34,9 +35,17 @@ if TYPE_CHECKING:
     from .quantities.quantity import Quantity, Query
     from .quantities.queries import Axis, Doubt, Note, Queries
     from .quantities.samples import Samples
-    from .read.profiles import builtin_models, builtin_scenarios, load_models, load_policies, load_scenarios
+    from .read.profiles import (
+        builtin_models,
+        builtin_scenarios,
+        load_models,
+        load_policies,
+        load_scenarios,
+        load_workflows,
+    )
     from .registry import Registry, plugin_file
     from .report.report import Report
+    from .workflows import Stage, Tool, Workflow
 
 __all__ = [
     "ACCURACY",
@@ -49,6 +58,7 @@ __all__ = [
     "AtLeastOne",
     "Axis",
     "Bernoulli",
+    "BudgetManager",
     "Call",
     "CallSettings",
     "Candidates",
@@ -92,7 +102,10 @@ __all__ = [
     "SelectionWarning",
     "Selector",
     "Share",
+    "Stage",
+    "Tool",
     "Uncertain",
+    "Workflow",
     "__version__",
     "answer",
     "builtin_models",
@@ -101,6 +114,7 @@ __all__ = [
     "load_models",
     "load_policies",
     "load_scenarios",
+    "load_workflows",
     "plugin_file",
 ]
 
@@ -147,6 +161,7 @@ _MODULES = {
         "Selector",
     ),
     "pipeline": ("Pipeline",),
+    "policy.budget": ("BudgetManager",),
     "policy.live.inference": ("Endpoint", "Inference"),
     "policy.live.openai_endpoint": ("OpenAIEndpoint",),
     "policy.live.outcome": ("Outcome", "answer"),
@@ -170,12 +185,14 @@ _MODULES = {
         "load_models",
         "load_policies",
         "load_scenarios",
+        "load_workflows",
     ),
     "registry": (
         "Registry",
         "plugin_file",
     ),
     "report.report": ("Report",),
+    "workflows": ("Stage", "Tool", "Workflow"),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 

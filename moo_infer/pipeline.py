@@ -8,50 +8,49 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import numpy as np
-
-from .core.arrays import IntArray
+from .core.day import Day
 from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
 from .core.naming import listed_items, look_up
-from .core.objectives import ACCURACY
-from .core.parts import at_least_one
+from .core.objectives import ACCURACY, Objective
+from .core.parts import at_least_one, share
 from .decide.candidates import Candidates
 from .decide.choices import Choice, FeasibleShares, decide
-from .decide.crossfit import FEWEST, SPLITS, cross_fitted
+from .decide.crossfit import cross_fitted, halves_of
 from .decide.mixed import choose_mixture
-from .decide.stability import Redraw
+from .decide.stability import Redraw, Tried
+from .decide.stages import StageAllocation, allocate_stages
 from .decide.volume import Volume, fixed_costs, models_of
+from .estimate.at_load import DaySetup, refuse_load
 from .estimate.curves import Curve
+from .estimate.day_curve import objectives_over
 from .estimate.exact import QUESTIONS, Exact, Questions
+from .estimate.grid import Grid, whole_numbers
 from .estimate.monte_carlo import Estimator
 from .estimate.named import ESTIMATORS, estimator_named
-from .estimate.named_parts import parts_of
+from .estimate.named_parts import AGGREGATORS, ON_LOGS, parts_of, supported
 from .estimate.setup import Setup, common_objectives
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
 from .policy.mixture import MIXTURE
 from .policy.table import PolicyTable
 from .policy.tried import MENU, tried, without_menu
+from .policy.workflow.table import WorkflowTable
 from .profiles import ModelProfile, Scenario, refuse_not_measured
 from .read.profiles import builtin_models, builtin_scenarios
 from .registry import Registry
 from .report.by_label import decided_by
 from .report.facts import Outcome
 from .report.report import Report
+from .workflows import Workflow
 
-__all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "SELECTORS", "Pipeline", "estimator_named"]
+__all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "ON_LOGS", "SELECTORS", "Pipeline", "estimator_named"]
 
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 
-# What aggregates where nothing is named: by laws the paper's best of k, which a perfect judge takes; on a log one call,
-# and the vote where there are answers. A perfect judge of logged answers is there for those who name one.
-AGGREGATORS = ("best-of-k",)
-ON_LOGS = ("one-call", "plurality-vote")
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
 LOG = logging.getLogger(__name__)
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
-MOST_VALUES = 250_000  # of k: rows of a curve, nine of which take half a gigabyte
 
 
 class Pipeline:
@@ -82,10 +81,13 @@ class Pipeline:
             (`moo_infer.policy.menu`), the choice among which is cross-fitted. One over one model is tried for every
             model; one whose k is left out, at every k that is considered.
         named_policies: what goes before kinds, each a mapping with a kind and its fields, as `load_policies` gives it.
+        workflows: by name, each a row, or one for every combination of what its stages may do; their policies are
+            looked up as `policies` are.
+        workflows_alone: whether the table has these rows alone: those of the models do one step of a workflow.
         volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
             taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
-        progress: told (done, total, what comes next) before every estimation; it stays behind where a pipeline is
-            copied or pickled.
+        day: queries by hour, over which figures are; parts are told its loads. None: the load of the profiles.
+        progress: told (done, total, what comes next) before every estimation; copies and pickles are without it.
 
     Raises:
         MooInferError: for unknown names, parts that are none, and numbers out of range.
@@ -114,7 +116,10 @@ class Pipeline:
         registry: Registry | None = None,
         policies: str | Policy | Iterable[str | Policy] = (),
         named_policies: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        workflows: Mapping[str, Workflow] = MappingProxyType({}),
+        workflows_alone: bool = False,
         volume: Volume | float | str | None = None,
+        day: Day | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
@@ -127,7 +132,7 @@ class Pipeline:
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
         self.goal = self.selectors[0] if wanted is None else parts_of(Selector, wanted, "goal", self.registry)[0]
         self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
-        self.confidence = None if confidence is None else _share(confidence, "confidence")
+        self.confidence = None if confidence is None else share(confidence, "confidence")
         if self.mixes and self.confidence is not None:
             raise MooInferError("a mixture meets limits on the given values, so goal mixture takes no confidence")
         self.draws = at_least_one(draws, "draws")
@@ -135,9 +140,10 @@ class Pipeline:
         if questions not in QUESTIONS:
             raise unknown("questions", questions, QUESTIONS)
         self.questions: Questions = questions
-        self.k = None if k is None else _grid(listed_items(k, "k", "a list of whole numbers"))
+        self.k = None if k is None else whole_numbers(listed_items(k, "k", "a list of whole numbers"), "k")
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
+        self._grid = Grid(self.k, self.k_max, self.k_step)
         self.parallelism = None if parallelism is None else at_least_one(parallelism, "parallelism")
         for what, known in (("models", models), ("scenarios", scenarios)):
             if not isinstance(known, Mapping | None):
@@ -146,7 +152,12 @@ class Pipeline:
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)
         self._curves: dict[tuple[ModelProfile, str], Curve] = {}
-        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu)
+        self.day = day
+        self._workflows = WorkflowTable.of(
+            workflows, dict(named_policies), self.registry, self.estimator, self.parallelism, day, workflows_alone
+        )
+        self.workflows_alone = workflows_alone
+        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu, day)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -165,11 +176,13 @@ class Pipeline:
         """Return the table of the models (default all) under every aggregator, before limits."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_not_measured(profiles, (self._models or {}).values())
+        if self.workflows_alone:
+            objectives = self._workflows.objectives(profiles, self._grid)
+            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives), profiles)
         setups = self._setups(profiles)
-        objectives = common_objectives(setups)
+        objectives = objectives_over(self.day, common_objectives(setups))
         self._policies.refuse_names(setup.aggregator.name for setup in setups)
-        curves: list[Curve] = []
-        impossible: list[MooInferError] = []
+        curves, impossible = list[Curve](), list[MooInferError]()
         for done, setup in enumerate(setups):
             LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
             if self._progress:
@@ -179,10 +192,17 @@ class Pipeline:
             except (NothingPossible, MissingColumn) as error:
                 impossible.append(error)
         curves += self._policies.curves(profiles, self._grid, objectives)
+        curves += self._workflows.curves(profiles, self._grid, objectives)
         if not curves:
             raise impossible[0]
         for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
             warnings.warn(f"left out: {left_out}", stacklevel=3)
+        return self._table(objectives, curves, profiles)
+
+    def _table(
+        self, objectives: Sequence[Objective], curves: Sequence[Curve], profiles: Sequence[ModelProfile]
+    ) -> Candidates:
+        """The table of some curves, with the shares of what is paid once."""
         if self.volume is not None:
             curves = [self.volume.spread(curve, models_of(curve, profiles)) for curve in curves]
         return Candidates(objectives, curves)
@@ -213,7 +233,10 @@ class Pipeline:
         named = goal.name in [s.name for s in self.selectors]
         selectors = self.selectors if named else (*self.selectors, goal)
         redraw = self._redraw(profiles)
-        feasible_shares = self._feasible_shares(chosen, len(table), redraw)
+        feasible_shares: dict[str, FeasibleShares] = {}
+        if self.confidence is not None and redraw is not None:
+            met = redraw.met(chosen, self.draws, self.estimator.seed)
+            feasible_shares = {s.name: FeasibleShares(met[s.name], self.confidence, self.draws) for s in chosen}
         halves = self._halves(profiles, redraw)
         outcomes = []
         for scenario in chosen:
@@ -241,34 +264,32 @@ class Pipeline:
     def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
         """The profiles of a run."""
         profiles = look_up(ModelProfile, self.models, models, "model")
+        refuse_load(profiles if self.mixes else (), "goal mixture")
         if self.mixes and self.volume is not None and fixed_costs(profiles):
             raise MooInferError("a mixture pays what each of its models costs once, so goal mixture takes no volume")
         return profiles
 
-    def _feasible_shares(self, chosen: Sequence[Scenario], n: int, redraw: Redraw | None) -> dict[str, FeasibleShares]:
-        """By scenario how surely each of n rows meets its limits, where a confidence was asked for."""
-        if self.confidence is None or redraw is None:
-            return {}
-        met = np.zeros((len(chosen), n))
-        for drawn in redraw(self.draws, self.estimator.seed):
-            met += [drawn.met(scenario.limits) for scenario in chosen]
-        shares = zip(chosen, met / self.draws, strict=True)
-        return {s.name: FeasibleShares(share, self.confidence, self.draws) for s, share in shares}
+    def allocate(
+        self,
+        limits: Mapping[str, float],
+        workflow: str | None = None,
+        models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
+    ) -> StageAllocation:
+        """Choose what each stage of a workflow does; arguments as in `moo_infer.decide.stages.allocate_stages`.
+
+        Args:
+            limits: by objective, the most that a query may take on average.
+            workflow: its name; may be left out where there is one.
+            models: names or profiles, one or many; None for all that can be called by name.
+        """
+        return allocate_stages(self._workflows.plans(workflow, self._profiles(models), self._grid), limits)
 
     def _halves(self, profiles: Sequence[ModelProfile], redraw: Redraw | None) -> list[tuple[Candidates, Candidates]]:
         """Tables of halves of the questions, on which a choice among the policies of the menu is cross-fitted."""
-        if not self._policies.offers(profiles, self._grid):
+        if self.workflows_alone or not self._policies.offers(profiles, self._grid):
             return []
-        asked = [*(p.queries.questions for p in profiles), *(s.questions for s in (redraw.policies if redraw else ()))]
-        least = min((len(questions) for questions in asked if questions), default=0)
-        if redraw is None or least < FEWEST:
-            warnings.warn(
-                f"the choice among the policies of the menu is not cross-fitted: that takes logs with {FEWEST} "
-                f"questions at least, and here there are {least}",
-                stacklevel=3,
-            )
-            return []
-        return list(redraw.halves(SPLITS, self.estimator.seed))
+        asked = [*(p.queries.questions for p in profiles), *(of.questions for of in self._tried(profiles))]
+        return halves_of(redraw, [len(questions) for questions in asked if questions], self.estimator.seed)
 
     def _choice(self, scenario: Scenario, goal: Selector, table: Candidates) -> Choice:
         """What opens a report on a table."""
@@ -284,11 +305,7 @@ class Pipeline:
         """The aggregators of a model: those that were named, or what its source supports."""
         if self.aggregators is not None:
             return self.aggregators
-        samples = profile.queries.samples
-        names = AGGREGATORS if samples is None else ON_LOGS
-        if samples is not None and (samples.graded or samples.no_choice("answer")):
-            names = ON_LOGS[:1]
-        return tuple(self.registry.get(AccuracyAggregator, name) for name in names)
+        return supported(profile, self.registry)
 
     def _goal(self, table: Candidates) -> Selector:
         """Return the selector that opens a report; where money is not known, the default one takes what is."""
@@ -301,12 +318,23 @@ class Pipeline:
     def _redraw(self, profiles: tuple[ModelProfile, ...]) -> Redraw | None:
         """Return what gives tables for draws of the uncertain parameters, exact where the parts allow it."""
         ranged = self.volume is not None and self.volume.uncertain and fixed_costs(profiles)
-        if not (ranged or any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles)):
+        workflows = self._workflows.setups(profiles, self._grid)
+        varied = any(profile.uncertain or len(profile.queries.questions) > 1 for profile in profiles)
+        if not (ranged or varied or any(workflow.uncertain for workflow in workflows)):
             return None
+        exact = Exact(self.estimator.trials, self.estimator.seed)
+        if self.workflows_alone:
+            objectives = self._workflows.objectives(profiles, self._grid)
+            return Redraw(exact, objectives, workflows, self.questions, self.volume)
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        exact, policies = Exact(self.estimator.trials, self.estimator.seed), self._policies.setups(profiles, self._grid)
-        return Redraw(exact, common_objectives(setups), possible, self.questions, policies, self.volume)
+        each = possible if self.day is None else [DaySetup(setup, self.day) for setup in possible]
+        objectives = objectives_over(self.day, common_objectives(setups))
+        return Redraw(exact, objectives, [*each, *self._tried(profiles)], self.questions, self.volume)
+
+    def _tried(self, profiles: Sequence[ModelProfile]) -> list[Tried]:
+        """The policies and workflows beside the rows of the models."""
+        return [*self._policies.setups(profiles, self._grid), *self._workflows.setups(profiles, self._grid)]
 
     def _setups(self, profiles: Sequence[ModelProfile]) -> list[Setup]:
         """Every model under every aggregator."""
@@ -316,31 +344,7 @@ class Pipeline:
     def _curve(self, setup: Setup) -> Curve:
         key = (setup.profile, setup.aggregator.name)
         if key not in self._curves:
-            curve = self.estimator.curve(setup)
+            curve = self.estimator.curve(setup) if self.day is None else DaySetup(setup, self.day).curve(self.estimator)
             _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
-            self._curves[key] = curve
+            return self._curves.setdefault(key, curve)
         return self._curves[key]
-
-    def _grid(self, profile: ModelProfile, parallelism: int) -> IntArray:
-        if self.k is not None:
-            return self.k
-        step = self.k_step or parallelism
-        if step > self.k_max:
-            what = f"k_step = {step}" if self.k_step else f"{profile.name}: the parallelism P = {step}"
-            raise MooInferError(f"{what} is above k_max = {self.k_max}, so no multiple of it is left to choose from")
-        if (values := self.k_max // step) > MOST_VALUES:
-            raise MooInferError(
-                f"k_max = {self.k_max} in steps of {step} gives {values:,} values of k, of which {MOST_VALUES:,} are "
-                "allowed; a larger step (--k-step, k_step) or some values (--k, k) reach further"
-            )
-        return np.arange(step, self.k_max + 1, step, dtype=np.int64)
-
-
-def _grid(k: Iterable[object]) -> IntArray:
-    return np.array(sorted({at_least_one(value, "k") for value in k}), dtype=np.int64)
-
-
-def _share(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 1:
-        raise MooInferError(f"{where}: must be > 0 and <= 1, got {value!r}")
-    return float(value)

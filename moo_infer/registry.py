@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
+from importlib.metadata import EntryPoint, version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ import pluggy
 from . import hookspecs
 from .core.documents import parse_yaml
 from .core.errors import MooInferError, located, unknown
+from .core.installed import installed_entries, packages_with
 from .core.objectives import Objective
 from .core.parts import NAME, build, is_number, parameters, split, unfit, with_parts
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
@@ -34,8 +35,9 @@ BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
         *("inference", "lengths", "difficulty", "empirical"),
-        *("costs", "compute", "fixed", "prices", "gpus", "latencies", "rate_limits", "queueing"),
-        *("aggregators", "answers", "policies", "stages", "stopping", "selectors", "scalarisations", "preferences"),
+        *("costs", "compute", "fixed", "prices", "gpus", "latencies", "rate_limits", "queueing", "erlang", "batch_api"),
+        *("aggregators", "answers", "policies", "stages", "stopping", "by_load"),
+        *("selectors", "scalarisations", "preferences"),
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )
@@ -278,7 +280,7 @@ def _listed(kind: type, cls: Any, owner: Plugin) -> Plugin:
 
 
 def _installed() -> list[EntryPoint]:
-    return sorted(entry_points(group=hookspecs.PROJECT), key=lambda entry: entry.name)
+    return installed_entries(hookspecs.PROJECT)
 
 
 def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
@@ -340,7 +342,7 @@ def _origin(plugin: object) -> tuple[str, str]:
         return module, ""
     if module.split(".")[0] == __package__:
         return "moo-infer", import_module(__package__).__version__
-    packages = packages_distributions().get(module.split(".")[0])
+    packages = packages_with(module.split(".")[0])
     return (packages[0], version(packages[0])) if packages else (module, "")
 
 

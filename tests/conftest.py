@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from moo_infer.builtin.inference import Gaussian
 from moo_infer.cli import run
 
 pytest_plugins = ["pytester"]
+
+# jsonschema makes a parser of addresses for a format that no schema here has; that takes three seconds.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +60,20 @@ def profile():
         )
 
     return make
+
+
+@pytest.fixture
+def sketches(monkeypatch):
+    """Pictures that are not laid out, of few pixels and with coarse maps, and such pages: for tests of what else they have."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from moo_infer.plot import files, maps
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
+    monkeypatch.setattr(files, "DPI", 20)
+    monkeypatch.setattr(files, "decisions", lambda report, **options: maps.decisions(report, **options, size=6))
+    monkeypatch.setattr("moo_infer.report.page_data.MAP_SIZE", 6)
+    monkeypatch.setattr("moo_infer.report.page_data.MAP_LEAST", 6)
 
 
 @pytest.fixture

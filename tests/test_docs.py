@@ -79,18 +79,34 @@ def test_python_blocks(page, text, folder, capsys):
     assert capsys.readouterr().out.splitlines() == promised
 
 
-@pytest.mark.parametrize(("page", "text"), [*blocks("shell")])
-def test_shell_blocks(page, text, folder, capsys):
+def shell_blocks():
+    """With the text block right after, if there is one: it begins what the last command prints."""
+    for page in PAGES:
+        for i, ((kind, text), (after, output)) in enumerate(pairwise([*BLOCK.findall(page.read_text()), ("", "")])):
+            if kind == "shell":
+                shown = output.removesuffix("...\n") if after == "text" else ""
+                yield pytest.param(text, shown, id=f"{page.relative_to(ROOT)}-{i}")
+
+
+@pytest.mark.parametrize(("text", "shown"), [*shell_blocks()])
+def test_shell_blocks_run_and_print_what_the_pages_show(text, shown, folder, capsys, sketches):
     """Every moo-infer command in them; what installs or tests is run by the continuous integration."""
     for line in text.splitlines():
         for command in line.split("#")[0].split("&&"):
             words = shlex.split(command)
             if words[:2] == ["moo-infer", "explore"]:
                 words.append("--help")  # it serves until it is interrupted; tests/browser opens it
+            capsys.readouterr()
             if words[:1] == ["moo-infer"]:
                 assert run(words[1:]) == 0, command
             else:
                 assert not words or words[0] in ("pip", "pytest", "python", "git", "cd"), command
+    printed = output_of(ROOT / words[1]) if shown and words[:1] == ["python"] else capsys.readouterr().out
+    assert printed.startswith(shown)
+
+
+def test_pages_show_what_commands_print():
+    assert sum(bool(block.values[1]) for block in shell_blocks()) >= 3
 
 
 KNEE = ROOT / "examples" / "knee.py"
@@ -129,25 +145,6 @@ def test_examples(script, folder):
     before = set(os.listdir(folder))
     assert output_of(script).strip()
     assert set(os.listdir(folder)) == before
-
-
-def test_what_the_pages_show_is_what_the_commands_print(folder, capsys):
-    """A text block right after a shell block begins what the last command of that block prints."""
-    found = 0
-    for page in PAGES:
-        for (kind, text), (after, output) in pairwise(BLOCK.findall(page.read_text())):
-            if (kind, after) != ("shell", "text"):
-                continue
-            command, *words = shlex.split(text.strip().splitlines()[-1])
-            if command == "python":
-                printed = output_of(ROOT / words[0])
-            else:
-                capsys.readouterr()
-                assert run(words) == 0
-                printed = capsys.readouterr().out
-            assert printed.startswith(output.removesuffix("...\n")), page
-            found += 1
-    assert found >= 3
 
 
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text()

@@ -39,7 +39,7 @@ def calls(monkeypatch):
     return counts
 
 
-def test_text_json_page_notebook_and_frame_of_the_papers_table_need_a_pool_a_scenario(calls):
+def test_text_json_page_notebook_and_frame_of_the_papers_table_need_a_pool_a_scenario(calls, sketches):
     report = Pipeline().run()
     assert calls == {"feasible": 3, "relaxations": 0}
     for write in (report.to_text, report.to_json, report.to_html, report._repr_html_, report.to_frame):

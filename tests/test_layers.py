@@ -21,6 +21,7 @@ LEVELS = (
     ("hookspecs",),
     ("registry",),
     ("profiles",),
+    ("workflows",),  # as they are given; a room of `policy` composes what is known of their stages
     ("read",),
     ("estimate",),
     ("builtin",),
@@ -43,22 +44,29 @@ def parsed(path):
     return ast.parse(path.read_text())
 
 
+@cache
+def imports(path):
+    """The imports of a file, wherever in it, each with whether it is for types alone."""
+    found, left = [], [(parsed(path), False)]
+    while left:
+        node, alone = left.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append((node, alone))
+        elif not isinstance(node, ast.expr):  # which holds no statement
+            alone |= isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == TYPES_ALONE
+            left += [(child, alone) for child in ast.iter_child_nodes(node)]
+    return found
+
+
 def imported(path, types=True):
-    """Every module a file imports, wherever in it, as an absolute name; `types` are those imported for types alone."""
+    """Every module a file imports, as an absolute name; `types` are those imported for types alone."""
     parts = ["moo_infer", *path.relative_to(PACKAGE).with_suffix("").parts]
-    tree = parsed(path)
-    alone = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == TYPES_ALONE
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if not types and id(node) in alone:
+    for node, alone in imports(path):
+        if alone and not types:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = ".".join(parts[: -node.level]) if node.level else ""
             yield ".".join(filter(None, (base, node.module)))
             yield from (".".join(filter(None, (base, node.module, alias.name))) for alias in node.names)

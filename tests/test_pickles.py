@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -53,10 +54,15 @@ def pipeline_of(model, estimator, **options):
     return Pipeline(AGGREGATORS, selectors, estimator, k_max=8, models={model: profile}, **options)
 
 
+@cache
+def made(model, estimator):
+    return pipeline_of(model, estimator, confidence=0.5, draws=5).run(model, "essay-feedback")
+
+
 @pytest.fixture(params=[(m, e) for m in MODELS for e in (Exact(200), MonteCarlo(200))], ids=lambda p: f"{p[0]} {p[1]}")
 def report(request):
-    model, estimator = request.param
-    return pipeline_of(model, estimator, confidence=0.5, draws=5).run(model, "essay-feedback")
+    """A report of which nothing was asked: a copy, as what was made once is left as it is."""
+    return copy.deepcopy(made(*request.param))
 
 
 @TWINS

@@ -47,7 +47,7 @@ def selectors(*classes):
 def test_built_ins_are_there_without_entry_points():
     registry = Registry(entry_points=False)
     assert registry.names(InferenceModel) == ["beta", "difficulty-classes", "empirical", "gaussian", "lognormal"]
-    expected = "api-cost batch cold-start fixed-cost gpu-cost linear-cost linear-flops linear-latency loaded logged-cost logged-energy logged-latency "
+    expected = "api-cost batch batch-window cold-start erlang-c fixed-cost gpu-cost linear-cost linear-flops linear-latency loaded logged-cost logged-energy logged-latency "
     expected += "rate-limited sequential slots slowest-of-k"
     assert registry.names(CostModel) == expected.split()
     assert registry.names(AccuracyAggregator) == [
@@ -67,7 +67,9 @@ def test_built_ins_are_there_without_entry_points():
     expected = "asf cheapest-within fall-back knee knee-chord kneedle max-accuracy max-cube max-lower-bound min-cost "
     expected += "min-latency net-value pseudo-weights utopia weighted-sum"
     assert registry.names(Selector) == expected.split()
-    expected = "adaptive-consistency by-label cascade first-accepted fixed reservation two-rounds two-then-more "
+    expected = (
+        "adaptive-consistency by-label by-load cascade first-accepted fixed reservation two-rounds two-then-more "
+    )
     expected += "vote-until-decided windows worth-it"
     assert registry.names(Policy) == expected.split()
 

@@ -11,7 +11,7 @@ PACKAGE = Path(moo_infer.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES, MOST_IN_A_BODY = 350, 40
 # What was longer when this began; it may only become shorter.
-LONGER_FILES = {"builtin/latencies.py": 351, "builtin/prices.py": 353}
+LONGER_FILES = {"builtin/latencies.py": 351}
 LONGER_BODIES = {("report/html.py", "page"): 50}
 
 

@@ -1,6 +1,6 @@
 """What k inferences cost in money: an API's price list and the shape of the call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, Literal
@@ -23,13 +23,15 @@ from ..quantities.queries import Note
 from ..quantities.samples import Samples
 from ..quantities.subsets import total_of_k
 from .cuts import SHOWN, on_cuts
-from .lengths import percent, share_above
-from .tiers import SURELY_CACHED, LongContext, Prices, caches, least_cached, prices_at, steps
+from .lengths import percent
+from .tiers import LongContext, Prices, caches, on_lengths, prices_at, steps
 
 __all__ = ["ApiCost", "LongContext"]
 
 CACHED, WRITTEN = "cached_input_tokens", "cache_write_tokens"  # columns of a log
 ROUNDING = 1e-5  # shares are written with six digits
+HALF = 0.5  # what OpenAI, Anthropic and Google take off for batches that may take 24 hours
+IN_A_BATCH = "api-cost: the answers of a batch may take a day; batch-window says the seconds"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class ApiCost(CostModel):
     ``parallel-writes``  the same with a cache that none finds written: k times written
     ``cached``           k requests, the first writes a cache: once written, k - 1 times read
     ``sequential``       k requests one after the other: the prompt k times
+    ``batch``            k requests of a batch API, at half price: the prompt k times
     ===================  ==================================================================
 
     Every sample pays for its own output and, at the output price, for its reasoning tokens: with v visible ones
@@ -58,7 +61,8 @@ class ApiCost(CostModel):
         reasoning_tokens_per_output_token: r, hidden tokens for every visible one, >= 0.
         reasoning_tokens: h, hidden tokens of every inference beside those, >= 0.
         long_context: prices of longer prompts, any number of `LongContext`; the longest that is exceeded holds.
-        batch_discount: share taken off the whole bill where requests may wait (a batch API), in [0, 1].
+        batch_discount: share taken off the whole bill where requests may wait (a batch API), in [0, 1]; default a half
+            for ``batch``, and nothing for the others.
         n_max: the largest n of a request, for ``n``, >= 1; default no limit.
         usd_per_request: USD for every request beside its tokens, >= 0.
         max_tokens: the most output tokens that an inference is billed for, reasoning included, > 0. In a profile it
@@ -87,13 +91,13 @@ class ApiCost(CostModel):
 
     usd_per_input_token: NonNegative
     usd_per_output_token: NonNegative
-    calls: Literal["n", "parallel", "parallel-writes", "cached", "sequential"] = "parallel"
+    calls: Literal["n", "parallel", "parallel-writes", "cached", "sequential", "batch"] = "parallel"
     usd_per_cached_input_token: NonNegative | None = None
     usd_per_cache_write_token: NonNegative | None = None
     reasoning_tokens_per_output_token: NonNegative = 0.0
     reasoning_tokens: NonNegative = 0.0
     long_context: tuple[LongContext, ...] = ()
-    batch_discount: Share = 0.0
+    batch_discount: Share | None = None
     n_max: AtLeastOne | None = None
     usd_per_request: NonNegative = 0.0
     max_tokens: Positive | None = None
@@ -128,7 +132,7 @@ class ApiCost(CostModel):
         )
         outputs = np.cumsum(prices[1] * self._billed(draws.tokens_out), axis=1)
         inputs = prompt * self._per_prompt_token(prices, n, before)
-        kept: FloatArray = (1 - self.batch_discount) * (
+        kept: FloatArray = self._kept * (
             (inputs if self._shares_prompt else np.cumsum(inputs, axis=1))
             + outputs
             + self.usd_per_request * self._requests(n)
@@ -151,7 +155,7 @@ class ApiCost(CostModel):
         prices = self._same_for_all(tokens_in)
         if prices is None:
             return self._over_prompts(tokens_in, outputs, k)
-        n, kept = k.astype(np.float64), 1 - self.batch_discount
+        n, kept = k.astype(np.float64), self._kept
         per_prompt_token = self._per_prompt_token(prices, n)
         times = 1.0 if self._shares_prompt else n  # prompts that differ
         billed, spread, normal = outputs
@@ -167,9 +171,9 @@ class ApiCost(CostModel):
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Note how many answers the limit of output tokens cuts, and which input tokens no cache makes cheaper."""
-        sentences = [*on_cuts(self, model)]
+        sentences = [*on_cuts(self, model), *([IN_A_BATCH] if self.calls == "batch" else [])]
         if caches(self):
-            sentences += self._on_lengths(model)
+            sentences += on_lengths(self, model)
         samples = model.queries().samples
         for name, done, price in (
             (CACHED, "read from a cache; they are billed in full", "usd_per_cached_input_token"),
@@ -183,27 +187,11 @@ class ApiCost(CostModel):
                     )
         return [Note(sentence) for sentence in sentences]
 
-    def _on_lengths(self, model: InferenceModel) -> Iterator[str]:
-        """How many prompts are too short to be cached, and how many may be where that is not given."""
-        is_set, least = self.min_cacheable_tokens is not None, least_cached(self)
-        long = share_above(model, "tokens_in", np.nextafter(least, -np.inf))
-        if 1 - long >= SHOWN:
-            yield (
-                f"{percent(1 - long)} of the prompts have fewer than min_cacheable_tokens = {least:g} tokens"
-                f"{'' if is_set else ', which is assumed'}: they are not cached and pay the full price"
-            )
-        longer = share_above(model, "tokens_in", np.nextafter(SURELY_CACHED, -np.inf))
-        if not is_set and long - longer >= SHOWN:
-            yield (
-                f"{percent(long - longer)} of the prompts have {least:g} to {SURELY_CACHED:g} tokens and are taken as "
-                "cached; some models cache longer ones alone: give min_cacheable_tokens"
-            )
-
     def _on_a_log(self, samples: Samples, k: IntArray) -> Moments:
         """Moments given a question of a log: exact mean; spread too where its prompts are equally long."""
         tokens_in, tokens_out = (samples[name].astype(np.float64) for name in ("input_tokens", "output_tokens"))
         prices = prices_at(self, tokens_in, samples.columns.get(CACHED), samples.columns.get(WRITTEN))
-        kept = 1 - self.batch_discount
+        kept = self._kept
         outputs = prices[1] * self._billed(tokens_out)
         own = tokens_in * self._per_prompt_token(prices, np.ones(1))
         if not self._shares_prompt:
@@ -221,6 +209,12 @@ class ApiCost(CostModel):
         times = k if self.calls == "cached" else requests
         mean = kept * (mean + first + (times - 1) * again + self.usd_per_request * requests)
         return Moments(mean, None if (spread > CONSTANT * first).any() else kept * std)
+
+    @property
+    def _kept(self) -> Any:
+        """The share of the bill that is paid."""
+        usual = HALF if self.calls == "batch" else 0.0
+        return 1 - (usual if self.batch_discount is None else self.batch_discount)
 
     @property
     def _shares_prompt(self) -> bool:
@@ -287,7 +281,7 @@ class ApiCost(CostModel):
         mean = np.sum(weights * by_prompt, axis=-1)
         variance = np.sum(weights * (n * (prices[1] * spread) ** 2 + (by_prompt - mean[..., None]) ** 2), axis=-1)
         times = 1 if self._shares_prompt else k
-        kept = 1 - self.batch_discount
+        kept = self._kept
         return Moments(kept * times * mean, kept * np.sqrt(times * variance))
 
 

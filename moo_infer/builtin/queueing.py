@@ -61,6 +61,9 @@ class Loaded(CostModel):
         prefill_per_token_s: delta, s per token of the prompt and sequence in the batch, >= 0.
         max_batch: the most sequences in the batch, >= 1.
         max_queue: the most sequences that wait, >= 0; a query that does not fit any more is refused.
+        calls_per_query: the sequences that every other query brings, all at once, >= 1; None for the k that is asked.
+            A policy needs it, and makes as many calls itself in one wave. In the hours of a day (``day:``) it is filled
+            in.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> model = Gaussian(1024, 0, 512, 0, 0.8, 0.1)
@@ -84,16 +87,17 @@ class Loaded(CostModel):
     prefill_per_token_s: NonNegative = 0.0
     max_batch: AtLeastOne = 256
     max_queue: Annotated[int, Ge(0)] = 1000
+    calls_per_query: AtLeastOne | None = None
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds until the longest of the first k is done, (M, K); every trial draws a load at arrival."""
-        if BEFORE in draws:
+        K = draws.shape[1]
+        if BEFORE in draws and (self.calls_per_query != K or draws[BEFORE].any()):
             raise NothingPossible(
                 "loaded: how busy the server is depends on how often all queries call it, which a policy decides for "
                 "each of them; a fixed k is known"
             )
-        K = draws.shape[1]
-        states = _states(self, tuple(range(1, K + 1)))
+        states = _states(self, tuple(self._others(np.arange(1, K + 1)).tolist()))
         running = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
         running = np.minimum(running, states.most)
         steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
@@ -103,16 +107,17 @@ class Loaded(CostModel):
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact mean where the laws of the token counts are known."""
         tokens_in, tokens_out = query.tokens_in, query.tokens_out
-        base, prompt, of_longest, of_each = _per_token(self, tuple(k.tolist()))
+        base, prompt, of_longest, of_each = _per_token(self, tuple(k.tolist()), tuple(self._others(k).tolist()))
         each = k * _steps(tokens_out, np.array([1]))
         return Moments(base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_each * each)
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Exclude where more arrives than can be served; say what is refused, and how the traffic differs."""
-        possible = (self.queries_per_second * k < self._most_served) & (k <= self.max_batch)
+        others = self._others(k)
+        possible = (self.queries_per_second * others < self._most_served) & (k <= self.max_batch)
         notes = [Note(self._on_the_load(k, possible), ~possible)]
         if possible.any():
-            refused = _states(self, tuple(k[possible].tolist())).refused
+            refused = _states(self, tuple(others[possible].tolist())).refused
             if (refused > NOTABLE).any():
                 first = int(np.argmax(refused > NOTABLE))
                 share, at = f"{100 * refused[first]:.2g} %", int(k[possible][first])
@@ -131,12 +136,16 @@ class Loaded(CostModel):
         if possible.all():
             return ""
         first = int(k[~possible].min())
-        arrive = self.queries_per_second * first
+        arrive = self.queries_per_second * float(self._others(np.array([first]))[0])
         if arrive >= self._most_served:
             why = f"{arrive:.4g} sequences arrive in a second, at most {self._most_served:.4g} can be served"
         else:
             why = f"a batch has room for {self.max_batch} sequences"
         return f"loaded: from k = {first} on {self.queries_per_second:g} queries a second are too many: {why}"
+
+    def _others(self, k: IntArray) -> IntArray:
+        """Sequences that each other query brings, by the k of this one (n,)."""
+        return k if self.calls_per_query is None else np.full_like(k, self.calls_per_query)
 
     @property
     def _most_served(self) -> float:
@@ -204,9 +213,9 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
 
 
 @lru_cache(maxsize=64)
-def _per_token(server: Loaded, k: tuple[int, ...]) -> tuple[FloatArray, ...]:
+def _per_token(server: Loaded, k: tuple[int, ...], others: tuple[int, ...]) -> tuple[FloatArray, ...]:
     """Mean seconds at n values of k, (n,) each: without tokens, per prompt token, step of the longest, of any."""
-    seen = _states(server, k).seen
+    seen = _states(server, others).seen
     running, bulk = np.arange(len(seen))[:, None], np.array(k)
 
     def mean(tokens_in: float, longest: float, together: float) -> FloatArray:

@@ -1,5 +1,6 @@
 """Prices by the length of the prompt: other prices for long prompts, a cache's price only from a least length."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -7,11 +8,14 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.parts import NonNegative
+from ..interfaces import InferenceModel
+from .cuts import SHOWN
+from .lengths import percent, share_above
 
 if TYPE_CHECKING:
     from .prices import ApiCost
 
-__all__ = ["SURELY_CACHED", "LongContext", "Prices", "caches", "least_cached", "prices_at", "steps"]
+__all__ = ["SURELY_CACHED", "LongContext", "Prices", "caches", "least_cached", "on_lengths", "prices_at", "steps"]
 
 Prices = tuple[Any, Any, Any, Any]  # of input, output, cache writes and cached input, each a number or an array
 
@@ -101,3 +105,20 @@ def _lists(part: "ApiCost") -> list[tuple[float, Prices]]:
         return usd, of.usd_per_output_token, usd if write is None else write, usd if read is None else read
 
     return [(above, prices(of)) for above, of in lists]
+
+
+def on_lengths(part: "ApiCost", model: InferenceModel) -> Iterator[str]:
+    """Say how many prompts are too short to be cached, and how many may be where that is not given."""
+    is_set, least = part.min_cacheable_tokens is not None, least_cached(part)
+    long = share_above(model, "tokens_in", np.nextafter(least, -np.inf))
+    if 1 - long >= SHOWN:
+        yield (
+            f"{percent(1 - long)} of the prompts have fewer than min_cacheable_tokens = {least:g} tokens"
+            f"{'' if is_set else ', which is assumed'}: they are not cached and pay the full price"
+        )
+    longer = share_above(model, "tokens_in", np.nextafter(SURELY_CACHED, -np.inf))
+    if not is_set and long - longer >= SHOWN:
+        yield (
+            f"{percent(long - longer)} of the prompts have {least:g} to {SURELY_CACHED:g} tokens and are taken as "
+            "cached; some models cache longer ones alone: give min_cacheable_tokens"
+        )

@@ -7,12 +7,15 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from ..core.errors import MooInferError, in_short
 from ..core.version import __version__
+from .allocate import allocate
 from .calibrate import calibrate
 from .compare import compare
 from .diff import diff
@@ -92,7 +95,7 @@ def run(arguments: Sequence[str]) -> int:
 def _answer(arguments: Sequence[str]) -> Answer | int:
     """The text of a command, or an exit code: 0 where it has none, others where it was refused or stopped."""
     try:
-        answer = app(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
+        answer = _command()(args=list(arguments), prog_name="moo-infer", standalone_mode=False, obj=list(arguments))
     except MooInferError as error:
         return _fail(str(error))
     except USAGE_ERROR as error:
@@ -108,6 +111,12 @@ def _answer(arguments: Sequence[str]) -> Answer | int:
     if isinstance(answer, str):
         return Answer(answer)
     return answer if isinstance(answer, Answer | int) else 0
+
+
+@cache
+def _command() -> Any:
+    """The commands, made once: typer reads the signatures of all of them, which takes longer than a short command."""
+    return typer.main.get_command(app)
 
 
 def _print(answer: str) -> int:
@@ -141,7 +150,7 @@ def _top(
         raise typer.Exit
 
 
-for function in (recommend, paper, explore, calibrate, compare, fit_latency, lifetime):
+for function in (recommend, paper, explore, calibrate, compare, fit_latency, lifetime, allocate):
     app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
 app.command("run", cls=RunCommand)(run_live)
 app.command("sample", cls=RunCommand)(sample)

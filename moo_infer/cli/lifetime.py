@@ -13,7 +13,7 @@ from ..core.version import __version__
 from ..pipeline import K_MAX, NO_LIMITS, Pipeline
 from ..profiles import Scenario
 from ..read.config import sections
-from ..read.profiles import named_inputs, named_policies
+from ..read.profiles import named_day, named_inputs, named_policies
 from ..report.lifetime import blocks, document
 from ..report.text import laid_out
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
@@ -80,6 +80,7 @@ def lifetime(
             registry=registry,
             policies=policy or [*policies],
             named_policies=policies,
+            day=named_day(run.models),
             progress=progress,
         )
         report = pipeline.run(names.model or None, scenario)

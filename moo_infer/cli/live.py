@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,10 @@ def run(
     ] = None,
     max_cost: Annotated[float | None, typer.Option(metavar="USD", help="One question may cost this much.")] = None,
     max_latency: Annotated[float | None, typer.Option(metavar="S", help="One question may take this long.")] = None,
+    spread: Annotated[
+        str | None,
+        typer.Option(metavar="uniform|front|back", help="How questions share the budget; later ones get what is left."),
+    ] = None,
     explore: Annotated[
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Of the questions, whose calls are all made at once.")
     ] = 0.0,
@@ -54,8 +58,11 @@ def run(
     Examples:
       moo-infer run questions.jsonl --models my.yaml --policy two-then-more:k=8,model=small --out log.jsonl --budget 5
       moo-infer run questions.jsonl --models my.yaml --policy fixed:k=3,model=small --out log.jsonl --answers out.jsonl
+      moo-infer run questions.jsonl --models my.yaml --policy fixed:k=3,model=m --out l.jsonl --budget 5 --spread front
     """
     money.refuse([questions, run.models], answers)
+    if spread is not None:
+        _refuse_spread(spread, money.budget)
     for flag, limit in (("--max-cost", max_cost), ("--max-latency", max_latency)):
         if limit is not None and not 0 < limit < float("inf"):
             raise MooInferError(f"{flag}: must be a finite number > 0, got {limit:g}")
@@ -67,10 +74,12 @@ def run(
     from ..policy.live.rehearsal import rehearse
 
     rehearse(decides, setup.questions, judges, setup.registry)
-    limits = {"most_usd": max_cost, "most_seconds": max_latency, "explore": explore}
+    limits: dict[str, Any] = {"most_usd": max_cost, "most_seconds": max_latency, "explore": explore}
+    limits |= {"spread": spread} if spread else {}  # without it a run is what it was before there was such an option
     result = setup.go("run", decides, judges, answers, **limits)
     config = run.config(context, lambda folder: sections(run.models, setup.registry, folder))
-    return setup.answer(setup.report("run", name, result) | {"config": config}, result, as_json=as_json)
+    report = setup.report("run", name, result) | {"spread": spread, "config": config}
+    return setup.answer(report, result, as_json=as_json)
 
 
 @grouped
@@ -107,6 +116,16 @@ def sample(
     result = setup.go("sample", AtOnce(dict.fromkeys(models, samples)), setup.judges(models))
     config = run.config(context, lambda folder: sections(run.models, setup.registry, folder))
     return setup.answer(setup.report("sample", None, result) | {"config": config}, result, as_json=as_json)
+
+
+def _refuse_spread(spread: str, budget: float | None) -> None:
+    """Raise where questions cannot share the budget so."""
+    from ..policy.budget import SPREADS
+
+    if spread not in SPREADS:
+        raise unknown("--spread", spread, SPREADS)
+    if not budget:
+        raise MooInferError("--spread: questions share a budget; give --budget USD, above 0, as well")
 
 
 def _agreed() -> bool:

@@ -26,7 +26,7 @@ from .terminal import STOPPED, Answer
 if TYPE_CHECKING:
     from ..policy.live.outcome import Judge
     from ..policy.live.question import Question
-    from ..policy.live.run import RunResult
+    from ..policy.live.tally import RunResult
     from ..read.price import Price
 
 __all__ = ["CallOptions", "LiveSetup", "MoneyOptions"]

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.errors import MooInferError
+from ..core.errors import MooInferError, unknown
 from ..pipeline import AGGREGATORS, ESTIMATORS, GOAL, K_MAX, ON_LOGS, SELECTORS, Pipeline, estimator_named
 from ..profiles import ModelProfile, Scenario
 from ..read.config import sections
-from ..read.profiles import named_inputs, named_policies
+from ..read.profiles import named_day, named_inputs, named_policies, named_workflows
 from ..registry import Registry
 from ..report.markdown import markdown
 from ..report.report import Report
@@ -102,6 +102,10 @@ class PartOptions:
             metavar="NAME", help="A policy to try beside them: of the file of --models, a kind, or menu; repeatable."
         ),
     ] = None
+    workflow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A workflow of the file of --models, and no rows of models; repeatable."),
+    ] = None
     selector: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Repeatable; default {', '.join(SELECTORS)}."),
@@ -115,9 +119,16 @@ class PartOptions:
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of what is simulated.")] = 0
 
     def policies(self, models: Path | None, registry: Registry) -> dict[str, Any]:
-        """Return the policies that are tried, those of the file where none is named, and what names stand for."""
+        """Return the policies and workflows that are tried, all of the file where none is named, and the day."""
         named = named_policies(models, registry)
-        return {"policies": self.policy or [*named], "named_policies": named}
+        workflows = named_workflows(models, registry)
+        for name in self.workflow or ():
+            if name not in workflows:
+                raise unknown("workflow", name, workflows, "--workflow")
+        wanted = {name: workflows[name] for name in self.workflow or workflows}
+        policies = self.policy or ([] if self.workflow else [*named])
+        alone = {"workflows": wanted, "workflows_alone": bool(self.workflow)}
+        return {"policies": policies, "named_policies": named, "day": named_day(models), **alone}
 
 
 @dataclass(frozen=True, kw_only=True)

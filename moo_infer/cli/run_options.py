@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, get_args
 
 from annotated_types import Ge, Le
@@ -67,6 +68,7 @@ def key_of(name: str) -> str:
     return name.removeprefix("--").replace("-", "_")
 
 
+@cache
 def options(command: Any) -> dict[str, Option]:
     """Return the options of a command that a file can say, by their names in Python."""
     parameters = inspect.signature(command.callback).parameters

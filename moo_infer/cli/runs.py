@@ -99,7 +99,8 @@ class RunCommand(TyperCommand):
         refuse_unwritable(place)
         answer = self._invoked(ctx)
         folder = place.parent
-        again = f"moo-infer {self.name} --models {place.name}"
+        typed = any(of.name == "models" and of.param_type_name == "argument" for of in self.params)
+        again = f"moo-infer {self.name} {'' if typed else '--models '}{place.name}"
         head = f"# Written by moo-infer {__version__}. To repeat: {printable(again)}\n"
         with atomic_write(place) as draft:
             draft.write_text(head + to_yaml(_document(ctx, folder), flow=False), encoding="utf-8")

@@ -30,6 +30,7 @@ __all__ = [
     "is_number",
     "parameters",
     "refuse_unfit",
+    "share",
     "split",
     "unfit",
     "with_parts",
@@ -75,6 +76,8 @@ def with_parts(
 ) -> object:
     """Make the parts in a field that holds some: each mapping with a kind, however they are listed.
 
+    What holds parts may lie in dataclasses that the field lists.
+
     Args:
         cls, key: the class and the field.
         value: what is given.
@@ -84,9 +87,12 @@ def with_parts(
     """
     named = named_types(hints(cls)[key]) if key in hints(cls) else set()
     held = next((kind for kind in kinds if kind in named), None)
-    if held is None or isinstance(value, str):
+    inner = next((kind for kind in named if isinstance(kind, type) and dataclasses.is_dataclass(kind)), None)
+    if (held is None and inner is None) or isinstance(value, str):
         return value
-    if isinstance(value, Mapping) and "kind" in value:
+    if isinstance(value, Mapping) and held is None and inner is not None:
+        return {n: with_parts(inner, str(n), entry, kinds, make, f"{where}.{n}") for n, entry in value.items()}
+    if isinstance(value, Mapping) and held is not None and "kind" in value:
         return make(held, value, where)
     if isinstance(value, Mapping):
         return {n: with_parts(cls, key, entry, kinds, make, f"{where}.{n}") for n, entry in value.items()}
@@ -240,3 +246,10 @@ def at_least_one(value: object, where: str) -> int:
     if not 1 <= number <= LARGEST:
         raise MooInferError(located(where, f"must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}"))
     return number
+
+
+def share(value: object, where: str) -> float:
+    """Return a number above 0 and up to 1, or raise MooInferError naming the place."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 1:
+        raise MooInferError(f"{where}: must be > 0 and <= 1, got {value!r}")
+    return float(value)

@@ -15,7 +15,7 @@ from .errors import MissingColumn
 if TYPE_CHECKING:
     from ..interfaces import AccuracyAggregator
 
-__all__ = ["Answer", "Call", "Seen"]
+__all__ = ["NOTHING", "Answer", "Call", "Seen"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

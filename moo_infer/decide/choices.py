@@ -232,13 +232,15 @@ def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> 
 def _of_course(course: Course | None) -> dict[str, Any]:
     """The JSON form of what a policy does; None without one."""
     if course is None:
-        return dict.fromkeys(("policy", "models", "calls", "waves", "endings"))
+        return dict.fromkeys(("policy", "models", "calls", "waves", "endings", "stages", "bounds"))
     return {
         "policy": course.policy,
         "models": list(course.models),
         "calls": dict(zip(("mean", "p95"), course.calls, strict=True)),
         "waves": dict(zip(("mean", "p95"), course.waves, strict=True)),
         "endings": [{"what": what, "share": share} for what, share in course.endings],
+        "stages": [stage.to_dict() for stage in course.stages] if course.workflow else None,
+        "bounds": course.bounds and [*course.bounds],
     }
 
 

@@ -1,6 +1,7 @@
 """How much better a choice looks on the questions that it was made on than on others."""
 
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,9 @@ from ..core.objectives import ACCURACY
 from ..profiles import Scenario
 from .candidates import Candidates
 from .choices import Choice
+from .stability import Redraw
 
-__all__ = ["FEWEST", "SPLITS", "Optimism", "cross_fitted"]
+__all__ = ["Optimism", "cross_fitted", "halves_of"]
 
 SPLITS = 20  # of the questions into halves, each of which is chosen on and scored on
 FEWEST = 20  # questions, below which a half says little
@@ -42,6 +44,25 @@ class Optimism:
             "ratios": dict(self.ratios),
             "limits_broken": self.broken,
         }
+
+
+def halves_of(redraw: Redraw | None, questions: Sequence[int], seed: int) -> list[tuple[Candidates, Candidates]]:
+    """Return tables of halves of the questions; none, with a warning, where there are too few.
+
+    Args:
+        redraw: gives them; None where nothing is drawn anew.
+        questions: how many questions each log has.
+        seed: of the draws.
+    """
+    least = min(questions, default=0)
+    if redraw is None or least < FEWEST:
+        warnings.warn(
+            f"the choice among the policies of the menu is not cross-fitted: that takes logs with {FEWEST} "
+            f"questions at least, and here there are {least}",
+            stacklevel=4,
+        )
+        return []
+    return list(redraw.halves(SPLITS, seed))
 
 
 def cross_fitted(

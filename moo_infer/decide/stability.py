@@ -9,17 +9,22 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
+from ..estimate.at_load import DaySetup
 from ..estimate.curves import HIGH, LOW, Column
 from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.raised import raised
 from ..estimate.setup import Setup
 from ..policy.curves import PolicySetup
+from ..policy.day import DayPolicy
+from ..policy.workflow.curves import WorkflowSetup
+from ..profiles import Scenario
 from .candidates import Candidates
 from .choices import Key
 from .volume import Volume, fixed_costs
 
-__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "resample", "tally"]
 
+Tried = PolicySetup | DayPolicy | WorkflowSetup  # what curves of policies and workflows are estimated from
 DrawSource = Literal["parameters", "simulation"]
 
 
@@ -130,22 +135,27 @@ class Redraw:
     Args:
         estimator: fills them.
         objectives: their columns.
-        setups: of each curve.
+        setups: of each curve, in their order.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
-        policies: whose curves follow those.
         volume: of queries, over which what is paid once is spread; None where it is not.
     """
 
     estimator: Exact
     objectives: Sequence[Objective]
-    setups: Sequence[Setup]
+    setups: Sequence[Setup | DaySetup | Tried]
     questions: Questions = "other"
-    policies: Sequence[PolicySetup] = ()
     volume: Volume | None = None
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
         return self._tables(B, seed, self.questions)
+
+    def met(self, scenarios: Sequence[Scenario], B: int, seed: int) -> dict[str, FloatArray]:
+        """Return by scenario the share of B tables in which each row meets the limits, (n,)."""
+        met: FloatArray = np.zeros(())
+        for table in self(B, seed):
+            met = met + [table.met(scenario.limits) for scenario in scenarios]
+        return dict(zip((scenario.name for scenario in scenarios), met / B, strict=True))
 
     def halves(self, S: int, seed: int) -> Iterator[tuple[Candidates, Candidates]]:
         """Return S pairs of tables, of one half of the questions and of the other."""
@@ -153,8 +163,11 @@ class Redraw:
         return zip(tables, tables, strict=True)
 
     def _tables(self, B: int, seed: int, questions: Asked) -> Iterator[Candidates]:
-        redrawn = [self.estimator.redraw(setup, B, seed, questions) for setup in self.setups]
-        redrawn += [policy.redraw(self.estimator, B, seed, questions) for policy in self.policies]
+        given = B, seed, questions
+        redrawn = [
+            self.estimator.redraw(of, *given) if isinstance(of, Setup) else of.redraw(self.estimator, *given)
+            for of in self.setups
+        ]
         shares = self._shares(B, seed, questions)
         for b, curves in enumerate(zip(*redrawn, strict=True)):
             added = ({name: float(of[b]) for name, of in share.items()} for share in shares)
@@ -162,8 +175,7 @@ class Redraw:
 
     def _shares(self, B: int, seed: int, questions: Asked) -> list[dict[str, FloatArray]]:
         """By curve and objective (B,) what a query pays of what is paid once; halves are of the given numbers."""
-        models = [[setup.profile] for setup in self.setups]
-        models += [[setup.profile for setup in policy.deployments[0].setups.values()] for policy in self.policies]
+        models = [[of.profile] if isinstance(of, Setup) else of.profiles for of in self.setups]
         if self.volume is None:
             return [{} for _ in models]
         if questions != "halves":

@@ -1,14 +1,55 @@
 """What a policy does with queries: a part of the facts of a row."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Course"]
+__all__ = ["Course", "StageCourse", "mean_and_tail"]
 
 TAIL = 0.95  # of the quantile of calls and waves
 SHOWN = 4  # endings that a sentence names
+
+
+@dataclass(frozen=True)
+class StageCourse:
+    """What a stage of a workflow does.
+
+    Args:
+        name: of the stage.
+        policy: the text that makes its policy again, or ``tool``.
+        label: what reports call that, beside its models.
+        models: those it calls; none of a tool.
+        k: its calls at most.
+        after: the stages that it waits for.
+        means: by objective, accuracy too.
+        start, finish: when it starts and when it is done, on average, in seconds.
+        slack: by how much it could be done later, on average, and the whole would be done as early; in seconds.
+        critical: the share of queries in which the whole would be done earlier if it were.
+        answering: the aggregators that answer, each as its text.
+    """
+
+    name: str
+    policy: str
+    label: str
+    models: tuple[str, ...]
+    k: int
+    after: tuple[str, ...]
+    means: Mapping[str, float]
+    start: float
+    finish: float
+    slack: float
+    critical: float
+    answering: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        names = ("policy", "k", "start", "finish", "slack", "critical")
+        known = {name: getattr(self, name) for name in names}
+        listed = {"models": list(self.models), "after": list(self.after), "means": dict(self.means)}
+        return {"stage": self.name, **known, **listed}
 
 
 @dataclass(frozen=True)
@@ -22,6 +63,12 @@ class Course:
         endings: shares of the queries by the calls after which they are answered, the largest first.
         sentence: the same in words.
         answering: the aggregators that answer, each as its text.
+        after: shares of the queries by the calls of each model after which they are answered.
+        in_waves: shares of the queries by how many waves they take.
+        workflow: its name; "" of a policy.
+        plan: gives its stages; None of a policy.
+        bounds: between which two values the accuracy of a workflow is, whatever the dependence of its stages; None
+            where nothing is assumed of it, or they are not known.
     """
 
     policy: str
@@ -31,6 +78,16 @@ class Course:
     endings: tuple[tuple[str, float], ...]
     sentence: str = ""
     answering: tuple[str, ...] = ()
+    after: Mapping[tuple[int, ...], float] = field(default_factory=dict, repr=False, compare=False)
+    in_waves: Mapping[int, float] = field(default_factory=dict, repr=False, compare=False)
+    workflow: str = ""
+    plan: Callable[[], tuple[StageCourse, ...]] | None = field(default=None, repr=False, compare=False)
+    bounds: tuple[float, float] | None = None
+
+    @cached_property
+    def stages(self) -> tuple[StageCourse, ...]:
+        """The stages of a workflow; none of a policy."""
+        return () if self.plan is None else self.plan()
 
     @classmethod
     def of(
@@ -46,7 +103,8 @@ class Course:
         >>> Course.of("two-then-more:k=8", ("small",), {(2,): 0.75, (8,): 0.25}, {1: 0.75, 2: 0.25})
         Course(policy='two-then-more:k=8', models=('small',), calls=(3.5, 8.0), waves=(1.25, 2.0), \
 endings=(('2 samples', 0.75), ('8 samples', 0.25)), \
-sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest', answering=())
+sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest', answering=(), workflow='', \
+bounds=None)
         """
         calls: dict[int, float] = {}
         for n, share in endings.items():
@@ -54,10 +112,17 @@ sentence='answers after 2 samples for 75 % of queries, asks 6 more for the rest'
         largest = sorted(((share, n) for n, share in endings.items() if share > 0), key=lambda end: (-end[0], end[1]))
         named = tuple((_calls(models, n), share) for share, n in largest)
         sentence = _in_words(models, {n: share for share, n in largest})
-        return cls(policy, models, _mean_and_tail(calls), _mean_and_tail(waves), named, sentence, answering)
+        ends = mean_and_tail(calls), mean_and_tail(waves)
+        return cls(policy, models, *ends, named, sentence, answering, after=dict(endings), in_waves=dict(waves))
+
+    @property
+    def of_each(self) -> dict[str, float]:
+        """How often a query calls each model on average."""
+        return {model: sum(n[j] * share for n, share in self.after.items()) for j, model in enumerate(self.models)}
 
 
-def _mean_and_tail(shares: Mapping[int, float]) -> tuple[float, float]:
+def mean_and_tail(shares: Mapping[int, float]) -> tuple[float, float]:
+    """Return the mean and the 95 % quantile of a number, from the share of each."""
     numbers = np.array(sorted(shares), dtype=np.float64)
     share = np.array([shares[int(number)] for number in numbers])
     reached = np.cumsum(share) >= TAIL - 1e-12  # shares are rounded

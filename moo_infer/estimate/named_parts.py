@@ -10,10 +10,16 @@ from ..core.naming import listed_items, refuse_twice
 from ..core.objectives import Objective
 from ..core.parts import check
 from ..interfaces import AccuracyAggregator, CostModel, Selector
+from ..profiles import ModelProfile
 from ..registry import Registry
 from .calls import guarded
 
-__all__ = ["parts_of"]
+__all__ = ["AGGREGATORS", "ON_LOGS", "parts_of", "supported"]
+
+# What aggregates where nothing is named: by laws the paper's best of k, which a perfect judge takes; on a log one call,
+# and the vote where there are answers. A perfect judge of logged answers is there for those who name one.
+AGGREGATORS = ("best-of-k",)
+ON_LOGS = ("one-call", "plurality-vote")
 
 Part = TypeVar("Part", AccuracyAggregator, Selector)
 
@@ -42,6 +48,15 @@ def parts_of(
     for part in parts:
         _check_costs(part, f"{what} {part.name!r}")
     return parts
+
+
+def supported(profile: ModelProfile, registry: Registry) -> tuple[AccuracyAggregator, ...]:
+    """Return the aggregators of a model that its source supports, where none is named."""
+    samples = profile.queries.samples
+    names = AGGREGATORS if samples is None else ON_LOGS
+    if samples is not None and (samples.graded or samples.no_choice("answer")):
+        names = ON_LOGS[:1]
+    return tuple(registry.get(AccuracyAggregator, name) for name in names)
 
 
 def _labelled(part: Part) -> Part:

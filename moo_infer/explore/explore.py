@@ -16,6 +16,7 @@ from ..core.objectives import Objective
 from ..interfaces import AccuracyAggregator, Selector
 from ..pipeline import ESTIMATORS, SELECTORS, Pipeline
 from ..profiles import ModelProfile, Scenario
+from ..read.profiles import named_day
 from ..registry import Registry, plugin_file
 from ..report.answer import headline, tables
 from ..report.report import Report
@@ -74,6 +75,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         start = start or Start()
         self._registry = Registry(*(plugin_file(path) for path in plugin_files))
         self._models, there = named_parts(models, self._registry)
+        self._day = named_day(Path(models)) if isinstance(models, str | Path) else None
         refuse_unknown(start, self._models, there, self._registry)
         self._scenarios = start.scenarios(there)
         self._quiet = False
@@ -164,6 +166,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 k_max=self.k_max.value,
                 parallelism=self.parallelism.value or None,
                 models=self._models,
+                day=self._day,
                 registry=self._registry,
             )
             table = self._pipeline.candidates(self._names)

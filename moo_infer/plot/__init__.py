@@ -12,14 +12,16 @@ no pyplot, no backend, no settings are touched. `save` writes all pictures of a 
 
 from .curves import curve, page
 from .files import FORMATS, save, write
+from .fleets import allocation
 from .lifetimes import lifetime
 from .log_curves import log_curves
 from .maps import decisions
 from .policies import policies
 from .pools import front, stability
 from .spaces import space
+from .workflows import gantt, stages
 
 __all__ = [
-    "FORMATS", "curve", "decisions", "front", "lifetime", "log_curves", "page", "policies", "save", "space",
-    "stability", "write",
+    "FORMATS", "allocation", "curve", "decisions", "front", "gantt", "lifetime", "log_curves", "page", "policies",
+    "save", "space", "stability", "stages", "write",
 ]  # fmt: skip

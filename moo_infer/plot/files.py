@@ -7,6 +7,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from .policies import policies
 from .pools import front, stability
 from .spaces import space
 from .style import axes_of
+from .workflows import feasible_workflows, gantt
 
 if TYPE_CHECKING:
     from ..report.report import Report
@@ -159,17 +161,22 @@ def _put(drawn: Path, target: Path, names: Sequence[str]) -> None:
 def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]:
     objectives = len(report.candidates.objectives)
     models, aggregators = report.candidates.models, report.candidates.aggregators
+    labels = {curve.label for curve in report.candidates.curves}
     for scenario in [s.name for s in report.scenarios]:
         if objectives > 1:
             yield (scenario, "front"), lambda s=scenario: front(report, scenario=s)  # type: ignore[misc]  # s is bound
             if any(curve.courses for curve in report.candidates.curves):
                 yield (scenario, "policies"), lambda s=scenario: policies(report, scenario=s)  # type: ignore[misc]
             yield (scenario, "decisions"), lambda s=scenario: decisions(report, scenario=s)  # type: ignore[misc]
+        for name in feasible_workflows(report, scenario):
+            yield (scenario, name, "stages"), partial(gantt, report, name, scenario=scenario)
         if report.stable:
             yield (scenario, "stability"), lambda s=scenario: stability(report, scenario=s)  # type: ignore[misc]
         for model in models:
             for aggregator in aggregators:
-                if _flat(report.candidates.where(model=model, aggregator=aggregator)):
+                if (model, aggregator) not in labels or _flat(
+                    report.candidates.where(model=model, aggregator=aggregator)
+                ):
                     continue
                 words = (scenario, model, aggregator) if len(aggregators) > 1 else (scenario, model)
                 curve = {"scenario": scenario, "model": model, "aggregator": aggregator}

@@ -13,6 +13,7 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY
 from ..decide.candidates import Candidates
+from ..estimate.curves import Curve
 from .labels import place_texts
 from .style import COLOURS, GREY, LIGHT, SHAPES, axes_of, height, limit_text, plain, scaled
 
@@ -102,6 +103,8 @@ def _static(axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArray]
         (np.arange(len(xs)), COLOURS[1], ":", "mixtures with policies"),
     ):
         corners = hull(xs, ys, of)
+        if not len(corners):  # all rows are made by policies
+            continue
         axes.plot(*_line(xs[corners], ys[corners]), color=colour, ls=style, lw=1.6, zorder=1)
         handles.append(Line2D([], [], color=colour, ls=style, lw=1.6, label=label))
     return handles
@@ -118,7 +121,7 @@ def _policies(axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArra
     xs, ys = points
     handles: list[Artist] = []
     for i, name in enumerate(_names(table)):
-        rows = made & np.array([aggregator == name for aggregator in table.aggregator])
+        rows = made & np.array([_made_by(table.curve(j)) == name for j in range(len(table))])
         colour, shape = COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]
         axes.scatter(xs[rows], ys[rows], 46, marker=shape, c=colour, edgecolors="black", lw=0.5, zorder=3)
         style = {"ls": "none", "marker": shape, "mfc": colour, "mec": "black", "mew": 0.5, "ms": 7}
@@ -127,7 +130,12 @@ def _policies(axes: Axes, table: Candidates, points: tuple[FloatArray, FloatArra
 
 
 def _names(table: Candidates) -> Sequence[str]:
-    return list(dict.fromkeys(curve.aggregator for curve in table.curves if curve.courses))
+    return list(dict.fromkeys(_made_by(curve) for curve in table.curves if curve.courses))
+
+
+def _made_by(curve: Curve) -> str:
+    """The policy of a curve, or its workflow, of which every combination is a curve."""
+    return (curve.courses[0].workflow if curve.courses else "") or curve.aggregator
 
 
 def _name(table: Candidates, i: int) -> str:

@@ -92,7 +92,8 @@ class _Recursion:
             branch = Branch.joined(open_ones.pop((waves, n)))
             branch = branch if self.waves_apart else branch.merged()
             last = branch.last if self.waves_apart else None
-            states = LawStates(models, self.kinds, branch.x, last, n, waves if self.waves_apart else None)
+            apart = waves if self.waves_apart else None
+            states = LawStates(models, self.kinds, branch.x, last, n, apart, self.of.situation)
             for decided, rows in decisions(self.of.policy, states, self.of.most):
                 self.read.update(states.read)
                 some = branch[rows]
@@ -219,7 +220,7 @@ def _unknown() -> Iterator[None]:
 def _axis(of: Deployment, model: str) -> Axis:
     """The queries of a model; raises NotExact where its inferences are more than right or wrong."""
     setup = of.setups[model]
-    draws = setup.profile.inference.sample(np.random.default_rng(0), 1, 1)
+    draws = setup.profile.inference.sample(np.random.default_rng(0), 1, of.most[model])
     _refuse(of, model, with_noise(draws, np.random.default_rng(0)))
     if "answer" in draws or "score" in draws:
         raise NotExact("inferences that are more than right or wrong")

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
-from ..core.arrays import FloatArray
+from ..core.arrays import FloatArray, IntArray
 from ..core.cdf import Cdf
 from ..core.errors import NotExact
 from ..core.moments import Moments
@@ -15,25 +15,17 @@ from ..estimate.course import Course
 from ..estimate.curves import Column, Curve, Trials
 from ..estimate.exact import Asked, Exact
 from ..estimate.monte_carlo import Estimator
-from ..quantities.bootstrap import QuestionDraws, QuestionHalves, resampled
-from ..quantities.queries import Doubt
-from ..quantities.steps import EvenSteps
+from ..profiles import ModelProfile
+from ..quantities.bootstrap import QuestionDraws, QuestionHalves
 from .by_law import ByLaw, evaluated_by_law, moments_by_law
 from .by_question import ByQuestion, moments_of
 from .deployment import Deployment
 from .exact import evaluated
 from .partly_simulated import PartlySimulated
+from .redraws import QuestionReplays, ReplayedCdf, centre
 from .replay import Replay, replayed
 
 __all__ = ["PolicySetup"]
-
-# Measured on the 462 pairs of 22 models that answered 198 questions: two samples of the first, else one of the other.
-INDEPENDENT = (
-    "are taken as independent: without answers to the same questions nobody knows which are hard for both; where it is "
-    "known, that overrated cascades by 2.2 points of accuracy on average and by up to 5.4, and put the money for the "
-    "second model at 0.55 of what it was"
-)
-FEWEST = 20  # replayed queries of each question, however many questions there are
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +53,11 @@ class PolicySetup:
         return self.deployments[0].questions if self.deployments[0].samples is not None else ()
 
     @property
+    def profiles(self) -> tuple[ModelProfile, ...]:
+        """Those of the models."""
+        return tuple(setup.profile for setup in self.deployments[0].setups.values())
+
+    @property
     def objectives(self) -> tuple[str, ...]:
         """Names of the columns of the table."""
         return (*self.deployments[0].worths, *(objective.name for objective in self.deployments[0].costs))
@@ -74,17 +71,12 @@ class PolicySetup:
         courses = map(self._course, range(len(self.texts)), rows.rows if rows else simulated.replays)
         return replace(
             self._curve(columns),
-            remarks=tuple(dict.fromkeys([*self._doubts, *self._remarks(rows.rows if rows else simulated.replays)])),
+            remarks=tuple(
+                dict.fromkeys([*self.deployments[0].doubts, *self._remarks(rows.rows if rows else simulated.replays)])
+            ),
             supported=next(iter(setups)).profile.largest_k if len(setups) == 1 else None,
             courses=tuple(courses),
         )
-
-    @property
-    def _doubts(self) -> tuple[str, ...]:
-        """What is not known of several models without logs of the same questions."""
-        if len(self.models) < 2 or self.deployments[0].samples is not None:
-            return ()
-        return (Doubt(f"{' and '.join(self.models)} {INDEPENDENT}"),)
 
     def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
@@ -111,14 +103,15 @@ class PolicySetup:
             if trials is None or any(drawn.values()):
                 setup = replace(self, deployments=_with_values(self.deployments, drawn, b))
                 rows = _known(setup.deployments, estimator) if any(drawn.values()) else rows
-                trials = _ByQuestion(setup.deployments, estimator.trials, estimator.seed)
+                replay = partial(_totals, setup.deployments, estimator.seed)
+                trials = QuestionReplays(replay, len(self.questions), estimator.trials)
             if draws is None:
                 simulated = _Simulated(setup.deployments, estimator.trials, estimator.seed)
                 yield self._curve({name: self._column(rows, simulated, name) for name in self.objectives})
                 continue
             low, high = draws.pseudo[b].tolist()
-            given = draws.weights[b], (low, high)
-            yield self._curve({name: Column(_reweighed(rows, trials, name, *given)) for name in self.objectives})
+            given, first = (draws.weights[b], (low, high)), setup.deployments[0]
+            yield self._curve({name: Column(_reweighed(rows, trials, first, name, *given)) for name in self.objectives})
 
     def _again(
         self, estimator: Estimator, B: int, seed: int, drawn: Mapping[str, Mapping[str, FloatArray]]
@@ -127,13 +120,9 @@ class PolicySetup:
         curve = self.curve(estimator)
         curves = []
         for b in range(B):
-            deployments = [_resampled(of, b, seed) for of in _with_values(self.deployments, drawn, b)]
+            deployments = [of.drawn_anew(b, seed) for of in _with_values(self.deployments, drawn, b)]
             curves.append(replace(self, deployments=tuple(deployments)).curve(estimator))
-        for name, column in curve.columns.items():
-            shift = column.mean - np.mean([drawn.columns[name].mean for drawn in curves], axis=0)
-            for each in curves:
-                moved = each.columns[name].mean + shift
-                each.columns[name].mean = np.clip(moved, 0.0, 1.0) if name in self.deployments[0].worths else moved
+        centre(curves, curve, self.deployments[0].worths)
         yield from curves
 
     def _remarks(self, known: Sequence[ByQuestion | ByLaw | Replay]) -> Iterator[str]:
@@ -141,10 +130,7 @@ class PolicySetup:
         yield from (text for setup in self.deployments[0].setups.values() for text in setup.notes.texts)
         yield from (remark for of in self.deployments for remark in of.remarks)
         if any(each.of_two for each in known if isinstance(each, ByLaw | Replay)):
-            yield (
-                f"policies take all wrong answers of {self.models[0]} as one, as its profile does not say how they "
-                "differ: a vote is one of right against wrong"
-            )
+            yield self.deployments[0].of_two
 
     @property
     def _shares(self) -> FloatArray:
@@ -215,15 +201,6 @@ def _with_values(
     return tuple(of.with_values(values) for of in deployments) if any(drawn.values()) else tuple(deployments)
 
 
-def _resampled(of: Deployment, b: int, seed: int) -> Deployment:
-    """The same with samples drawn anew, as the rows of the table that no policy made draw them."""
-    assert of.samples is not None
-    names = [samples.model.encode("utf-8", "surrogatepass") for samples in of.samples]
-    rngs = [np.random.default_rng([seed, 5, b, *name]) for name in names]
-    drawn = [resampled(samples, rng) for samples, rng in zip(of.samples, rngs, strict=True)]
-    return replace(of.with_samples(drawn), resampled=True)
-
-
 @dataclass(frozen=True, eq=False)
 class _Simulated:
     """Trials of a curve, replayed when the first of them is asked for.
@@ -252,74 +229,26 @@ class _Simulated:
         return Trials({objective: self[objective]}, question, len(self.deployments[0].questions)).stderr(objective)
 
 
-@dataclass(frozen=True, eq=False)
-class _ByQuestion:
-    """Trials of a curve, as many of every question, replayed when the first of them is asked for.
-
-    Args:
-        deployments: the policy at n numbers of samples.
-        trials: M, how many trials there are at least.
-        seed: as in `replayed`.
-    """
-
-    deployments: Sequence[Deployment]
-    trials: int
-    seed: int
-
-    @cached_property
-    def _replays(self) -> list[Replay]:
-        Q = len(self.deployments[0].questions)
-        question = np.tile(np.arange(Q), max(FEWEST, -(-self.trials // Q)))
-        return [replayed(of, len(question), self.seed, question) for of in self.deployments]
-
-    def totals(self, objective: str, /) -> tuple[FloatArray, EvenSteps]:
-        """Return (trials of a question, Q, n) totals, and their cdf given the question."""
-        totals = np.stack([replay.totals[objective] for replay in self._replays], axis=1)
-        question = self._replays[0].question
-        assert question is not None
-        Q = len(self.deployments[0].questions)
-        return totals.reshape(-1, Q, totals.shape[1]), EvenSteps(totals, question)
-
-    @cached_property
-    def _cdfs(self) -> dict[str, EvenSteps]:
-        return {}
-
-    def cdf(self, objective: str, /) -> EvenSteps:
-        """Return the cdf given the question, made once."""
-        if objective not in self._cdfs:
-            self._cdfs[objective] = self.totals(objective)[1]
-        return self._cdfs[objective]
-
-
-@dataclass(frozen=True, eq=False)
-class _ReplayedCdf(Cdf):
-    """The cdf of an objective given each question, replayed where it is asked for."""
-
-    trials: _ByQuestion
-    objective: str
-
-    def __call__(self, x: FloatArray, /) -> FloatArray:
-        return self.trials.cdf(self.objective)(x)
-
-    def quantile(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
-        """Return (n,) quantiles over questions; arguments as in `Cdf.quantile`."""
-        return self.trials.cdf(self.objective).quantile(weights, q, mean, std)
+def _totals(deployments: Sequence[Deployment], seed: int, question: IntArray) -> dict[str, FloatArray]:
+    """Totals (M, n) of a policy at n numbers of samples, about these questions (M,)."""
+    each = [replayed(of, len(question), seed, question).totals for of in deployments]
+    return {name: np.stack([totals[name] for totals in each], axis=1) for name in each[0]}
 
 
 def _reweighed(
     rows: _Rows | None,
-    trials: _ByQuestion,
+    trials: QuestionReplays,
+    first: Deployment,
     objective: str,
     weights: FloatArray,
     pseudo: tuple[float, float],
 ) -> Moments:
     """Moments with other weights of the questions: exact where they are known, else of trials of each question."""
-    cdf = _ReplayedCdf(trials, objective)
+    cdf = ReplayedCdf(trials, objective)
     exact = rows.moments(objective, weights, pseudo, cdf) if rows else None
     if exact:
         return exact
-    totals, _ = trials.totals(objective)
-    first = trials.deployments[0]
+    totals = trials.totals(objective)
     simulated = [
         ByQuestion(first.questions, first.shares, {objective: own.mean(axis=0)}, {objective: (own**2).mean(axis=0)})
         for own in np.moveaxis(totals, 2, 0)

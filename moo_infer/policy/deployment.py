@@ -17,6 +17,8 @@ from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
 from ..quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
+from ..quantities.bootstrap import resampled
+from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
@@ -25,6 +27,12 @@ from .tried import text_of
 
 __all__ = ["Deployment"]
 
+# Measured on the 462 pairs of 22 models that answered 198 questions: two samples of the first, else one of the other.
+INDEPENDENT = (
+    "are taken as independent: without answers to the same questions nobody knows which are hard for both; where it is "
+    "known, that overrated cascades by 2.2 points of accuracy on average and by up to 5.4, and put the money for the "
+    "second model at 0.55 of what it was"
+)
 SHARES = 1e-9  # of questions, relative: sums are rounded
 
 
@@ -40,6 +48,7 @@ class Deployment:
         answering: who answered, each as its text.
         alike: by model, the samples of several models with answers that are coded alike.
         resampled: whether samples are drawn anew of those of another one, which said what can be compared.
+        situation: what is known of every query before, by name, such as the load.
     """
 
     policy: Policy
@@ -49,10 +58,16 @@ class Deployment:
     answering: set[str] = field(default_factory=set, repr=False)
     alike: Mapping[str, Samples] = field(default_factory=dict, repr=False)
     resampled: bool = False
+    situation: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, policy: Policy, profiles: Mapping[str, ModelProfile], parallelism: int | None, registry: Registry
+        cls,
+        policy: Policy,
+        profiles: Mapping[str, ModelProfile],
+        parallelism: int | None,
+        registry: Registry,
+        situation: Mapping[str, object] | None = None,
     ) -> "Deployment":
         """Find the models of a policy by their names.
 
@@ -68,7 +83,8 @@ class Deployment:
             profile = profiles[model]
             k = np.array([calls], dtype=np.int64)
             setups[model] = Setup(profile, placeholder, k, parallelism or profile.parallelism)
-        made = cls(filled(policy, setups), setups, registry, alike=_coded_alike(profiles) if len(setups) > 1 else {})
+        alike = _coded_alike(profiles) if len(setups) > 1 else {}
+        made = cls(filled(policy, setups), setups, registry, alike=alike, situation=situation or {})
         made._check()
         return made
 
@@ -144,6 +160,21 @@ class Deployment:
         return tuple(filter(None, sentences))
 
     @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What is not known of several models without logs of the same questions."""
+        if len(self.models) < 2 or self.samples is not None:
+            return ()
+        return (Doubt(f"{' and '.join(self.models)} {INDEPENDENT}"),)
+
+    @property
+    def of_two(self) -> str:
+        """What is to be said where answers are of two kinds, for want of others."""
+        return (
+            f"policies take all wrong answers of {self.models[0]} as one, as its profile does not say how they "
+            "differ: a vote is one of right against wrong"
+        )
+
+    @property
     def _differing(self) -> bool:
         """Whether queries of laws differ in difficulty."""
         axes = [axis for setup in self.setups.values() for axis in setup.queries.axes]
@@ -192,8 +223,10 @@ class Deployment:
 
     @cached_property
     def known(self) -> list[dict[str, object]]:
-        """What is known of each question before: its name, and the task in it, before a colon."""
-        return [{"question": name, "task": name.partition(":")[0] if ":" in name else ""} for name in self.questions]
+        """What is known of each question before: its name, the task in it before a colon, and the situation."""
+        tasks = [name.partition(":")[0] if ":" in name else "" for name in self.questions]
+        named = zip(self.questions, tasks, strict=True)
+        return [{"question": name, "task": task, **self.situation} for name, task in named]
 
     @cached_property
     def costs(self) -> dict[Objective, tuple[list[CostModel], ...]]:
@@ -266,6 +299,14 @@ class Deployment:
         """Return the same with other samples of each model."""
         drawn = zip(self.setups.items(), samples, strict=True)
         return replace(self, setups={model: setup.with_samples(of) for (model, setup), of in drawn}, alike={})
+
+    def drawn_anew(self, b: int, seed: int) -> "Deployment":
+        """Return the same with samples drawn anew, as the rows of the table that no policy made draw them."""
+        assert self.samples is not None
+        names = [samples.model.encode("utf-8", "surrogatepass") for samples in self.samples]
+        rngs = [np.random.default_rng([seed, 5, b, *name]) for name in names]
+        drawn = [resampled(samples, rng) for samples, rng in zip(self.samples, rngs, strict=True)]
+        return replace(self.with_samples(drawn), resampled=True)
 
 
 def _for_one_query(policy: Policy) -> list[set[str]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import NotExact
+from ..core.seen import NOTHING
 from .kinds import NOISE
 from .looks import ComparedNoise
 from .memory import Remember
@@ -54,6 +55,7 @@ class LawStates(States):
         x: (S, m, 2 L) how many of each kind each model brought.
         last: those of the last wave, or None.
         n, waves: calls of each model, and by wave.
+        situation: what is known of every query before.
     """
 
     def __init__(
@@ -64,9 +66,10 @@ class LawStates(States):
         last: IntArray | None,
         n: tuple[int, ...],
         waves: Waves | None,
+        situation: Mapping[str, object] = NOTHING,
     ) -> None:
         super().__init__(models, n, waves)
-        self._kinds, self._x, self._last = kinds, x, last
+        self._kinds, self._x, self._last, self._situation = kinds, x, last, situation
         self.read: set[str] = set()  # columns that were looked at
 
     def __len__(self) -> int:
@@ -118,8 +121,8 @@ class LawStates(States):
         return np.zeros(len(self), dtype=np.int64)
 
     def known(self, state: int, /) -> Mapping[str, object]:
-        """Nothing is known of a query before."""
-        return {}
+        """What is known of every query before."""
+        return self._situation
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from ..estimate.rows import Statistics
 if TYPE_CHECKING:
     from ..decide.candidates import Candidates
 
-__all__ = ["MIXTURE", "Mixture", "limit_name", "mix"]
+__all__ = ["MIXTURE", "Mixture", "constraint", "limit_name", "mix"]
 
 MIXTURE = "mixture"
 EXACTLY = 1e-10  # the smallest tolerance that HiGHS takes; its default, 1e-7, is seen in the seventh digit of accuracy
@@ -140,7 +140,7 @@ def _solve(candidates: "Candidates", rows: Rows, limits: Sequence[Limit], cheape
     unit = float(np.abs(goal).max()) or 1.0
     coefficients, bounds, scales = [], [], []
     for limit in limits:
-        values, bound = _constraint(candidates, rows, limit)
+        values, bound = constraint(candidates, rows, limit)
         scale = abs(bound) or float(np.abs(values).max()) or 1.0
         coefficients.append(values / scale)
         bounds.append(bound / scale)
@@ -164,8 +164,11 @@ def _solve(candidates: "Candidates", rows: Rows, limits: Sequence[Limit], cheape
     return _Solution(weights, float(goal @ weights), prices)
 
 
-def _constraint(candidates: "Candidates", rows: Rows, limit: Limit) -> tuple[FloatArray, float]:
-    """Return (n,) values whose mean over the queries must not be above a bound."""
+def constraint(candidates: "Candidates", rows: Rows, limit: Limit) -> tuple[FloatArray, float]:
+    """Return (n,) values of some rows whose mean over the queries must not be above a bound, for the limit to hold.
+
+    A limit on a quantile is one on the share of the queries beyond it.
+    """
     if limit.statistic == "mean":
         sign = 1.0 if limit.sense == "max" else -1.0
         return sign * candidates.column(limit.objective)[rows], sign * limit.worst

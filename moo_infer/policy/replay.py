@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from ..quantities.by_samples import draw_samples
 from .deployment import Deployment
 from .joint import ANSWERS, brought
 from .launches import arrive
-from .trials import Run
+from .trials import Run, part_of
 
 __all__ = ["Replay", "replayed"]
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,14 @@ class Replay:
     of_two: bool = False
 
 
-def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None = None) -> Replay:
+def replayed(
+    of: Deployment,
+    trials: int,
+    seed: int,
+    question: IntArray | None = None,
+    stage: str = "",
+    taken: Mapping[str, int] = NOTHING,
+) -> Replay:
     """Run a policy on queries that are drawn.
 
     Args:
@@ -45,15 +55,20 @@ def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None =
         trials: M, how many queries.
         seed: of the draws; every model has a stream of its own.
         question: (M,), which questions of the logs they are about; drawn where it is None.
+        stage: of a workflow, which draws streams of its own; logs are drawn in the same order in all of them.
+        taken: by model, how many samples of that order belong to other stages.
 
     Raises:
         MooInferError: where it decides what it may not, and where a cost model is not known in several waves.
     """
+    own_stream = stage.encode("utf-8", "surrogatepass")
     if of.samples is not None and question is None:
-        question = np.random.default_rng([seed, 9]).choice(len(of.questions), trials, p=of.weights)
+        question = np.random.default_rng([seed, 9, *own_stream]).choice(len(of.questions), trials, p=of.weights)
     draws, of_two = [], False
     for j, (model, calls) in enumerate(of.most.items()):
-        rng, noise = (np.random.default_rng([seed, part, *model.encode("utf-8", "surrogatepass")]) for part in (10, 11))
+        key, skipped = model.encode("utf-8", "surrogatepass"), taken.get(model, 0)
+        own_key = [*key, *own_stream] if of.samples is None else key
+        rng, noise = np.random.default_rng([seed, 10, *own_key]), np.random.default_rng([seed, 11, *key, *own_stream])
         if of.samples is None:
             plain = sampled(of.setups[model], rng, trials, calls)
             own = _with_answers(plain)
@@ -61,9 +76,10 @@ def replayed(of: Deployment, trials: int, seed: int, question: IntArray | None =
         else:
             always = ANSWERS if len(of.most) > 1 else brought(of.samples[j])
             weights = of.setups[model].queries.weights  # of no use where it is said which questions are asked
-            own = draw_samples(of.samples[j], weights, rng, trials, calls, question, always)
+            own = draw_samples(of.samples[j], weights, rng, trials, skipped + calls, question, always)
+            own = part_of(own, (slice(None), slice(skipped, None))) if skipped else own
         draws.append(with_noise(own, noise))
-    run = Run(of, draws, question, np.random.default_rng([seed, 12]))
+    run = Run(of, draws, question, np.random.default_rng([seed, 12, *own_stream]))
     if of.policy.arrivals:
         arrive(run)
     else:

@@ -1,39 +1,40 @@
 """The curves of all policies of a run, for every model they are tried for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..core.arrays import IntArray
+from ..core.day import Day
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 from ..core.objectives import ACCURACY, Objective
 from ..estimate.curves import Curve
+from ..estimate.grid import Grid
 from ..estimate.monte_carlo import Estimator
 from ..estimate.setup import Setup
 from ..interfaces import AccuracyAggregator, Policy
 from ..profiles import ModelProfile
 from ..registry import Registry
 from .curves import PolicySetup
+from .day import DayPolicy
 from .decisions import most_calls
 from .deployment import Deployment
 from .menu import menu
 from .tried import TriedPolicy, text_of
 
-__all__ = ["PolicyTable"]
+__all__ = ["PolicyTable", "numbers_of_samples"]
 
 NOTHING = (
     "the menu: none of its policies suits the models; votes that are cut short need answers that can be counted, and "
     "cascades logs of the same questions with prices that are eight times apart"
 )
-Grid = Callable[[ModelProfile, int], IntArray]  # the numbers of inferences that are considered, by P
 
 
 @dataclass(frozen=True, eq=False)
 class _Made:
     """The curves of some models, and why some are missing."""
 
-    curves: list[tuple[PolicySetup, Curve]] = field(default_factory=list)
+    curves: list[tuple[PolicySetup | DayPolicy, Curve]] = field(default_factory=list)
     left_out: list[MooInferError] = field(default_factory=list)
     of_menu: list[Curve] = field(default_factory=list)
 
@@ -48,6 +49,7 @@ class PolicyTable:
         estimator: fills the curves.
         parallelism: P for every model; None for that of its profile.
         menu: whether those of the menu are tried as well.
+        day: over whose loads curves are; None where the load is that of the profiles.
     """
 
     policies: tuple[TriedPolicy, ...]
@@ -55,6 +57,7 @@ class PolicyTable:
     estimator: Estimator
     parallelism: int | None
     menu: bool = False
+    day: Day | None = None
     _made: dict[tuple[ModelProfile, ...], _Made] = field(default_factory=dict, repr=False)
 
     def refuse_names(self, aggregators: Iterable[str], /) -> None:
@@ -77,7 +80,7 @@ class PolicyTable:
                 )
         return curves
 
-    def setups(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[PolicySetup]:
+    def setups(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> list[PolicySetup | DayPolicy]:
         """Return what these curves are estimated from."""
         return [setup for setup, _ in self._of(profiles, grid).curves]
 
@@ -133,14 +136,38 @@ class PolicyTable:
                 more.append(TriedPolicy(policy, text_of(policy) if name in names else name, of_menu=True))
         return (*self.policies, *more)
 
-    def _setup(self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid) -> PolicySetup:
-        k = []
-        if one.every_k:
-            profile = profiles.get(model or next(iter(most_calls(one.policy))))
-            if profile is not None:  # else its deployment is refused below
-                P = self.parallelism or profile.parallelism
-                placeholder = self.registry.get(AccuracyAggregator, "one-call")
-                k = Setup(profile, placeholder, grid(profile, P), P).possible().k.tolist()
-        each = one.at(model, k) if k or not one.every_k else one.at(model, [1])
+    def _setup(
+        self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid
+    ) -> PolicySetup | DayPolicy:
+        each = one.at(model, numbers_of_samples(one, model, profiles, self.registry, self.parallelism, grid) or [1])
+        if self.day is not None:
+            run = self.parallelism, self.registry, self.estimator, self.day
+            return DayPolicy.of(one.name, each, profiles, *run)
         deployments = [Deployment.of(policy, profiles, self.parallelism, self.registry) for policy, _ in each]
         return PolicySetup(one.name, tuple(deployments), tuple(text for _, text in each))
+
+
+def numbers_of_samples(
+    one: TriedPolicy,
+    model: str,
+    profiles: Mapping[str, ModelProfile],
+    registry: Registry,
+    parallelism: int | None,
+    grid: Grid,
+) -> list[int]:
+    """Return at which k a policy is tried, where its own was left out; none where it was not.
+
+    Args:
+        one: the policy.
+        model: in place of one that it leaves open; "" for none.
+        profiles: by name; of a model that is not among them the deployment is refused.
+        registry: where aggregators are looked up.
+        parallelism: P for every model; None for that of its profile.
+        grid: the numbers of inferences that are considered, by P.
+    """
+    profile = profiles.get(model or next(iter(most_calls(one.policy)))) if one.every_k else None
+    if profile is None:
+        return []
+    P = parallelism or profile.parallelism
+    placeholder = registry.get(AccuracyAggregator, "one-call")
+    return [int(k) for k in Setup(profile, placeholder, grid(profile, P), P).possible().k]

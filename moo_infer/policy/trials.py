@@ -60,7 +60,7 @@ class TrialStates(States):
     def known(self, state: int, /) -> Mapping[str, object]:
         """Return what is known of the question before."""
         question = self._run.question
-        return {} if question is None else self._run.of.known[int(question[self.trials[state]])]
+        return self._run.of.situation if question is None else self._run.of.known[int(question[self.trials[state]])]
 
 
 @dataclass(frozen=True, eq=False)

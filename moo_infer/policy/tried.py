@@ -16,7 +16,7 @@ from ..interfaces import AccuracyAggregator, Policy
 from ..registry import Registry
 from .decisions import most_calls, of_model
 
-__all__ = ["MENU", "TriedPolicy", "flow", "text_of", "tried", "without_menu"]
+__all__ = ["MENU", "TriedPolicy", "flow", "leaves_k_out", "text_of", "tried", "without_menu"]
 
 MENU = "menu"  # in place of names: those that suit the models
 PLAIN = re.compile(r"[A-Za-z_./][\w./:=-]*")  # text that YAML and the command line take as it is
@@ -79,10 +79,10 @@ def tried(
     for item in items:
         if isinstance(item, str) and item in named:
             policy = registry.build(Policy, named[item], f"policies: {item}")
-            found.append(TriedPolicy(policy, item, _leaves_k_out(policy, named[item])))
+            found.append(TriedPolicy(policy, item, leaves_k_out(policy, named[item])))
         elif isinstance(item, str):
             policy = registry.get(Policy, item)
-            found.append(TriedPolicy(policy, policy.name, _leaves_k_out(policy, registry.fields(Policy, item))))
+            found.append(TriedPolicy(policy, policy.name, leaves_k_out(policy, registry.fields(Policy, item))))
         else:
             policy = check(item, Policy, "policies")
             found.append(TriedPolicy(policy, policy.name))
@@ -120,8 +120,13 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
-def _leaves_k_out(policy: Policy, fields: Mapping[str, Any]) -> bool:
-    """Whether the k of a policy is not given, has a default, and says how often models are called."""
+def leaves_k_out(policy: Policy, fields: Mapping[str, Any], /) -> bool:
+    """Whether the k of a policy is not given, has a default, and says how often models are called.
+
+    Args:
+        policy: the policy.
+        fields: those that were given.
+    """
     part: Any = policy
     known: dict[str, Any] = {f.name: f for f in dataclasses.fields(part)} if dataclasses.is_dataclass(policy) else {}
     if "k" in fields or "k" not in known or _default(known["k"]) is dataclasses.MISSING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -52,7 +52,7 @@ class QuestionDraws:
 
     @cached_property
     def _raw(self) -> FloatArray:
-        return _exponentials(self.questions, self.B, self.seed)
+        return _exponentials(tuple(self.questions), self.B, self.seed)
 
     @cached_property
     def pseudo(self) -> FloatArray:
@@ -93,7 +93,7 @@ class QuestionHalves(QuestionDraws):
 
     @cached_property
     def _raw(self) -> FloatArray:
-        first = _exponentials(self.questions, -(-self.B // 2), self.seed) < np.log(2)  # half of them are smaller
+        first = _exponentials(tuple(self.questions), -(-self.B // 2), self.seed) < np.log(2)  # half of them are smaller
         halves = np.stack([first, ~first], axis=2).reshape(len(self.questions), -1)[:, : self.B]
         return np.asarray(np.where(halves.any(axis=0), halves, True), dtype=np.float64)
 
@@ -137,7 +137,8 @@ def question_weights(questions: Sequence[str], B: int, seed: int) -> FloatArray:
     return QuestionDraws(questions, B, seed).weights
 
 
-def _exponentials(questions: Sequence[str], B: int, seed: int) -> FloatArray:
+@lru_cache(maxsize=2)  # all rows of a report ask for those of the same questions
+def _exponentials(questions: tuple[str, ...], B: int, seed: int) -> FloatArray:
     """(Q, B) weights before normalisation."""
     if B < 1:
         raise MooInferError(f"B: must be >= 1, got {B}")
@@ -146,6 +147,7 @@ def _exponentials(questions: Sequence[str], B: int, seed: int) -> FloatArray:
     weights = np.empty((len(questions), B))
     for row, name in zip(weights, questions, strict=True):
         _stream(name, seed).standard_exponential(out=row)
+    weights.flags.writeable = False  # shared
     return weights
 
 

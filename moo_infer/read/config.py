@@ -17,7 +17,7 @@ __all__ = ["moved_extract", "moved_path", "sections"]
 
 
 def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
-    """Return what a file says of models, scenarios and policies, the built-in ones where it says nothing.
+    """Return what a file says of models, scenarios, policies, workflows, queries and the day, else what is built in.
 
     Built-in models come with their scenarios, which judge them.
 
@@ -31,16 +31,27 @@ def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, A
     """
     own = {} if path is None else read_document(path)
     source = None if path is None else file_of_models(path)
-    scenarios, policies = own.get("scenarios"), own.get("policies")
+    named = {name: own.get(name) for name in ("scenarios", "policies", "workflows", "queries", "day")}
     if source is None:
         models = read_document(builtin_file("models.yaml"))["models"]
-        scenarios = scenarios or read_document(builtin_file("scenarios.yaml"))["scenarios"]
+        named["scenarios"] = named["scenarios"] or read_document(builtin_file("scenarios.yaml"))["scenarios"]
     else:
         document = read_document(source)
         models = _moved(document["models"], registry, source.parent, folder)
-        scenarios, policies = scenarios or document.get("scenarios"), policies or document.get("policies")
-    found = {"models": models, "scenarios": scenarios, "policies": policies}
-    return {name: _plain(section) for name, section in found.items() if section}
+        named = {name: section or document.get(name) for name, section in named.items()}
+    named["workflows"] = _moved_logs(named["workflows"], path if own.get("workflows") else source, folder)
+    return {name: _plain(section) for name, section in {"models": models, **named}.items() if section}
+
+
+def _moved_logs(workflows: Any, file: Path | None, end: Path) -> Any:
+    """Workflows of a file as one in another folder has them: the logs of tools move."""
+    workflows = deepcopy(workflows)
+    for workflow in (workflows or {}).values():
+        for stage in workflow["stages"].values():
+            tool = stage.get("tool") or {}
+            if "log" in tool and file is not None:
+                tool["log"] = moved_path(str(tool["log"]), file.parent, end)
+    return workflows
 
 
 def _moved(models: Mapping[str, Any], registry: Registry, start: Path, end: Path) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from ..core.parts import LARGEST, at_least_one
 from ..core.uncertainty import Uncertain, uncertain
 from ..registry import Registry
 
-__all__ = ["KINDS", "NO_PART", "AtLeastOne", "Built", "Context", "OfKind", "PartList", "Section", "Text"]
+__all__ = ["KINDS", "NO_PART", "AtLeastOne", "Built", "Context", "OfKind", "PartList", "Section", "Text", "in_place"]
 
 KINDS = "kinds"  # of a JSON schema: stands for all parts of an interface
 
@@ -61,12 +61,12 @@ class OfKind:
     def _built(self, fields: Any, info: ValidationInfo) -> Built:
         context = info.context
         assert isinstance(context, Context)
-        part: Any = _in_place(lambda: context.registry.build(self.interface, fields, "", context.folder))
+        part: Any = in_place(lambda: context.registry.build(self.interface, fields, "", context.folder))
         return Built(part, uncertain(fields))
 
 
-def _in_place(make: Any) -> Any:
-    """What a function makes; where it refuses, its sentence is that of the place."""
+def in_place(make: Any) -> Any:
+    """Return what a function makes; where it refuses, its sentence is that of the place."""
     try:
         return make()
     except MooInferError as error:
@@ -92,8 +92,8 @@ def _text(value: Any) -> Any:
     return value if isinstance(value, Mapping | list) or value is None else str(value)
 
 
-Whole = BeforeValidator(lambda value: _in_place(lambda: at_least_one(value, "")))
-AtLeastOne = Annotated[int, Whole, Field(ge=1, le=LARGEST)]
+Whole = BeforeValidator(lambda value: in_place(lambda: at_least_one(value, "")))
+AtLeastOne = Annotated[int, Field(ge=1, le=LARGEST), Whole]  # the range first, or its schema does not have it
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 PartList = BeforeValidator(_listed)
 Name = Annotated[str, WithJsonSchema({"pattern": r"\S"})]

@@ -27,15 +27,17 @@ class _Description(JsonSchema):
 
 
 def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the JSON schema (2020-12) of files with models, scenarios and policies.
+    """Return the JSON schema (2020-12) of files with models, scenarios, policies, workflows, classes and a day.
 
     Args:
         registry: whose parts a ``kind`` may name.
         run: the JSON schema of the section ``run``; None for one that may hold anything.
 
     >>> schema = json_schema(Registry())
-    >>> schema["$schema"], sorted(schema["properties"])
-    ('https://json-schema.org/draft/2020-12/schema', ['models', 'policies', 'run', 'scenarios'])
+    >>> schema["$schema"]
+    'https://json-schema.org/draft/2020-12/schema'
+    >>> sorted(schema["properties"])
+    ['day', 'models', 'policies', 'queries', 'run', 'scenarios', 'workflows']
     """
     document = Document.model_json_schema(schema_generator=JsonSchema)
     definitions = dict(document.pop("$defs"))

@@ -1,29 +1,40 @@
-"""Reads model profiles, scenarios and policies from YAML, and from what commands wrote as JSON."""
+"""Reads model profiles, scenarios, policies and workflows from YAML, and from what commands wrote as JSON."""
 
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..core.day import Day
 from ..core.documents import read_json, read_yaml
 from ..core.errors import MooInferError
 from ..profiles import ModelProfile, Scenario
 from ..registry import Registry
+from ..workflows import Workflow
+
+if TYPE_CHECKING:
+    from .classes import QueryClassEntry
 
 __all__ = [
     "builtin_file",
     "builtin_models",
     "builtin_scenarios",
     "file_of_models",
+    "load_day",
     "load_models",
     "load_policies",
     "load_scenarios",
+    "load_workflows",
+    "named_classes",
+    "named_day",
     "named_inputs",
     "named_policies",
+    "named_workflows",
     "read_document",
 ]
 
-EXPECTED = "the keys models, scenarios, policies or run"
+EXPECTED = "the keys models, scenarios, policies, workflows, queries, day or run"
+SECTIONS = {"scenarios", "policies", "workflows", "queries", "day", "run"}  # of a file for the built-in models
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
@@ -66,7 +77,7 @@ def load_scenarios(path: str | Path) -> dict[str, Scenario]:
 def file_of_models(path: str | Path) -> Path | None:
     """Return where the models of a file are: in itself, or in another that its run names; None where it has none.
 
-    A file without models has scenarios, policies or a run for the built-in ones.
+    A file without models has scenarios, policies, workflows, queries, a day or a run for the built-in ones.
 
     Raises:
         MooInferError: for what cannot be read.
@@ -78,7 +89,7 @@ def file_of_models(path: str | Path) -> Path | None:
     if document.get("models") == {}:
         raise MooInferError(f"{path}: models: holds none; calibrate --out FILE.yaml keeps the samples they draw from")
     if other is None:
-        return None if "models" not in document and {"scenarios", "policies", "run"} & {*document} else path
+        return None if "models" not in document and SECTIONS & {*document} else path
     if "models" in document:
         raise MooInferError(f"{path}: run: models: the file has models of its own, so it cannot name another's")
     if not isinstance(other, str):
@@ -105,6 +116,21 @@ def named_policies(path: Path | None, registry: Registry) -> dict[str, Mapping[s
     return load_policies(path, registry) or (load_policies(source, registry) if source else {})
 
 
+def named_classes(path: Path, registry: Registry) -> "dict[str, QueryClassEntry]":
+    """Return the classes of queries of a file, or else of the file that has its models; none without a key ``queries``.
+
+    Raises:
+        MooInferError: naming the file, the class and the key, what is allowed and what was given.
+    """
+    from .schema import Context, read_classes
+
+    source = file_of_models(path)
+    for file in dict.fromkeys((path, source or path)):
+        if found := read_classes(read_document(file), str(file), Context(registry, file.parent)):
+            return found
+    return {}
+
+
 def load_policies(path: str | Path, registry: Registry | None = None) -> dict[str, Mapping[str, Any]]:
     """Read the policies of a YAML file, each a mapping with its kind and fields; none without a key ``policies``.
 
@@ -116,6 +142,50 @@ def load_policies(path: str | Path, registry: Registry | None = None) -> dict[st
     from .schema import Context, read_policies
 
     return read_policies(document, str(path), Context(registry or Registry(), path.parent))
+
+
+def load_day(path: str | Path) -> Day | None:
+    """Read the day of a YAML file: arrivals by hour, and what electricity costs and emits; None without one.
+
+    Raises:
+        MooInferError: naming the file, the key and the hour, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = read_document(path)
+    if document.get("day") is None:
+        return None
+    from .schema import read_day
+
+    return read_day(document, str(path))
+
+
+def named_day(path: Path | None) -> Day | None:
+    """Return the day of the file, or else of the file that has its models; None where there is none."""
+    if path is None:
+        return None
+    source = file_of_models(path)
+    return load_day(path) or (load_day(source) if source else None)
+
+
+def named_workflows(path: Path | None, registry: Registry) -> dict[str, Workflow]:
+    """Workflows that can be called by name: those of the file, or else of the file that has its models."""
+    if path is None:
+        return {}
+    source = file_of_models(path)
+    return load_workflows(path, registry) or (load_workflows(source, registry) if source else {})
+
+
+def load_workflows(path: str | Path, registry: Registry | None = None) -> dict[str, Workflow]:
+    """Read the workflows of a YAML file; none without a key ``workflows``.
+
+    Raises:
+        MooInferError: naming the file, the workflow and the key, what is allowed and what was given.
+    """
+    path = Path(path)
+    document = read_document(path)
+    from .schema import Context, read_workflows
+
+    return read_workflows(document, str(path), Context(registry or Registry(), path.parent))
 
 
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:

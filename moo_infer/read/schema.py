@@ -1,4 +1,4 @@
-"""What a YAML file of models, scenarios and runs may hold: the one description, which checks it and is its JSON schema.
+"""What a YAML file of models, workflows and runs may hold: the one description, which checks it and is its JSON schema.
 
 A section is a field of `Document`. Entries with a ``kind`` are those of the classes in the registry.
 """
@@ -17,15 +17,23 @@ from pydantic import (
 )
 
 from ..core.call_settings import CallSettings
+from ..core.day import Day
 from ..core.entries import Entry, JsonSchema, Keys, in_words, refused
 from ..core.errors import MooInferError, located
 from ..core.objectives import LARGEST_LIMIT
 from ..interfaces import CostModel, InferenceModel, Policy
 from ..profiles import ModelProfile, Scenario
+from ..workflows import Stage, Workflow
 from .calls import OfCall
+from .classes import QueryClassEntry
+from .day import DayEntry
 from .forms import KINDS, NO_PART, AtLeastOne, Built, Context, OfKind, PartList, Section, Text
+from .steps import OfTool, PositiveNumber, StageNames, StagePolicies
 
-__all__ = ["KINDS", "Context", "Document", "read_models", "read_policies", "read_scenarios"]
+__all__ = [
+    "KINDS", "Context", "Document", "read_classes", "read_day", "read_models", "read_policies", "read_scenarios",
+    "read_workflows",
+]  # fmt: skip
 
 Read = TypeVar("Read")
 NUMBER = JsonSchema().float_schema({"type": "float"})
@@ -179,12 +187,42 @@ ModelEntry = Annotated[
 ]
 
 
+class StageEntry(Entry):
+    """A step of a workflow: a policy, the name of one, or a list of these; or a tool."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["policy"]}, {"required": ["tool"]}]})
+
+    policy: Annotated[Any, StagePolicies()] = None
+    tool: Annotated[Built, OfTool()] = NO_PART
+    after: StageNames = Field(default_factory=list)
+
+    def stage(self, name: str) -> Stage:
+        """Return the stage that it describes."""
+        return Stage(name, policy=self.policy, after=self.after, tool=self.tool.part, uncertain=self.tool.uncertain)
+
+
+class WorkflowEntry(Entry):
+    """Stages that wait for each other, and what makes the whole right."""
+
+    stages: Section[StageEntry]
+    right: Annotated[Any, WithJsonSchema({"enum": ["all", "last"]})] = "all"
+    cap_seconds: PositiveNumber | None = None  # type: ignore[valid-type]  # made by a function
+
+    def workflow(self) -> Workflow:
+        """Return the workflow that it describes."""
+        stages = [entry.stage(name) for name, entry in self.stages.items()]
+        return Workflow(stages, self.right, self.cap_seconds)
+
+
 class Document(Entry):
     """What a file may hold; a section that is not there is empty."""
 
     models: Section[ModelEntry] = Field(default_factory=dict)
     scenarios: Section[ScenarioEntry] = Field(default_factory=dict)
     policies: Section[Annotated[Built, OfKind(Policy)]] = Field(default_factory=dict)
+    day: DayEntry | None = None
+    workflows: Section[WorkflowEntry] = Field(default_factory=dict)
+    queries: Section[QueryClassEntry] = Field(default_factory=dict)
     run: Any = None  # what commands are told, which they describe themselves
 
 
@@ -249,6 +287,35 @@ def read_policies(document: Mapping[str, Any], where: str, context: Context) -> 
     """
     names = validated(document, ("policies",), where, context).policies
     return {name: document["policies"][name] for name in names}
+
+
+def read_day(document: Mapping[str, Any], where: str) -> Day | None:
+    """Return the day of a document; None where it has none.
+
+    Raises:
+        MooInferError: naming the place, what is allowed and what was given.
+    """
+    entry = validated(document, ("day",), where, None).day
+    return None if entry is None else _refusals_of(where, entry.day)
+
+
+def read_workflows(document: Mapping[str, Any], where: str, context: Context) -> dict[str, Workflow]:
+    """Return the workflows of a document.
+
+    Raises:
+        MooInferError: naming the place, what is allowed and what was given.
+    """
+    entries = validated(document, ("workflows",), where, context).workflows
+    return {name: _refusals_of(located(where, name), entry.workflow) for name, entry in entries.items()}
+
+
+def read_classes(document: Mapping[str, Any], where: str, context: Context) -> dict[str, QueryClassEntry]:
+    """Return the classes of queries of a document.
+
+    Raises:
+        MooInferError: naming the place, what is allowed and what was given.
+    """
+    return validated(document, ("queries",), where, context).queries
 
 
 def _refusals_of(where: str, make: Callable[..., Read], *arguments: Any) -> Read:

@@ -9,7 +9,7 @@ from ..decide.choices import Choice
 from .facts import Outcome
 from .mixed import action, bought, percent
 from .per_right import per_right
-from .policies import courses, does, optimism
+from .policies import courses, does, optimism, way
 from .wording import JUDGES, Block, Cell, TextTable, choices, footnotes, loosened, title, to_html
 
 if TYPE_CHECKING:
@@ -53,9 +53,11 @@ def contenders(report: "Report", outcome: Outcome) -> list[Choice]:
 
 def judge(choice: Choice) -> str | None:
     """Say what an aggregator takes for granted: that somebody, or something, can tell right answers."""
-    aggregated = [part for part, _ in choice.parts if part.k != 1]
-    answering = [(part.k, part.course.answering if part.course else (part.aggregator,)) for part in aggregated]
-    texts = [JUDGES[name].format(k=k) for k, names in answering for name in names if name in JUDGES]
+    answering: list[tuple[int | None, Sequence[str | None]]] = []
+    for part, _ in choice.parts:
+        stages = [(stage.k, stage.answering) for stage in part.course.stages] if part.course else []
+        answering += stages or [(part.k, part.course.answering if part.course else (part.aggregator,))]
+    texts = [JUDGES[name].format(k=k) for k, names in answering for name in names if k != 1 and name in JUDGES]
     return " and ".join(dict.fromkeys(texts)) or None
 
 
@@ -191,8 +193,8 @@ def _cells(report: "Report", outcome: Outcome, choice: Choice, policies: bool) -
     accuracy: Cell = f"{statistics[ACCURACY.name].mean:.4g}"
     if interval := _interval(report, choice):
         accuracy = (f"{statistics[ACCURACY.name].mean:.3f}", f"[{interval[0]:.3f}, {interval[1]:.3f}]")
-    way: Cell = (str(choice.model), str(choice.aggregator))
-    cells: list[Cell] = [way if len(report.candidates.aggregators) > 1 else str(choice.model), str(choice.k), accuracy]
+    several = len(report.candidates.aggregators) > 1
+    cells: list[Cell] = [way(choice) if several else str(choice.model), str(choice.k), accuracy]
     if len(choice.parts) > 1:  # a mixture: a line for each of its rows
         shares = [f"{percent(weight)} {part.model}, {part.aggregator}" for part, weight in choice.parts]
         cells[:2] = tuple(shares), tuple(str(part.k) for part, _ in choice.parts)

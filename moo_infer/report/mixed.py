@@ -19,6 +19,8 @@ def action(choice: Choice) -> str:
     """Say what to do: how to call which model, or which shares of the queries go where."""
     if len(choice.parts) == 1:
         (part, _), *_ = choice.parts
+        if part.course and part.course.workflow:
+            return f"use {part.course.workflow} ({part.course.calls[0]:.3g} of at most {part.k} calls)"
         at_a_time = f" ({part.parallelism} at a time)" * (part.parallelism != 1)
         return f"use {part.model} with {_way(part)}{at_a_time}"
     ways: list[str] = []

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .facts import Outcome
     from .wording import Cell
 
-__all__ = ["courses", "does", "optimism"]
+__all__ = ["courses", "does", "optimism", "way"]
 
 
 def does(choice: Choice) -> str:
@@ -21,6 +21,14 @@ def does(choice: Choice) -> str:
             who = "It" if len(choice.parts) == 1 else part.course.policy
             sentences.append(f" {who} {part.course.sentence}.")
     return "".join(sentences)
+
+
+def way(choice: Choice) -> "Cell":
+    """The model and the aggregator of a row; of a workflow its name and what was chosen for its stages."""
+    if choice.course is None or not choice.course.workflow:
+        return str(choice.model), str(choice.aggregator)
+    name = choice.course.workflow
+    return name, *str(choice.aggregator).removeprefix(f"{name} (").removesuffix(")").split(", ")
 
 
 def courses(choice: Choice) -> "tuple[Cell, Cell]":

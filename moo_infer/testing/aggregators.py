@@ -241,7 +241,7 @@ class AggregatorContract(Contract):
 
     def test_a_choice_is_made_query_by_query(self, aggregator: AccuracyAggregator, model: InferenceModel) -> None:
         """A live run asks about one at a time: the others cannot matter."""
-        draws = sampled(model, 4, 500, 3)
+        draws = sampled(model, 4, 200, 3)
         queries = (Draws(columns={n: column[[i]] for n, column in draws.items()}) for i in range(draws.shape[0]))
         worth = [_worth(query, choice)[0] for query, choice in _choices(aggregator, model, queries)]
         promised = aggregator.aggregate(draws, aggregator_rng(draws, 3))[:, -1]

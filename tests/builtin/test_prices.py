@@ -64,7 +64,8 @@ def bill(part, tokens_in, tokens_out):
         total += new * (prompt * ((1 - held - made) * usd + held * read + made * write) + part.usd_per_request)
         billed = out + part.reasoning_tokens + part.reasoning_tokens_per_output_token * out
         total += min(billed, part.max_tokens or np.inf) * prices.usd_per_output_token
-    return total * (1 - part.batch_discount)
+    usual = 0.5 if part.calls == "batch" else 0.0
+    return total * (1 - (usual if part.batch_discount is None else part.batch_discount))
 
 
 WRITTEN = {"usd_per_cache_write_token": 1.5625e-6, "usd_per_cached_input_token": 1.25e-7}
@@ -90,6 +91,9 @@ PARTS = [
     api("parallel", max_tokens=5000.0, reasoning_tokens_per_output_token=1.5),
     api("n", max_tokens=2300.0, reasoning_tokens=200.0, long_context=(LONG,)),
     api("sequential", max_tokens=150.0, reasoning_tokens=200.0),
+    api("batch", usd_per_request=0.001),
+    api("batch", batch_discount=0.25, cached_input_share=0.5, **WRITTEN),
+    api("batch", batch_discount=0.0),
 ]
 
 
@@ -242,7 +246,7 @@ def test_throughput_of_a_batch():
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "n_max": 8},
          "here: n_max is the largest n of a request and belongs to calls: n, got calls: parallel"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "calls": "twice"},
-         "here: calls: must be 'n', 'parallel', 'parallel-writes', 'cached' or 'sequential', got 'twice'"),
+         "here: calls: must be 'n', 'parallel', 'parallel-writes', 'cached', 'sequential' or 'batch', got 'twice'"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1, "batch_discount": 2},
          "here: batch_discount: must be <= 1, got 2"),
         ({"kind": "api-cost", "usd_per_input_token": 1, "usd_per_output_token": 1,

@@ -61,11 +61,11 @@ def test_coverage_does_not_fall_below_what_the_log_has():
 def test_intervals_know_of_other_questions_even_where_the_law_stays_below_the_log():
     """Half of the questions are never solved: laws fitted to few samples miss that, but their intervals do not."""
     held = []
-    for seed in range(12):
+    for seed in range(8):
         rng = np.random.default_rng(seed)
         right = (rng.random((60, 6)) < 0.9) & (rng.random((60, 1)) < 0.5)
         log = Samples("mine", [f"q{seed}-{i}" for i in range(60)], np.repeat(np.arange(60), 6), right.ravel() * 1.0)
-        found = extrapolated(log, 16, B=50)
+        found = extrapolated(log, 16, B=40)
         held.append(found.pass_at_k.low[0] <= 0.5 <= found.pass_at_k.high[0])
         assert found.pass_at_k.low[0] < right.any(axis=1).mean()
     assert np.mean(held) >= 0.8

@@ -91,7 +91,7 @@ def test_from_a_log_to_a_limit_on_what_is_unsafe(written, tmp_path, capsys):
     assert (code, "no recommendation" in out) == (3, True)
 
 
-def test_the_report_says_it_with_its_interval_and_writes_pages_and_pictures(written, tmp_path, capsys):
+def test_the_report_says_it_with_its_interval_and_writes_pages_and_pictures(written, tmp_path, capsys, sketches):
     profiles, page, pictures = tmp_path / "p.yaml", tmp_path / "r.html", tmp_path / "pictures"
     assert called(capsys, "calibrate", written(), "--judged", "unsafe=down", "--out", profiles)[0] == 0
     words = ["--max", "unsafe=0.2", "--policy", "first-accepted:k=3", "--out", page, "--plot", pictures]

@@ -92,6 +92,7 @@ ANOTHER = {
     "explore": {"options": ["--explore", "0.5"]},
     "money of a question": {"options": ["--max-cost", "1"]},
     "seconds of a question": {"options": ["--max-latency", "90"]},
+    "how questions share a budget": {"options": ["--budget", "5", "--spread", "front"]},
     "command": {"command": "sample"},
 }
 
@@ -137,3 +138,16 @@ def test_a_log_of_another_folder_goes_on_where_its_journal_does(live, tmp_path):
     for name in ("log.jsonl", "log.jsonl.journal"):
         os.rename(tmp_path / name, tmp_path / f"moved-{name}")
     assert live(options=["--out", "moved-log.jsonl"])[0] == 0
+
+
+def test_questions_share_a_budget_in_one_way_and_only_where_there_is_one(live, fake):
+    code, out, err = live(options=["--budget", "5", "--spread", "front"])
+    assert code == 0, err
+    assert (json.loads(out)["spread"], json.loads(out)["budget_usd"]) == ("front", 5)
+    assert live(options=["--budget", "6", "--spread", "front"])[0] == 0
+    assert refused(live(options=["--budget", "5", "--spread", "back"]))
+    requests = fake.requests
+    assert "--spread: questions share a budget; give --budget USD, above 0" in live(options=["--spread", "front"])[2]
+    assert "above 0" in live(options=["--budget", "0", "--spread", "front"])[2]
+    assert "unknown --spread 'even'; available: back, " in live(options=["--budget", "5", "--spread", "even"])[2]
+    assert fake.requests == requests

@@ -33,7 +33,11 @@ def nightly(tmp_path):
 
 
 def test_nights_are_compared_and_a_choice_that_changed_ends_with_4(nightly, tmp_path):
-    log, prices, limits = ROOT / "examples" / "log.csv", ROOT / "examples" / "prices.yaml", ("--max-cost", "0.015")
+    log, prices, limits = (
+        ROOT / "examples" / "log.csv",
+        ROOT / "examples" / "prices.yaml",
+        ("--max-cost", "0.015", "--stability", "20"),
+    )
     kept = tmp_path / "kept" / "decision.json"
     first = nightly(log, prices, *limits)
     assert (first.returncode, first.stderr) == (0, "")
@@ -50,7 +54,7 @@ def test_nights_are_compared_and_a_choice_that_changed_ends_with_4(nightly, tmp_
     assert third.returncode == 4, third.stderr
     assert "acme/medium, plurality-vote, k = 7 became" in third.stdout
     assert kept.read_text() == before
-    assert nightly(log, prices, "--max-cost", "1e-9").returncode == 3
+    assert nightly(log, prices, "--max-cost", "1e-9", "--stability", "0").returncode == 3
     assert nightly(tmp_path / "missing.csv", prices).returncode == 2
     assert json.loads(kept.read_text())["headline"][0]["k"] == 7
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+pytestmark = pytest.mark.usefixtures("sketches")
 ROOT = Path(__file__).parent.parent.parent
 SMALL = ["recommend", "--model", "gpt-5", "--scenario", "essay-feedback", "--k-max", "16"]
 

@@ -13,6 +13,7 @@ from moo_infer import load_models
 from moo_infer.cli.app import app
 from moo_infer.cli.run_options import key_of, options
 
+pytestmark = pytest.mark.usefixtures("sketches")
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = typer.main.get_command(app).commands
 
@@ -29,6 +30,7 @@ RECOMMEND = {
     "min": ["accuracy=0.2"],
     "aggregator": ["one-call", "plurality-vote", "noisy-score:rho=0.5"],
     "policy": ["fixed:k=4,aggregator=best-of-k", "fixed:k=2,aggregator=one-call"],
+    "workflow": ["agent"],
     "selector": ["max-accuracy", "asf:weights={accuracy: 3, cost: 0.5}", "net-value:usd_per_right_answer=2"],
     "goal": ["utopia", "mixture"],
     "estimator": ["exact", "monte-carlo"],
@@ -59,6 +61,7 @@ CALIBRATE = {
     "merge_right": [None],
     "max_log_bytes": ["1000000"],
     "strict": [None],
+    "judged": ["unsafe=down"],
     "model": ["acme/small"],
     "prices": ["prices.yaml"],
     "price": ["acme/small=1e-7,4e-7"],
@@ -99,6 +102,7 @@ models:
 scenarios:
   strict: {max: {cost: 0.01, latency: {p95: 200}}, min: {accuracy: 0.3}}
 """
+WORKFLOW = "workflows: {agent: {stages: {plan: {policy: {kind: fixed, model: small, k: 1, aggregator: one-call}}}}}"
 
 
 @pytest.fixture
@@ -146,7 +150,8 @@ def drawn(name, rng, pictures):
 @pytest.mark.parametrize("name", ["recommend", "calibrate"])
 def test_a_command_line_a_file_and_the_same_report(name, place, cli):
     """Of ten command lines, whatever they say; what is refused is refused from a file, too, and nothing is written."""
-    rng, decided = random.Random(1), 0
+    (place / "my.yaml").write_text(MODELS + WORKFLOW)
+    rng, decided = random.Random({"recommend": 1, "calibrate": 5}[name]), 0
     quick = {"recommend": {"k": ["1,2,4"], "stability": ["5"]}, "calibrate": {"bootstrap": ["20"]}}[name]
     given = {"recommend": ["--models", "my.yaml"], "calibrate": ["log.csv"]}[name]
     for i in range(10):
@@ -390,4 +395,15 @@ def test_a_run_alone_is_for_the_built_in_models(place, cli):
 
 def test_every_command_that_is_told_something_has_a_mapping_of_its_own_name():
     told = {key_of(name) for name, command in COMMANDS.items() if hasattr(command, "_invoked")}
-    assert told == {"recommend", "paper", "explore", "calibrate", "compare", "fit_latency", "lifetime", "run", "sample"}
+    assert told == {
+        "recommend",
+        "paper",
+        "explore",
+        "calibrate",
+        "compare",
+        "fit_latency",
+        "lifetime",
+        "allocate",
+        "run",
+        "sample",
+    }

@@ -25,6 +25,7 @@ from moo_infer.report.html import page
 from moo_infer.report.text import laid_out
 from moo_infer.report.wording import TextTable, to_html
 
+pytestmark = pytest.mark.usefixtures("sketches")
 EVIL = {
     "escape": "m\x1b[2J\x1b]0;owned\x07",
     "C1": "m\x9b31m\x85\x90",
@@ -108,13 +109,13 @@ def test_recommend_in_text_and_json(command, files, tmp_path):
     told = [name for name in EVIL.values() if "\0" not in name]  # which no argument can hold
     some = list(chain.from_iterable(("--scenario", name) for name in told))
     for more in (
-        ("--selectors",),
-        ("--details",),
+        ("--selectors", "--stability", "0"),
+        ("--details", "--stability", "0"),
         ("--stability", "5", "--selectors"),
         ("--confidence", "0.9", "--selectors"),
     ):
-        shown(command("recommend", "--models", files, "--k-max", 8, *some, *more).replace("│", ""))
-    document = json.loads(command("recommend", "--models", files, "--k-max", 8, *some, "--json"))
+        shown(command("recommend", "--models", files, "--k", "2,4", *some, *more).replace("│", ""))
+    document = json.loads(command("recommend", "--models", files, "--k", "2,4", *some, "--stability", "5", "--json"))
     assert {row["model"] for row in document["rows"]} == {*NAMES, "plain"}
     assert [scenario["name"] for scenario in document["scenarios"]] == told
     assert str(files) in document["command"].replace("'", "")
@@ -249,7 +250,7 @@ def test_calibrate_and_what_it_writes(command, tmp_path, monkeypatch):
         shown(command("calibrate", log, *prices, "--out", out, "--inference", inference, "--bootstrap", 20), names)
         clean((tmp_path / out).read_text())
         assert [*load_models(tmp_path / out)] == names
-        shown(command("recommend", "--models", out, "--k-max", 4, "--selectors"), names)
+        shown(command("recommend", "--models", out, "--k-max", 4, "--selectors", "--stability", "5"), names)
     document = json.loads(command("calibrate", log, "--json", "--bootstrap", 20))
     assert [model["model"] for model in document["models"]] == names
     command("calibrate", log, "--price", "nobody\x1b=1,1", code=2)
@@ -281,7 +282,7 @@ def test_fit_latency_names_its_files_escaped(command, tmp_path):
 def report(files):
     models = {name: m for name, m in load_models(files).items() if name in (*list(EVIL.values())[:4], "$m_$a", "_m")}
     scenarios = {name: s for name, s in load_scenarios(files).items() if name in list(EVIL.values())[:2]}
-    return Pipeline(k_max=8, models=models, scenarios=scenarios).run().with_stability(5)
+    return Pipeline(k=[2, 4, 8], models=models, scenarios=scenarios).run().with_stability(5)
 
 
 def test_pictures_show_names_escaped(report):

@@ -69,7 +69,7 @@ def same_as_deciding(found, pipeline, models, scenario, x_limit, y_limit, count=
 def test_every_cell_is_what_deciding_under_those_limits_gives(selector):
     pipeline = Pipeline(selectors=[Odd() if selector == "odd" else selector])
     report = pipeline.run(None, "medical-ai")
-    found = decision_map(report, "cost", "latency")
+    found = decision_map(report, "cost", "latency", size=24)
     same_as_deciding(found, pipeline, None, report.scenarios[0], ("max", "cost", "mean"), ("max", "latency", "mean"))
 
 

@@ -378,12 +378,12 @@ def test_texts_beside_close_points_lie_apart_and_within_the_axes_or_are_left_out
 
 @pytest.mark.parametrize("selector", ["utopia", "max-accuracy", "knee"])
 def test_regions_cover_the_cells_of_the_map(report, selector):
-    figure = decisions(report, scenario="medical-ai", selector=selector)
-    found = decision_map(report, "cost", "latency", scenario="medical-ai", selector=selector)
+    figure = decisions(report, scenario="medical-ai", selector=selector, size=30)
+    found = decision_map(report, "cost", "latency", scenario="medical-ai", selector=selector, size=30)
     axes, table = figure.axes[0], found.candidates
     patches = [p for p in axes.patches if isinstance(p, PathPatch)]
-    for j, i in [(0, 0), (5, 40), (30, 30), (59, 59), (59, 1), (10, 20)]:
-        spot = found.x_values[i] * (1.001 if i < 59 else 0.999), found.y_values[j] * (1.001 if j < 59 else 0.999)
+    for j, i in [(0, 0), (2, 20), (15, 15), (29, 29), (29, 1), (5, 10)]:
+        spot = found.x_values[i] * (1.001 if i < 29 else 0.999), found.y_values[j] * (1.001 if j < 29 else 0.999)
         inside = [p.get_label() for p in patches if p.get_path().contains_point(spot)]
         assert len(inside) == 1
         row = found.rows[j, i]

@@ -13,6 +13,8 @@ from moo_infer.core.files import exchanged as exchange
 from moo_infer.paper import figures
 from moo_infer.plot import FORMATS, save, write
 
+pytestmark = pytest.mark.usefixtures("sketches")
+
 
 @pytest.fixture(scope="module")
 def report():
@@ -79,10 +81,10 @@ def test_names_are_safe_and_do_not_collide(tmp_path):
     assert len(pages[-1]) < 100
 
 
-def test_files_of_the_same_name_are_replaced_and_others_left(report, tmp_path):
+def test_files_of_the_same_name_are_replaced_and_others_left(tmp_path):
     (tmp_path / "essay-feedback_front.png").write_text("old")
     (tmp_path / "mine.txt").write_text("mine")
-    save(report, tmp_path)
+    write([(("essay-feedback", "front"), Figure)], tmp_path)
     assert (tmp_path / "essay-feedback_front.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert not [name for name in names(tmp_path) if name.startswith(".")]

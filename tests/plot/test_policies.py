@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from moo_infer import Limit, MooInferError, Pipeline, Scenario, load_models
 from moo_infer.plot.files import save
@@ -46,7 +47,9 @@ def test_the_hull_of_one_row_is_that_row():
     assert hull(np.array([1.0, 1.0, 2.0]), np.array([0.4, 0.6, 0.6]), np.arange(3)).tolist() == [1]
 
 
-def test_it_is_among_the_pictures_where_there_are_policies(report, tmp_path):
+def test_it_is_among_the_pictures_where_there_are_policies(report, tmp_path, monkeypatch):
+    for other in ("front", "decisions", "space", "page"):
+        monkeypatch.setattr(f"moo_infer.plot.files.{other}", lambda *_, **__: Figure())
     assert "tight_policies.svg" in [path.name for path in save(report, tmp_path / "pictures", "svg")]
     plain = Pipeline(k=[4]).run("gpt-5", "essay-feedback")
     assert not any("policies" in path.name for path in save(plain, tmp_path / "plain", "svg"))

@@ -62,11 +62,15 @@ def deployment(policy, registry, profiles=PROFILES):
 
 
 def by_orders(of):
-    """The same figures, from every order of the samples of every question, a step at a time."""
+    """The same figures, from every order of the samples of every question, a step at a time.
+
+    Orders that differ in samples behind the most that a policy calls are one.
+    """
     means, squares, calls, waves = {}, {}, Counter(), Counter()
     for q in range(len(of.questions)):
-        own = [np.flatnonzero(samples.question == q) for samples in of.samples]
-        orders = list(product(*(permutations(rows.tolist()) for rows in own)))
+        own = [np.flatnonzero(samples.question == q).tolist() for samples in of.samples]
+        most = [min(of.policy.most[model], len(rows)) for model, rows in zip(of.models, own, strict=True)]
+        orders = list(product(*map(permutations, own, most)))
         for order in orders:
             totals, n, w = one_order(of, q, [list(rows) for rows in order])
             for name, value in totals.items():

@@ -11,11 +11,21 @@ import pytest
 import typer.main
 import yaml
 
-from moo_infer import MooInferError, Registry, load_models, load_policies, load_scenarios, plugin_file
+from moo_infer import (
+    MooInferError,
+    Registry,
+    load_models,
+    load_policies,
+    load_scenarios,
+    load_workflows,
+    plugin_file,
+)
 from moo_infer.cli.app import app, run
 from moo_infer.cli.run_section import accepted_run, run_schema
 from moo_infer.cli.runs import RunCommand
 from moo_infer.read.json_schema import json_schema
+from moo_infer.read.profiles import file_of_models, read_document
+from moo_infer.read.schema import Context, read_classes
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -51,7 +61,9 @@ def documents():
     texts |= {path: path.read_text() for path in ROOT.glob("tests/**/*.yaml")}
     for name, text in texts.items():
         document = yaml.safe_load(text)
-        if isinstance(document, dict) and {"models", "scenarios", "policies", "run"} & {*document}:
+        if isinstance(document, dict) and {"models", "scenarios", "policies", "workflows", "queries", "run"} & {
+            *document
+        }:
             yield pytest.param(document, id=str(name).rpartition("/")[2])
 
 
@@ -62,6 +74,9 @@ def taken(document, registry, folder):
     try:
         load_scenarios(path)
         load_policies(path, registry)
+        load_workflows(path, registry)
+        read_classes(read_document(path), str(path), Context(registry, folder))
+        file_of_models(path)
         load_models(path, registry) if "models" in document else None
         accepted_run(COMMANDS, document.get("run"), str(path))
     except MooInferError as error:

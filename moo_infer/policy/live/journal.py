@@ -150,11 +150,18 @@ class Journal:
         file: where it stands.
         open: calls that have no row yet, by their ids.
         calls: how many calls there were, as their ids count them.
+        granted: dollars that questions may take, by their ids, where they share a budget.
     """
 
     file: LineFile
     open: dict[str, OpenCall] = field(default_factory=dict)
     calls: int = 0
+    granted: dict[str, float] = field(default_factory=dict)
+
+    def grant(self, question: Question, usd: float, /) -> None:
+        """Take down what a question may take of the budget, before it takes anything."""
+        self.file.add({"question_id": question.id, "grant_usd": usd})
+        self.granted[question.id] = usd
 
     def sent(self, call: str, model: str, question: Question, times: int, usd: float, at: str, /) -> None:
         """Take down that a request is about to be sent, and what it may cost."""
@@ -194,6 +201,11 @@ class Journal:
 
     def _read(self, entry: Mapping[str, Any]) -> bool:
         """Read a line, and return whether it tells of a request."""
+        if "grant_usd" in entry:
+            if not (is_text(entry["question_id"]) and is_number(entry["grant_usd"])):
+                raise ValueError
+            self.granted[entry["question_id"]] = entry["grant_usd"]
+            return False
         call, sent = entry["call"], "largest_usd" in entry
         if sent:
             self._open(call, entry["question_id"], entry["times"]).usd.append(entry["largest_usd"])

@@ -17,8 +17,10 @@ from ...interfaces import Policy
 from ...profiles import ModelProfile
 from ...read.price import Price
 from ...registry import Registry
+from ..budget import Spread
 from ..decisions import most_calls
 from .course import BOUGHT, Sample
+from .grants import Grants
 from .inference import Inference, Stopped
 from .journal import synced
 from .ledger import Ledger, OverBudget
@@ -27,9 +29,9 @@ from .outcome import ANSWERED, Judge, LiveQuery, Outcome
 from .question import Question
 from .resume import Files
 from .rows import row_of
-from .tally import Tally, answer_line
+from .tally import RunResult, Tally, answer_line
 
-__all__ = ["AtOnce", "LiveRun", "RunResult"]
+__all__ = ["AtOnce", "LiveRun"]
 
 GRACE_S = 30.0  # that calls on their way are awaited once a run is told to stop
 
@@ -58,48 +60,6 @@ class AtOnce(Policy):
         return Answer("one-call") if any(map(seen.n, self.calls)) else Call(self.calls)
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """What a run came to.
-
-    Args:
-        tally: counts and sums.
-        lost_requests, lost_usd: of calls that have no row.
-        stopped: why it ended before its end; None where it did not.
-        sentence: what happened, in words.
-        resumed: whether it went on from an earlier one.
-    """
-
-    tally: Tally
-    lost_requests: int
-    lost_usd: float
-    stopped: str | None
-    sentence: str
-    resumed: bool
-
-    @property
-    def spent_usd(self) -> float:
-        """Dollars that count as spent: never below the bill of the provider."""
-        return self.tally.spent_usd + self.lost_usd
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        tally = self.tally
-        return {
-            "questions": tally.questions,
-            "answered": tally.questions - len(tally.unanswered),
-            "unanswered": list(tally.unanswered),
-            "accuracy": tally.accuracy,
-            "samples": tally.samples,
-            "requests": tally.requests + self.lost_requests,
-            "lost": {"requests": self.lost_requests, "usd": self.lost_usd},
-            "spent_usd": self.spent_usd,
-            "billed_usd": tally.billed_usd,
-            "stopped": self.stopped,
-            "resumed": self.resumed,
-        }
-
-
 @dataclass(eq=False)
 class LiveRun:
     """A run over many questions.
@@ -117,6 +77,7 @@ class LiveRun:
         unpriced: whether models are called whose largest price is not known.
         explore: share of the questions, drawn at random, of which all calls are made at once, in [0, 1].
         most_usd, most_seconds: dollars and seconds of one question at most; None for no limit.
+        spread: how the questions share the budget, in their order; None where each may take all that is left.
         seed: of random choices.
         told: told what is to be known, in sentences.
         progress: told (done, total, money and accuracy so far) after every question.
@@ -135,12 +96,14 @@ class LiveRun:
     explore: float = 0.0
     most_usd: float | None = None
     most_seconds: float | None = None
+    spread: Spread | None = None
     seed: int = 0
     told: Told = field(default=lambda sentence: None)
     progress: Callable[[int, int, str], None] | None = None
     _tally: Tally = field(init=False)
     _stopped: dict[str, list[Sample]] = field(default_factory=dict, init=False)
     _lost: Mapping[str, float] = field(default_factory=dict, init=False)  # by question, of calls without a row
+    _grants: Grants | None = field(default=None, init=False)
     _broken: BaseException | None = field(default=None, init=False)
 
     def go(self) -> RunResult:
@@ -155,6 +118,7 @@ class LiveRun:
             for samples in before.values():
                 self._tally.count(samples)
             self._lost = self.files.journal.lost_by_question()
+            self._grants = Grants.of(self.spread, self.budget, self.questions, self.files.journal, self.told)
             result = asyncio.run(self._run(before))
         places = {question.id: place for place, question in enumerate(self.questions)}
         self._tally.unanswered.sort(key=places.__getitem__)
@@ -218,6 +182,8 @@ class LiveRun:
             try:
                 outcome = await self._outcome(query, question, samples, explore=question.id in explored)
                 self._tally.end(question.id, outcome)
+                if self._grants:
+                    self._grants.settle(question, held)
                 self._write(ledger, answer_line(question.id, outcome))
             except OverBudget as error:
                 ledger.close(Stopped("budget", str(error)))
@@ -239,7 +205,8 @@ class LiveRun:
     async def _outcome(
         self, query: LiveQuery, question: Question, samples: Sequence[Sample], *, explore: bool
     ) -> Outcome:
-        left = None if self.most_usd is None else self.most_usd - self._lost.get(question.id, 0.0)
+        most = self.most_usd if self._grants is None else self._grants.most_usd(question, self.most_usd)
+        left = None if most is None else most - self._lost.get(question.id, 0.0)
         limits: dict[str, Any] = {"most_usd": left, "most_seconds": self.most_seconds}
         if not explore:
             return await query.outcome(question, samples, seed=self.seed, **limits)

@@ -8,7 +8,7 @@ from ...core.objectives import LATENCY
 from .course import Sample
 from .outcome import Outcome
 
-__all__ = ["STOPPED", "Tally", "answer_line"]
+__all__ = ["STOPPED", "RunResult", "Tally", "answer_line"]
 
 STOPPED = "stopped"  # the ending of a question that a run did not come to the end of
 
@@ -66,6 +66,48 @@ class Tally:
     def in_short(self, spent_usd: float) -> str:
         """Say money and accuracy so far."""
         return f"{spent_usd:.4g} USD" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.3f}")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Args:
+        tally: counts and sums.
+        lost_requests, lost_usd: of calls that have no row.
+        stopped: why it ended before its end; None where it did not.
+        sentence: what happened, in words.
+        resumed: whether it went on from an earlier one.
+    """
+
+    tally: Tally
+    lost_requests: int
+    lost_usd: float
+    stopped: str | None
+    sentence: str
+    resumed: bool
+
+    @property
+    def spent_usd(self) -> float:
+        """Dollars that count as spent: never below the bill of the provider."""
+        return self.tally.spent_usd + self.lost_usd
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        tally = self.tally
+        return {
+            "questions": tally.questions,
+            "answered": tally.questions - len(tally.unanswered),
+            "unanswered": list(tally.unanswered),
+            "accuracy": tally.accuracy,
+            "samples": tally.samples,
+            "requests": tally.requests + self.lost_requests,
+            "lost": {"requests": self.lost_requests, "usd": self.lost_usd},
+            "spent_usd": self.spent_usd,
+            "billed_usd": tally.billed_usd,
+            "stopped": self.stopped,
+            "resumed": self.resumed,
+        }
 
 
 def answer_line(question_id: str, outcome: Outcome | None, samples: Iterable[Sample] = ()) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import cache
+from ssl import SSLContext
 
 import httpx2
 import openai
@@ -91,12 +93,17 @@ class _Guarded(httpx2.AsyncBaseTransport):
 def http_client(connections: int, /) -> httpx2.AsyncClient:
     """Return a client with so many connections, which takes nothing from the environment and follows no redirect."""
     limits = httpx2.Limits(max_connections=POOL, max_keepalive_connections=POOL)
-    context = httpx2.create_ssl_context(trust_env=False)
     pools = [
-        httpx2.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
+        httpx2.AsyncHTTPTransport(verify=_trusted(), trust_env=False, limits=limits)
         for _ in range(-(-connections // POOL))
     ]
     return httpx2.AsyncClient(transport=_Guarded(pools), trust_env=False, follow_redirects=False)
+
+
+@cache
+def _trusted() -> SSLContext:
+    """Whom this machine trusts, read once: it takes longer than a hundred requests."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 class _Client(openai.AsyncOpenAI):

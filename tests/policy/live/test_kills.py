@@ -26,8 +26,15 @@ def fake():
         yield fake
 
 
+@pytest.fixture(scope="module")
+def forking():
+    """Starts commands: to load what they need takes longer than most of them."""
+    with Forks() as forks:
+        yield forks
+
+
 @pytest.fixture
-def forks(tmp_path, fake):
+def forks(tmp_path, fake, forking):
     """Starts commands in a folder with questions and models."""
     models = {
         name: {
@@ -39,8 +46,9 @@ def forks(tmp_path, fake):
     (tmp_path / "my.yaml").write_text(yaml.safe_dump({"models": models}))
     asked = [{"question_id": f"q{i}", "question": f"How many of {i}?", "target": "42"} for i in range(QUESTIONS)]
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in asked))
-    with Forks(tmp_path) as forks:
-        yield forks
+    forking.folder = tmp_path
+    yield forking
+    forking.clear()
 
 
 def command(model, parallelism):

@@ -1,0 +1,154 @@
+"""Which option each stage of a workflow takes, so that the whole is right most often within limits of a query."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..core.arrays import FloatArray, IntArray
+from ..core.errors import MooInferError, NoSelection, unknown
+from ..core.objectives import ACCURACY
+from ..estimate.course import Course
+from ..policy.workflow.course import assumed, course_of
+from ..policy.workflow.options import StageOption
+from ..policy.workflow.plans import Plans
+from .allocate import MOST_PLANS, Allocation, allocate, best_plan
+
+__all__ = ["StageAllocation", "allocate_stages"]
+
+
+@dataclass(frozen=True, eq=False)
+class StageAllocation:
+    """An option for every stage of a workflow.
+
+    Args:
+        name: of the workflow.
+        options: of each stage, the one that it takes.
+        upgrades: by stage, the option that would gain most for more of the first limit; without those of which none
+            gains.
+        allocation: their numbers, shadow prices in accuracy for a unit of the limit, bound and gap.
+        objectives: means of the whole by objective, accuracy first.
+        units: of the objectives.
+        course: what the stages do.
+        remarks: what is assumed, in sentences without their ends.
+    """
+
+    name: str
+    options: tuple[StageOption, ...]
+    upgrades: Mapping[str, tuple[StageOption, float]]
+    allocation: Allocation
+    objectives: Mapping[str, float]
+    units: Mapping[str, str]
+    course: Course
+    remarks: tuple[str, ...]
+
+
+def allocate_stages(plans: Plans, limits: Mapping[str, float], /) -> StageAllocation:
+    """Choose one option for every stage of a workflow.
+
+    Up to 1,000,000 plans are all looked at. More are chosen among where stages are independent and must all be right:
+    then the logarithms of their accuracies add up, as what they take does.
+
+    Args:
+        plans: what the stages may do.
+        limits: by objective, the most that a query may take on average.
+
+    Raises:
+        NoSelection: where no plan is within the limits, with what the cheapest takes.
+        MooInferError: for a limit on something else, and for more plans than can be looked at.
+    """
+    names = [objective.name for objective in plans.objectives]
+    for name in limits:
+        if name not in names:
+            raise unknown("objective", name, names, "a limit of a workflow is on what its stages take")
+    columns = [1 + names.index(name) for name in limits]
+    sizes = [len(options) for options in plans.options]
+
+    def evaluate(numbers: IntArray) -> tuple[FloatArray, FloatArray]:
+        means = plans.means(numbers)
+        return means[:, 0], means[:, columns]
+
+    if np.prod(sizes, dtype=np.float64) <= MOST_PLANS:
+        found = best_plan(sizes, evaluate, limits)
+    else:
+        found = _by_logarithms(plans, limits)
+    row = plans.row(found.choices.tolist())
+    estimator = plans.estimator
+    doubt, bounds = assumed(row, estimator.trials, estimator.seed)
+    means = plans.means(found.choices[None])[0].tolist()
+    better = {
+        options[0].stage: (options[up], float(rate))
+        for options, up, rate in zip(plans.options, found.upgrades.tolist(), found.rates.tolist(), strict=True)
+        if up >= 0
+    }
+    return StageAllocation(
+        plans.name,
+        row.options,
+        better,
+        found,
+        dict(zip([ACCURACY.name, *names], means, strict=True)),
+        {objective.name: objective.unit for objective in plans.objectives},
+        course_of(row, estimator.trials, estimator.seed, bounds),
+        (doubt,) if doubt else (),
+    )
+
+
+def _by_logarithms(plans: Plans, limits: Mapping[str, float]) -> Allocation:
+    """Choose among more plans than can be looked at: what multiplies adds up in logarithms."""
+    parts = plans.independent()
+    if parts is None:
+        raise MooInferError(
+            f"workflow {plans.name!r}: its stages may do more than {MOST_PLANS:,} things together, which can be chosen "
+            "among where all stages have to be right, independently, and what they take is known; name fewer policies"
+        )
+    right, taken = parts
+    for options, p in zip(plans.options, right, strict=True):
+        if not p.any():
+            raise NoSelection(f"stage {options[0].stage} is never right, whatever it does")
+    open_ones = [np.flatnonzero(p > 0) for p in right]
+    columns = [(name, path) for name in limits for path in plans.paths(name)]
+    costs = [
+        np.stack([taken[name][g] * (g in path) for name, path in columns], axis=1)[kept]
+        if columns
+        else np.zeros((len(kept), 0))
+        for g, kept in enumerate(open_ones)
+    ]
+    stages = [options[0].stage for options in plans.options]
+    named = {_named(name, [stages[g] for g in path], len(stages)): limits[name] for name, path in columns}
+    logarithms = [np.log(p[kept]) for p, kept in zip(right, open_ones, strict=True)]
+    found = allocate(logarithms, costs, named, groups=stages)
+    return _in_accuracy(found, open_ones, [name for name, _ in columns])
+
+
+def _in_accuracy(found: Allocation, open_ones: Sequence[IntArray], names: Sequence[str]) -> Allocation:
+    """An allocation of logarithms in accuracy, by the numbers of all options and by objective.
+
+    Args:
+        found: over the options that are open, with limits along paths.
+        open_ones: by stage, the numbers of these options.
+        names: the objective of each limit.
+    """
+    worth = float(np.exp(found.value))
+
+    def of(limits: Mapping[str, float], name: str) -> list[float]:
+        return [value for own, value in zip(names, limits.values(), strict=True) if own == name]
+
+    each = list(dict.fromkeys(names))
+    upgrades = [int(kept[i]) if i >= 0 else -1 for kept, i in zip(open_ones, found.upgrades.tolist(), strict=True)]
+    return replace(
+        found,
+        choices=np.array([kept[i] for kept, i in zip(open_ones, found.choices, strict=True)]),
+        value=worth,
+        spent={name: max(of(found.spent, name)) for name in each},
+        shadow_prices={name: worth * sum(of(found.shadow_prices, name)) for name in each},
+        prices_below={name: worth * sum(of(found.prices_below, name)) for name in each},
+        bound=float(np.exp(found.bound)),
+        mixture=float(np.exp(found.mixture)),
+        upgrades=np.array(upgrades),
+        rates=worth * found.rates,
+    )
+
+
+def _named(objective: str, path: Sequence[str], stages: int) -> str:
+    """What a limit along a path is called."""
+    return objective if len(path) == stages else f"{objective} along {' > '.join(path)}"
