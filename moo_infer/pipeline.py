@@ -226,7 +226,7 @@ class Pipeline:
         """
         profiles = self._profiles(models)
         table = self.candidates(profiles)
-        if scenarios is None and self._scenarios is None and not self._of_the_paper(profiles):
+        if scenarios is None and self._scenarios is None and (self.workflows_alone or not self._of_the_paper(profiles)):
             scenarios = NO_LIMITS
         chosen = look_up(Scenario, self.scenarios, scenarios, "scenario")
         goal = self._goal(table)

@@ -211,7 +211,7 @@ def test_profiles_are_read_again_and_odd_ones_refused(written, tmp_path, capsys)
     assert load_models(profiles)["small"].inference.judged == {"unsafe": "down"}
     for given, message in (
         ("unsafe: sideways", "small: inference: judged.unsafe: must be 'down' or 'up', got 'sideways'"),
-        ("toxic: down", "no sample has a value in a column 'toxic'; columns beside: unsafe"),
+        ("toxic: down", "no sample has a value in a column 'toxic'; columns beside: notes, unsafe"),
     ):
         profiles.write_text(text.replace("unsafe: down}", f"{given}}}"))
         with pytest.raises(MooInferError, match=re.escape(message)):

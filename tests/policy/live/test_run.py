@@ -35,7 +35,7 @@ def test_a_budget_that_is_spent_stops_the_run(ran):
     """One request may cost 4 dollars, and costs a thousandth of one."""
     result, rows, answers = ran(TwoThenMore(6, "small"), budget=4.004)
     assert result.stopped == "budget"
-    assert 0 < len(result.tally.unanswered) < 6
+    assert result.tally.unanswered  # all of them where each has a call before any has its second
     assert result.spent_usd <= 4.004
     endings = {line["question_id"]: line["ending"] for line in answers}
     assert [endings[name] for name in result.tally.unanswered] == ["stopped"] * len(result.tally.unanswered)
