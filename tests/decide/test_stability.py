@@ -192,8 +192,8 @@ def test_confidence_is_a_share(confidence):
 
 @pytest.mark.parametrize("name", ["gpt-5", "qwen3-max"])
 def test_nominal_95_percent_intervals_of_monte_carlo_means_cover_the_exact_value(name):
-    """1000 repetitions of M = 300 trials, at k = 4, 16, 64, every objective."""
-    k, M, repetitions = [4, 16, 64], 300, 1000
+    """1000 repetitions of M = 300 trials, at k = 4, 32, 128, every objective."""
+    k, M, repetitions = [4, 32, 128], 300, 1000
     exact = Pipeline(k=k).candidates(name).means
     trials = Pipeline(k=k, estimator=MonteCarlo(M * repetitions, seed=11)).candidates(name).trials
     trials = trials.reshape(repetitions, M, len(k), 3)
