@@ -12,7 +12,6 @@ from ..core.draws import Draws
 from ..core.objectives import ACCURACY
 from ..interfaces import InferenceModel
 from ..quantities.bootstrap import FEW, QuestionHalves
-from ..quantities.by_samples import draw_samples
 from ..quantities.fieller import student
 from ..quantities.queries import Doubt, Note, Queries
 from ..quantities.samples import Samples
@@ -42,8 +41,8 @@ class SomeQuestions(InferenceModel):
     samples: Samples
 
     def queries(self) -> Queries:
-        """The questions."""
-        return Queries.of_samples(self.samples)
+        """The questions, judged as all of them are."""
+        return Queries.of_samples(self.samples, judged=self.inference.queries().judged)
 
     def notes(self) -> Sequence[Note]:
         """Note what makes the log doubtful, and that there are few questions."""
@@ -54,7 +53,7 @@ class SomeQuestions(InferenceModel):
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
-        return draw_samples(self.samples, self.queries().weights, rng, M, K)
+        return self.queries().draw(rng, M, K)
 
 
 @dataclass(frozen=True)

@@ -237,3 +237,17 @@ def test_diff_tells_judgements_from_noise_as_shares(written, tmp_path, capsys):
         assert change["new"] > change["old"]
         assert change["low"] is not None
     assert change is not None
+
+
+def test_decisions_by_label_are_judged_as_all_questions_are(written, tmp_path, capsys):
+    """All questions have one label here, so that its decision is that for all."""
+    profiles = tmp_path / "p.yaml"
+    assert called(capsys, "calibrate", written(), "--judged", "unsafe=down", "--out", profiles)[0] == 0
+    words = ["--by", "notes", "--max", "unsafe=0.2", "--stability", "5"]
+    code, out, _ = called(capsys, "recommend", "--models", profiles, *words, "--json")
+    (headline,), (value,) = (document := json.loads(out))["headline"], document["by"]["values"]
+    assert code == 0
+    assert (value["value"], value["model"], value["k"]) == ("said", headline["model"], headline["k"])
+    assert value["objectives"]["unsafe"]["mean"] == pytest.approx(headline["objectives"]["unsafe"]["mean"], abs=1e-12)
+    assert "unsafe" in document["by"]["gain"]
+    assert called(capsys, "recommend", "--models", profiles, *words)[0] == 0
