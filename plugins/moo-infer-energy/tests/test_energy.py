@@ -29,12 +29,14 @@ from moo_infer import (
 from moo_infer.builtin.answers import OneCall
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.inference import Gaussian
+from moo_infer.core.draws import BEFORE
 from moo_infer.testing import MODELS, CostModelContract
 
 CHAT = Gaussian(700, 90, 396, 95, 0.74, 0.12)
 FIXED = replace(CHAT, tokens_out_std=0)
 K = np.array([1, 4, 16])
 A, B = 0.0665, 3.162
+BOUNDS = {"largest_measured_batch": 1000, "largest_measured_context": 100_000}
 
 
 class TestContracts(CostModelContract):
@@ -43,9 +45,13 @@ class TestContracts(CostModelContract):
         BatchEnergy(A, B),
         BatchEnergy(A, B, 0.02, 0.5),
         BatchEnergy(A, B, other_sequences=40),
+        BatchEnergy(A, B, 0.02, prefill="each", joules_per_prefill=3, joules_per_context_token=2e-5, **BOUNDS),
+        BatchEnergy(A, B, batch_sizes=(1, 2, 4, 8, 16), context_bucket=4096, idle_watts=140, idle_seconds=2),
         BatchEnergy(A, 0.0),
         Carbon(400, A, B, 0.02, 8, 1.3),
         Carbon(400, A),
+        Carbon(400, A, B, 0.02, prefill="each", joules_per_prefill=3, joules_per_context_token=2e-5, **BOUNDS),
+        Carbon(400, A, B, batch_sizes=(1, 2, 4, 8, 16), context_bucket=4096, idle_watts=140, idle_seconds=2),
     )
 
     @pytest.fixture(params=[*MODELS.values(), CHAT, FIXED, Gaussian(2, 3, 5, 8, 0.9, 0.3)], ids=repr)
@@ -63,7 +69,7 @@ def test_on_a_log_the_steps_are_those_of_all_subsets_of_its_samples():
     exact, simulated = (e.estimate(profile, OneCall(), k, 1) for e in (Exact(), MonteCarlo(20_000)))
     for i, size in enumerate(k):
         subsets = [subset for question in tokens for subset in combinations(question, size)]
-        joules = np.mean([2 * size + A * sum(subset) + B * max(subset) for subset in subsets])
+        joules = np.mean([2 + A * sum(subset) + B * max(subset) for subset in subsets])
         assert exact.columns["energy"].mean[i] == pytest.approx(joules, rel=1e-12)
     for name in ("energy", "carbon"):
         column, trials = exact.columns[name], simulated.columns[name].trials
@@ -137,13 +143,45 @@ def test_the_exact_mean_is_the_limit_of_many_steps():
         assert exact == pytest.approx(steps, rel=1e-7)
 
 
-def test_prompts_are_paid_for_every_sample():
-    """0.5 J for each of 700 prompt tokens, 2 J for each of 396 output tokens: 1142 J a sample, and b once."""
-    fixed = replace(FIXED, tokens_in_std=0)
-    energy = BatchEnergy(2.0, 1.0, joules_per_input_token=0.5)
-    assert energy.exact(fixed.queries().query, np.array([3]), parallelism=1).mean == pytest.approx([3 * 1142 + 396])
+@pytest.mark.parametrize(("prefill", "prompts"), [("shared", 1), ("each", 3)])
+def test_a_prompt_is_paid_once_or_for_every_sample(prefill, prompts):
+    """4 J and 0.5 J for each of 700 tokens of a prompt, 2 J for each of 396 output tokens, and b once."""
+    fixed, joules = replace(FIXED, tokens_in_std=0), prompts * (4 + 350) + 3 * 792 + 396
+    energy = BatchEnergy(2.0, 1.0, joules_per_input_token=0.5, joules_per_prefill=4, prefill=prefill)
+    assert energy.exact(fixed.queries().query, np.array([3]), parallelism=1).mean == pytest.approx([joules])
     draws = fixed.sample(np.random.default_rng(0), 1, 3)
-    assert energy.total(draws, parallelism=1)[0, 2] == pytest.approx(3 * 1142 + 396)
+    assert energy.total(draws, parallelism=1)[0, 2] == pytest.approx(joules)
+
+
+def test_an_idle_machine_is_paid_between_queries_alone():
+    """140 W for 2 s, whatever k; the joules of steps hold idle watts already. A policy pays with its first wave."""
+    part = BatchEnergy(A, B, idle_watts=140, idle_seconds=2)
+    draws = CHAT.sample(np.random.default_rng(0), 2, 3)
+    more = part.total(draws, parallelism=1) - BatchEnergy(A, B).total(draws, parallelism=1)
+    np.testing.assert_allclose(more, 280)
+    later = Draws(columns={**draws, BEFORE: np.ones((2, 3))})
+    np.testing.assert_allclose(part.total(later, parallelism=1), BatchEnergy(A, B).total(draws, parallelism=1))
+
+
+def test_steps_that_are_shared_and_read_a_context_are_a_sum_over_steps():
+    """The slow and obvious reference, padded and not, beside others and not."""
+    lengths = np.random.default_rng(3).integers(1, 40, (4, 6)).astype(float)
+    draws = Draws(np.full((4, 6), 30.0), lengths, np.ones((4, 6)))
+    for others, sizes, bucket in (
+        (0, (), None),
+        (3, (), None),
+        (3, (4, 6, 9), None),
+        (0, (4, 6, 9), 64),
+        (2, (1, 4), 64),
+    ):
+        part = BatchEnergy(A, B, 0, others, joules_per_context_token=0.01, batch_sizes=sizes, context_bucket=bucket)
+        expected = np.zeros((4, 6))
+        for trial, k, step in np.ndindex(4, 6, 40):
+            if n := int((lengths[trial, : k + 1] > step).sum()):
+                batch = min((size for size in sizes if size >= others + n), default=others + n)
+                read = 30 + step if bucket is None else bucket
+                expected[trial, k] += n / (others + n) * (B + batch * (A + 0.01 * read))
+        np.testing.assert_allclose(part.total(draws, parallelism=1), expected, rtol=1e-12)
 
 
 def test_some_draws_without_b_are_draws_like_others():
