@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, printable
@@ -256,10 +258,9 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             best = report.choice(report.headline)
             first_model, first_aggregator = report.candidates.curve(0).label
             whose = {"model": best.model or first_model, "aggregator": best.aggregator or first_aggregator}
-            figure = PICTURES[self.picture.value](report, **whose if self.picture.value in OF_ONE_MODEL else {})
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="png", dpi=DPI)
-            self.image.value = drawn.getvalue()
+            with rc_context({"figure.dpi": DPI}):  # texts are measured as they are drawn
+                figure = PICTURES[self.picture.value](report, **whose if self.picture.value in OF_ONE_MODEL else {})
+            self.image.value = _png(figure)
 
     @contextmanager
     def _told(self, where: Any = None) -> Iterator[None]:
@@ -283,6 +284,16 @@ def _makeable(registry: Registry, kind: type[Any], first: Sequence[str]) -> list
             continue
         makeable.append(name)
     return makeable
+
+
+def _png(figure: Figure) -> bytes:
+    """Return a figure as it is drawn once; saving one that is to be laid out draws it twice."""
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DPI)
+    return drawn.getvalue()
 
 
 def _labelled(names: Sequence[str]) -> Sequence[str | tuple[str, str]]:
