@@ -45,7 +45,7 @@ class Candidates:
         number = np.repeat(np.arange(len(curves)), [len(curve.k) for curve in curves])
         place = np.concatenate([np.arange(len(curve.k)) for curve in curves])
         k = np.concatenate([curve.k for curve in curves])
-        order = np.lexsort((number, k))
+        order = np.argsort(k, kind="stable")  # of equal k in the order of the curves
         possible = [np.ones(len(c.k), dtype=bool) if c.possible is None else c.possible for c in curves]
         self._possible = np.concatenate(possible)[order]
         self._curve, self._place, self.k = number[order], place[order], k[order]

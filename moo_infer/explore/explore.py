@@ -1,6 +1,5 @@
 """Widgets over exact tables, in a notebook or on a page of their own: the only importer of ipywidgets."""
 
-import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, printable
@@ -30,6 +27,7 @@ except ImportError:
     raise MooInferError("the explorer needs ipywidgets: pip install 'moo-infer[notebook]'") from None
 
 from .. import plot
+from ..plot.files import png
 from .start import Start, named_parts, refuse_unknown
 
 __all__ = ["Explorer"]
@@ -258,9 +256,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             best = report.choice(report.headline)
             first_model, first_aggregator = report.candidates.curve(0).label
             whose = {"model": best.model or first_model, "aggregator": best.aggregator or first_aggregator}
-            with rc_context({"figure.dpi": DPI}):  # texts are measured as they are drawn
-                figure = PICTURES[self.picture.value](report, **whose if self.picture.value in OF_ONE_MODEL else {})
-            self.image.value = _png(figure)
+            given = whose if self.picture.value in OF_ONE_MODEL else {}
+            self.image.value = png(partial(PICTURES[self.picture.value], report, **given), DPI)
 
     @contextmanager
     def _told(self, where: Any = None) -> Iterator[None]:
@@ -284,16 +281,6 @@ def _makeable(registry: Registry, kind: type[Any], first: Sequence[str]) -> list
             continue
         makeable.append(name)
     return makeable
-
-
-def _png(figure: Figure) -> bytes:
-    """Return a figure as it is drawn once; saving one that is to be laid out draws it twice."""
-    if engine := figure.get_layout_engine():
-        engine.execute(figure)
-        figure.set_layout_engine(None)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
-    return drawn.getvalue()
 
 
 def _labelled(names: Sequence[str]) -> Sequence[str | tuple[str, str]]:

@@ -7,6 +7,7 @@ import pytest
 
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario, builtin_models
 from moo_infer.decide.infeasible import infeasible
+from moo_infer.report import json as json_module
 
 STATISTICS = {"mean", "std", "low", "high", "stderr", "stderr_simulation"}
 
@@ -260,3 +261,11 @@ def test_selectors_of_one_curve_are_left_out_of_what_is_said_over_all(pipeline):
         assert "needs one model" not in text
     asked = Pipeline(goal="knee").run(["gpt-5", "gpt-5-nano"], "essay-feedback")
     assert asked.to_text().startswith("essay-feedback: no recommendation: needs one model")  # what was asked for
+
+
+def test_json_looks_at_what_the_model_of_a_row_costs_once_and_at_no_other(monkeypatch):
+    counted = []
+    monkeypatch.setattr(json_module, "fixed_costs", lambda profiles: counted.append(len(list(profiles))) or {})
+    Pipeline(selectors="utopia").run(None, "essay-feedback").to_json()
+    assert len(counted) > 9
+    assert set(counted) == {1}
