@@ -95,8 +95,12 @@ class Report:
     @property
     def asked(self) -> tuple[str, ...]:
         """The selectors that were asked for; the one that opens the report is among them where it was named."""
-        names = tuple(selector.name for selector in self.selectors)
-        return tuple(name for name in names if self.goal_named or name != self.headline)
+        return tuple(s.name for s in self.selectors if self.goal_named or s.name != self.headline)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each model is among the profiles, by its name."""
+        return {profile.name: place for place, profile in enumerate(self.profiles)}
 
     @property
     def confidence(self) -> float | None:
@@ -342,9 +346,5 @@ class Report:
     @property
     def simulated(self) -> set[str]:
         """The simulated statistics of the table, as ``objective.statistic``."""
-        return {
-            f"{name}.{statistic}"
-            for curve in self.candidates.curves
-            for name, column in curve.columns.items()
-            for statistic in column.simulated
-        }
+        columns = [item for curve in self.candidates.curves for item in curve.columns.items()]
+        return {f"{name}.{statistic}" for name, column in columns for statistic in column.simulated}
