@@ -266,7 +266,7 @@ def _slopes(front: Front) -> tuple[FloatArray, FloatArray, BoolArray]:
     slopes = np.diff(front.losses, axis=-2) / steps
     # The slopes of a straight line differ by rounding: they are differences of losses, which are about 1.
     first = slopes[..., :1, :]
-    straight = (np.abs(slopes - first) <= 1e-12 + 1e-9 * np.abs(first)).all(axis=(-2, -1))
+    straight = np.asarray((np.abs(slopes - first) <= 1e-12 + 1e-9 * np.abs(first)).all(axis=(-2, -1)))
     if straight.all():
         raise NoSelection("needs a bend, and the front is a straight line")
     return steps, slopes, straight

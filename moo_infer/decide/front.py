@@ -67,7 +67,7 @@ def fronts(losses: npt.NDArray[np.float64], rows: npt.NDArray[np.bool_], /) -> n
     columns[:, ~rows] = np.inf  # dominates nothing
     for j in range(losses.shape[1]):
         no_worse, no_better = columns[:, :, j, None] <= columns, columns[:, :, j, None] >= columns
-        equal = no_better.all(axis=0)
+        equal = np.asarray(no_better.all(axis=0))
         equal[:, j + 1 :] = False  # of equal rows the first is on the front
         best &= ~no_worse.all(axis=0) | equal
     return best

@@ -99,7 +99,7 @@ class Drawn:
     def curve(self) -> IntArray:
         """(n,) numbers of the curves of the rows."""
         table = self.tables[0]
-        return np.argmax([table.on(curve) for curve in table.curves], axis=0)
+        return np.asarray(np.argmax([table.on(curve) for curve in table.curves], axis=0))
 
 
 def _one_by_one(

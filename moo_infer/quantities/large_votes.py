@@ -148,4 +148,4 @@ def _binomial(n: int, p: float) -> FloatArray:
     ratio = (n - y) / (y + 1) * (p / (1 - p))
     law[mode + 1 :] = np.cumprod(ratio[mode:])
     law[:mode] = np.cumprod(1 / ratio[:mode][::-1])[::-1]
-    return law / law.sum()
+    return np.asarray(law / law.sum())

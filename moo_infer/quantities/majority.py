@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.arrays import FloatArray
+from ..core.arrays import FloatArray, IntArray, Rows
 
 __all__ = ["majority_of_first"]
 
@@ -63,7 +63,7 @@ def _alike(right: FloatArray) -> FloatArray:
     return np.clip(result, 0.0, 1.0)
 
 
-def _open(count: FloatArray, lead: FloatArray, safe: FloatArray) -> FloatArray:
+def _open(count: FloatArray, lead: IntArray, safe: FloatArray) -> Rows:
     """Which rows are likely enough and have a lead that may still be lost."""
     return np.flatnonzero((count.max(axis=1) > UNLIKELY) & (lead <= safe[0]) & (-lead <= safe[1]))
 
