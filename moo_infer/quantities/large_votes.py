@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import ComplexArray, FloatArray, IntArray
 from .quadrature import legendre
 
 __all__ = ["large_vote_shares"]
@@ -13,8 +12,6 @@ __all__ = ["large_vote_shares"]
 UNLIKELY = 1e-17  # probabilities of counts that are left out: all of them together do not reach the 13th digit
 SPREAD, PEAK = 2.5, 0.04  # how far from the likeliest number of samples some are read: standard deviations, and heights
 APART = 12.0  # standard deviations between two numbers of samples that one frequency grid does not tell apart
-
-Complex = npt.NDArray[np.complex128]
 
 
 class Answer:
@@ -89,7 +86,7 @@ def _won(n: int, answers: Sequence[Answer], p: float, k: IntArray) -> FloatArray
     return np.asarray(np.fft.irfft(total, size)[k % size])
 
 
-def _won_with(x: IntArray, rivals: Sequence[Answer], roots: Complex, most: int) -> Complex:
+def _won_with(x: IntArray, rivals: Sequence[Answer], roots: ComplexArray, most: int) -> ComplexArray:
     """(R,), transform of how many samples of the rivals are chosen where a right one wins with x votes, summed over x.
 
     Args:
@@ -114,7 +111,7 @@ def _won_with(x: IntArray, rivals: Sequence[Answer], roots: Complex, most: int) 
     return total
 
 
-def _transforms(rival: Answer, x: IntArray, roots: Complex) -> tuple[Complex, Complex]:
+def _transforms(rival: Answer, x: IntArray, roots: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
     """(X, R) and (X, R), of the votes of an answer where they are below x, and where they are x."""
     half = np.arange(len(roots) // 2 + 1)
     law = np.pad(rival.law, (0, max(int(x[-1]) + 1 - len(rival.law), 0)))
@@ -126,7 +123,7 @@ def _transforms(rival: Answer, x: IntArray, roots: Complex) -> tuple[Complex, Co
     return below, equal
 
 
-def _power(base: Complex, exponent: int) -> Complex:
+def _power(base: ComplexArray, exponent: int) -> ComplexArray:
     """Integer power by squaring, which NumPy does not do."""
     power = np.ones((1, 1), dtype=np.complex128)
     while exponent:
