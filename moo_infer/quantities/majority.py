@@ -48,11 +48,12 @@ def _alike(right: FloatArray) -> FloatArray:
     for k in range(K):
         p, q, half = right[k], wrong[k], (k + 1) // 2
         gain = 0.5 * (p * count[half - 1] - q * count[half]) if k % 2 else (p - 0.5) * count[half]
-        result[k] = share = share + gain
         np.multiply(count[lo : hi + 1], p, out=moved[lo : hi + 1])
         count[lo : hi + 1] *= q
         count[lo + 1 : hi + 2] += moved[lo : hi + 1]
         hi += 1
+        # While no count is left out their sum has no error of the gains so far.
+        result[k] = share = _won(count, k + 1) if hi - lo == k + 1 else share + gain
         if (k + 1) % STEPS == 0:
             kept = lo + _open(count[lo : hi + 1], 2 * np.arange(lo, hi + 1) - (k + 1), safe[(k + 1) // STEPS - 1])
             if not len(kept):
@@ -61,6 +62,12 @@ def _alike(right: FloatArray) -> FloatArray:
             count[lo : kept[0]] = count[kept[-1] + 1 : hi + 1] = 0.0
             lo, hi = int(kept[0]), int(kept[-1])
     return np.clip(result, 0.0, 1.0)
+
+
+def _won(count: FloatArray, k: int) -> FloatArray:
+    """(M,), probability that more than half of k are right, plus half of a tie."""
+    more = count[k // 2 + 1 : k + 1].sum(axis=0)
+    return np.asarray(more if k % 2 else more + 0.5 * count[k // 2])
 
 
 def _open(count: FloatArray, lead: IntArray, safe: FloatArray) -> Rows:
