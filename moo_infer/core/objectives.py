@@ -2,7 +2,6 @@
 
 import math
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -11,18 +10,7 @@ import numpy as np
 from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
-__all__ = [
-    "ACCURACY",
-    "BETTER",
-    "COMPUTE",
-    "COST",
-    "ENERGY",
-    "LATENCY",
-    "Limit",
-    "Objective",
-    "judged_objective",
-    "scales_of",
-]
+__all__ = ["ACCURACY", "BETTER", "COMPUTE", "COST", "ENERGY", "LATENCY", "Limit", "Objective", "judged_objective"]
 
 Value = TypeVar("Value", float, FloatArray)
 
@@ -192,16 +180,6 @@ class Limit:
             bounds = sorted([objective.best, objective.best + objective.sign * (objective.scale or math.inf)])
             allowed = f"in [{bounds[0]:g}, {bounds[1]:g}]".replace("inf]", "inf)").replace("[-inf", "(-inf")
             raise MooInferError(f"limit on {self.objective}: must be {allowed}, got {float(self.worst)!r}")
-
-
-def scales_of(objectives: Sequence[Objective], limits: Sequence[Limit], largest: FloatArray) -> FloatArray:
-    """(m,) by what losses are divided: the tightest limit on each objective; without one, its largest mean."""
-    scales = largest.copy()
-    for j, objective in enumerate(objectives):
-        worst = [abs(limit.worst - objective.best) for limit in limits if limit.objective == objective.name]
-        if worst and objective.scale is None:
-            scales[j] = min(worst)
-    return scales
 
 
 def quantile_of(statistic: str, where: str = "statistic") -> float:

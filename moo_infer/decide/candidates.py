@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
-from ..core.objectives import TOLERANCE, Limit, Objective, scales_of
-from ..core.rounding import significant
+from ..core.objectives import TOLERANCE, Limit, Objective
 from ..estimate.curves import STATISTICS, Column, Curve, known_columns
 from ..estimate.rows import Row, Statistics, unmeasured
 from ..quantities.queries import Doubt
 from . import front as pareto
+from .losses import limited
+from .losses import losses as losses_of
 
 if TYPE_CHECKING:
     import polars
@@ -203,9 +204,7 @@ class Candidates:
         The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
         digits, so that equal is equal however far away the limit is.
         """
-        ideal, sign = np.array([(o.best, o.sign) for o in self.objectives]).T
-        scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
-        losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
+        losses = losses_of(self.objectives, self.means, self._scales)
         losses.flags.writeable = False
         return losses
 
@@ -264,7 +263,7 @@ class Candidates:
     def kept(self, met: npt.NDArray[np.bool_], limits: Sequence[Limit], /) -> "Candidates":
         """Keep rows (n,) of which it is known that they meet all limits; see `feasible`."""
         view = self._take(np.flatnonzero(met), scaled=False)
-        view._scales, view.limits = scales_of(self.objectives, limits, self._scales), tuple(limits)
+        view._scales, view.limits = limited(self.objectives, self._scales, limits), tuple(limits)
         return view
 
     def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
