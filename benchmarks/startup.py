@@ -1,8 +1,8 @@
 """How long the command line takes to say anything, against importing NumPy alone.
 
 Whole processes, processor seconds, the median of 15 runs each, taken in turn. Seconds depend on the machine; the ratio
-depends on it less. `moo-infer recommend` imports `scipy.special` and what reads the options, which have rows of their own:
-what they take, no command that needs them can save. To repeat:
+depends on it less. `moo-infer recommend` imports `scipy.special`, and typer, which imports pydantic; they have rows of
+their own, so that it can be seen what is left to save. To repeat:
 
     python benchmarks/startup.py
 """

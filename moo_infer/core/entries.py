@@ -35,8 +35,7 @@ from .objectives import Objective
 
 __all__ = ["Entry", "JsonSchema", "accepted", "entry_type", "in_words", "mapping_type", "plain_number", "refused"]
 
-# Most commands read a few of the entries that files may have, and what checks an entry takes a moment to build.
-CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False, defer_build=True)
+CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 # YAML 1.1 takes 1e-6 for text, which is read as the number that it is.
 DIGITS = r"(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 NUMBER = "a number, {value, se} or {low, high}"

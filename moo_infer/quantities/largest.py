@@ -113,7 +113,8 @@ def _by_quadrature(law: Law, k: IntArray) -> tuple[FloatArray, FloatArray]:
             powers *= density[laws, None]
             mass[..., :1], mass[..., -1:] = np.exp(n * below[laws, None]), -np.expm1(n * above[laws, None])
             mean[laws, some] = np.vecdot(mass, x[laws, None])
-            variance[laws, some] = np.vecdot(mass, np.square(x[laws, None] - mean[laws, some, None]))
+            deviation = x[laws, None] - mean[laws, some, None]
+            variance[laws, some] = np.vecdot(mass, np.square(deviation, out=deviation))
     flat, shape = np.asarray(law.std) == 0, (*bounds.shape[:-1], len(k))
     return (
         np.where(flat, law.mean, mean).reshape(shape),
