@@ -79,7 +79,7 @@ class LinearLatency(CostModel):
 
 
 def _total(draws: Draws, per_input_token: float, per_output_token: float) -> FloatArray:
-    total = per_input_token * draws.tokens_in
+    total = np.multiply(per_input_token, draws.tokens_in, dtype=np.float64)  # whole numbers of both as well
     total += per_output_token * draws.tokens_out
     return np.cumsum(total, axis=1, out=total)
 
