@@ -405,3 +405,8 @@ def test_exact_quantiles_are_asked_for_once_by_all_rows():
         figures = Statistics(column, place)
         assert (figures.low, figures.high, column.simulated) == (1.0, 1.0, ())
     assert sorted(asked) == [LOW, HIGH]
+
+
+def test_a_setup_of_which_every_k_can_be_had_is_asked_as_it_is():
+    setup = Setup(builtin_models()["gpt-5"], Coverage(), GRID, 4)
+    assert setup.possible() is setup
