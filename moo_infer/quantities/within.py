@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..core.arrays import Array, FloatArray, IntArray
 from .samples import Answers, Samples
-from .subsets import all_at_k, by_count, largest_weights, pass_at_k, votes_at_k
+from .subsets import LARGE_BLOCK, all_at_k, by_count, largest_weights, pass_at_k, votes_at_k
 
 __all__ = ["all_variance", "largest_variance", "pass_variance", "ratio_variance", "vote_variance"]
 
@@ -96,13 +96,21 @@ def largest_variance(values: Array, question: IntArray, k: npt.ArrayLike) -> Flo
         if n < 2:
             continue
         for part, weights in largest_weights(n - 1, k):
-            # Without the i-th value those before it keep their rank among n - 1, those after it have one less.
-            before = np.cumsum(ranked[:, :-1, None] * weights, axis=1)
-            after = np.cumsum((ranked[:, 1:, None] * weights)[:, ::-1], axis=1)[:, ::-1]
-            none = np.zeros((len(ranked), 1, weights.shape[1]))
-            without = np.concatenate([none, before], axis=1) + np.concatenate([after, none], axis=1)
-            variance[rows, part] = (n - 1) * without.var(axis=1)
+            step = max(LARGE_BLOCK // weights.size, 1)
+            for some in (slice(i, i + step) for i in range(0, len(rows), step)):
+                variance[rows[some], part] = (n - 1) * _without_one(ranked[some], weights).var(axis=1)
     return variance
+
+
+def _without_one(ranked: FloatArray, weights: FloatArray) -> FloatArray:
+    """(Q, n, m), the mean of the largest of k of values (Q, n), ascending, without each of them.
+
+    Without the i-th value those before it keep their rank among n - 1, those after it have one less.
+    """
+    before = np.cumsum(ranked[:, :-1, None] * weights, axis=1)
+    after = np.cumsum((ranked[:, 1:, None] * weights)[:, ::-1], axis=1)[:, ::-1]
+    none = np.zeros((len(ranked), 1, weights.shape[1]))
+    return np.concatenate([none, before], axis=1) + np.concatenate([after, none], axis=1)
 
 
 def ratio_variance(values: Array, question: IntArray, questions: int) -> float:

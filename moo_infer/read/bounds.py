@@ -12,7 +12,15 @@ from .parquet import page_sizes, unpacked_bytes
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MAX_LOG_BYTES", "PART", "allowed_bytes", "refuse_long_texts", "refuse_more", "zstandard_bound"]
+__all__ = [
+    "MAX_LOG_BYTES",
+    "PART",
+    "allowed_bytes",
+    "refuse_large_parts",
+    "refuse_long_texts",
+    "refuse_more",
+    "zstandard_bound",
+]
 
 MAX_LOG_BYTES = 2**30  # of a log, unpacked: some ten million samples, or the transcripts of a long evaluation
 PART = 4  # a line, or a member of an archive, is held at once, with several copies: at most this part of it all
@@ -69,6 +77,23 @@ def refuse_more(path: Path, most: int | None = None, /) -> None:
         _refuse_long_lines(path, longest)
 
 
+def refuse_large_parts(path: Path, most: int | None = None, /) -> None:
+    """Refuse a table, read row by row, of which a line or a page of Parquet is larger than should be held at once.
+
+    Args:
+        path: a file that is there.
+        most: bytes, as in `allowed_bytes`; a part may have a quarter.
+    """
+    longest = (MAX_LOG_BYTES if most is None else most) // PART
+    with path.open("rb") as file:
+        begins = file.read(len(PARQUET))
+    if begins != PARQUET:
+        _refuse_long_lines(path, longest)
+    for size in page_sizes(path) if begins == PARQUET else ():
+        if size > longest:
+            raise _too_large(f"has a page that unpacks to {size:,} bytes, of which {longest:,} are allowed")
+
+
 def _too_large(reason: str) -> MooInferError:
     return MooInferError(f"{reason}; --max-log-bytes N (max_log_bytes=N) raises the bound")
 
@@ -117,7 +142,7 @@ def _refuse_many_rows(path: Path, allowed: int) -> None:
     except (pl.exceptions.PolarsError, OSError):
         return  # whoever reads it says so
     if rows * ROW > allowed:
-        raise _too_large(f"has {rows:,} rows, of which {allowed // ROW:,} are allowed")
+        raise _too_large(f"has {rows:,} rows, of which {allowed // ROW:,} are allowed; calibrate --stream reads more")
 
 
 def _refuse_long_gzip(path: Path, size: int, allowed: int, longest: int) -> None:
