@@ -63,9 +63,8 @@ class Table(LogReader):
     def __post_init__(self) -> None:
         for name, column in self.columns.items():
             if name not in (*COLUMNS, *self.judged):
-                raise MooInferError(
-                    f"columns: {name!r} is no column of the neutral table; these are: {', '.join(COLUMNS)}"
-                )
+                known = ", ".join(COLUMNS)
+                raise MooInferError(f"columns: {name!r} is no column of the neutral table; these are: {known}")
             if not column.strip():
                 raise MooInferError(f"columns: {name}: must name a column of the file, is blank")
 
@@ -100,8 +99,7 @@ class Table(LogReader):
                 sources = {_source(name, column, names)[0] for name, column in self.columns.items()}
                 labels = [name for name in names if named_as_label(name) and all(map(_plain, first, repeat(name)))]
                 read = [name for name in (*COLUMNS, *self.judged, *sources) if name in names or name not in REQUIRED]
-                read = list(dict.fromkeys((*read, *labels)))
-                frame = pl.scan_ndjson(Path(_literal(path)), schema=dict.fromkeys(read, pl.String))
+                frame = pl.scan_ndjson(Path(_literal(path)), schema=dict.fromkeys((*read, *labels), pl.String))
             else:
                 frame, names = self._of_csv(path, start)
             with panics_as_errors():
@@ -116,8 +114,8 @@ class Table(LogReader):
         start = head(path)
         try:
             with panics_as_errors():
-                of_parquet = start.startswith(PARQUET)
-                frame = pl.scan_parquet(path, glob=False) if of_parquet else self._of_csv(path, start)[0]
+                parquet = start.startswith(PARQUET)
+                frame = pl.scan_parquet(path, glob=False) if parquet else self._of_csv(path, start)[0]
                 names = frame.collect_schema().names()
                 return frame.select(value.alias(name) for name, value in self._chosen(frame, names).items())
         except (pl.exceptions.PolarsError, OSError) as error:

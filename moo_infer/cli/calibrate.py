@@ -118,21 +118,19 @@ def calibrate(
     registry = registry_with(plugin_files)
     profiles = named_inputs(run.models, registry)[0]
     profiles = {name: of for name, of in profiles.items() if name in model} if profiles and model else profiles
-    ways = judged_ways(judged or [])
-    options = profile_options(shape, draws, ways)
+    options = profile_options(shape, draws, judged_ways(judged or []))
     if stream:
         unread = {"--judged": judged, "--table": table, "--base": variants.base, "--by": variants.by}
         opened = reading.parts(logs, model or [], unread, out if options.inference == "empirical" else None)
     else:
-        opened = reading.whole(logs, registry, [*ways], model or [])
+        opened = reading.whole(logs, registry, [*options.judged], model or [])
     with opened as log, progress_bar() as progress:
         prices = pricing.by_model(log, on, [name for name, of in (profiles or {}).items() if is_priced(of)])
         calibrations = calibrated(log, prices, options, profiles=profiles, progress=progress)
         compared = [] if stream else variants.families(calibrations, draws)
     # The table appears only when the profiles are there, so that it is all or nothing.
     with log.written(table) if table is not None and isinstance(log, Log) else nullcontext():
-        files = [] if out is None else save(calibrations, out)
-    files = files if table is None else [table, *files]
+        files = [*([] if table is None else [table]), *([] if out is None else save(calibrations, out))]
     if plot is not None:
         from ..plot import log_curves, write
 
