@@ -248,10 +248,11 @@ class Column:
     def _exact_quantile(self, q: float) -> FloatArray | None:
         """Return exact quantiles (n,); None where they are not known. Every row of a report asks for the same ones."""
         if q not in self._known:
-            self._known[q] = None
+            known = None
             if self._moments is not None and self._moments.quantile is not None:
                 with suppress(NotExact):  # of laws that differ it may turn out only now
-                    self._known[q] = self._moments.quantile(q)
+                    known = self._moments.quantile(q)
+            self._known[q] = known
         return self._known[q]
 
     def statistic(self, name: str, /) -> FloatArray:

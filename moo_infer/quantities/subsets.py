@@ -19,7 +19,6 @@ from .samples import Answers, Samples
 __all__ = [
     "all_at_k",
     "best_scored_of_k",
-    "distinct_rows",
     "largest_of_k",
     "mean_pass_at_k",
     "pass_at_k",
@@ -266,7 +265,7 @@ def total_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[Flo
 
 
 def distinct_rows(table: Array, /) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return where each different row (D,) of a table (N, m) of whole numbers >= 0 stands first, and which one each is.
+    """Return where each different row (D,) of a table (N, m) of numbers >= 0 stands first, and which one each is.
 
     They are in ascending order, as `numpy.unique` has them, which sorts whole rows and takes ten times as long.
 
@@ -274,7 +273,10 @@ def distinct_rows(table: Array, /) -> tuple[npt.NDArray[np.intp], npt.NDArray[np
     (array([1, 0]), array([1, 0, 1]))
     """
     code, different = np.zeros(len(table), dtype=np.int64), 1
-    for column in table.T.astype(np.int64):
+    for given in table.T:
+        column = given.astype(np.int64)
+        if (column != given).any():  # partly right answers
+            column = np.unique(given, return_inverse=True)[1]
         base = int(column.max(initial=0)) + 1
         if different * base > FITS:  # the codes so far are numbered anew; so are the values, where that is not enough
             values, code = np.unique(code, return_inverse=True)
