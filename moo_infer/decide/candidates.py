@@ -11,11 +11,12 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import TOLERANCE, Limit, Objective
-from ..core.rounding import significant
 from ..estimate.curves import STATISTICS, Column, Curve, known_columns
 from ..estimate.rows import Row, Statistics, unmeasured
 from ..quantities.queries import Doubt
 from . import front as pareto
+from .losses import limited
+from .losses import losses as losses_of
 
 if TYPE_CHECKING:
     import polars
@@ -202,9 +203,7 @@ class Candidates:
         The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
         digits, so that equal is equal however far away the limit is.
         """
-        ideal, sign = np.array([(o.best, o.sign) for o in self.objectives]).T
-        scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
-        losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
+        losses = losses_of(self.objectives, self.means, self._scales)
         losses.flags.writeable = False
         return losses
 
@@ -257,15 +256,10 @@ class Candidates:
         Raises:
             MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
         """
-        scales = self._scales.copy()
-        for j, objective in enumerate(self.objectives):
-            worst = [abs(limit.worst - objective.best) for limit in limits if limit.objective == objective.name]
-            if worst and objective.scale is None:
-                scales[j] = min(worst)
         met = self.met(limits)
         view = self._take(np.flatnonzero(met if sure is None else met & sure))
         view.__dict__.pop("losses", None)
-        view._scales, view.limits = scales, tuple(limits)
+        view._scales, view.limits = limited(self.objectives, self._scales, limits), tuple(limits)
         return view
 
     def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":

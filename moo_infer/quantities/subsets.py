@@ -109,11 +109,13 @@ def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
         C(a_j, x) z^x  int_0^1  prod_(i != j) (sum_(y < x) C(a_i, y) z^y + u C(a_i, x) z^x)  du,
 
     where a_i samples give the answer i, and u^t becomes the share 1 / (t + 1) of a winner tied with t others. All terms
-    are positive, so that nothing cancels.
+    are positive, so that nothing cancels. More than 64 of over 1000 samples are read from its Fourier transform, to
+    1e-12, and time grows as n sqrt(n).
 
     Args:
         samples: with a column ``answer``.
-        k: (m,), >= 1. Time grows with the square of the largest, and with the votes that a right answer can have.
+        k: (m,), >= 1. Of up to 1000 samples, time grows with the square of the largest, and with the votes that a right
+            answer can have.
 
     Returns:
         (Q, m), in [0, 1]; NaN where a question has fewer than k samples.
