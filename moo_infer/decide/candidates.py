@@ -131,7 +131,7 @@ class Candidates:
         """(n,) how many inferences run at a time."""
         return np.array([curve.parallelism for curve in self._curves])[self._curve]
 
-    @property
+    @cached_property
     def curves(self) -> tuple[Curve, ...]:
         """The curves (model, aggregator) that the rows belong to, in the order given."""
         return tuple(self._curves[i] for i in np.flatnonzero(np.bincount(self._curve)).tolist())

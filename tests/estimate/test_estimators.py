@@ -394,3 +394,8 @@ def test_a_draw_is_simulated_with_its_own_numbers_and_has_its_own_quantiles(prof
         assert "low" not in drawn.columns["cost"].simulated
         dearest, expected = (e.columns["cost"].quantile(0.9) for e in (drawn, alone))
         np.testing.assert_allclose(dearest, expected, rtol=1e-12)
+
+
+def test_a_setup_of_which_every_k_can_be_had_is_asked_as_it_is():
+    setup = Setup(builtin_models()["gpt-5"], Coverage(), GRID, 4)
+    assert setup.possible() is setup
