@@ -1,4 +1,4 @@
-"""The one place that asks pymoo for a Pareto front."""
+"""Pareto fronts: of one table by pymoo, which is asked nowhere else, and of many small ones at once."""
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,7 @@ def front(losses: npt.NDArray[np.float64], /) -> npt.NDArray[np.intp]:
     >>> front(np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 3.0], [1.0, 3.0]])).tolist()
     [0, 1]
     """
-    if np.isnan(losses).any():
-        raise MooInferError(f"Pareto front: losses hold {int(np.isnan(losses).sum())} NaN")
+    _refuse_nan(losses)
     steps = losses[1:] - losses[:-1]
     if (steps < 0).all(axis=0).any() and (steps > 0).all(axis=0).any():  # one always falls, another always rises
         return np.arange(len(losses))
@@ -51,10 +50,14 @@ def fronts(losses: npt.NDArray[np.float64], rows: npt.NDArray[np.bool_], /) -> n
     Returns:
         (B, n), which rows are on the front of their table.
 
+    Raises:
+        MooInferError: for NaN in a row that counts.
+
     >>> losses = np.array([[[1.0, 3.0], [2.0, 2.0], [2.0, 3.0], [1.0, 3.0]]])
     >>> fronts(losses, np.array([[True, True, True, True]])), fronts(losses, np.array([[False, False, True, True]]))
     (array([[ True,  True, False, False]]), array([[False, False, False,  True]]))
     """
+    _refuse_nan(losses[rows])
     best = rows.copy()
     if losses.shape[1] > SMALL:
         for of_table, points in zip(best, losses, strict=True):
@@ -71,3 +74,8 @@ def fronts(losses: npt.NDArray[np.float64], rows: npt.NDArray[np.bool_], /) -> n
         equal[:, j + 1 :] = False  # of equal rows the first is on the front
         best &= ~no_worse.all(axis=0) | equal
     return best
+
+
+def _refuse_nan(losses: npt.NDArray[np.float64]) -> None:
+    if count := int(np.isnan(losses).sum()):
+        raise MooInferError(f"Pareto front: losses hold {count} NaN")

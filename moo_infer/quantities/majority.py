@@ -92,7 +92,6 @@ def _safe_leads(right: FloatArray) -> FloatArray:
             slack = rate * ends[:, None] / 2 - gain
             worst = np.maximum.accumulate(slack[::-1], axis=0)[::-1]
             np.minimum(least, enough / rate + worst - slack, out=least)
-        safe[:, side] = STEPS + least.max(
-            axis=1
-        )  # who loses a lead between two looks is within STEPS of it at the next
+        # Who loses a lead between two looks is within STEPS of it at the next.
+        safe[:, side] = STEPS + least.max(axis=1)
     return safe

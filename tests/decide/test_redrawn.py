@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from moo_infer import Candidates, MonteCarlo, Pipeline, Scenario, Selector
+from moo_infer import Candidates, MonteCarlo, MooInferError, Pipeline, Scenario, Selector
 from moo_infer.builtin.preferences import CheapestWithin
 from moo_infer.builtin.selectors import Knee, KneeChord, MaxAccuracy, MaxCube, MinCost, MinLatency, Utopia
 from moo_infer.core.objectives import ACCURACY, COST, LATENCY
@@ -89,3 +89,14 @@ def test_fronts_of_many_tables_are_those_of_each(n):
         places = np.flatnonzero(asked)
         expected = places[front(table[places])] if len(places) else []
         assert np.flatnonzero(found).tolist() == list(expected)
+
+
+@pytest.mark.parametrize("n", [3, SMALL + 1])
+def test_fronts_of_tables_refuse_nan_as_that_of_one_does(n):
+    losses = np.zeros((2, n, 2))
+    losses[1, 2, 0] = np.nan
+    rows = np.ones((2, n), dtype=bool)
+    with pytest.raises(MooInferError, match="losses hold 1 NaN"):
+        fronts(losses, rows)
+    rows[1, 2] = False
+    assert fronts(losses, rows).any(axis=1).all()
