@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from moo_infer import MooInferError
 from moo_infer.core.errors import MissingColumn
-from moo_infer.quantities.samples import Samples
+from moo_infer.quantities.samples import Answers, Samples
 from moo_infer.quantities.subsets import (
     all_at_k,
     best_scored_of_k,
@@ -23,6 +23,7 @@ from moo_infer.quantities.subsets import (
     total_of_k,
     vote_at_k,
     vote_bounds_at_k,
+    votes_at_k,
 )
 
 LIMITED = settings(max_examples=60, deadline=None)
@@ -296,10 +297,9 @@ def test_bounds_of_the_vote_are_those_of_judgements_made_alike(seed):
 
 
 def test_questions_that_differ_in_grades_alone_are_told_apart():
-    """What answers of one number are worth is no whole number where they are partly right."""
-    question, answer = np.repeat([0, 1], 4), np.tile([0, 0, 1, 2], 2)
-    correct = np.array([0.2, 0.2, 0.0, 0.0, 0.4, 0.4, 0.0, 0.0])
-    share = vote_at_k(Samples("mine", ["a", "b"], question, correct, {"answer": answer}), [1, 4])
+    """What the answers that are the same are worth together is no whole number where they are partly right."""
+    answers = Answers(np.repeat([0, 1], 3), np.tile([2, 1, 1], 2), np.array([0.4, 0, 0, 0.8, 0, 0]))
+    share = votes_at_k(np.array([4, 4]), answers, np.array([1, 4]))
     np.testing.assert_allclose(share, [[0.1, 0.2], [0.2, 0.4]], rtol=1e-14)
 
 
