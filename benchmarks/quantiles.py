@@ -27,9 +27,9 @@ from moo_infer.builtin.latencies import SlowestOfK
 from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.builtin.prices import ApiCost
 from moo_infer.core.uncertainty import Uncertain
-from moo_infer.estimate.exact import SetupDraws
 from moo_infer.estimate.monte_carlo import simulate
 from moo_infer.estimate.setup import Setup
+from moo_infer.estimate.setup_draws import SetupDraws
 
 MODELS, QUESTIONS, SAMPLES, SIMULATED = 10, 200, 16, 3
 K = np.arange(1, SAMPLES + 1)

@@ -68,6 +68,16 @@ class Cdf(ABC):
         high = np.where(at_a >= 0, a, b)
         return np.where(std > 0, np.where(inside, high, lowest), mean)
 
+    def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        """Return (B, n) quantiles with each of B weights of the queries; a cdf may have a faster way for all of them.
+
+        Args:
+            weights: (B, Q), shares of the queries.
+            q: as in `quantile`.
+            mean, std: (B, n) over queries.
+        """
+        return np.stack([self.quantile(row, q, m, s) for row, m, s in zip(weights, mean, std, strict=True)])
+
 
 @dataclass(frozen=True, eq=False)
 class NormalCdf(Cdf):
@@ -111,10 +121,22 @@ class AffineCdf(Cdf):
 
     def quantile(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
         """Return that of X, moved, where all queries are moved alike; else search as other laws do."""
-        if np.ndim(self.factor) > 1 or np.ndim(self.shift) > 1 or not np.all(np.asarray(self.factor) > 0):
+        if not self._alike:
             return Cdf.quantile(self, weights, q, mean, std)
         inner = self.of.quantile(weights, q, (mean - self.shift) / self.factor, std / self.factor)
         return np.asarray(self.factor * inner + self.shift)
+
+    def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        """Return those of X, moved, where all queries are moved alike."""
+        if not self._alike:
+            return Cdf.quantiles(self, weights, q, mean, std)
+        inner = self.of.quantiles(weights, q, (mean - self.shift) / self.factor, std / self.factor)
+        return np.asarray(self.factor * inner + self.shift)
+
+    @property
+    def _alike(self) -> bool:
+        """Whether X of all queries is moved alike, by a factor above 0."""
+        return np.ndim(self.factor) < 2 and np.ndim(self.shift) < 2 and bool(np.all(np.asarray(self.factor) > 0))
 
 
 def affine(cdf: Cdf | None, factor: Any, shift: Any, /) -> Cdf | None:

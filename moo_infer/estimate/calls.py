@@ -121,6 +121,10 @@ class _CheckedCdf(Cdf):
         found = guarded(partial(self.of.quantile, weights, q, mean, std), self.who)
         return numbers(found, self.shape, f"{self.who} must return a cdf with quantiles")
 
+    def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        found = guarded(partial(self.of.quantiles, weights, q, mean, std), self.who)
+        return numbers(found, mean.shape, f"{self.who} must return a cdf with quantiles")
+
 
 def _quantile(exact: Callable[[float], Any], shape: tuple[int, ...], who: str, rows: int, q: float) -> FloatArray:
     """Return a quantile that a part gives, checked: a function by name, so that moments pickle."""
