@@ -11,6 +11,7 @@ from .arrays import FloatArray
 __all__ = ["AffineCdf", "Cdf", "NormalCdf", "affine"]
 
 ROUNDING = 1e-12  # of sums of shares: 0.95 of them may come out as 0.95 - 1e-16, which is enough
+LEAST, MOST = 1e-300, 1 - 2**-53  # shares whose log odds are finite
 CLOSE = 1e-10  # of the result, relative to the mean or the standard deviation, where the root is searched for
 
 
@@ -34,7 +35,8 @@ class Cdf(ABC):
         """Return (n,) quantiles over queries: the smallest x with ``sum_q w_q F_q(x) >= q``, to nine digits.
 
         The search is that of Chandrupatla (Adv. Eng. Softw. 28, 1997, 145-149): inverse quadratic interpolation where
-        the cdf is smooth, bisection where it is not. It starts from Cantelli's bounds of a quantile.
+        the cdf is smooth, bisection where it is not. It starts from Cantelli's bounds of a quantile, and compares log
+        odds of shares, which are closer to a line than shares are.
 
         Args:
             weights: (Q,), shares of the queries, >= 0, with the sum 1.
@@ -43,10 +45,11 @@ class Cdf(ABC):
         """
         error = CLOSE * np.maximum(np.abs(mean), std)
         b, a = mean - std * np.sqrt((1 - q) / q) - error, mean + std * np.sqrt(q / (1 - q)) + error
-        lowest = b
+        lowest, sought = b, q - ROUNDING
 
         def excess(x: FloatArray) -> FloatArray:
-            return np.asarray(weights @ self(x) - q + ROUNDING)
+            share = np.clip(weights @ self(x), LEAST, MOST)
+            return np.asarray(np.log(share / sought) - np.log((1 - share) / (1 - sought)))
 
         at_b, at_a = excess(b), np.maximum(excess(a), 0.0)  # Cantelli's upper bound reaches q but for rounding
         inside = (at_b < 0) & (std > 0)  # else there is nothing to search for

@@ -165,6 +165,7 @@ class MomentCache:
         self.parts = parts
         self.moments: dict[tuple[Samples, int], Moments | None] = {}
         self.levels: dict[str, list[int]] = {}
+        self.in_arrays: set[str] = set()  # parts that have given the same of many queries at once as of each alone
 
     def levels_of(self, part: Part, axes: int) -> list[int]:
         """Return how fine the axes have to be for the cdf of a part, as the last draw told; see `LawQuantile`."""
@@ -244,7 +245,8 @@ class _Asked:
         axis = None if moments is None else queries.product(probe.read, probe.bends)
         while axis is not None:
             seen = Recorder({**queries.laws, **first, **axis.laws}, differing, {*probe.read}, {**probe.bends})
-            moments = _along(given, axis, seen, len(self.setup.k), name)
+            moments = _along(given, axis, seen, len(self.setup.k), name, name not in self.cache.in_arrays)
+            self.cache.in_arrays.add(name)
             if not (seen.read & differing) - probe.read:  # else it reads more of other queries: once more, with all
                 return moments, frozenset(probe.read & differing) if knows else None
             probe = seen
@@ -267,7 +269,7 @@ def _of_all(moments: Moments | None, shape: tuple[int, int]) -> Moments | None:
 
 
 def _along(
-    given: Callable[[Query, int], Moments | None], axis: Axis, laws: Recorder, n: int, name: str
+    given: Callable[[Query, int], Moments | None], axis: Axis, laws: Recorder, n: int, name: str, check: bool
 ) -> Moments | None:
     """Moments given each query of an axis, mixed: many at once where the part takes arrays, else one by one."""
 
@@ -276,7 +278,7 @@ def _along(
         return given(LawQuery(replace(laws, laws=some)), count)
 
     Q, means, stds = len(axis.weights), [], []
-    for count, moments in in_arrays(of, Q, max(1, AT_ONCE // n), name):
+    for count, moments in in_arrays(of, Q, max(1, AT_ONCE // n), name, check=check):
         if moments is None:
             return None
         means.append(np.broadcast_to(moments.mean, (count, n)))

@@ -169,9 +169,12 @@ class Lognormal:
 
         flat, sigma = np.asarray(self.cv) == 0, self._sigma
         with np.errstate(divide="ignore", invalid="ignore"):  # at x = 0, and where the mean is 0
-            z = np.log(np.maximum(x, 0.0) / self.mean_uncut) / np.where(flat, 1.0, sigma) + sigma / 2
-        inside = np.where(flat | (np.asarray(self.mean_uncut) == 0), x >= self.mean, ndtr(z))
-        return np.where(x >= self.cap, 1.0, inside)
+            # Logarithms of x, which may be (n,), and of B means, not of as many quotients as they have pairs.
+            apart = np.log(np.maximum(x, 0.0)) - np.log(self.mean_uncut)
+            z = apart / np.where(flat, 1.0, sigma) + sigma / 2
+        constant = flat | (np.asarray(self.mean_uncut) == 0)
+        inside = np.where(constant, x >= self.mean, ndtr(z)) if constant.any() else ndtr(z)
+        return inside if np.all(self.cap == math.inf) else np.where(x >= self.cap, 1.0, inside)
 
     def quantile(self, q: FloatArray, /) -> FloatArray:
         """The smallest x with P(X <= x) >= q, any shape."""
