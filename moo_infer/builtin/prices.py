@@ -252,8 +252,8 @@ class ApiCost(CostModel):
         if np.all(whole > 1 - NOTHING):
             return linear
         if law := cut_to(tokens_out, longest):
-            mean = each * law.mean + self.reasoning_tokens
-            std = np.where(whole > NOTHING, each * law.std, 0.0)[()]
+            mean: Any = each * law.mean + self.reasoning_tokens
+            std: Any = np.where(whole > NOTHING, each * law.std, 0.0)[()]
         else:
             mean, std = moments_of(self._billed, tokens_out, [longest])
         return mean, std, bool(np.all(std <= CONSTANT * mean))

@@ -263,7 +263,8 @@ def _of_all(moments: Moments | None, shape: tuple[int, int]) -> Moments | None:
     """Moments (Q, n) of all questions of a log; with their cdf, where each of them has but one value at every k."""
     if moments is None:
         return None
-    mean, std = (of if of is None else np.broadcast_to(of, shape) for of in (moments.mean, moments.std))
+    mean = np.broadcast_to(moments.mean, shape)
+    std = None if moments.std is None else np.broadcast_to(moments.std, shape)
     steps = moments.cdf is None and is_constant(moments)
     return Moments(mean, std, None, EvenSteps(mean, np.arange(shape[0])) if steps else moments.cdf)
 

@@ -74,7 +74,7 @@ class WeighedMoments:
         variance = around - (self.mean - centre) ** 2
         for b in np.flatnonzero((variance < CANCELLED * around).any(axis=1)).tolist():
             variance[b] = self._around_mean(b, self.given.std)
-        return np.sqrt(variance)
+        return np.asarray(np.sqrt(variance))
 
     def quantile(self, b: int, q: float) -> FloatArray:
         """Return the (n,) quantiles of one draw; those of the draws beside it are searched for with them."""
@@ -92,7 +92,8 @@ class WeighedMoments:
         if key not in self._quantiles:
             some = slice(key[1] * BLOCK, (key[1] + 1) * BLOCK)
             self._quantiles[key] = cdf.quantiles(self.draws.weights[some], q, self.mean[some], self.std[some])
-        return self._quantiles[key][b % BLOCK]
+        found: FloatArray = self._quantiles[key][b % BLOCK]
+        return found
 
     @cached_property
     def _pseudo(self) -> FloatArray:
@@ -166,7 +167,10 @@ class WeighedCurves:
     def curve(self, b: int, /) -> Curve:
         """Return the curve of one draw."""
         setup = self.draws.setup
-        exact = {name: summed_by_question([of and of[b] for of in each]) for name, each in self._exact.items()}
+        exact = {
+            name: summed_by_question([None if of is None else of[b] for of in each])
+            for name, each in self._exact.items()
+        }
         missing = tuple(n for n, m in exact.items() if m is None or m.std is None or m.quantile is None)
         source = DrawnSource(self.estimator, self.draws, b, missing)
         columns = {name: self._column(name, moments, source, b) for name, moments in exact.items()}
@@ -182,7 +186,9 @@ class WeighedCurves:
 
     @cached_property
     def _exact(self) -> dict[str, list[WeighedMoments | None]]:
-        return {name: [of and self._weighed(name, of) for of in each] for name, each in self.given.items()}
+        return {
+            name: [None if of is None else self._weighed(name, of) for of in each] for name, each in self.given.items()
+        }
 
     def _of_trials(self, name: str, b: int) -> QuestionMoments:
         """Moments of simulated totals in one draw."""

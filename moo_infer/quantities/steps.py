@@ -1,5 +1,6 @@
 """The cdf of what takes one of finitely many values, given each question, and exact quantiles over questions."""
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,7 +40,7 @@ class _Window:
     def step(self) -> int:
         """How many values a block has: about as many as there are blocks, or more where their table was too large."""
         L, blocks = len(self.values), HEADS // self.below.size
-        return -(-L // max(1, min(blocks, round(L**0.5))))
+        return -(-L // max(1, min(blocks, math.isqrt(L))))
 
     @cached_property
     def heads(self) -> FloatArray:
@@ -49,7 +50,7 @@ class _Window:
         block, j = np.arange(L)[:, None] // self.step, np.arange(n)
         place = (block * Q + self.question) * n + j
         each = np.bincount(place.ravel(), self.mass.ravel(), P * Q * n).reshape(P, Q, n)
-        return np.cumsum(np.concatenate([self.below[None], each[:-1]]), axis=0)
+        return np.asarray(np.cumsum(np.concatenate([self.below[None], each[:-1]]), axis=0))
 
     def quantiles(self, weights: FloatArray, share: float, /) -> tuple[FloatArray, BoolArray]:
         """Return (B, n) the first values up to which the shares of all reach one, and whether it lies here.
@@ -114,7 +115,7 @@ class Steps(Cdf):
         if q not in self._windows:
             self._windows[q] = None  # a window pays where it is asked for more than once
             return np.array([self._at(j, weights, q) for j in range(self.n)])
-        return self.quantiles(weights[None], q, mean, std)[0]
+        return np.asarray(self.quantiles(weights[None], q, mean, std)[0])
 
     def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
         """Return (B, n) quantiles over questions with each of B weights of them (B, Q); see `quantile`."""
