@@ -15,7 +15,7 @@ from ..core.moments import Moments
 from ..core.objectives import quantile_of
 from .course import Course
 from .mixture import QuestionMoments, between_questions
-from .same_questions import SameQuestions
+from .same_questions import Again
 
 __all__ = [
     "HIGH",
@@ -157,7 +157,7 @@ class Column:
         moments: Moments | None,
         source: TrialSource | None = None,
         objective: str = "",
-        again: SameQuestions | None = None,
+        again: Again | None = None,
     ) -> None:
         self._moments, self._source, self._objective, self._again = moments, source, objective, again
         self._quantiles: dict[float, FloatArray] = {}
