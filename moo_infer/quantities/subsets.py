@@ -274,9 +274,8 @@ def distinct_rows(table: Array, /) -> tuple[npt.NDArray[np.intp], npt.NDArray[np
     """
     code, different = np.zeros(len(table), dtype=np.int64), 1
     for given in table.T:
-        column = given.astype(np.int64)
-        if (column != given).any():  # partly right answers
-            column = np.unique(given, return_inverse=True)[1]
+        # Answers that are partly right are worth no whole numbers.
+        column = np.unique(given, return_inverse=True)[1] if (given % 1).any() else given.astype(np.int64)
         base = int(column.max(initial=0)) + 1
         if different * base > FITS:  # the codes so far are numbered anew; so are the values, where that is not enough
             values, code = np.unique(code, return_inverse=True)
