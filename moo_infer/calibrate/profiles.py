@@ -148,8 +148,7 @@ def calibrated(
             of which the log has no samples.
     """
     options = options or ProfileOptions()
-    in_parts = isinstance(log, LogParts)
-    if not in_parts:
+    if not isinstance(log, LogParts):
         refuse_unread(log, options)
     elif options.judged:
         raise MooInferError(f"judged: {', '.join(options.judged)}: logs that are read in parts have no such columns")
@@ -169,7 +168,7 @@ def calibrated(
         notes = [*of.notes, *calibration.notes] if of.cap else [*calibration.notes, *of.notes]
         inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
         calibration = replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes)
-        calibrations.append(_of_each_question(calibration) if in_parts else calibration)
+        calibrations.append(_of_each_question(calibration) if isinstance(log, LogParts) else calibration)
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
     found = compared(comparable(judged_alike(calibrations, options)))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found

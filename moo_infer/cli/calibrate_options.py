@@ -75,7 +75,7 @@ class ReadOptions:
     @contextmanager
     def whole(
         self, paths: Sequence[str], registry: Registry, judged: Sequence[str], models: Sequence[str]
-    ) -> "Iterator[Log]":
+    ) -> "Iterator[Log | LogParts]":
         """Read logs as `log` does, but for some models alone where these are given."""
         log = self.log(paths, registry, judged)
         yield log.with_models(models) if models else log
@@ -83,7 +83,7 @@ class ReadOptions:
     @contextmanager
     def parts(
         self, paths: Sequence[str], models: Sequence[str], unread: Mapping[str, object], drawn: Path | None
-    ) -> "Iterator[LogParts]":
+    ) -> "Iterator[Log | LogParts]":
         """Read tables in parts, for the time of the block.
 
         Args:

@@ -110,7 +110,7 @@ def _without_one(ranked: FloatArray, weights: FloatArray) -> FloatArray:
     before = np.cumsum(ranked[:, :-1, None] * weights, axis=1)
     after = np.cumsum((ranked[:, 1:, None] * weights)[:, ::-1], axis=1)[:, ::-1]
     none = np.zeros((len(ranked), 1, weights.shape[1]))
-    return np.concatenate([none, before], axis=1) + np.concatenate([after, none], axis=1)
+    return np.asarray(np.concatenate([none, before], axis=1) + np.concatenate([after, none], axis=1))
 
 
 def ratio_variance(values: Array, question: IntArray, questions: int) -> float:
