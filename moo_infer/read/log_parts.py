@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import MooInferError, unknown
-from ..core.files import GZIP, called_after, head, panics_as_errors
+from ..core.files import called_after, head, panics_as_errors
 from ..quantities.samples import COLUMNS, FINGERPRINT, VARIANT, WAVE, WHY
 from ..registry import Registry
 from .bounds import refuse_large_parts
@@ -19,7 +19,6 @@ from .judgements import several_targets
 from .log import Log, Source
 from .logs import read_log
 from .neutral import meant
-from .recognition import PARQUET
 from .waves import CANCELLED
 
 if TYPE_CHECKING:
@@ -127,6 +126,8 @@ def log_parts(
         sources: list[Source] = []
         for path in map(Path, paths):
             try:
+                if head(path).lstrip().startswith((b"{", b"[")):
+                    raise MooInferError("is JSON, and what is read in parts (--stream) are tables in Parquet or CSV")
                 refuse_large_parts(path, max_log_bytes)
                 names, count = writer.write(_lazily(scanned, path), path, rows)
                 with path.open("rb") as file:
@@ -149,13 +150,6 @@ def log_parts(
 
 def _lazily(scanned: "Callable[[Path], pl.LazyFrame]", path: Path) -> "pl.LazyFrame":
     """The columns of the neutral table that a file has, lazily."""
-    start = head(path)
-    packed = start.startswith(GZIP)
-    if packed or not (start.startswith(PARQUET) or not start.lstrip().startswith((b"{", b"["))):
-        raise MooInferError(
-            "read in parts (--stream) are tables in Parquet or CSV that are not packed, and this is "
-            + ("packed" if packed else "JSON")
-        )
     frame = scanned(path)
     names = frame.collect_schema().names()
     if missing := [name for name in ("question_id", "correct") if name not in names]:

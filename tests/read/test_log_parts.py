@@ -1,6 +1,8 @@
 """Tables that are read in parts: whatever the order of their rows, each model is what it is in the whole log."""
 
+import gzip
 import tempfile
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -112,7 +114,7 @@ def written(tmp_path, text, name="log.csv"):
         ("model,question_id,sample,correct\nm,q,1,1\n ,q,2,1\n", "row 2: model is blank"),
         ("model,question_id,sample,correct\n", "holds no samples|no rows|empty"),
         ("model,question_id,sample,correct,wave\nm,q,1,1,0\nm,q,2,1,1\n", "later waves or cancelled calls"),
-        ('[{"model": "m", "question_id": "q", "sample": 1, "correct": 1}]', "this is JSON"),
+        ('[{"model": "m", "question_id": "q", "sample": 1, "correct": 1}]', "is JSON, and what is read in parts"),
     ],
 )
 def test_what_cannot_be_read_in_parts_is_refused_in_a_sentence(tmp_path, folders, text, sentence):
@@ -143,3 +145,19 @@ def test_models_that_were_not_asked_the_same_are_said(tmp_path):
     with in_parts([path], rows=1) as parts:
         assert len(parts.remarks) == 1
         assert "target" in parts.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: None, "log.csv: no such file"),
+        (lambda path: path.mkdir(), "log.csv: must be a file, is a folder"),
+        (lambda path: path.write_bytes(gzip.compress(LOG.read_bytes())), "log.csv: is packed, and tables"),
+        (lambda path: path.write_bytes(zlib.compress(LOG.read_bytes())), "log.csv: is packed as Zstandard or zlib"),
+    ],
+)
+def test_what_is_no_plain_file_is_refused(tmp_path, folders, make, sentence):
+    make(tmp_path / "log.csv")
+    with pytest.raises(MooInferError, match=sentence), in_parts([tmp_path / "log.csv"]):
+        pass
+    assert [*folders.iterdir()] == []
