@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import MooInferError, unknown
 from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
-from ..decide.choices import Choice, Key, decide
+from ..decide.choices import Choice
+from ..decide.redrawn import choices_of_draws
 from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tally
 from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
@@ -95,8 +96,12 @@ class Report:
     @property
     def asked(self) -> tuple[str, ...]:
         """The selectors that were asked for; the one that opens the report is among them where it was named."""
-        names = tuple(selector.name for selector in self.selectors)
-        return tuple(name for name in names if self.goal_named or name != self.headline)
+        return tuple(s.name for s in self.selectors if self.goal_named or s.name != self.headline)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each model is among the profiles, by its name."""
+        return {profile.name: place for place, profile in enumerate(self.profiles)}
 
     @property
     def confidence(self) -> float | None:
@@ -154,15 +159,17 @@ class Report:
             return None
         redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
 
-        def choices() -> Iterator[tuple[Candidates, list[tuple[Key, int | None]]]]:
+        def tables() -> Iterator[Candidates]:
             for done, table in enumerate(redraw(B, seed)):
                 if progress:
                     progress(done, B, "how sure")
-                yield table, self._chosen(table, over_all)
+                yield table
 
+        asked = [(outcome.scenario, outcome.sure) for outcome in self.outcomes]
+        choices = choices_of_draws(tables(), asked, self.selectors, curves=not over_all)
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
         chosen_rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
-        return tally(choices(), self.candidates, chosen, met, sorted(row for row in chosen_rows if row is not None))
+        return tally(choices, self.candidates, chosen, met, sorted(row for row in chosen_rows if row is not None))
 
     def with_stability(
         self,
@@ -182,12 +189,6 @@ class Report:
         if stable is None:
             warnings.warn(NOTHING_UNCERTAIN, stacklevel=2)
         return replace(self, stable=stable)
-
-    def _chosen(self, table: Candidates, over_all: bool) -> list[tuple[Key, int | None]]:
-        asked = partial(decide, table, selectors=self.selectors, explain=False, curves=not over_all)
-        decided = [asked(scenario=outcome.scenario, sure=outcome.sure) for outcome in self.outcomes]
-        choices = [c for _, by_curve, pooled in decided for of in (*by_curve.values(), pooled) for c in of]
-        return [(choice.key, choice.row) for choice in choices]
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
         """Return one choice: ``[selector]`` over the pool, ``[model, selector]`` of one model.
@@ -342,9 +343,5 @@ class Report:
     @property
     def simulated(self) -> set[str]:
         """The simulated statistics of the table, as ``objective.statistic``."""
-        return {
-            f"{name}.{statistic}"
-            for curve in self.candidates.curves
-            for name, column in curve.columns.items()
-            for statistic in column.simulated
-        }
+        columns = [item for curve in self.candidates.curves for item in curve.columns.items()]
+        return {f"{name}.{statistic}" for name, column in columns for statistic in column.simulated}
