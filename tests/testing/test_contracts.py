@@ -122,6 +122,10 @@ GIVEN = {
         "prefill_base_s=0.005,prefill_per_token_s=2e-6,max_batch=40,max_queue=50",
         "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5,"
         "calls_per_query=3",
+        "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5,"
+        "itl_per_context_token_s=4e-8",
+        "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5,"
+        "itl_per_context_token_s=4e-8,context_bucket=4096",
     ],
     "rate-limited": [
         f"{CALL},requests_per_minute=60,burst=0.1",
