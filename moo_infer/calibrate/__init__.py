@@ -11,7 +11,7 @@ from .caps import Capped, TimeCap, TokenCap, capped
 from .compare import compare
 from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw
 from .differences import Comparison, Difference
-from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
+from .fit_latency import fit_batch, fit_itl, fit_serving, fit_slots
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .gains import (
     Gains,
@@ -26,6 +26,7 @@ from .iso_flops import iso_flop
 from .law_choice import LawChoice, forward_validated
 from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
+from .part_fit import Fit
 from .profiles import Calibration, calibrated
 from .regression import Regression
 from .scaling import SCALING_LAWS, VOTE_LAWS, AccuracyCurve, ScalingFit, fit_scaling

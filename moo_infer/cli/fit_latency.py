@@ -43,7 +43,7 @@ def fit_latency(
       moo-infer fit-latency requests.csv --kind slots --out slots.yaml
     """
     from ..calibrate import fit_serving, read
-    from ..calibrate.fit_latency import comment
+    from ..calibrate.part_fit import comment
 
     keep_apart(files, {"--out": out})
     measured = read(files, strict=strict)
