@@ -29,7 +29,6 @@ from moo_infer import (
 from moo_infer.builtin.answers import OneCall
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.inference import Gaussian
-from moo_infer.core.draws import BEFORE
 from moo_infer.testing import MODELS, CostModelContract
 
 CHAT = Gaussian(700, 90, 396, 95, 0.74, 0.12)
@@ -159,7 +158,7 @@ def test_an_idle_machine_is_paid_between_queries_alone():
     draws = CHAT.sample(np.random.default_rng(0), 2, 3)
     more = part.total(draws, parallelism=1) - BatchEnergy(A, B).total(draws, parallelism=1)
     np.testing.assert_allclose(more, 280)
-    later = Draws(columns={**draws, BEFORE: np.ones((2, 3))})
+    later = Draws(columns={**draws, "calls_before": np.ones((2, 3))})
     np.testing.assert_allclose(part.total(later, parallelism=1), BatchEnergy(A, B).total(draws, parallelism=1))
 
 
