@@ -209,16 +209,17 @@ class MeasuredSteps(Protocol):
     context_bucket: Any
     largest_measured_batch: Any
     largest_measured_context: Any
+    largest_measured_prompt: Any
 
 
 def measured_notes(part: MeasuredSteps, model: InferenceModel, k: IntArray, /) -> Sequence[Note]:
-    """Exclude k and contexts that exceed what was measured; say how many answers outgrow the bucket."""
+    """Exclude k, contexts and prompts that exceed what was measured; say how many answers outgrow the bucket."""
     notes = []
     most, bucket, longest = part.largest_measured_batch, part.context_bucket, part.largest_measured_context
     if most is not None and (beyond := k + part.other_sequences > most).any():
         sentence = f"steps were measured up to largest_measured_batch = {most:g} sequences, which k = {k[beyond].min()}"
         notes.append(Note(f"{part.name}: {sentence} exceeds", beyond))
-    if bucket is None and longest is None:
+    if bucket is None and longest is None and part.largest_measured_prompt is None:
         return notes
     draws = model.sample(np.random.default_rng(0), 1000, 1)
     context = draws.tokens_in + draws.tokens_out
@@ -226,9 +227,13 @@ def measured_notes(part: MeasuredSteps, model: InferenceModel, k: IntArray, /) -
         if (share := float((context > bucket).mean())) > BEYOND:
             notes.append(Note(f"{part.name}: {share:.0%} of prompts with answers outgrow context_bucket = {bucket:g}"))
         context = np.maximum(context, bucket)
-    if longest is not None and (share := float((context > longest).mean())) > BEYOND:
-        sentence = f"steps were measured up to largest_measured_context = {longest:g} tokens, which {share:.0%} of"
-        notes.append(Note(f"{part.name}: {sentence} the prompts with answers exceed", np.full(len(k), True)))
+    for tokens, of, field, measured, what in (
+        (context, "steps", "largest_measured_context", longest, "prompts with answers"),
+        (draws.tokens_in, "prefills", "largest_measured_prompt", part.largest_measured_prompt, "prompts"),
+    ):
+        if measured is not None and (share := float((tokens > measured).mean())) > BEYOND:
+            sentence = f"{of} were measured up to {field} = {measured:g} tokens, which {share:.0%} of the {what} exceed"
+            notes.append(Note(f"{part.name}: {sentence}", np.full(len(k), True)))
     return notes
 
 

@@ -194,8 +194,9 @@ class Batch(CostModel):
             to a fixed length; None: those that are there.
         batch_sizes: sizes of a batch that an engine pads to (CUDA graphs), ascending: a step costs what the next of
             them that is not smaller costs. A batch beyond the last is not padded. None of them: no padding.
-        largest_measured_batch, largest_measured_context: what the numbers were fitted up to, sequences and tokens, > 0.
-            k and prompts beyond are no candidates; None: nothing is excluded.
+        largest_measured_batch, largest_measured_context, largest_measured_prompt: what the numbers were fitted up to,
+            sequences, tokens that attention reads and tokens of a prefill, > 0. k and prompts beyond are no candidates;
+            None: nothing is excluded.
 
     Raises:
         MooInferError: for `batch_sizes` that do not ascend.
@@ -224,6 +225,7 @@ class Batch(CostModel):
     batch_sizes: tuple[AtLeastOne, ...] = ()
     largest_measured_batch: Positive | None = None
     largest_measured_context: Positive | None = None
+    largest_measured_prompt: Positive | None = None
 
     def __post_init__(self) -> None:
         check_batch_sizes(self.batch_sizes)

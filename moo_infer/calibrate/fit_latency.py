@@ -10,12 +10,10 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, unknown
 from ..core.noise import condensed
 from ..read.load_tests import LoadTest
-from .part_fit import Fit, solved
+from .part_fit import POINTS, Fit, loads_apart, solved
 
 __all__ = ["KINDS", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
-POINTS = 3  # the fewest that leave something over to judge a fit by
-SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
 HUBER = 1.345  # residuals beyond so many standard deviations count less
 NORMAL_MAD = 0.6745  # median of |z| of a standard normal z
 SLOPES = {"seconds_per_output_token": "output_tokens", "seconds_per_input_token": "input_tokens"}
@@ -61,7 +59,7 @@ def fit_batch(measured: LoadTest, /) -> Fit:
     batch, ttft, tokens, seconds = (
         runs[name][longer] for name in ("concurrency", "ttft_s", "output_tokens", "latency_s")
     )
-    loads = _loads(batch)
+    loads = loads_apart(batch)
     if len(loads) < POINTS:
         there = f" ({', '.join(f'{load:.4g}' for load in loads)})" if len(loads) else ""
         raise MooInferError(
@@ -87,15 +85,6 @@ def _with_load(measured: LoadTest) -> BoolArray:
     """(n,) of which the concurrency and the time to the first token are known."""
     known: BoolArray = np.isfinite(measured.concurrency) & np.isfinite(measured.ttft_s)
     return known
-
-
-def _loads(concurrency: FloatArray) -> list[float]:
-    """The loads that are further apart than 5 %, ascending, of each the lowest."""
-    loads: list[float] = []
-    for load in np.unique(concurrency[np.isfinite(concurrency)]).tolist():
-        if not loads or load > SAME * loads[-1]:
-            loads.append(load)
-    return loads
 
 
 def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
@@ -157,7 +146,7 @@ def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
 def _not_used(measured: LoadTest, single: BoolArray) -> list[str]:
     """Say which of what was measured makes no difference to seconds of a call."""
     said = []
-    loads = _loads(measured.concurrency[single])
+    loads = loads_apart(measured.concurrency[single])
     if len(loads) > 1:
         said.append(
             f"of loads from {loads[0]:.4g} to {loads[-1]:.4g} requests at a time, which this makes no difference of"
@@ -265,6 +254,6 @@ def fit_serving(measured: LoadTest, kind: str | None = None, /) -> Fit:
     if kind is not None and kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     if kind is None:
-        varied = len(_loads(measured.concurrency[_with_load(measured)])) >= POINTS
+        varied = len(loads_apart(measured.concurrency[_with_load(measured)])) >= POINTS
         kind = "batch" if varied or not measured.single.any() else "slots"
     return KINDS[kind](measured)

@@ -24,7 +24,10 @@ from .neutral import LONG_S, SLOW_S
 
 __all__ = ["RUN_COLUMNS", "LoadTest", "read"]
 
-READ = f"{FORMATS}, and CSV with the columns {', '.join(RUN_COLUMNS)} (concurrency and ttft_s may be missing)"
+READ = (
+    f"{FORMATS}, and CSV with the columns {', '.join(RUN_COLUMNS)} (concurrency and ttft_s may be missing) or, of "
+    "decoding steps, batch, context, seconds, joules"
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -203,6 +203,12 @@ def test_k_and_contexts_beyond_what_was_measured_are_no_candidates():
     (note,) = notes(largest_measured_context=1300)
     assert note.excludes.all()
     assert "up to largest_measured_context = 1300 tokens, which 100% of the prompts with answers exceed" in note.text
+    assert notes(largest_measured_prompt=1000) == []
+    (note,) = notes(largest_measured_prompt=999)
+    assert note.excludes.all()
+    assert (
+        "prefills were measured up to largest_measured_prompt = 999 tokens, which 100% of the prompts ex" in note.text
+    )
     (note,) = notes(context_bucket=2048, largest_measured_context=2000)
     assert note.excludes.all()
     (note,) = notes(context_bucket=1024)

@@ -46,7 +46,7 @@ LOG = Path(__file__).parents[2] / "examples" / "log.csv"
 GAUSSIAN = "tokens_in_mean={},tokens_in_std={},tokens_out_mean={},tokens_out_std={},accuracy_mean={},accuracy_std={}"
 CALL = "seconds_per_input_token=1e-4,seconds_per_output_token=1e-3"
 NOISY = {"seconds_per_input_token": 1e-4, "seconds_per_output_token": 1e-3, "ratios": [0.6, 0.9, 1.0, 1.1, 1.8]}
-MEASURED = "largest_measured_batch=1000,largest_measured_context=100000"
+MEASURED = "largest_measured_batch=1000,largest_measured_context=100000,largest_measured_prompt=90000"
 STEPS = [
     "joules_per_output_token=0.07,joules_per_decode_step=3,joules_per_context_token=2e-5,joules_per_prefill=3,"
     f"prefill=each,idle_watts=140,idle_seconds=2,{MEASURED}",

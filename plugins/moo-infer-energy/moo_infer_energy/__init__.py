@@ -103,8 +103,9 @@ class BatchEnergy(CostModel):
         idle_watts: W of the machine while nothing runs, >= 0.
         idle_seconds: s between the end of a query and the begin of the next, >= 0: what is reserved for it besides. A
             policy pays for it with its first call.
-        largest_measured_batch, largest_measured_context: what the numbers were fitted up to, sequences and tokens, > 0.
-            k and prompts beyond are no candidates; None: nothing is excluded.
+        largest_measured_batch, largest_measured_context, largest_measured_prompt: what the numbers were fitted up to,
+            sequences, tokens that attention reads and tokens of a prefill, > 0. k and prompts beyond are no candidates;
+            None: nothing is excluded.
 
     Raises:
         MooInferError: for `batch_sizes` that do not ascend.
@@ -132,6 +133,7 @@ class BatchEnergy(CostModel):
     idle_seconds: NonNegative = 0.0
     largest_measured_batch: Positive | None = None
     largest_measured_context: Positive | None = None
+    largest_measured_prompt: Positive | None = None
 
     def __post_init__(self) -> None:
         check_batch_sizes(self.batch_sizes)
@@ -179,7 +181,7 @@ class Carbon(CostModel):
             without `joules_per_decode_step` the energy is linear in output tokens.
         pue: power usage effectiveness, energy of the building per energy of the computers, >= 1.
         prefill, joules_per_prefill, joules_per_context_token, context_bucket, batch_sizes, idle_watts, idle_seconds,
-            largest_measured_batch, largest_measured_context: see `BatchEnergy`.
+            largest_measured_batch, largest_measured_context, largest_measured_prompt: see `BatchEnergy`.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> carbon = Carbon(grid_gco2_per_kwh=400, joules_per_output_token=0.4, pue=1.2)
@@ -206,6 +208,7 @@ class Carbon(CostModel):
     idle_seconds: NonNegative = 0.0
     largest_measured_batch: Positive | None = None
     largest_measured_context: Positive | None = None
+    largest_measured_prompt: Positive | None = None
 
     def __post_init__(self) -> None:
         check_batch_sizes(self.batch_sizes)
