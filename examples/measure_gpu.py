@@ -229,6 +229,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = "cpu" if of.tiny else "cuda"
     if not of.tiny and not torch.cuda.is_available():
         sys.exit("measure_gpu.py: PyTorch sees no GPU here; --tiny tries the script on the CPU")
+    if of.tiny:
+        torch.set_num_threads(1)  # threads of a toy wait for each other
     of.out.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
         decoder = Decoder(torch, of, device, torch.float32 if of.tiny else torch.bfloat16)
