@@ -1,7 +1,9 @@
 """The second, third, ... largest of k: of independent draws of a law by quadrature, of samples over all subsets."""
 
 import math
+from dataclasses import astuple, dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -40,14 +42,24 @@ def ranked_of_law(law: Law, rank: int, k: IntArray, /) -> tuple[FloatArray, Floa
     (array([-0.56419,  0.     ]), array([1.      , 0.448671]))
     """
     try:
-        return _known(law, rank, tuple(k.tolist()))
+        return _known(_Asked((type(law), astuple(law), rank, *k.tolist()), law, rank, k))
     except TypeError:  # parameters that are arrays have no hash
         return _ranked(law, rank, k)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of a law, which is the same for another of the same kind and parameters."""
+
+    key: tuple[Any, ...]
+    law: Law = field(compare=False)
+    rank: int = field(compare=False)
+    k: IntArray = field(compare=False)
+
+
 @lru_cache(maxsize=1024)  # one law in all draws of what is uncertain, at up to some hundred ranks
-def _known(law: Law, rank: int, k: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    return _ranked(law, rank, np.array(k))
+def _known(asked: _Asked) -> tuple[FloatArray, FloatArray]:
+    return _ranked(asked.law, asked.rank, asked.k)
 
 
 def _ranked(law: Law, rank: int, k: IntArray) -> tuple[FloatArray, FloatArray]:
