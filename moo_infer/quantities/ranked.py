@@ -42,9 +42,13 @@ def ranked_of_law(law: Law, rank: int, k: IntArray, /) -> tuple[FloatArray, Floa
     (array([-0.56419,  0.     ]), array([1.      , 0.448671]))
     """
     try:
-        return _known(_Asked((type(law), astuple(law), rank, *k.tolist()), law, rank, k))
+        return _known(_Asked((type(law), _parameters(law), rank, *k.tolist()), law, rank, k))
     except TypeError:  # parameters that are arrays have no hash
         return _ranked(law, rank, k)
+
+
+def _parameters(law: Any) -> tuple[Any, ...]:
+    return astuple(law)
 
 
 @dataclass(frozen=True)
