@@ -30,7 +30,7 @@ from ..report.wording import remarks
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .progress import progress_bar
-from .recommend import GridOptions, LimitOptions
+from .recommend_options import GridOptions, LimitOptions
 from .runs import RunOptions
 from .stages import Decided, stages_decided
 from .terminal import NOT_FEASIBLE, Answer, columns

@@ -19,7 +19,7 @@ from ..report.text import laid_out
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .progress import progress_bar
-from .recommend import DRAWS, GridOptions, LimitOptions, NameOptions
+from .recommend_options import DRAWS, GridOptions, LimitOptions, NameOptions
 from .runs import RunOptions
 from .terminal import NOT_FEASIBLE, Answer, columns
 

@@ -13,7 +13,7 @@ from ..read.profiles import named_inputs, named_policies, named_workflows
 from ..registry import Registry
 from ..report.stages import blocks, document, nothing
 from ..report.wording import Block
-from .recommend import GridOptions, LimitOptions
+from .recommend_options import GridOptions, LimitOptions
 
 __all__ = ["Decided", "stages_decided"]
 
