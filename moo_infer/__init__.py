@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from .registry import Registry
     from .report.report import Report
+    from .sweep.results import read_sweep
     from .workflows import Stage, Tool, Workflow
 
 __all__ = [
@@ -117,6 +118,7 @@ __all__ = [
     "load_scenarios",
     "load_workflows",
     "plugin_file",
+    "read_sweep",
 ]
 
 # Loaded when they are asked for (SPEC 1 of Scientific Python), so that whoever stops the command gets a sentence.
@@ -191,6 +193,7 @@ _MODULES = {
     ),
     "registry": ("Registry",),
     "report.report": ("Report",),
+    "sweep.results": ("read_sweep",),
     "workflows": ("Stage", "Tool", "Workflow"),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}

@@ -199,6 +199,12 @@ class Pipeline:
             warnings.warn(f"left out: {left_out}", stacklevel=3)
         return self._table(objectives, curves, profiles)
 
+    def objectives(self, profiles: Sequence[ModelProfile]) -> tuple[Objective, ...]:
+        """Return the columns of the table of some models, without estimating anything."""
+        if self.workflows_alone:
+            return self._workflows.objectives(profiles, self._grid)
+        return objectives_over(self.day, common_objectives(self._setups(profiles)))
+
     def _table(
         self, objectives: Sequence[Objective], curves: Sequence[Curve], profiles: Sequence[ModelProfile]
     ) -> Candidates:
@@ -323,13 +329,12 @@ class Pipeline:
         if not (ranged or varied or any(workflow.uncertain for workflow in workflows)):
             return None
         exact = Exact(self.estimator.trials, self.estimator.seed)
+        objectives = self.objectives(profiles)
         if self.workflows_alone:
-            objectives = self._workflows.objectives(profiles, self._grid)
             return Redraw(exact, objectives, workflows, self.questions, self.volume)
         setups = self._setups(profiles)
         possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
         each = possible if self.day is None else [DaySetup(setup, self.day) for setup in possible]
-        objectives = objectives_over(self.day, common_objectives(setups))
         return Redraw(exact, objectives, [*each, *self._tried(profiles)], self.questions, self.volume)
 
     def _tried(self, profiles: Sequence[ModelProfile]) -> list[Tried]:
