@@ -237,7 +237,7 @@ class Pipeline:
         chosen = look_up(Scenario, self.scenarios, scenarios, "scenario")
         goal = self._goal(table)
         named = goal.name in [s.name for s in self.selectors]
-        selectors = self.selectors if named else (*self.selectors, goal)
+        selectors = tuple(goal if s.name == goal.name else s for s in self.selectors) + (() if named else (goal,))
         redraw = self._redraw(profiles)
         feasible_shares: dict[str, FeasibleShares] = {}
         if self.confidence is not None and redraw is not None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..core.errors import MooInferError, in_one_line
 from ..core.naming import look_up
-from ..pipeline import Pipeline
+from ..pipeline import GOAL, Pipeline
+from ..policy.mixture import MIXTURE
 from ..profiles import ModelProfile, Scenario
 from ..read.config import anchored
 from ..report.report import Report
@@ -32,8 +33,9 @@ from .runs import LIMITS
 
 __all__ = ["Batch", "Decider", "Group", "Plan", "Point", "Rows", "batches", "parameters", "planned"]
 
-FEWEST = 16  # batches, where there are so many points: enough for several workers
-MOST = 500  # points of a batch: what a kill costs at most
+# Batches of a sweep at least, and points of a batch at most: enough for several workers, and little that a kill costs.
+# Where draws say how sure choices are, each batch draws anew, which takes as long as some ten points.
+PLAIN, DRAWN = (16, 500), (4, 250)
 Rows = list[dict[str, Any]]
 Asked = Scenario | tuple[str, ...] | None  # limits, names of scenarios, or all there are
 
@@ -47,12 +49,14 @@ class Plan:
         models: names; None for all.
         certainty: how sure choices are.
         seed: of the draws.
+        by_selector: whether what every selector chooses was asked for, and not the answer alone.
     """
 
     pipeline: Pipeline
     models: list[str] | None
     certainty: CertaintyOptions
     seed: int
+    by_selector: bool
 
     @property
     def profiles(self) -> tuple[ModelProfile, ...]:
@@ -89,8 +93,12 @@ def plan(
     Raises:
         MooInferError: as `recommend` does before it estimates anything.
     """
+    by_selector = bool(parts.selector)
+    if not by_selector:  # nobody reads what the others choose
+        mixed = parts.goal == MIXTURE
+        parts = replace(parts, selector=[GOAL if mixed else parts.goal or GOAL], goal=MIXTURE if mixed else None)
     pipeline = pipeline_of(models, parts, grid, certainty, life, registry_with(plugin_files))
-    return Plan(pipeline, names.model or None, certainty, parts.seed)
+    return Plan(pipeline, names.model or None, certainty, parts.seed, by_selector)
 
 
 @cache
@@ -141,6 +149,11 @@ class Group:
     options: Mapping[str, Any]
     points: list[Point] = field(default_factory=list)
 
+    @property
+    def drawn(self) -> bool:
+        """Whether draws may say how sure choices are."""
+        return self.options.get("stability") != 0 or "confidence" in self.options
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -155,7 +168,8 @@ def batches(groups: Iterable[Group], done: set[str]) -> Iterator[Batch]:
     """Yield what is left to do. Where it is cut does not depend on what is done, nor on who does it."""
     groups = list(groups)
     for group in groups:
-        count = max(math.ceil(FEWEST / len(groups)), math.ceil(len(group.points) / MOST))
+        fewest, most = DRAWN if group.drawn else PLAIN
+        count = max(math.ceil(fewest / len(groups)), math.ceil(len(group.points) / most))
         size = math.ceil(len(group.points) / count)
         for start in range(0, len(group.points), size):
             if left := [point for point in group.points[start : start + size] if point.key not in done]:
@@ -212,7 +226,7 @@ class Decider:
             whose = whose or [(points[0][0], outcome.scenario.name) for outcome in report.outcomes]
             found: dict[str, Rows] = {point.key: [] for point, _ in points}
             for outcome, (point, name) in zip(report.outcomes, whose, strict=True):
-                for cells in decisions(report, outcome, self.columns, remarks):
+                for cells in decisions(report, outcome, self.columns, remarks, by_selector=made.by_selector):
                     found[point.key].append(self.columns.row(point.key, point.settings, cells | {"scenario": name}))
         return found
 

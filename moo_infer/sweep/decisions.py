@@ -111,17 +111,20 @@ def _known(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def decisions(report: Report, outcome: Outcome, columns: Columns, remarks: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the decisions in a scenario: the answer, and what every selector that was named chooses.
+def decisions(
+    report: Report, outcome: Outcome, columns: Columns, remarks: Sequence[str], *, by_selector: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield the decisions in a scenario: the answer, and what other selectors choose.
 
     Args:
         report: the report.
         outcome: of the scenario.
         columns: which figures.
         remarks: what holds for all of them.
+        by_selector: whether to yield what every selector chooses that was asked for.
     """
     first = answer(report, outcome)
-    named = [c for c in outcome.pooled if c.selector in report.asked] if report.by_selector else []
+    named = [c for c in outcome.pooled if c.selector in report.asked] if by_selector else []
     for choice in [first, *(choice for choice in named if choice.selector != first.selector)]:
         course = choice.course
         known = sure(report, choice) or {}
