@@ -248,6 +248,7 @@ def planned(document: str, options: str, folder: str) -> Plan:
         file = Path(place, "sweep.json")
         file.write_text(json.dumps(moved), encoding="utf-8")
         try:
-            return plan(**{**defaults, **given, "models": file, "plugin_files": plugin_files})
+            made: Plan = plan(**{**defaults, **given, "models": file, "plugin_files": plugin_files})
         except MooInferError as error:
             raise MooInferError(str(error).replace(f"{file}: ", "")) from None
+    return made

@@ -137,23 +137,28 @@ def _line(
     """One line with the interval of its means, and a mark for the model of each choice, with its k."""
     order = np.argsort(at, kind="stable")
     part, at = part[order.tolist()], at[order]
-    mean, *ends = (
+    mean, low, high = (
         part[f"{name}.{end}"].fill_null(np.nan).to_numpy() for end in ("mean", "interval_low", "interval_high")
     )
     axes.plot(at, mean, color=colour, lw=1.5, alpha=0.8)
-    axes.fill_between(at, *ends, color=colour, alpha=0.12, lw=0)
+    axes.fill_between(at, low, high, color=colour, alpha=0.12, lw=0)
     chosen = part["model"].to_list()
     for model, shape in models.items():
         mine = np.array([of == model for of in chosen])
         axes.plot(at[mine], mean[mine], color=colour, ls="none", marker=shape, ms=5.5)
     none = np.array([of is None for of in chosen])
     if none.any():  # without a point the layout would have no end
-        bottom = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        bottom: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.plot(at[none], np.zeros(none.sum()), color=colour, ls="none", marker="x", ms=6, **bottom)
     if name == ACCURACY.name and len(part) <= FEW:
         for place, value, k in zip(at, mean, part["k"].to_list(), strict=True):
             if k is not None:
-                beside = {"textcoords": "offset points", "xytext": (0, 6), "ha": "center", "fontsize": 8}
+                beside: dict[str, Any] = {
+                    "textcoords": "offset points",
+                    "xytext": (0, 6),
+                    "ha": "center",
+                    "fontsize": 8,
+                }
                 axes.annotate(f"k = {k}", (place, value), color=colour, **beside)
 
 

@@ -16,7 +16,7 @@ __all__ = ["EVERY", "MOST", "Grid", "changed"]
 
 MOST = 1_000_000  # points; the keys of so many take 100 MB
 EVERY = "*"  # in a path: every entry
-INDEX = re.compile(r"\[(\d+)\]")
+INDEX = re.compile(r"\[(\d+|\*)\]")
 Keys = tuple[str, ...]
 
 
@@ -63,7 +63,8 @@ class Grid:
             if not isinstance(values, list) or not values:
                 raise MooInferError(f"{where}: {key}: must be a list of at least one value, got {values!r:.80}")
             texts = [_canonical(value, f"{where}: {key}") for value in values]
-            if twice := next((v for v, text in zip(values, texts, strict=True) if texts.count(text) > 1), None):
+            if len({*texts}) < len(texts):
+                twice = next(v for v, text in zip(values, texts, strict=True) if texts.count(text) > 1)
                 raise MooInferError(f"{where}: {key}: the value {twice!r:.80} stands there twice")
         grid = cls({key: tuple(values) for key, values in section.items()})
         if len(grid) > MOST:
@@ -123,8 +124,12 @@ def _put(node: Any, path: str, value: Any) -> int:
     """Put a value at a path below a node; returns at how many places."""
     if isinstance(node, list):
         name, _, rest = path.partition(".")
-        entries = _named(node, name)
-        return sum(_put(entry, rest, value) for entry in entries) if rest else 0
+        places = _named(node, name)
+        if rest:
+            return sum(_put(node[place], rest, value) for place in places)
+        for place in places:
+            node[place] = deepcopy(value)
+        return len(places)
     if not isinstance(node, dict):
         return 0
     name, _, rest = path.partition(".")
@@ -143,11 +148,12 @@ def _put(node: Any, path: str, value: Any) -> int:
     return 1
 
 
-def _named(entries: Sequence[Any], name: str) -> list[Any]:
-    """The entries of a list with a number, or of a kind."""
+def _named(entries: Sequence[Any], name: str) -> list[int]:
+    """The places of the entries of a list with a number, or of a kind."""
     if name.isascii() and name.isdigit():
-        return list(entries[int(name) : int(name) + 1])
-    return [entry for entry in entries if name == EVERY or (isinstance(entry, Mapping) and entry.get("kind") == name)]
+        return [int(name)] if int(name) < len(entries) else []
+    kinds = [entry.get("kind") if isinstance(entry, Mapping) else None for entry in entries]
+    return [place for place, kind in enumerate(kinds) if name in (EVERY, kind)]
 
 
 def _longest(node: Mapping[Any, Any], path: str) -> str | None:
@@ -158,7 +164,7 @@ def _longest(node: Mapping[Any, Any], path: str) -> str | None:
 
 def _nearest(node: Any, path: str) -> str:
     """Say how far a path leads, and what there is."""
-    way = []
+    way: list[str] = []
     while path:
         if isinstance(node, Mapping):
             inside = _longest(node, path)
@@ -168,7 +174,7 @@ def _nearest(node: Any, path: str) -> str:
         elif isinstance(node, list):
             name = path.partition(".")[0]
             there = [entry.get("kind", i) if isinstance(entry, Mapping) else i for i, entry in enumerate(node)]
-            below = next(iter(_named(node, name)), None)
+            below = next((node[place] for place in _named(node, name)), None)
         else:
             break
         if below is None:
