@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .core.moments import Moments
     from .core.objectives import ACCURACY, COMPUTE, COST, ENERGY, LATENCY, Limit, Objective
     from .core.parts import AtLeastOne, NonNegative, Positive, Share
+    from .core.plugin_files import plugin_file
     from .core.seen import Answer, Call, Seen
     from .core.uncertainty import Uncertain
     from .decide.candidates import Candidates
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
         load_scenarios,
         load_workflows,
     )
-    from .registry import Registry, plugin_file
+    from .registry import Registry
     from .report.report import Report
     from .workflows import Stage, Tool, Workflow
 
@@ -146,6 +147,7 @@ _MODULES = {
         "Positive",
         "Share",
     ),
+    "core.plugin_files": ("plugin_file",),
     "core.seen": ("Answer", "Call", "Seen"),
     "core.uncertainty": ("Uncertain",),
     "decide.candidates": ("Candidates",),
@@ -187,10 +189,7 @@ _MODULES = {
         "load_scenarios",
         "load_workflows",
     ),
-    "registry": (
-        "Registry",
-        "plugin_file",
-    ),
+    "registry": ("Registry",),
     "report.report": ("Report",),
     "workflows": ("Stage", "Tool", "Workflow"),
 }
