@@ -1,18 +1,19 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
 import dataclasses
-import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .core.day import Day
-from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
+from .core.errors import MooInferError, unknown
 from .core.naming import listed_items, look_up
-from .core.objectives import ACCURACY, Objective
+from .core.objectives import Objective
 from .core.parts import at_least_one, share
+from .core.tasks import Workers, restarting
 from .decide.candidates import Candidates
 from .decide.choices import Choice, FeasibleShares, decide
 from .decide.crossfit import cross_fitted, halves_of
@@ -20,7 +21,8 @@ from .decide.mixed import choose_mixture
 from .decide.stability import Redraw, Tried
 from .decide.stages import StageAllocation, allocate_stages
 from .decide.volume import Volume, fixed_costs, models_of
-from .estimate.at_load import DaySetup, refuse_load
+from .estimate.aggregator_table import AggregatorTable
+from .estimate.at_load import refuse_load
 from .estimate.curves import Curve
 from .estimate.day_curve import objectives_over
 from .estimate.exact import QUESTIONS, Exact, Questions
@@ -47,7 +49,6 @@ __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "ON_LOGS", "SELECTORS", "Pipeli
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
-LOG = logging.getLogger(__name__)
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
@@ -87,7 +88,8 @@ class Pipeline:
         volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
             taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
         day: queries by hour, over which figures are; parts are told its loads. None: the load of the profiles.
-        progress: told (done, total, what comes next) before every estimation; copies and pickles are without it.
+        executor: does curves and draws as tasks, with the same results to the last bit; None for this process.
+        progress: told (done, total, what comes next) before every estimation; copies and pickles are without these two.
 
     Raises:
         MooInferError: for unknown names, parts that are none, and numbers out of range.
@@ -120,6 +122,7 @@ class Pipeline:
         workflows_alone: bool = False,
         volume: Volume | float | str | None = None,
         day: Day | None = None,
+        executor: Executor | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
@@ -151,13 +154,22 @@ class Pipeline:
         self._models, self._scenarios, self._progress = models, scenarios, progress
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)
-        self._curves: dict[tuple[ModelProfile, str], Curve] = {}
-        self.day = day
+        self.day, self._workers = day, Workers(restarting(executor))
+        self._aggregators = AggregatorTable(self.estimator, day, self._workers)
         self._workflows = WorkflowTable.of(
-            workflows, dict(named_policies), self.registry, self.estimator, self.parallelism, day, workflows_alone
+            workflows,
+            dict(named_policies),
+            self.registry,
+            self.estimator,
+            self.parallelism,
+            day,
+            workflows_alone,
+            self._workers,
         )
         self.workflows_alone = workflows_alone
-        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu, day)
+        self._policies = PolicyTable(
+            self.policies, self.registry, self.estimator, self.parallelism, menu, day, self._workers
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -182,15 +194,7 @@ class Pipeline:
         setups = self._setups(profiles)
         objectives = objectives_over(self.day, common_objectives(setups))
         self._policies.refuse_names(setup.aggregator.name for setup in setups)
-        curves, impossible = list[Curve](), list[MooInferError]()
-        for done, setup in enumerate(setups):
-            LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
-            if self._progress:
-                self._progress(done, len(setups), f"{setup.profile.name}, {setup.aggregator.name}")
-            try:
-                curves.append(self._curve(setup))
-            except (NothingPossible, MissingColumn) as error:
-                impossible.append(error)
+        curves, impossible = self._aggregators.curves(setups, self._progress)
         curves += self._policies.curves(profiles, self._grid, objectives)
         curves += self._workflows.curves(profiles, self._grid, objectives)
         if not curves:
@@ -325,12 +329,11 @@ class Pipeline:
         exact = Exact(self.estimator.trials, self.estimator.seed)
         if self.workflows_alone:
             objectives = self._workflows.objectives(profiles, self._grid)
-            return Redraw(exact, objectives, workflows, self.questions, self.volume)
+            return Redraw(exact, objectives, workflows, self.questions, self.volume, self._workers)
         setups = self._setups(profiles)
-        possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        each = possible if self.day is None else [DaySetup(setup, self.day) for setup in possible]
+        each = [*self._aggregators.redrawn(setups), *self._tried(profiles)]
         objectives = objectives_over(self.day, common_objectives(setups))
-        return Redraw(exact, objectives, [*each, *self._tried(profiles)], self.questions, self.volume)
+        return Redraw(exact, objectives, each, self.questions, self.volume, self._workers)
 
     def _tried(self, profiles: Sequence[ModelProfile]) -> list[Tried]:
         """The policies and workflows beside the rows of the models."""
@@ -340,11 +343,3 @@ class Pipeline:
         """Every model under every aggregator."""
         grids = [(p, self.parallelism or p.parallelism) for p in profiles]
         return [Setup(p, a, self._grid(p, P), P) for p, P in grids for a in self._of(p)]
-
-    def _curve(self, setup: Setup) -> Curve:
-        key = (setup.profile, setup.aggregator.name)
-        if key not in self._curves:
-            curve = self.estimator.curve(setup) if self.day is None else DaySetup(setup, self.day).curve(self.estimator)
-            _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
-            return self._curves.setdefault(key, curve)
-        return self._curves[key]

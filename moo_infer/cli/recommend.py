@@ -21,6 +21,7 @@ from .outputs import ENDINGS, Out, Writer, frame_writers, refuse_unwritable, tex
 from .progress import Progress, progress_bar
 from .runs import RunOptions
 from .terminal import NOT_FEASIBLE, Answer, columns
+from .workers import Workers, executor_of
 
 __all__ = ["recommend"]
 
@@ -230,6 +231,7 @@ def recommend(
         bool, typer.Option("--selectors", help="The k of every model and selector, in place of the contenders.")
     ] = False,
     plugin_files: PluginFiles = None,
+    workers: Workers = None,
     pictures: SpaceOptions,
     out: Out = None,
     as_json: Json = False,
@@ -259,7 +261,7 @@ def recommend(
         raise MooInferError("--axes is about pictures; give --plot DIR as well")
     pictures.room()
     refuse_unwritable(out, ENDINGS, _read(run.models, profiles or {}))
-    with progress_bar() as progress:
+    with executor_of(workers) as executor, progress_bar() as progress:
         pipeline = Pipeline(
             parts.aggregator or None,
             parts.selector or SELECTORS,
@@ -276,6 +278,7 @@ def recommend(
             volume=life.volume,
             registry=registry,
             **parts.policies(run.models, registry),
+            executor=executor,
             progress=progress,
         )
         report = pipeline.run(names.model or None, custom or names.scenario or None, by)

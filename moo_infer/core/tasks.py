@@ -4,16 +4,18 @@ What a task gives depends on its function and its item alone, so that results do
 which order.
 """
 
+import pickle
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from .errors import MooInferError
 from .parcels import Parcel, packed
 
-__all__ = ["restarting", "run_tasks"]
+__all__ = ["Workers", "restarting", "run_tasks"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,7 +41,8 @@ def run_tasks(
     Warnings of the workers are given here. Items are taken as they are needed, a few hundred ahead.
 
     Args:
-        function: what is done, picklable where there is an executor.
+        function: what is done, picklable where there is an executor. A worker may keep it from task to task, so that
+            what it remembers must not change results.
         items: what it is done to, likewise.
         executor: who does it; None for this process, one item after the other.
         ordered: whether results come in the order of the items, and not as they are ready.
@@ -68,6 +71,24 @@ def run_tasks(
                 following += 1
     finally:
         tasks.cancel()
+
+
+@dataclass(frozen=True, eq=False)
+class Workers:
+    """Who does tasks; copies and pickles are without the executor, so that this process does them there.
+
+    Args:
+        executor: as in `run_tasks`.
+    """
+
+    executor: Executor | None = None
+
+    def __getstate__(self) -> dict[str, None]:
+        return {"executor": None}
+
+    def run(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+        """Yield the results in the order of the items; see `run_tasks`."""
+        return (result for _, result in run_tasks(function, items, self.executor))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +163,22 @@ def _perform(function: Parcel, item: Parcel) -> tuple[Any, Exception | None, lis
         warnings.simplefilter("always")
         result, raised = None, None
         try:
-            result = function.unpacked()(item.unpacked())
+            result = _kept(function)(item.unpacked())
         except Exception as error:
-            raised = error
+            raised = error if _comes_back(error) else MooInferError(f"{type(error).__name__}: {error}")
     return result, raised, [(w.message, w.category, w.filename, w.lineno) for w in caught]
+
+
+@lru_cache(maxsize=1)
+def _kept(function: Parcel) -> Any:
+    """The function of a run, kept by a worker from task to task with what it has computed for all of them."""
+    return function.unpacked()
+
+
+def _comes_back(error: Exception) -> bool:
+    """Whether an exception survives the way to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return False
+    return True

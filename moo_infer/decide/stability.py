@@ -1,31 +1,37 @@
 """Stability of choices: how often each row is chosen over bootstrap resamples or draws of uncertain parameters."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
+from ..core.tasks import Workers
 from ..estimate.at_load import DaySetup
+from ..estimate.curve_draws import CurveDraws, ranges
 from ..estimate.curves import HIGH, LOW, Column
 from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.raised import raised
 from ..estimate.setup import Setup
+from ..interfaces import Selector
 from ..policy.curves import PolicySetup
 from ..policy.day import DayPolicy
 from ..policy.workflow.curves import WorkflowSetup
 from ..profiles import Scenario
 from .candidates import Candidates
-from .choices import Key
+from .choices import FeasibleShares, Key, decide
 from .volume import Volume, fixed_costs
 
-__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "DrawnChoices", "Redraw", "Stability", "Tried", "resample", "tally"]
 
 Tried = PolicySetup | DayPolicy | WorkflowSetup  # what curves of policies and workflows are estimated from
 DrawSource = Literal["parameters", "simulation"]
+ChosenRows = tuple[FloatArray, list[tuple[Key, int | None]]]  # means (rows, m), and what was chosen under each key
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,32 @@ class Stability:
         return {"source": self.source, "draws": self.draws, "shares": shares, "broken": self.broken[key]}
 
 
+@dataclass(frozen=True)
+class DrawnChoices:
+    """What is looked at in the table of a draw: what is chosen, and some means.
+
+    Args:
+        selectors: who choose.
+        scenarios: in which, and how surely each row meets the limits, where that counts.
+        rows: those whose means are kept.
+        curves: whether to choose on every (model, aggregator) as well.
+    """
+
+    selectors: tuple[Selector, ...]
+    scenarios: tuple[tuple[Scenario, FeasibleShares | None], ...]
+    rows: tuple[int, ...]
+    curves: bool
+
+    def __call__(self, table: Candidates) -> "ChosenRows":
+        """Return the means of the rows, and what each selector chose: a row number, or None."""
+        asked = partial(decide, table, selectors=self.selectors, explain=False, curves=self.curves)
+        decided = [asked(scenario=scenario, sure=sure) for scenario, sure in self.scenarios]
+        choices = [c for _, by_curve, pooled in decided for of in (*by_curve.values(), pooled) for c in of]
+        return table.means[list(self.rows)], [(choice.key, choice.row) for choice in choices]
+
+
 def tally(
-    choices: Iterable[tuple[Candidates, Sequence[tuple[Key, int | None]]]],
+    choices: Iterable[ChosenRows],
     table: Candidates,
     source: DrawSource,
     met: Mapping[str, BoolArray],
@@ -78,16 +108,16 @@ def tally(
     """Count what was chosen.
 
     Args:
-        choices: for every draw its table, and what each selector chose: a row number of `table`, or None.
+        choices: for every draw what `DrawnChoices` give.
         table: the rows.
         source: what was drawn.
         met: by scenario (n,), which rows meet its limits.
-        rows: those whose means are kept.
+        rows: those whose means were kept.
     """
     counts: dict[Key, Counter[int | None]] = defaultdict(Counter)
     means: list[FloatArray] = []
     for drawn, chosen in choices:
-        means.append(drawn.means[list(rows)])
+        means.append(drawn)
         for key, row in chosen:
             counts[key][row] += 1
     draws = len(means)
@@ -138,6 +168,7 @@ class Redraw:
         setups: of each curve, in their order.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
         volume: of queries, over which what is paid once is spread; None where it is not.
+        workers: who makes them, some draws each.
     """
 
     estimator: Exact
@@ -145,16 +176,42 @@ class Redraw:
     setups: Sequence[Setup | DaySetup | Tried]
     questions: Questions = "other"
     volume: Volume | None = None
+    workers: Workers = field(default_factory=Workers, repr=False)
+    _kept: dict[tuple[int, int, Asked], list[CurveDraws]] = field(default_factory=dict, init=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_kept"} | {"workers": Workers()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _kept={})
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
         return self._tables(B, seed, self.questions)
 
+    def map(self, look: Callable[[Candidates], T], B: int, seed: int) -> Iterator[T]:
+        """Return what a function makes of each of B tables, in their order.
+
+        The draws are tasks of the workers, but for those of the ``same`` questions, whose means are moved by what all
+        of them are together.
+        """
+        if self.workers.executor is None or self.questions == "same":
+            return map(look, self(B, seed))
+        pieces = self.workers.run(partial(self._looked_at, look, B, seed), ranges(range(B)))
+        return (result for piece in pieces for result in piece)
+
+    def _looked_at(self, look: Callable[[Candidates], T], B: int, seed: int, some: range) -> list[T]:
+        """What a function makes of the tables of some of the draws."""
+        key = B, seed, self.questions
+        if key not in self._kept:
+            self._kept[key] = self._drawn(*key)
+        return [look(table) for table in self._tables(*key, some, self._kept[key])]
+
     def met(self, scenarios: Sequence[Scenario], B: int, seed: int) -> dict[str, FloatArray]:
         """Return by scenario the share of B tables in which each row meets the limits, (n,)."""
         met: FloatArray = np.zeros(())
-        for table in self(B, seed):
-            met = met + [table.met(scenario.limits) for scenario in scenarios]
+        for of_draw in self.map(partial(_met, scenarios), B, seed):
+            met = met + of_draw
         return dict(zip((scenario.name for scenario in scenarios), met / B, strict=True))
 
     def halves(self, S: int, seed: int) -> Iterator[tuple[Candidates, Candidates]]:
@@ -162,14 +219,21 @@ class Redraw:
         tables = self._tables(2 * S, seed, "halves")
         return zip(tables, tables, strict=True)
 
-    def _tables(self, B: int, seed: int, questions: Asked) -> Iterator[Candidates]:
+    def _drawn(self, B: int, seed: int, questions: Asked) -> list[CurveDraws]:
         given = B, seed, questions
-        redrawn = [
+        return [
             self.estimator.redraw(of, *given) if isinstance(of, Setup) else of.redraw(self.estimator, *given)
             for of in self.setups
         ]
+
+    def _tables(
+        self, B: int, seed: int, questions: Asked, some: range | None = None, drawn: Sequence[CurveDraws] = ()
+    ) -> Iterator[Candidates]:
+        """The tables of some of B draws, or of all; of what is drawn already, where that is given."""
+        wanted = range(B) if some is None else some
         shares = self._shares(B, seed, questions)
-        for b, curves in enumerate(zip(*redrawn, strict=True)):
+        redrawn = [of.among(wanted) for of in drawn or self._drawn(B, seed, questions)]
+        for b, curves in zip(wanted, zip(*redrawn, strict=True), strict=True):
             added = ({name: float(of[b]) for name, of in share.items()} for share in shares)
             yield Candidates(self.objectives, list(map(raised, curves, added)))
 
@@ -182,6 +246,11 @@ class Redraw:
             return [self.volume.shares(profiles, B, seed) for profiles in models]
         queries = self.volume.queries
         return [{n: np.full(B, cost / queries) for n, cost in fixed_costs(profiles).items()} for profiles in models]
+
+
+def _met(scenarios: Sequence[Scenario], table: Candidates) -> BoolArray:
+    """(scenarios, n) which rows meet the limits."""
+    return np.array([table.met(scenario.limits) for scenario in scenarios])
 
 
 def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:

@@ -161,6 +161,7 @@ class Column:
     ) -> None:
         self._moments, self._source, self._objective, self._again = moments, source, objective, again
         self._quantiles: dict[float, FloatArray] = {}
+        self._exact: dict[float, FloatArray | None] = {}
 
     @classmethod
     def constant(cls, values: FloatArray, stderr: FloatArray | None = None) -> "Column":
@@ -241,11 +242,12 @@ class Column:
 
     def _exact_quantile(self, q: float) -> FloatArray | None:
         """Return exact quantiles (n,); None where they are not known."""
-        if self._moments is None or self._moments.quantile is None:
-            return None
-        with suppress(NotExact):  # of laws that differ it may turn out only now
-            return self._moments.quantile(q)
-        return None
+        if q not in self._exact:
+            self._exact[q] = None
+            if self._moments is not None and self._moments.quantile is not None:
+                with suppress(NotExact):  # of laws that differ it may turn out only now
+                    self._exact[q] = self._moments.quantile(q)
+        return self._exact[q]
 
     def statistic(self, name: str, /) -> FloatArray:
         """(n,) values of a statistic: one of ``STATISTICS``, or a quantile as a percentage such as ``p95``.

@@ -4,14 +4,23 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError, unknown
 from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
-from ..decide.choices import Choice, Key, decide
-from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tally
+from ..decide.choices import Choice
+from ..decide.stability import (
+    ChoiceShare,
+    ChosenRows,
+    DrawnChoices,
+    DrawSource,
+    Redraw,
+    Stability,
+    resample,
+    tally,
+)
 from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
@@ -152,17 +161,25 @@ class Report:
         chosen = source or next(iter(there), None)
         if chosen is None:
             return None
-        redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
+        rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
+        kept = tuple(sorted(row for row in rows if row is not None))
+        scenarios = tuple((outcome.scenario, outcome.sure) for outcome in self.outcomes)
+        look = DrawnChoices(self.selectors, scenarios, kept, curves=not over_all)
+        if chosen == "simulation" or self.redraw is None:
+            results = map(look, resample(self.candidates, B, seed))
+        elif isinstance(self.redraw, Redraw):
+            results = self.redraw.map(look, B, seed)
+        else:
+            results = map(look, self.redraw(B, seed))
 
-        def choices() -> Iterator[tuple[Candidates, list[tuple[Key, int | None]]]]:
-            for done, table in enumerate(redraw(B, seed)):
+        def told() -> Iterator[ChosenRows]:
+            for done in range(B):
                 if progress:
                     progress(done, B, "how sure")
-                yield table, self._chosen(table, over_all)
+                yield next(results)
 
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
-        chosen_rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
-        return tally(choices(), self.candidates, chosen, met, sorted(row for row in chosen_rows if row is not None))
+        return tally(told(), self.candidates, chosen, met, kept)
 
     def with_stability(
         self,
@@ -182,12 +199,6 @@ class Report:
         if stable is None:
             warnings.warn(NOTHING_UNCERTAIN, stacklevel=2)
         return replace(self, stable=stable)
-
-    def _chosen(self, table: Candidates, over_all: bool) -> list[tuple[Key, int | None]]:
-        asked = partial(decide, table, selectors=self.selectors, explain=False, curves=not over_all)
-        decided = [asked(scenario=outcome.scenario, sure=outcome.sure) for outcome in self.outcomes]
-        choices = [c for _, by_curve, pooled in decided for of in (*by_curve.values(), pooled) for c in of]
-        return [(choice.key, choice.row) for choice in choices]
 
     def __getitem__(self, names: str | tuple[str, ...]) -> Choice:
         """Return one choice: ``[selector]`` over the pool, ``[model, selector]`` of one model.

@@ -9,7 +9,9 @@ from typing import Any
 from ...core.day import Day
 from ...core.errors import MissingColumn, MooInferError, NothingPossible, located, unknown
 from ...core.objectives import ACCURACY, LATENCY, Objective
+from ...core.tasks import Workers
 from ...estimate.curves import Curve
+from ...estimate.estimation import estimated
 from ...estimate.grid import Grid
 from ...estimate.monte_carlo import Estimator
 from ...profiles import ModelProfile
@@ -33,6 +35,7 @@ class WorkflowTable:
         registry: where kinds are looked up.
         estimator: fills the curves.
         parallelism: P for every model; None for that of its profile.
+        workers: who estimates.
     """
 
     workflows: Mapping[str, Workflow]
@@ -40,6 +43,7 @@ class WorkflowTable:
     registry: Registry
     estimator: Estimator
     parallelism: int | None
+    workers: Workers = field(default_factory=Workers)
     _made: dict[tuple[ModelProfile, ...], list[tuple[WorkflowSetup, Curve]]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -52,6 +56,7 @@ class WorkflowTable:
         parallelism: int | None,
         day: Day | None,
         alone: bool,
+        workers: Workers,
     ) -> "WorkflowTable":
         """Return the table; raises MooInferError for what are no workflows, and for some of them over a day."""
         checked = workflows_of(workflows, alone=alone)
@@ -60,7 +65,7 @@ class WorkflowTable:
                 f"workflows: {next(iter(checked))}: no workflow is evaluated over the loads of a day; leave out day or "
                 "workflows"
             )
-        return cls(checked, dict(named), registry, estimator, parallelism)
+        return cls(checked, dict(named), registry, estimator, parallelism, workers)
 
     def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
         """Return the curves over some models, with these columns.
@@ -106,9 +111,11 @@ class WorkflowTable:
         if key not in self._made:
             named = {profile.name: profile for profile in profiles}
             setups = [s for name in self.workflows for s in self._setups(name, named, grid)]
-            made = [(setup, setup.curve(self.estimator)) for setup in setups]
-            for _, curve in made:
-                _ = curve.columns[ACCURACY.name].mean  # replayed here where it has to be
+            made = []
+            for setup, curve in zip(setups, estimated(setups, self.estimator, self.workers), strict=True):
+                if isinstance(curve, MooInferError):
+                    raise curve
+                made.append((setup, curve))
             self._made[key] = made
         return self._made[key]
 
