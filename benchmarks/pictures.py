@@ -4,8 +4,8 @@ Estimating, deciding, drawing and saving of 27 spaces and 27 accuracy curves as 
 and beside it what matplotlib takes at least: an empty figure with 3-D axes of the same size and resolution, saved 54
 times. One run each, in one process, after one picture of either kind that is not timed. Seconds depend on the machine;
 the ratio depends on it less. The target is 90 s on two cores. Then every limit of the explorer is moved 20 times for
-each picture (the median counts; target 250 ms for answer, tables and space), and the page of `moo-infer recommend
---out` is written (target 2.6 MB). To repeat:
+each picture (the median counts; target 250 ms for answer, tables and space, 200 ms with a decision
+map), and the page of `moo-infer recommend --out` is written (target 2.6 MB). To repeat:
 
     python benchmarks/pictures.py
 """

@@ -18,6 +18,10 @@ __all__ = ["main"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Terminated(BaseException):
+    """A signal came; no SystemExit, which a foreign module may raise, so that whoever loads it goes on without it."""
+
+
 def main() -> None:
     """Load the command line and run it."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -28,7 +32,10 @@ def main() -> None:
 
     for number in heeded:
         signal.signal(number, before[number] if number == signal.SIGINT else _leave)
-    run()
+    try:
+        run()
+    except Terminated as stopped:
+        raise SystemExit(128 + stopped.args[0]) from None
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -40,7 +47,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def _leave(number: int, frame: FrameType | None) -> None:
     """Say so and end as an interrupted command does: drafts of files and processes that were started go."""
     _say()
-    raise SystemExit(128 + number)
+    raise Terminated(number)
 
 
 def _say() -> None:

@@ -20,7 +20,7 @@ from .decide.crossfit import cross_fitted, halves_of
 from .decide.mixed import choose_mixture
 from .decide.stability import Redraw, Tried
 from .decide.stages import StageAllocation, allocate_stages
-from .decide.volume import Volume, fixed_costs, models_of
+from .decide.volume import Volume, fixed_costs
 from .estimate.aggregator_table import AggregatorTable
 from .estimate.at_load import refuse_load
 from .estimate.curves import Curve
@@ -208,7 +208,7 @@ class Pipeline:
     ) -> Candidates:
         """The table of some curves, with the shares of what is paid once."""
         if self.volume is not None:
-            curves = [self.volume.spread(curve, models_of(curve, profiles)) for curve in curves]
+            curves = self.volume.spread(curves, profiles)
         return Candidates(objectives, curves)
 
     def run(

@@ -10,13 +10,12 @@ import pytest
 from moo_infer import Candidates, MooInferError, Pipeline, Samples, Scenario, builtin_models
 from moo_infer.calibrate import summarise
 from moo_infer.core.uncertainty import Uncertain
-from moo_infer.decide import map as decision_maps
 from moo_infer.report import facts
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Counts calls of `Candidates.feasible` outside decision maps, and of `relaxations`."""
+    """Counts calls of `Candidates.feasible` and of `relaxations`."""
     counts = {"feasible": 0, "relaxations": 0}
 
     def counted(name, call):
@@ -26,16 +25,8 @@ def calls(monkeypatch):
 
         return counting
 
-    plain, chosen = Candidates.feasible, decision_maps.choose
-
-    monkeypatch.setattr(Candidates, "feasible", counted("feasible", plain))
+    monkeypatch.setattr(Candidates, "feasible", counted("feasible", Candidates.feasible))
     monkeypatch.setattr(facts, "relaxations", counted("relaxations", facts.relaxations))
-
-    def in_a_map(selector, view, nothing, caught):
-        counts["feasible"] -= 1  # each cell of a map has limits, and so a pool, of its own
-        return chosen(selector, view, nothing, caught)
-
-    monkeypatch.setattr(decision_maps, "choose", in_a_map)
     return counts
 
 

@@ -11,6 +11,7 @@ from ..core.errors import NoChoice, NothingPossible
 from ..core.moments import Moments
 from ..hookspecs import hookimpl
 from ..interfaces import AccuracyAggregator
+from ..quantities.majority import majority_of_first
 from ..quantities.quantity import Query
 
 __all__ = ["AllOfK", "BestOfK", "Coverage", "MajorityVote"]
@@ -129,10 +130,7 @@ class MajorityVote(AccuracyAggregator):
 
     def aggregate(self, draws: Draws, rng: np.random.Generator, /) -> FloatArray:
         """Probability that the vote of the first k inferences is right, (M, K)."""
-        M = len(draws.accuracy)
-        # A few hundred trials at a time, so that their counts stay in the processor's cache.
-        blocks = [draws.accuracy[i : i + 256].T for i in range(0, M, 256)]
-        return np.concatenate([_majority(right) for right in blocks], axis=1).T
+        return majority_of_first(draws.accuracy.T).T
 
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean where the law of the accuracy is known."""
@@ -144,24 +142,6 @@ class MajorityVote(AccuracyAggregator):
             "majority-vote takes no answer: it counts right and wrong ones and compares none; plurality-vote takes the "
             "answer that most inferences give"
         )
-
-
-def _majority(right: FloatArray) -> FloatArray:
-    """Probability that more than half of the first k are right, plus half of a tie: (K, M) to (K, M)."""
-    K, M = right.shape
-    wrong = 1.0 - right
-    # count[c] is the probability that c of the inferences so far are right, for every trial.
-    count, moved = np.zeros((K + 1, M)), np.empty((K + 1, M))
-    count[0] = 1.0
-    result = np.empty((K, M))
-    for k in range(1, K + 1):
-        np.multiply(count[:k], right[k - 1], out=moved[:k])
-        count[:k] *= wrong[k - 1]
-        count[1 : k + 1] += moved[:k]
-        count[k // 2 + 1 : k + 1].sum(axis=0, out=result[k - 1])
-        if k % 2 == 0:
-            result[k - 1] += 0.5 * count[k // 2]
-    return np.minimum(result, 1.0)
 
 
 @hookimpl

@@ -79,7 +79,9 @@ class LinearLatency(CostModel):
 
 
 def _total(draws: Draws, per_input_token: float, per_output_token: float) -> FloatArray:
-    return np.cumsum(per_input_token * draws.tokens_in + per_output_token * draws.tokens_out, axis=1)
+    total = np.multiply(per_input_token, draws.tokens_in, dtype=np.float64)  # whole numbers of both as well
+    total += per_output_token * draws.tokens_out
+    return np.cumsum(total, axis=1, out=total)
 
 
 @hookimpl

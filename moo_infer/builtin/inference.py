@@ -50,11 +50,14 @@ class Gaussian(InferenceModel):
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Draw M trials of K inferences."""
-        return Draws(
-            np.maximum(rng.normal(self.tokens_in_mean, self.tokens_in_std, (M, K)), 1.0),
-            np.maximum(rng.normal(self.tokens_out_mean, self.tokens_out_std, (M, K)), 1.0),
-            np.clip(rng.normal(self.accuracy_mean, self.accuracy_std, (M, K)), 0.0, 1.0),
-        )
+        tokens_in = rng.normal(self.tokens_in_mean, self.tokens_in_std, (M, K))
+        tokens_out = rng.normal(self.tokens_out_mean, self.tokens_out_std, (M, K))
+        accuracy = rng.normal(self.accuracy_mean, self.accuracy_std, (M, K))
+        # In place: memory for another large array takes as long as drawing it.
+        np.maximum(tokens_in, 1.0, out=tokens_in)
+        np.maximum(tokens_out, 1.0, out=tokens_out)
+        np.clip(accuracy, 0.0, 1.0, out=accuracy)
+        return Draws(tokens_in, tokens_out, accuracy)
 
 
 @hookimpl

@@ -63,9 +63,8 @@ class Table(LogReader):
     def __post_init__(self) -> None:
         for name, column in self.columns.items():
             if name not in (*COLUMNS, *self.judged):
-                raise MooInferError(
-                    f"columns: {name!r} is no column of the neutral table; these are: {', '.join(COLUMNS)}"
-                )
+                known = ", ".join(COLUMNS)
+                raise MooInferError(f"columns: {name!r} is no column of the neutral table; these are: {known}")
             if not column.strip():
                 raise MooInferError(f"columns: {name}: must name a column of the file, is blank")
 
@@ -100,22 +99,51 @@ class Table(LogReader):
                 sources = {_source(name, column, names)[0] for name, column in self.columns.items()}
                 labels = [name for name in names if named_as_label(name) and all(map(_plain, first, repeat(name)))]
                 read = [name for name in (*COLUMNS, *self.judged, *sources) if name in names or name not in REQUIRED]
-                read = list(dict.fromkeys((*read, *labels)))
-                frame = pl.scan_ndjson(Path(_literal(path)), schema=dict.fromkeys(read, pl.String))
+                frame = pl.scan_ndjson(Path(_literal(path)), schema=dict.fromkeys((*read, *labels), pl.String))
             else:
-                frame = pl.scan_csv(path, infer_schema=False, glob=False).rename(str.strip)
-                names = next(_columns(start, path))
-                _refuse_a_short_end(path, len(names))
-                twice = [name for name, n in Counter(names).items() if n > 1 and name in (*COLUMNS, *self.judged)]
-                if twice:
-                    raise MooInferError(f"the header has {twice[0]} twice")
+                frame, names = self._of_csv(path, start)
             with panics_as_errors():
                 return self._selected(frame, names)
         except (pl.exceptions.PolarsError, OSError):
             return self._rows(entries(path) if of_json else _csv(path))
 
+    def scanned(self, path: Path, /) -> "polars.LazyFrame":
+        """Return the columns of the neutral table that a Parquet or CSV has, lazily; raises MooInferError without."""
+        import polars as pl
+
+        start = head(path)
+        try:
+            with panics_as_errors():
+                parquet = start.startswith(PARQUET)
+                frame = pl.scan_parquet(path, glob=False) if parquet else self._of_csv(path, start)[0]
+                names = frame.collect_schema().names()
+                return frame.select(value.alias(name) for name, value in self._chosen(frame, names).items())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = next(filter(None, str(error).splitlines()), type(error).__name__)
+            raise MooInferError(f"cannot be read: {reason:.200}") from error
+
+    def _of_csv(self, path: Path, start: bytes) -> "tuple[polars.LazyFrame, list[str]]":
+        """The rows of a CSV as texts, and the names in its header."""
+        import polars as pl
+
+        names = next(_columns(start, path))
+        _refuse_a_short_end(path, len(names))
+        twice = [name for name, n in Counter(names).items() if n > 1 and name in (*COLUMNS, *self.judged)]
+        if twice:
+            raise MooInferError(f"the header has {twice[0]} twice")
+        return pl.scan_csv(path, infer_schema=False, glob=False).rename(str.strip), names
+
     def _selected(self, frame: "polars.LazyFrame", names: list[str]) -> "polars.LazyFrame":
         """The columns of the neutral table, those that may be labels, and the others as names."""
+        import polars as pl
+
+        chosen = self._chosen(frame, names)
+        neutral = frame.select(value.alias(name) for name, value in chosen.items()).collect()
+        used = {*chosen, *(_source(name, column, names)[0] for name, column in self.columns.items())}
+        return neutral.lazy().with_columns(pl.lit(None).alias(name) for name in names if name not in used)
+
+    def _chosen(self, frame: "polars.LazyFrame", names: list[str]) -> "dict[str, polars.Expr]":
+        """The columns of the neutral table, and those that may be labels, by name."""
         import polars as pl
 
         schema = frame.collect_schema()
@@ -124,9 +152,7 @@ class Table(LogReader):
         chosen = {name: pl.col(name) for name in schema.names() if name in (*COLUMNS, *self.judged, *labels)}
         for name, column in self.columns.items():
             chosen[name] = self._expression(name, column, names, schema)
-        neutral = frame.select(value.alias(name) for name, value in chosen.items()).collect()
-        used = {*chosen, *sources}
-        return neutral.lazy().with_columns(pl.lit(None).alias(name) for name in names if name not in used)
+        return chosen
 
     def _expression(self, name: str, column: str, names: Iterable[str], schema: Mapping[str, Any]) -> "polars.Expr":
         """A column of the file as one of the neutral table; text that is no number stays as it is."""

@@ -16,7 +16,7 @@ from ..core.parts import AtLeastOne, NonNegative, Positive, Share
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
 from ..quantities.by_samples import SampleQuery
-from ..quantities.laws import Law
+from ..quantities.laws import Law, cut_to
 from ..quantities.quadrature import NOTHING, moments_of, nodes
 from ..quantities.quantity import Query
 from ..quantities.queries import Note
@@ -147,7 +147,7 @@ class ApiCost(CostModel):
             query.bending(tokens_in=above)
         if self.max_tokens is not None:
             query.bending(tokens_out=[self._longest])
-        return self._by_laws(query.tokens_in, query.tokens_out, k)
+        return self._by_laws(query.tokens_in, query.law(query.tokens_out), k)
 
     def _by_laws(self, tokens_in: Law, tokens_out: Law, k: IntArray) -> Moments:
         """Moments where the prompts follow one law and the outputs another; quantiles where all of it is normal."""
@@ -247,9 +247,15 @@ class ApiCost(CostModel):
         linear = each * tokens_out.mean + self.reasoning_tokens, each * tokens_out.std, tokens_out.normal
         if self.max_tokens is None:
             return linear
-        if np.all(tokens_out.cdf(np.asarray(self._longest)) > 1 - NOTHING):
+        longest = np.asarray(self._longest)
+        whole = tokens_out.cdf(longest)
+        if np.all(whole > 1 - NOTHING):
             return linear
-        mean, std = moments_of(self._billed, tokens_out, [self._longest])
+        if law := cut_to(tokens_out, longest):
+            mean: Any = each * law.mean + self.reasoning_tokens
+            std: Any = np.where(whole > NOTHING, each * law.std, 0.0)[()]
+        else:
+            mean, std = moments_of(self._billed, tokens_out, [longest])
         return mean, std, bool(np.all(std <= CONSTANT * mean))
 
     def _per_prompt_token(self, prices: Prices, k: Any, before: Any = 0) -> Any:

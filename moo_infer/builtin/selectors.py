@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.arrays import FloatArray, Rows
+from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, NeedsOneCurve, NoSelection, SelectionWarning
 from ..core.objectives import ACCURACY, COST, LATENCY
 from ..core.parts import Positive
 from ..core.rounding import DECIMALS, TINY, significant
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
+from .fronts import Front, FrontSelector, least
 
 if TYPE_CHECKING:
     from ..decide.candidates import Candidates
@@ -21,7 +22,7 @@ __all__ = ["Knee", "KneeChord", "Kneedle", "MaxAccuracy", "MaxCube", "MinCost", 
 
 
 @dataclass(frozen=True)
-class MaxAccuracy(Selector):
+class MaxAccuracy(FrontSelector):
     """The highest accuracy within the limits, whatever it costs (paper, eqs 9-19: maximal accuracy).
 
     Adding a model cannot reverse the order of the others.
@@ -36,11 +37,15 @@ class MaxAccuracy(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least accuracy loss."""
-        return _least(candidates, ACCURACY.name)
+        return least(self, candidates)
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Losses of accuracy, (..., F)."""
+        return front.loss(ACCURACY.name)
 
 
 @dataclass(frozen=True)
-class MinCost(Selector):
+class MinCost(FrontSelector):
     """The cheapest row within the limits. Adding a model cannot reverse the order of the others.
 
     >>> from moo_infer import Candidates
@@ -52,11 +57,15 @@ class MinCost(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least cost; raises NoSelection where the table has no cost."""
-        return _least(candidates, COST.name)
+        return least(self, candidates)
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Losses of cost, (..., F)."""
+        return front.loss(COST.name)
 
 
 @dataclass(frozen=True)
-class MinLatency(Selector):
+class MinLatency(FrontSelector):
     """The fastest row within the limits. Adding a model cannot reverse the order of the others.
 
     >>> from moo_infer import Candidates
@@ -68,11 +77,15 @@ class MinLatency(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least latency; raises NoSelection where the table has no latency."""
-        return _least(candidates, LATENCY.name)
+        return least(self, candidates)
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Losses of latency, (..., F)."""
+        return front.loss(LATENCY.name)
 
 
 @dataclass(frozen=True)
-class MaxCube(Selector):
+class MaxCube(FrontSelector):
     """The largest box between the row and the limits: prod(1 - loss) (paper, eqs 9-19: maximal cube volume).
 
     With cost, latency and accuracy that is (1 - C/C_max) (1 - T/T_max) A. An objective that is the same in all rows is
@@ -90,14 +103,16 @@ class MaxCube(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of largest volume; of equal volumes one that nothing dominates."""
-        front, losses = candidates.front, candidates.losses
-        differ = losses.max(axis=0) > losses.min(axis=0)
-        sides = np.maximum(1.0 - losses[front][:, differ], 0.0)
-        return int(front[significant(sides.prod(axis=1)).argmax()])
+        return least(self, candidates)
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Volumes below 0, (..., F)."""
+        sides = np.where(front.differ[..., None, :], np.maximum(1.0 - front.losses, 0.0), 1.0)
+        return -significant(sides.prod(axis=-1))
 
 
 @dataclass(frozen=True)
-class Utopia(Selector):
+class Utopia(FrontSelector):
     """The Pareto row closest to the utopia point, where every objective is ideal (paper, eqs 15-16).
 
     Adding a model cannot reverse the order of the others where every objective has a limit; without one, the scale is
@@ -113,13 +128,15 @@ class Utopia(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the front with the smallest Euclidean norm of its losses."""
-        front = candidates.front
-        losses = candidates.losses[front]
-        return int(front[significant(np.vecdot(losses, losses)).argmin()])
+        return least(self, candidates)
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Squares of the norms, (..., F)."""
+        return significant(np.vecdot(front.losses, front.losses))
 
 
 @dataclass(frozen=True)
-class Knee(Selector):
+class Knee(FrontSelector):
     """The Pareto row of maximal curvature ``sqrt(|p'|^2 |p''|^2 - (p'.p'')^2) / |p'|^3`` (paper, eqs 17-19).
 
     p(k) are the losses along the front of one model; derivatives are central differences in k. On exact values the
@@ -140,28 +157,33 @@ class Knee(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the sharpest bend; raises NoSelection without a curve of at least 3 Pareto rows."""
-        front, _, steps, slopes = _curve(candidates)
-        before, after, back, ahead = steps[:-1], steps[1:], slopes[:-1], slopes[1:]
-        first = (back * after + ahead * before) / (before + after)
-        second = 2 * (ahead - back) / (before + after)
-        # |p''| across p', over |p'|^2: eq 18 without the difference of two products that nearly cancel.
-        speed = np.maximum(np.vecdot(first, first), TINY)[:, None]
-        across = (second - first * (np.vecdot(first, second)[:, None] / speed)) / speed
-        curvature = np.vecdot(across, across)
-        best = int((curvature / (curvature.max() or 1.0)).round(DECIMALS).argmax())
-        if best in (0, len(curvature) - 1):
-            k = candidates.k[front]
+        chosen = int(self.scores(Front.of(candidates)).argmin())
+        k = candidates.k[candidates.front]
+        if chosen in (1, len(k) - 2):
             warnings.warn(
                 "the curvature is largest at the edge of the feasible range, so this may be no bend; "
-                f"see knee-chord (k = {k[best + 1]:g} of {k[0]:g} to {k[-1]:g})",
+                f"see knee-chord (k = {k[chosen]:g} of {k[0]:g} to {k[-1]:g})",
                 SelectionWarning,
                 stacklevel=2,
             )
-        return int(front[best + 1])
+        return int(candidates.front[chosen])
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Curvatures below 0, as shares of the largest, (..., F); infinite at the ends, which have none."""
+        steps, slopes, straight = _slopes(front)
+        before, after, back, ahead = steps[..., :-1, :], steps[..., 1:, :], slopes[..., :-1, :], slopes[..., 1:, :]
+        first = (back * after + ahead * before) / (before + after)
+        second = 2 * (ahead - back) / (before + after)
+        # |p''| across p', over |p'|^2: eq 18 without the difference of two products that nearly cancel.
+        speed = np.maximum(np.vecdot(first, first), TINY)[..., None]
+        across = (second - first * (np.vecdot(first, second)[..., None] / speed)) / speed
+        curvature = np.vecdot(across, across)
+        largest = curvature.max(axis=-1, keepdims=True)
+        return _inside(-(curvature / np.where(largest == 0, 1.0, largest)).round(DECIMALS), straight)
 
 
 @dataclass(frozen=True)
-class KneeChord(Selector):
+class KneeChord(FrontSelector):
     """The Pareto row farthest from the chord between the ends of the front, every objective scaled to [0, 1] on it.
 
     The distance form of the knee (Das 1999, Structural Optimization 18; Kneedle, Satopaa et al. 2011). It depends on
@@ -178,14 +200,19 @@ class KneeChord(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the farthest interior row; raises NoSelection without a curve of at least 3 Pareto rows."""
-        front, points, *_ = _curve(candidates)
-        low, high = points.min(axis=0), points.max(axis=0)
-        points = (points - low)[:, high > low] / (high - low)[high > low]
-        chord = points[-1] - points[0]
-        offsets = points - points[0]
-        along = np.outer(offsets @ chord / (chord @ chord), chord)
-        distance = np.linalg.norm(offsets - along, axis=1)
-        return int(front[1 + distance[1:-1].round(DECIMALS).argmax()])
+        return least(self, candidates)
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Distances from the chord below 0, (..., F); infinite at its ends."""
+        *_, straight = _slopes(front)
+        low, high = front.losses.min(axis=-2, keepdims=True), front.losses.max(axis=-2, keepdims=True)
+        # An objective in which the front agrees is 0 everywhere, and adds nothing to a distance.
+        points = (front.losses - low) / np.where(high > low, high - low, 1.0)
+        offsets = points - points[..., :1, :]
+        chord = offsets[..., -1:, :]
+        along = np.vecdot(offsets, chord) / np.vecdot(chord, chord)
+        distance = np.linalg.norm(offsets - along[..., None] * chord, axis=-1)
+        return _inside(-distance[..., 1:-1].round(DECIMALS), straight)
 
 
 @dataclass(frozen=True)
@@ -205,7 +232,8 @@ class Kneedle(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the knee; raises NoSelection where there is none, and MooInferError without the package."""
-        front, *_ = _curve(candidates)
+        _slopes(Front.of(candidates))  # refuses what has no bend
+        front = candidates.front
         k, accuracy = candidates.k[front], candidates.column(ACCURACY.name)[front]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # where it finds no knee it warns; that is our NoSelection
@@ -228,28 +256,26 @@ def require(candidates: "Candidates", *objectives: str) -> None:
             raise NoSelection(f"needs the objective {objective}, which the table does not have")
 
 
-def _least(candidates: "Candidates", objective: str) -> int:
-    """Of rows that tie in the objective, one that nothing dominates."""
-    require(candidates, objective)
-    front = candidates.front
-    return int(front[candidates.loss(objective)[front].argmin()])
-
-
-def _curve(candidates: "Candidates") -> tuple[Rows, FloatArray, FloatArray, FloatArray]:
-    """Rows and losses of the front of a single curve by k, and between them the steps in k and the slopes."""
-    if (curves := len(candidates.curves)) > 1:
-        raise NeedsOneCurve(f"needs one model under one aggregator, and here are {curves}")
-    front = candidates.front
-    if len(front) < 3:
-        raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(len(front))}")
-    points = candidates.losses[front]
-    k = candidates.k[front].astype(np.float64)
-    steps = (k[1:] - k[:-1])[:, None]
-    slopes = (points[1:] - points[:-1]) / steps
+def _slopes(front: Front) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Steps in k and slopes between the rows of a single curve, and in which tables they are a straight line."""
+    if front.curves > 1:
+        raise NeedsOneCurve(f"needs one model under one aggregator, and here are {front.curves}")
+    if (length := front.k.shape[-1]) < 3:
+        raise NoSelection(f"needs at least 3 Pareto rows, and there {_are(length)}")
+    steps = np.diff(front.k.astype(np.float64), axis=-1)[..., None]
+    slopes = np.diff(front.losses, axis=-2) / steps
     # The slopes of a straight line differ by rounding: they are differences of losses, which are about 1.
-    if (np.abs(slopes - slopes[0]) <= 1e-12 + 1e-9 * np.abs(slopes[0])).all():
+    first = slopes[..., :1, :]
+    straight = np.asarray((np.abs(slopes - first) <= 1e-12 + 1e-9 * np.abs(first)).all(axis=(-2, -1)))
+    if straight.all():
         raise NoSelection("needs a bend, and the front is a straight line")
-    return front, points, steps, slopes
+    return steps, slopes, straight
+
+
+def _inside(scores: FloatArray, straight: BoolArray) -> FloatArray:
+    """Scores of all rows from those of all but the ends; NaN for straight lines."""
+    ends = [(0, 0)] * (scores.ndim - 1) + [(1, 1)]
+    return np.where(straight[..., None], np.nan, np.pad(scores, ends, constant_values=np.inf))
 
 
 def _are(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ..core.arrays import Array, FloatArray, IntArray
 from ..core.moments import normal_quantile
 from ..quantities.bootstrap import DIFFERENCE, SHARE, QuestionDraws
 from ..quantities.samples import Samples
-from ..quantities.subsets import largest_of_k
+from ..quantities.subsets import distinct_rows, largest_of_k
 from ..quantities.within import largest_variance, ratio_variance
 
 __all__ = ["Interval", "QuestionMeans"]
@@ -71,10 +72,7 @@ class QuestionMeans:
 
         Questions with the same counts are one row, with their weights added up.
         """
-        pairs, kind = np.unique(np.column_stack([self.log.n, self.log.right]), axis=0, return_inverse=True)
-        order = np.argsort(kind, kind="stable")
-        starts = np.searchsorted(kind[order], np.arange(len(pairs)))
-        grouped, times = np.add.reduceat(self.draws.weights[:, order], starts, axis=1), np.bincount(kind)
+        pairs, grouped, times = self._by_counts
         step = max(BLOCK // len(pairs), 1)
         parts = []
         for k in (self.k[i : i + step] for i in range(0, len(self.k), step)):
@@ -82,6 +80,15 @@ class QuestionMeans:
             within = variance(pairs[:, 0], pairs[:, 1], k)
             parts.append(replace(self, k=k)._mean(table, grouped, times, SHARE, within))
         return Interval(*(np.concatenate([getattr(part, of) for part in parts]) for of in Interval.__match_args__))
+
+    @cached_property
+    def _by_counts(self) -> tuple[IntArray, FloatArray, IntArray]:
+        """The D different counts of questions (D, 2), the weights (B, D) of the questions with each, how many (D,)."""
+        counts = np.column_stack([self.log.n, self.log.right])
+        first, kind = distinct_rows(counts)
+        order = np.argsort(kind, kind="stable")
+        starts = np.searchsorted(kind[order], np.arange(len(first)))
+        return counts[first], np.add.reduceat(self.draws.weights[:, order], starts, axis=1), np.bincount(kind)
 
     def share(self, table: FloatArray, within: FloatArray | None = None, *, grades: bool = False) -> Interval:
         """A curve of shares of right answers (Q, m); or of grades, for which no pseudo-questions stand."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -202,7 +203,7 @@ def summarise(
     if not len(asked) or asked[0] < 1 or asked[-1] > log.n.max():
         raise MooInferError(f"{samples.model}: k must be in 1 ... {log.n.max()}, its samples a question, got {k!r}")
     shared = bool((samples.request_sizes > 1).any())
-    means = QuestionMeans(log, QuestionDraws(log.questions, B, seed), asked, confidence)
+    means = QuestionMeans(log, _draws(tuple(log.questions), B, seed), asked, confidence)
     votes = vote_at_k(log, asked) if not (log.graded or log.no_choice("answer")) else None
     gain = None if votes is None or asked[-1] == 1 else means.difference(votes[:, -1] - log.right / log.n)
     return LogSummary(
@@ -227,6 +228,11 @@ def summarise(
         digest=sha256("\0".join(sorted(log.questions)).encode("utf-8", "surrogatepass")).hexdigest(),
         caveats=(*provenance(samples), *log.caveats, *_bounds(log, int(asked[-1]))),
     )
+
+
+@lru_cache(maxsize=1)  # models of a log mostly have the same questions; the weights may take much memory
+def _draws(questions: tuple[str, ...], B: int, seed: int) -> QuestionDraws:
+    return QuestionDraws(questions, B, seed)
 
 
 def _of_requests(mean: Interval | None, shared: bool) -> Interval | None:

@@ -1,7 +1,7 @@
 """From a log and prices to what profiles are made of."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,14 @@ from ..quantities.provenance import NO_SPREAD
 from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..read.log import Log
+from ..read.log_parts import LogParts
 from ..read.price import Price
 from ..report.wording import Block, to_html
 from .alike import comparable, compared
 from .beta_binomial import BetaFit
 from .bills import billed, drawn, fitted_part
-from .caps import Capped
-from .carried import Carried
+from .caps import Capped, TimeCap, TokenCap
+from .carried import Carried, Measured
 from .cleaning import TAKEN, TOKENS, complete, with_enough
 from .extrapolation import Extrapolation, extrapolated
 from .fit_latency import Fit
@@ -47,7 +48,8 @@ class Calibration:
 
     Args:
         samples: all samples of the log, with ``cost_usd`` from the prices where these are given.
-        kept: those that the profile is made of.
+        kept: those that the profile is made of. Of logs that are read in parts, both are one sample of each question.
+        supported: the largest k that every question of those has samples for.
         estimates: what they all say, with intervals.
         price: what its tokens cost, or None.
         inference: the mapping of its inference model, but for the file of the samples.
@@ -65,6 +67,7 @@ class Calibration:
 
     samples: Samples
     kept: Samples
+    supported: int
     summary: LogSummary
     price: Price | None
     inference: Mapping[str, Any]
@@ -112,11 +115,11 @@ class Calibration:
     @property
     def largest_k(self) -> int:
         """The largest k of the profile: the fewest scored samples of any question, or what was wanted."""
-        return min(self.kept.scored.largest_k, self.wanted or self.kept.scored.largest_k)
+        return min(self.supported, self.wanted or self.supported)
 
 
 def calibrated(
-    log: Log,
+    log: Log | LogParts,
     prices: Mapping[str, Price] | None = None,
     options: ProfileOptions | None = None,
     *,
@@ -127,7 +130,7 @@ def calibrated(
     """Describe every model of a log.
 
     Args:
-        log: what was read.
+        log: what was read, whole or in parts.
         prices: by model, for input and output tokens; without them the log's ``cost_usd``, where it has that.
         options: how profiles are made of it; None for the defaults of `ProfileOptions`.
         on: the day that stands in the source; default today.
@@ -145,16 +148,18 @@ def calibrated(
             of which the log has no samples.
     """
     options = options or ProfileOptions()
-    refuse_unread(log, options)
+    if not isinstance(log, LogParts):
+        refuse_unread(log, options)
+    elif options.judged:
+        raise MooInferError(f"judged: {', '.join(options.judged)}: logs that are read in parts have no such columns")
     day = (on or date.today()).isoformat()
-    models = log.samples()
-    carried = Carried.of(profiles, [samples.model for samples in models], prices)
+    carried = Carried.of(profiles, log.models, prices)
     for doubt in carried.doubts:
         warnings.warn(doubt, stacklevel=2)
-    calibrations = []
-    for done, of in enumerate(carried.measured(models, options.caps)):
+    calibrations: list[Calibration] = []
+    for of in _measured(log, carried, options.caps):
         if progress:
-            progress(done, len(models) * (1 + len(options.caps)), of.samples.model)
+            progress(len(calibrations), len(log.models) * (1 + len(options.caps)), of.samples.model)
         source = f"{'; '.join(map(str, log.files_of(of.model)))}; calibrated on {day}"
         source += "".join(f"; {note}" for note in of.notes if of.cap)
         calibration, doubts = _calibration(of.samples, of.price, source, options)
@@ -162,10 +167,28 @@ def calibrated(
             warnings.warn(f"{of.samples.model}: {doubt}", stacklevel=2)
         notes = [*of.notes, *calibration.notes] if of.cap else [*calibration.notes, *of.notes]
         inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
-        calibrations.append(replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes))
+        calibration = replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes)
+        calibrations.append(_of_each_question(calibration) if isinstance(log, LogParts) else calibration)
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
     found = compared(comparable(judged_alike(calibrations, options)))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
+
+
+def _measured(log: Log | LogParts, carried: Carried, caps: Sequence[TokenCap | TimeCap]) -> Iterator[Measured]:
+    """What profiles are made of; of a log in parts, one model after the other is in memory."""
+    for part in log.logs() if isinstance(log, LogParts) else [log]:
+        yield from carried.measured(part.samples(), caps)
+
+
+def _of_each_question(calibration: Calibration) -> Calibration:
+    """The calibration with one scored sample of each question, a graded one where there is one; what it says stays."""
+    scored = calibration.kept.scored
+    between = (scored.correct > 0) & (scored.correct < 1)
+    first = np.zeros(len(scored), dtype=bool)
+    order = np.lexsort((~between, scored.question))
+    first[order[np.flatnonzero(np.diff(scored.question, prepend=-1))]] = True
+    few = replace(scored.where(first), columns={})
+    return replace(calibration, samples=few, kept=few)
 
 
 def _calibration(
@@ -191,6 +214,7 @@ def _calibration(
     calibration = Calibration(
         samples,
         kept,
+        kept.scored.largest_k,
         summarise(samples, k, B=options.B, seed=options.seed),
         price,
         inference,

@@ -89,12 +89,12 @@ def allocate(
     """
     grid.refuse_two_grids()
     refuse_unwritable(out, ENDINGS, [models])
+    room = pictures.room()
     registry = registry_with(plugin_files)
     if workflow is not None or (budget is None and queries is None and named_workflows(models, registry)):
         decided = stages_decided(models, registry, limits, grid, workflow)
     else:
         decided = _classes_decided(models, registry, limits, grid, (budget, queries))
-    room = pictures.room()
     if room and pictures.plot and decided.picture:
         room.write([decided.picture(room)], pictures.plot, pictures.picture_format or "png")
     command = shlex.join(["moo-infer", *context.find_root().obj])

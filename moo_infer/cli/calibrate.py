@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..calibrate.profiles import Calibration
     from ..calibrate.variants import VariantFamily
     from ..read.log import Log
+    from ..read.log_parts import LogParts
 
 __all__ = ["calibrate"]
 
@@ -44,6 +45,14 @@ def calibrate(
     logs: Annotated[list[str], typer.Argument(metavar="LOG...", help="Logs; NAME=LOG renames the model in it.")],
     run: RunOptions,
     reading: ReadOptions,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="For tables larger than memory: sort their rows by model into a temporary folder, and hold one "
+            "model at a time. Profiles are fitted (--inference beta or lognormal); variants are not compared.",
+        ),
+    ] = False,
     judged: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,13 +96,14 @@ def calibrate(
       moo-infer calibrate log.csv --prices genai-prices --max-tokens 2000 --max-tokens 8000 --out profiles.yaml
       moo-infer calibrate low=run1.eval high=run2.eval --base low --by subject
       moo-infer calibrate log.csv --judged unsafe=down --judged format_ok=up --out profiles.yaml
+      moo-infer calibrate large.parquet --stream --inference beta --out profiles.yaml
 
     Of models in the file of --models that are called as in the log, how they are called and their prices go into the
     profiles as well.
     """
     from ..calibrate.profiles import calibrated
     from ..calibrate.yaml_out import entries, samples_path, save
-    from ..read.log import ending_of_table
+    from ..read.log import Log, ending_of_table
     from ..read.profile_prices import is_priced
 
     if table is not None:
@@ -108,19 +118,19 @@ def calibrate(
     registry = registry_with(plugin_files)
     profiles = named_inputs(run.models, registry)[0]
     profiles = {name: of for name, of in profiles.items() if name in model} if profiles and model else profiles
-    ways = judged_ways(judged or [])
-    log = reading.log(logs, registry, [*ways])
-    log = log.with_models(model) if model else log
-    prices = pricing.by_model(log, on, [name for name, of in (profiles or {}).items() if is_priced(of)])
-    with progress_bar() as progress:
-        calibrations = calibrated(
-            log, prices, profile_options(shape, draws, ways), profiles=profiles, progress=progress
-        )
-        compared = variants.families(calibrations, draws)
+    options = profile_options(shape, draws, judged_ways(judged or []))
+    if stream:
+        unread = {"--judged": judged, "--table": table, "--base": variants.base, "--by": variants.by}
+        opened = reading.parts(logs, model or [], unread, out if options.inference == "empirical" else None)
+    else:
+        opened = reading.whole(logs, registry, [*options.judged], model or [])
+    with opened as log, progress_bar() as progress:
+        prices = pricing.by_model(log, on, [name for name, of in (profiles or {}).items() if is_priced(of)])
+        calibrations = calibrated(log, prices, options, profiles=profiles, progress=progress)
+        compared = [] if stream else variants.families(calibrations, draws)
     # The table appears only when the profiles are there, so that it is all or nothing.
-    with nullcontext() if table is None else log.written(table):
-        files = [] if out is None else save(calibrations, out)
-    files = files if table is None else [table, *files]
+    with log.written(table) if table is not None and isinstance(log, Log) else nullcontext():
+        files = [*([] if table is None else [table]), *([] if out is None else save(calibrations, out))]
     if plot is not None:
         from ..plot import log_curves, write
 
@@ -134,7 +144,7 @@ def calibrate(
 
 
 def _as_json(
-    log: "Log",
+    log: "Log | LogParts",
     calibrations: "Sequence[Calibration]",
     compared: "Sequence[VariantFamily]",
     files: Sequence[Path],

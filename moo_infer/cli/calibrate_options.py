@@ -1,7 +1,10 @@
 """The options of ``moo-infer calibrate``: how logs are read, profiles made, intervals drawn, variants compared."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from ..calibrate.profiles import Calibration
     from ..calibrate.variants import VariantFamily
     from ..read.log import Log
+    from ..read.log_parts import LogParts
 
 __all__ = ["BootstrapOptions", "ReadOptions", "ShapeOptions", "VariantOptions", "judged_ways", "profile_options"]
 
@@ -67,6 +71,50 @@ class ReadOptions:
             max_log_bytes=self.max_log_bytes,
             strict=self.strict,
         )
+
+    @contextmanager
+    def whole(
+        self, paths: Sequence[str], registry: Registry, judged: Sequence[str], models: Sequence[str]
+    ) -> "Iterator[Log | LogParts]":
+        """Read logs as `log` does, but for some models alone where these are given."""
+        log = self.log(paths, registry, judged)
+        yield log.with_models(models) if models else log
+
+    @contextmanager
+    def parts(
+        self, paths: Sequence[str], models: Sequence[str], unread: Mapping[str, object], drawn: Path | None
+    ) -> "Iterator[Log | LogParts]":
+        """Read tables in parts, for the time of the block.
+
+        Args:
+            paths: of the tables.
+            models: the only ones to read; none for all.
+            unread: options that need all samples at once, by name, with what was given.
+            drawn: where profiles that draw from the samples would be written, or None.
+        """
+        from ..builtin.logs import Table
+        from ..read.grading import Grading
+        from ..read.log_parts import log_parts
+
+        format = None if self.format == Table.name else self.format
+        named = next((path for path in paths if "=" in path and not Path(path).exists()), None)
+        for name, given in {**unread, "--format": format, "NAME=LOG": named}.items():
+            if given:
+                raise MooInferError(f"--stream reads tables in parts, which goes without {name}; got {given}")
+        if drawn is not None:
+            raise MooInferError(
+                f"--stream --out {drawn}: profiles that draw from the samples (empirical) would be as large as it; "
+                "--inference beta or lognormal fits them"
+            )
+        grading = Grading(self.score_key, self.right_if, _ends(self.scale))
+        scanned = Table(_columns(self.column or [])).scanned
+        most = self.max_log_bytes
+        with log_parts(
+            paths, scanned, models=models, grading=grading, merge_right=self.merge_right, max_log_bytes=most
+        ) as parts:
+            for remark in parts.remarks:
+                warnings.warn(remark, stacklevel=2)
+            yield parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +189,7 @@ class VariantOptions:
     ] = None
 
     def families(self, calibrations: "Sequence[Calibration]", draws: BootstrapOptions) -> "Sequence[VariantFamily]":
-        """Compare the variants among the models."""
+        """Compare the variants among the models; needs all their samples."""
         from ..calibrate.variants import compare_variants
 
         logs = [calibration.samples for calibration in calibrations]

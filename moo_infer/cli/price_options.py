@@ -12,6 +12,7 @@ from ..core.errors import MooInferError, unknown
 if TYPE_CHECKING:
     from ..profiles import ModelProfile
     from ..read.log import Log
+    from ..read.log_parts import LogParts
     from ..read.price import Price
 
 __all__ = ["PriceOptions"]
@@ -58,7 +59,7 @@ class PriceOptions:
         except ValueError:
             raise MooInferError(f"--date: must be YYYY-MM-DD, got {self.day!r}") from None
 
-    def by_model(self, log: "Log", on: date, left: Collection[str] = ()) -> "dict[str, Price] | None":
+    def by_model(self, log: "Log | LogParts", on: date, left: Collection[str] = ()) -> "dict[str, Price] | None":
         """Return the price of every model of a log, or None where no prices are given.
 
         Where there is no list, the models `left` need none by hand. A renamed model has its price under its own name,
@@ -70,7 +71,7 @@ class PriceOptions:
             return None
         own_prices = by_hand(self.price or [], "--price", self.per_million)
         own_prices = {m: price for m, price in own_prices.items() if m not in log.refused}  # but no error
-        names = {m: m for m in log.frame["model"].unique(maintain_order=True)}
+        names = {m: m for m in log.models}
         called = {m: {s.called for s in log.sources if m in s.models} for m in names}
         names |= {m: own.pop() for m, own in called.items() if len(own) == 1 and own != {""} and m not in own_prices}
         names = {m: name for m, name in names.items() if self.prices or name in own_prices or m not in left}

@@ -11,6 +11,7 @@ from .arrays import FloatArray
 __all__ = ["AffineCdf", "Cdf", "NormalCdf", "affine"]
 
 ROUNDING = 1e-12  # of sums of shares: 0.95 of them may come out as 0.95 - 1e-16, which is enough
+LEAST, MOST = 1e-300, 1 - 2**-53  # shares whose log odds are finite
 CLOSE = 1e-10  # of the result, relative to the mean or the standard deviation, where the root is searched for
 
 
@@ -34,7 +35,8 @@ class Cdf(ABC):
         """Return (n,) quantiles over queries: the smallest x with ``sum_q w_q F_q(x) >= q``, to nine digits.
 
         The search is that of Chandrupatla (Adv. Eng. Softw. 28, 1997, 145-149): inverse quadratic interpolation where
-        the cdf is smooth, bisection where it is not. It starts from Cantelli's bounds of a quantile.
+        the cdf is smooth, bisection where it is not. It starts from Cantelli's bounds of a quantile, and compares log
+        odds of shares, which are closer to a line than shares are.
 
         Args:
             weights: (Q,), shares of the queries, >= 0, with the sum 1.
@@ -43,10 +45,11 @@ class Cdf(ABC):
         """
         error = CLOSE * np.maximum(np.abs(mean), std)
         b, a = mean - std * np.sqrt((1 - q) / q) - error, mean + std * np.sqrt(q / (1 - q)) + error
-        lowest = b
+        lowest, sought = b, q - ROUNDING
 
         def excess(x: FloatArray) -> FloatArray:
-            return np.asarray(weights @ self(x) - q + ROUNDING)
+            share = np.clip(weights @ self(x), LEAST, MOST)
+            return np.asarray(np.log(share / sought) - np.log((1 - share) / (1 - sought)))
 
         at_b, at_a = excess(b), np.maximum(excess(a), 0.0)  # Cantelli's upper bound reaches q but for rounding
         inside = (at_b < 0) & (std > 0)  # else there is nothing to search for
@@ -67,6 +70,16 @@ class Cdf(ABC):
                 t = np.clip(np.where(smooth & np.isfinite(curved), curved, 0.5), least, 1 - least)
         high = np.where(at_a >= 0, a, b)
         return np.where(std > 0, np.where(inside, high, lowest), mean)
+
+    def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        """Return (B, n) quantiles with each of B weights of the queries; a cdf may have a faster way for all of them.
+
+        Args:
+            weights: (B, Q), shares of the queries.
+            q: as in `quantile`.
+            mean, std: (B, n) over queries.
+        """
+        return np.stack([self.quantile(row, q, m, s) for row, m, s in zip(weights, mean, std, strict=True)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +124,22 @@ class AffineCdf(Cdf):
 
     def quantile(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
         """Return that of X, moved, where all queries are moved alike; else search as other laws do."""
-        if np.ndim(self.factor) > 1 or np.ndim(self.shift) > 1 or not np.all(np.asarray(self.factor) > 0):
+        if not self._alike:
             return Cdf.quantile(self, weights, q, mean, std)
         inner = self.of.quantile(weights, q, (mean - self.shift) / self.factor, std / self.factor)
         return np.asarray(self.factor * inner + self.shift)
+
+    def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        """Return those of X, moved, where all queries are moved alike."""
+        if not self._alike:
+            return Cdf.quantiles(self, weights, q, mean, std)
+        inner = self.of.quantiles(weights, q, (mean - self.shift) / self.factor, std / self.factor)
+        return np.asarray(self.factor * inner + self.shift)
+
+    @property
+    def _alike(self) -> bool:
+        """Whether X of all queries is moved alike, by a factor above 0."""
+        return np.ndim(self.factor) < 2 and np.ndim(self.shift) < 2 and bool(np.all(np.asarray(self.factor) > 0))
 
 
 def affine(cdf: Cdf | None, factor: Any, shift: Any, /) -> Cdf | None:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import TOLERANCE, Limit, Objective
-from ..core.rounding import significant
 from ..estimate.curves import STATISTICS, Column, Curve, known_columns
 from ..estimate.rows import Row, Statistics, unmeasured
 from ..quantities.queries import Doubt
 from . import front as pareto
+from .losses import limited
+from .losses import losses as losses_of
 
 if TYPE_CHECKING:
     import polars
@@ -45,7 +46,7 @@ class Candidates:
         number = np.repeat(np.arange(len(curves)), [len(curve.k) for curve in curves])
         place = np.concatenate([np.arange(len(curve.k)) for curve in curves])
         k = np.concatenate([curve.k for curve in curves])
-        order = np.lexsort((number, k))
+        order = np.argsort(k, kind="stable")  # of equal k in the order of the curves
         possible = [np.ones(len(c.k), dtype=bool) if c.possible is None else c.possible for c in curves]
         self._possible = np.concatenate(possible)[order]
         self._curve, self._place, self.k = number[order], place[order], k[order]
@@ -103,7 +104,7 @@ class Candidates:
         if given.shape != (len(values),):
             raise MooInferError(f"k must be ({len(values)},) like the rows of means, got {given.shape}")
         ks = given.astype(np.int64)
-        if not len(ks) or (ks != given).any() or (ks < 1).any() or len(np.unique(ks)) < len(ks):
+        if not len(ks) or (ks != given).any() or (ks < 1).any() or not np.diff(np.sort(ks)).all():
             raise MooInferError(f"k must be different whole numbers >= 1, at least one, got {given.tolist()}")
         columns = known_columns([o.name for o in objectives], values, stderr or {})
         return cls(objectives, [Curve(model, aggregator, parallelism, ks, columns)])
@@ -130,7 +131,7 @@ class Candidates:
         """(n,) how many inferences run at a time."""
         return np.array([curve.parallelism for curve in self._curves])[self._curve]
 
-    @property
+    @cached_property
     def curves(self) -> tuple[Curve, ...]:
         """The curves (model, aggregator) that the rows belong to, in the order given."""
         return tuple(self._curves[i] for i in np.flatnonzero(np.bincount(self._curve)).tolist())
@@ -193,7 +194,8 @@ class Candidates:
     def paired_stderr(self, objective: str, i: int, /) -> FloatArray:
         """(n,) standard errors of differences from the mean of a row, over the questions of both logs; NaN without."""
         column, place = self.curve(i).columns[objective], int(self._place[i])
-        return self._gather(methodcaller("paired_stderr", column, place), objective)
+        ask = methodcaller("paired_stderr", column, place)
+        return self._gather(ask, objective) if column.of_questions else np.full(len(self), np.nan)
 
     @cached_property
     def losses(self) -> FloatArray:
@@ -202,9 +204,7 @@ class Candidates:
         The scale is the limit's; without a limit the largest mean in the whole table. Rounded to twelve significant
         digits, so that equal is equal however far away the limit is.
         """
-        ideal, sign = np.array([(o.best, o.sign) for o in self.objectives]).T
-        scales = np.where(self._scales > 0, self._scales, 1.0)  # a scale of 0: every value there is ideal
-        losses = significant(sign * (self.means - ideal) / scales, np.abs(ideal) / scales)
+        losses = losses_of(self.objectives, self.means, self._scales)
         losses.flags.writeable = False
         return losses
 
@@ -257,15 +257,13 @@ class Candidates:
         Raises:
             MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
         """
-        scales = self._scales.copy()
-        for j, objective in enumerate(self.objectives):
-            worst = [abs(limit.worst - objective.best) for limit in limits if limit.objective == objective.name]
-            if worst and objective.scale is None:
-                scales[j] = min(worst)
         met = self.met(limits)
-        view = self._take(np.flatnonzero(met if sure is None else met & sure))
-        view.__dict__.pop("losses", None)
-        view._scales, view.limits = scales, tuple(limits)
+        return self.kept(met if sure is None else met & sure, limits)
+
+    def kept(self, met: npt.NDArray[np.bool_], limits: Sequence[Limit], /) -> "Candidates":
+        """Keep rows (n,) of which it is known that they meet all limits; see `feasible`."""
+        view = self._take(np.flatnonzero(met), scaled=False)
+        view._scales, view.limits = limited(self.objectives, self._scales, limits), tuple(limits)
         return view
 
     def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
@@ -327,14 +325,15 @@ class Candidates:
         for array in (self.means, self.k, self.rows, *computed):
             array.flags.writeable = False
 
-    def _take(self, rows: Rows) -> "Candidates":
+    def _take(self, rows: Rows, scaled: bool = True) -> "Candidates":
         view = object.__new__(Candidates)
         view.objectives, view.limits = self.objectives, self.limits
         view._curves, view._numbers = self._curves, self._numbers
         view._scales, view.rows = self._scales, self.rows[rows]
         view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
         view._possible, view.means = self._possible[rows], self.means[rows]
-        view.__dict__ |= {"losses": self.losses[rows]} if "losses" in self.__dict__ else {}  # the scales stay
+        if scaled and "losses" in self.__dict__:  # the scales stay
+            view.__dict__["losses"] = self.losses[rows]
         view._lock()
         return view
 

@@ -177,7 +177,9 @@ def lifetime(
     others = [limit for limit in limits if limit.objective != objective]
     own = [limit for limit in limits if limit.objective == objective]
     table.met(own)  # refuses limits that do not fit
-    once = np.array([fixed_costs(models_of(table.curve(i), profiles)).get(objective, 0.0) for i in range(len(table))])
+    named = {profile.name: profile for profile in profiles}
+    by_curve = {curve: fixed_costs(models_of(curve, named)).get(objective, 0.0) for curve in table.curves}
+    once = np.array([by_curve[table.curve(i)] for i in range(len(table))])
     each, open_ones = table.column(objective), table.met(others)
     options = tuple(_options(table, each, open_ones))
     drawn = redraw(draws, seed) if redraw and draws and options else iter(())
@@ -185,7 +187,7 @@ def lifetime(
     totals = [of.column(objective)[rows] for of in drawn]
     paid = np.zeros((len(totals), len(options)))
     for j, row in enumerate(options if totals else ()):
-        paid[:, j] = drawn_fixed_costs(models_of(table.curve(row), profiles), draws, seed).get(objective, 0.0)
+        paid[:, j] = drawn_fixed_costs(models_of(table.curve(row), named), draws, seed).get(objective, 0.0)
     pairs = _pairs(options, once, each, (paid, np.array(totals)) if totals else None)
     starts = np.where(open_ones, _starts(table, own, once), np.inf)
     return Lifetime(table, objective, tuple(limits), once, each, segments(once, each, starts), options, tuple(pairs))

@@ -111,6 +111,9 @@ def decision_map(
         _budgets(table, objective, limit, table.met(others), size)
         for objective, limit in zip(objectives, own, strict=True)
     ]
+    for objective, axis in zip(objectives, axes, strict=True):
+        for limit in axis:
+            limit.check(objective)
     open_to = _admitted(report, outcome.sure, axes, others)
     feasible: BoolArray = np.asarray(open_to.any(axis=2))
     nothing = Choice(chosen.name, name, None, None, table)
@@ -149,7 +152,7 @@ def _chosen(
         warnings.simplefilter("always", SelectionWarning)
         for j, i in np.argwhere(open_to.any(axis=2)):
             limits = [axes[0][i], axes[1][j], *others]
-            choice = choose(selector, nothing.candidates.feasible(limits, sure=open_to[j, i]), nothing, caught)
+            choice = choose(selector, nothing.candidates.kept(open_to[j, i], limits), nothing, caught)
             if choice.row is None:
                 reasons[choice.reason] += 1
             else:

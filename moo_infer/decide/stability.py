@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, Literal, TypeVar
+from functools import cached_property, partial
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -17,20 +17,19 @@ from ..estimate.curves import HIGH, LOW, Column
 from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.raised import raised
 from ..estimate.setup import Setup
-from ..interfaces import Selector
 from ..policy.curves import PolicySetup
 from ..policy.day import DayPolicy
 from ..policy.workflow.curves import WorkflowSetup
 from ..profiles import Scenario
 from .candidates import Candidates
-from .choices import FeasibleShares, Key, decide
+from .choices import Key
+from .redrawn import ChosenRows
 from .volume import Volume, fixed_costs
 
-__all__ = ["ChoiceShare", "DrawSource", "DrawnChoices", "Redraw", "Stability", "Tried", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "resample", "tally"]
 
 Tried = PolicySetup | DayPolicy | WorkflowSetup  # what curves of policies and workflows are estimated from
 DrawSource = Literal["parameters", "simulation"]
-ChosenRows = tuple[FloatArray, list[tuple[Key, int | None]]]  # means (rows, m), and what was chosen under each key
 T = TypeVar("T")
 
 
@@ -74,30 +73,6 @@ class Stability:
         return {"source": self.source, "draws": self.draws, "shares": shares, "broken": self.broken[key]}
 
 
-@dataclass(frozen=True)
-class DrawnChoices:
-    """What is looked at in the table of a draw: what is chosen, and some means.
-
-    Args:
-        selectors: who choose.
-        scenarios: in which, and how surely each row meets the limits, where that counts.
-        rows: those whose means are kept.
-        curves: whether to choose on every (model, aggregator) as well.
-    """
-
-    selectors: tuple[Selector, ...]
-    scenarios: tuple[tuple[Scenario, FeasibleShares | None], ...]
-    rows: tuple[int, ...]
-    curves: bool
-
-    def __call__(self, table: Candidates) -> "ChosenRows":
-        """Return the means of the rows, and what each selector chose: a row number, or None."""
-        asked = partial(decide, table, selectors=self.selectors, explain=False, curves=self.curves)
-        decided = [asked(scenario=scenario, sure=sure) for scenario, sure in self.scenarios]
-        choices = [c for _, by_curve, pooled in decided for of in (*by_curve.values(), pooled) for c in of]
-        return table.means[list(self.rows)], [(choice.key, choice.row) for choice in choices]
-
-
 def tally(
     choices: Iterable[ChosenRows],
     table: Candidates,
@@ -108,7 +83,7 @@ def tally(
     """Count what was chosen.
 
     Args:
-        choices: for every draw what `DrawnChoices` give.
+        choices: for every draw what `DrawnChoices` gives.
         table: the rows.
         source: what was drawn.
         met: by scenario (n,), which rows meet its limits.
@@ -177,35 +152,21 @@ class Redraw:
     questions: Questions = "other"
     volume: Volume | None = None
     workers: Workers = field(default_factory=Workers, repr=False)
-    _kept: dict[tuple[int, int, Asked], list[CurveDraws]] = field(default_factory=dict, init=False, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_kept"} | {"workers": Workers()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _kept={})
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
-        return self._tables(B, seed, self.questions)
+        return self.drawn(B, seed, self.questions).tables(range(B))
 
-    def map(self, look: Callable[[Candidates], T], B: int, seed: int) -> Iterator[T]:
-        """Return what a function makes of each of B tables, in their order.
+    def map(self, look: Callable[[Iterator[Candidates]], Iterable[T]], B: int, seed: int) -> Iterator[T]:
+        """Return what a function makes of B tables, in their order; it is given some of them at a time.
 
-        The draws are tasks of the workers, but for those of the ``same`` questions, whose means are moved by what all
-        of them are together.
+        So many draws are a task, but for those of the ``same`` questions, whose means are moved by what all of them are
+        together.
         """
-        if self.workers.executor is None or self.questions == "same":
-            return map(look, self(B, seed))
-        pieces = self.workers.run(partial(self._looked_at, look, B, seed), ranges(range(B)))
-        return (result for piece in pieces for result in piece)
-
-    def _looked_at(self, look: Callable[[Candidates], T], B: int, seed: int, some: range) -> list[T]:
-        """What a function makes of the tables of some of the draws."""
-        key = B, seed, self.questions
-        if key not in self._kept:
-            self._kept[key] = self._drawn(*key)
-        return [look(table) for table in self._tables(*key, some, self._kept[key])]
+        same = self.questions == "same"
+        pieces = [range(B)] if same else ranges(range(B))
+        results = (Workers() if same else self.workers).run(_Look(self, look, B, seed), pieces)
+        return (result for piece in results for result in piece)
 
     def met(self, scenarios: Sequence[Scenario], B: int, seed: int) -> dict[str, FloatArray]:
         """Return by scenario the share of B tables in which each row meets the limits, (n,)."""
@@ -216,26 +177,17 @@ class Redraw:
 
     def halves(self, S: int, seed: int) -> Iterator[tuple[Candidates, Candidates]]:
         """Return S pairs of tables, of one half of the questions and of the other."""
-        tables = self._tables(2 * S, seed, "halves")
+        tables = self.drawn(2 * S, seed, "halves").tables(range(2 * S))
         return zip(tables, tables, strict=True)
 
-    def _drawn(self, B: int, seed: int, questions: Asked) -> list[CurveDraws]:
+    def drawn(self, B: int, seed: int, questions: Asked) -> "TableDraws":
+        """Return B draws of the table."""
         given = B, seed, questions
-        return [
+        curves = [
             self.estimator.redraw(of, *given) if isinstance(of, Setup) else of.redraw(self.estimator, *given)
             for of in self.setups
         ]
-
-    def _tables(
-        self, B: int, seed: int, questions: Asked, some: range | None = None, drawn: Sequence[CurveDraws] = ()
-    ) -> Iterator[Candidates]:
-        """The tables of some of B draws, or of all; of what is drawn already, where that is given."""
-        wanted = range(B) if some is None else some
-        shares = self._shares(B, seed, questions)
-        redrawn = [of.among(wanted) for of in drawn or self._drawn(B, seed, questions)]
-        for b, curves in zip(wanted, zip(*redrawn, strict=True), strict=True):
-            added = ({name: float(of[b]) for name, of in share.items()} for share in shares)
-            yield Candidates(self.objectives, list(map(raised, curves, added)))
+        return TableDraws(self.objectives, curves, self._shares(*given))
 
     def _shares(self, B: int, seed: int, questions: Asked) -> list[dict[str, FloatArray]]:
         """By curve and objective (B,) what a query pays of what is paid once; halves are of the given numbers."""
@@ -248,9 +200,48 @@ class Redraw:
         return [{n: np.full(B, cost / queries) for n, cost in fixed_costs(profiles).items()} for profiles in models]
 
 
-def _met(scenarios: Sequence[Scenario], table: Candidates) -> BoolArray:
-    """(scenarios, n) which rows meet the limits."""
-    return np.array([table.met(scenario.limits) for scenario in scenarios])
+@dataclass(frozen=True, eq=False)
+class TableDraws:
+    """Draws of a table.
+
+    Args:
+        objectives: its columns.
+        curves: draws of each curve.
+        shares: by curve and objective (B,), what a query pays of what is paid once.
+    """
+
+    objectives: Sequence[Objective]
+    curves: Sequence[CurveDraws]
+    shares: Sequence[Mapping[str, FloatArray]]
+
+    def tables(self, some: range) -> Iterator[Candidates]:
+        """Return the tables of some of the draws."""
+        for b, curves in zip(some, zip(*(of.among(some) for of in self.curves), strict=True), strict=True):
+            added = ({name: float(of[b]) for name, of in share.items()} for share in self.shares)
+            yield Candidates(self.objectives, list(map(raised, curves, added)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Look(Generic[T]):
+    """Looks at the tables of some of B draws; arguments as in `Redraw.map`."""
+
+    redraw: Redraw
+    look: Callable[[Iterator[Candidates]], Iterable[T]]
+    B: int
+    seed: int
+
+    @cached_property
+    def drawn(self) -> TableDraws:
+        """All of them, for every task that a worker is given."""
+        return self.redraw.drawn(self.B, self.seed, self.redraw.questions)
+
+    def __call__(self, some: range) -> list[T]:
+        return list(self.look(self.drawn.tables(some)))
+
+
+def _met(scenarios: Sequence[Scenario], tables: Iterable[Candidates]) -> Iterator[BoolArray]:
+    """(scenarios, n) which rows of each table meet the limits."""
+    return (np.array([table.met(scenario.limits) for scenario in scenarios]) for table in tables)
 
 
 def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:

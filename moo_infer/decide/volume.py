@@ -1,6 +1,6 @@
 """How many queries a deployment serves in its life, and each one's share of what is paid once for all of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,9 +69,11 @@ class Volume:
         """Draw B numbers of queries (B,), the same for all models."""
         return np.random.default_rng([seed, *b"volume"]).uniform(self.low, self.high, B)
 
-    def spread(self, curve: Curve, profiles: Iterable[ModelProfile]) -> Curve:
-        """Return a curve of these models with each query's share of what they cost once."""
-        return raised(curve, {name: cost / self.queries for name, cost in fixed_costs(profiles).items()})
+    def spread(self, curves: Iterable[Curve], profiles: Iterable[ModelProfile]) -> list[Curve]:
+        """Return curves of these models with each query's share of what those of a curve cost once."""
+        named = {profile.name: profile for profile in profiles}
+        once = [(curve, fixed_costs(models_of(curve, named))) for curve in curves]
+        return [raised(curve, {name: cost / self.queries for name, cost in costs.items()}) for curve, costs in once]
 
     def shares(self, profiles: Iterable[ModelProfile], B: int, seed: int) -> dict[str, FloatArray]:
         """Return B draws (B,) of what `spread` adds, by objective."""
@@ -105,8 +107,7 @@ def drawn_fixed_costs(profiles: Iterable[ModelProfile], B: int, seed: int) -> di
     return {name: once for name, once in sums.items() if once.any()}
 
 
-def models_of(curve: Curve, profiles: Sequence[ModelProfile]) -> list[ModelProfile]:
-    """Return the profiles of a curve: of its model, or of all models of a policy."""
-    names: Mapping[str, ModelProfile] = {profile.name: profile for profile in profiles}
+def models_of(curve: Curve, profiles: Mapping[str, ModelProfile]) -> list[ModelProfile]:
+    """Return the profiles of a curve, given by name: of its model, or of all models of a policy."""
     models = curve.courses[0].models if curve.courses else (curve.model,)
-    return [names[model] for model in models if model in names]
+    return [profiles[model] for model in models if model in profiles]

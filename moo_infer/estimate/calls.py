@@ -121,6 +121,10 @@ class _CheckedCdf(Cdf):
         found = guarded(partial(self.of.quantile, weights, q, mean, std), self.who)
         return numbers(found, self.shape, f"{self.who} must return a cdf with quantiles")
 
+    def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        found = guarded(partial(self.of.quantiles, weights, q, mean, std), self.who)
+        return numbers(found, mean.shape, f"{self.who} must return a cdf with quantiles")
+
 
 def _quantile(exact: Callable[[float], Any], shape: tuple[int, ...], who: str, rows: int, q: float) -> FloatArray:
     """Return a quantile that a part gives, checked: a function by name, so that moments pickle."""
@@ -128,11 +132,12 @@ def _quantile(exact: Callable[[float], Any], shape: tuple[int, ...], who: str, r
 
 
 def in_arrays(
-    ask: Callable[[slice, int], Moments | None], rows: int, step: int, who: str
+    ask: Callable[[slice, int], Moments | None], rows: int, step: int, who: str, *, check: bool = True
 ) -> Iterator[tuple[int, Moments | None]]:
     """Ask for rows of queries or draws, so many at a time; one by one where the part does not take arrays.
 
     A part that does gives the same of the first and the last row alone; one that does not, but answers, is refused.
+    Who has seen that of a part need not `check` it again.
 
     Yields:
         How many rows there are, and their moments.
@@ -146,7 +151,7 @@ def in_arrays(
                 raise
             yield from ((1, ask(slice(i, i + 1), 1)) for i in range(start, start + count))
             continue
-        if moments is not None and count > 1:
+        if check and moments is not None and count > 1:
             for i in (0, count - 1):
                 agree(moments, i, count, ask(slice(start + i, start + i + 1), 1), who)
         yield count, moments

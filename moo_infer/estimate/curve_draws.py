@@ -9,7 +9,7 @@ __all__ = ["TOGETHER", "CurveDraws", "ranges"]
 
 # Draws of one task. What a search learns from one draw for the next is forgotten between two of them, so that each
 # gives the same whether those before it were done here or elsewhere.
-TOGETHER = 20
+TOGETHER = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ class CurveDraws:
 def ranges(draws: range, step: int = TOGETHER) -> Iterator[range]:
     """Cut a range of draws at the multiples of `step`.
 
-    >>> list(ranges(range(30, 50)))
-    [range(30, 40), range(40, 50)]
+    >>> list(ranges(range(30, 150)))
+    [range(30, 64), range(64, 128), range(128, 150)]
     """
     start = draws.start
     while start < draws.stop:

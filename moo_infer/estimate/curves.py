@@ -15,7 +15,7 @@ from ..core.moments import Moments
 from ..core.objectives import quantile_of
 from .course import Course
 from .mixture import QuestionMoments, between_questions
-from .same_questions import SameQuestions
+from .same_questions import Again
 
 __all__ = [
     "HIGH",
@@ -157,11 +157,11 @@ class Column:
         moments: Moments | None,
         source: TrialSource | None = None,
         objective: str = "",
-        again: SameQuestions | None = None,
+        again: Again | None = None,
     ) -> None:
         self._moments, self._source, self._objective, self._again = moments, source, objective, again
         self._quantiles: dict[float, FloatArray] = {}
-        self._exact: dict[float, FloatArray | None] = {}
+        self._known: dict[float, FloatArray | None] = {}  # exact quantiles, None where one is not
 
     @classmethod
     def constant(cls, values: FloatArray, stderr: FloatArray | None = None) -> "Column":
@@ -200,6 +200,11 @@ class Column:
         if self._moments or self._source is None:
             return np.full_like(self.mean, np.nan)
         return self._source.stderr(self._objective)
+
+    @property
+    def of_questions(self) -> bool:
+        """Whether means given each question of a log are known."""
+        return isinstance(self._moments, QuestionMoments)
 
     def paired_stderr(self, other: "Column", place: int, /) -> FloatArray:
         """(n,) standard errors of the differences from one mean of another column; NaN where no questions are known."""
@@ -241,13 +246,14 @@ class Column:
         return self._quantiles[q]
 
     def _exact_quantile(self, q: float) -> FloatArray | None:
-        """Return exact quantiles (n,); None where they are not known."""
-        if q not in self._exact:
-            self._exact[q] = None
+        """Return exact quantiles (n,); None where they are not known. Every row of a report asks for the same ones."""
+        if q not in self._known:
+            known = None
             if self._moments is not None and self._moments.quantile is not None:
                 with suppress(NotExact):  # of laws that differ it may turn out only now
-                    self._exact[q] = self._moments.quantile(q)
-        return self._exact[q]
+                    known = self._moments.quantile(q)
+            self._known[q] = known
+        return self._known[q]
 
     def statistic(self, name: str, /) -> FloatArray:
         """(n,) values of a statistic: one of ``STATISTICS``, or a quantile as a percentage such as ``p95``.

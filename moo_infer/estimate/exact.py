@@ -1,11 +1,9 @@
 """Exact moments where the parts know them, and simulation of the rest."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import partial
 from itertools import repeat
-from operator import add
-from typing import Literal
 
 import numpy as np
 
@@ -13,13 +11,12 @@ from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments, is_constant
 from ..core.objectives import ACCURACY, Objective
-from ..quantities.bootstrap import QuestionDraws, QuestionHalves, resampled
 from ..quantities.by_law import LawQuery
 from ..quantities.quantity import Query
 from ..quantities.queries import Axis, Recorder, law_rows
 from ..quantities.samples import Samples
 from ..quantities.steps import EvenSteps
-from .calls import AT_ONCE, agree, checked_moments, guarded, in_arrays
+from .calls import AT_ONCE, agree, checked_moments, in_arrays
 from .curve_draws import CurveDraws, ranges
 from .curves import Curve, MomentSource
 from .law_quantile import LawQuantile
@@ -27,12 +24,10 @@ from .mixture import mixed, over_questions, summed_by_question
 from .monte_carlo import Estimator
 from .reweighed import QuestionTrials, ReweighedColumn
 from .setup import Part, Setup
+from .setup_draws import QUESTIONS, Asked, Questions, SetupDraws
+from .weighed import WeighedCurves
 
 __all__ = ["QUESTIONS", "Asked", "Exact", "MomentCache", "Questions"]
-
-Questions = Literal["other", "same"]
-QUESTIONS: tuple[Questions, ...] = ("other", "same")  # questions of a log, had it been made again
-Asked = Literal["other", "same", "halves"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class Exact(Estimator):
         moments = {objective.name: asked.moments(part, objective) for objective, part in setup.worths.items()}
         for objective, parts in setup.costs.items():
             each = [asked.moments(part, objective) for part in parts]
-            moments[objective.name] = summed_by_question(_sum(each), each)
+            moments[objective.name] = summed_by_question(each)
         return moments
 
     def redraw(self, setup: Setup, B: int, seed: int, questions: Asked = "other") -> CurveDraws:
@@ -79,12 +74,14 @@ class Exact(Estimator):
         if draws.again:
             return CurveDraws(B, partial(self._centred, draws, B))
         cache = MomentCache(setup.parts)
+        if draws.weights_alone:
+            return CurveDraws(B, partial(map, self._weighed(draws, cache).curve))
         if draws.separate:
             trials = self._trials_of_questions(draws, cache)
             return CurveDraws(B, partial(self._one_by_one, draws, cache, trials))
         return CurveDraws(B, partial(self._in_chunks, draws, B, cache, {}))
 
-    def _trials_of_questions(self, draws: "SetupDraws", cache: "MomentCache") -> QuestionTrials | None:
+    def _trials_of_questions(self, draws: SetupDraws, cache: "MomentCache") -> QuestionTrials | None:
         """What serves all draws that weigh the questions of a log anew, where something is simulated."""
         if draws.questions is None:
             return None
@@ -93,27 +90,41 @@ class Exact(Estimator):
         missing = [name for name, m in self.moments(even, cache).items() if not _complete(m)]
         return QuestionTrials(even, self.trials, self.seed, tuple(missing)) if missing else None
 
+    def _weighed(self, draws: SetupDraws, cache: "MomentCache") -> WeighedCurves:
+        """What draws that weigh the questions of a log anew, and change nothing else, are made of."""
+        setup, samples = draws.setup, draws.setup.queries.samples
+        assert samples is not None
+        asked = _Asked(setup, cache, 1)
+        parts: dict[Objective, Sequence[Part]] = {worth: [part] for worth, part in setup.worths.items()}
+        given = {
+            objective.name: [asked.by_question(part, samples) for part in of]
+            for objective, of in (parts | setup.costs).items()
+        }
+        return WeighedCurves(self, draws, given, self._trials_of_questions(draws, cache))
+
     def _one_by_one(
-        self, draws: "SetupDraws", cache: "MomentCache", trials: QuestionTrials | None, some: range
+        self, draws: SetupDraws, cache: "MomentCache", trials: QuestionTrials | None, some: range
     ) -> Iterator[Curve]:
         """Curves of some of the draws."""
         for together in ranges(some):
             own = cache.without_levels()
             yield from (self._drawn(draws, b, own, trials) for b in together)
 
-    def _drawn(self, draws: "SetupDraws", b: int, cache: "MomentCache", trials: QuestionTrials | None = None) -> Curve:
+    def _drawn(self, draws: SetupDraws, b: int, cache: "MomentCache", trials: QuestionTrials | None = None) -> Curve:
         """The curve of one draw."""
         setup = draws[b]
         source = MomentSource(partial(self.moments, setup), self.moments(setup, cache))
         possible = setup.notes.possible if draws.setup.notes.bounded else np.ones(len(setup.k), dtype=bool)
         curve = self._curve(setup, source)
         columns = {
-            name: ReweighedColumn(column, trials, setup) if trials and trials.knows(name, setup) else column
+            name: ReweighedColumn(column, trials, partial(trials.mixed, name, setup))
+            if trials and trials.knows(name, setup)
+            else column
             for name, column in curve.columns.items()
         }
         return replace(curve, possible=possible, columns=columns)
 
-    def _centred(self, draws: "SetupDraws", B: int, some: range) -> Iterator[Curve]:
+    def _centred(self, draws: SetupDraws, B: int, some: range) -> Iterator[Curve]:
         """Curves of samples that were drawn with replacement, which lowers what k different ones are worth.
 
         Their means are moved, by as much in all draws, to have the mean that the log itself has; quantiles are not.
@@ -136,11 +147,11 @@ class Exact(Estimator):
             yield self._curve(setup, MomentSource(partial(self.moments, setup), moved))
 
     def _in_chunks(
-        self, draws: "SetupDraws", B: int, cache: "MomentCache", kept: dict[int, list[MomentSource | None]], some: range
+        self, draws: SetupDraws, B: int, cache: "MomentCache", kept: dict[int, list[MomentSource | None]], some: range
     ) -> Iterator[Curve]:
         """Curves of draws, a few hundred at once so that memory stays bounded; alone where a part takes no arrays.
 
-        The chunks are those of all draws, also for some of them: sums in arrays of another shape differ in the last bit.
+        The chunks are those of all draws, for some of them too: sums in arrays of another shape differ in the last bit.
         """
         step = max(1, AT_ONCE // len(draws.setup.k))
         for wanted in ranges(some, step):
@@ -157,7 +168,7 @@ class Exact(Estimator):
             else:
                 yield from (self._curve(draws.setup, source, draws.values_of(b), b - first) for b in wanted)
 
-    def _together(self, draws: "SetupDraws", chunk: range) -> MomentSource | None:
+    def _together(self, draws: SetupDraws, chunk: range) -> MomentSource | None:
         """The moments of several draws at once; None where a part takes no arrays."""
         source = MomentSource(partial(self.moments, draws.together(chunk), draws=len(chunk)))
         try:
@@ -171,64 +182,6 @@ class Exact(Estimator):
         return source
 
 
-@dataclass(frozen=True, eq=False)
-class SetupDraws:
-    """Draws of what is uncertain in a setup: numbers of its profile, and which questions were asked.
-
-    Args:
-        setup: at the given values.
-        values: (B,) by path.
-        questions: which questions of a log were asked; None without one.
-        again: whether their samples are drawn anew, and not the questions.
-        seed: of the draws.
-    """
-
-    setup: Setup
-    values: Mapping[str, FloatArray]
-    questions: QuestionDraws | None
-    again: bool
-    seed: int
-
-    @classmethod
-    def of(cls, setup: Setup, B: int, seed: int, asked: Asked) -> "SetupDraws | None":
-        """Draw; None where nothing is uncertain."""
-        values, names = {} if asked == "halves" else setup.profile.draw(B, seed), setup.queries.questions
-        draws = QuestionHalves if asked == "halves" else QuestionDraws
-        questions = draws(names, B, seed) if len(names) > 1 else None
-        if not values and questions is None:
-            return None
-        again = asked == "same" and questions is not None
-        return cls(replace(setup, k=setup.k[setup.notes.possible]), values, questions, again, seed)
-
-    def values_of(self, b: int) -> dict[str, float]:
-        """Return the numbers of one draw, by path."""
-        return {path: float(values[b]) for path, values in self.values.items()}
-
-    def __getitem__(self, b: int) -> Setup:
-        drawn = self.setup.with_values(self.values_of(b))
-        if self.questions is None:
-            return drawn
-        if self.again:
-            samples = drawn.queries.samples
-            assert samples is not None
-            rng = np.random.default_rng([self.seed, 5, b, *samples.model.encode("utf-8", "surrogatepass")])
-            return drawn.with_samples(resampled(samples, rng))
-        low, high = self.questions.pseudo[b].tolist()
-        return drawn.with_weights(self.questions.weights[b], (low, high))
-
-    def together(self, chunk: range) -> Setup:
-        """Return a setup whose profile holds the (B, 1) numbers of B draws."""
-        drawn = {path: values[chunk.start : chunk.stop, None] for path, values in self.values.items()}
-        return guarded(partial(self.setup.with_values, drawn), self.setup.profile.name)
-
-    @property
-    def separate(self) -> bool:
-        """Whether the draws are to be asked for one after the other: queries differ, or notes exclude some k."""
-        largest = {path: float(values.max()) for path, values in self.values.items()}  # a spread may start at 0
-        differ = self.setup.queries.differ or self.setup.with_values(largest).queries.differ
-        return differ or self.setup.notes.bounded
-
-
 class MomentCache:
     """Moments (Q, n) of the questions of a log, kept for draws that weigh them anew.
 
@@ -239,18 +192,18 @@ class MomentCache:
     def __init__(self, parts: Sequence[Part] = ()) -> None:
         self.parts = parts
         self.moments: dict[tuple[Samples, int], Moments | None] = {}
-        self.levels: dict[str, list[int]] = {}
+        self.levels: dict[tuple[str, int], dict[float, list[int]]] = {}
+        self.in_arrays: set[str] = set()  # parts that have given the same of many queries at once as of each alone
 
     def without_levels(self) -> "MomentCache":
         """Return one with the same moments, in which no draw has told anything for the next."""
         other = MomentCache(self.parts)
-        other.moments = self.moments
+        other.moments, other.in_arrays = self.moments, self.in_arrays
         return other
 
-    def levels_of(self, part: Part, axes: int) -> list[int]:
+    def levels_of(self, part: Part, axes: int) -> dict[float, list[int]]:
         """Return how fine the axes have to be for the cdf of a part, as the last draw told; see `LawQuantile`."""
-        levels = self.levels.setdefault(part.name, [0] * axes)
-        return levels if len(levels) == axes else [0] * axes
+        return self.levels.setdefault((part.name, axes), {})
 
     def ask(self, part: Part, samples: Samples, compute: Callable[[], Moments | None]) -> Moments | None:
         """Return what the part says of the questions of a log."""
@@ -273,17 +226,14 @@ class _Asked:
 
     def moments(self, part: Part, objective: Objective) -> Moments | None:
         """Return the moments of a part; None where they must be simulated."""
-        queries, n = self.setup.queries, len(self.setup.k)
-        given = partial(self._given, part)
+        queries, given = self.setup.queries, partial(self._given, part)
         if queries.samples is not None:
-            Q = len(queries.weights)
-            moments = self.cache.ask(part, queries.samples, lambda: _with_steps(given(queries.query, Q), (Q, n)))
+            moments = self.by_question(part, queries.samples)
             if moments is None:
                 return None
-            std = None if moments.std is None else np.broadcast_to(moments.std, (Q, n))
             share, pseudo = queries.is_share(objective.name), queries.pseudo_of(objective.name)
-            mean = np.broadcast_to(moments.mean, (Q, n))
-            return over_questions(queries.weights, mean, std, pseudo, queries.questions, cdf=moments.cdf, share=share)
+            of = queries.weights, moments.mean, moments.std
+            return over_questions(*of, pseudo, queries.questions, cdf=moments.cdf, share=share)
         if not queries.axes:
             return given(LawQuery(queries.laws), self.draws)
         try:
@@ -296,6 +246,12 @@ class _Asked:
         levels = self.cache.levels_of(part, len(queries.axes_of(probe)))
         quantile = LawQuantile(self.setup, part, probe, moments.mean, moments.std, levels)
         return moments if moments.quantile is not None else replace(moments, quantile=quantile)
+
+    def by_question(self, part: Part, samples: Samples) -> Moments | None:
+        """Return the moments (Q, n) of a part given each question of a log; None where they must be simulated."""
+        shape = len(samples.questions), len(self.setup.k)
+        query = self.setup.queries.query
+        return self.cache.ask(part, samples, lambda: _of_all(self._given(part, query, shape[0]), shape))
 
     def _given(self, part: Part, query: Query, rows: int) -> Moments | None:
         """Moments given so many queries or draws at once."""
@@ -322,7 +278,8 @@ class _Asked:
         axis = None if moments is None else queries.product(probe.read, probe.bends)
         while axis is not None:
             seen = Recorder({**queries.laws, **first, **axis.laws}, differing, {*probe.read}, {**probe.bends})
-            moments = _along(given, axis, seen, len(self.setup.k), name)
+            moments = _along(given, axis, seen, len(self.setup.k), name, name not in self.cache.in_arrays)
+            self.cache.in_arrays.add(name)
             if not (seen.read & differing) - probe.read:  # else it reads more of other queries: once more, with all
                 return moments, frozenset(probe.read & differing) if knows else None
             probe = seen
@@ -335,15 +292,18 @@ def _complete(moments: Moments | None) -> bool:
     return moments is not None and moments.std is not None and moments.quantile is not None
 
 
-def _with_steps(moments: Moments | None, shape: tuple[int, int]) -> Moments | None:
-    """Moments (Q, n) of questions of a log with their cdf, where each of them has but one value at every k."""
-    if moments is None or moments.cdf is not None or not is_constant(moments):
-        return moments
-    return replace(moments, cdf=EvenSteps(np.broadcast_to(moments.mean, shape), np.arange(shape[0])))
+def _of_all(moments: Moments | None, shape: tuple[int, int]) -> Moments | None:
+    """Moments (Q, n) of all questions of a log; with their cdf, where each of them has but one value at every k."""
+    if moments is None:
+        return None
+    mean = np.broadcast_to(moments.mean, shape)
+    std = None if moments.std is None else np.broadcast_to(moments.std, shape)
+    steps = moments.cdf is None and is_constant(moments)
+    return Moments(mean, std, None, EvenSteps(mean, np.arange(shape[0])) if steps else moments.cdf)
 
 
 def _along(
-    given: Callable[[Query, int], Moments | None], axis: Axis, laws: Recorder, n: int, name: str
+    given: Callable[[Query, int], Moments | None], axis: Axis, laws: Recorder, n: int, name: str, check: bool
 ) -> Moments | None:
     """Moments given each query of an axis, mixed: many at once where the part takes arrays, else one by one."""
 
@@ -352,7 +312,7 @@ def _along(
         return given(LawQuery(replace(laws, laws=some)), count)
 
     Q, means, stds = len(axis.weights), [], []
-    for count, moments in in_arrays(of, Q, max(1, AT_ONCE // n), name):
+    for count, moments in in_arrays(of, Q, max(1, AT_ONCE // n), name, check=check):
         if moments is None:
             return None
         means.append(np.broadcast_to(moments.mean, (count, n)))
@@ -366,9 +326,3 @@ def _moved(moments: Moments, shift: FloatArray, worth: bool) -> Moments:
     """Moments with another mean; what an answer is worth stays within [0, 1]."""
     mean = moments.mean + shift
     return replace(moments, mean=np.clip(mean, 0.0, 1.0) if worth else mean)
-
-
-def _sum(moments: Sequence[Moments | None]) -> Moments | None:
-    """Moments of the sum of parts that read the same draws; None where one is not known."""
-    known = [m for m in moments if m is not None]
-    return None if len(known) < len(moments) else reduce(add, known)

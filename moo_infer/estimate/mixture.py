@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 
 import numpy as np
 
@@ -50,10 +51,12 @@ class QuestionMoments(Moments):
         Differences are taken question by question, on those that both have; NaN with fewer than two.
         """
         mine, theirs = _common(tuple(self.questions), tuple(other.questions))
-        if len(mine) < 2:
-            return np.full(self.by_question.shape[1], np.nan)
-        weights = self.weights[mine] / self.weights[mine].sum()
-        return _stderr(weights, self.by_question[mine] - other.by_question[theirs, place][:, None])
+        weights, ours, against = self.weights, self.by_question, other.by_question[:, place : place + 1]
+        if mine is not None:  # else all of both, in the same order
+            weights, ours, against = weights[mine], ours[mine], against[theirs]
+        if len(weights) < 2:
+            return np.full(ours.shape[1], np.nan)
+        return _stderr(weights / weights.sum(), ours - against)
 
     @property
     def stderr(self) -> FloatArray:
@@ -66,8 +69,10 @@ class QuestionMoments(Moments):
 
 
 @lru_cache(maxsize=256)  # tables of draws have the same questions, a thousand times over
-def _common(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[IntArray, IntArray]:
-    """Return where the questions that two logs have in common stand in each of them."""
+def _common(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[IntArray | None, IntArray | None]:
+    """Return where the questions that two logs have in common stand in each; None where both have the same ones."""
+    if mine == theirs:
+        return None, None
     places = {name: i for i, name in enumerate(theirs)}
     there = np.array([i for i, name in enumerate(mine) if name in places], dtype=np.int64)
     return there, np.array([places[mine[i]] for i in there], dtype=np.int64)
@@ -75,12 +80,13 @@ def _common(mine: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[IntArray, I
 
 def _stderr(weights: FloatArray, by_question: FloatArray) -> FloatArray:
     """(n,) standard errors of weighted means over questions (Q, n); NaN with one question."""
-    apart = by_question - by_question[0]  # exactly 0 where all questions are alike
-    spread = weights @ (apart - weights @ apart) ** 2
     freedom = 1.0 - weights @ weights  # (Q - 1) / Q where all weigh the same
-    several = freedom > 1e-12  # rounding of 1 - 1
-    variance: FloatArray = spread / freedom if several else np.full(spread.shape, np.nan)
-    return np.sqrt(variance / len(weights))
+    if freedom <= 1e-12:  # rounding of 1 - 1
+        return np.full(by_question.shape[1], np.nan)
+    apart = by_question - by_question[0]  # exactly 0 where all questions are alike
+    apart -= weights @ apart
+    variance = weights @ np.square(apart, out=apart) / freedom
+    return np.asarray(np.sqrt(variance / len(weights)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,10 +166,17 @@ def over_questions(
     )
 
 
-def summed_by_question(total: Moments | None, parts: Sequence[Moments | None]) -> Moments | None:
-    """Return the moments of a sum of parts, with the means by question where all parts have them."""
-    asked = [part for part in parts if isinstance(part, QuestionMoments)]
-    if total is None or len(asked) < len(parts):
+def summed_by_question(parts: Sequence[Moments | None]) -> Moments | None:
+    """Return the moments of the sum of parts that read the same draws, with the means by question where all have them.
+
+    None where those of one part are not known.
+    """
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts) or len(parts) == 1:
+        return parts[0] if len(parts) == 1 else None
+    total = reduce(add, known)
+    asked = [part for part in known if isinstance(part, QuestionMoments)]
+    if len(asked) < len(parts):
         return total
     by_question = np.sum([part.by_question for part in asked], axis=0)
     of = {"weights": asked[0].weights, "questions": asked[0].questions}

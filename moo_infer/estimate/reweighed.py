@@ -1,5 +1,6 @@
 """Simulated totals question by question, each question once, for draws that weigh the questions anew."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,16 +76,16 @@ class ReweighedColumn(Column):
     Args:
         column: exact where known, and simulated by itself.
         trials: of each question.
-        setup: of the draw.
+        mix: gives their moments with the weights that the questions have in the draw.
     """
 
-    def __init__(self, column: Column, trials: QuestionTrials, setup: Setup) -> None:
+    def __init__(self, column: Column, trials: QuestionTrials, mix: Callable[[], QuestionMoments]) -> None:
         super().__init__(column._moments, column._source, column._objective)
-        self._by_question, self._setup = trials, setup
+        self._by_question, self._mix = trials, mix
 
     @cached_property
     def _mixed(self) -> QuestionMoments:
-        return self._by_question.mixed(self._objective, self._setup)
+        return self._mix()
 
     @cached_property
     def mean(self) -> FloatArray:

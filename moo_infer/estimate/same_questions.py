@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -13,7 +14,15 @@ from ..quantities.left_out import LeftOut
 from .mixture import QuestionMoments
 from .setup import Setup
 
-__all__ = ["SameQuestions"]
+__all__ = ["Again", "SameQuestions"]
+
+
+class Again(Protocol):
+    """What gives intervals, had the same questions been asked again: `SameQuestions`, or what makes one when asked."""
+
+    def intervals(self, objective: str, means: QuestionMoments, level: float) -> FloatArray:
+        """Return (2, n) ends of the intervals of means; see `SameQuestions.intervals`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

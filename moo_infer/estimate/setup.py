@@ -150,6 +150,8 @@ class Setup:
         Raises:
             NothingPossible: where there is none.
         """
+        if self.notes.possible.all() and len(self.k):
+            return self
         k = self.k[self.notes.possible]
         if not len(k):
             why = "; ".join(self.notes.texts) or "its cost models say no more"

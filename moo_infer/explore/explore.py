@@ -1,6 +1,5 @@
 """Widgets over exact tables, in a notebook or on a page of their own: the only importer of ipywidgets."""
 
-import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ except ImportError:
     raise MooInferError("the explorer needs ipywidgets: pip install 'moo-infer[notebook]'") from None
 
 from .. import plot
+from ..plot.files import png
 from .start import Start, named_parts, refuse_unknown
 
 __all__ = ["Explorer"]
@@ -257,10 +257,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             best = report.choice(report.headline)
             first_model, first_aggregator = report.candidates.curve(0).label
             whose = {"model": best.model or first_model, "aggregator": best.aggregator or first_aggregator}
-            figure = PICTURES[self.picture.value](report, **whose if self.picture.value in OF_ONE_MODEL else {})
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="png", dpi=DPI)
-            self.image.value = drawn.getvalue()
+            given = whose if self.picture.value in OF_ONE_MODEL else {}
+            self.image.value = png(partial(PICTURES[self.picture.value], report, **given), DPI)
 
     @contextmanager
     def _told(self, where: Any = None) -> Iterator[None]:

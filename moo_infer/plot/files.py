@@ -1,5 +1,6 @@
 """Writing all pictures of a report into a folder, or none."""
 
+import io
 import os
 import re
 import shutil
@@ -31,7 +32,7 @@ from .workflows import feasible_workflows, gantt
 if TYPE_CHECKING:
     from ..report.report import Report
 
-__all__ = ["FORMATS", "Picture", "save", "write"]
+__all__ = ["FORMATS", "Picture", "png", "save", "write"]
 
 FORMATS = ("png", "svg", "pdf")
 INDEX = "index.html"
@@ -235,3 +236,15 @@ def _remove(made: Sequence[Path]) -> None:
     for path in made:
         with suppress(OSError):
             path.rmdir()
+
+
+def png(draw: Callable[[], Figure], dpi: int) -> bytes:
+    """Return a picture as PNG, drawn once: saving a figure that is still to be laid out draws it twice."""
+    with rc_context({"figure.dpi": dpi}):  # texts are measured as they are drawn
+        figure = draw()
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    return drawn.getvalue()

@@ -19,7 +19,10 @@ OFFSETS = [(dx * far, dy * far) for far in (1.0, 2.2, 4.0) for dx, dy in DIRECTI
 def laid_out(figure: Figure) -> RendererAgg:
     """Lay a figure out and return the renderer, which measures texts."""
     renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]  # without types
-    figure.draw_without_rendering()
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)  # that alone: drawing takes as long again, and moves nothing more
+    else:
+        figure.draw_without_rendering()
     return renderer
 
 

@@ -105,11 +105,16 @@ def _by_quadrature(law: Law, k: IntArray) -> tuple[FloatArray, FloatArray]:
         for some in _slices(len(k), pairs):
             n = k[some, None].astype(np.float64)
             # To the power n - 1, of which what is below e^NOTHING is 0.
-            powers = np.exp(np.maximum((n - 1) * inside[laws, None], NOTHING)) - np.exp(NOTHING)
-            steps = np.exp(n * below[laws, None]), -np.expm1(n * above[laws, None])
-            mass = np.concatenate([steps[0], n * powers * density[laws, None], steps[1]], axis=-1)
+            mass = np.empty((len(inside[laws]), len(n), x.shape[1]))
+            powers = np.multiply(n - 1, inside[laws, None], out=mass[..., 1:-1])
+            np.exp(np.maximum(powers, NOTHING, out=powers), out=powers)
+            powers -= np.exp(NOTHING)
+            powers *= n
+            powers *= density[laws, None]
+            mass[..., :1], mass[..., -1:] = np.exp(n * below[laws, None]), -np.expm1(n * above[laws, None])
             mean[laws, some] = np.vecdot(mass, x[laws, None])
-            variance[laws, some] = np.vecdot(mass, np.square(x[laws, None] - mean[laws, some, None]))
+            deviation = x[laws, None] - mean[laws, some, None]
+            variance[laws, some] = np.vecdot(mass, np.square(deviation, out=deviation))
     flat, shape = np.asarray(law.std) == 0, (*bounds.shape[:-1], len(k))
     return (
         np.where(flat, law.mean, mean).reshape(shape),

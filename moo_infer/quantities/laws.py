@@ -1,7 +1,7 @@
 """Probability laws of one quantity of one inference, for models that know theirs exactly."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 
-__all__ = ["Bernoulli", "ClippedNormal", "Law", "Lognormal"]
+__all__ = ["Bernoulli", "ClippedNormal", "Law", "Lognormal", "cut_to"]
 
 
 class Law(Protocol):
@@ -135,10 +135,13 @@ class Lognormal:
         scale = np.where(np.asarray(self.mean_uncut) > 0, self.mean_uncut, 1.0)
         cap = np.where(np.asarray(self.mean_uncut) > 0, self.cap / scale, math.inf)  # in units of the mean
         z = np.log(cap) / np.where(flat, 1.0, sigma) + sigma / 2
-        kept, kept_square, cut = ndtr(z - sigma), ndtr(z - 2 * sigma), ndtr(-z)
+        share, kept, kept_square, cut = ndtr(z), ndtr(z - sigma), ndtr(z - 2 * sigma), ndtr(-z)
         at_cap = np.where(cut > 0, cap, 0.0)  # nothing sits on an infinite bound
         first = kept + at_cap * cut
         variance = np.square(self.cv) * kept_square + (kept_square + at_cap**2 * cut - first**2)
+        # Where most is cut, what is missing to the cap is small, and so are its squares: nothing cancels.
+        squares = at_cap**2 * share - 2 * at_cap * kept + (1 + np.square(self.cv)) * kept_square
+        variance = np.where(cut > 0.5, squares - (at_cap * share - kept) ** 2, variance)
         mean = np.where(flat, np.minimum(self.mean_uncut, self.cap), self.mean_uncut * first)
         std = np.where(flat, 0.0, self.mean_uncut * np.sqrt(np.maximum(variance, 0.0)))
         return mean[()], std[()], np.where(flat, 1.0 * (cap < 1), cut)[()]
@@ -169,9 +172,12 @@ class Lognormal:
 
         flat, sigma = np.asarray(self.cv) == 0, self._sigma
         with np.errstate(divide="ignore", invalid="ignore"):  # at x = 0, and where the mean is 0
-            z = np.log(np.maximum(x, 0.0) / self.mean_uncut) / np.where(flat, 1.0, sigma) + sigma / 2
-        inside = np.where(flat | (np.asarray(self.mean_uncut) == 0), x >= self.mean, ndtr(z))
-        return np.where(x >= self.cap, 1.0, inside)
+            # Logarithms of x, which may be (n,), and of B means, not of as many quotients as they have pairs.
+            apart = np.log(np.maximum(x, 0.0)) - np.log(self.mean_uncut)
+            z = apart / np.where(flat, 1.0, sigma) + sigma / 2
+        constant = flat | (np.asarray(self.mean_uncut) == 0)
+        inside = np.where(constant, x >= self.mean, ndtr(z)) if constant.any() else ndtr(z)
+        return inside if np.all(self.cap == math.inf) else np.where(x >= self.cap, 1.0, inside)
 
     def quantile(self, q: FloatArray, /) -> FloatArray:
         """The smallest x with P(X <= x) >= q, any shape."""
@@ -179,6 +185,21 @@ class Lognormal:
 
         sigma = self._sigma
         return np.asarray(np.minimum(self.mean_uncut * np.exp(sigma * ndtri(q) - sigma**2 / 2), self.cap))
+
+
+def cut_to(law: Law, most: Any, /) -> Law | None:
+    """Return the law of ``min(X, most)``; None where it has no closed form here.
+
+    Args:
+        law: of X.
+        most: a number, or (B, 1).
+
+    >>> print(round(cut_to(Lognormal(2000.0, 0.5), 4000.0).mean, 3))
+    1958.671
+    """
+    if isinstance(law, Lognormal) and np.all(np.asarray(most) > 0):
+        return replace(law, cap=np.minimum(law.cap, most))
+    return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,14 @@
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from .large_votes import large_vote_shares
 from .quadrature import legendre
 
 __all__ = ["vote_shares"]
 
 CACHED = 2**15  # numbers at a time: 256 kB
-HALVES = 1000  # C(n, k) / 2^n is a normal number for every k as long as n is no larger
-TINY = 1e-302  # as small as what is likely enough may be: gradual underflow leaves 16 digits
+MANY = 1000  # C(n, k) / 2^n is a normal number for every k as long as n is no larger; beyond, time would grow as n^3
+FEW = 64  # k for which polynomials are fast whatever n is; FEW / 2 chosen in the mean make all of these likely enough
 
 
 def vote_shares(n: int, votes: IntArray, right: FloatArray, k: IntArray) -> FloatArray:
@@ -28,16 +29,15 @@ def vote_shares(n: int, votes: IntArray, right: FloatArray, k: IntArray) -> Floa
     array([[0.5     , 0.666667, 1.      ]])
     """
     share = np.empty((len(votes), len(k)))
-    # What is chosen with probability p each is, given its number, a subset of that size at random. With binomial
-    # probabilities in place of C(a, y), nothing overflows, and what underflows does not matter where k is likely.
-    left = np.unique(k)
-    while len(left):
-        p = 0.5 if n <= HALVES else left[0] / n
-        likely = _binomial(np.array([n]), p, int(left[-1]))[0]
-        done = left[likely[left] > TINY]
-        asked = np.isin(k, done)
-        share[:, asked] = _jointly(n, votes, right, p, int(done[-1]))[:, k[asked]] / likely[k[asked]]
-        left = np.setdiff1d(left, done)
+    few = k <= (n if n <= MANY else FEW)
+    if few.any():
+        # What is chosen with probability p each is, given its number, a subset of that size at random. With binomial
+        # probabilities in place of C(a, y), nothing overflows.
+        p, largest = 0.5 if n <= MANY else FEW / 2 / n, int(k[few].max())
+        likely = _binomial(np.array([n]), p, largest)[0]
+        share[:, few] = _jointly(n, votes, right, p, largest)[:, k[few]] / likely[k[few]]
+    if not few.all():
+        share[:, ~few] = [large_vote_shares(n, *of_one, k[~few]) for of_one in zip(votes, right, strict=True)]
     return np.minimum(share, 1.0)
 
 

@@ -1,5 +1,6 @@
 """The cdf of what takes one of finitely many values, given each question, and exact quantiles over questions."""
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,8 @@ __all__ = ["EvenSteps", "LargestSteps", "Steps"]
 # Other weights of a bootstrap move a share of the questions by at most so many standard deviations, but for one draw of
 # ten thousand: then all values are gone through.
 FAR = 4.0
+HEADS = 2**20  # numbers in the table of what lies before each block of a window: 8 MiB
+AT_ONCE = 2**18  # values that are gone through in one go: a few arrays of 2 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,41 @@ class _Window:
     question: IntArray
     mass: FloatArray
     below: FloatArray
+
+    @cached_property
+    def step(self) -> int:
+        """How many values a block has: about as many as there are blocks, or more where their table was too large."""
+        L, blocks = len(self.values), HEADS // self.below.size
+        return -(-L // max(1, min(blocks, math.isqrt(L))))
+
+    @cached_property
+    def heads(self) -> FloatArray:
+        """(P, Q, n), how likely what lies before each of P blocks is."""
+        L, n = self.values.shape
+        Q, P = len(self.below), -(-L // self.step)
+        block, j = np.arange(L)[:, None] // self.step, np.arange(n)
+        place = (block * Q + self.question) * n + j
+        each = np.bincount(place.ravel(), self.mass.ravel(), P * Q * n).reshape(P, Q, n)
+        return np.asarray(np.cumsum(np.concatenate([self.below[None], each[:-1]]), axis=0))
+
+    def quantiles(self, weights: FloatArray, share: float, /) -> tuple[FloatArray, BoolArray]:
+        """Return (B, n) the first values up to which the shares of all reach one, and whether it lies here.
+
+        First the block is looked for, then the value in it.
+        """
+        before = np.tensordot(weights, self.heads, axes=([1], [1]))  # (B, P, n)
+        B, P, n = before.shape
+        block = np.maximum((before < share).sum(axis=1) - 1, 0)  # (B, n): the last one before which it is not reached
+        start = np.take_along_axis(before, block[:, None], axis=1)[:, 0]
+        row = (block * self.step)[:, None] + np.arange(self.step)[:, None]  # (B, step, n)
+        inside, j = np.minimum(row, len(self.values) - 1), np.arange(n)
+        mass = np.where(row < len(self.values), self.mass[inside, j], 0.0)
+        each = mass * weights[np.arange(B)[:, None, None], self.question[inside, j]]
+        enough = start[:, None] + np.cumsum(each, axis=1) >= share
+        place = np.where(enough[:, -1], enough.argmax(axis=1), self.step - 1)  # beyond by rounding: the last of it
+        found = self.values[np.minimum(block * self.step + place, len(self.values) - 1), j]
+        first = before[:, 0]
+        return found, (enough[:, -1] | (block < P - 1)) & ((first < share) | (first <= 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,17 +115,21 @@ class Steps(Cdf):
         if q not in self._windows:
             self._windows[q] = None  # a window pays where it is asked for more than once
             return np.array([self._at(j, weights, q) for j in range(self.n)])
-        window = self._windows[q]
+        return np.asarray(self.quantiles(weights[None], q, mean, std)[0])
+
+    def quantiles(self, weights: FloatArray, q: float, mean: FloatArray, std: FloatArray, /) -> FloatArray:
+        """Return (B, n) quantiles over questions with each of B weights of them (B, Q); see `quantile`."""
+        window = self._windows.get(q)
         if window is None:
             window = self._windows[q] = self._window(q)
-        start = weights @ window.below
-        share = np.cumsum(weights[window.question] * window.mass, axis=0)
-        enough = share + start >= q - ROUNDING
-        place = enough.argmax(axis=0)
-        found = window.values[place, np.arange(self.n)]
-        for j in np.flatnonzero(~enough[-1] | ((start >= q - ROUNDING) & (start > 0))):
-            found[j] = self._at(int(j), weights, q)
-        return np.asarray(found)
+        found, here = np.empty((len(weights), self.n)), np.empty((len(weights), self.n), dtype=bool)
+        step = max(1, AT_ONCE // (self.n * window.step))
+        for start in range(0, len(weights), step):
+            some = slice(start, start + step)
+            found[some], here[some] = window.quantiles(weights[some], q - ROUNDING)
+        for b, j in np.argwhere(~here).tolist():
+            found[b, j] = self._at(j, weights[b], q)
+        return found
 
     def _at(self, j: int, weights: FloatArray, q: float) -> float:
         """The quantile at the j-th k."""

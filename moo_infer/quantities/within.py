@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..core.arrays import Array, FloatArray, IntArray
 from .samples import Answers, Samples
-from .subsets import all_at_k, by_count, largest_weights, pass_at_k, votes_at_k
+from .subsets import LARGE_BLOCK, all_at_k, by_count, largest_weights, pass_at_k, votes_at_k
 
 __all__ = ["all_variance", "largest_variance", "pass_variance", "ratio_variance", "vote_variance"]
 
@@ -57,37 +57,27 @@ def vote_variance(samples: Samples, k: npt.ArrayLike) -> FloatArray:
 def _left_out(n: IntArray, answers: Answers) -> tuple[Answers, IntArray, IntArray]:
     """Every question without one of its samples: the answers of V such, how many samples give each, whose it is.
 
-    Samples that gave answers with as many votes, of which as many are right, leave the same behind: one of V is made of
-    them. Those of a question lie together.
+    A question has one for the right samples of each of its answers, one for the wrong ones, and one for blanks. Those
+    of a question lie together.
     """
-    start = np.searchsorted(answers.question, np.arange(len(n) + 1))
-    blanks = n - np.bincount(answers.question, answers.samples, len(n)).astype(np.int64)
-    of, sizes, rights = [], [], []
-    times: list[int] = []
-    question: list[int] = []
-    for q in np.flatnonzero(n):
-        rows = slice(start[q], start[q + 1])
-        votes, right = answers.samples[rows], answers.right[rows]
-        kinds: dict[tuple[int, float, bool], list[int]] = {}
-        for j, (size, of_these) in enumerate(zip(votes.tolist(), right.tolist(), strict=True)):
-            for is_right, number in ((True, of_these), (False, size - of_these)):
-                if number > 0:
-                    kinds.setdefault((size, of_these, is_right), [j, 0])[1] += int(number)
-        variants = [(j, float(is_right), number) for (_, _, is_right), (j, number) in kinds.items()]
-        variants += [(-1, 0.0, int(blanks[q]))] if blanks[q] else []
-        for j, fewer_right, number in variants:
-            size, kept = votes.copy(), right.copy()
-            if j >= 0:
-                size[j] -= 1
-                kept[j] -= fewer_right
-            of.append(np.full(len(votes), len(times)))
-            sizes.append(size)
-            rights.append(kept)
-            times.append(number)
-            question.append(int(q))
-    empty = np.zeros(0, dtype=np.int64)
-    made = Answers(*(np.concatenate([empty, *parts]) for parts in (of, sizes, rights)))
-    return made, np.array(times, dtype=np.int64), np.array(question, dtype=np.int64)
+    of, votes, right = answers.question, answers.samples, answers.right
+    blanks = n - np.bincount(of, votes, len(n)).astype(np.int64)
+    all_answers, none = np.arange(len(of)), np.full(len(n), -1)
+    dropped = np.concatenate([all_answers, all_answers, none])  # which answer loses a sample
+    times = np.concatenate([np.rint(right).astype(np.int64), votes - np.rint(right).astype(np.int64), blanks])
+    fewer_right = np.repeat([1.0, 0.0, 0.0], [len(of), len(of), len(n)])
+    question = np.concatenate([of, of, np.arange(len(n))])
+    order = np.flatnonzero(times > 0)
+    order = order[np.argsort(question[order], kind="stable")]
+    dropped, times, fewer_right, question = (each[order] for each in (dropped, times, fewer_right, question))
+    start, width = np.searchsorted(of, np.arange(len(n))), np.bincount(of, minlength=len(n))
+    widths = width[question]
+    variant = np.repeat(np.arange(len(question)), widths)
+    place = np.arange(len(variant)) - np.repeat(np.cumsum(widths) - widths, widths)
+    entry = start[question][variant] + place
+    hit = entry == dropped[variant]
+    made = Answers(variant, votes[entry] - hit, right[entry] - np.where(hit, fewer_right[variant], 0.0))
+    return made, times, question.astype(np.int64)
 
 
 def largest_variance(values: Array, question: IntArray, k: npt.ArrayLike) -> FloatArray:
@@ -106,13 +96,21 @@ def largest_variance(values: Array, question: IntArray, k: npt.ArrayLike) -> Flo
         if n < 2:
             continue
         for part, weights in largest_weights(n - 1, k):
-            # Without the i-th value those before it keep their rank among n - 1, those after it have one less.
-            before = np.cumsum(ranked[:, :-1, None] * weights, axis=1)
-            after = np.cumsum((ranked[:, 1:, None] * weights)[:, ::-1], axis=1)[:, ::-1]
-            none = np.zeros((len(ranked), 1, weights.shape[1]))
-            without = np.concatenate([none, before], axis=1) + np.concatenate([after, none], axis=1)
-            variance[rows, part] = (n - 1) * without.var(axis=1)
+            step = max(LARGE_BLOCK // weights.size, 1)
+            for some in (slice(i, i + step) for i in range(0, len(rows), step)):
+                variance[rows[some], part] = (n - 1) * _without_one(ranked[some], weights).var(axis=1)
     return variance
+
+
+def _without_one(ranked: FloatArray, weights: FloatArray) -> FloatArray:
+    """(Q, n, m), the mean of the largest of k of values (Q, n), ascending, without each of them.
+
+    Without the i-th value those before it keep their rank among n - 1, those after it have one less.
+    """
+    before = np.cumsum(ranked[:, :-1, None] * weights, axis=1)
+    after = np.cumsum((ranked[:, 1:, None] * weights)[:, ::-1], axis=1)[:, ::-1]
+    none = np.zeros((len(ranked), 1, weights.shape[1]))
+    return np.asarray(np.concatenate([none, before], axis=1) + np.concatenate([after, none], axis=1))
 
 
 def ratio_variance(values: Array, question: IntArray, questions: int) -> float:

@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,15 @@ from .parquet import page_sizes, unpacked_bytes
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["MAX_LOG_BYTES", "PART", "allowed_bytes", "refuse_long_texts", "refuse_more", "zstandard_bound"]
+__all__ = [
+    "MAX_LOG_BYTES",
+    "PART",
+    "allowed_bytes",
+    "refuse_large_parts",
+    "refuse_long_texts",
+    "refuse_more",
+    "zstandard_bound",
+]
 
 MAX_LOG_BYTES = 2**30  # of a log, unpacked: some ten million samples, or the transcripts of a long evaluation
 PART = 4  # a line, or a member of an archive, is held at once, with several copies: at most this part of it all
@@ -20,7 +29,8 @@ RATIO = 40  # logs shrink to a fifth to a thirtieth of their size; bombs to a th
 SMALL = 2**24  # bytes that no ratio is asked of: a few samples that say the same shrink further
 BLOCK = 2**20  # bytes at a time
 ZSTANDARD_BLOCK = 2**17  # the most that a block of Zstandard may stand for (RFC 8878, 3.1.1.2.4)
-GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
+GZIP, ZIP, PARQUET, ZSTANDARD = b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"\x28\xb5\x2f\xfd"
+BEGINNING = 64  # bytes that say how a file is packed; zlib has but two of its own, which a text may begin with
 ROW = 64  # bytes of a row of Parquet in memory, at least: a million that are alike take a kilobyte on disk
 
 
@@ -53,20 +63,54 @@ def refuse_more(path: Path, most: int | None = None, /) -> None:
     """
     size, whole = path.stat().st_size, MAX_LOG_BYTES if most is None else most
     longest = whole // PART
-    with path.open("rb") as file:
-        begins = file.read(len(ZIP))
-    if begins == ZIP:
+    begins = _beginning(path)
+    if begins.startswith(ZIP):
         _refuse_large_members(path, size, allowed_bytes(size, most), longest)
     elif begins.startswith(GZIP):
         _refuse_long_gzip(path, size, allowed_bytes(size, most), longest)
     elif size > whole:
         raise _too_large(f"has {size:,} bytes, of which {whole:,} are allowed")
-    elif begins == PARQUET:
+    elif begins.startswith(PARQUET):
         usual = 0 if most is not None else RATIO * size  # transcripts, in columns that are not read
         _refuse_large_pages(path, max(whole, usual), max(longest, min(whole, usual)))
         _refuse_many_rows(path, whole)
     elif size > longest:
         _refuse_long_lines(path, longest)
+
+
+def refuse_large_parts(path: Path, most: int | None = None, /) -> None:
+    """Refuse a table, read row by row, of which a line or a page of Parquet is larger than should be held at once.
+
+    Args:
+        path: a file that is there.
+        most: bytes, as in `allowed_bytes`; a part may have a quarter.
+
+    Raises:
+        MooInferError: saying what is too large, or that it is packed.
+    """
+    longest, begins = (MAX_LOG_BYTES if most is None else most) // PART, _beginning(path)
+    if begins.startswith((GZIP, ZIP)):
+        raise MooInferError("is packed, and tables that are read in parts (--stream) must not be")
+    if not begins.startswith(PARQUET):
+        _refuse_long_lines(path, longest)
+        return
+    for size in page_sizes(path):
+        if size > longest:
+            raise _too_large(f"has a page that unpacks to {size:,} bytes, of which {longest:,} are allowed")
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file; refuses what polars would unpack unasked, however much that is."""
+    with path.open("rb") as file:
+        begins = file.read(BEGINNING)
+    packed = begins.startswith(ZSTANDARD)
+    if begins.startswith(b"x"):
+        with suppress(zlib.error):
+            zlib.decompressobj().decompress(begins)
+            packed = True
+    if packed:
+        raise MooInferError("is packed as Zstandard or zlib, which is not read; gzip is")
+    return begins
 
 
 def _too_large(reason: str) -> MooInferError:
@@ -117,7 +161,7 @@ def _refuse_many_rows(path: Path, allowed: int) -> None:
     except (pl.exceptions.PolarsError, OSError):
         return  # whoever reads it says so
     if rows * ROW > allowed:
-        raise _too_large(f"has {rows:,} rows, of which {allowed // ROW:,} are allowed")
+        raise _too_large(f"has {rows:,} rows, of which {allowed // ROW:,} are allowed; calibrate --stream reads more")
 
 
 def _refuse_long_gzip(path: Path, size: int, allowed: int, longest: int) -> None:

@@ -12,7 +12,7 @@ from .log import Log, Source
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["joined"]
+__all__ = ["different_questions", "joined"]
 
 PLACE = (*KEYS, "sample")
 MEASURED = ("latency_s", "energy_j", "output_tokens", "reasoning_tokens")  # of an answer, not told by its question
@@ -156,20 +156,24 @@ def _steps(value: float) -> int:
 
 def _without_fingerprints(log: Log, earlier: Sequence[str]) -> tuple[Log, list[str]]:
     """The log without fingerprints of questions, and a remark where questions of one name differ."""
+    if FINGERPRINT not in log.frame.columns:
+        return log, [*earlier]
+    return Log(log.frame.drop(FINGERPRINT), log.sources), [*earlier, *different_questions(log.frame)]
+
+
+def different_questions(frame: "pl.DataFrame", /) -> Iterator[str]:
+    """Say where questions of one name have several fingerprints."""
     import polars as pl
 
-    frame = log.frame
     if FINGERPRINT not in frame.columns:
-        return log, [*earlier]
+        return
     marks = frame.group_by("question_id", maintain_order=True).agg(pl.col(FINGERPRINT).drop_nulls().n_unique())
     different = marks.filter(pl.col(FINGERPRINT) > 1)["question_id"]
-    remarks = [*earlier]
     if len(different):
-        remarks.append(
+        yield (
             f"{len(different)} questions ({different[0]!r:.60} is one) are not the same everywhere: their text, their "
             "choices or their targets differ; who compares models compares them on different questions"
         )
-    return Log(frame.drop(FINGERPRINT), log.sources), remarks
 
 
 def _ordered(log: Log, strict: bool, remarks: list[str]) -> Log:

@@ -76,6 +76,11 @@ class Log:
         """Of which models nothing is estimated, and why: their questions were chosen by answers."""
         return refusals(self.frame, self.left_out)
 
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that are left, in order."""
+        return list(map(str, self.frame["model"].unique(maintain_order=True)))
+
     def samples(self) -> list[Samples]:
         """Return the samples of each model as arrays, models and questions in the order of the frame.
 

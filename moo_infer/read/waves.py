@@ -12,7 +12,7 @@ from ..quantities.samples import WAVE, WHY
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["REASON", "marked", "parted", "refusals", "sentences"]
+__all__ = ["CANCELLED", "REASON", "marked", "parted", "refusals", "sentences"]
 
 REASON = "reason"  # why a row is left out; a column between reading and parting
 LATER, CANCELLED = "later", "cancelled"  # the reasons; the second is also what `why` says of such a call

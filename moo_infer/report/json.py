@@ -89,7 +89,8 @@ def row(report: "Report", outcome: "Outcome", choice: Choice) -> dict[str, Any]:
 def _once(report: "Report", choice: Choice) -> dict[str, float]:
     """What the models of a choice take once, before the first query, by objective."""
     models = {model for part, _ in choice.parts for model in (part.course.models if part.course else [part.model])}
-    return fixed_costs(profile for profile in report.profiles if profile.name in models)
+    places = sorted(report.places[name] for name in models if name in report.places)
+    return fixed_costs(report.profiles[place] for place in places)
 
 
 def _intervals(statistics: Statistics, draws: tuple[float, float] | None) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,16 +11,8 @@ from ..core.errors import MooInferError, unknown
 from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
-from ..decide.stability import (
-    ChoiceShare,
-    ChosenRows,
-    DrawnChoices,
-    DrawSource,
-    Redraw,
-    Stability,
-    resample,
-    tally,
-)
+from ..decide.redrawn import ChosenRows, DrawnChoices
+from ..decide.stability import ChoiceShare, DrawSource, Redraw, Stability, resample, tally
 from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
@@ -104,8 +96,12 @@ class Report:
     @property
     def asked(self) -> tuple[str, ...]:
         """The selectors that were asked for; the one that opens the report is among them where it was named."""
-        names = tuple(selector.name for selector in self.selectors)
-        return tuple(name for name in names if self.goal_named or name != self.headline)
+        return tuple(s.name for s in self.selectors if self.goal_named or s.name != self.headline)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each model is among the profiles, by its name."""
+        return {profile.name: place for place, profile in enumerate(self.profiles)}
 
     @property
     def confidence(self) -> float | None:
@@ -161,25 +157,24 @@ class Report:
         chosen = source or next(iter(there), None)
         if chosen is None:
             return None
+        asked = tuple((outcome.scenario, outcome.sure) for outcome in self.outcomes)
         rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
         kept = tuple(sorted(row for row in rows if row is not None))
-        scenarios = tuple((outcome.scenario, outcome.sure) for outcome in self.outcomes)
-        look = DrawnChoices(self.selectors, scenarios, kept, curves=not over_all)
+        look = DrawnChoices(asked, self.selectors, kept, curves=not over_all)
+        given: Iterable[ChosenRows]
         if chosen == "simulation" or self.redraw is None:
-            results = map(look, resample(self.candidates, B, seed))
-        elif isinstance(self.redraw, Redraw):
-            results = self.redraw.map(look, B, seed)
+            given = look(resample(self.candidates, B, seed))
         else:
-            results = map(look, self.redraw(B, seed))
+            given = self.redraw.map(look, B, seed) if isinstance(self.redraw, Redraw) else look(self.redraw(B, seed))
 
-        def told() -> Iterator[ChosenRows]:
-            for done in range(B):
+        def choices() -> Iterator[ChosenRows]:
+            for done, of_draw in enumerate(given):
                 if progress:
                     progress(done, B, "how sure")
-                yield next(results)
+                yield of_draw
 
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
-        return tally(told(), self.candidates, chosen, met, kept)
+        return tally(choices(), self.candidates, chosen, met, kept)
 
     def with_stability(
         self,
@@ -353,9 +348,5 @@ class Report:
     @property
     def simulated(self) -> set[str]:
         """The simulated statistics of the table, as ``objective.statistic``."""
-        return {
-            f"{name}.{statistic}"
-            for curve in self.candidates.curves
-            for name, column in curve.columns.items()
-            for statistic in column.simulated
-        }
+        columns = [item for curve in self.candidates.curves for item in curve.columns.items()]
+        return {f"{name}.{statistic}" for name, column in columns for statistic in column.simulated}

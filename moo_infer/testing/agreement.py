@@ -94,13 +94,9 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
             single = Column(alone[name])
             # A law that is normal in one draw may not be so in all, so less may be exact of three.
             assert {*single.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
-            for statistic in ("mean", "std"):
-                if statistic not in column.simulated:
-                    got, expected = getattr(column, statistic), getattr(single, statistic)
-                    np.testing.assert_allclose(got, expected, rtol=NEAR, atol=TINY, err_msg=f"{statistic} of {name}")
-            if "low" not in column.simulated:
-                got, expected = column.quantile(0.9), single.quantile(0.9)
-                np.testing.assert_allclose(got, expected, rtol=NEAR, atol=TINY, err_msg=f"90 % quantile of {name}")
+            for statistic in {"mean", "std", "low", "high"} - {*column.simulated}:
+                got, expected = column.statistic(statistic), single.statistic(statistic)
+                np.testing.assert_allclose(got, expected, rtol=NEAR, atol=TINY, err_msg=f"{statistic} of {name}")
 
 
 def _numbers_of(part: Any) -> list[str]:

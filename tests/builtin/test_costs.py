@@ -42,3 +42,9 @@ def test_quantiles_are_left_to_simulation_where_clipping_bites():
 def test_free_is_a_price(part):
     moments = part.exact(GPT_5.queries().query, K, parallelism=1)
     assert moments.mean.tolist() == moments.std.tolist() == moments.quantile(0.9).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_whole_prices_of_whole_tokens_add_to_fractions_and_leave_the_draws_alone():
+    draws = Draws(np.array([[10, 20]]), np.array([[100, 300]]), np.ones((1, 2)))
+    assert LinearCost(0, 0.01).total(draws, parallelism=1).tolist() == [[1.0, 4.0]]
+    assert draws.tokens_in.tolist() == [[10, 20]]

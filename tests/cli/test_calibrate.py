@@ -259,3 +259,34 @@ def test_caps_are_variants_beside_their_models_and_can_be_written_down(capsys, t
     assert "max_tokens:" in (tmp_path / "run.yaml").read_text()
     assert run(["calibrate", "--models", "run.yaml"]) == 0
     assert json.loads(capsys.readouterr().out)["models"] == models
+
+
+def test_a_table_that_is_streamed_says_what_the_whole_one_says(capsys, tmp_path):
+    words = ["--inference", "beta", "--prices", PRICES, "--bootstrap", "50", "--date", "2026-01-02", "--json"]
+    whole, streamed = (called(capsys, LOG, *words, *more) for more in ([], ["--stream"]))
+    assert (streamed[0], streamed[2]) == (0, whole[2])
+    one, other = json.loads(whole[1]), json.loads(streamed[1])
+    assert one["models"] == other["models"]
+    assert one["sources"] == other["sources"]
+    out = tmp_path / "profiles.yaml"
+    assert called(capsys, LOG, *words, "--stream", "--out", str(out))[0] == 0
+    assert run(["recommend", "--models", str(out), "--max-cost", "0.02", "--stability", "0"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--judged", "unsafe=down"], "goes without --judged"),
+        (["--by", "task"], "goes without --by"),
+        (["--table", "t.parquet"], "goes without --table"),
+        (["--format", "inspect-ai"], "goes without --format"),
+        (["--out", "p.yaml"], "--inference beta or lognormal fits them"),
+        (["--model", "acme/lagre"], "unknown model 'acme/lagre'"),
+    ],
+)
+def test_what_needs_all_samples_at_once_is_no_matter_of_streams(options, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = called(capsys, LOG, "--stream", *options)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert [*tmp_path.iterdir()] == []

@@ -61,6 +61,7 @@ CALIBRATE = {
     "merge_right": [None],
     "max_log_bytes": ["1000000"],
     "strict": [None],
+    "stream": [None],
     "judged": ["unsafe=down"],
     "model": ["acme/small"],
     "prices": ["prices.yaml"],

@@ -172,6 +172,18 @@ def test_who_is_told_to_end_leaves_no_draft_behind(tmp_path):
     assert not [*(tmp_path / "work").iterdir()]
 
 
+@pytest.mark.parametrize("place", ["module", "hook"])
+def test_who_is_told_to_end_while_a_plugin_is_loaded_ends(tmp_path, place):
+    """A plugin that ends the process by itself is skipped, or refused; a signal is no doing of the plugin."""
+    end = "os.kill(os.getpid(), signal.SIGTERM)"
+    text = "import os, signal\nfrom moo_infer import hookimpl\n@hookimpl\ndef register_selectors():\n"
+    text += f"    {end}\n    return []\n" if place == "hook" else f"    return []\n{end}\n"
+    (tmp_path / "my.py").write_text(text)
+    process = started("plugins", "--plugin-file", tmp_path / "my.py", stdout=subprocess.PIPE)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (143, "", "moo-infer: stopped\n")
+
+
 def test_signals_that_a_shell_has_ignored_stay_ignored():
     command = f"""trap '' TERM INT; "{sys.executable}" -m moo_infer scenarios & p=$!
         for i in 1 2 3 4 5 6 7 8 9; do kill -TERM $p; kill -INT $p; sleep 0.02; done; wait $p"""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from moo_infer import (
+    Candidates,
     CostModel,
     ModelProfile,
     MooInferError,
@@ -208,3 +209,15 @@ def test_what_it_cannot_map_it_refuses_in_a_sentence(arguments, options, message
     report = Pipeline(k=[4, 8]).run()
     with pytest.raises(MooInferError, match=message):
         decision_map(report, *arguments, **options)
+
+
+def test_limits_are_held_against_the_table_as_often_whatever_the_size(monkeypatch):
+    report = Pipeline(selectors="utopia").run(["gpt-5", "gpt-5-nano"], "essay-feedback")
+    asked, met = [], Candidates.met
+    monkeypatch.setattr(Candidates, "met", lambda table, *limits: asked.append(1) or met(table, *limits))
+    times = []
+    for size in (3, 9):
+        asked.clear()
+        decision_map(report, "cost", "latency", size=size)
+        times.append(len(asked))
+    assert times[0] == times[1] > 0

@@ -26,6 +26,8 @@ from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import DifficultyClasses
 from moo_infer.builtin.empirical import Empirical
 from moo_infer.core.uncertainty import Uncertain
+from moo_infer.estimate.curves import HIGH, LOW, Column
+from moo_infer.estimate.rows import Statistics
 from moo_infer.estimate.setup import Setup
 
 GRID = np.arange(4, 129, 4)
@@ -394,3 +396,17 @@ def test_a_draw_is_simulated_with_its_own_numbers_and_has_its_own_quantiles(prof
         assert "low" not in drawn.columns["cost"].simulated
         dearest, expected = (e.columns["cost"].quantile(0.9) for e in (drawn, alone))
         np.testing.assert_allclose(dearest, expected, rtol=1e-12)
+
+
+def test_exact_quantiles_are_asked_for_once_by_all_rows():
+    asked = []
+    column = Column(Moments(np.ones(3), np.zeros(3), lambda q: asked.append(q) or np.ones(3)))
+    for place in range(3):
+        figures = Statistics(column, place)
+        assert (figures.low, figures.high, column.simulated) == (1.0, 1.0, ())
+    assert sorted(asked) == [LOW, HIGH]
+
+
+def test_a_setup_of_which_every_k_can_be_had_is_asked_as_it_is():
+    setup = Setup(builtin_models()["gpt-5"], Coverage(), GRID, 4)
+    assert setup.possible() is setup

@@ -14,9 +14,9 @@ from moo_infer.builtin.latencies import Sequential, SlowestOfK
 from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.core.errors import NotExact
 from moo_infer.core.uncertainty import Uncertain
-from moo_infer.estimate.exact import SetupDraws
 from moo_infer.estimate.monte_carlo import simulate
 from moo_infer.estimate.setup import Setup
+from moo_infer.estimate.setup_draws import SetupDraws
 from moo_infer.quantities.largest import largest
 from moo_infer.quantities.laws import Bernoulli
 

@@ -1,6 +1,7 @@
 """Draws of the questions of a log where something is simulated: each question once, weighed anew in every draw."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.latencies import Slots
 from moo_infer.core.uncertainty import Uncertain
 from moo_infer.estimate import reweighed
-from moo_infer.estimate.exact import SetupDraws
 from moo_infer.estimate.monte_carlo import simulate
 from moo_infer.estimate.setup import Setup
+from moo_infer.estimate.setup_draws import SetupDraws
 from moo_infer.quantities.bootstrap import question_weights
 
 K = np.array([1, 3, 6])
@@ -122,10 +123,14 @@ def test_errors_over_questions_leave_out_what_the_trials_of_each_add():
     for weights in question_weights(samples.questions, 3, 1):
         drawn = every.with_weights(weights)
         exact = Exact().curve(drawn).columns[LATENCY]
-        simulated = reweighed.ReweighedColumn(type(exact)(None, None, LATENCY), trials, drawn)
+        simulated = reweighed.ReweighedColumn(
+            type(exact)(None, None, LATENCY), trials, partial(trials.mixed, LATENCY, drawn)
+        )
         assert simulated.stderr == pytest.approx(exact.stderr, rel=0.1)
         assert abs(simulated.mean - exact.mean) < 5 * simulated.stderr_simulation
-        assert np.isnan(reweighed.ReweighedColumn(exact, trials, drawn).stderr_simulation)
+        assert np.isnan(
+            reweighed.ReweighedColumn(exact, trials, partial(trials.mixed, LATENCY, drawn)).stderr_simulation
+        )
 
 
 def test_what_does_not_differ_between_questions_has_no_error_over_them():

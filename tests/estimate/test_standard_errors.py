@@ -22,10 +22,10 @@ from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import Beta
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.preferences import CheapestWithin
-from moo_infer.estimate.exact import SetupDraws
 from moo_infer.estimate.mixture import between_questions
 from moo_infer.estimate.monte_carlo import simulate
 from moo_infer.estimate.setup import Setup
+from moo_infer.estimate.setup_draws import SetupDraws
 from moo_infer.quantities.bootstrap import question_weights
 from moo_infer.quantities.within import pass_variance
 

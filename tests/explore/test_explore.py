@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from moo_infer import MooInferError, Pipeline, Scenario
 from moo_infer.explore import server as module
@@ -278,3 +279,11 @@ def test_what_a_run_names_wrongly_is_refused_before_anything_is_served(cli, tmp_
         code, _, err = cli("explore", "--models", tmp_path / "run.yaml")
         assert code == 2
         assert message in err, err
+
+
+def test_a_decision_map_is_drawn_once(explorer, monkeypatch):
+    explorer.picture.value = "space"
+    drawn, draw = [], Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda figure, renderer: drawn.append(figure) or draw(figure, renderer))
+    explorer.picture.value = "decision map"
+    assert len(drawn) == 1

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from moo_infer.quantities.laws import Bernoulli, ClippedNormal, Lognormal
+from moo_infer.quantities.laws import Bernoulli, ClippedNormal, Lognormal, cut_to
+from moo_infer.quantities.quadrature import moments_of
 
 
 def reference(law):
@@ -179,3 +180,22 @@ def test_many_laws_at_once_are_those_one_by_one(law, fields):
         assert together.std[b, 0] == pytest.approx(alone.std, rel=1e-14)
         np.testing.assert_allclose(together.cdf(x)[b], alone.cdf(x), rtol=1e-14)
         np.testing.assert_allclose(together.quantile(q)[b], alone.quantile(q), rtol=1e-14)
+
+
+@pytest.mark.parametrize("cv", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("mean", [300.0, 1500.0, 2000.0, 5000.0, 20000.0])
+def test_a_lognormal_law_that_is_cut_again_has_the_moments_of_a_quadrature(mean, cv):
+    """Also where nearly all of it is cut, and little varies."""
+    law = Lognormal(mean, cv, 3000.0)
+    once = cut_to(law, 2000.0)
+    expected = moments_of(lambda x: np.minimum(x, 2000.0), law, [2000.0])
+    np.testing.assert_allclose(once.mean, expected[0], rtol=1e-11)
+    if once.cut < 1 - 1e-12:  # of less the quadrature takes no notice
+        np.testing.assert_allclose(once.std, expected[1], rtol=1e-9)
+    q = np.array([0.01, 0.5, 0.999])
+    np.testing.assert_array_equal(once.quantile(q), np.minimum(law.quantile(q), 2000.0))
+
+
+def test_laws_without_a_closed_form_are_not_cut():
+    assert cut_to(ClippedNormal(1.0, 1.0), 2.0) is None
+    assert cut_to(Lognormal(1.0, 1.0), np.array([[1.0], [-1.0]])) is None

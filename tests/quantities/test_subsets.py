@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from moo_infer import MooInferError
 from moo_infer.core.errors import MissingColumn
-from moo_infer.quantities.samples import Samples
+from moo_infer.quantities.samples import Answers, Samples
 from moo_infer.quantities.subsets import (
     all_at_k,
     best_scored_of_k,
+    distinct_rows,
     largest_of_k,
     mean_pass_at_k,
     pass_at_k,
     total_of_k,
     vote_at_k,
     vote_bounds_at_k,
+    votes_at_k,
 )
 
 LIMITED = settings(max_examples=60, deadline=None)
@@ -292,3 +294,19 @@ def test_bounds_of_the_vote_are_those_of_judgements_made_alike(seed):
                 alike[same] = made(correct[same])
         judged = Samples("m", list("abcd"), question, alike, {"answer": answer})
         np.testing.assert_allclose(bound, vote_at_k(judged, [1, 3, 6]), atol=1e-12)
+
+
+def test_questions_that_differ_in_grades_alone_are_told_apart():
+    """What the answers that are the same are worth together is no whole number where they are partly right."""
+    answers = Answers(np.repeat([0, 1], 3), np.tile([2, 1, 1], 2), np.array([0.4, 0, 0, 0.8, 0, 0]))
+    share = votes_at_k(np.array([4, 4]), answers, np.array([1, 4]))
+    np.testing.assert_allclose(share, [[0.1, 0.2], [0.2, 0.4]], rtol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [1, 0.1, 2**40])
+def test_distinct_rows_are_those_of_whole_rows_sorted(scale):
+    table = np.random.default_rng(3).integers(0, 3, (200, 5)) * scale
+    first, which = distinct_rows(table)
+    rows, inverse = np.unique(table, axis=0, return_inverse=True)
+    np.testing.assert_array_equal(table[first], rows)
+    np.testing.assert_array_equal(which, inverse)

@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import zipfile
+import zlib
 
 import polars as pl
 import pytest
@@ -109,6 +110,20 @@ def test_a_gzip_that_unpacks_to_a_thousand_times_its_size_is_refused(name, cli, 
     path = tmp_path / name
     path.write_bytes(gzip.compress(line * (20 * MIB // len(line))))
     assert "unpacks from" in refused(cli, path)
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, lambda text: b"\x28\xb5\x2f\xfd" + text])
+def test_what_polars_would_unpack_unasked_is_refused(pack, cli, tmp_path):
+    """It unpacks zlib and Zstandard, of which nobody has counted the bytes."""
+    path = tmp_path / "log.csv"
+    path.write_bytes(pack(HEADER + b"m,q,1,1\n" * (MIB // 8)))
+    assert "is packed as Zstandard or zlib, which is not read; gzip is" in refused(cli, path, "--format", "table")
+
+
+def test_a_text_may_begin_as_zlib_does(cli, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("x^2,model,question_id,sample,correct\n4,m,q,1,1\n4,m,q,2,0\n")
+    assert cli("calibrate", path, "--json")[0] == 0
 
 
 def test_the_members_of_a_gzip_count_together(cli, tmp_path):

@@ -260,3 +260,18 @@ def test_selectors_of_one_curve_are_left_out_of_what_is_said_over_all(pipeline):
         assert "needs one model" not in text
     asked = Pipeline(goal="knee").run(["gpt-5", "gpt-5-nano"], "essay-feedback")
     assert asked.to_text().startswith("essay-feedback: no recommendation: needs one model")  # what was asked for
+
+
+def test_json_does_not_go_through_all_models_for_each_row():
+    class Watched(tuple):
+        def __iter__(self):
+            gone_through.append(1)
+            return super().__iter__()
+
+    times = []
+    for names in (["gpt-5"], None):
+        gone_through = []
+        report = Pipeline(selectors="utopia").run(names, "essay-feedback")
+        replace(report, profiles=Watched(report.profiles)).to_json()
+        times.append(len(gone_through))
+    assert times[0] == times[1]

@@ -149,7 +149,8 @@ class Stops(Exception):
 def went(policy, texts, before=(), kill_after=None, shuffle=None):
     """Run a policy on an endpoint that serves what a model says in its order, from where it stopped; outcome, samples.
 
-    Calls of a wave end in a random order; after so many samples it is killed.
+    Calls of a wave end in a random order; after so many samples it is killed. A policy that is asked after every
+    arrival gets one answer after the other: which of those that come at once are counted is not written down.
     """
     recorded = list(before)
     given = {model: sum(sample.model == model for sample in before) for model in texts}
@@ -161,10 +162,12 @@ def went(policy, texts, before=(), kill_after=None, shuffle=None):
 
     async def endpoint(model, question, times, /):
         number, given[model] = given[model], given[model] + 1
-        for _ in range(shuffle.randrange(4) if shuffle else 0):
+        turns = 20 * number if policy.arrivals else 0
+        for _ in range(shuffle.randrange(4) if shuffle else turns):
             await asyncio.sleep(0)
         return [Inference(texts[model][number], cost_usd=0.25, latency_s=float(number + 1))]
 
+    endpoint.split = lambda model, times: [1] * times
     query = LiveQuery(policy, endpoint, judges(policy.most, None, None), REGISTRY, record)
     try:
         return asyncio.run(query.outcome(Question.of(QUESTION), before)), recorded
