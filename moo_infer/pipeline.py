@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from .core.day import Day
 from .core.errors import MooInferError, unknown
 from .core.naming import listed_items, look_up
-from .core.objectives import Objective
+from .core.objectives import Limit, Objective
 from .core.parts import at_least_one, share
 from .core.tasks import Workers, restarting
 from .decide.candidates import Candidates
@@ -156,20 +156,12 @@ class Pipeline:
         self.policies = tried(given, self.registry, named_policies)
         self.day, self._workers = day, Workers(restarting(executor))
         self._aggregators = AggregatorTable(self.estimator, day, self._workers)
+        common = self.registry, self.estimator, self.parallelism
         self._workflows = WorkflowTable.of(
-            workflows,
-            dict(named_policies),
-            self.registry,
-            self.estimator,
-            self.parallelism,
-            day,
-            workflows_alone,
-            self._workers,
+            workflows, dict(named_policies), *common, day, workflows_alone, self._workers
         )
         self.workflows_alone = workflows_alone
-        self._policies = PolicyTable(
-            self.policies, self.registry, self.estimator, self.parallelism, menu, day, self._workers
-        )
+        self._policies = PolicyTable(self.policies, *common, menu, day, self._workers)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -186,17 +178,23 @@ class Pipeline:
 
     def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
         """Return the table of the models (default all) under every aggregator, before limits."""
+        return self._candidates(models)
+
+    def _candidates(
+        self, models: str | ModelProfile | Iterable[str | ModelProfile] | None, limits: Sequence[Limit] = ()
+    ) -> Candidates:
+        """The table; `limits` will be held against it."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_not_measured(profiles, (self._models or {}).values())
         if self.workflows_alone:
-            objectives = self._workflows.objectives(profiles, self._grid)
-            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives), profiles)
+            objectives = self._workflows.objectives(profiles, self._grid, limits)
+            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives, limits), profiles)
         setups = self._setups(profiles)
         objectives = objectives_over(self.day, common_objectives(setups))
         self._policies.refuse_names(setup.aggregator.name for setup in setups)
-        curves, impossible = self._aggregators.curves(setups, self._progress)
-        curves += self._policies.curves(profiles, self._grid, objectives)
-        curves += self._workflows.curves(profiles, self._grid, objectives)
+        curves, impossible = self._aggregators.curves(setups, limits, self._progress)
+        curves += self._policies.curves(profiles, self._grid, objectives, limits)
+        curves += self._workflows.curves(profiles, self._grid, objectives, limits)
         if not curves:
             raise impossible[0]
         for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
@@ -229,10 +227,10 @@ class Pipeline:
             all models and aggregators.
         """
         profiles = self._profiles(models)
-        table = self.candidates(profiles)
         if scenarios is None and self._scenarios is None and (self.workflows_alone or not self._of_the_paper(profiles)):
             scenarios = NO_LIMITS
         chosen = look_up(Scenario, self.scenarios, scenarios, "scenario")
+        table = self._candidates(profiles, [limit for scenario in chosen for limit in scenario.limits])
         goal = self._goal(table)
         named = goal.name in [s.name for s in self.selectors]
         selectors = self.selectors if named else (*self.selectors, goal)

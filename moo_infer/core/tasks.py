@@ -165,7 +165,7 @@ class _Tasks(Generic[Item]):
 def _perform(
     function: Parcel, item: Parcel, client: tuple[str, int]
 ) -> tuple[Any, Exception | None, list[tuple[Any, ...]]]:
-    """Do a task in a worker: its result, what it raised, and its warnings, which a thread of the client gives itself."""
+    """Do a task: its result, what it raised, and its warnings; those of a thread of the client are given there."""
     if client == _process():
         return *_outcome(function, item), []
     with RECORDING, warnings.catch_warnings(record=True) as caught:

@@ -26,7 +26,7 @@ from .choices import Key
 from .redrawn import ChosenRows
 from .volume import Volume, fixed_costs
 
-__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "of_draws", "resample", "tally"]
 
 Tried = PolicySetup | DayPolicy | WorkflowSetup  # what curves of policies and workflows are estimated from
 DrawSource = Literal["parameters", "simulation"]
@@ -242,6 +242,16 @@ class _Look(Generic[T]):
 def _met(scenarios: Sequence[Scenario], tables: Iterable[Candidates]) -> Iterator[BoolArray]:
     """(scenarios, n) which rows of each table meet the limits."""
     return (np.array([table.met(scenario.limits) for scenario in scenarios]) for table in tables)
+
+
+def of_draws(
+    redraw: Callable[[int, int], Iterator[Candidates]],
+    look: Callable[[Iterator[Candidates]], Iterable[T]],
+    B: int,
+    seed: int,
+) -> Iterable[T]:
+    """Return what a function makes of B tables of whoever gives them; see `Redraw.map`."""
+    return redraw.map(look, B, seed) if isinstance(redraw, Redraw) else look(redraw(B, seed))
 
 
 def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..core.day import Day
 from ..core.errors import MooInferError
+from ..core.objectives import Limit
 from ..core.tasks import Workers
 from ..profiles import ModelProfile
 from .at_load import DaySetup
@@ -36,12 +37,21 @@ class AggregatorTable:
     _made: dict[Key, Curve] = field(default_factory=dict, repr=False)
 
     def curves(
-        self, setups: Sequence[Setup], progress: Callable[[int, int, str], None] | None = None
+        self,
+        setups: Sequence[Setup],
+        limits: Sequence[Limit] = (),
+        progress: Callable[[int, int, str], None] | None = None,
     ) -> tuple[list[Curve], list[MooInferError]]:
-        """Return the curves, and why some are missing; `progress` is told (done, total, what comes next)."""
+        """Return the curves, and why some are missing.
+
+        Args:
+            setups: of the curves.
+            limits: on statistics that will be asked for.
+            progress: told (done, total, what comes next).
+        """
         curves, impossible = list[Curve](), list[MooInferError]()
         missing = [setup for setup in setups if _key(setup) not in self._made]
-        results = estimated(map(self._source, missing), self.estimator, self.workers)
+        results = estimated(map(self._source, missing), self.estimator, self.workers, limits)
         for done, setup in enumerate(setups):
             LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
             if progress:

@@ -1,13 +1,13 @@
 """The estimation of a curve as a task, for whoever does it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
-from ..core.objectives import ACCURACY
+from ..core.objectives import ACCURACY, Limit
 from ..core.tasks import Workers
-from .curves import HIGH, LOW, Curve
+from .curves import Curve
 from .monte_carlo import Estimator
 from .setup import Setup
 
@@ -23,7 +23,7 @@ class CurveSource(Protocol):
 
 
 def estimated(
-    sources: Iterable[Setup | CurveSource], estimator: Estimator, workers: Workers
+    sources: Iterable[Setup | CurveSource], estimator: Estimator, workers: Workers, limits: Sequence[Limit] = ()
 ) -> Iterator[Curve | MooInferError]:
     """Estimate curves, in the order of what they are estimated from; an error where one is not possible.
 
@@ -31,11 +31,13 @@ def estimated(
         sources: what they are estimated from.
         estimator: fills them.
         workers: who does it.
+        limits: on statistics that will be asked for.
 
     Raises:
         MooInferError: for a part that misbehaves.
     """
-    return workers.run(_Estimation(estimator, workers.executor is not None), sources)
+    asked = frozenset((limit.objective, limit.statistic) for limit in limits)
+    return workers.run(_Estimation(estimator, asked if workers.executor else None), sources)
 
 
 @dataclass(frozen=True)
@@ -44,19 +46,21 @@ class _Estimation:
 
     Args:
         estimator: fills it.
-        travels: whether it goes to another process then, which would have to ask the parts again for what is not
-            computed before.
+        asked: objectives and statistics that will be asked for, where the curve goes to another process then, which
+            would have to ask the parts again for what is not computed before; None where it stays.
     """
 
     estimator: Estimator
-    travels: bool
+    asked: frozenset[tuple[str, str]] | None
 
     def __call__(self, source: Setup | CurveSource) -> Curve | MooInferError:
         try:
             curve = self.estimator.curve(source) if isinstance(source, Setup) else source.curve(self.estimator)
             _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
-            for column in curve.columns.values() if self.travels else ():
-                _ = column.mean, column.std, column.quantile(LOW), column.quantile(HIGH), column.simulated
+            for name, column in curve.columns.items() if self.asked is not None else ():
+                _ = column.mean, column.std, column.simulated
+                for statistic in ("low", "high", *(of for objective, of in self.asked if objective == name)):
+                    column.statistic(statistic)
         except (NothingPossible, MissingColumn) as error:
             return error
         return curve

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.day import Day
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
-from ..core.objectives import Objective
+from ..core.objectives import Limit, Objective
 from ..core.tasks import Workers
 from ..estimate.curves import Curve
 from ..estimate.estimation import estimated
@@ -87,13 +87,20 @@ class PolicyTable:
         for name in {policy.name for policy in self.policies} & {*aggregators}:
             raise MooInferError(f"policy {name!r}: an aggregator of the run has that name; call it otherwise")
 
-    def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
-        """Return the curves over some models, with these columns.
+    def curves(
+        self,
+        profiles: Sequence[ModelProfile],
+        grid: Grid,
+        objectives: Sequence[Objective],
+        limits: Sequence[Limit] = (),
+        /,
+    ) -> list[Curve]:
+        """Return the curves over some models, with these columns; `limits` are on what will be asked of them.
 
         Raises:
             MooInferError: where a policy is refused, possible for none of them, or lacks a column.
         """
-        curves = [curve for _, curve in self._of(profiles, grid).curves]
+        curves = [curve for _, curve in self._of(profiles, grid, limits).curves]
         for curve in curves:
             if missing := [objective.name for objective in objectives if objective.name not in curve.columns]:
                 raise MooInferError(
@@ -114,7 +121,7 @@ class PolicyTable:
         """Whether policies of the menu are among the curves."""
         return bool(self._of(profiles, grid).of_menu)
 
-    def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> _Made:
+    def _of(self, profiles: Sequence[ModelProfile], grid: Grid, limits: Sequence[Limit] = ()) -> _Made:
         key = tuple(profiles)
         if key not in self._made:
             named = {profile.name: profile for profile in profiles}
@@ -123,7 +130,7 @@ class PolicyTable:
                 for one in self._tried(profiles)
             ]
             setups = [setup for _, each in asked for setup in each if not isinstance(setup, MooInferError)]
-            curves = estimated(setups, self.estimator, self.workers)
+            curves = estimated(setups, self.estimator, self.workers, limits)
             made = _Made()
             for one, each in asked:
                 made.add(one, [(of, of if isinstance(of, MooInferError) else next(curves)) for of in each])

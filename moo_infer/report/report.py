@@ -2,9 +2,9 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MooInferError, unknown
@@ -12,7 +12,7 @@ from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.redrawn import ChosenRows, DrawnChoices
-from ..decide.stability import ChoiceShare, DrawSource, Redraw, Stability, resample, tally
+from ..decide.stability import ChoiceShare, DrawSource, Stability, of_draws, resample, tally
 from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
@@ -161,14 +161,10 @@ class Report:
         rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
         kept = tuple(sorted(row for row in rows if row is not None))
         look = DrawnChoices(asked, self.selectors, kept, curves=not over_all)
-        given: Iterable[ChosenRows]
-        if chosen == "simulation" or self.redraw is None:
-            given = look(resample(self.candidates, B, seed))
-        else:
-            given = self.redraw.map(look, B, seed) if isinstance(self.redraw, Redraw) else look(self.redraw(B, seed))
+        redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
 
         def choices() -> Iterator[ChosenRows]:
-            for done, of_draw in enumerate(given):
+            for done, of_draw in enumerate(of_draws(redraw, look, B, seed)):
                 if progress:
                     progress(done, B, "how sure")
                 yield of_draw

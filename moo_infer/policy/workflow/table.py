@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.day import Day
 from ...core.errors import MissingColumn, MooInferError, NothingPossible, located, unknown
-from ...core.objectives import ACCURACY, LATENCY, Objective
+from ...core.objectives import ACCURACY, LATENCY, Limit, Objective
 from ...core.tasks import Workers
 from ...estimate.curves import Curve
 from ...estimate.estimation import estimated
@@ -67,13 +67,20 @@ class WorkflowTable:
             )
         return cls(checked, dict(named), registry, estimator, parallelism, workers)
 
-    def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
-        """Return the curves over some models, with these columns.
+    def curves(
+        self,
+        profiles: Sequence[ModelProfile],
+        grid: Grid,
+        objectives: Sequence[Objective],
+        limits: Sequence[Limit] = (),
+        /,
+    ) -> list[Curve]:
+        """Return the curves over some models, with these columns; `limits` are on what will be asked of them.
 
         Raises:
             MooInferError: where a workflow is refused, has too many combinations, or lacks a column.
         """
-        curves = [curve for _, curve in self._of(profiles, grid)]
+        curves = [curve for _, curve in self._of(profiles, grid, limits)]
         for curve in curves:
             if missing := [objective.name for objective in objectives if objective.name not in curve.columns]:
                 raise MooInferError(
@@ -86,9 +93,11 @@ class WorkflowTable:
         """Return what these curves are estimated from."""
         return [setup for setup, _ in self._of(profiles, grid)]
 
-    def objectives(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> tuple[Objective, ...]:
-        """Return the columns of the first workflow, for a table of workflows alone."""
-        return (ACCURACY, *self.setups(profiles, grid)[0].row.objectives)
+    def objectives(
+        self, profiles: Sequence[ModelProfile], grid: Grid, limits: Sequence[Limit] = (), /
+    ) -> tuple[Objective, ...]:
+        """Return the columns of the first workflow, for a table of workflows alone; `limits` as in `curves`."""
+        return (ACCURACY, *self._of(profiles, grid, limits)[0][0].row.objectives)
 
     def plans(self, workflow: str | None, profiles: Sequence[ModelProfile], grid: Grid, /) -> Plans:
         """Return all that the stages of a workflow may do, however much it is.
@@ -106,13 +115,15 @@ class WorkflowTable:
         options = stage_options(workflow, given, named, self.named, self.registry, self.parallelism, grid)
         return Plans(workflow, given, *options, self.estimator)
 
-    def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> list[tuple[WorkflowSetup, Curve]]:
+    def _of(
+        self, profiles: Sequence[ModelProfile], grid: Grid, limits: Sequence[Limit] = ()
+    ) -> list[tuple[WorkflowSetup, Curve]]:
         key = tuple(profiles)
         if key not in self._made:
             named = {profile.name: profile for profile in profiles}
             setups = [s for name in self.workflows for s in self._setups(name, named, grid)]
             made = []
-            for setup, curve in zip(setups, estimated(setups, self.estimator, self.workers), strict=True):
+            for setup, curve in zip(setups, estimated(setups, self.estimator, self.workers, limits), strict=True):
                 if isinstance(curve, MooInferError):
                     raise curve
                 made.append((setup, curve))
