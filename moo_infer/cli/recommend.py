@@ -203,6 +203,12 @@ class SpaceOptions(PictureOptions):
         str | None, typer.Option(metavar="X,Y,Z", help="Objectives of the pictured space; default two and accuracy.")
     ] = None
 
+    def check(self) -> None:
+        """Raise where there is no place for pictures, or nothing that draws them."""
+        if self.axes is not None and self.plot is None:
+            raise MooInferError("--axes is about pictures; give --plot DIR as well")
+        self.room()
+
     def save(self, report: Report, progress: Progress | None) -> None:
         """Write the pictures of a report, where they are wanted."""
         room = self.room()
@@ -257,9 +263,7 @@ def recommend(
     custom = limits.scenario(names.scenario)
     grid.refuse_two_grids()
     estimator = estimator_named(parts.estimator, parts.trials, parts.seed)
-    if pictures.axes is not None and pictures.plot is None:
-        raise MooInferError("--axes is about pictures; give --plot DIR as well")
-    pictures.room()
+    pictures.check()
     refuse_unwritable(out, ENDINGS, _read(run.models, profiles or {}))
     with executor_of(workers) as executor, progress_bar() as progress:
         pipeline = Pipeline(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -91,9 +92,32 @@ class Workers:
     def __getstate__(self) -> dict[str, None]:
         return {"executor": None}
 
-    def run(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
-        """Yield the results in the order of the items; see `run_tasks`."""
-        return (result for _, result in run_tasks(function, items, self.executor))
+    def run(
+        self, function: Callable[[Item], Result], items: Iterable[Item], /, *, together: int = 1
+    ) -> Iterator[Result]:
+        """Yield the results in the order of the items; see `run_tasks`.
+
+        Args:
+            function: what is done.
+            items: what it is done to.
+            together: how many items make a task; what these share is sent and computed once.
+        """
+        if self.executor is None:
+            return map(function, items)
+        rest = iter(items)
+        pieces = iter(lambda: tuple(islice(rest, together)), ())
+        tasks = run_tasks(_ForEach(function), pieces, self.executor)
+        return (result for _, results in tasks for result in results)
+
+
+@dataclass(frozen=True)
+class _ForEach(Generic[Item, Result]):
+    """Calls a function on each of some items."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, items: tuple[Item, ...]) -> list[Result]:
+        return [self.function(item) for item in items]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,12 @@ class CurveSource(Protocol):
 
 
 def estimated(
-    sources: Iterable[Setup | CurveSource], estimator: Estimator, workers: Workers, limits: Sequence[Limit] = ()
+    sources: Iterable[Setup | CurveSource],
+    estimator: Estimator,
+    workers: Workers,
+    limits: Sequence[Limit] = (),
+    *,
+    together: int = 1,
 ) -> Iterator[Curve | MooInferError]:
     """Estimate curves, in the order of what they are estimated from; an error where one is not possible.
 
@@ -32,12 +37,13 @@ def estimated(
         estimator: fills them.
         workers: who does it.
         limits: on statistics that will be asked for.
+        together: how many curves are a task.
 
     Raises:
         MooInferError: for a part that misbehaves.
     """
     asked = frozenset((limit.objective, limit.statistic) for limit in limits)
-    return workers.run(_Estimation(estimator, asked if workers.executor else None), sources)
+    return workers.run(_Estimation(estimator, asked if workers.executor else None), sources, together=together)
 
 
 @dataclass(frozen=True)

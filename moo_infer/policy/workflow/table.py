@@ -19,7 +19,7 @@ from ...registry import Registry
 from ...workflows import Workflow
 from .curves import WorkflowSetup
 from .options import StageOption, options_of, tool_option
-from .plans import MOST_ROWS, Plans
+from .plans import MOST_ROWS, TOGETHER, Plans
 from .rows import WorkflowRow
 
 __all__ = ["WorkflowTable", "stage_options", "workflows_of"]
@@ -113,7 +113,7 @@ class WorkflowTable:
             raise unknown("workflow", workflow, self.workflows)
         named, given = {profile.name: profile for profile in profiles}, self.workflows[workflow]
         options = stage_options(workflow, given, named, self.named, self.registry, self.parallelism, grid)
-        return Plans(workflow, given, *options, self.estimator)
+        return Plans(workflow, given, *options, self.estimator, self.workers)
 
     def _of(
         self, profiles: Sequence[ModelProfile], grid: Grid, limits: Sequence[Limit] = ()
@@ -123,7 +123,8 @@ class WorkflowTable:
             named = {profile.name: profile for profile in profiles}
             setups = [s for name in self.workflows for s in self._setups(name, named, grid)]
             made = []
-            for setup, curve in zip(setups, estimated(setups, self.estimator, self.workers, limits), strict=True):
+            curves = estimated(setups, self.estimator, self.workers, limits, together=TOGETHER)
+            for setup, curve in zip(setups, curves, strict=True):
                 if isinstance(curve, MooInferError):
                     raise curve
                 made.append((setup, curve))
