@@ -1,18 +1,19 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
 import dataclasses
-import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from .core.day import Day
-from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
+from .core.errors import MooInferError, unknown
 from .core.naming import listed_items, look_up
-from .core.objectives import ACCURACY, Objective
+from .core.objectives import Limit, Objective
 from .core.parts import at_least_one, share
+from .core.tasks import Workers, restarting
 from .decide.candidates import Candidates
 from .decide.choices import Choice, FeasibleShares, decide
 from .decide.crossfit import cross_fitted, halves_of
@@ -20,7 +21,8 @@ from .decide.mixed import choose_mixture
 from .decide.stability import Redraw, Tried
 from .decide.stages import StageAllocation, allocate_stages
 from .decide.volume import Volume, fixed_costs
-from .estimate.at_load import DaySetup, refuse_load
+from .estimate.aggregator_table import AggregatorTable
+from .estimate.at_load import refuse_load
 from .estimate.curves import Curve
 from .estimate.day_curve import objectives_over
 from .estimate.exact import QUESTIONS, Exact, Questions
@@ -47,7 +49,6 @@ __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "ON_LOGS", "SELECTORS", "Pipeli
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
 
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
-LOG = logging.getLogger(__name__)
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
@@ -87,7 +88,8 @@ class Pipeline:
         volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
             taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
         day: queries by hour, over which figures are; parts are told its loads. None: the load of the profiles.
-        progress: told (done, total, what comes next) before every estimation; copies and pickles are without it.
+        executor: does curves and draws as tasks, with the same results to the last bit; None for this process.
+        progress: told (done, total, what comes next) before every estimation; copies and pickles are without these two.
 
     Raises:
         MooInferError: for unknown names, parts that are none, and numbers out of range.
@@ -120,6 +122,7 @@ class Pipeline:
         workflows_alone: bool = False,
         volume: Volume | float | str | None = None,
         day: Day | None = None,
+        executor: Executor | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
@@ -151,13 +154,14 @@ class Pipeline:
         self._models, self._scenarios, self._progress = models, scenarios, progress
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)
-        self._curves: dict[tuple[ModelProfile, str], Curve] = {}
-        self.day = day
+        self.day, self._workers = day, Workers(restarting(executor))
+        self._aggregators = AggregatorTable(self.estimator, day, self._workers)
+        common = self.registry, self.estimator, self.parallelism
         self._workflows = WorkflowTable.of(
-            workflows, dict(named_policies), self.registry, self.estimator, self.parallelism, day, workflows_alone
+            workflows, dict(named_policies), *common, day, workflows_alone, self._workers
         )
         self.workflows_alone = workflows_alone
-        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu, day)
+        self._policies = PolicyTable(self.policies, *common, menu, day, self._workers)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
@@ -174,25 +178,23 @@ class Pipeline:
 
     def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
         """Return the table of the models (default all) under every aggregator, before limits."""
+        return self._candidates(models)
+
+    def _candidates(
+        self, models: str | ModelProfile | Iterable[str | ModelProfile] | None, limits: Sequence[Limit] = ()
+    ) -> Candidates:
+        """The table; `limits` will be held against it."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_not_measured(profiles, (self._models or {}).values())
         if self.workflows_alone:
-            objectives = self._workflows.objectives(profiles, self._grid)
-            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives), profiles)
+            objectives = self._workflows.objectives(profiles, self._grid, limits)
+            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives, limits), profiles)
         setups = self._setups(profiles)
         objectives = objectives_over(self.day, common_objectives(setups))
         self._policies.refuse_names(setup.aggregator.name for setup in setups)
-        curves, impossible = list[Curve](), list[MooInferError]()
-        for done, setup in enumerate(setups):
-            LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
-            if self._progress:
-                self._progress(done, len(setups), f"{setup.profile.name}, {setup.aggregator.name}")
-            try:
-                curves.append(self._curve(setup))
-            except (NothingPossible, MissingColumn) as error:
-                impossible.append(error)
-        curves += self._policies.curves(profiles, self._grid, objectives)
-        curves += self._workflows.curves(profiles, self._grid, objectives)
+        curves, impossible = self._aggregators.curves(setups, limits, self._progress)
+        curves += self._policies.curves(profiles, self._grid, objectives, limits)
+        curves += self._workflows.curves(profiles, self._grid, objectives, limits)
         if not curves:
             raise impossible[0]
         for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
@@ -231,10 +233,10 @@ class Pipeline:
             all models and aggregators.
         """
         profiles = self._profiles(models)
-        table = self.candidates(profiles)
         if scenarios is None and self._scenarios is None and (self.workflows_alone or not self._of_the_paper(profiles)):
             scenarios = NO_LIMITS
         chosen = look_up(Scenario, self.scenarios, scenarios, "scenario")
+        table = self._candidates(profiles, [limit for scenario in chosen for limit in scenario.limits])
         goal = self._goal(table)
         named = goal.name in [s.name for s in self.selectors]
         selectors = tuple(goal if s.name == goal.name else s for s in self.selectors) + (() if named else (goal,))
@@ -331,11 +333,9 @@ class Pipeline:
         exact = Exact(self.estimator.trials, self.estimator.seed)
         objectives = self.objectives(profiles)
         if self.workflows_alone:
-            return Redraw(exact, objectives, workflows, self.questions, self.volume)
-        setups = self._setups(profiles)
-        possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        each = possible if self.day is None else [DaySetup(setup, self.day) for setup in possible]
-        return Redraw(exact, objectives, [*each, *self._tried(profiles)], self.questions, self.volume)
+            return Redraw(exact, objectives, workflows, self.questions, self.volume, self._workers)
+        each = [*self._aggregators.redrawn(self._setups(profiles)), *self._tried(profiles)]
+        return Redraw(exact, objectives, each, self.questions, self.volume, self._workers)
 
     def _tried(self, profiles: Sequence[ModelProfile]) -> list[Tried]:
         """The policies and workflows beside the rows of the models."""
@@ -345,11 +345,3 @@ class Pipeline:
         """Every model under every aggregator."""
         grids = [(p, self.parallelism or p.parallelism) for p in profiles]
         return [Setup(p, a, self._grid(p, P), P) for p, P in grids for a in self._of(p)]
-
-    def _curve(self, setup: Setup) -> Curve:
-        key = (setup.profile, setup.aggregator.name)
-        if key not in self._curves:
-            curve = self.estimator.curve(setup) if self.day is None else DaySetup(setup, self.day).curve(self.estimator)
-            _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
-            return self._curves.setdefault(key, curve)
-        return self._curves[key]

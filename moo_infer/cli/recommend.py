@@ -27,6 +27,7 @@ from .recommend_options import (
 )
 from .runs import RunOptions
 from .terminal import NOT_FEASIBLE, Answer, columns
+from .workers import Workers, executor_of
 
 __all__ = ["recommend"]
 
@@ -38,6 +39,12 @@ class SpaceOptions(PictureOptions):
     axes: Annotated[
         str | None, typer.Option(metavar="X,Y,Z", help="Objectives of the pictured space; default two and accuracy.")
     ] = None
+
+    def check(self) -> None:
+        """Raise where there is no place for pictures, or nothing that draws them."""
+        if self.axes is not None and self.plot is None:
+            raise MooInferError("--axes is about pictures; give --plot DIR as well")
+        self.room()
 
     def save(self, report: Report, progress: Progress | None) -> None:
         """Write the pictures of a report, where they are wanted."""
@@ -67,6 +74,7 @@ def recommend(
         bool, typer.Option("--selectors", help="The k of every model and selector, in place of the contenders.")
     ] = False,
     plugin_files: PluginFiles = None,
+    workers: Workers = None,
     pictures: SpaceOptions,
     out: Out = None,
     as_json: Json = False,
@@ -89,11 +97,9 @@ def recommend(
     """
     registry = registry_with(plugin_files)
     custom = limits.scenario(names.scenario)
-    if pictures.axes is not None and pictures.plot is None:
-        raise MooInferError("--axes is about pictures; give --plot DIR as well")
-    pictures.room()
-    with progress_bar() as progress:
-        pipeline = pipeline_of(run.models, parts, grid, certainty, life, registry, progress)
+    pictures.check()
+    with executor_of(workers) as executor, progress_bar() as progress:
+        pipeline = pipeline_of(run.models, parts, grid, certainty, life, registry, progress, executor)
         refuse_unwritable(out, ENDINGS, _read(run.models, pipeline))
         report = pipeline.run(names.model or None, custom or names.scenario or None, by)
         if draws := certainty.draws(report):

@@ -1,6 +1,7 @@
 """The options of ``recommend`` that say what is decided, and the pipeline that they make."""
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -204,6 +205,7 @@ def pipeline_of(
     life: VolumeOptions,
     registry: Registry,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Pipeline:
     """Return what decides as the options say.
 
@@ -212,6 +214,7 @@ def pipeline_of(
         parts, grid, certainty, life: the options.
         registry: where kinds are looked up.
         progress: told of every estimation.
+        executor: who does its tasks; None for this process.
 
     Raises:
         MooInferError: for a file that cannot be read, and for unknown names and numbers out of range.
@@ -234,5 +237,6 @@ def pipeline_of(
         volume=life.volume,
         registry=registry,
         **parts.policies(models, registry),
+        executor=executor,
         progress=progress,
     )

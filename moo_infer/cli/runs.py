@@ -27,8 +27,8 @@ from .run_options import MAIN, Option, key_of, options
 
 __all__ = ["LIMITS", "SIDES", "RunCommand", "RunOptions", "commands", "left", "said"]
 
-# Where a report is written to, and pictures: a report says the same wherever it is.
-OUTPUTS = {"out", "plot", "picture_format", "axes", "table"}
+# Where a report is written to, and pictures, and who computes it: a report says the same wherever it is.
+OUTSIDE = {"out", "plot", "picture_format", "axes", "table", "workers"}
 NAMING_FILES = {"logs", "prices"}  # texts that may name a file, perhaps as NAME=FILE
 GRIDS = ({"k"}, {"k_max", "k_step"})  # two ways to say the same
 SHORT = {"max_cost": "cost", "max_latency": "latency", "min_accuracy": "accuracy"}  # limits of one objective
@@ -53,14 +53,14 @@ class RunOptions:
     ] = None
 
     def config(self, context: Any, sections: Sections | None = None) -> dict[str, Any]:
-        """Return what repeats this run, as a file in the working directory has it, but where it writes to.
+        """Return what repeats this run, as a file in the working directory has it, but `OUTSIDE`.
 
         Args:
             context: that of the command.
             sections: gives what else belongs into the file, its paths from a folder.
         """
         context.meta[SECTIONS] = sections
-        return _document(context, Path(), OUTPUTS)
+        return _document(context, Path(), OUTSIDE)
 
 
 def commands(context: Any) -> dict[str, "RunCommand"]:

@@ -4,12 +4,16 @@ What a task gives depends on its function and its item alone, so that results do
 which order.
 """
 
+import os
 import pickle
+import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from .errors import MooInferError
@@ -22,6 +26,7 @@ Result = TypeVar("Result")
 
 IN_FLIGHT = 256  # tasks that are with the workers at a time: enough for a cluster, few enough to keep in memory
 REPEATS = 3  # of one task after the death of a worker: who dies at the fourth attempt too would do so for ever
+RECORDING = Lock()  # of warnings, which is for all threads of a worker: Python has one list of filters
 
 
 def restarting(executor: Executor | None) -> Executor | None:
@@ -71,6 +76,7 @@ def run_tasks(
                 following += 1
     finally:
         tasks.cancel()
+        _kept.cache_clear()  # where threads of this process were the workers
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +92,32 @@ class Workers:
     def __getstate__(self) -> dict[str, None]:
         return {"executor": None}
 
-    def run(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
-        """Yield the results in the order of the items; see `run_tasks`."""
-        return (result for _, result in run_tasks(function, items, self.executor))
+    def run(
+        self, function: Callable[[Item], Result], items: Iterable[Item], /, *, together: int = 1
+    ) -> Iterator[Result]:
+        """Yield the results in the order of the items; see `run_tasks`.
+
+        Args:
+            function: what is done.
+            items: what it is done to.
+            together: how many items make a task; what these share is sent and computed once.
+        """
+        if self.executor is None:
+            return map(function, items)
+        rest = iter(items)
+        pieces = iter(lambda: tuple(islice(rest, together)), ())
+        tasks = run_tasks(_ForEach(function), pieces, self.executor)
+        return (result for _, results in tasks for result in results)
+
+
+@dataclass(frozen=True)
+class _ForEach(Generic[Item, Result]):
+    """Calls a function on each of some items."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, items: tuple[Item, ...]) -> list[Result]:
+        return [self.function(item) for item in items]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +152,7 @@ class _Tasks(Generic[Item]):
 
     def _submit(self, i: int, item: Parcel) -> None:
         try:
-            self.pending[self.executor.submit(_perform, self.function, item)] = i, item
+            self.pending[self.executor.submit(_perform, self.function, item, _process())] = i, item
         except BrokenExecutor as error:
             raise MooInferError(f"the workers have ended: {error}") from error
         except RuntimeError as error:  # it was shut down
@@ -157,16 +186,29 @@ class _Tasks(Generic[Item]):
             self._submit(i, item)
 
 
-def _perform(function: Parcel, item: Parcel) -> tuple[Any, Exception | None, list[tuple[Any, ...]]]:
-    """Do a task in a worker: its result, what it raised, and its warnings."""
-    with warnings.catch_warnings(record=True) as caught:
+def _perform(
+    function: Parcel, item: Parcel, client: tuple[str, int]
+) -> tuple[Any, Exception | None, list[tuple[Any, ...]]]:
+    """Do a task: its result, what it raised, and its warnings; those of a thread of the client are given there."""
+    if client == _process():
+        return *_outcome(function, item), []
+    with RECORDING, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result, raised = None, None
-        try:
-            result = _kept(function)(item.unpacked())
-        except Exception as error:
-            raised = error if _comes_back(error) else MooInferError(f"{type(error).__name__}: {error}")
+        result, raised = _outcome(function, item)
     return result, raised, [(w.message, w.category, w.filename, w.lineno) for w in caught]
+
+
+def _outcome(function: Parcel, item: Parcel) -> tuple[Any, Exception | None]:
+    """What a task gives, or what it raised."""
+    try:
+        return _kept(function)(item.unpacked()), None
+    except Exception as error:
+        return None, error if _comes_back(error) else MooInferError(f"{type(error).__name__}: {error}")
+
+
+def _process() -> tuple[str, int]:
+    """Which process this is, among those of all machines."""
+    return platform.node(), os.getpid()
 
 
 @lru_cache(maxsize=1)

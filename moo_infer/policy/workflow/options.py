@@ -119,6 +119,10 @@ class StageOption:
         assert isinstance(kept, Known)
         return kept
 
+    def keep(self, trials: int, seed: int, known: Known) -> None:
+        """Keep what `known` gave elsewhere."""
+        self._kept[trials, seed] = known
+
     def replay(self, trials: int, seed: int, question: IntArray | None, taken: Mapping[str, int]) -> Replay:
         """Run it on queries that are drawn; arguments as in `replayed`."""
         key = trials, seed, None if question is None else question.tobytes(), *sorted(taken.items())
