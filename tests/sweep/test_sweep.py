@@ -280,12 +280,13 @@ def test_two_sweeps_do_not_write_into_one_folder(swept, cli):
 
 def test_a_sweep_of_limits_estimates_each_table_once(tmp_path, cli, monkeypatch):
     tables = []
-    estimated = Pipeline.candidates
-    monkeypatch.setattr(Pipeline, "candidates", lambda *of: tables.append(1) or estimated(*of))
+    made = Pipeline.run
+    monkeypatch.setattr(Pipeline, "run", lambda self, *of: tables.append(self) or made(self, *of))
     grid = {"max_cost": [0.001 * i for i in range(1, 41)]}
     cli("sweep", write(tmp_path / "f.yaml", grid, RUN | {"stability": 5}), "--out", tmp_path / "r")
     assert len(read_sweep(tmp_path / "r")) == 40
-    assert len(tables) == 4  # batches, which share the estimates of one table
+    assert len(tables) == 4  # batches
+    assert len({id(pipeline) for pipeline in tables}) == 1  # which share the estimates of one table
 
 
 def test_what_changed_between_two_sweeps_is_said_and_ends_with_4(swept, tmp_path, cli):
