@@ -18,7 +18,6 @@ from ..registry import Registry
 from ..sweep.decisions import Columns
 from ..sweep.grid import Grid, changed
 from .run_options import Option, options
-from .run_section import accepted_options
 from .runs import LIMITS, SIDES, RunCommand, left
 from .sweep_tasks import Batch, Decider, Group, Plan, Point, batches, parameters, planned
 
@@ -83,6 +82,8 @@ class Sweep:
         Raises:
             MooInferError: naming the setting, what is allowed and what was given.
         """
+        from .run_section import accepted_options  # with pydantic, which takes longer to import than other commands
+
         where = f"{self.file}: grid"
         accepted = [
             [accepted_options(self.command, {key: value} if key in self._options else {}, where) for value in values]
