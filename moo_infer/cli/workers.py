@@ -1,10 +1,13 @@
 """The option ``--workers``: who does the tasks of a command."""
 
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pkgutil import resolve_name
+from socket import create_connection
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -51,8 +54,10 @@ def executor_of(workers: str | None) -> Iterator[Executor | None]:
     pool = ProcessPool.of_size(count)
     try:
         yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    except BaseException:  # nobody waits for what they do
+        pool.terminate()
+        raise
+    pool.shutdown(wait=False)
 
 
 def _count(workers: str | None) -> int:
@@ -61,6 +66,22 @@ def _count(workers: str | None) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
         raise MooInferError(f"--workers: must be a whole number from 1 to {MOST}, or {DASK}HOST:PORT, got {workers!r}")
     return int(text)
+
+
+def _connected(address: str, client: "type[Client]") -> "Client":
+    """A connection to a scheduler; a client that gets none is noisy about it at the end of the process."""
+    try:
+        place = urlsplit(address)
+        host, port = place.hostname, place.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise MooInferError(f"--workers: must be a whole number from 1 to {MOST}, or {DASK}HOST:PORT, got {address!r}")
+    try:
+        create_connection((host, port), PATIENCE).close()
+        return client(address.replace(DASK, "tcp://", 1), timeout=PATIENCE, set_as_default=False)
+    except OSError as error:
+        raise MooInferError(f"--workers {address}: no scheduler answers there: {error}") from error
 
 
 @contextmanager
@@ -72,12 +93,12 @@ def _cluster(address: str) -> "Iterator[Client]":
         raise MooInferError(
             f'--workers {address}: Dask is not installed; pip install "moo-infer[dask]" brings it'
         ) from None
-    try:
-        client = Client("tcp://" + address.removeprefix(DASK), timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise MooInferError(f"--workers {address}: no scheduler answers there: {error}") from error
-    with client:
+    client = _connected(address, Client)
+    with client, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # a task takes the logs with it
         versions = client.run(resolve_name, "moo_infer.core.version:__version__", on_error="return")
+        if not versions:
+            warnings.warn(f"--workers {address}: the cluster has no workers yet; the run waits for some", stacklevel=2)
         for worker, version in versions.items():
             if isinstance(version, Exception):
                 raise MooInferError(f"--workers {address}: the worker {worker} cannot load moo-infer: {version}")

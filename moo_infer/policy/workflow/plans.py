@@ -79,8 +79,8 @@ class Plans:
         trials, seed = self.estimator.trials, self.estimator.seed
         if self.workers.executor:
             all_of_them = [option for options in self.options for option in options]
-            for option, known in zip(all_of_them, self.workers.run(_KnownOf(trials, seed), all_of_them), strict=True):
-                option.keep(trials, seed, known)
+            for option, made in zip(all_of_them, self.workers.run(_KnownOf(trials, seed), all_of_them), strict=True):
+                option.keep(trials, seed, *made)
         each = []
         for i, options in enumerate(self.options):
             rows = [self.row([j if g == i else 0 for g in range(len(self.options))]) for j in range(len(options))]
@@ -182,10 +182,11 @@ class _PlanMeans:
 
 @dataclass(frozen=True)
 class _KnownOf:
-    """Gives what is known of an option of a stage; arguments as in `StageOption.known`."""
+    """Gives what is known of an option of a stage, and who answered; arguments as in `StageOption.known`."""
 
     trials: int
     seed: int
 
-    def __call__(self, option: StageOption) -> Known:
-        return option.known(self.trials, self.seed)
+    def __call__(self, option: StageOption) -> tuple[Known, set[str], set[tuple[int, int]]]:
+        known = option.known(self.trials, self.seed)
+        return known, option.deployment.answering, option.deployment.compared
