@@ -102,7 +102,10 @@ def test_a_worker_of_a_cluster_that_is_killed_loses_nothing(tmp_path, cluster):
 def test_a_worker_of_a_cluster_with_another_version_is_named(cluster, monkeypatch):
     monkeypatch.setattr("moo_infer.cli.workers.__version__", "99.1")
     address = cluster.scheduler_address.replace("tcp", "dask")
-    with pytest.raises(
-        MooInferError, match=rf"^--workers {address}: the worker tcp://\S+ has moo-infer \S+, and this is 99\.1$"
-    ), executor_of(address):
+    with (
+        pytest.raises(
+            MooInferError, match=rf"^--workers {address}: the worker tcp://\S+ has moo-infer \S+, and this is 99\.1$"
+        ),
+        executor_of(address),
+    ):
         pass
