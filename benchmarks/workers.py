@@ -22,7 +22,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from quantiles import K, fitted, logged
+from quantiles import K, fitted, logged  # type: ignore[import-not-found]  # beside this script
 
 from moo_infer import ModelProfile, Pipeline, Scenario
 from moo_infer.builtin.aggregators import BestOfK
@@ -100,7 +100,9 @@ def on_dask(run: Job, alone: str) -> None:
     """The same on a cluster of two processes."""
     from distributed import LocalCluster
 
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(  # type: ignore[no-untyped-call]
+        2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
         address = cluster.scheduler_address.replace("tcp", "dask")
         with executor_of(address) as executor:
             start = time.perf_counter()

@@ -83,7 +83,8 @@ class DecodeSteps:
         if lengths.constant and (not self._reads or query.tokens_in.constant):
             length = lengths.first(k).mean
             read = _read(query.tokens_in.first(k).mean, length) if self._reads else 0.0
-            return 0.0 * lengths.first(k) + (tokens * length + context * read)
+            known: Moments = 0.0 * lengths.first(k) + (tokens * length + context * read)
+            return known
         shared = self.own_share and np.any(self.other_sequences)
         if len(self.batch_sizes):
             if shared:
@@ -224,11 +225,26 @@ class MeasuredSteps(Protocol):
     """A cost model that knows how far its steps were measured."""
 
     name: ClassVar[str]
-    other_sequences: Any
-    context_bucket: Any
-    largest_measured_batch: Any
-    largest_measured_context: Any
-    largest_measured_prompt: Any
+
+    @property
+    def other_sequences(self) -> Any:
+        """Sequences that run beside it."""
+
+    @property
+    def context_bucket(self) -> Any:
+        """Tokens that every step reads, or None."""
+
+    @property
+    def largest_measured_batch(self) -> Any:
+        """Sequences up to which steps were measured, or None."""
+
+    @property
+    def largest_measured_context(self) -> Any:
+        """Tokens of context likewise."""
+
+    @property
+    def largest_measured_prompt(self) -> Any:
+        """Tokens of a prompt likewise."""
 
 
 def measured_notes(part: MeasuredSteps, model: InferenceModel, k: IntArray, /) -> Sequence[Note]:

@@ -43,7 +43,7 @@ def executor_of(workers: str | None) -> Iterator[Executor | None]:
     """
     if workers is not None and workers.startswith(DASK):
         with _cluster(workers) as client:
-            yield client.get_executor(retries=RETRIES)
+            yield client.get_executor(retries=RETRIES)  # type: ignore[no-untyped-call]
         return
     count = _count(workers)
     if count == 1:
@@ -79,7 +79,8 @@ def _connected(address: str, client: "type[Client]") -> "Client":
         raise MooInferError(f"--workers: must be a whole number from 1 to {MOST}, or {DASK}HOST:PORT, got {address!r}")
     try:
         create_connection((host, port), PATIENCE).close()
-        return client(address.replace(DASK, "tcp://", 1), timeout=PATIENCE, set_as_default=False)
+        scheduler = address.replace(DASK, "tcp://", 1)
+        return client(scheduler, timeout=PATIENCE, set_as_default=False)
     except OSError as error:
         raise MooInferError(f"--workers {address}: no scheduler answers there: {error}") from error
 

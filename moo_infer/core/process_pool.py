@@ -31,8 +31,8 @@ class ProcessPool(Executor):
     @classmethod
     def of(cls, pool: ProcessPoolExecutor, /) -> "ProcessPool":
         """Return one that begins with a pool, and goes on with pools that are made as it was."""
-        pools = [pool]
-        made = pool._max_workers, pool._mp_context, pool._initializer, pool._initargs  # which nothing public tells
+        pools, of = [pool], vars(pool)
+        made = of["_max_workers"], of["_mp_context"], of["_initializer"], of["_initargs"]  # which nothing public tells
         return cls(lambda: pools.pop() if pools else ProcessPoolExecutor(*made))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":

@@ -62,7 +62,7 @@ def run_tasks(
     if executor is None:
         yield from ((i, function(item)) for i, item in enumerate(items))
         return
-    tasks = _Tasks(executor, packed(function), {}, {})
+    tasks: _Tasks[Item] = _Tasks(executor, packed(function), {}, {})
     done: dict[int, Any] = {}
     following = 0
     try:

@@ -63,9 +63,10 @@ class _Estimation:
         try:
             curve = self.estimator.curve(source) if isinstance(source, Setup) else source.curve(self.estimator)
             _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
+            asked = self.asked or ()
             for name, column in curve.columns.items() if self.asked is not None else ():
                 _ = column.mean, column.std, column.simulated
-                for statistic in ("low", "high", *(of for objective, of in self.asked if objective == name)):
+                for statistic in ("low", "high", *(of for objective, of in asked if objective == name)):
                     column.statistic(statistic)
         except (NothingPossible, MissingColumn) as error:
             return error

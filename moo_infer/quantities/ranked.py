@@ -40,7 +40,8 @@ def ranked_of_law(law: Law, rank: int, k: IntArray, /) -> tuple[FloatArray, Floa
     (array([-0.56419,  0.     ]), array([1.      , 0.448671]))
     """
     try:
-        return _known(law, rank, tuple(k.tolist()))
+        known: tuple[FloatArray, FloatArray] = _known(law, rank, tuple(k.tolist()))  # type: ignore[arg-type]  # it may
+        return known
     except TypeError:  # parameters that are arrays have no hash
         return _ranked(law, rank, k)
 
