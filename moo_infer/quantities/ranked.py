@@ -1,7 +1,6 @@
 """The second, third, ... largest of k: of independent draws of a law by quadrature, of samples over all subsets."""
 
 import math
-from functools import lru_cache
 
 import numpy as np
 
@@ -39,19 +38,6 @@ def ranked_of_law(law: Law, rank: int, k: IntArray, /) -> tuple[FloatArray, Floa
     >>> mean.round(6) + 0.0, square.round(6)
     (array([-0.56419,  0.     ]), array([1.      , 0.448671]))
     """
-    try:
-        known: tuple[FloatArray, FloatArray] = _known(law, rank, tuple(k.tolist()))  # type: ignore[arg-type]  # it may
-        return known
-    except TypeError:  # parameters that are arrays have no hash
-        return _ranked(law, rank, k)
-
-
-@lru_cache(maxsize=1024)  # one law in all draws of what is uncertain, at up to some hundred ranks
-def _known(law: Law, rank: int, k: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    return _ranked(law, rank, np.array(k))
-
-
-def _ranked(law: Law, rank: int, k: IntArray) -> tuple[FloatArray, FloatArray]:
     from scipy.special import betainc, betaln, log_ndtr, ndtr, ndtri
 
     bounds = law.quantile(np.array([RARE, SURE]))
