@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from .core.day import Day
 from .core.errors import MooInferError, unknown
@@ -31,7 +31,7 @@ from .estimate.monte_carlo import Estimator
 from .estimate.named import ESTIMATORS, estimator_named
 from .estimate.named_parts import AGGREGATORS, ON_LOGS, parts_of, supported
 from .estimate.setup import Setup, common_objectives
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
+from .interfaces import AccuracyAggregator, Policy, Selector
 from .policy.mixture import MIXTURE
 from .policy.table import PolicyTable
 from .policy.tried import MENU, tried, without_menu
@@ -46,8 +46,7 @@ from .workflows import Workflow
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "ON_LOGS", "SELECTORS", "Pipeline", "estimator_named"]
 
-Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
-
+Models = str | ModelProfile | Iterable[str | ModelProfile] | None  # names or profiles
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
@@ -134,7 +133,7 @@ class Pipeline:
         goal = None if self.mixes else goal
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
         self.goal = self.selectors[0] if wanted is None else parts_of(Selector, wanted, "goal", self.registry)[0]
-        self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
+        self._estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else share(confidence, "confidence")
         if self.mixes and self.confidence is not None:
             raise MooInferError("a mixture meets limits on the given values, so goal mixture takes no confidence")
@@ -166,6 +165,11 @@ class Pipeline:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
 
+    @property
+    def estimator(self) -> Estimator:
+        """What fills the table; another one makes another pipeline, as estimates are kept."""
+        return self._estimator
+
     @cached_property
     def models(self) -> Mapping[str, ModelProfile]:
         """The profiles that can be called by name."""
@@ -176,13 +180,11 @@ class Pipeline:
         """The scenarios that can be called by name."""
         return builtin_scenarios() if self._scenarios is None else self._scenarios
 
-    def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
+    def candidates(self, models: Models = None) -> Candidates:
         """Return the table of the models (default all) under every aggregator, before limits."""
         return self._candidates(models)
 
-    def _candidates(
-        self, models: str | ModelProfile | Iterable[str | ModelProfile] | None, limits: Sequence[Limit] = ()
-    ) -> Candidates:
+    def _candidates(self, models: Models, limits: Sequence[Limit] = ()) -> Candidates:
         """The table; `limits` will be held against it."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_not_measured(profiles, (self._models or {}).values())
@@ -217,7 +219,7 @@ class Pipeline:
 
     def run(
         self,
-        models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
+        models: Models = None,
         scenarios: str | Scenario | Iterable[str | Scenario] | None = None,
         by: str | None = None,
     ) -> Report:
@@ -269,7 +271,7 @@ class Pipeline:
         )
         return report if by is None else dataclasses.replace(report, by=decided_by(by, report, self.run))
 
-    def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
+    def _profiles(self, models: Models) -> tuple[ModelProfile, ...]:
         """The profiles of a run."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_load(profiles if self.mixes else (), "goal mixture")
@@ -281,7 +283,7 @@ class Pipeline:
         self,
         limits: Mapping[str, float],
         workflow: str | None = None,
-        models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
+        models: Models = None,
     ) -> StageAllocation:
         """Choose what each stage of a workflow does; arguments as in `moo_infer.decide.stages.allocate_stages`.
 
