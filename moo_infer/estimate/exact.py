@@ -170,8 +170,8 @@ class Exact(Estimator):
 
     def _together(self, draws: SetupDraws, chunk: range) -> MomentSource | None:
         """The moments of several draws at once; None where a part takes no arrays."""
-        source = MomentSource(partial(self.moments, draws.together(chunk), draws=len(chunk)))
         try:
+            source = MomentSource(partial(self.moments, draws.together(chunk), draws=len(chunk)))
             known = source.moments
         except MooInferError:  # a part that takes no arrays
             return None
