@@ -27,7 +27,8 @@ COSTS = {
     "lognormal": [
         "api-cost:usd_per_input_token=1e-6,usd_per_output_token=4e-6,calls=n,n_max=3,usd_per_request=1e-4",
         f"slots:{CALL},overhead_s=0.3",
-        "batch-energy:joules_per_output_token=0.07,joules_per_decode_step=3,joules_per_input_token=0.01,other_sequences=8",
+        "batch-energy:joules_per_output_token=0.07,joules_per_decode_step=3,joules_per_input_token=0.01,other_sequences=8,"
+        "prefill=each",
     ],
     "beta": [
         "gpu-cost:usd_per_gpu_hour=2.5,output_tokens_per_second=900,gpus=2",

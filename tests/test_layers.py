@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import moo_infer
+import moo_infer.calibrate
 
 PACKAGE = Path(moo_infer.__file__).parent
 # A room imports from rooms above it; of rooms on its level and below types alone.
@@ -31,7 +32,7 @@ LEVELS = (
     ("plot",),
     ("pipeline",),
     ("calibrate",),
-    ("paper", "explore", "testing"),
+    ("paper", "explore", "testing", "sweep"),
     ("cli",),
 )
 LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}
@@ -193,6 +194,7 @@ def test_one_place_computes_nodes_of_quadratures():
 
 PLUGINS = PACKAGE.parent / "plugins"
 PUBLIC = {"moo_infer", *(f"moo_infer.{name}" for name in moo_infer.__all__)}
+PUBLIC |= {f"moo_infer.calibrate.{name}" for name in moo_infer.calibrate.__all__}
 
 
 @pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda path: str(path.relative_to(PLUGINS)))

@@ -1,6 +1,7 @@
 """Seconds of k calls: one after the other, P at a time, all at once, or as one batch on a machine of one's own."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,10 +13,12 @@ from ..core.errors import NotExact
 from ..core.moments import Moments
 from ..core.noise import noisy_sum, ratio_at, ratio_moments
 from ..core.objectives import LATENCY
-from ..core.parts import NonNegative, Positive
+from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
-from ..interfaces import CostModel
+from ..interfaces import CostModel, InferenceModel
 from ..quantities.quantity import Quantity, Query
+from ..quantities.queries import Note
+from .decoding import DecodeSteps, check_batch_sizes, measured_notes, prefill_moments, prefilled
 
 __all__ = ["Batch", "Calls", "Sequential", "Slots", "SlowestOfK", "scheduled"]
 
@@ -171,21 +174,41 @@ class Batch(CostModel):
     ``T = prefill + (alpha + beta * B0) * max(L_i) + beta * sum(L_i)``, so further inferences cost little while beta is
     small beside alpha. It holds while the machine has room for all k; the B0 others stay as many throughout.
 
-    Exact: the mean, where the law of the output tokens is known; everything where beta is 0 or lengths do not vary.
+    Attention reads what each sequence has read and written so far, which `itl_per_context_token_s` adds: step t of an
+    inference reads ``tokens_in + t - 1`` tokens, and each of the others as many.
+
+    Exact: the mean, where the laws of the token counts are known, and on a log, unless answers to one question have
+    prompts of their own; everything where lengths do not vary, and where only the longest matters (beta and the context
+    term 0).
 
     Args:
         itl_base_s: alpha, s per decoding step (inter-token latency) of an empty batch, >= 0.
         itl_per_sequence_s: beta, s per step and sequence in the batch, >= 0.
-        ttft_seconds: prefill, the time to the first token of one sequence, s, >= 0.
+        ttft_seconds: prefill, the time to the first token of one sequence, whatever its prompt, s, >= 0.
         prefill: ``shared``: the prompt is processed once for all k (n = k, prefix caching); ``each``: once per
-            sequence, one after the other.
+            sequence, one after the other (k calls without a cache).
         other_sequences: B0, sequences of other queries in the batch, >= 0.
+        prefill_per_token_s: what a token of the prompt adds to the prefill, s, >= 0.
+        itl_per_context_token_s: s per step, sequence in the batch and token that attention reads for it, >= 0.
+        context_bucket: tokens that attention reads for every sequence in every step, > 0, where an engine pads contexts
+            to a fixed length; None: those that are there.
+        batch_sizes: sizes of a batch that an engine pads to (CUDA graphs), ascending: a step costs what the next of
+            them that is not smaller costs. A batch beyond the last is not padded. None of them: no padding.
+        largest_measured_batch, largest_measured_context, largest_measured_prompt: what the numbers were fitted up to,
+            sequences, tokens that attention reads and tokens of a prefill, > 0. k and prompts beyond are no candidates;
+            None: nothing is excluded.
+
+    Raises:
+        MooInferError: for `batch_sizes` that do not ascend.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> llama = Batch(itl_base_s=0.0065, itl_per_sequence_s=0.000079)  # Llama-3.1-8B on one H100
     >>> chat = Gaussian(1000, 50, 396, 119, 0.8, 0.1).queries().query
     >>> llama.exact(chat, np.array([1, 4, 16]), parallelism=1).mean.round(3).tolist()
     [2.605, 3.495, 4.441]
+    >>> far = Batch(itl_base_s=0.0065, itl_per_sequence_s=0.000079, itl_per_context_token_s=4.4e-8)
+    >>> far.exact(chat, np.array([1, 4, 16]), parallelism=1).mean.round(3).tolist()
+    [2.627, 3.58, 4.779]
     """
 
     name = "batch"
@@ -196,27 +219,41 @@ class Batch(CostModel):
     ttft_seconds: NonNegative = 0.0
     prefill: Literal["shared", "each"] = "shared"
     other_sequences: NonNegative = 0.0
+    prefill_per_token_s: NonNegative = 0.0
+    itl_per_context_token_s: NonNegative = 0.0
+    context_bucket: Positive | None = None
+    batch_sizes: tuple[AtLeastOne, ...] = ()
+    largest_measured_batch: Positive | None = None
+    largest_measured_context: Positive | None = None
+    largest_measured_prompt: Positive | None = None
+
+    def __post_init__(self) -> None:
+        check_batch_sizes(self.batch_sizes)
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds until the longest of the first k inferences is done, (M, K)."""
-        longest = np.maximum.accumulate(draws.tokens_out, axis=1)
-        together = np.cumsum(draws.tokens_out, axis=1)
-        k = np.arange(1, draws.tokens_out.shape[1] + 1)
-        return np.asarray(self._first_token(k) + self._step * longest + self.itl_per_sequence_s * together)
+        return prefilled(self.ttft_seconds, self.prefill_per_token_s, self.prefill, draws) + self._steps.total(draws)
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
-        """Exact mean where the law of the output tokens is known."""
-        longest, together = query.tokens_out.max(k), query.tokens_out.sum(k)
-        return self._first_token(k) + self._step * longest + self.itl_per_sequence_s * together
+        """Exact mean where the laws of the token counts are known."""
+        prefill = prefill_moments(self.ttft_seconds, self.prefill_per_token_s, self.prefill, query, k)
+        return prefill + self._steps.exact(query, k)
+
+    def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
+        """Exclude what lies beyond the measured steps; say how many answers outgrow the bucket."""
+        return measured_notes(self, model, k)
 
     @property
-    def _step(self) -> float:
-        """Seconds of a decoding step without the part that k inferences add."""
-        return self.itl_base_s + self.itl_per_sequence_s * self.other_sequences
-
-    def _first_token(self, k: IntArray) -> FloatArray:
-        """Seconds until k sequences are prefilled, (n,)."""
-        return np.asarray(self.ttft_seconds * (k if self.prefill == "each" else np.ones(len(k))))
+    def _steps(self) -> DecodeSteps:
+        """Seconds of the decoding steps."""
+        return DecodeSteps(
+            self.itl_base_s,
+            self.itl_per_sequence_s,
+            self.itl_per_context_token_s,
+            self.other_sequences,
+            self.batch_sizes,
+            self.context_bucket,
+        )
 
 
 def scheduled(seconds: FloatArray, slots: int, /, allowed: FloatArray | None = None) -> FloatArray:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -48,6 +48,10 @@ class Loaded(CostModel):
     84 % load and k = 1, 4 and 8, the mean is off by at most 6 %, the 95 % quantile by 6 % up to
     74 % load and by 21 % at 84 %.
 
+    Attention reads what each sequence has read and written so far, which `itl_per_context_token_s` adds: of the traffic
+    ``mean_tokens_in + mean_tokens_out / 2`` tokens on average, of the query's own what they have, unless the batch is
+    full.
+
     The mean is exact given that description, where the law of the output tokens is known. Standard deviation and
     quantiles come from simulation, over lengths and over what a query finds: the share of queries that find no more is
     the ``noise`` of its first call.
@@ -64,6 +68,9 @@ class Loaded(CostModel):
         calls_per_query: the sequences that every other query brings, all at once, >= 1; None for the k that is asked.
             A policy needs it, and makes as many calls itself in one wave. In the hours of a day (``day:``) it is filled
             in.
+        itl_per_context_token_s: s per step, sequence in the batch and token that attention reads for it, >= 0.
+        context_bucket: tokens that attention reads for every sequence in every step, > 0, where an engine pads contexts
+            to a fixed length; None: those that are there.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> model = Gaussian(1024, 0, 512, 0, 0.8, 0.1)
@@ -88,6 +95,8 @@ class Loaded(CostModel):
     max_batch: AtLeastOne = 256
     max_queue: Annotated[int, Ge(0)] = 1000
     calls_per_query: AtLeastOne | None = None
+    itl_per_context_token_s: NonNegative = 0.0
+    context_bucket: Positive | None = None
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds until the longest of the first k is done, (M, K); every trial draws a load at arrival."""
@@ -102,14 +111,20 @@ class Loaded(CostModel):
         running = np.minimum(running, states.most)
         steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
         longest, together = np.maximum.accumulate(steps, axis=1), np.cumsum(steps, axis=1)
-        return self._seconds(running, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together)
+        read = np.cumsum(_read(draws.tokens_in, steps, steps**2), axis=1) if self._per_token_read else 0.0
+        return self._seconds(running, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together, read)
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
         """Exact mean where the laws of the token counts are known."""
         tokens_in, tokens_out = query.tokens_in, query.tokens_out
-        base, prompt, of_longest, of_each = _per_token(self, tuple(k.tolist()), tuple(self._others(k).tolist()))
-        each = k * _steps(tokens_out, np.array([1]))
-        return Moments(base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_each * each)
+        base, prompt, of_longest, of_each, of_read = _per_token(
+            self, tuple(k.tolist()), tuple(self._others(k).tolist())
+        )
+        each = _steps(tokens_out, np.array([1]))
+        seconds = base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_each * k * each
+        if self._per_token_read:
+            seconds = seconds + of_read * k * _read(tokens_in.mean, each, _steps(tokens_out, np.array([1]), power=2))
+        return Moments(seconds)
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Exclude where more arrives than can be served; say what is refused, and how the traffic differs."""
@@ -156,17 +171,36 @@ class Loaded(CostModel):
         """Sequences that end in a second with n in the system."""
         n = np.minimum(n, self.max_batch)
         prefill = self.prefill_base_s + self.prefill_per_token_s * self.mean_tokens_in * n
-        decode = (self.mean_tokens_out - 1) * (self.itl_base_s + self.itl_per_sequence_s * n)
+        decode = (self.mean_tokens_out - 1) * (self.itl_base_s + self._per_other * n)
         return np.asarray(n / (prefill + decode))
 
+    @property
+    def _per_other(self) -> float:
+        """Seconds a step for each sequence of the traffic."""
+        context = self.context_bucket or self.mean_tokens_in + self.mean_tokens_out / 2
+        return self.itl_per_sequence_s + self.itl_per_context_token_s * context
+
+    @property
+    def _per_token_read(self) -> float:
+        """Seconds for each token that an own sequence reads in a step."""
+        return self.itl_per_context_token_s if self.context_bucket is None else 0.0
+
     def _seconds(
-        self, running: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, together: FloatArray
+        self,
+        running: IntArray,
+        k: IntArray,
+        tokens_in: FloatArray | float,
+        longest: FloatArray,
+        together: FloatArray,
+        read: FloatArray | float,
     ) -> FloatArray:
         """Seconds of a query that arrives at `running` sequences, by its decoding steps; the arrays broadcast."""
         over = np.maximum(running + k - self.max_batch, 0)
         prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(running + k, self.max_batch)
-        alone = (self.itl_base_s + self.itl_per_sequence_s * running) * longest + self.itl_per_sequence_s * together
-        full = (self.itl_base_s + self.itl_per_sequence_s * self.max_batch) * longest
+        each = self.itl_per_sequence_s + self.itl_per_context_token_s * (self.context_bucket or 0.0)
+        own = each * together + self._per_token_read * read
+        alone = (self.itl_base_s + self._per_other * running) * longest + own
+        full = (self.itl_base_s + self._per_other * self.max_batch) * longest
         return np.asarray(over / self._most_served + prefill + np.where(over > 0, full, alone))
 
 
@@ -214,22 +248,27 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
 
 @lru_cache(maxsize=64)
 def _per_token(server: Loaded, k: tuple[int, ...], others: tuple[int, ...]) -> tuple[FloatArray, ...]:
-    """Mean seconds at n values of k, (n,) each: without tokens, per prompt token, step of the longest, of any."""
+    """Mean seconds at n values of k, (n,) each: without tokens, per prompt token, step of the longest, of any, read."""
     seen = _states(server, others).seen
     running, bulk = np.arange(len(seen))[:, None], np.array(k)
 
-    def mean(tokens_in: float, longest: float, together: float) -> FloatArray:
-        seconds = server._seconds(running, bulk, tokens_in, np.array(longest), np.array(together))
+    def mean(tokens_in: float, longest: float, together: float, read: float) -> FloatArray:
+        seconds = server._seconds(running, bulk, tokens_in, np.array(longest), np.array(together), read)
         return np.asarray((seen * seconds).sum(axis=0))
 
-    base = mean(0.0, 0.0, 0.0)
-    return base, *(mean(*unit) - base for unit in np.eye(3))
+    base = mean(0.0, 0.0, 0.0, 0.0)
+    return base, *(mean(*unit) - base for unit in np.eye(4))
 
 
-def _steps(law: Law, k: IntArray) -> FloatArray:
+def _read(tokens_in: Any, steps: Any, squares: Any) -> Any:
+    """Tokens that attention reads in the steps after the prefill, by their number and its square, or means of these."""
+    return tokens_in * steps + (squares + steps) / 2
+
+
+def _steps(law: Law, k: IntArray, power: int = 1) -> FloatArray:
     """Return the mean decoding steps of the longest of k, (n,): ``int max(F^-1(Phi(z)) - 1, 0) d Phi(z)^k``.
 
-    For B laws at once, with (B, 1) parameters, they are (B, n).
+    With ``power=2`` the mean of their square. For B laws at once, with (B, 1) parameters, they are (B, n).
     """
     from scipy.special import log_ndtr, ndtr, ndtri
 
@@ -242,7 +281,7 @@ def _steps(law: Law, k: IntArray) -> FloatArray:
     z = (start + width * t).reshape(*ends.shape[:-1], -1)
     weights = (width * dt).reshape(z.shape)
     below, tails = log_ndtr(z)[..., None, :], (-0.5 * z**2)[..., None, :]
-    steps = np.maximum(law.quantile(np.minimum(ndtr(z), SURE)) - 1, 0.0)[..., None, :]
+    steps = np.maximum(law.quantile(np.minimum(ndtr(z), SURE)) - 1, 0.0)[..., None, :] ** power
 
     def mean(n: FloatArray) -> FloatArray:
         density = weights[..., None, :] * np.exp((n - 1) * below + tails)  # up to a factor

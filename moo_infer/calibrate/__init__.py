@@ -7,11 +7,13 @@ from ..read.load_tests import LoadTest, read
 from ..read.log import Log, Source
 from ..read.logs import read_log
 from ..read.prices import Price, by_hand, find_prices, from_genai_prices, from_litellm
+from ..read.step_tables import StepTable, holds_steps, read_steps
 from .caps import Capped, TimeCap, TokenCap, capped
 from .compare import compare
 from .coverage_laws import BetaBinomial, CoverageLaw, ExponentiatedPowerLaw
 from .differences import Comparison, Difference
-from .fit_latency import Fit, fit_batch, fit_itl, fit_serving, fit_slots
+from .fit_latency import fit_batch, fit_itl, fit_serving, fit_slots
+from .fit_steps import fit_setups, fit_steps
 from .fits import fit_beta, fit_lognormal, fit_lognormal_lengths, fit_seconds
 from .gains import (
     Gains,
@@ -26,6 +28,7 @@ from .iso_flops import iso_flop
 from .law_choice import LawChoice, forward_validated
 from .log_summary import LogSummary, summarise
 from .options import ProfileOptions
+from .part_fit import Fit
 from .profiles import Calibration, calibrated
 from .regression import Regression
 from .scaling import SCALING_LAWS, VOTE_LAWS, AccuracyCurve, ScalingFit, fit_scaling
@@ -67,6 +70,7 @@ __all__ = [
     "ScalingFit",
     "ScalingLaw",
     "Source",
+    "StepTable",
     "TimeCap",
     "TokenCap",
     "TrainEquivalent",
@@ -88,10 +92,13 @@ __all__ = [
     "fit_scaling",
     "fit_seconds",
     "fit_serving",
+    "fit_setups",
     "fit_slots",
+    "fit_steps",
     "forward_validated",
     "from_genai_prices",
     "from_litellm",
+    "holds_steps",
     "iso_flop",
     "length_multiplier",
     "paired_gains",
@@ -99,6 +106,7 @@ __all__ = [
     "published_gains",
     "read",
     "read_log",
+    "read_steps",
     "save",
     "summarise",
 ]

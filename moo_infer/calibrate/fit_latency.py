@@ -1,76 +1,24 @@
 """Fits the seconds of a server or an API to measurements, and writes them as parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from textwrap import wrap
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.errors import MooInferError, printable, unknown
+from ..core.errors import MooInferError, unknown
 from ..core.noise import condensed
 from ..read.load_tests import LoadTest
+from .part_fit import POINTS, Fit, loads_apart, solved
 
-__all__ = ["KINDS", "Fit", "comment", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
+__all__ = ["KINDS", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
-POINTS = 3  # the fewest that leave something over to judge a fit by
-SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
 HUBER = 1.345  # residuals beyond so many standard deviations count less
 NORMAL_MAD = 0.6745  # median of |z| of a standard normal z
 SLOPES = {"seconds_per_output_token": "output_tokens", "seconds_per_input_token": "input_tokens"}
 NEGLIGIBLE = 0.01  # share of a call's seconds that a slope may be uncertain by without a word
 FEW = 100  # requests of which fewer than five lie beyond the 95 % quantile
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Parameters of a part, with standard errors.
-
-    Args:
-        kind: the part's name.
-        parameters: (value, standard error) by field.
-        points: how many measurements were used.
-        error: mean absolute error of the fit: relative, of ITL for ``batch``, of a call's seconds for ``slots``, of
-            quantiles of the output tokens for ``lognormal``; for ``beta`` of pass@k itself.
-        about: more about it, in words.
-        ratios: for ``slots``, the quantiles of measured over fitted seconds, the field `ratios` of the part; none where
-            all measured seconds are the fitted ones.
-        typical_s: for ``slots``, the mean seconds of a call by the fit alone, to which rare delays matter little.
-        waited_s: for ``slots``, the mean seconds of a call as measured, rare delays included; that of the part with its
-            ratios.
-    """
-
-    kind: str
-    parameters: Mapping[str, tuple[float, float]]
-    points: int
-    error: float
-    about: str
-    ratios: tuple[float, ...] = ()
-    typical_s: float | None = None
-    waited_s: float | None = None
-
-    @property
-    def part(self) -> dict[str, Any]:
-        """The part of a profile: ``{"kind": ..., field: {"value": ..., "se": ...}, ...}``."""
-        numbers = {name: {"value": v, "se": se} for name, (v, se) in self.parameters.items()}
-        return {"kind": self.kind} | numbers | ({"ratios": [*self.ratios]} if self.ratios else {})
-
-    @property
-    def yaml(self) -> str:
-        """Lines to put under ``costs`` of a model, with where they come from."""
-        fields = [f"{name}: {{value: {value:.5g}, se: {se:.2g}}}" for name, (value, se) in self.parameters.items()]
-        fields += [f"ratios: [{', '.join(f'{ratio:g}' for ratio in self.ratios)}]"] if self.ratios else []
-        head = f"{self.points} points, mean error {100 * self.error:.1f} %; {self.about}"
-        return "\n".join([comment(head), f"- {{{', '.join([f'kind: {self.kind}', *fields])}}}"])
-
-
-def comment(sentence: str, /) -> str:
-    """Return a sentence as lines of a comment in YAML."""
-    return "\n".join(
-        wrap(printable(sentence), 120, initial_indent="# ", subsequent_indent="#   ", break_long_words=False)
-    )
 
 
 def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float, float], tuple[float, float], float]:
@@ -91,7 +39,7 @@ def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float,
     B, itl = np.asarray(batch, dtype=np.float64), np.asarray(itl_s, dtype=np.float64)
     with np.errstate(over="ignore"):  # what overflows is refused below
         X = np.stack([1 / itl, B / itl], axis=1)
-    values, errors, residual = _solved(X, np.ones(len(itl)))
+    values, errors, residual = solved(X, np.ones(len(itl)))
     alpha, beta = zip(values.tolist(), errors.tolist(), strict=True)
     return alpha, beta, float(np.abs(residual).mean())
 
@@ -111,7 +59,7 @@ def fit_batch(measured: LoadTest, /) -> Fit:
     batch, ttft, tokens, seconds = (
         runs[name][longer] for name in ("concurrency", "ttft_s", "output_tokens", "latency_s")
     )
-    loads = _loads(batch)
+    loads = loads_apart(batch)
     if len(loads) < POINTS:
         there = f" ({', '.join(f'{load:.4g}' for load in loads)})" if len(loads) else ""
         raise MooInferError(
@@ -122,7 +70,7 @@ def fit_batch(measured: LoadTest, /) -> Fit:
     if (itl <= 0).any() or (ttft <= 0).any():
         raise MooInferError("batch: needs 0 < ttft_s < latency_s; answers that were not streamed show no ITL")
     alpha, beta, error = fit_itl(batch, itl)
-    (first,), (first_se,), residual = (found.tolist() for found in _solved((1 / ttft)[:, None], np.ones(len(ttft))))
+    (first,), (first_se,), residual = (found.tolist() for found in solved((1 / ttft)[:, None], np.ones(len(ttft))))
     said = [
         f"ITL at concurrency {batch.min():.4g} to {batch.max():.4g}",
         *([f"{len(batch)} runs, each by the mean of its requests"] if len(batch) < known.sum() else []),
@@ -137,15 +85,6 @@ def _with_load(measured: LoadTest) -> BoolArray:
     """(n,) of which the concurrency and the time to the first token are known."""
     known: BoolArray = np.isfinite(measured.concurrency) & np.isfinite(measured.ttft_s)
     return known
-
-
-def _loads(concurrency: FloatArray) -> list[float]:
-    """The loads that are further apart than 5 %, ascending, of each the lowest."""
-    loads: list[float] = []
-    for load in np.unique(concurrency[np.isfinite(concurrency)]).tolist():
-        if not loads or load > SAME * loads[-1]:
-            loads.append(load)
-    return loads
 
 
 def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
@@ -207,7 +146,7 @@ def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
 def _not_used(measured: LoadTest, single: BoolArray) -> list[str]:
     """Say which of what was measured makes no difference to seconds of a call."""
     said = []
-    loads = _loads(measured.concurrency[single])
+    loads = loads_apart(measured.concurrency[single])
     if len(loads) > 1:
         said.append(
             f"of loads from {loads[0]:.4g} to {loads[-1]:.4g} requests at a time, which this makes no difference of"
@@ -235,7 +174,7 @@ def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, t
     X = np.stack([*columns.values()], axis=1)
     predicted, weights = y, np.ones(len(y))
     for _ in range(50):
-        values, errors, _ = _solved(X / predicted[:, None], y / predicted, weights)
+        values, errors, _ = solved(X / predicted[:, None], y / predicted, weights)
         before, predicted = predicted, np.maximum(X @ values, 1e-6 * y)  # a line may be negative; we divide by it
         residual = y / predicted - 1
         # A perfect fit has no spread and residuals of 0: the bounds keep the weights at 1 then.
@@ -315,32 +254,6 @@ def fit_serving(measured: LoadTest, kind: str | None = None, /) -> Fit:
     if kind is not None and kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     if kind is None:
-        varied = len(_loads(measured.concurrency[_with_load(measured)])) >= POINTS
+        varied = len(loads_apart(measured.concurrency[_with_load(measured)])) >= POINTS
         kind = "batch" if varied or not measured.single.any() else "slots"
     return KINDS[kind](measured)
-
-
-def _solved(
-    X: FloatArray, y: FloatArray, weights: FloatArray | None = None
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Non-negative least squares: values, standard errors (as if there were no bounds), and residuals.
-
-    Raises:
-        MooInferError: where rounding leaves nothing of some values.
-    """
-    from scipy.optimize import nnls
-
-    root = np.ones(len(y)) if weights is None else np.sqrt(weights)
-    scale = np.linalg.norm(X, axis=0)
-    with np.errstate(invalid="ignore"):
-        A, b = X / scale * root[:, None], y * root
-    try:
-        values = nnls(A, b)[0]
-        spread = np.diag(np.linalg.inv(A.T @ A))
-    except (RuntimeError, ValueError):  # no solution after many steps, or one without information; or no numbers
-        spread = np.full(X.shape[1], np.nan)
-    if not (spread > 0).all():
-        raise MooInferError("the measurements cannot be fitted together: their lengths or times are too far apart")
-    variance = float(((A @ values - b) ** 2).sum()) / max(len(y) - X.shape[1], 1)
-    errors = np.sqrt(spread * variance)
-    return values / scale, errors / scale, X @ (values / scale) - y

@@ -13,7 +13,8 @@ from ..quantities.samples import Samples
 from ..quantities.subsets import mean_pass_at_k
 from ..read.load_tests import LoadTest
 from .beta_binomial import FEWEST, BetaFit, fit_beta_binomial, jeffreys
-from .fit_latency import Fit, fit_slots
+from .fit_latency import fit_slots
+from .part_fit import Fit
 
 __all__ = ["fit_beta", "fit_lognormal", "fit_lognormal_lengths", "fit_seconds"]
 

@@ -26,12 +26,12 @@ from .caps import Capped, TimeCap, TokenCap
 from .carried import Carried, Measured
 from .cleaning import TAKEN, TOKENS, complete, with_enough
 from .extrapolation import Extrapolation, extrapolated
-from .fit_latency import Fit
 from .fits import fit_beta, fit_lognormal, fit_seconds
 from .judged import JudgedSummary, judged_alike, judged_summaries, refuse_unread
 from .log_summary import LogSummary, summarise
 from .oddities import oddities
 from .options import CALLS, ProfileOptions
+from .part_fit import Fit
 from .report import sentence, tabled
 
 if TYPE_CHECKING:

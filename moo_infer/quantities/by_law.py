@@ -14,6 +14,7 @@ from ..core.moments import Moments
 from .largest import LargestCdf, largest
 from .laws import ClippedNormal, Law
 from .quantity import Factors, Quantity, Query
+from .ranked import ranked_of_law
 
 __all__ = ["CdfQuery", "LawQuery"]
 
@@ -102,6 +103,10 @@ class LawQuery(Query):
         law = self.law(quantity)
         moments = largest(law.of, k) * law.factor + law.shift if isinstance(law, _Affine) else largest(law, k)
         return cast(Moments, moments)
+
+    def ranked(self, rank: int, k: IntArray, quantity: Quantity, /) -> tuple[FloatArray, FloatArray]:
+        """Return mean and mean square of the `rank`-th largest of k, where the law of one is known."""
+        return ranked_of_law(self.law(quantity), rank, k)
 
     def constant(self, quantity: Quantity, /) -> bool:
         """Whether no column varies that counts."""

@@ -13,6 +13,7 @@ from ..core.draws import Draws
 from ..core.errors import MissingColumn, MooInferError, NotExact, NothingPossible
 from ..core.moments import CONSTANT, Moments
 from .quantity import Factors, Quantity, Query
+from .ranked import ranked_of_samples
 from .samples import Samples
 from .steps import EvenSteps, LargestSteps
 from .subsets import all_at_k, best_scored_of_k, largest_of_k, pass_at_k, vote_at_k
@@ -100,6 +101,10 @@ class SampleQuery(Query):
         values, question = self.values(quantity), self.samples.question
         cdf = LargestSteps(values, question, k) if k.max() <= self.samples.largest_k else None
         return Moments(*largest_of_k(values, question, k), cdf=cdf)
+
+    def ranked(self, rank: int, k: IntArray, quantity: Quantity, /) -> tuple[FloatArray, FloatArray]:
+        """Return mean and mean square (Q, n) of the `rank`-th largest of k samples."""
+        return ranked_of_samples(self.values(quantity), self.samples.question, rank, k)
 
     def constant(self, quantity: Quantity, /) -> bool:
         """Whether the samples of each question are alike."""

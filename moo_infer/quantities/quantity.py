@@ -71,6 +71,10 @@ class Query(ABC):
     def largest(self, k: IntArray, quantity: "Quantity", /) -> Moments:
         """Return the moments of the largest of k."""
 
+    def ranked(self, rank: int, k: IntArray, quantity: "Quantity", /) -> tuple[FloatArray, FloatArray]:
+        """Return mean and mean square of the second, third, ... largest of k."""
+        raise NotExact("the order of k inferences is not known")
+
     @abstractmethod
     def constant(self, quantity: "Quantity", /) -> bool:
         """Whether the quantity is the same for all inferences of the query."""
@@ -146,6 +150,14 @@ class Quantity(Algebra["Quantity"]):
         if any(np.asarray(factor).min(initial=0.0) < 0 for factor in self.factors.values()):
             raise NotExact("the largest of a quantity that falls with one of its columns is not known")
         return self.query.largest(k, self)
+
+    def ranked(self, rank: int, k: IntArray, /) -> tuple[FloatArray, FloatArray]:
+        """Return mean and mean square of the `rank`-th largest of k, 1 for the largest; rank at most the smallest k.
+
+        Raises:
+            NotExact: where the law of the quantity is not known.
+        """
+        return self.query.ranked(rank, k, self)
 
     def any(self, k: IntArray, /) -> Moments:
         """Return whether one of k is right, for the accuracy."""

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ __all__ = [
     "number",
     "number_or_none",
     "optional",
+    "refuse_out_of_range",
 ]
 
 RUN_COLUMNS = ("concurrency", "input_tokens", "output_tokens", "ttft_s", "latency_s")
@@ -91,10 +92,24 @@ def _in_range(row: Row) -> Row:
     Raises:
         MooInferError: for what is missing, is no finite number, or cannot be.
     """
-    for name, (least, allowed) in LEAST.items():
+    refuse_out_of_range(row, LEAST, NEEDED)
+    if row.get("ttft_s", 0.0) > row["latency_s"]:
+        raise MooInferError(f"ttft_s = {row['ttft_s']:g} is more than latency_s = {row['latency_s']:g}")
+    return row
+
+
+def refuse_out_of_range(row: Row, least: Mapping[str, tuple[float, bool]], needed: Collection[str], /) -> None:
+    """Refuse a row without what is needed, or with a number that cannot have been measured.
+
+    Args:
+        row: numbers by column.
+        least: of each column, and whether it may be that.
+        needed: columns.
+    """
+    for name, (smallest, allowed) in least.items():
         value = row.get(name)
         if value is None:
-            if name in NEEDED:
+            if name in needed:
                 raise MooInferError(f"{name} is missing")
             continue
         if not abs(value) <= LARGEST:
@@ -102,11 +117,8 @@ def _in_range(row: Row) -> Row:
             raise MooInferError(f"{name}: must be {bound}, got {value:g}")
         if 0 < abs(value) < SMALLEST:
             raise MooInferError(f"{name}: must be {'0 or ' * allowed}at least {SMALLEST:g}, got {value:.3g}")
-        if value < least or (value == least and not allowed):
-            raise MooInferError(f"{name}: must be {'>=' if allowed else '>'} {least}, got {value:g}")
-    if row.get("ttft_s", 0.0) > row["latency_s"]:
-        raise MooInferError(f"ttft_s = {row['ttft_s']:g} is more than latency_s = {row['latency_s']:g}")
-    return row
+        if value < smallest or (value == smallest and not allowed):
+            raise MooInferError(f"{name}: must be {'>=' if allowed else '>'} {smallest}, got {value:g}")
 
 
 def number(record: object, /, *path: str) -> float:

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, listed
-from ..core.files import csv_rows, head, lines
+from ..core.files import head, lines
 from .bounds import refuse_more
+from .csv_records import csv_records, in_numbers
 from .json_files import entries, json_object
 from .load_formats import FORMATS, runs
 from .load_runs import NEEDED, RUN_COLUMNS, Document, Row, Run
@@ -23,7 +24,10 @@ from .neutral import LONG_S, SLOW_S
 
 __all__ = ["RUN_COLUMNS", "LoadTest", "read"]
 
-READ = f"{FORMATS}, and CSV with the columns {', '.join(RUN_COLUMNS)} (concurrency and ttft_s may be missing)"
+READ = (
+    f"{FORMATS}, and CSV with the columns {', '.join(RUN_COLUMNS)} (concurrency and ttft_s may be missing) or, of "
+    "decoding steps, batch, context, seconds, joules"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,32 +204,17 @@ def _documents(path: Path) -> Iterable[tuple[str, dict[str, Any] | MooInferError
 
 def _csv(path: Path) -> Iterator[Run]:
     """Rows of a CSV, each a run of its own: a row says itself how many ran."""
-    rows = csv_rows(((i, text) for i, text in lines(path) if not text.startswith("#")), blank_first=True)
-    _, names = next(rows, (0, []))
-    header = [] if isinstance(names, MooInferError) else [column.strip() for column in names]
+    header, records = csv_records(path)
     if missing := [column for column in NEEDED if column not in header]:
         raise MooInferError(
             f"is no CSV with {', '.join(missing)} (its header: {', '.join(header)!r:.60}); read are {READ}"
         )
-    for i, row in rows:
-        run, where = Run(), f"line {i}"
-        if isinstance(row, MooInferError):
-            run.odd.append(f"{where}: {row}")
-        elif len(row) > len(header):
-            run.odd.append(f"{where}: has {len(row)} fields, but the header names {len(header)}")
+    for where, record in records:
+        run = Run()
+        if isinstance(record, MooInferError):
+            run.odd.append(f"{where}: {record}")
         else:
-            run.add(where, _csv_row, dict(zip(header, row, strict=False)))
+            run.add(where, lambda fields: in_numbers(fields, RUN_COLUMNS), record)
         if run.rows:
             run.concurrency = run.rows[0].get("concurrency")
         yield run
-
-
-def _csv_row(row: dict[str, str]) -> Row:
-    texts = {column: text.strip() for column in RUN_COLUMNS if (text := row.get(column, "")).strip()}
-    numbers = {}
-    for column, text in texts.items():
-        try:
-            numbers[column] = float(text)
-        except ValueError:
-            raise MooInferError(f"{column}: must be a number, got {text!r:.40}") from None
-    return numbers

@@ -1,6 +1,5 @@
 """Make ``moo_infer_energy/fits.csv`` anew: ``python refit.py configs.csv``, the table of ML.ENERGY configurations."""
 
-import csv
 import sys
 from pathlib import Path
 
@@ -9,9 +8,8 @@ from moo_infer_energy.fits import refit, table
 
 def main(source: str) -> None:
     """Fit what `source` holds, and write the file."""
-    with Path(source).open(encoding="utf-8", newline="") as file:
-        found = refit(list(csv.DictReader(file)))
-    Path(__file__).with_name("moo_infer_energy").joinpath("fits.csv").write_text(table(found), encoding="utf-8")
+    fits = Path(__file__).with_name("moo_infer_energy").joinpath("fits.csv")
+    fits.write_text(table(refit(source)), encoding="utf-8")
 
 
 if __name__ == "__main__":

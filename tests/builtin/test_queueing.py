@@ -131,6 +131,31 @@ def test_an_idle_server_is_a_batch_of_ones_own():
     np.testing.assert_allclose(idle.total(draws, parallelism=1), [0.5 + np.array(steps)], rtol=1e-12)
 
 
+def test_what_attention_reads_is_a_sum_over_steps():
+    """Beside nobody, step by step: the first of 101 tokens is the prefill's, step t reads the prompt and t - 1 more."""
+    lengths = [101, 51, 201]
+    draws = Draws(np.full((1, 3), 100.0), np.array([lengths], dtype=float), np.ones((1, 3)), NOISE)
+    idle = replace(SMALL, queries_per_second=1e-9)
+    read = [sum(100 + t - 1 for t in range(2, length + 1)) for length in lengths]
+    for bucket, tokens in ((None, read), (4096, [4096 * (length - 1) for length in lengths])):
+        reading = replace(idle, itl_per_context_token_s=1e-7, context_bucket=bucket)
+        more = reading.total(draws, parallelism=1) - idle.total(draws, parallelism=1)
+        np.testing.assert_allclose(more, [1e-7 * np.cumsum(tokens)], rtol=1e-9)
+
+
+@pytest.mark.parametrize("bucket", [None, 2048])
+def test_the_context_of_the_traffic_is_a_load_too(bucket):
+    """Little's law holds on a server whose sequences read, and simulated trials have the exact mean."""
+    part = replace(SMALL, queries_per_second=0.3, itl_per_context_token_s=1e-6, context_bucket=bucket)
+    n, shares = np.arange(part.max_batch + part.max_queue + 1), _states(part, (1,)).seen[:, 0]
+    per_step = 0.01 + n * (0.002 + 1e-6 * (bucket or 100 + 101 / 2))
+    alike = Gaussian(100, 0, 101, 0, 0.8, 0.1)
+    assert mean(part, alike, 1)[0] == pytest.approx(100 * (per_step[1:] @ shares[:-1]), rel=1e-6)
+    k, model = np.array([1, 2, 4]), Gaussian(100, 30, 101, 24, 0.8, 0.1)
+    total = part.total(drawn(model, 0, 40_000, 4), parallelism=1)[:, k - 1]
+    np.testing.assert_allclose(total.mean(axis=0), part.exact(model.queries().query, k, parallelism=1).mean, rtol=0.01)
+
+
 def test_every_sequence_in_the_batch_adds_to_the_prefill():
     """Three of one's own beside nobody: a tenth of a second for each, by a prompt of 100 tokens."""
     draws = Draws(np.full((1, 3), 100.0), np.full((1, 3), 101.0), np.ones((1, 3)), NOISE)
@@ -183,7 +208,7 @@ def test_the_steps_of_the_longest_are_exact(law, mean, longest):
 def test_waiting_means_a_full_batch():
     """Found 15 of 16, with k = 4: three must end first, then the batch is full to the end."""
     part = replace(SMALL, max_batch=16)
-    seconds = part._seconds(np.array([15]), np.array([4]), 100.0, np.array([100.0]), np.array([400.0]))
+    seconds = part._seconds(np.array([15]), np.array([4]), 100.0, np.array([100.0]), np.array([400.0]), 0.0)
     assert seconds[0] == pytest.approx(3 / (16 / (100 * 0.042)) + 100 * 0.042)
 
 

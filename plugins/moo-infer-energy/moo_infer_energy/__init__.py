@@ -1,14 +1,30 @@
 """Energy and carbon of k inferences: cost models for `moo_infer`, with parameters fitted to measurements."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge
 
-from moo_infer import ENERGY, CostModel, Draws, Law, Moments, NonNegative, Objective, Query, hookimpl
+from moo_infer import (
+    ENERGY,
+    AtLeastOne,
+    CostModel,
+    Draws,
+    InferenceModel,
+    Moments,
+    NonNegative,
+    Note,
+    Objective,
+    Positive,
+    Query,
+    hookimpl,
+)
 from moo_infer.builtin.costs import LinearCost
+from moo_infer.builtin.decoding import DecodeSteps, check_batch_sizes, measured_notes, prefill_moments, prefilled
+from moo_infer.builtin.fixed import first_calls
 
 from .fits import Fit, fits
 
@@ -64,14 +80,35 @@ class BatchEnergy(CostModel):
     sequences a step's b is shared by all, n of the query's own pay ``b n / (B0 + n)``; the larger B0, the closer to
     linear in k.
 
-    Exact: the mean, ``k a E[L] + b int E[n(t) / (B0 + n(t))] dt`` with n(t) binomial, where the law of the output
-    tokens is known; with B0 = 0 also on a log, over all subsets of k samples of a question.
+    What attention reads is added by `joules_per_context_token`: step t of an inference reads ``tokens_in + t - 1``
+    tokens. Joules of a step, as they are measured, hold the watts of an idle machine already; `idle_watts` are for the
+    seconds between two queries, of a GPU that is reserved for them.
+
+    Exact: the mean, ``k a E[L] + b int E[n(t) / (B0 + n(t))] dt`` with n(t) binomial, where the laws of the token
+    counts are known; with B0 = 0 also on a log, over all subsets of k samples of a question, unless answers to one
+    question have prompts of their own. Simulated: `batch_sizes` beside other sequences.
 
     Args:
         joules_per_output_token: a, J per sequence and step, >= 0.
         joules_per_decode_step: b, J per step of the whole batch, >= 0.
-        joules_per_input_token: J, for every inference (a prompt that is not shared), >= 0.
+        joules_per_input_token: prefill, J per token of the prompt, >= 0.
         other_sequences: B0, sequences of other queries in the batch, >= 0.
+        prefill: ``shared``: the prompt is processed once for all k (n = k, prefix caching); ``each``: once per
+            inference (k calls without a cache).
+        joules_per_prefill: J of a prefill, whatever its prompt, >= 0.
+        joules_per_context_token: J per step, sequence and token that attention reads for it, >= 0.
+        context_bucket: tokens that attention reads for every sequence in every step, > 0; None: those that are there.
+        batch_sizes: sizes of a batch that an engine pads to, ascending; a step costs what the next of them costs that
+            is not smaller. A batch beyond the last is not padded. None of them: no padding.
+        idle_watts: W of the machine while nothing runs, >= 0.
+        idle_seconds: s between the end of a query and the begin of the next, >= 0: what is reserved for it besides. A
+            policy pays for it with its first call.
+        largest_measured_batch, largest_measured_context, largest_measured_prompt: what the numbers were fitted up to,
+            sequences, tokens that attention reads and tokens of a prefill, > 0. k and prompts beyond are no candidates;
+            None: nothing is excluded.
+
+    Raises:
+        MooInferError: for `batch_sizes` that do not ascend.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> energy = BatchEnergy(joules_per_output_token=0.067, joules_per_decode_step=3.16)  # Llama-3.1-8B on one H100
@@ -87,35 +124,51 @@ class BatchEnergy(CostModel):
     joules_per_decode_step: NonNegative
     joules_per_input_token: NonNegative = 0.0
     other_sequences: NonNegative = 0.0
+    prefill: Literal["shared", "each"] = "shared"
+    joules_per_prefill: NonNegative = 0.0
+    joules_per_context_token: NonNegative = 0.0
+    context_bucket: Positive | None = None
+    batch_sizes: tuple[AtLeastOne, ...] = ()
+    idle_watts: NonNegative = 0.0
+    idle_seconds: NonNegative = 0.0
+    largest_measured_batch: Positive | None = None
+    largest_measured_context: Positive | None = None
+    largest_measured_prompt: Positive | None = None
+
+    def __post_init__(self) -> None:
+        check_batch_sizes(self.batch_sizes)
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Joules of the first k inferences, (M, K)."""
-        linear = self._linear.total(draws, parallelism=parallelism)
-        return linear + self.joules_per_decode_step * self._steps(draws.tokens_out)
+        prefill = prefilled(self.joules_per_prefill, self.joules_per_input_token, self.prefill, draws)
+        return prefill + self._steps.total(draws) + self._idle * first_calls(draws)
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
-        """Exact mean where the law of the output tokens is known, or the samples of a log; everything where b = 0."""
-        linear, b = self._linear.exact(query, k, parallelism=parallelism), self.joules_per_decode_step
-        if not np.any(b):
-            return linear
-        if not np.any(self.other_sequences):
-            return linear + b * query.tokens_out.max(k)
-        return Moments(linear.mean + b * _expected_steps(query.tokens_out, k, self))
+        """Exact mean where the laws of the token counts are known, or the samples of a log; everything where b = 0."""
+        prefill = prefill_moments(self.joules_per_prefill, self.joules_per_input_token, self.prefill, query, k)
+        return prefill + self._idle * np.ones(len(k)) + self._steps.exact(query, k)
+
+    def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
+        """Exclude what lies beyond the measured steps; say how many answers outgrow the bucket."""
+        return measured_notes(self, model, k)
 
     @property
-    def _linear(self) -> TokenEnergy:
-        return TokenEnergy(self.joules_per_input_token, self.joules_per_output_token)
+    def _idle(self) -> float:
+        """Joules between two queries."""
+        return self.idle_watts * self.idle_seconds
 
-    def _steps(self, lengths: FloatArray) -> FloatArray:
-        """Decoding steps that the first k inferences pay for, (M, K): their share of every step until the last ends."""
-        if self.other_sequences == 0:
-            return np.maximum.accumulate(lengths, axis=1)
-        steps = np.empty(lengths.shape)
-        for k in range(1, lengths.shape[1] + 1):
-            running = np.arange(k, 0, -1.0)
-            ends = np.sort(lengths[:, :k], axis=1)
-            steps[:, k - 1] = np.diff(ends, axis=1, prepend=0.0) @ (running / (self.other_sequences + running))
-        return steps
+    @property
+    def _steps(self) -> DecodeSteps:
+        """Joules of the decoding steps, as far as the query pays for them."""
+        return DecodeSteps(
+            self.joules_per_decode_step,
+            self.joules_per_output_token,
+            self.joules_per_context_token,
+            self.other_sequences,
+            self.batch_sizes,
+            self.context_bucket,
+            own_share=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -125,8 +178,10 @@ class Carbon(CostModel):
     Args:
         grid_gco2_per_kwh: carbon intensity of the electricity, gCO2 per kWh, >= 0.
         joules_per_output_token, joules_per_decode_step, joules_per_input_token, other_sequences: see `BatchEnergy`;
-            without `joules_per_decode_step` the energy is linear in tokens.
+            without `joules_per_decode_step` the energy is linear in output tokens.
         pue: power usage effectiveness, energy of the building per energy of the computers, >= 1.
+        prefill, joules_per_prefill, joules_per_context_token, context_bucket, batch_sizes, idle_watts, idle_seconds,
+            largest_measured_batch, largest_measured_context, largest_measured_prompt: see `BatchEnergy`.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> carbon = Carbon(grid_gco2_per_kwh=400, joules_per_output_token=0.4, pue=1.2)
@@ -144,6 +199,19 @@ class Carbon(CostModel):
     joules_per_input_token: NonNegative = 0.0
     other_sequences: NonNegative = 0.0
     pue: Annotated[float, Ge(1)] = 1.0
+    prefill: Literal["shared", "each"] = "shared"
+    joules_per_prefill: NonNegative = 0.0
+    joules_per_context_token: NonNegative = 0.0
+    context_bucket: Positive | None = None
+    batch_sizes: tuple[AtLeastOne, ...] = ()
+    idle_watts: NonNegative = 0.0
+    idle_seconds: NonNegative = 0.0
+    largest_measured_batch: Positive | None = None
+    largest_measured_context: Positive | None = None
+    largest_measured_prompt: Positive | None = None
+
+    def __post_init__(self) -> None:
+        check_batch_sizes(self.batch_sizes)
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """GCO2 of the first k inferences, (M, K)."""
@@ -153,52 +221,17 @@ class Carbon(CostModel):
         """Exact what is exact of the energy."""
         return self._grams_per_joule * self._energy.exact(query, k, parallelism=parallelism)
 
+    def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
+        """Exclude what lies beyond the measured steps; say how many answers outgrow the bucket."""
+        return measured_notes(self, model, k)
+
     @property
     def _energy(self) -> BatchEnergy:
-        return BatchEnergy(
-            self.joules_per_output_token,
-            self.joules_per_decode_step,
-            self.joules_per_input_token,
-            self.other_sequences,
-        )
+        return BatchEnergy(**{field.name: getattr(self, field.name) for field in fields(BatchEnergy)})
 
     @property
     def _grams_per_joule(self) -> float:
         return self.pue * self.grid_gco2_per_kwh / JOULES_PER_KWH
-
-
-def _expected_steps(law: Law, k: IntArray, energy: BatchEnergy) -> FloatArray:
-    """Return the expectation of `BatchEnergy._steps` at the n values of k: (n,), or (B, n) for B laws at once.
-
-    While n of k inferences run, they pay n / (B0 + n) of a step; n is binomial with the share that runs still.
-    """
-    others = np.asarray(energy.other_sequences, dtype=np.float64)
-    low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
-    x, weights = _panels(np.linspace(0.0, 1.0, 13 if others.any() else 25), 16)
-    runs = 1.0 - law.cdf(low + (high - low) * x)  # (..., T): the share of inferences longer than that
-    steps: FloatArray = low * k / (others + k) + (high - low) * (_paid(k, runs, others) @ weights)
-    return steps
-
-
-def _paid(k: IntArray, runs: FloatArray, others: FloatArray) -> FloatArray:
-    """Return the (..., n, T) shares of a step that k (n,) inferences pay for, of which so many (..., T) run still."""
-    if not others.any():
-        return np.asarray(1.0 - (1.0 - runs[..., None, :]) ** k[:, None])
-    # E[n / (B0 + n)] = k S I(k), I(k) = int_0^1 (1 - v)^B0 (1 - S v)^(k-1) dv, and by parts
-    # (B0 + k) I(k) = 1 + (k - 1) (1 - S) I(k-1): of terms > 0 alone, so nothing is lost to rounding.
-    ended, integral = 1.0 - runs, np.zeros_like(runs + others)
-    paid = np.repeat(integral[..., None, :], len(k), axis=-2)
-    for n in range(1, int(k.max()) + 1):
-        integral = (1.0 + (n - 1) * ended * integral) / (others + n)
-        paid[..., k == n, :] = (n * runs * integral)[..., None, :]
-    return paid
-
-
-def _panels(edges: FloatArray, order: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights, so many in each panel between two edges."""
-    x, weights = np.polynomial.legendre.leggauss(order)
-    width = np.diff(edges)[:, None]
-    return (edges[:-1, None] + width * (x + 1) / 2).ravel(), (width * weights / 2).ravel()
 
 
 @hookimpl

@@ -5,16 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from . import BatchEnergy
 
-__all__ = ["SOURCE", "Fit", "fit", "fits"]
+__all__ = ["SOURCE", "Fit", "fits"]
 
 SOURCE = (
     "fitted to the ML.ENERGY benchmark v3 (Chung et al., NeurIPS D&B 2025), "
@@ -95,55 +93,23 @@ def fits() -> Mapping[str, Fit]:
     return MappingProxyType(by_name)
 
 
-def fit(
-    batch: npt.ArrayLike, joules_per_token: npt.ArrayLike
-) -> tuple[tuple[float, float], tuple[float, float], float]:
-    """Fit ``e(B) = a + b / B`` by relative least squares, a and b >= 0.
-
-    Args:
-        batch: (n,) batch sizes, sequences, > 0; n >= 3.
-        joules_per_token: (n,) J per output token, > 0.
-
-    Returns:
-        (a, its standard error), (b, its standard error), and the mean absolute relative error.
-
-    >>> B = np.array([8.0, 32.0, 128.0, 512.0])
-    >>> (a, _), (b, _), error = fit(B, 0.07 + 3 / B)
-    >>> round(a, 6), round(b, 6), round(error, 6)
-    (0.07, 3.0, 0.0)
-    """
-    from scipy.optimize import nnls
-
-    B, e = np.asarray(batch, dtype=np.float64), np.asarray(joules_per_token, dtype=np.float64)
-    design = np.stack([1 / e, 1 / (B * e)], axis=1)
-    (a, b), norm = nnls(design, np.ones(len(e)))
-    covariance = np.linalg.inv(design.T @ design) * norm**2 / (len(e) - 2)
-    a_se, b_se = np.sqrt(np.diag(covariance))
-    error = np.abs(design @ [a, b] - 1).mean()
-    return (float(a), float(a_se)), (float(b), float(b_se)), float(error)
-
-
-def refit(measurements: Sequence[Mapping[str, str]]) -> list[Fit]:
+def refit(path: str | Path) -> list[Fit]:
     """Fit every (model, task, GPU, number of GPUs) with at least 4 points of the benchmark's table of configurations.
 
     Args:
-        measurements: its rows, with ``model_id, task, gpu_model, num_gpus, weight_precision, avg_batch_size`` and
-            ``energy_per_token_joules``.
+        path: of the table, as `moo_infer.calibrate.read_steps` reads it.
     """
-    groups: dict[tuple[str, str, str, str], list[Mapping[str, str]]] = {}
-    for row in measurements:
-        key = row["model_id"], row["task"], row["gpu_model"], row["num_gpus"]
-        groups.setdefault(key, []).append(row)
+    from moo_infer.calibrate import fit_setups, read_steps
+
+    setups = {setup.name: setup for setup in read_steps([path])}
     refitted = []
-    for (model_id, task, gpu, gpus), rows in groups.items():
-        if len(rows) < 4:
-            continue
-        batch = [float(row["avg_batch_size"]) for row in rows]
-        (a, a_se), (b, b_se), error = fit(batch, [float(row["energy_per_token_joules"]) for row in rows])
-        name = f"{model_id.split('/')[-1]}-{task}-{gpu}x{gpus}".lower()
-        numbers = (min(batch), max(batch), a, a_se, b, b_se, error)
+    for found in fit_setups([*setups.values()], energy=True)[0]:
+        setup = setups[found.setup]
+        model_id, task, gpu, gpus, precision = setup.labels.values()
+        of_token, of_step = (found.parameters[f"joules_per_{name}"] for name in ("output_token", "decode_step"))
+        numbers = (setup.batch.min(), setup.batch.max(), *of_token, *of_step, found.error)
         rounded = (float(f"{number:.4g}") for number in numbers)
-        refitted.append(Fit(name, model_id, task, gpu, int(gpus), rows[0]["weight_precision"], len(rows), *rounded))
+        refitted.append(Fit(setup.name, model_id, task, gpu, int(gpus), precision, found.points, *rounded))
     return sorted(refitted, key=lambda fit: fit.name)
 
 
