@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .core.moments import Moments
     from .core.objectives import ACCURACY, COMPUTE, COST, ENERGY, LATENCY, Limit, Objective
     from .core.parts import AtLeastOne, NonNegative, Positive, Share
+    from .core.plugin_files import plugin_file
     from .core.seen import Answer, Call, Seen
     from .core.uncertainty import Uncertain
     from .decide.candidates import Candidates
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
         load_scenarios,
         load_workflows,
     )
-    from .registry import Registry, plugin_file
+    from .registry import Registry
     from .report.report import Report
+    from .sweep.results import read_sweep
     from .workflows import Stage, Tool, Workflow
 
 __all__ = [
@@ -116,6 +118,7 @@ __all__ = [
     "load_scenarios",
     "load_workflows",
     "plugin_file",
+    "read_sweep",
 ]
 
 # Loaded when they are asked for (SPEC 1 of Scientific Python), so that whoever stops the command gets a sentence.
@@ -146,6 +149,7 @@ _MODULES = {
         "Positive",
         "Share",
     ),
+    "core.plugin_files": ("plugin_file",),
     "core.seen": ("Answer", "Call", "Seen"),
     "core.uncertainty": ("Uncertain",),
     "decide.candidates": ("Candidates",),
@@ -187,11 +191,9 @@ _MODULES = {
         "load_scenarios",
         "load_workflows",
     ),
-    "registry": (
-        "Registry",
-        "plugin_file",
-    ),
+    "registry": ("Registry",),
     "report.report": ("Report",),
+    "sweep.results": ("read_sweep",),
     "workflows": ("Stage", "Tool", "Workflow"),
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}

@@ -16,6 +16,9 @@ except KeyboardInterrupt:  # from Python's own handler, which is there until `ma
 __all__ = ["main"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# How many threads multiply matrices, on which the last bit of a product depends: one, so that numbers are the same on
+# every machine and with any number of workers, which would wait for each other's threads besides.
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 class Terminated(BaseException):
@@ -28,6 +31,8 @@ def main() -> None:
     heeded = [number for number in SIGNALS if before[number] != signal.SIG_IGN]  # a shell may have them ignored
     for number in heeded:
         signal.signal(number, _stop)
+    for name in THREADS:
+        os.environ.setdefault(name, "1")  # before NumPy is loaded
     from .cli import main as run
 
     for number in heeded:

@@ -1,18 +1,19 @@
 """Pipeline: wires models, aggregators, an estimator and selectors, by name or by object."""
 
 import dataclasses
-import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from .core.day import Day
-from .core.errors import MissingColumn, MooInferError, NothingPossible, unknown
+from .core.errors import MooInferError, unknown
 from .core.naming import listed_items, look_up
-from .core.objectives import ACCURACY, Objective
+from .core.objectives import Limit, Objective
 from .core.parts import at_least_one, share
+from .core.tasks import Workers, restarting
 from .decide.candidates import Candidates
 from .decide.choices import Choice, FeasibleShares, decide
 from .decide.crossfit import cross_fitted, halves_of
@@ -20,7 +21,8 @@ from .decide.mixed import choose_mixture
 from .decide.stability import Redraw, Tried
 from .decide.stages import StageAllocation, allocate_stages
 from .decide.volume import Volume, fixed_costs
-from .estimate.at_load import DaySetup, refuse_load
+from .estimate.aggregator_table import AggregatorTable
+from .estimate.at_load import refuse_load
 from .estimate.curves import Curve
 from .estimate.day_curve import objectives_over
 from .estimate.exact import QUESTIONS, Exact, Questions
@@ -29,7 +31,7 @@ from .estimate.monte_carlo import Estimator
 from .estimate.named import ESTIMATORS, estimator_named
 from .estimate.named_parts import AGGREGATORS, ON_LOGS, parts_of, supported
 from .estimate.setup import Setup, common_objectives
-from .interfaces import AccuracyAggregator, CostModel, InferenceModel, Policy, Selector
+from .interfaces import AccuracyAggregator, Policy, Selector
 from .policy.mixture import MIXTURE
 from .policy.table import PolicyTable
 from .policy.tried import MENU, tried, without_menu
@@ -44,10 +46,8 @@ from .workflows import Workflow
 
 __all__ = ["AGGREGATORS", "ESTIMATORS", "K_MAX", "ON_LOGS", "SELECTORS", "Pipeline", "estimator_named"]
 
-Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector)
-
+Models = str | ModelProfile | Iterable[str | ModelProfile] | None  # names or profiles
 SELECTORS = ("max-accuracy", "max-cube", "utopia", "knee", "knee-chord")
-LOG = logging.getLogger(__name__)
 GOAL = "cheapest-within"  # answers the question of who has a budget
 NO_LIMITS = Scenario("no-limits", source="none were given")
 K_MAX = 128
@@ -87,7 +87,8 @@ class Pipeline:
         volume: queries over the life of the deployment, a number, or a text such as ``1e6..5e6`` of which the middle is
             taken: each pays its share of what is paid once (``per_deployment``). None for no such share.
         day: queries by hour, over which figures are; parts are told its loads. None: the load of the profiles.
-        progress: told (done, total, what comes next) before every estimation; copies and pickles are without it.
+        executor: does curves and draws as tasks, with the same results to the last bit; None for this process.
+        progress: told (done, total, what comes next) before every estimation; copies and pickles are without these two.
 
     Raises:
         MooInferError: for unknown names, parts that are none, and numbers out of range.
@@ -120,6 +121,7 @@ class Pipeline:
         workflows_alone: bool = False,
         volume: Volume | float | str | None = None,
         day: Day | None = None,
+        executor: Executor | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
         self.registry = registry or Registry()
@@ -131,7 +133,7 @@ class Pipeline:
         goal = None if self.mixes else goal
         wanted = goal if goal is not None or selectors is not SELECTORS else GOAL
         self.goal = self.selectors[0] if wanted is None else parts_of(Selector, wanted, "goal", self.registry)[0]
-        self.estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
+        self._estimator = estimator if isinstance(estimator, Estimator) else estimator_named(estimator)
         self.confidence = None if confidence is None else share(confidence, "confidence")
         if self.mixes and self.confidence is not None:
             raise MooInferError("a mixture meets limits on the given values, so goal mixture takes no confidence")
@@ -151,16 +153,22 @@ class Pipeline:
         self._models, self._scenarios, self._progress = models, scenarios, progress
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)
-        self._curves: dict[tuple[ModelProfile, str], Curve] = {}
-        self.day = day
+        self.day, self._workers = day, Workers(restarting(executor))
+        self._aggregators = AggregatorTable(self.estimator, day, self._workers)
+        common = self.registry, self.estimator, self.parallelism
         self._workflows = WorkflowTable.of(
-            workflows, dict(named_policies), self.registry, self.estimator, self.parallelism, day, workflows_alone
+            workflows, dict(named_policies), *common, day, workflows_alone, self._workers
         )
         self.workflows_alone = workflows_alone
-        self._policies = PolicyTable(self.policies, self.registry, self.estimator, self.parallelism, menu, day)
+        self._policies = PolicyTable(self.policies, *common, menu, day, self._workers)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_progress": None}
+
+    @property
+    def estimator(self) -> Estimator:
+        """What fills the table; another one makes another pipeline, as estimates are kept."""
+        return self._estimator
 
     @cached_property
     def models(self) -> Mapping[str, ModelProfile]:
@@ -172,32 +180,34 @@ class Pipeline:
         """The scenarios that can be called by name."""
         return builtin_scenarios() if self._scenarios is None else self._scenarios
 
-    def candidates(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None = None) -> Candidates:
+    def candidates(self, models: Models = None) -> Candidates:
         """Return the table of the models (default all) under every aggregator, before limits."""
+        return self._candidates(models)
+
+    def _candidates(self, models: Models, limits: Sequence[Limit] = ()) -> Candidates:
+        """The table; `limits` will be held against it."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_not_measured(profiles, (self._models or {}).values())
         if self.workflows_alone:
-            objectives = self._workflows.objectives(profiles, self._grid)
-            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives), profiles)
+            objectives = self._workflows.objectives(profiles, self._grid, limits)
+            return self._table(objectives, self._workflows.curves(profiles, self._grid, objectives, limits), profiles)
         setups = self._setups(profiles)
         objectives = objectives_over(self.day, common_objectives(setups))
         self._policies.refuse_names(setup.aggregator.name for setup in setups)
-        curves, impossible = list[Curve](), list[MooInferError]()
-        for done, setup in enumerate(setups):
-            LOG.info("estimating %s at %d values of k", setup.name, len(setup.k))
-            if self._progress:
-                self._progress(done, len(setups), f"{setup.profile.name}, {setup.aggregator.name}")
-            try:
-                curves.append(self._curve(setup))
-            except (NothingPossible, MissingColumn) as error:
-                impossible.append(error)
-        curves += self._policies.curves(profiles, self._grid, objectives)
-        curves += self._workflows.curves(profiles, self._grid, objectives)
+        curves, impossible = self._aggregators.curves(setups, limits, self._progress)
+        curves += self._policies.curves(profiles, self._grid, objectives, limits)
+        curves += self._workflows.curves(profiles, self._grid, objectives, limits)
         if not curves:
             raise impossible[0]
         for left_out in (*impossible, *self._policies.left_out(profiles, self._grid)):
             warnings.warn(f"left out: {left_out}", stacklevel=3)
         return self._table(objectives, curves, profiles)
+
+    def objectives(self, profiles: Sequence[ModelProfile]) -> tuple[Objective, ...]:
+        """Return the columns of the table of some models, without estimating anything."""
+        if self.workflows_alone:
+            return self._workflows.objectives(profiles, self._grid)
+        return objectives_over(self.day, common_objectives(self._setups(profiles)))
 
     def _table(
         self, objectives: Sequence[Objective], curves: Sequence[Curve], profiles: Sequence[ModelProfile]
@@ -209,7 +219,7 @@ class Pipeline:
 
     def run(
         self,
-        models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
+        models: Models = None,
         scenarios: str | Scenario | Iterable[str | Scenario] | None = None,
         by: str | None = None,
     ) -> Report:
@@ -225,13 +235,13 @@ class Pipeline:
             all models and aggregators.
         """
         profiles = self._profiles(models)
-        table = self.candidates(profiles)
         if scenarios is None and self._scenarios is None and (self.workflows_alone or not self._of_the_paper(profiles)):
             scenarios = NO_LIMITS
         chosen = look_up(Scenario, self.scenarios, scenarios, "scenario")
+        table = self._candidates(profiles, [limit for scenario in chosen for limit in scenario.limits])
         goal = self._goal(table)
         named = goal.name in [s.name for s in self.selectors]
-        selectors = self.selectors if named else (*self.selectors, goal)
+        selectors = tuple(goal if s.name == goal.name else s for s in self.selectors) + (() if named else (goal,))
         redraw = self._redraw(profiles)
         feasible_shares: dict[str, FeasibleShares] = {}
         if self.confidence is not None and redraw is not None:
@@ -261,7 +271,7 @@ class Pipeline:
         )
         return report if by is None else dataclasses.replace(report, by=decided_by(by, report, self.run))
 
-    def _profiles(self, models: str | ModelProfile | Iterable[str | ModelProfile] | None) -> tuple[ModelProfile, ...]:
+    def _profiles(self, models: Models) -> tuple[ModelProfile, ...]:
         """The profiles of a run."""
         profiles = look_up(ModelProfile, self.models, models, "model")
         refuse_load(profiles if self.mixes else (), "goal mixture")
@@ -273,7 +283,7 @@ class Pipeline:
         self,
         limits: Mapping[str, float],
         workflow: str | None = None,
-        models: str | ModelProfile | Iterable[str | ModelProfile] | None = None,
+        models: Models = None,
     ) -> StageAllocation:
         """Choose what each stage of a workflow does; arguments as in `moo_infer.decide.stages.allocate_stages`.
 
@@ -323,14 +333,11 @@ class Pipeline:
         if not (ranged or varied or any(workflow.uncertain for workflow in workflows)):
             return None
         exact = Exact(self.estimator.trials, self.estimator.seed)
+        objectives = self.objectives(profiles)
         if self.workflows_alone:
-            objectives = self._workflows.objectives(profiles, self._grid)
-            return Redraw(exact, objectives, workflows, self.questions, self.volume)
-        setups = self._setups(profiles)
-        possible = [s for s in setups if (s.profile, s.aggregator.name) in self._curves]  # the others can serve no k
-        each = possible if self.day is None else [DaySetup(setup, self.day) for setup in possible]
-        objectives = objectives_over(self.day, common_objectives(setups))
-        return Redraw(exact, objectives, [*each, *self._tried(profiles)], self.questions, self.volume)
+            return Redraw(exact, objectives, workflows, self.questions, self.volume, self._workers)
+        each = [*self._aggregators.redrawn(self._setups(profiles)), *self._tried(profiles)]
+        return Redraw(exact, objectives, each, self.questions, self.volume, self._workers)
 
     def _tried(self, profiles: Sequence[ModelProfile]) -> list[Tried]:
         """The policies and workflows beside the rows of the models."""
@@ -340,11 +347,3 @@ class Pipeline:
         """Every model under every aggregator."""
         grids = [(p, self.parallelism or p.parallelism) for p in profiles]
         return [Setup(p, a, self._grid(p, P), P) for p, P in grids for a in self._of(p)]
-
-    def _curve(self, setup: Setup) -> Curve:
-        key = (setup.profile, setup.aggregator.name)
-        if key not in self._curves:
-            curve = self.estimator.curve(setup) if self.day is None else DaySetup(setup, self.day).curve(self.estimator)
-            _ = curve.columns[ACCURACY.name].mean  # simulated here where it has to be
-            return self._curves.setdefault(key, curve)
-        return self._curves[key]

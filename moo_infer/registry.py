@@ -4,16 +4,13 @@ import dataclasses
 import inspect
 import os
 import re
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, version
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 import pluggy
@@ -26,7 +23,7 @@ from .core.objectives import Objective
 from .core.parts import NAME, build, is_number, parameters, split, unfit, with_parts
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
-__all__ = ["DISABLE", "Plugin", "Registry", "plugin_file"]
+__all__ = ["DISABLE", "Plugin", "Registry"]
 
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, LogReader, Policy)
 
@@ -302,37 +299,6 @@ def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
 def _normalised(name: str) -> str:
     """A package's name as packaging compares them: ``Moo_Infer.Energy`` is ``moo-infer-energy``."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
-
-
-def plugin_file(path: str | Path, /) -> ModuleType:
-    """Load a plugin from one Python file, without packaging; give it to `Registry`.
-
-    Pickles of its parts, and of reports with them, load where the file was loaded before by the same path.
-
-    Args:
-        path: a file that implements hooks, as the module of a package would.
-
-    Raises:
-        MooInferError: where there is no such file, it fails while it is loaded, or it implements no hook.
-
-    >>> plugin_file("my.py")
-    Traceback (most recent call last):
-    moo_infer.core.errors.MooInferError: plugin file 'my.py': must be an existing file whose name ends in .py
-    """
-    name = str(path)  # what it is called where plugins are listed
-    imported = name.replace(".", ":")  # where pickle looks for its classes; a dot would lead into a package
-    spec = spec_from_file_location(imported, name)
-    if spec is None or spec.loader is None or not os.path.isfile(path):
-        raise MooInferError(f"plugin file {name!r}: must be an existing file whose name ends in .py")
-    module = module_from_spec(spec)
-    sys.modules[imported] = module  # where dataclasses look their annotations up
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever a foreign file raises
-        del sys.modules[imported]
-        raise MooInferError(f"plugin file {name!r}: cannot be loaded: {type(error).__name__}: {error}") from error
-    module.__name__ = name
-    return module
 
 
 def _origin(plugin: object) -> tuple[str, str]:

@@ -32,7 +32,7 @@ LEVELS = (
     ("plot",),
     ("pipeline",),
     ("calibrate",),
-    ("paper", "explore", "testing"),
+    ("paper", "explore", "testing", "sweep"),
     ("cli",),
 )
 LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}

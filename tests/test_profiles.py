@@ -138,10 +138,10 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(read, old, new, message
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "my.yaml: is empty; expected the keys models, scenarios, policies, workflows, queries, day or run"),
+        ("", "my.yaml: is empty; expected the keys models, scenarios, policies, workflows, queries, day, run or grid"),
         ("# nothing", "my.yaml: is empty"),
-        ("- a\n- b", "my.yaml: must be a mapping with the keys models, scenarios, policies, workflows, queries, day or run, got a list"),
-        ("hello", "my.yaml: must be a mapping with the keys models, scenarios, policies, workflows, queries, day or run, got 'hello'"),
+        ("- a\n- b", "my.yaml: must be a mapping with the keys models, scenarios, policies, workflows, queries, day, run or grid, got a list"),
+        ("hello", "my.yaml: must be a mapping with the keys models, scenarios, policies, workflows, queries, day, run or grid, got 'hello'"),
         ("models: [a]", "my.yaml: models: must be a mapping of names, got ['a']"),
         ("models: {}", "my.yaml: models: must be a mapping of names, got {}"),
         ("models:", "my.yaml: models: must be a mapping of names, got None"),

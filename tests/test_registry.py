@@ -18,7 +18,7 @@ from moo_infer import (
 from moo_infer import registry as registry_module
 from moo_infer.builtin import selectors as selectors_module
 from moo_infer.core.parts import Share
-from moo_infer.registry import plugin_file
+from moo_infer.core.plugin_files import plugin_file
 
 
 @dataclass(frozen=True)

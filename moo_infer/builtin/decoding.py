@@ -19,9 +19,7 @@ from ..quantities.queries import Note
 
 __all__ = ["DecodeSteps", "check_batch_sizes", "measured_notes", "prefill_moments", "prefilled"]
 
-RANKS = 2**14  # sizes of a batch, times values of k: so many quadratures take as long as their simulation
-AT_ONCE = 2048  # trials in one go; bounds memory
-ROUNDING = 1e-13  # of the dearest rank: what is less is due to floats
+RANKS = 64  # batch sizes within k from which simulation is faster than as many quadratures
 BEYOND = 0.01  # share of inferences that may outgrow what was measured, or the bucket, without a word
 
 
@@ -60,22 +58,26 @@ class DecodeSteps:
 
     def total(self, draws: Draws, /) -> FloatArray:
         """Of the first k inferences, (M, K)."""
-        columns = [draws.tokens_out, _read(draws.tokens_in, draws.tokens_out)][: 1 + self._reads]
-        beside, each, ranks = self._by_rank(draws.shape[1])
-        total = np.zeros(draws.shape)
-        for column, of_all in zip(columns, each, strict=False):
-            total += of_all * np.cumsum(column, axis=1)
-        if len(ranks):
-            weights = beside[: len(columns), : int(ranks[-1]) + 1]
-            for some in (slice(i, i + AT_ONCE) for i in range(0, len(total), AT_ONCE)):
-                total[some] += _ranked_sums(np.stack([column[some] for column in columns]), weights)
+        lengths = draws.tokens_out
+        read = _read(draws.tokens_in, lengths) if self._reads else np.zeros((1, 1))
+        tokens, context = (np.diff(column, prepend=0.0) for column in self._of(np.arange(1, lengths.shape[1] + 1)))
+        if _even(tokens) and _even(context):
+            return _first_and_each(tokens, lengths) + _first_and_each(context, read, lengths)
+        order = np.argsort(-lengths, axis=1)
+        ends, read = (np.take_along_axis(column, order, axis=1) for column in (lengths, read + 0.0 * lengths))
+        steps = [np.append(0.0, column) for column in (tokens, context)]
+        total = np.empty(lengths.shape)
+        for k in range(1, lengths.shape[1] + 1):
+            first = order < k
+            rank = np.where(first, np.cumsum(first, axis=1), 0)
+            total[:, k - 1] = np.vecdot(steps[0][rank], ends) + np.vecdot(steps[1][rank], read)
         return total
 
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean where the laws of the token counts are known, or samples whose prompts are alike; see `batch`.
 
         Raises:
-            NotExact: where prompts of a question differ by samples, for very many batch sizes, and for a share of
+            NotExact: where prompts of a question differ by samples, for more than 64 batch sizes, and for a share of
                 steps that are padded or shared by others and read a context.
         """
         lengths = query.tokens_out
@@ -83,8 +85,8 @@ class DecodeSteps:
         if lengths.constant and (not self._reads or query.tokens_in.constant):
             length = lengths.first(k).mean
             read = _read(query.tokens_in.first(k).mean, length) if self._reads else 0.0
-            alike: Moments = 0.0 * lengths.first(k) + (tokens * length + context * read)
-            return alike
+            known: Moments = 0.0 * lengths.first(k) + (tokens * length + context * read)
+            return known
         shared = self.own_share and np.any(self.other_sequences)
         if len(self.batch_sizes):
             if shared:
@@ -131,36 +133,21 @@ class DecodeSteps:
         size = sizes[np.searchsorted(sizes, running)]
         return np.where(np.isfinite(size), size, running)
 
-    def _by_rank(self, K: int) -> tuple[FloatArray, FloatArray, IntArray]:
-        """What the r-th longest of K takes, for each of its tokens and for each token that it reads.
-
-        Returns:
-            (2, ..., K), what it takes beside the others, (2, ..., 1), what all of them take alike, and the ranks r - 1
-            at which the first is not 0.
-        """
-        added = np.diff(np.stack(np.broadcast_arrays(*self._of(np.arange(1, K + 1)))), axis=-1, prepend=0.0)
-        rounding = ROUNDING * np.abs(added).max(axis=-1, keepdims=True)
-
-        def ranks(taken: FloatArray) -> IntArray:
-            return np.flatnonzero((np.abs(taken) > rounding).reshape(-1, K).any(axis=0))
-
-        each = added[..., -1:]  # of all beyond the last batch size; where that is not reached, most take nothing
-        each = each if len(ranks(added - each)) < len(ranks(added)) else np.zeros_like(each)
-        return added - each, each, ranks(added - each)
-
     def _padded(self, query: Query, k: IntArray) -> Moments:
         """Mean over the ranks at which a step gets dearer: those where the next batch size begins."""
-        beside, each, ranks = self._by_rank(int(k.max()))
-        if len(ranks) * len(k) > RANKS:
-            raise NotExact(f"a mean over {len(ranks)} sizes of a batch takes longer than its simulation")
-        mean = each[0] * query.tokens_out.sum(k).mean
-        if self._reads:
-            mean = mean + each[1] * k * _reading(query, 1, np.array([1]))
+        columns = self._of(np.arange(1, int(k.max()) + 1))
+        tokens, context = (np.diff(column, axis=-1, prepend=0.0) for column in columns)
+        dearer = (tokens != 0) | (context != 0)
+        ranks = np.flatnonzero(dearer.reshape(-1, dearer.shape[-1]).any(axis=0))
+        if len(ranks) > RANKS:
+            raise NotExact(f"a mean over more than {RANKS} sizes of a batch takes longer than its simulation")
+        mean: Any = np.zeros(len(k))
         for i in ranks.tolist():
             enough = k > i
-            taken = beside[0][..., i : i + 1] * query.tokens_out.ranked(i + 1, k[enough])[0]
+            length = query.tokens_out.ranked(i + 1, k[enough])[0]
+            taken = tokens[..., i : i + 1] * length
             if self._reads:
-                taken = taken + beside[1][..., i : i + 1] * _reading(query, i + 1, k[enough])
+                taken = taken + context[..., i : i + 1] * _reading(query, i + 1, k[enough])
             grown = np.zeros((*taken.shape[:-1], len(k)))
             grown[..., enough] = taken
             mean = mean + grown
@@ -172,35 +159,29 @@ def _read(tokens_in: Any, tokens_out: Any) -> Any:
     return tokens_in * tokens_out + tokens_out * (tokens_out - 1) / 2
 
 
-def _ranked_sums(columns: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum over ranks of what they weigh (C, R), for the first k of each trial, ranked by the first of C columns.
-
-    Args:
-        columns: (C, M, K), none negative.
-
-    Returns:
-        (M, K).
-    """
-    C, M, K = columns.shape
-    top = np.zeros((C, weights.shape[1], M))  # of the first k, descending; where k are fewer the rest is 0
-    sums = np.empty((K, M))
-    for i, new in enumerate(np.ascontiguousarray(columns.transpose(2, 0, 1))):
-        ranked = top[:, : i + 1]
-        stays = ranked[0] >= new[0]
-        goes_first = ~stays
-        goes_first[1:] &= stays[:-1]
-        ahead = np.concatenate([new[:, None], ranked[:, :-1]], axis=1)
-        ranked[:] = np.where(stays, ranked, np.where(goes_first, new[:, None], ahead))
-        sums[i] = np.tensordot(weights, top, axes=2)
-    return sums.T
-
-
 def _reading(query: Query, rank: int, k: IntArray) -> Any:
     """Mean of the tokens that the `rank`-th longest of k reads, (n,) or (B, n)."""
     prompt: Quantity = query.tokens_in
     tokens_in = prompt.first(k).mean if prompt.constant else prompt.mean  # by samples NotExact where prompts differ
     mean, square = query.tokens_out.ranked(rank, k)
     return tokens_in * mean + (square - mean) / 2
+
+
+def _even(steps: FloatArray) -> bool:
+    """Whether every sequence after the first adds as much to a step."""
+    return bool(np.allclose(steps[1:], steps[1:2], rtol=1e-12, atol=0.0))
+
+
+def _first_and_each(steps: FloatArray, column: FloatArray, by: FloatArray | None = None) -> Any:
+    """Sum over sequences, (M, K), where the longest of the first k takes steps[0] and every other one steps[1]."""
+    each = steps[1] if len(steps) > 1 else steps[0]
+    if not (steps[0] or each):
+        return 0.0
+    longest = np.maximum.accumulate(column if by is None else by, axis=1)
+    if by is not None:  # of the longest inference, which need not be the one that read most
+        place = np.maximum.accumulate(np.where(by == longest, np.arange(by.shape[1]), 0), axis=1)
+        longest = np.take_along_axis(column, place, axis=1)
+    return (steps[0] - each) * longest + each * np.cumsum(column, axis=1)
 
 
 def check_batch_sizes(sizes: Sequence[int], /) -> None:
@@ -228,23 +209,23 @@ class MeasuredSteps(Protocol):
 
     @property
     def other_sequences(self) -> Any:
-        """Sequences of other queries in the batch."""
+        """Sequences that run beside it."""
 
     @property
     def context_bucket(self) -> Any:
-        """Tokens that every sequence reads in a step, or None."""
+        """Tokens that every step reads, or None."""
 
     @property
     def largest_measured_batch(self) -> Any:
-        """Sequences, or None."""
+        """Sequences up to which steps were measured, or None."""
 
     @property
     def largest_measured_context(self) -> Any:
-        """Tokens that attention reads, or None."""
+        """Tokens of context likewise."""
 
     @property
     def largest_measured_prompt(self) -> Any:
-        """Tokens of a prefill, or None."""
+        """Tokens of a prompt likewise."""
 
 
 def measured_notes(part: MeasuredSteps, model: InferenceModel, k: IntArray, /) -> Sequence[Note]:

@@ -4,6 +4,7 @@ import json
 import math
 import shlex
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,10 +31,11 @@ from ..report.wording import remarks
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .progress import progress_bar
-from .recommend import GridOptions, LimitOptions
+from .recommend_options import GridOptions, LimitOptions
 from .runs import RunOptions
 from .stages import Decided, stages_decided
 from .terminal import NOT_FEASIBLE, Answer, columns
+from .workers import Workers, executor_of
 
 if TYPE_CHECKING:
     from ..decide.fleet import FleetAllocation, QueryClass
@@ -60,6 +62,7 @@ def allocate(
     limits: LimitOptions,
     grid: GridOptions,
     plugin_files: PluginFiles = None,
+    workers: Workers = None,
     pictures: PictureOptions,
     out: Out = None,
     write_run: Annotated[
@@ -91,10 +94,11 @@ def allocate(
     refuse_unwritable(out, ENDINGS, [models])
     room = pictures.room()
     registry = registry_with(plugin_files)
-    if workflow is not None or (budget is None and queries is None and named_workflows(models, registry)):
-        decided = stages_decided(models, registry, limits, grid, workflow)
-    else:
-        decided = _classes_decided(models, registry, limits, grid, (budget, queries))
+    with executor_of(workers) as executor:
+        if workflow is not None or (budget is None and queries is None and named_workflows(models, registry)):
+            decided = stages_decided(models, registry, limits, grid, workflow, executor)
+        else:
+            decided = _classes_decided(models, registry, limits, grid, (budget, queries), executor)
     if room and pictures.plot and decided.picture:
         room.write([decided.picture(room)], pictures.plot, pictures.picture_format or "png")
     command = shlex.join(["moo-infer", *context.find_root().obj])
@@ -108,7 +112,12 @@ def allocate(
 
 
 def _classes_decided(
-    path: Path, registry: Registry, limits: LimitOptions, grid: GridOptions, shared: tuple[float | None, int | None]
+    path: Path,
+    registry: Registry,
+    limits: LimitOptions,
+    grid: GridOptions,
+    shared: tuple[float | None, int | None],
+    executor: Executor | None,
 ) -> Decided:
     """A row for each class of queries of a file; `shared` are the USD for all queries, and how many there are."""
     from ..decide.fleet import allocate_classes
@@ -119,7 +128,7 @@ def _classes_decided(
     if not 0 < budget < math.inf:
         raise MooInferError(f"--budget: must be a finite number of USD > 0, got {budget:g}")
     own = limits.scenario()
-    reports = _reports(path, registry, grid)
+    reports = _reports(path, registry, grid, executor)
     classes = [one for one, _ in reports.values()]
     found = allocate_classes(classes, budget, queries, own.limits if own else ())
     notes = _notes(found, reports)
@@ -131,7 +140,9 @@ def _classes_decided(
     return Decided(whole, partial(blocks, found, notes), _frame(whole["choices"]), picture if found.rows else None)
 
 
-def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tuple[QueryClass, Report]]":
+def _reports(
+    path: Path, registry: Registry, grid: GridOptions, executor: Executor | None
+) -> "dict[str, tuple[QueryClass, Report]]":
     """Each class of queries of a file, and the report on what its policies do."""
     from ..decide.fleet import QueryClass, other_sum
 
@@ -150,7 +161,7 @@ def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tu
             if progress:
                 progress(done, len(classes), name)
             try:
-                report = _pipeline(entry, known, named, registry, grid).run(None, NO_LIMITS)
+                report = _pipeline(entry, known, named, registry, grid, executor).run(None, NO_LIMITS)
             except MooInferError as error:
                 raise MooInferError(f"{path}: {name}: {error}") from None
             own = [curve for curve in report.candidates.curves if curve.courses]
@@ -159,7 +170,12 @@ def _reports(path: Path, registry: Registry, grid: GridOptions) -> "dict[str, tu
 
 
 def _pipeline(
-    entry: "QueryClassEntry", known: Mapping[str, ModelProfile], named: Known, registry: Registry, grid: GridOptions
+    entry: "QueryClassEntry",
+    known: Mapping[str, ModelProfile],
+    named: Known,
+    registry: Registry,
+    grid: GridOptions,
+    executor: Executor | None,
 ) -> Pipeline:
     """What estimates the policies of a class, its models called as its policies call them."""
     called = {name: name for name in known} if entry.models is None else entry.models
@@ -177,6 +193,7 @@ def _pipeline(
         registry=registry,
         policies=[_text(policy) for policy in entry.policies],
         named_policies=named,
+        executor=executor,
     )
 
 

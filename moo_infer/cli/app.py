@@ -31,6 +31,7 @@ from .paper import paper
 from .recommend import recommend
 from .runs import RunCommand
 from .schema import schema
+from .sweep import sweep
 from .terminal import Answer, show
 
 __all__ = ["main", "run"]
@@ -154,6 +155,7 @@ for function in (recommend, paper, explore, calibrate, compare, fit_latency, lif
     app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
 app.command("run", cls=RunCommand)(run_live)
 app.command("sample", cls=RunCommand)(sample)
+app.command("sweep")(sweep)
 app.command("init")(init)
 app.command("diff")(diff)
 app.command("plugins")(list_plugins)

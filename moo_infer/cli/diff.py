@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from ..core.errors import MooInferError
 from ..report.diff import diff as changes_of
 from ..report.diff import read_document
+from ..report.sweep_diff import diff_sweeps
 from ..report.text import laid_out
+from ..sweep.results import read_sweep
 from .options import Json
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .terminal import CHANGED, Answer, columns
@@ -17,15 +20,20 @@ __all__ = ["diff"]
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD.json", help="What recommend --json or calibrate --json wrote.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW.json", help="The same, later.")],
+    old: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OLD", help="What recommend --json or calibrate --json wrote, or the folder of a sweep."
+        ),
+    ],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The same, later.")],
     ignore_noise: Annotated[
         bool, typer.Option("--ignore-noise", help="End with 0 where the choice changed within noise.")
     ] = False,
     out: Out = None,
     as_json: Json = False,
 ) -> Answer:
-    """Say what changed between two reports, or two calibrations, and which changes are more than noise.
+    """Say what changed between two reports, calibrations or sweeps, and which changes are more than noise.
 
     Exit code 4 where the choice of a scenario is another one, is possible no more or again, or where a scenario is new
     or gone; 0 where not. Numbers are compared question by question where both name the same ones, by their intervals
@@ -35,9 +43,15 @@ def diff(
     Examples:
       moo-infer diff monday.json tuesday.json
       moo-infer diff monday.json tuesday.json --ignore-noise --json
+      moo-infer diff results.monday results.tuesday
     """
     refuse_unwritable(out, ENDINGS, [old, new])
-    found = changes_of(read_document(old), read_document(new))
+    if old.is_dir() or new.is_dir():
+        if other := next((path for path in (old, new) if not path.is_dir()), None):
+            raise MooInferError(f"{other}: must be the folder of a sweep, as the other one is")
+        found = diff_sweeps(read_sweep(old), read_sweep(new))
+    else:
+        found = changes_of(read_document(old), read_document(new))
     code = CHANGED * found.changed(ignore_noise=ignore_noise)
     document = {"schema": 1, "old": str(old), "new": str(new), **found.to_dict()}
     text = json.dumps(document, indent=2, allow_nan=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import ModelsFile, PluginFiles
-from .recommend import LimitOptions
+from .recommend_options import LimitOptions
 from .run_options import MAIN
 from .runs import said
 

@@ -19,9 +19,10 @@ from ..report.text import laid_out
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .progress import progress_bar
-from .recommend import DRAWS, GridOptions, LimitOptions, NameOptions
+from .recommend_options import DRAWS, GridOptions, LimitOptions, NameOptions
 from .runs import RunOptions
 from .terminal import NOT_FEASIBLE, Answer, columns
+from .workers import Workers, executor_of
 
 __all__ = ["lifetime"]
 
@@ -44,6 +45,7 @@ def lifetime(
     ] = DRAWS,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the draws.")] = 0,
     plugin_files: PluginFiles = None,
+    workers: Workers = None,
     pictures: PictureOptions,
     out: Out = None,
     as_json: Json = False,
@@ -68,7 +70,7 @@ def lifetime(
     room = pictures.room()
     refuse_unwritable(out, ENDINGS, [run.models])
     policies = named_policies(run.models, registry)
-    with progress_bar() as progress:
+    with executor_of(workers) as executor, progress_bar() as progress:
         pipeline = Pipeline(
             aggregator or None,
             k=grid.values(),
@@ -81,22 +83,22 @@ def lifetime(
             policies=policy or [*policies],
             named_policies=policies,
             day=named_day(run.models),
+            executor=executor,
             progress=progress,
         )
         report = pipeline.run(names.model or None, scenario)
-        chosen = report.scenarios[0]
-        found = decided(report.candidates, report.profiles, of, chosen.limits, report.redraw, draws=draws, seed=seed)
+        chosen, redraw = report.scenarios[0], report.redraw
+        found = decided(report.candidates, report.profiles, of, chosen.limits, redraw, draws=draws, seed=seed)
     if room and pictures.plot:
         picture = (chosen.name, "lifetime"), partial(room.lifetime, found)
         room.write([picture], pictures.plot, pictures.picture_format or "png")
     command = shlex.join(["moo-infer", *context.find_root().obj])
     whole = {"schema": 1, "command": command, "version": __version__, "scenario": chosen.name, **document(found)}
-    whole |= {"draws": draws if report.redraw else 0, "seed": seed}
-    whole["config"] = run.config(context, lambda folder: sections(run.models, registry, folder))
+    config = run.config(context, lambda folder: sections(run.models, registry, folder))
+    whole |= {"draws": draws if redraw else 0, "seed": seed, "config": config}
     text = json.dumps(whole, indent=2, allow_nan=False)
     write_all(out, report_writers(command, lambda: text, lambda: blocks(found), lambda: whole["segments"]))
-    code = 0 if found.segments else NOT_FEASIBLE
-    return Answer(text if as_json else laid_out(blocks(found), columns()), code)
+    return Answer(text if as_json else laid_out(blocks(found), columns()), 0 if found.segments else NOT_FEASIBLE)
 
 
 def _scenario(scenarios: dict[str, Scenario] | None, named: list[str] | None) -> str | Scenario:

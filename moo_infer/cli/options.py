@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MooInferError, unknown
-from ..registry import Registry, plugin_file
+from ..core.plugin_files import plugin_file
+from ..registry import Registry
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -14,7 +14,7 @@ from ..core.entries import JsonSchema, Keys, in_words, mapping_type, plain_numbe
 from ..core.errors import MooInferError, located
 from .run_options import MAIN, Option, key_of, listed, options, text
 
-__all__ = ["accepted_run", "run_schema"]
+__all__ = ["accepted_options", "accepted_run", "run_schema"]
 
 FILE = "models"  # another file, which has the models
 
@@ -49,14 +49,14 @@ def accepted_run(commands: Mapping[str, Any], run: Any, where: str) -> dict[str,
         Keys([FILE, *own, *others])(run)
     except PydanticCustomError as error:
         raise MooInferError(f"{where}: {error.message()}") from None
-    said = {MAIN: _accepted(commands[MAIN], {key: value for key, value in run.items() if key in own}, where)}
+    said = {MAIN: accepted_options(commands[MAIN], {key: value for key, value in run.items() if key in own}, where)}
     for key in sorted({*others} & {*run}):
         place = f"{where}: {key}"
         if not isinstance(run[key], Mapping | None):
             raise MooInferError(f"{place}: must be a mapping of options, got {run[key]!r:.80}")
         # YAML reads the word yes as true, as a key, too: `sample` has an option of that name.
         entries = {"yes" if name is True else name: value for name, value in (run[key] or {}).items()}
-        said[others[key]] = _accepted(commands[others[key]], entries, place)
+        said[others[key]] = accepted_options(commands[others[key]], entries, place)
     return said
 
 
@@ -77,7 +77,8 @@ def _schema(command: Any) -> dict[str, Any]:
     return schema | {"title": command.name}
 
 
-def _accepted(command: Any, entries: Mapping[str, Any], where: str) -> dict[str, Any]:
+def accepted_options(command: Any, entries: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the values of options of one command, by their names in Python; see `accepted_run`."""
     try:
         said = _described(command).validate_python(entries)
     except ValidationError as error:

@@ -25,10 +25,10 @@ from .files import keep_apart
 from .loudness import LOG
 from .run_options import MAIN, Option, key_of, options
 
-__all__ = ["RunCommand", "RunOptions", "commands", "said"]
+__all__ = ["LIMITS", "SIDES", "RunCommand", "RunOptions", "commands", "left", "said"]
 
-# Where a report is written to, and pictures: a report says the same wherever it is.
-OUTPUTS = {"out", "plot", "picture_format", "axes", "table"}
+# Where a report is written to, and pictures, and who computes it: a report says the same wherever it is.
+OUTSIDE = {"out", "plot", "picture_format", "axes", "table", "workers"}
 NAMING_FILES = {"logs", "prices"}  # texts that may name a file, perhaps as NAME=FILE
 GRIDS = ({"k"}, {"k_max", "k_step"})  # two ways to say the same
 SHORT = {"max_cost": "cost", "max_latency": "latency", "min_accuracy": "accuracy"}  # limits of one objective
@@ -53,14 +53,14 @@ class RunOptions:
     ] = None
 
     def config(self, context: Any, sections: Sections | None = None) -> dict[str, Any]:
-        """Return what repeats this run, as a file in the working directory has it, but where it writes to.
+        """Return what repeats this run, as a file in the working directory has it, but `OUTSIDE`.
 
         Args:
             context: that of the command.
             sections: gives what else belongs into the file, its paths from a folder.
         """
         context.meta[SECTIONS] = sections
-        return _document(context, Path(), OUTPUTS)
+        return _document(context, Path(), OUTSIDE)
 
 
 def commands(context: Any) -> dict[str, "RunCommand"]:
@@ -82,7 +82,7 @@ class RunCommand(TyperCommand):
             parsed, _, _ = self.make_parser(ctx).parse_args(args=list(args))
             given = {name: value for name, value in parsed.items() if value}  # arguments are there without a value, too
             if "models" in given:
-                written = _left(said(ctx, Path(given["models"]), str(self.name)), {*given} | off, given)
+                written = left(said(ctx, Path(given["models"]), str(self.name)), {*given} | off, given)
                 ctx.meta[SAID] = [own[name] for name in written]
                 args = [*(text for name, value in written.items() for text in own[name].arguments(value)), *args]
         return super().parse_args(ctx, args)
@@ -141,17 +141,23 @@ def said(context: Any, path: Path, name: str) -> dict[str, Any]:
     return {name: _moved(own[name], value, path.parent, Path()) for name, value in values.items()}
 
 
-def _left(said: Mapping[str, Any], typed: Collection[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file says, less what the typed options take the place of."""
+def left(said: Mapping[str, Any], typed: Collection[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file says, less what options that are typed take the place of.
+
+    Args:
+        said: values by parameter.
+        typed: parameters that have another value now.
+        given: these values, by parameter.
+    """
     gone = {*typed} - set(SIDES)
     for one, other in (GRIDS, GRIDS[::-1], ({"scenario"}, LIMITS), (LIMITS, {"scenario"})):
         gone |= other if one & {*typed} else set()
     limited = {objective for name, objective in SHORT.items() if name in given}
     limited |= {_objective(item) for name in SIDES for item in given.get(name, ())}
-    left = {name: value for name, value in said.items() if name not in gone and SHORT.get(name) not in limited}
-    for name in set(SIDES) & {*left}:
-        left[name] = [item for item in left[name] if _objective(item) not in limited]
-    return left
+    kept = {name: value for name, value in said.items() if name not in gone and SHORT.get(name) not in limited}
+    for name in set(SIDES) & {*kept}:
+        kept[name] = [item for item in kept[name] if _objective(item) not in limited]
+    return kept
 
 
 def _objective(limit: str) -> str:

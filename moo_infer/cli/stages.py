@@ -1,6 +1,7 @@
 """The part of ``moo-infer allocate`` that is about the stages of a workflow."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..read.profiles import named_inputs, named_policies, named_workflows
 from ..registry import Registry
 from ..report.stages import blocks, document, nothing
 from ..report.wording import Block
-from .recommend import GridOptions, LimitOptions
+from .recommend_options import GridOptions, LimitOptions
 
 __all__ = ["Decided", "stages_decided"]
 
@@ -36,7 +37,12 @@ class Decided:
 
 
 def stages_decided(
-    path: Path, registry: Registry, limits: LimitOptions, grid: GridOptions, workflow: str | None
+    path: Path,
+    registry: Registry,
+    limits: LimitOptions,
+    grid: GridOptions,
+    workflow: str | None,
+    executor: Executor | None = None,
 ) -> Decided:
     """Choose what each stage of a workflow of a file does, within limits of one query.
 
@@ -46,6 +52,7 @@ def stages_decided(
         limits: the most that a query may take on average.
         grid: the k of policies that leave theirs out.
         workflow: its name; may be left out where there is one.
+        executor: who estimates; None for this process.
 
     Raises:
         MooInferError: without limits, for limits that are no means or no maxima, and for faults of the file.
@@ -69,6 +76,7 @@ def stages_decided(
         registry=registry,
         named_policies=named_policies(path, registry),
         workflows=workflows,
+        executor=executor,
     )
     try:
         found = pipeline.allocate({limit.objective: float(limit.worst) for limit in given}, workflow)

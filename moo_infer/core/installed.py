@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points, packages_distributions
 
 __all__ = ["installed_entries", "packages_with"]
 
+PLUGINS = "moo_infer"  # the group of entry points
 Folders = tuple[tuple[str, int], ...]  # of the path of modules, with when each of them changed last, in nanoseconds
 
 
@@ -23,7 +24,10 @@ def installed_entries(group: str, /) -> list[EntryPoint]:
 
 def packages_with(module: str, /) -> Sequence[str]:
     """Return the names of the installed packages that bring a module of the top level."""
-    return _packages(_folders()).get(module, ())
+    if found := _packages(_folders()).get(module, ()):
+        return found
+    # A package that is installed in place lists no files, but says where its plugin is.
+    return [e.dist.name for e in installed_entries(PLUGINS) if e.dist and e.module.partition(".")[0] == module]
 
 
 @lru_cache(maxsize=4)

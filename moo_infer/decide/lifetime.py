@@ -1,17 +1,19 @@
 """The decision as a function of how many queries there will be: the cheapest of lines F + R c."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from ..core.arrays import BoolArray, FloatArray
+from ..core.arrays import BoolArray, FloatArray, Rows
 from ..core.errors import MooInferError
 from ..core.objectives import TOLERANCE, Limit
 from ..estimate.raised import Raised
 from ..profiles import ModelProfile
 from .candidates import Candidates
+from .stability import of_draws
 from .volume import drawn_fixed_costs, fixed_costs, models_of
 
 __all__ = ["BreakEven", "Lifetime", "Segment", "break_even", "lifetime", "segments"]
@@ -182,15 +184,20 @@ def lifetime(
     once = np.array([by_curve[table.curve(i)] for i in range(len(table))])
     each, open_ones = table.column(objective), table.met(others)
     options = tuple(_options(table, each, open_ones))
-    drawn = redraw(draws, seed) if redraw and draws and options else iter(())
     rows = np.array(options, dtype=np.intp)
-    totals = [of.column(objective)[rows] for of in drawn]
+    look = partial(_totals, objective, rows)
+    totals = [*of_draws(redraw, look, draws, seed)] if redraw and draws and options else []
     paid = np.zeros((len(totals), len(options)))
     for j, row in enumerate(options if totals else ()):
         paid[:, j] = drawn_fixed_costs(models_of(table.curve(row), named), draws, seed).get(objective, 0.0)
     pairs = _pairs(options, once, each, (paid, np.array(totals)) if totals else None)
     starts = np.where(open_ones, _starts(table, own, once), np.inf)
     return Lifetime(table, objective, tuple(limits), once, each, segments(once, each, starts), options, tuple(pairs))
+
+
+def _totals(objective: str, rows: Rows, tables: Iterable[Candidates]) -> Iterator[FloatArray]:
+    """What some rows take of an objective in each table."""
+    return (table.column(objective)[rows] for table in tables)
 
 
 def _starts(table: Candidates, limits: Sequence[Limit], once: FloatArray) -> FloatArray:

@@ -17,12 +17,33 @@ from .choices import FeasibleShares, Key, decide
 from .front import fronts
 from .losses import limited, losses
 
-__all__ = ["choices_of_draws"]
+__all__ = ["ChosenRows", "DrawnChoices", "choices_of_draws"]
 
 SIZE = 2**20  # means at a time: 8 MiB
 TABLES = 256  # at a time; there are no more in memory
 
 Asked = tuple[Scenario, FeasibleShares | None]
+ChosenRows = tuple[FloatArray, list[tuple[Key, int | None]]]  # means (rows, m), and what was chosen under each key
+
+
+@dataclass(frozen=True)
+class DrawnChoices:
+    """What is asked of the table of every draw: what is chosen, and some means.
+
+    Args:
+        asked, selectors, curves: as in `choices_of_draws`.
+        rows: those whose means are kept.
+    """
+
+    asked: tuple[Asked, ...]
+    selectors: tuple[Selector, ...]
+    rows: tuple[int, ...]
+    curves: bool
+
+    def __call__(self, tables: Iterable[Candidates]) -> Iterator[ChosenRows]:
+        """Return the means of the rows, and what each selector chose, of every table."""
+        for table, chosen in choices_of_draws(tables, self.asked, self.selectors, curves=self.curves):
+            yield table.means[list(self.rows)], chosen
 
 
 def choices_of_draws(

@@ -1,15 +1,18 @@
 """Stability of choices: how often each row is chosen over bootstrap resamples or draws of uncertain parameters."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from functools import cached_property, partial
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.objectives import Objective
+from ..core.tasks import Workers
 from ..estimate.at_load import DaySetup
+from ..estimate.curve_draws import CurveDraws, ranges
 from ..estimate.curves import HIGH, LOW, Column
 from ..estimate.exact import Asked, Exact, Questions
 from ..estimate.raised import raised
@@ -20,12 +23,14 @@ from ..policy.workflow.curves import WorkflowSetup
 from ..profiles import Scenario
 from .candidates import Candidates
 from .choices import Key
+from .redrawn import ChosenRows
 from .volume import Volume, fixed_costs
 
-__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "resample", "tally"]
+__all__ = ["ChoiceShare", "DrawSource", "Redraw", "Stability", "Tried", "of_draws", "resample", "tally"]
 
 Tried = PolicySetup | DayPolicy | WorkflowSetup  # what curves of policies and workflows are estimated from
 DrawSource = Literal["parameters", "simulation"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Stability:
 
 
 def tally(
-    choices: Iterable[tuple[Candidates, Sequence[tuple[Key, int | None]]]],
+    choices: Iterable[ChosenRows],
     table: Candidates,
     source: DrawSource,
     met: Mapping[str, BoolArray],
@@ -78,16 +83,16 @@ def tally(
     """Count what was chosen.
 
     Args:
-        choices: for every draw its table, and what each selector chose: a row number of `table`, or None.
+        choices: for every draw what `DrawnChoices` gives.
         table: the rows.
         source: what was drawn.
         met: by scenario (n,), which rows meet its limits.
-        rows: those whose means are kept.
+        rows: those whose means were kept.
     """
     counts: dict[Key, Counter[int | None]] = defaultdict(Counter)
     means: list[FloatArray] = []
     for drawn, chosen in choices:
-        means.append(drawn.means[list(rows)])
+        means.append(drawn)
         for key, row in chosen:
             counts[key][row] += 1
     draws = len(means)
@@ -138,6 +143,7 @@ class Redraw:
         setups: of each curve, in their order.
         questions: of logs: ``other`` ones might have been asked, or the ``same`` ones again.
         volume: of queries, over which what is paid once is spread; None where it is not.
+        workers: who makes them, some draws each.
     """
 
     estimator: Exact
@@ -145,33 +151,43 @@ class Redraw:
     setups: Sequence[Setup | DaySetup | Tried]
     questions: Questions = "other"
     volume: Volume | None = None
+    workers: Workers = field(default_factory=Workers, repr=False)
 
     def __call__(self, B: int, seed: int) -> Iterator[Candidates]:
         """Return B tables."""
-        return self._tables(B, seed, self.questions)
+        return self.drawn(B, seed, self.questions).tables(range(B))
+
+    def map(self, look: Callable[[Iterator[Candidates]], Iterable[T]], B: int, seed: int) -> Iterator[T]:
+        """Return what a function makes of B tables, in their order; it is given some of them at a time.
+
+        So many draws are a task, but for those of the ``same`` questions, whose means are moved by what all of them are
+        together.
+        """
+        same = self.questions == "same"
+        pieces = [range(B)] if same else ranges(range(B))
+        results = (Workers() if same else self.workers).run(_Look(self, look, B, seed), pieces)
+        return (result for piece in results for result in piece)
 
     def met(self, scenarios: Sequence[Scenario], B: int, seed: int) -> dict[str, FloatArray]:
         """Return by scenario the share of B tables in which each row meets the limits, (n,)."""
         met: FloatArray = np.zeros(())
-        for table in self(B, seed):
-            met = met + [table.met(scenario.limits) for scenario in scenarios]
+        for of_draw in self.map(partial(_met, scenarios), B, seed):
+            met = met + of_draw
         return dict(zip((scenario.name for scenario in scenarios), met / B, strict=True))
 
     def halves(self, S: int, seed: int) -> Iterator[tuple[Candidates, Candidates]]:
         """Return S pairs of tables, of one half of the questions and of the other."""
-        tables = self._tables(2 * S, seed, "halves")
+        tables = self.drawn(2 * S, seed, "halves").tables(range(2 * S))
         return zip(tables, tables, strict=True)
 
-    def _tables(self, B: int, seed: int, questions: Asked) -> Iterator[Candidates]:
+    def drawn(self, B: int, seed: int, questions: Asked) -> "TableDraws":
+        """Return B draws of the table."""
         given = B, seed, questions
-        redrawn = [
+        curves = [
             self.estimator.redraw(of, *given) if isinstance(of, Setup) else of.redraw(self.estimator, *given)
             for of in self.setups
         ]
-        shares = self._shares(B, seed, questions)
-        for b, curves in enumerate(zip(*redrawn, strict=True)):
-            added = ({name: float(of[b]) for name, of in share.items()} for share in shares)
-            yield Candidates(self.objectives, list(map(raised, curves, added)))
+        return TableDraws(self.objectives, curves, self._shares(*given))
 
     def _shares(self, B: int, seed: int, questions: Asked) -> list[dict[str, FloatArray]]:
         """By curve and objective (B,) what a query pays of what is paid once; halves are of the given numbers."""
@@ -182,6 +198,60 @@ class Redraw:
             return [self.volume.shares(profiles, B, seed) for profiles in models]
         queries = self.volume.queries
         return [{n: np.full(B, cost / queries) for n, cost in fixed_costs(profiles).items()} for profiles in models]
+
+
+@dataclass(frozen=True, eq=False)
+class TableDraws:
+    """Draws of a table.
+
+    Args:
+        objectives: its columns.
+        curves: draws of each curve.
+        shares: by curve and objective (B,), what a query pays of what is paid once.
+    """
+
+    objectives: Sequence[Objective]
+    curves: Sequence[CurveDraws]
+    shares: Sequence[Mapping[str, FloatArray]]
+
+    def tables(self, some: range) -> Iterator[Candidates]:
+        """Return the tables of some of the draws."""
+        for b, curves in zip(some, zip(*(of.among(some) for of in self.curves), strict=True), strict=True):
+            added = ({name: float(of[b]) for name, of in share.items()} for share in self.shares)
+            yield Candidates(self.objectives, list(map(raised, curves, added)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Look(Generic[T]):
+    """Looks at the tables of some of B draws; arguments as in `Redraw.map`."""
+
+    redraw: Redraw
+    look: Callable[[Iterator[Candidates]], Iterable[T]]
+    B: int
+    seed: int
+
+    @cached_property
+    def drawn(self) -> TableDraws:
+        """All of them, for every task that a worker is given."""
+        return self.redraw.drawn(self.B, self.seed, self.redraw.questions)
+
+    def __call__(self, some: range) -> list[T]:
+        return list(self.look(self.drawn.tables(some)))
+
+
+def _met(scenarios: Sequence[Scenario], tables: Iterable[Candidates]) -> Iterator[BoolArray]:
+    """(scenarios, n) which rows of each table meet the limits."""
+    return (np.array([table.met(scenario.limits) for scenario in scenarios]) for table in tables)
+
+
+def of_draws(
+    redraw: Callable[[int, int], Iterator[Candidates]],
+    look: Callable[[Iterator[Candidates]], Iterable[T]],
+    B: int,
+    seed: int,
+) -> Iterable[T]:
+    """Return what a function makes of B tables of whoever gives them; see `Redraw.map`."""
+    return redraw.map(look, B, seed) if isinstance(redraw, Redraw) else look(redraw(B, seed))
 
 
 def resample(table: Candidates, B: int, seed: int = 0) -> Iterator[Candidates]:

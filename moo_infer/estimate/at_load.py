@@ -1,7 +1,7 @@
 """Models at a load: the cost models that know how many queries come, told how many do; and their curves over a day."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,9 @@ from ..core.objectives import Objective
 from ..interfaces import CostModel
 from ..profiles import ModelProfile
 from ..quantities.quantity import Query
+from .curve_draws import CurveDraws
 from .curves import Curve
-from .day_curve import at_levels, over_day
+from .day_curve import at_levels, draws_over_day, over_day
 from .exact import Asked, Exact
 from .monte_carlo import Estimator
 from .setup import Setup
@@ -151,8 +152,8 @@ class DaySetup:
         each = zip(at_levels(estimator, self.day), self._levels, strict=True)
         return over_day([of.curve(setup) for of, setup in each], self.day, estimator.trials)
 
-    def redraw(self, estimator: Exact, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
+    def redraw(self, estimator: Exact, B: int, seed: int, questions: Asked = "other") -> CurveDraws:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
         each = zip(at_levels(estimator, self.day), self._levels, strict=True)
         drawn = [Exact(of.trials, of.seed).redraw(setup, B, seed, questions) for of, setup in each]
-        return (over_day(curves, self.day, estimator.trials) for curves in zip(*drawn, strict=True))
+        return draws_over_day(drawn, self.day, estimator.trials)

@@ -12,11 +12,12 @@ from ..core.day import CARBON, JOULES_PER_KWH, Day, Level
 from ..core.errors import MooInferError, NothingPossible
 from ..core.moments import Moments
 from ..core.objectives import COST, ENERGY, Objective
+from .curve_draws import CurveDraws
 from .curves import STATISTICS, Column, Curve
 from .mixture import QuestionMoments
 from .monte_carlo import Estimator
 
-__all__ = ["DayColumn", "at_levels", "objectives_over", "over_day"]
+__all__ = ["DayColumn", "at_levels", "draws_over_day", "objectives_over", "over_day"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +167,14 @@ def at_levels(estimator: Estimator, day: Day, /) -> list[Estimator]:
         replace(estimator, trials=max(1, trials), seed=estimator.seed + i)
         for i, trials in enumerate(_trials(day, estimator.trials))
     ]
+
+
+def draws_over_day(drawn: Sequence[CurveDraws], day: Day, M: int, /) -> CurveDraws:
+    """Return the draws of the curve over a day, from those at each load; arguments as in `over_day`."""
+    return CurveDraws(
+        drawn[0].B,
+        lambda some: (over_day(curves, day, M) for curves in zip(*(of.among(some) for of in drawn), strict=True)),
+    )
 
 
 def over_day(curves: Sequence[Curve], day: Day, M: int, /) -> Curve:

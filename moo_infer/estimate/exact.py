@@ -17,6 +17,7 @@ from ..quantities.queries import Axis, Recorder, law_rows
 from ..quantities.samples import Samples
 from ..quantities.steps import EvenSteps
 from .calls import AT_ONCE, agree, checked_moments, in_arrays
+from .curve_draws import CurveDraws, ranges
 from .curves import Curve, MomentSource
 from .law_quantile import LawQuantile
 from .mixture import mixed, over_questions, summed_by_question
@@ -54,7 +55,7 @@ class Exact(Estimator):
             moments[objective.name] = summed_by_question(each)
         return moments
 
-    def redraw(self, setup: Setup, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
+    def redraw(self, setup: Setup, B: int, seed: int, questions: Asked = "other") -> CurveDraws:
         """Estimate a curve for B draws of what is uncertain in it, all at once where the parts allow it.
 
         All curves have the k that can be had at the given values, so that all tables have the same rows.
@@ -68,16 +69,17 @@ class Exact(Estimator):
         """
         draws = SetupDraws.of(setup, B, seed, questions)
         if draws is None:
-            return repeat(self.curve(setup), B)
+            curve = self.curve(setup)
+            return CurveDraws(B, lambda some: repeat(curve, len(some)))
         if draws.again:
-            return self._centred(draws, B)
+            return CurveDraws(B, partial(self._centred, draws, B))
         cache = MomentCache(setup.parts)
         if draws.weights_alone:
-            return iter(self._weighed(draws, cache))
+            return CurveDraws(B, partial(map, self._weighed(draws, cache).curve))
         if draws.separate:
             trials = self._trials_of_questions(draws, cache)
-            return (self._drawn(draws, b, cache, trials) for b in range(B))
-        return self._in_chunks(draws, B, cache)
+            return CurveDraws(B, partial(self._one_by_one, draws, cache, trials))
+        return CurveDraws(B, partial(self._in_chunks, draws, B, cache, {}))
 
     def _trials_of_questions(self, draws: SetupDraws, cache: "MomentCache") -> QuestionTrials | None:
         """What serves all draws that weigh the questions of a log anew, where something is simulated."""
@@ -100,6 +102,14 @@ class Exact(Estimator):
         }
         return WeighedCurves(self, draws, given, self._trials_of_questions(draws, cache))
 
+    def _one_by_one(
+        self, draws: SetupDraws, cache: "MomentCache", trials: QuestionTrials | None, some: range
+    ) -> Iterator[Curve]:
+        """Curves of some of the draws."""
+        for together in ranges(some):
+            own = cache.without_levels()
+            yield from (self._drawn(draws, b, own, trials) for b in together)
+
     def _drawn(self, draws: SetupDraws, b: int, cache: "MomentCache", trials: QuestionTrials | None = None) -> Curve:
         """The curve of one draw."""
         setup = draws[b]
@@ -114,7 +124,7 @@ class Exact(Estimator):
         }
         return replace(curve, possible=possible, columns=columns)
 
-    def _centred(self, draws: SetupDraws, B: int) -> Iterator[Curve]:
+    def _centred(self, draws: SetupDraws, B: int, some: range) -> Iterator[Curve]:
         """Curves of samples that were drawn with replacement, which lowers what k different ones are worth.
 
         Their means are moved, by as much in all draws, to have the mean that the log itself has; quantiles are not.
@@ -127,7 +137,7 @@ class Exact(Estimator):
             if moments is not None
         }
         shares = [objective.name for objective in draws.setup.worths]
-        for b in range(B):
+        for b in some:
             each, drawn[b] = drawn[b], {}  # what is known of their questions is large
             moved = {
                 name: moments and (_moved(moments, shifts[name], name in shares) if name in shifts else moments)
@@ -136,22 +146,40 @@ class Exact(Estimator):
             setup = draws[b]
             yield self._curve(setup, MomentSource(partial(self.moments, setup), moved))
 
-    def _in_chunks(self, draws: SetupDraws, B: int, cache: "MomentCache") -> Iterator[Curve]:
-        """Curves of draws, a few hundred at once so that memory stays bounded; alone where a part takes no arrays."""
+    def _in_chunks(
+        self, draws: SetupDraws, B: int, cache: "MomentCache", kept: dict[int, list[MomentSource | None]], some: range
+    ) -> Iterator[Curve]:
+        """Curves of draws, a few hundred at once so that memory stays bounded; alone where a part takes no arrays.
+
+        The chunks are those of all draws, for some of them too: sums in arrays of another shape differ in the last bit.
+        """
         step = max(1, AT_ONCE // len(draws.setup.k))
-        for start in range(0, B, step):
-            chunk = range(start, min(start + step, B))
-            try:
-                source = MomentSource(partial(self.moments, draws.together(chunk), draws=len(chunk)))
-                known = source.moments
-            except MooInferError:  # a part that takes no arrays
-                yield from (self._drawn(draws, b, cache) for b in chunk)
-                continue
-            for i in {0, len(chunk) - 1}:
-                alone = self.moments(draws[chunk[i]])
-                for name, moments in known.items():
-                    agree(moments, i, len(chunk), alone[name], f"{name} of {draws.setup.profile.name!r}")
-            yield from (self._curve(draws.setup, source, draws.values_of(b), i) for i, b in enumerate(chunk))
+        for wanted in ranges(some, step):
+            first = wanted.start - wanted.start % step
+            chunk = range(first, min(first + step, B))
+            known = kept.get(first)
+            if known is None:
+                known = [self._together(draws, chunk)]
+                kept.clear()  # one at a time in memory
+                kept[first] = known
+            (source,) = known
+            if source is None:
+                yield from (self._drawn(draws, b, cache) for b in wanted)
+            else:
+                yield from (self._curve(draws.setup, source, draws.values_of(b), b - first) for b in wanted)
+
+    def _together(self, draws: SetupDraws, chunk: range) -> MomentSource | None:
+        """The moments of several draws at once; None where a part takes no arrays."""
+        try:
+            source = MomentSource(partial(self.moments, draws.together(chunk), draws=len(chunk)))
+            known = source.moments
+        except MooInferError:  # a part that takes no arrays
+            return None
+        for i in {0, len(chunk) - 1}:
+            alone = self.moments(draws[chunk[i]])
+            for name, moments in known.items():
+                agree(moments, i, len(chunk), alone[name], f"{name} of {draws.setup.profile.name!r}")
+        return source
 
 
 class MomentCache:
@@ -164,13 +192,18 @@ class MomentCache:
     def __init__(self, parts: Sequence[Part] = ()) -> None:
         self.parts = parts
         self.moments: dict[tuple[Samples, int], Moments | None] = {}
-        self.levels: dict[str, list[int]] = {}
+        self.levels: dict[tuple[str, int], dict[float, list[int]]] = {}
         self.in_arrays: set[str] = set()  # parts that have given the same of many queries at once as of each alone
 
-    def levels_of(self, part: Part, axes: int) -> list[int]:
+    def without_levels(self) -> "MomentCache":
+        """Return one with the same moments, in which no draw has told anything for the next."""
+        other = MomentCache(self.parts)
+        other.moments, other.in_arrays = self.moments, self.in_arrays
+        return other
+
+    def levels_of(self, part: Part, axes: int) -> dict[float, list[int]]:
         """Return how fine the axes have to be for the cdf of a part, as the last draw told; see `LawQuantile`."""
-        levels = self.levels.setdefault(part.name, [0] * axes)
-        return levels if len(levels) == axes else [0] * axes
+        return self.levels.setdefault((part.name, axes), {})
 
     def ask(self, part: Part, samples: Samples, compute: Callable[[], Moments | None]) -> Moments | None:
         """Return what the part says of the questions of a log."""

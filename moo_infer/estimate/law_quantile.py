@@ -58,8 +58,8 @@ class LawQuantile:
         setup, part: who is asked.
         columns: which of those that differ it reads.
         mean, std: (n,), over all queries.
-        levels: how fine the axes are to be, as in `Queries.grid`; raised where that is not enough, for the next draw
-            too.
+        levels: by share, how fine the axes are to be, as in `Queries.grid`; raised where that is not enough, for the
+            next draw too. What is asked for another share changes nothing, so that the order does not count.
     """
 
     setup: Setup
@@ -67,19 +67,20 @@ class LawQuantile:
     columns: frozenset[str]
     mean: FloatArray
     std: FloatArray
-    levels: list[int]
+    levels: dict[float, list[int]]
     _asked: dict[tuple[int, ...], tuple[Grid, Cdf]] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, q: float, /) -> FloatArray:
         """Return the quantiles; raises NotExact where no quadrature is fine enough."""
+        levels = self.levels.setdefault(q, [0] * len(self.setup.queries.axes_of(self.columns)))
         while True:
-            grid, cdf = self._at(self.levels)
+            grid, cdf = self._at(levels)
             compared = _Compared(cdf, grid, q)
             x = compared.quantile(grid.weights, q, self.mean, self.std)
             if not compared.rough:
                 return x
             for i in compared.rough:
-                self.levels[i] += 1
+                levels[i] += 1
 
     def _at(self, levels: Sequence[int]) -> tuple[Grid, Cdf]:
         """The queries and the cdf given each."""

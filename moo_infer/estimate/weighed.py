@@ -9,6 +9,7 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..core.moments import Moments
 from ..quantities.bootstrap import QuestionDraws
+from .curve_draws import TOGETHER
 from .curves import Column, Curve
 from .mixture import MixedQuantile, QuestionMoments, mixed, summed_by_question
 from .monte_carlo import Estimator, Simulation
@@ -18,7 +19,7 @@ from .setup_draws import SetupDraws
 
 __all__ = ["WeighedCurves", "WeighedMoments"]
 
-BLOCK = 128  # draws whose quantiles are searched for together
+BLOCK = TOGETHER  # draws whose quantiles are searched for together, by one worker
 # Where less than that is left of squares around a centre, they are taken around the mean: a spread loses four digits.
 CANCELLED = 1e-4
 

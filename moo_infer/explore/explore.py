@@ -12,11 +12,12 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, printable
 from ..core.objectives import Objective
+from ..core.plugin_files import plugin_file
 from ..interfaces import AccuracyAggregator, Selector
 from ..pipeline import ESTIMATORS, SELECTORS, Pipeline
 from ..profiles import ModelProfile, Scenario
 from ..read.profiles import named_day
-from ..registry import Registry, plugin_file
+from ..registry import Registry
 from ..report.answer import headline, tables
 from ..report.report import Report
 from ..report.wording import to_html

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.errors import MooInferError
-from ..registry import Registry, plugin_file
+from ..core.plugin_files import plugin_file
+from ..registry import Registry
 from .start import Start, named_parts, refuse_unknown
 
 __all__ = ["serve", "until_stopped"]

@@ -19,9 +19,10 @@ from .maps import decisions
 from .policies import policies
 from .pools import front, stability
 from .spaces import space
+from .sweeps import sweep, sweep_pictures
 from .workflows import gantt, stages
 
 __all__ = [
     "FORMATS", "allocation", "curve", "decisions", "front", "gantt", "lifetime", "log_curves", "page", "policies",
-    "save", "space", "stability", "stages", "write",
+    "save", "space", "stability", "stages", "sweep", "sweep_pictures", "write",
 ]  # fmt: skip

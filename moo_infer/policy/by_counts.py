@@ -36,16 +36,22 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(policy: type[Policy], text: str, worths: tuple[str, ...]) -> _Plan:
-    """Return what is known of policies that are the same but for their models; the next one begins with that."""
+def _plan(policy: type[Policy], text: str, of: tuple[object, ...]) -> _Plan:
+    """Return what is known of a policy on the same logs; the next evaluation, with other prices, begins with that.
+
+    On other logs it might have to tell other things apart, and sums over more states differ in their last bit: what is
+    evaluated before must not change that.
+    """
     return _Plan()
 
 
 def _of_policy(of: Deployment, worths: tuple[str, ...]) -> _Plan:
     text = repr(of.policy)
-    for j, model in enumerate(of.models):
-        text = text.replace(repr(model), f"model {j}")
-    return _plan(type(of.policy), text, worths) if len(text) <= LONGEST else _Plan()
+    if len(text) > LONGEST or of.resampled:
+        return _Plan()
+    parts = [(objective, *map(type, each)) for objective, own in of.costs.items() for each in own]
+    parallelism = [setup.parallelism for setup in of.setups.values()]
+    return _plan(type(of.policy), text, (worths, *(of.samples or ()), *parts, *parallelism))
 
 
 def by_counts(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -100,9 +101,9 @@ class Sums:
         self.Q = Q
         self.mean = {name: np.zeros(Q) for name in objectives}
         self.square = {name: np.zeros(Q) for name in objectives}
-        self.calls: dict[int, FloatArray] = defaultdict(lambda: np.zeros(Q))
-        self.waves: dict[int, FloatArray] = defaultdict(lambda: np.zeros(Q))
-        self.endings: dict[tuple[int, ...], FloatArray] = defaultdict(lambda: np.zeros(Q))
+        self.calls: dict[int, FloatArray] = defaultdict(partial(np.zeros, Q))
+        self.waves: dict[int, FloatArray] = defaultdict(partial(np.zeros, Q))
+        self.endings: dict[tuple[int, ...], FloatArray] = defaultdict(partial(np.zeros, Q))
 
     def add(self, objective: str, question: IntArray, first: FloatArray, second: FloatArray) -> None:
         """Add chances times values, and times their squares, (S,)."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import repeat
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ..core.cdf import Cdf
 from ..core.errors import NotExact
 from ..core.moments import Moments
 from ..estimate.course import Course
+from ..estimate.curve_draws import CurveDraws
 from ..estimate.curves import Column, Curve, Trials
 from ..estimate.exact import Asked, Exact
 from ..estimate.monte_carlo import Estimator
@@ -78,43 +80,49 @@ class PolicySetup:
             courses=tuple(courses),
         )
 
-    def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
+    def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> CurveDraws:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
         halves = questions == "halves"
         setups = self.deployments[0].setups.items()
         drawn = {model: {} if halves else setup.profile.draw(B, seed) for model, setup in setups}
         several = len(self.questions) > 1
         if several and questions == "same":
-            return self._again(estimator, B, seed, drawn)
+            return CurveDraws(B, partial(self._again, estimator, B, seed, drawn))
         draws = QuestionHalves if halves else QuestionDraws
         weights = draws(self.questions, B, seed) if several else None
-        return self._reweighed(estimator, B, drawn, weights)
+        if weights is None and not any(drawn.values()):
+            curve = self.curve(estimator)
+            return CurveDraws(B, lambda some: repeat(curve, len(some)))
+        return CurveDraws(B, partial(self._reweighed, estimator, drawn, weights, {}))
 
     def _reweighed(
-        self, estimator: Estimator, B: int, drawn: Mapping[str, Mapping[str, FloatArray]], draws: QuestionDraws | None
+        self,
+        estimator: Estimator,
+        drawn: Mapping[str, Mapping[str, FloatArray]],
+        draws: QuestionDraws | None,
+        kept: "dict[int, _Evaluated]",
+        some: range,
     ) -> Iterator[Curve]:
         """Curves of draws of numbers, and of the weights of questions; these need one evaluation for all draws."""
-        if draws is None and not any(drawn.values()):
-            curve = self.curve(estimator)
-            yield from (curve for _ in range(B))
-            return
-        setup, rows, trials = self, _known(self.deployments, estimator), None
-        for b in range(B):
-            if trials is None or any(drawn.values()):
-                setup = replace(self, deployments=_with_values(self.deployments, drawn, b))
-                rows = _known(setup.deployments, estimator) if any(drawn.values()) else rows
-                replay = partial(_totals, setup.deployments, estimator.seed)
-                trials = QuestionReplays(replay, len(self.questions), estimator.trials)
+        numbers = any(drawn.values())
+        for b in some:
+            place = b if numbers else 0
+            of = kept.get(place)
+            if of is None:
+                of = _Evaluated.of(_with_values(self.deployments, drawn, b), len(self.questions), estimator)
+                kept.clear()
+                kept[place] = of
             if draws is None:
-                simulated = _Simulated(setup.deployments, estimator.trials, estimator.seed)
-                yield self._curve({name: self._column(rows, simulated, name) for name in self.objectives})
+                simulated = _Simulated(of.deployments, estimator.trials, estimator.seed)
+                yield self._curve({name: self._column(of.rows, simulated, name) for name in self.objectives})
                 continue
             low, high = draws.pseudo[b].tolist()
-            given, first = (draws.weights[b], (low, high)), setup.deployments[0]
-            yield self._curve({name: Column(_reweighed(rows, trials, first, name, *given)) for name in self.objectives})
+            given = of.rows, of.trials, of.deployments[0]
+            weights = draws.weights[b], (low, high)
+            yield self._curve({name: Column(_reweighed(*given, name, *weights)) for name in self.objectives})
 
     def _again(
-        self, estimator: Estimator, B: int, seed: int, drawn: Mapping[str, Mapping[str, FloatArray]]
+        self, estimator: Estimator, B: int, seed: int, drawn: Mapping[str, Mapping[str, FloatArray]], some: range
     ) -> Iterator[Curve]:
         """Curves of samples that were drawn with replacement; their means are moved to have that of the log itself."""
         curve = self.curve(estimator)
@@ -123,7 +131,7 @@ class PolicySetup:
             deployments = [of.drawn_anew(b, seed) for of in _with_values(self.deployments, drawn, b)]
             curves.append(replace(self, deployments=tuple(deployments)).curve(estimator))
         centre(curves, curve, self.deployments[0].worths)
-        yield from curves
+        yield from curves[some.start : some.stop]
 
     def _remarks(self, known: Sequence[ByQuestion | ByLaw | Replay]) -> Iterator[str]:
         """What the models have to say, and what is to be said of the questions and answers that it is evaluated on."""
@@ -191,6 +199,21 @@ def _known(deployments: Sequence[Deployment], estimator: Estimator) -> _Rows | N
         return _Rows([evaluated(of, estimator.trials, estimator.seed) for of in deployments])
     except NotExact:
         return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Evaluated:
+    """A policy at n numbers of samples, evaluated: exactly where it is known, and on each question."""
+
+    deployments: tuple[Deployment, ...]
+    rows: _Rows | None
+    trials: QuestionReplays
+
+    @classmethod
+    def of(cls, deployments: tuple[Deployment, ...], questions: int, estimator: Estimator) -> "_Evaluated":
+        """Evaluate."""
+        trials = QuestionReplays(partial(_totals, deployments, estimator.seed), questions, estimator.trials)
+        return cls(deployments, _known(deployments, estimator), trials)
 
 
 def _with_values(

@@ -1,7 +1,7 @@
 """A policy over a day: at each load it knows how many queries come, and pays for how often they all call."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,9 @@ from ..core.day import LOAD, Day
 from ..core.errors import MooInferError
 from ..estimate.at_load import at_load, without_load
 from ..estimate.course import Course
+from ..estimate.curve_draws import CurveDraws
 from ..estimate.curves import Curve
-from ..estimate.day_curve import at_levels, over_day
+from ..estimate.day_curve import at_levels, draws_over_day, over_day
 from ..estimate.exact import Asked, Exact
 from ..estimate.monte_carlo import Estimator
 from ..interfaces import Policy
@@ -111,11 +112,11 @@ class DayPolicy:
         courses = [_mixed(of, shares) for of in zip(*(curve.courses for curve in curves), strict=True)]
         return replace(over_day(curves, self.day, estimator.trials), courses=tuple(courses))
 
-    def redraw(self, estimator: Exact, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
+    def redraw(self, estimator: Exact, B: int, seed: int, questions: Asked = "other") -> CurveDraws:
         """Estimate the curve for B draws of what is uncertain in it; how often it calls stays as it is."""
         each = zip(at_levels(estimator, self.day), self.levels, strict=True)
         drawn = [setup.redraw(of, B, seed, questions) for of, setup in each]
-        return (over_day(curves, self.day, estimator.trials) for curves in zip(*drawn, strict=True))
+        return draws_over_day(drawn, self.day, estimator.trials)
 
 
 def _calls(setup: PolicySetup, estimator: Estimator) -> dict[str, float]:

@@ -130,7 +130,8 @@ class Pool:
             NotExact: where it is no function of the set of samples: it reads noise, draws, or heeds their order.
         """
         ask = partial(asked, part, parallelism=parallelism)
-        reads_before = self._table(part, ("reads",), (1,))
+        # Asked of every size: calls that wait for one another take as long in any order where there are few of them.
+        reads_before = self._table(part, ("reads", parallelism, t), (1,))
         if np.isnan(reads_before[0]):
             self._probe(part, ask, question, masks, t, reads_before)
         key = (parallelism, before if reads_before[0] else 0)
@@ -171,8 +172,7 @@ class Pool:
             other = ask(self.draws(question[some], turned, 0))
             if not np.allclose(values, other, rtol=ROUNDING, atol=0.0):
                 raise NotExact(f"{part_name(part)} heeds the order of samples")
-        if t > 1:  # of one sample there is one order
-            reads_before[0] = float(BEFORE in draws.read)
+        reads_before[0] = float(BEFORE in draws.read)
 
     def _table(self, part: Part, key: tuple[Any, ...], shape: tuple[int, ...]) -> FloatArray:
         for known, of, table in self._tables:

@@ -7,8 +7,10 @@ import numpy as np
 
 from ..core.day import Day
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
-from ..core.objectives import ACCURACY, Objective
+from ..core.objectives import Limit, Objective
+from ..core.tasks import Workers
 from ..estimate.curves import Curve
+from ..estimate.estimation import estimated
 from ..estimate.grid import Grid
 from ..estimate.monte_carlo import Estimator
 from ..estimate.setup import Setup
@@ -38,6 +40,24 @@ class _Made:
     left_out: list[MooInferError] = field(default_factory=list)
     of_menu: list[Curve] = field(default_factory=list)
 
+    def add(
+        self,
+        one: TriedPolicy,
+        each: Sequence[tuple[PolicySetup | DayPolicy | MooInferError, Curve | MooInferError]],
+    ) -> None:
+        """Add the curves of a policy, and why it has none for some models."""
+        found = [
+            (setup, curve)
+            for setup, curve in each
+            if not isinstance(setup, MooInferError) and not isinstance(curve, MooInferError)
+        ]
+        errors = [curve for _, curve in each if isinstance(curve, MooInferError)]
+        if not (found or one.of_menu):
+            raise errors[0]
+        self.curves.extend(found)
+        self.of_menu.extend(curve for _, curve in found if one.of_menu)
+        self.left_out.extend([] if one.of_menu and one.open else errors)
+
 
 @dataclass(frozen=True, eq=False)
 class PolicyTable:
@@ -50,6 +70,7 @@ class PolicyTable:
         parallelism: P for every model; None for that of its profile.
         menu: whether those of the menu are tried as well.
         day: over whose loads curves are; None where the load is that of the profiles.
+        workers: who estimates.
     """
 
     policies: tuple[TriedPolicy, ...]
@@ -58,6 +79,7 @@ class PolicyTable:
     parallelism: int | None
     menu: bool = False
     day: Day | None = None
+    workers: Workers = field(default_factory=Workers)
     _made: dict[tuple[ModelProfile, ...], _Made] = field(default_factory=dict, repr=False)
 
     def refuse_names(self, aggregators: Iterable[str], /) -> None:
@@ -65,13 +87,20 @@ class PolicyTable:
         for name in {policy.name for policy in self.policies} & {*aggregators}:
             raise MooInferError(f"policy {name!r}: an aggregator of the run has that name; call it otherwise")
 
-    def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
-        """Return the curves over some models, with these columns.
+    def curves(
+        self,
+        profiles: Sequence[ModelProfile],
+        grid: Grid,
+        objectives: Sequence[Objective],
+        limits: Sequence[Limit] = (),
+        /,
+    ) -> list[Curve]:
+        """Return the curves over some models, with these columns; `limits` are on what will be asked of them.
 
         Raises:
             MooInferError: where a policy is refused, possible for none of them, or lacks a column.
         """
-        curves = [curve for _, curve in self._of(profiles, grid).curves]
+        curves = [curve for _, curve in self._of(profiles, grid, limits).curves]
         for curve in curves:
             if missing := [objective.name for objective in objectives if objective.name not in curve.columns]:
                 raise MooInferError(
@@ -92,34 +121,32 @@ class PolicyTable:
         """Whether policies of the menu are among the curves."""
         return bool(self._of(profiles, grid).of_menu)
 
-    def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> _Made:
+    def _of(self, profiles: Sequence[ModelProfile], grid: Grid, limits: Sequence[Limit] = ()) -> _Made:
         key = tuple(profiles)
         if key not in self._made:
+            named = {profile.name: profile for profile in profiles}
+            asked = [
+                (one, [self._possible(one, model, named, grid) for model in (named if one.open else [""])])
+                for one in self._tried(profiles)
+            ]
+            setups = [setup for _, each in asked for setup in each if not isinstance(setup, MooInferError)]
+            curves = estimated(setups, self.estimator, self.workers, limits)
             made = _Made()
-            for one in self._tried(profiles):
-                self._try(one, {profile.name: profile for profile in profiles}, grid, made)
+            for one, each in asked:
+                made.add(one, [(of, of if isinstance(of, MooInferError) else next(curves)) for of in each])
             if self.menu and not made.of_menu:
                 made.left_out.append(NothingPossible(NOTHING))
             self._made[key] = made
         return self._made[key]
 
-    def _try(self, one: TriedPolicy, profiles: dict[str, ModelProfile], grid: Grid, made: _Made) -> None:
-        """Add the curves of a policy."""
-        errors: list[MooInferError] = []
-        found = []
-        for model in profiles if one.open else [""]:
-            try:
-                setup = self._setup(one, model, profiles, grid)
-                curve = setup.curve(self.estimator)
-                _ = curve.columns[ACCURACY.name].mean  # replayed here where it has to be
-                found.append((setup, curve))
-            except (NothingPossible, MissingColumn) as error:
-                errors.append(error)
-        if not (found or one.of_menu):
-            raise errors[0]
-        made.curves.extend(found)
-        made.of_menu.extend(curve for _, curve in found if one.of_menu)
-        made.left_out.extend([] if one.of_menu and one.open else errors)
+    def _possible(
+        self, one: TriedPolicy, model: str, profiles: dict[str, ModelProfile], grid: Grid
+    ) -> PolicySetup | DayPolicy | MooInferError:
+        """What the curve of a policy is estimated from, or why there is none."""
+        try:
+            return self._setup(one, model, profiles, grid)
+        except (NothingPossible, MissingColumn) as error:
+            return error
 
     def _tried(self, profiles: Sequence[ModelProfile]) -> tuple[TriedPolicy, ...]:
         """Those that were named, and those of the menu that are no others."""

@@ -2,8 +2,10 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from ..interfaces import CostModel, InferenceModel
 from ..registry import Registry
 from .profiles import builtin_file, file_of_models, read_document
 
-__all__ = ["moved_extract", "moved_path", "sections"]
+__all__ = ["anchored", "moved_extract", "moved_path", "sections"]
 
 
 def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
@@ -37,46 +39,69 @@ def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, A
         named["scenarios"] = named["scenarios"] or read_document(builtin_file("scenarios.yaml"))["scenarios"]
     else:
         document = read_document(source)
-        models = _moved(document["models"], registry, source.parent, folder)
+        models = _models(document["models"], registry, _from(source, folder))
         named = {name: section or document.get(name) for name, section in named.items()}
-    named["workflows"] = _moved_logs(named["workflows"], path if own.get("workflows") else source, folder)
+    file = path if own.get("workflows") else source
+    if named["workflows"] and file is not None:
+        named["workflows"] = _workflows(named["workflows"], _from(file, folder))
     return {name: _plain(section) for name, section in {"models": models, **named}.items() if section}
 
 
-def _moved_logs(workflows: Any, file: Path | None, end: Path) -> Any:
-    """Workflows of a file as one in another folder has them: the logs of tools move."""
+def anchored(document: Mapping[str, Any], registry: Registry, move: Callable[[str], str]) -> dict[str, Any]:
+    """Return a document with other paths of files in it.
+
+    Args:
+        document: sections, as `sections` gives them; it may have other entries by now, and those faults.
+        registry: which fields are paths.
+        move: returns the path that is written in place of one.
+    """
+    moved = dict(document)
+    for name, of in (
+        ("models", partial(_models, registry=registry, move=move)),
+        ("workflows", partial(_workflows, move=move)),
+    ):
+        with suppress(AttributeError, KeyError, TypeError):  # it is read later, where its faults are named
+            moved |= {name: of(moved[name])} if name in moved else {}
+    return moved
+
+
+def _from(file: Path, end: Path) -> Callable[[str], str]:
+    """What gives the paths of a file as one in another folder has them."""
+    return partial(moved_path, start=file.parent, end=end)
+
+
+def _workflows(workflows: Any, move: Callable[[str], str]) -> Any:
+    """Workflows with other paths: those of the logs of tools."""
     workflows = deepcopy(workflows)
-    for workflow in (workflows or {}).values():
+    for workflow in workflows.values():
         for stage in workflow["stages"].values():
             tool = stage.get("tool") or {}
-            if "log" in tool and file is not None:
-                tool["log"] = moved_path(str(tool["log"]), file.parent, end)
+            if "log" in tool:
+                tool["log"] = move(str(tool["log"]))
     return workflows
 
 
-def _moved(models: Mapping[str, Any], registry: Registry, start: Path, end: Path) -> Mapping[str, Any]:
-    """Return models as a file in another folder has them.
-
-    Args:
-        models: the section of a file that was read without fault.
-        registry: which fields are paths.
-        start: where relative paths start from.
-        end: where they start from afterwards.
-    """
+def _models(models: Mapping[str, Any], registry: Registry, move: Callable[[str], str]) -> Mapping[str, Any]:
+    """Models with other paths."""
     models = deepcopy(models)
     for model in models.values():
         for entry in (model, *(model.get("variants") or {}).values()):
             call = entry.get("call") or {}
             if "extract" in call:
-                call["extract"] = moved_extract(call["extract"], start, end)
+                call["extract"] = _extract(call["extract"], move)
             parts: list[tuple[Any, Any]] = [(InferenceModel, entry.get("inference"))]
             parts += [(CostModel, cost) for cost in entry.get("costs") or ()]
             for interface, part in parts:
                 cls: Any = registry.classes(interface).get(part["kind"]) if isinstance(part, dict) else None
                 for name, hint in hints(cls).items() if cls else ():
                     if Path in named_types(hint) and isinstance(part.get(name), str):
-                        part[name] = moved_path(part[name], start, end)
+                        part[name] = move(part[name])
     return models
+
+
+def _extract(extract: Any, move: Callable[[str], str]) -> Any:
+    found = file_and_function(extract)
+    return extract if found is None else f"{move(found[0])}:{found[1]}"
 
 
 def moved_extract(extract: Any, start: Path, end: Path) -> Any:
@@ -85,8 +110,7 @@ def moved_extract(extract: Any, start: Path, end: Path) -> Any:
     >>> moved_extract("mine.py:last_line", Path("."), Path("runs")), moved_extract("letter", Path("."), Path("runs"))
     ('../mine.py:last_line', 'letter')
     """
-    found = file_and_function(extract)
-    return extract if found is None else f"{moved_path(found[0], start, end)}:{found[1]}"
+    return _extract(extract, partial(moved_path, start=start, end=end))
 
 
 def moved_path(path: str, start: Path, end: Path) -> str:

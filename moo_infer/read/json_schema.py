@@ -37,7 +37,7 @@ def json_schema(registry: Registry, run: Mapping[str, Any] | None = None) -> dic
     >>> schema["$schema"]
     'https://json-schema.org/draft/2020-12/schema'
     >>> sorted(schema["properties"])
-    ['day', 'models', 'policies', 'queries', 'run', 'scenarios', 'workflows']
+    ['day', 'grid', 'models', 'policies', 'queries', 'run', 'scenarios', 'workflows']
     """
     document = Document.model_json_schema(schema_generator=JsonSchema)
     definitions = dict(document.pop("$defs"))

@@ -33,8 +33,8 @@ __all__ = [
     "read_document",
 ]
 
-EXPECTED = "the keys models, scenarios, policies, workflows, queries, day or run"
-SECTIONS = {"scenarios", "policies", "workflows", "queries", "day", "run"}  # of a file for the built-in models
+EXPECTED = "the keys models, scenarios, policies, workflows, queries, day, run or grid"
+SECTIONS = {"scenarios", "policies", "workflows", "queries", "day", "run", "grid"}  # of a file for the built-in models
 
 
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:

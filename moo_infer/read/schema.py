@@ -47,6 +47,12 @@ QUANTILES = {
     "propertyNames": {"pattern": STATISTIC},
 }
 LIMITS = {"type": "object", "additionalProperties": {"anyOf": [*LIMIT["anyOf"], QUANTILES]}}
+GRID = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {"type": "array", "minItems": 1},
+    "description": "Options of recommend with _ in place of -, or paths such as models.NAME.parallelism, and values.",
+}
 Limits = Annotated[Any, WithJsonSchema(LIMITS)]  # checked by the scenario
 
 
@@ -224,6 +230,7 @@ class Document(Entry):
     workflows: Section[WorkflowEntry] = Field(default_factory=dict)
     queries: Section[QueryClassEntry] = Field(default_factory=dict)
     run: Any = None  # what commands are told, which they describe themselves
+    grid: Annotated[Any, WithJsonSchema(GRID)] = None  # what `sweep` varies, which it checks itself
 
 
 def validated(document: Mapping[str, Any], sections: Collection[str], where: str, context: Context | None) -> Document:

@@ -8,8 +8,8 @@ from .wording import Block, Cell, TextTable
 
 __all__ = ["ChoiceChange", "Diff", "Kind", "NumberChange", "SettingChange"]
 
-Kind = Literal["recommend", "calibrate"]
-MOST_SETTINGS = 20  # lines of the text
+Kind = Literal["recommend", "calibrate", "sweep"]
+MOST = 20  # lines of a kind in the text
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Diff:
 
     Args:
         kind: the command that wrote both.
-        choices: one a scenario; none between calibrations.
+        choices: one a scenario; none between calibrations; between sweeps one a scenario and selector at each point.
         numbers: those that changed.
         settings: likewise.
     """
@@ -97,27 +97,35 @@ class Diff:
         }
 
     def sentences(self) -> Iterator[str]:
-        """Say in a sentence a scenario what became of the choice; of calibrations, what moved."""
-        for choice in self.choices:
+        """Say in a sentence a scenario what became of the choice; of sweeps, of those that changed; else what moved."""
+        numbers: dict[str, list[NumberChange]] = {}
+        for number in self.numbers:
+            numbers.setdefault(number.where, []).append(number)
+        changed = [choice for choice in self.choices if choice.changed]
+        if self.kind == "sweep":
+            within = sum(choice.noise is True for choice in changed)
+            yield f"{len(changed):,} of {len(self.choices):,} choices changed, {within:,} of them within noise."
+        for choice in changed[:MOST] if self.kind == "sweep" else self.choices:
             if choice.changed:
                 yield f"{choice.scenario}: {_named(choice.old)} became {_named(choice.new)}; {choice.why}."
             else:
-                yield f"{choice.scenario}: still {_named(choice.new)}; {_moved(self.numbers, choice.scenario)}."
-        if not self.choices:
-            models = dict.fromkeys(number.where for number in self.numbers)
-            yield from (f"{model}: {_moved(self.numbers, model)}." for model in models)
-            if not models:
+                yield f"{choice.scenario}: still {_named(choice.new)}; {_moved(numbers.get(choice.scenario, ()))}."
+        if self.kind == "calibrate":
+            yield from (f"{model}: {_moved(of)}." for model, of in numbers.items())
+            if not numbers:
                 yield "No number changed."
 
     def blocks(self) -> list[Block]:
         """What people read: sentences, the numbers that changed, and the settings."""
         blocks: list[Block] = [*self.sentences()]
-        if self.numbers:
+        if self.numbers and self.kind == "sweep":
+            blocks += ["", _summary(self.numbers)]
+        elif self.numbers:
             rows = tuple(_row(number) for number in self.numbers)
             header = ("", "what", "old", "new", "new - old", "[95 %]", "more than noise")
             blocks += ["", TextTable(header, rows, labels=2)]
         if self.settings:
-            lines = [f"{s.where}: {_shown(s.old)} became {_shown(s.new)}" for s in self.settings[:MOST_SETTINGS]]
+            lines = [f"{s.where}: {_shown(s.old)} became {_shown(s.new)}" for s in self.settings[:MOST]]
             left = len(self.settings) - len(lines)
             blocks.append(("What was given has changed:", *lines, *[f"{left} more; --json has all"] * (left > 0)))
         return blocks
@@ -127,12 +135,25 @@ def _named(row: Mapping[str, Any] | None) -> str:
     return "no choice" if row is None else f"{row['model']}, {row['aggregator']}, k = {row['k']}"
 
 
-def _moved(numbers: Sequence[NumberChange], where: str) -> str:
-    mine = [number for number in numbers if number.where == where]
-    real = [f"{n.what} {n.old:.4g} became {n.new:.4g}" for n in mine if n.noise is False]
+def _moved(numbers: Sequence[NumberChange]) -> str:
+    real = [f"{n.what} {n.old:.4g} became {n.new:.4g}" for n in numbers if n.noise is False]
     if real:
         return f"more than noise: {', '.join(real)}"
-    return "what changed in its numbers is within noise" if mine else "no number of it changed"
+    return "what changed in its numbers is within noise" if numbers else "no number of it changed"
+
+
+def _summary(numbers: Sequence[NumberChange]) -> TextTable:
+    """The changes of many points, in a line a figure."""
+    by_figure: dict[str, list[NumberChange]] = {}
+    for number in numbers:
+        by_figure.setdefault(number.what, []).append(number)
+    rows = []
+    for what, of in by_figure.items():
+        apart = sorted(number.new - number.old for number in of)
+        real = sum(number.noise is False for number in of)
+        rows.append((what, f"{len(of):,}", f"{real:,}", f"{apart[0]:+.3g}", f"{apart[-1]:+.3g}"))
+    header = ("what", "changed at points", "by more than noise", "least new - old", "most")
+    return TextTable(header, tuple(rows))
 
 
 def _row(number: NumberChange) -> tuple[Cell, ...]:

@@ -14,7 +14,7 @@ from ..core.objectives import ACCURACY
 from ..quantities.bootstrap import QuestionDraws
 from .changes import ChoiceChange, Diff, Kind, NumberChange, SettingChange
 
-__all__ = ["diff", "read_document"]
+__all__ = ["choice_change", "diff", "number_changes", "read_document"]
 
 DRAWS = 2000  # of the bootstrap of paired differences: ends are known to a twentieth of the width
 SAME = 1e-9  # relative: what sums in another order may change
@@ -75,16 +75,22 @@ def _of_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
     by_cause = any(setting.where.startswith("scenarios.") or ".costs[" in setting.where for setting in settings)
     for scenario in dict.fromkeys([*before, *after]):
         rows = before.get(scenario), after.get(scenario)
-        choices.append(_choice(scenario, *rows, by_cause=by_cause))
+        choices.append(choice_change(scenario, *rows, by_cause=by_cause))
         if rows[0] and rows[1] and rows[0]["objectives"] and rows[1]["objectives"]:
-            numbers += _numbers(scenario, rows[0], rows[1], shares)
+            numbers += number_changes(scenario, rows[0], rows[1], shares)
     return Diff("recommend", tuple(choices), tuple(numbers), settings)
 
 
-def _choice(
+def choice_change(
     scenario: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, by_cause: bool
 ) -> ChoiceChange:
-    """The choice of a scenario; `by_cause` says that limits or cost models changed, so that not all is chance."""
+    """Return what became of a choice.
+
+    Args:
+        scenario: its name.
+        old, new: rows of documents; None where there is no such scenario.
+        by_cause: whether limits or cost models changed, so that not all is chance.
+    """
     before, after = _row_name(old), _row_name(new)
 
     def change(noise: bool | None, why: str) -> ChoiceChange:
@@ -130,9 +136,16 @@ def _judged(document: Mapping[str, Any]) -> Iterator[str]:
         yield from (model.get("inference") or {}).get("judged") or ()
 
 
-def _numbers(
+def number_changes(
     where: str, old: Mapping[str, Any], new: Mapping[str, Any], shares: Collection[str]
 ) -> Iterator[NumberChange]:
+    """Yield the figures of a choice that changed.
+
+    Args:
+        where: the scenario.
+        old, new: rows of documents with objectives.
+        shares: objectives that are shares of queries, whose paired differences are drawn as such.
+    """
     for objective, after in new["objectives"].items():
         before = old["objectives"].get(objective)
         if before is None:

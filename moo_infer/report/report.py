@@ -11,8 +11,8 @@ from ..core.errors import MooInferError, unknown
 from ..core.parts import at_least_one
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
-from ..decide.redrawn import choices_of_draws
-from ..decide.stability import ChoiceShare, DrawSource, Stability, resample, tally
+from ..decide.redrawn import ChosenRows, DrawnChoices
+from ..decide.stability import ChoiceShare, DrawSource, Stability, of_draws, resample, tally
 from ..decide.volume import Volume
 from ..interfaces import AccuracyAggregator, Selector
 from ..profiles import ModelProfile, Scenario
@@ -157,19 +157,20 @@ class Report:
         chosen = source or next(iter(there), None)
         if chosen is None:
             return None
+        asked = tuple((outcome.scenario, outcome.sure) for outcome in self.outcomes)
+        rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
+        kept = tuple(sorted(row for row in rows if row is not None))
+        look = DrawnChoices(asked, self.selectors, kept, curves=not over_all)
         redraw = self.redraw if chosen == "parameters" and self.redraw else partial(resample, self.candidates)
 
-        def tables() -> Iterator[Candidates]:
-            for done, table in enumerate(redraw(B, seed)):
+        def choices() -> Iterator[ChosenRows]:
+            for done, of_draw in enumerate(of_draws(redraw, look, B, seed)):
                 if progress:
                     progress(done, B, "how sure")
-                yield table
+                yield of_draw
 
-        asked = [(outcome.scenario, outcome.sure) for outcome in self.outcomes]
-        choices = choices_of_draws(tables(), asked, self.selectors, curves=not over_all)
         met = {outcome.scenario.name: self.candidates.met(outcome.scenario.limits) for outcome in self.outcomes}
-        chosen_rows = {c.row for outcome in self.outcomes for c in (*outcome.of_curves, *outcome.pooled)}
-        return tally(choices, self.candidates, chosen, met, sorted(row for row in chosen_rows if row is not None))
+        return tally(choices(), self.candidates, chosen, met, kept)
 
     def with_stability(
         self,

@@ -16,7 +16,7 @@ from ..interfaces import AccuracyAggregator, CostModel, InferenceModel
 from ..profiles import ModelProfile
 from ..quantities.bootstrap import QuestionDraws
 from .contract import fields_of
-from .models import skipped_without_columns
+from .models import DrawnOnce, skipped_without_columns
 
 __all__ = ["CLOSE", "TRIALS", "K", "assert_agreement", "assert_close", "assert_redraws"]
 
@@ -50,7 +50,8 @@ def assert_agreement(
     """Compare what the estimator takes as exact of some objectives with what it simulates."""
     with skipped_without_columns(profile.inference):
         exact = Exact().estimate(profile, aggregator, K, parallelism)
-        trials = simulate(Setup(profile, aggregator, exact.k, parallelism), TRIALS, 2, objectives).totals
+        drawn = Setup(profile.with_inference(DrawnOnce(profile.inference)), aggregator, exact.k, parallelism)
+        trials = simulate(drawn, TRIALS, 2, objectives).totals
     for name in objectives:
         column = exact.columns[name]
         statistics = {"mean", "std", "quantile"} - {"quantile" if s in ("low", "high") else s for s in column.simulated}
@@ -81,10 +82,11 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
     }
     profile = ModelProfile("contract", model, costs, uncertain=uncertain)
     with skipped_without_columns(model):
-        Exact().estimate(profile, aggregator, K, 2)
+        setup = Setup(profile, aggregator, K, 2).possible()
+        curves = [*Exact().redraw(setup, 3, 0)]
     values, questions = profile.draw(3, 0), model.queries().questions
     drawn_questions = QuestionDraws(questions, 3, 0) if len(questions) > 1 else None
-    for b, together in enumerate(Exact().redraw(Setup(profile, aggregator, K, 2), 3, 0)):
+    for b, together in enumerate(curves):
         drawn = Setup(profile.with_values({p: float(v[b]) for p, v in values.items()}), aggregator, together.k, 2)
         if drawn_questions is not None:
             low, high = drawn_questions.pseudo[b].tolist()

@@ -3,6 +3,9 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +19,12 @@ from ..core.errors import MissingColumn, NothingPossible
 from ..core.noise import with_noise
 from ..core.streams import Streams
 from ..interfaces import InferenceModel
+from ..quantities.queries import Note, Queries
 from ..quantities.samples import Samples
 
 __all__ = [
     "MODELS",
+    "DrawnOnce",
     "aggregator_rng",
     "assert_some_model",
     "draws_of",
@@ -96,9 +101,47 @@ def first_inferences(draws: Draws, k: int) -> Draws:
     return Draws(columns={name: column[:, :k] for name, column in draws.items()})
 
 
+@dataclass(frozen=True, eq=False)
+class DrawnOnce(InferenceModel):
+    """A model that draws once from the streams of an estimator: all parts are tried on the same draws, copies of them.
+
+    Args:
+        model: what draws.
+    """
+
+    name = "drawn-once"
+
+    model: InferenceModel
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DrawnOnce) and self.model is other.model
+
+    def __hash__(self) -> int:
+        return id(self.model)
+
+    def queries(self) -> Queries:
+        """Return the queries of the model."""
+        return self.model.queries()
+
+    def notes(self) -> Sequence[Note]:
+        """Return what the model has to say."""
+        return self.model.notes()
+
+    def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
+        """Return what the model draws from streams of which nothing was drawn."""
+        seeded: Any = rng.bit_generator.seed_seq
+        drawn = _drawn(self, seeded.entropy, seeded.spawn_key, M, K)
+        return Draws(columns={name: column.copy("K") for name, column in drawn.items()})
+
+
+@lru_cache(maxsize=256)  # 16 blocks of trials for each of the models of a contract, a quarter of a megabyte each
+def _drawn(of: DrawnOnce, seed: int, key: tuple[int, ...], M: int, K: int) -> Draws:
+    return of.model.sample(Streams(seed, key, M), M, K)
+
+
 def sampled(model: InferenceModel, seed: int, M: int, K: int) -> Draws:
     """Draws as estimators make them, with what they add to them."""
-    return with_noise(model.sample(Streams(seed, (0,), M), M, K), Streams(seed, (3,), M))
+    return with_noise(DrawnOnce(model).sample(Streams(seed, (0,), M), M, K), Streams(seed, (3,), M))
 
 
 def aggregator_rng(draws: Draws, seed: int) -> np.random.Generator:

@@ -52,13 +52,24 @@ def served(folder, *words):
             server.wait(30)
 
 
+def opened(browser, address):
+    browser.open(address)
+    browser.wait("return document.querySelector('.widget-html-content table')", seconds=120)
+    return browser
+
+
 @pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
+def shared(tmp_path_factory):
+    """A server for all tests, which the last one ends: its process, address and folder."""
+    folder = tmp_path_factory.mktemp("home")
+    with served(folder) as (server, address):
+        yield server, address, folder
+
+
+@pytest.fixture(scope="module")
+def page(browser, shared):
     """The served page, opened in the browser."""
-    with served(tmp_path_factory.mktemp("home")) as (_, address):
-        browser.open(address)
-        browser.wait("return document.querySelector('.widget-html-content table')", seconds=120)
-        yield browser
+    return opened(browser, shared[1])
 
 
 def belonging_to(folder):
@@ -69,21 +80,6 @@ def belonging_to(folder):
             if str(folder).encode() in (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_bytes().replace(b"\0", b" "))
     return found
-
-
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="lists processes as Linux does")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_no_request_leaves_the_machine_and_no_process_is_left_behind(browser, tmp_path, number):
-    with served(tmp_path) as (server, address):
-        browser.open(address)
-        browser.wait("return document.querySelector('.widget-html-content table')", seconds=120)
-        own = (address, address.replace("http", "ws"), "data:", "blob:", "about:")
-        assert [url for url in browser.requests() if not url.startswith(own)] == []
-        assert len(belonging_to(tmp_path)) >= 3  # the command, the server, a kernel
-        browser.open("about:blank")
-        server.send_signal(number)
-        assert server.wait(30) == 128 + number
-    assert belonging_to(tmp_path) == []
 
 
 def limits(page):
@@ -131,3 +127,27 @@ def test_the_picture_is_drawn_and_the_page_complains_of_nothing(page):
     page.wait("return document.querySelector('img.widget-image').clientHeight > 300")
     assert len(page.screenshot("img.widget-image")) > 20_000
     assert not [c for c in page.complaints() if re.search(r"moo_infer|widget|Error", c)]
+
+
+def assert_ends(server, number, folder):
+    """A signal ends the command with its number, and all that it started."""
+    assert len(belonging_to(folder)) >= 3  # the command, the server, a kernel
+    server.send_signal(number)
+    assert server.wait(30) == 128 + number
+    assert belonging_to(folder) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="lists processes as Linux does")
+def test_no_request_leaves_the_machine_and_no_process_is_left_behind(page, shared):
+    server, address, folder = shared
+    own = (address, address.replace("http", "ws"), "data:", "blob:", "about:")
+    assert [url for url in page.requests() if not url.startswith(own)] == []
+    page.open("about:blank")
+    assert_ends(server, signal.SIGINT, folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="lists processes as Linux does")
+def test_no_process_is_left_behind_by_who_is_told_to_end(browser, tmp_path):
+    with served(tmp_path) as (server, address):
+        opened(browser, address).open("about:blank")
+        assert_ends(server, signal.SIGTERM, tmp_path)

@@ -72,6 +72,13 @@ def read(browser, written):
 
 
 @pytest.fixture
+def change(browser, read):
+    """Show the page of a run to a test that changes it: who reads it next opens it anew."""
+    yield read
+    browser.driver.get("about:blank")
+
+
+@pytest.fixture
 def quiet(browser):
     """No test may leave a request, a complaint on the console, or an alert behind."""
     yield
@@ -116,22 +123,8 @@ def test_no_button_sends_anything(read):
     assert window.run("return document.querySelectorAll('a[href]').length") == 0
 
 
-def test_a_foreign_request_would_be_refused_and_seen(show, pipeline, browser):
-    """The policy of the page holds, and the tests would notice a page without it."""
-    window = show(pipeline.run("gpt-5"))
-    refused = "return fetch('http://127.0.0.1:9/x').then(() => 'sent', () => 'refused')"
-    assert window.run(refused) == "refused"
-    assert any("Content Security Policy" in text for text in window.complaints())
-    window.run("const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s)")
-    assert window.run("return window.ran") is None
-    window.complaints()
-    browser.open("data:text/html,<img src='http://127.0.0.1:9/x'>")
-    assert browser.foreign() == ["http://127.0.0.1:9/x"]
-    browser.complaints()
-
-
-def test_another_model_another_scenario_and_other_axes_change_the_data(show, pipeline):
-    window = show(pipeline.run())
+def test_another_model_another_scenario_and_other_axes_change_the_data(change):
+    window = change()
     assert window.run("return document.getElementById('curve').selectedOptions[0].text") == "nemotron-nano-9b-v2"
     seen = [curves_of(window)]
     window.choose("curve", 0)
@@ -148,6 +141,35 @@ def test_another_model_another_scenario_and_other_axes_change_the_data(show, pip
     fronts = window.run("return document.getElementById('front').data[1].x")
     window.choose("front-x", 2)
     assert window.run("return document.getElementById('front').data[1].x") != fronts
+
+
+@pytest.fixture
+def media(browser):
+    """Show the page on a dark screen, or on paper."""
+
+    def call(**features):
+        kind = features.pop("kind", "")
+        listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": listed})
+
+    yield call
+    call()
+
+
+BRIGHTNESS = (
+    "const c = getComputedStyle({}).{}.match(/\\d+/g).map(Number); return 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2]"
+)
+
+
+def test_a_dark_screen_gets_a_dark_page_and_dark_pictures(read, media):
+    media(prefers_color_scheme="dark")
+    window = read("gpt-5", "essay-feedback")
+    assert window.run(BRIGHTNESS.format("document.body", "backgroundColor")) < 60
+    assert window.run(BRIGHTNESS.format("document.body", "color")) > 200
+    assert window.wait("return document.getElementById('curves').layout.paper_bgcolor == '#17191c'")
+    media(prefers_color_scheme="light")
+    assert window.wait("return document.getElementById('curves').layout.paper_bgcolor == '#ffffff'")
+    assert window.run(BRIGHTNESS.format("document.body", "backgroundColor")) > 250
 
 
 def test_the_choices_are_marked_where_the_table_says(read, pipeline):
@@ -169,6 +191,20 @@ def test_the_page_fits_any_width(read, width):
         assert window.wait(script)
     finally:
         window.driver.set_window_size(1280, 900)
+
+
+def test_a_foreign_request_would_be_refused_and_seen(change, browser):
+    """The policy of the page holds, and the tests would notice a page without it."""
+    window = change("gpt-5", "essay-feedback")
+    refused = "return fetch('http://127.0.0.1:9/x').then(() => 'sent', () => 'refused')"
+    assert window.run(refused) == "refused"
+    assert any("Content Security Policy" in text for text in window.complaints())
+    window.run("const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s)")
+    assert window.run("return window.ran") is None
+    window.complaints()
+    browser.open("data:text/html,<img src='http://127.0.0.1:9/x'>")
+    assert browser.foreign() == ["http://127.0.0.1:9/x"]
+    browser.complaints()
 
 
 def nasty():
@@ -255,8 +291,33 @@ def names_shown(window):
     return window.run(script)
 
 
-def test_contenders_are_sorted_by_any_column_and_searched_by_name(show, pipeline):
-    window = show(pipeline.run(None, "essay-feedback"))
+def test_paper_is_light_and_shows_what_is_closed_and_closes_it_again(read, media):
+    media(prefers_color_scheme="dark")
+    window = read(None, "essay-feedback")
+    closed = window.run("return document.querySelectorAll('details:not([open])').length")
+    assert closed
+    window.run("window.dispatchEvent(new Event('beforeprint'))")
+    media(kind="print", prefers_color_scheme="dark")
+    assert window.run("return document.querySelectorAll('details:not([open])').length") == 0
+    assert window.run("return document.getElementById('curves').layout.paper_bgcolor") == "#ffffff"
+    assert window.run(BRIGHTNESS.format("document.body", "color")) < 60
+    media(prefers_color_scheme="dark")
+    window.run("window.dispatchEvent(new Event('afterprint'))")
+    assert window.run("return document.querySelectorAll('details:not([open])').length") == closed
+
+
+def test_a_keyboard_sorts(read):
+    from selenium.webdriver.common.keys import Keys
+
+    window = read(None, "essay-feedback")  # the test below begins with any order
+    button = "document.querySelectorAll('.contenders thead button')[1]"
+    window.run(f"{button}.focus()")
+    window.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert window.run(f"return {button}.parentElement.getAttribute('aria-sort')") == "ascending"
+
+
+def test_contenders_are_sorted_by_any_column_and_searched_by_name(change):
+    window = change(None, "essay-feedback")
     before = names_shown(window)
     assert len(before) > 5
     heads = window.run("return [...document.querySelectorAll('.contenders thead button')].map(b => b.innerText)")
@@ -278,50 +339,6 @@ def test_contenders_are_sorted_by_any_column_and_searched_by_name(show, pipeline
     assert window.run("return document.getElementById('found').innerText") == f"{len(names_shown(window))} shown"
     window.run("const s = document.getElementById('search'); s.value = ''; s.dispatchEvent(new Event('input'))")
     assert len(names_shown(window)) == len(before)
-
-
-@pytest.fixture
-def media(browser):
-    """Show the page on a dark screen, or on paper."""
-
-    def call(**features):
-        kind = features.pop("kind", "")
-        listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
-        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": listed})
-
-    yield call
-    call()
-
-
-BRIGHTNESS = (
-    "const c = getComputedStyle({}).{}.match(/\\d+/g).map(Number); return 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2]"
-)
-
-
-def test_a_dark_screen_gets_a_dark_page_and_dark_pictures(show, pipeline, media):
-    media(prefers_color_scheme="dark")
-    window = show(pipeline.run("gpt-5", "essay-feedback"))
-    assert window.run(BRIGHTNESS.format("document.body", "backgroundColor")) < 60
-    assert window.run(BRIGHTNESS.format("document.body", "color")) > 200
-    assert window.run("return document.getElementById('curves').layout.paper_bgcolor") == "#17191c"
-    media(prefers_color_scheme="light")
-    assert window.wait("return document.getElementById('curves').layout.paper_bgcolor == '#ffffff'")
-    assert window.run(BRIGHTNESS.format("document.body", "backgroundColor")) > 250
-
-
-def test_paper_is_light_and_shows_what_is_closed_and_closes_it_again(show, pipeline, media):
-    media(prefers_color_scheme="dark")
-    window = show(pipeline.run(None, "essay-feedback"))
-    closed = window.run("return document.querySelectorAll('details:not([open])').length")
-    assert closed
-    window.run("window.dispatchEvent(new Event('beforeprint'))")
-    media(kind="print", prefers_color_scheme="dark")
-    assert window.run("return document.querySelectorAll('details:not([open])').length") == 0
-    assert window.run("return document.getElementById('curves').layout.paper_bgcolor") == "#ffffff"
-    assert window.run(BRIGHTNESS.format("document.body", "color")) < 60
-    media(prefers_color_scheme="dark")
-    window.run("window.dispatchEvent(new Event('afterprint'))")
-    assert window.run("return document.querySelectorAll('details:not([open])').length") == closed
 
 
 # Rules of axe-core that a page of this kind can break, each as a script that lists what breaks it.
@@ -351,13 +368,3 @@ def test_the_page_can_be_read_by_everybody(read, media, scheme):
     window.wait("return document.getElementById('space-still').src")
     for rule, script in RULES.items():
         assert window.run(script) == [], rule
-
-
-def test_a_keyboard_sorts(show, pipeline):
-    from selenium.webdriver.common.keys import Keys
-
-    window = show(pipeline.run(None, "essay-feedback"))
-    button = "document.querySelectorAll('.contenders thead button')[1]"
-    window.run(f"{button}.focus()")
-    window.driver.switch_to.active_element.send_keys(Keys.ENTER)
-    assert window.run(f"return {button}.parentElement.getAttribute('aria-sort')") == "ascending"

@@ -279,10 +279,10 @@ def test_a_terminal_without_the_characters_gets_the_rest():
 
 
 def test_too_little_memory_is_one_sentence(cli, monkeypatch):
-    def candidates(self, models=None):
+    def candidates(*_):
         raise MemoryError
 
-    monkeypatch.setattr("moo_infer.pipeline.Pipeline.candidates", candidates)
+    monkeypatch.setattr("moo_infer.pipeline.Candidates", candidates)
     assert cli("recommend")[2].startswith("moo-infer: not enough memory for this grid")
 
 

@@ -46,6 +46,7 @@ RECOMMEND = {
     "details": [None],
     "selectors": [None],
     "plugin_file": ["coin.py"],
+    "workers": ["1"],
     "axes": ["cost,latency,accuracy"],
     "plot": ["pictures"],
     "format": ["svg"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from moo_infer import MooInferError, Pipeline, Scenario
+from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario
 from moo_infer.explore import server as module
 from moo_infer.explore.explore import Explorer
 from moo_infer.plot import space
@@ -87,10 +87,10 @@ def test_every_control_makes_its_report(explorer):
     changes |= {"aggregators": ("majority-vote", "coverage"), "selectors": ("knee-chord", "max-accuracy")}
     for name, value in changes.items():
         getattr(explorer, name).value = value
+    estimator = MonteCarlo(50, 3)
     expected = Pipeline(
-        ("majority-vote", "coverage"), ("knee-chord", "max-accuracy"), "monte-carlo", k_max=16, parallelism=2
+        ("majority-vote", "coverage"), ("knee-chord", "max-accuracy"), estimator, k_max=16, parallelism=2
     )
-    expected.estimator = type(expected.estimator)(50, 3)
     assert shown(explorer, expected.run("gpt-5", "essay-feedback"))
     explorer.k_max.value = 1
     assert "P = 2 is above k_max = 1" in explorer.answer.value

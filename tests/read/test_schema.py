@@ -24,8 +24,9 @@ from moo_infer.cli.app import app, run
 from moo_infer.cli.run_section import accepted_run, run_schema
 from moo_infer.cli.runs import RunCommand
 from moo_infer.read.json_schema import json_schema
-from moo_infer.read.profiles import file_of_models, read_document
+from moo_infer.read.profiles import file_of_models, load_day, read_document
 from moo_infer.read.schema import Context, read_classes
+from moo_infer.sweep.grid import Grid
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,7 +79,10 @@ def taken(document, registry, folder):
         read_classes(read_document(path), str(path), Context(registry, folder))
         file_of_models(path)
         load_models(path, registry) if "models" in document else None
+        load_day(path)
         accepted_run(COMMANDS, document.get("run"), str(path))
+        if document.get("grid") is not None:
+            Grid.of(document["grid"], ["models"], [*document["grid"]], str(path))
     except MooInferError as error:
         return str(error)
     return ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import MooInferError
-from ...registry import plugin_file
+from ...core.plugin_files import plugin_file
 from .letters import last_letter
 from .numerals import Ambiguous, last_number, one_number
 

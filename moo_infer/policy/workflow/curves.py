@@ -1,8 +1,9 @@
 """A workflow as a curve of the table: one row, exact where it is known, replayed where not, and drawn anew."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import repeat
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ...core.arrays import FloatArray, IntArray
 from ...core.cdf import Cdf
 from ...core.moments import Moments
 from ...core.objectives import ACCURACY
+from ...estimate.curve_draws import CurveDraws
 from ...estimate.curves import Column, ConstantQuantile, Curve
 from ...estimate.curves import Trials as CurveTrials
 from ...estimate.exact import Asked, Exact
@@ -125,37 +127,30 @@ class WorkflowSetup:
         setups = [s for option in self.row.options for s in option.deployment.setups.values() if not option.is_tool]
         return Curve(*self.label, max((setup.parallelism for setup in setups), default=1), k, columns)
 
-    def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> Iterator[Curve]:
+    def redraw(self, estimator: Estimator, B: int, seed: int, questions: Asked = "other") -> CurveDraws:
         """Estimate the curve for B draws of what is uncertain in it; arguments as in `Exact.redraw`."""
         several = len(self.questions) > 1
         if several and questions == "same":
-            given = self.curve(estimator)
-            rows = (self._drawn(B, seed, b, again=True) for b in range(B))
-            curves = [self._curve(replace(self, row=row)._columns(estimator)) for row in rows]
-            centre(curves, given, (ACCURACY.name,))
-            yield from curves
-            return
+            return CurveDraws(B, partial(self._again, estimator, B, seed))
         of_questions = QuestionHalves if questions == "halves" else QuestionDraws
         draws = of_questions(self.questions, B, seed) if several else None
         uncertain = questions != "halves" and any(o.uncertain for o in self.row.options)
         if draws is None and not uncertain:
             curve = self.curve(estimator)
-            yield from (curve for _ in range(B))
-            return
-        setup, trials, known = self, None, Composed()
-        for b in range(B):
-            if trials is None or uncertain:
-                setup = replace(self, row=self._drawn(B, seed, b)) if uncertain else self
-                replay = partial(_totals, setup.row, estimator.seed)
-                trials = QuestionReplays(replay, max(len(self.questions), 1), estimator.trials)
-                exact = isinstance(estimator, Exact)
-                known = setup.row.known(estimator.trials, estimator.seed) if exact else Composed()
-            if draws is None:
-                yield self._curve(setup._columns(estimator))
-                continue
-            low, high = draws.pseudo[b].tolist()
-            each = {n: setup._reweighed(known, trials, n, draws.weights[b], (low, high)) for n in self._objectives}
-            yield self._curve({name: Column(moments) for name, moments in each.items()})
+            return CurveDraws(B, lambda some: repeat(curve, len(some)))
+
+        def drawn(b: int) -> WorkflowSetup:
+            return replace(self, row=self._drawn(B, seed, b)) if uncertain else self
+
+        return CurveDraws(B, partial(_each_drawn, drawn, uncertain, draws, estimator, {}))
+
+    def _again(self, estimator: Estimator, B: int, seed: int, some: range) -> Iterator[Curve]:
+        """Curves of samples that were drawn with replacement; their means are moved to have that of the log itself."""
+        given = self.curve(estimator)
+        rows = (self._drawn(B, seed, b, again=True) for b in range(B))
+        curves = [self._curve(replace(self, row=row)._columns(estimator)) for row in rows]
+        centre(curves, given, (ACCURACY.name,))
+        yield from curves[some.start : some.stop]
 
     def _reweighed(
         self,
@@ -201,6 +196,35 @@ class _Simulated:
         """(1,) standard error of a mean over the questions of a log; NaN without one."""
         known = self._trials
         return CurveTrials({objective: self[objective]}, known.question, len(self.row.questions)).stderr(objective)
+
+
+def _each_drawn(
+    drawn: Callable[[int], WorkflowSetup],
+    uncertain: bool,
+    draws: QuestionDraws | None,
+    estimator: Estimator,
+    kept: dict[int, tuple[WorkflowSetup, QuestionReplays, Composed]],
+    some: range,
+) -> Iterator[Curve]:
+    """Curves of draws of numbers, and of the weights of questions; these need one evaluation for all draws."""
+    for b in some:
+        place = b if uncertain else 0
+        made = kept.get(place)
+        if made is None:
+            setup = drawn(b)
+            replay = partial(_totals, setup.row, estimator.seed)
+            trials = QuestionReplays(replay, max(len(setup.questions), 1), estimator.trials)
+            exact = isinstance(estimator, Exact)
+            made = setup, trials, setup.row.known(estimator.trials, estimator.seed) if exact else Composed()
+            kept.clear()
+            kept[place] = made
+        setup, trials, known = made
+        if draws is None:
+            yield setup._curve(setup._columns(estimator))
+            continue
+        low, high = draws.pseudo[b].tolist()
+        each = {n: setup._reweighed(known, trials, n, draws.weights[b], (low, high)) for n in setup._objectives}
+        yield setup._curve({name: Column(moments) for name, moments in each.items()})
 
 
 def _totals(row: WorkflowRow, seed: int, question: IntArray) -> dict[str, FloatArray]:

@@ -119,6 +119,12 @@ class StageOption:
         assert isinstance(kept, Known)
         return kept
 
+    def keep(self, trials: int, seed: int, known: Known, answering: set[str], compared: set[tuple[int, int]]) -> None:
+        """Keep what `known` gave elsewhere, and what its deployment noted there."""
+        self._kept[trials, seed] = known
+        self.deployment.answering.update(answering)
+        self.deployment.compared.update(compared)
+
     def replay(self, trials: int, seed: int, question: IntArray | None, taken: Mapping[str, int]) -> Replay:
         """Run it on queries that are drawn; arguments as in `replayed`."""
         key = trials, seed, None if question is None else question.tobytes(), *sorted(taken.items())

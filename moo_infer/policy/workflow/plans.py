@@ -10,15 +10,17 @@ import numpy as np
 from ...core.arrays import FloatArray, IntArray
 from ...core.errors import MooInferError
 from ...core.objectives import ACCURACY, LATENCY, Objective
+from ...core.tasks import Workers
 from ...estimate.monte_carlo import Estimator
 from ...workflows import Workflow
 from .options import Known, StageOption
 from .rows import WorkflowRow
 
-__all__ = ["MOST_ROWS", "Plans"]
+__all__ = ["MOST_ROWS", "TOGETHER", "Plans"]
 
 MOST_ROWS = 500  # of a workflow: a report makes every choice on each of them, and bootstraps all 200 times
 AT_ONCE = 2**21  # numbers of an array: plans times questions
+TOGETHER = 32  # rows of a task: neighbours differ in one stage, and what they share is computed once
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,7 @@ class Plans:
         options: by stage, what it may do.
         objectives: what the workflow consumes.
         estimator: of what is not known exactly its trials and its seed.
+        workers: who estimates.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Plans:
     options: Sequence[Sequence[StageOption]]
     objectives: tuple[Objective, ...]
     estimator: Estimator
+    workers: Workers = field(default_factory=Workers)
     _means: dict[tuple[int, ...], FloatArray] = field(default_factory=dict, repr=False)
 
     def row(self, plan: Sequence[int]) -> WorkflowRow:
@@ -59,7 +63,11 @@ class Plans:
                 f"workflow {self.name!r}: its stages may do {count:,} things together, and the whole of each has to be "
                 f"replayed, as branches that vary, logs that are shared and caps make it; {MOST_ROWS} are allowed then"
             )
-        return np.stack([self._alone(tuple(plan)) for plan in plans.tolist()])
+        wanted = [tuple(plan) for plan in plans.tolist()]
+        missing = [plan for plan in dict.fromkeys(wanted) if plan not in self._means]
+        found = self.workers.run(_PlanMeans(self.estimator), map(self.row, missing), together=TOGETHER)
+        self._means.update(zip(missing, found, strict=True))
+        return np.stack([self._means[plan] for plan in wanted])
 
     @cached_property
     def _first(self) -> WorkflowRow:
@@ -68,10 +76,15 @@ class Plans:
     @cached_property
     def _known(self) -> list[list[Known]]:
         """By stage and option, what is known given each question."""
+        trials, seed = self.estimator.trials, self.estimator.seed
+        if self.workers.executor:
+            all_of_them = [option for options in self.options for option in options]
+            for option, made in zip(all_of_them, self.workers.run(_KnownOf(trials, seed), all_of_them), strict=True):
+                option.keep(trials, seed, *made)
         each = []
         for i, options in enumerate(self.options):
             rows = [self.row([j if g == i else 0 for g in range(len(self.options))]) for j in range(len(options))]
-            each.append([row.known_of_stages(self.estimator.trials, self.estimator.seed)[i] for row in rows])
+            each.append([row.known_of_stages(trials, seed)[i] for row in rows])
         return each
 
     @cached_property
@@ -152,13 +165,28 @@ class Plans:
             found.append(total @ row.weights)
         return np.stack([right @ row.weights, *found], axis=1)
 
-    def _alone(self, plan: tuple[int, ...]) -> FloatArray:
-        """The means of one plan, replayed where they are not known."""
-        if plan not in self._means:
-            row = self.row(plan)
-            trials, seed = self.estimator.trials, self.estimator.seed
-            known, names = row.known(trials, seed), [ACCURACY.name, *(o.name for o in self.objectives)]
-            drawn = row.replay(trials, seed).totals if any(name not in known.mean for name in names) else {}
-            means = [row.weights @ known.mean[n] if n in known.mean else drawn[n].mean() for n in names]
-            self._means[plan] = np.array(means, dtype=np.float64)
-        return self._means[plan]
+
+@dataclass(frozen=True)
+class _PlanMeans:
+    """Gives the means (1 + m,) of accuracy and of objectives of one plan, replayed where they are not known."""
+
+    estimator: Estimator
+
+    def __call__(self, row: WorkflowRow) -> FloatArray:
+        trials, seed = self.estimator.trials, self.estimator.seed
+        known, names = row.known(trials, seed), [ACCURACY.name, *(o.name for o in row.objectives)]
+        drawn = row.replay(trials, seed).totals if any(name not in known.mean for name in names) else {}
+        means = [row.weights @ known.mean[n] if n in known.mean else drawn[n].mean() for n in names]
+        return np.array(means, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _KnownOf:
+    """Gives what is known of an option of a stage, and who answered; arguments as in `StageOption.known`."""
+
+    trials: int
+    seed: int
+
+    def __call__(self, option: StageOption) -> tuple[Known, set[str], set[tuple[int, int]]]:
+        known = option.known(self.trials, self.seed)
+        return known, option.deployment.answering, option.deployment.compared

@@ -8,8 +8,10 @@ from typing import Any
 
 from ...core.day import Day
 from ...core.errors import MissingColumn, MooInferError, NothingPossible, located, unknown
-from ...core.objectives import ACCURACY, LATENCY, Objective
+from ...core.objectives import ACCURACY, LATENCY, Limit, Objective
+from ...core.tasks import Workers
 from ...estimate.curves import Curve
+from ...estimate.estimation import estimated
 from ...estimate.grid import Grid
 from ...estimate.monte_carlo import Estimator
 from ...profiles import ModelProfile
@@ -17,7 +19,7 @@ from ...registry import Registry
 from ...workflows import Workflow
 from .curves import WorkflowSetup
 from .options import StageOption, options_of, tool_option
-from .plans import MOST_ROWS, Plans
+from .plans import MOST_ROWS, TOGETHER, Plans
 from .rows import WorkflowRow
 
 __all__ = ["WorkflowTable", "stage_options", "workflows_of"]
@@ -33,6 +35,7 @@ class WorkflowTable:
         registry: where kinds are looked up.
         estimator: fills the curves.
         parallelism: P for every model; None for that of its profile.
+        workers: who estimates.
     """
 
     workflows: Mapping[str, Workflow]
@@ -40,6 +43,7 @@ class WorkflowTable:
     registry: Registry
     estimator: Estimator
     parallelism: int | None
+    workers: Workers = field(default_factory=Workers)
     _made: dict[tuple[ModelProfile, ...], list[tuple[WorkflowSetup, Curve]]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -52,6 +56,7 @@ class WorkflowTable:
         parallelism: int | None,
         day: Day | None,
         alone: bool,
+        workers: Workers,
     ) -> "WorkflowTable":
         """Return the table; raises MooInferError for what are no workflows, and for some of them over a day."""
         checked = workflows_of(workflows, alone=alone)
@@ -60,15 +65,22 @@ class WorkflowTable:
                 f"workflows: {next(iter(checked))}: no workflow is evaluated over the loads of a day; leave out day or "
                 "workflows"
             )
-        return cls(checked, dict(named), registry, estimator, parallelism)
+        return cls(checked, dict(named), registry, estimator, parallelism, workers)
 
-    def curves(self, profiles: Sequence[ModelProfile], grid: Grid, objectives: Sequence[Objective], /) -> list[Curve]:
-        """Return the curves over some models, with these columns.
+    def curves(
+        self,
+        profiles: Sequence[ModelProfile],
+        grid: Grid,
+        objectives: Sequence[Objective],
+        limits: Sequence[Limit] = (),
+        /,
+    ) -> list[Curve]:
+        """Return the curves over some models, with these columns; `limits` are on what will be asked of them.
 
         Raises:
             MooInferError: where a workflow is refused, has too many combinations, or lacks a column.
         """
-        curves = [curve for _, curve in self._of(profiles, grid)]
+        curves = [curve for _, curve in self._of(profiles, grid, limits)]
         for curve in curves:
             if missing := [objective.name for objective in objectives if objective.name not in curve.columns]:
                 raise MooInferError(
@@ -81,9 +93,11 @@ class WorkflowTable:
         """Return what these curves are estimated from."""
         return [setup for setup, _ in self._of(profiles, grid)]
 
-    def objectives(self, profiles: Sequence[ModelProfile], grid: Grid, /) -> tuple[Objective, ...]:
-        """Return the columns of the first workflow, for a table of workflows alone."""
-        return (ACCURACY, *self.setups(profiles, grid)[0].row.objectives)
+    def objectives(
+        self, profiles: Sequence[ModelProfile], grid: Grid, limits: Sequence[Limit] = (), /
+    ) -> tuple[Objective, ...]:
+        """Return the columns of the first workflow, for a table of workflows alone; `limits` as in `curves`."""
+        return (ACCURACY, *self._of(profiles, grid, limits)[0][0].row.objectives)
 
     def plans(self, workflow: str | None, profiles: Sequence[ModelProfile], grid: Grid, /) -> Plans:
         """Return all that the stages of a workflow may do, however much it is.
@@ -99,16 +113,21 @@ class WorkflowTable:
             raise unknown("workflow", workflow, self.workflows)
         named, given = {profile.name: profile for profile in profiles}, self.workflows[workflow]
         options = stage_options(workflow, given, named, self.named, self.registry, self.parallelism, grid)
-        return Plans(workflow, given, *options, self.estimator)
+        return Plans(workflow, given, *options, self.estimator, self.workers)
 
-    def _of(self, profiles: Sequence[ModelProfile], grid: Grid) -> list[tuple[WorkflowSetup, Curve]]:
+    def _of(
+        self, profiles: Sequence[ModelProfile], grid: Grid, limits: Sequence[Limit] = ()
+    ) -> list[tuple[WorkflowSetup, Curve]]:
         key = tuple(profiles)
         if key not in self._made:
             named = {profile.name: profile for profile in profiles}
             setups = [s for name in self.workflows for s in self._setups(name, named, grid)]
-            made = [(setup, setup.curve(self.estimator)) for setup in setups]
-            for _, curve in made:
-                _ = curve.columns[ACCURACY.name].mean  # replayed here where it has to be
+            made = []
+            curves = estimated(setups, self.estimator, self.workers, limits, together=TOGETHER)
+            for setup, curve in zip(setups, curves, strict=True):
+                if isinstance(curve, MooInferError):
+                    raise curve
+                made.append((setup, curve))
             self._made[key] = made
         return self._made[key]
 
