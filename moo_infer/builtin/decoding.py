@@ -19,7 +19,7 @@ from ..quantities.queries import Note
 
 __all__ = ["DecodeSteps", "check_batch_sizes", "measured_notes", "prefill_moments", "prefilled"]
 
-RANKS = 64  # batch sizes within k from which simulation is faster than as many quadratures
+SIZES = 64  # of a batch from which on simulation is faster than as many quadratures
 BEYOND = 0.01  # share of inferences that may outgrow what was measured, or the bucket, without a word
 
 
@@ -134,22 +134,31 @@ class DecodeSteps:
         return np.where(np.isfinite(size), size, running)
 
     def _padded(self, query: Query, k: IntArray) -> Moments:
-        """Mean over the ranks at which a step gets dearer: those where the next batch size begins."""
-        columns = self._of(np.arange(1, int(k.max()) + 1))
-        tokens, context = (np.diff(column, axis=-1, prepend=0.0) for column in columns)
-        dearer = (tokens != 0) | (context != 0)
-        ranks = np.flatnonzero(dearer.reshape(-1, dearer.shape[-1]).any(axis=0))
-        if len(ranks) > RANKS:
-            raise NotExact(f"a mean over more than {RANKS} sizes of a batch takes longer than its simulation")
-        mean: Any = np.zeros(len(k))
-        for i in ranks.tolist():
-            enough = k > i
-            length = query.tokens_out.ranked(i + 1, k[enough])[0]
-            taken = tokens[..., i : i + 1] * length
+        """Mean over the ranks at which a step gets dearer: those where the next batch size begins.
+
+        Which ranks count for a k follows from k and the batch sizes alone, whatever other k are asked for.
+        """
+        if len(self.batch_sizes) > SIZES or np.size(self.other_sequences) > 1:
+            raise NotExact(f"a mean over more than {SIZES} sizes of a batch, or several loads at once, is not known")
+        R = max(
+            int(self.batch_sizes[-1] - float(np.asarray(self.other_sequences).item())), 0
+        )  # the most that are padded
+        tokens, context = (np.diff(column, axis=-1, prepend=0.0) for column in self._of(np.arange(1, R + 2)))
+        all_alike = k > R  # then all beyond R take as much each: what all k take so, less that of the first R
+        each, each_read = self._each, self.per_context_token if self._reads else 0.0
+        mean = all_alike * (each * query.tokens_out.sum(k).mean)
+        if self._reads:
+            mean = mean + all_alike * (each_read * k * _reading(query, 1, np.array([1])))
+        for i in range(min(R + 1, int(k.max()))):
+            of_token, of_read = (column[..., i : i + 1] for column in (tokens, context))
+            counts = (k > i) & (np.any(of_token) or np.any(of_read) or all_alike)
+            if not counts.any():
+                continue
+            taken = (of_token - all_alike[counts] * each) * query.tokens_out.ranked(i + 1, k[counts])[0]
             if self._reads:
-                taken = taken + context[..., i : i + 1] * _reading(query, i + 1, k[enough])
+                taken = taken + (of_read - all_alike[counts] * each_read) * _reading(query, i + 1, k[counts])
             grown = np.zeros((*taken.shape[:-1], len(k)))
-            grown[..., enough] = taken
+            grown[..., counts] = taken
             mean = mean + grown
         return Moments(mean)
 

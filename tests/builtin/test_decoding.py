@@ -184,8 +184,20 @@ def test_many_sizes_are_simulated():
     from moo_infer import NotExact
 
     query = LawQuery({"tokens_out": ClippedNormal(400.0, 100.0), "tokens_in": ClippedNormal(10.0, 0.0)})
-    with pytest.raises(NotExact, match="more than 64 sizes"):
-        DecodeSteps(1.0, 1.0, batch_sizes=(1, 2)).exact(query, np.array([100]))
+    with pytest.raises(NotExact, match="a mean over more than 64 sizes of a batch"):
+        DecodeSteps(1.0, 1.0, batch_sizes=tuple(range(1, 131, 2))).exact(query, np.array([1]))
+
+
+@pytest.mark.parametrize("others", [0, 2, 2.5, 9])
+@pytest.mark.parametrize("sizes", [(1, 2, 4, 8), (1, 2, 4, 8, 16, 32)])
+def test_beyond_the_last_batch_size_it_is_exact_too(sizes, others):
+    part = Batch(0.009, 1e-3, itl_per_context_token_s=4e-7, batch_sizes=sizes, other_sequences=others)
+    k, query = np.array([1, 4, 8, 9, 20, 40]), MODELS[2].queries().query
+    exact = part.exact(query, k, parallelism=1).mean
+    trials = part.total(MODELS[2].sample(np.random.default_rng(0), 2000, 40), parallelism=1)[:, k - 1]
+    assert (np.abs(exact - trials.mean(axis=0)) <= 4 * trials.std(axis=0) / np.sqrt(2000)).all()
+    for i in range(len(k)):
+        assert part.exact(query, k[i : i + 1], parallelism=1).mean == pytest.approx(exact[i], rel=1e-14)
 
 
 def test_k_and_contexts_beyond_what_was_measured_are_no_candidates():
