@@ -62,7 +62,7 @@ class DecodeSteps:
         read = _read(draws.tokens_in, lengths) if self._reads else np.zeros((1, 1))
         tokens, context = (np.diff(column, prepend=0.0) for column in self._of(np.arange(1, lengths.shape[1] + 1)))
         if _even(tokens) and _even(context):
-            return _first_and_each(tokens, lengths) + _first_and_each(context, read, lengths)
+            return np.asarray(_first_and_each(tokens, lengths) + _first_and_each(context, read, lengths))
         order = np.argsort(-lengths, axis=1)
         ends, read = (np.take_along_axis(column, order, axis=1) for column in (lengths, read + 0.0 * lengths))
         steps = [np.append(0.0, column) for column in (tokens, context)]
@@ -140,9 +140,8 @@ class DecodeSteps:
         """
         if len(self.batch_sizes) > SIZES or np.size(self.other_sequences) > 1:
             raise NotExact(f"a mean over more than {SIZES} sizes of a batch, or several loads at once, is not known")
-        R = max(
-            int(self.batch_sizes[-1] - float(np.asarray(self.other_sequences).item())), 0
-        )  # the most that are padded
+        others = float(np.asarray(self.other_sequences).item())
+        R = max(int(self.batch_sizes[-1] - others), 0)  # the most that are padded
         tokens, context = (np.diff(column, axis=-1, prepend=0.0) for column in self._of(np.arange(1, R + 2)))
         all_alike = k > R  # then all beyond R take as much each: what all k take so, less that of the first R
         each, each_read = self._each, self.per_context_token if self._reads else 0.0
