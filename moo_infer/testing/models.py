@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ class DrawnOnce(InferenceModel):
 
     def sample(self, rng: np.random.Generator, M: int, K: int, /) -> Draws:
         """Return what the model draws from streams of which nothing was drawn."""
-        seeded = rng.bit_generator.seed_seq
+        seeded: Any = rng.bit_generator.seed_seq
         drawn = _drawn(self, seeded.entropy, seeded.spawn_key, M, K)
         return Draws(columns={name: column.copy("K") for name, column in drawn.items()})
 
