@@ -32,6 +32,12 @@ def explorer():
     return Explorer()
 
 
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures are made, but no pixels of them: for tests of what stands beside the picture."""
+    monkeypatch.setattr("moo_infer.explore.explore.png", lambda draw, dpi: b"\x89PNG" if draw() else b"")
+
+
 def shown(explorer, report):
     """Whether the page says what a report says."""
     (outcome,) = report.outcomes
@@ -51,6 +57,7 @@ def test_it_opens_with_the_answer_to_the_first_scenario(explorer, pipeline):
     assert drawn(explorer)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_moved_limit_decides_as_a_pipeline_does(explorer, pipeline):
     rng = random.Random(1)
     explorer.model.value = "gpt-5-nano"
@@ -66,6 +73,7 @@ def test_a_moved_limit_decides_as_a_pipeline_does(explorer, pipeline):
         assert [c.k for c in explorer.report.rows] == [c.k for c in expected.rows]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_moved_limit_costs_no_estimation(explorer, monkeypatch):
     explorer.model.value = "gpt-5"
     monkeypatch.setattr(type(explorer._pipeline.estimator), "estimate", None)
@@ -74,6 +82,7 @@ def test_a_moved_limit_costs_no_estimation(explorer, monkeypatch):
     assert "custom: k within latency &lt;= " in explorer.tables.value
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_scenario_moves_the_sliders(explorer):
     explorer.scenario.value = "medical-ai"
     assert [explorer.limits[name].value for name in ("cost", "latency", "accuracy")] == [0.95, 3600, 0.98]
@@ -81,6 +90,7 @@ def test_a_scenario_moves_the_sliders(explorer):
     assert "medical-ai: k within" in explorer.tables.value
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_every_control_makes_its_report(explorer):
     explorer.scenario.value, explorer.model.value = "essay-feedback", "gpt-5"
     changes = {"k_max": 16, "parallelism": 2, "estimator": "monte-carlo", "trials": 50, "seed": 3}
@@ -123,6 +133,7 @@ def mine(tmp_path):
     return path
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_models_and_scenarios_of_a_file(mine):
     """Names are text, quantile limits hold, and a picture that cannot be drawn says why."""
     explorer = Explorer(mine)
@@ -136,6 +147,7 @@ def test_models_and_scenarios_of_a_file(mine):
     assert explorer.limits["accuracy"].value == -math.inf
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_limits_on_a_quantile_decide_as_a_pipeline_does(mine):
     explorer = Explorer(mine)
     explorer.scenario.value = "slow"
@@ -153,6 +165,7 @@ def test_limits_on_a_quantile_decide_as_a_pipeline_does(mine):
     assert explorer.report.scenarios[0].max["cost"] == {"mean": limit.worst}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_how_sure_it_is_is_said_where_something_is_uncertain(tmp_path):
     (tmp_path / "my.yaml").write_text(MODELS.replace("accuracy_mean: 0.8", "accuracy_mean: {value: 0.8, se: 0.05}"))
     explorer = Explorer(tmp_path / "my.yaml")
@@ -163,6 +176,7 @@ def test_how_sure_it_is_is_said_where_something_is_uncertain(tmp_path):
     assert "of 200 draws" not in explorer.answer.value
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_plugin_files_bring_their_parts(tmp_path):
     plugin = tmp_path / "first.py"
     plugin.write_text(
@@ -211,6 +225,7 @@ def started(monkeypatch):
     return seen
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_page_holds_the_same_explorer(started, mine):
     assert module.serve(models=mine, port=9000, browser=False) == 0
     assert not started["page"].exists(), "nothing is left behind"
@@ -243,6 +258,7 @@ def test_a_port_that_is_taken_is_one_sentence(cli):
     assert f"port {port} is in use" in err
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_it_opens_with_what_the_run_of_a_file_says(started, tmp_path, cli):
     def opened(run):
         (tmp_path / "run.yaml").write_text(f"run: {run}\n")
