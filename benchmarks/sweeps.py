@@ -4,11 +4,11 @@ The sweep: budgets and policies over models with logs of QUESTIONS questions and
 the questions at every point. Wall-clock seconds of whole commands. The target is 1.7 times as fast with two workers, on
 two cores that nobody else uses. To repeat:
 
-    python benchmarks/sweeps.py [MODELS QUESTIONS DRAWS]
+    python benchmarks/sweeps.py [--dask] [MODELS QUESTIONS DRAWS]
 """
 
+import argparse
 import io
-import sys
 import tempfile
 import time
 from contextlib import redirect_stdout
@@ -55,25 +55,50 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def main(models: int = 4, questions: int = 100, draws: int = 200) -> None:
+def sweep_of(folder: Path, models: int, questions: int, draws: int) -> Path:
+    """The file of a sweep in `folder`, beside its models."""
+    log(models, questions).write_csv(folder / "log.csv")
+    seconds("calibrate", folder / "log.csv", "--out", folder / "models.yaml")
+    sweep = {
+        "run": {"models": "models.yaml", "stability": draws},
+        "grid": {"policy": [*POLICIES], "max_cost": np.geomspace(3e-4, 1e-2, BUDGETS).round(6).tolist()},
+    }
+    file = folder / "sweep.yaml"
+    file.write_text(yaml.safe_dump(sweep))
+    return file
+
+
+def compare(file: Path, workers: dict[str, str]) -> None:
+    """Print the seconds with each of the named workers, and whether the results are those of the first."""
+    alone = 0.0
+    results: list[dict[str, bytes]] = []
+    for name, asked in workers.items():
+        out = file.with_name(f"results{len(results)}")
+        taken = seconds("sweep", file, "--out", out, "--workers", asked)
+        alone = alone or taken
+        results.append(content(out))
+        same = "the same" if results[-1] == results[0] else "DIFFERENT"
+        print(f"{name}: {taken:.1f} s, {alone / taken:.2f} times as fast, the results {same}")
+
+
+def main(dask: bool, models: int = 4, questions: int = 100, draws: int = 1000) -> None:
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        log(models, questions).write_csv(folder / "log.csv")
-        seconds("calibrate", folder / "log.csv", "--out", folder / "models.yaml")
-        budgets = np.geomspace(3e-4, 1e-2, BUDGETS).round(6).tolist()
-        sweep = {
-            "run": {"models": "models.yaml", "stability": draws},
-            "grid": {"policy": [*POLICIES], "max_cost": budgets},
-        }
-        (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep))
-        taken = {}
-        for workers in (1, 2):
-            out = folder / f"results{workers}"
-            taken[workers] = seconds("sweep", folder / "sweep.yaml", "--out", out, "--workers", workers)
-            print(f"{workers} worker{'s' * (workers > 1)}: {taken[workers]:.1f} s")
-        same = content(folder / "results1") == content(folder / "results2")
-        print(f"{taken[1] / taken[2]:.2f} times as fast with two, the results {'the same' if same else 'DIFFERENT'}")
+        file = sweep_of(Path(place), models, questions, draws)
+        workers = {"one process": "1", "two processes": "2"}
+        if not dask:
+            compare(file, workers)
+            return
+        from distributed import LocalCluster
+
+        with LocalCluster(  # type: ignore[no-untyped-call]
+            2, threads_per_worker=1, dashboard_address=None
+        ) as cluster:
+            compare(file, workers | {"two of Dask": cluster.scheduler_address.replace("tcp", "dask")})
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dask", action="store_true")
+    parser.add_argument("sizes", type=int, nargs="*")
+    wanted = parser.parse_args()
+    main(wanted.dask, *wanted.sizes)
