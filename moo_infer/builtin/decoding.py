@@ -17,7 +17,16 @@ from ..quantities.quadrature import even_panels
 from ..quantities.quantity import Quantity, Query
 from ..quantities.queries import Note
 
-__all__ = ["DecodeSteps", "check_batch_sizes", "measured_notes", "prefill_moments", "prefilled"]
+__all__ = [
+    "DecodeSteps",
+    "check_batch_sizes",
+    "measured_notes",
+    "of_longest",
+    "padded",
+    "prefill_moments",
+    "prefilled",
+    "ranked_sums",
+]
 
 SIZES = 64  # of a batch from which on simulation is faster than as many quadratures
 BEYOND = 0.01  # share of inferences that may outgrow what was measured, or the bucket, without a word
@@ -63,15 +72,7 @@ class DecodeSteps:
         tokens, context = (np.diff(column, prepend=0.0) for column in self._of(np.arange(1, lengths.shape[1] + 1)))
         if _even(tokens) and _even(context):
             return np.asarray(_first_and_each(tokens, lengths) + _first_and_each(context, read, lengths))
-        order = np.argsort(-lengths, axis=1)
-        ends, read = (np.take_along_axis(column, order, axis=1) for column in (lengths, read + 0.0 * lengths))
-        steps = [np.append(0.0, column) for column in (tokens, context)]
-        total = np.empty(lengths.shape)
-        for k in range(1, lengths.shape[1] + 1):
-            first = order < k
-            rank = np.where(first, np.cumsum(first, axis=1), 0)
-            total[:, k - 1] = np.vecdot(steps[0][rank], ends) + np.vecdot(steps[1][rank], read)
-        return total
+        return ranked_sums(lengths, (tokens, lengths), (context, read))
 
     def exact(self, query: Query, k: IntArray, /) -> Moments:
         """Exact mean where the laws of the token counts are known, or samples whose prompts are alike; see `batch`.
@@ -124,14 +125,9 @@ class DecodeSteps:
         """What the query takes of a step with n (n,) inferences of its own, and of it for each token of context."""
         running = n + self.other_sequences
         share = n / running if self.own_share else np.ones(len(n))
-        batch = share * self._padded_to(running)
+        batch = share * padded(running, self.batch_sizes)
         context = batch * self.per_context_token if self._reads else 0.0 * batch
         return share * self.base + batch * self._each, context
-
-    def _padded_to(self, running: FloatArray) -> FloatArray:
-        sizes = np.append(np.asarray(self.batch_sizes, dtype=np.float64), np.inf)
-        size = sizes[np.searchsorted(sizes, running)]
-        return np.where(np.isfinite(size), size, running)
 
     def _padded(self, query: Query, k: IntArray) -> Moments:
         """Mean over the ranks at which a step gets dearer: those where the next batch size begins.
@@ -185,11 +181,55 @@ def _first_and_each(steps: FloatArray, column: FloatArray, by: FloatArray | None
     each = steps[1] if len(steps) > 1 else steps[0]
     if not (steps[0] or each):
         return 0.0
-    longest = np.maximum.accumulate(column if by is None else by, axis=1)
-    if by is not None:  # of the longest inference, which need not be the one that read most
-        place = np.maximum.accumulate(np.where(by == longest, np.arange(by.shape[1]), 0), axis=1)
-        longest = np.take_along_axis(column, place, axis=1)
+    longest = np.maximum.accumulate(column, axis=1) if by is None else of_longest(column, by)
     return (steps[0] - each) * longest + each * np.cumsum(column, axis=1)
+
+
+def ranked_sums(
+    lengths: FloatArray, /, *counted: tuple[FloatArray, FloatArray], running: IntArray | None = None
+) -> FloatArray:
+    """Return ``sum_r weights[r - 1] * column_(r)`` over the first k, (M, K), where r counts from the longest on.
+
+    Args:
+        lengths: (M, K) what ranks them.
+        counted: pairs of weights (R,) and a column (M, K) or (1, 1), whose sums are added up.
+        running: (M, K) how many others rank before all of the first k, for every k; None: nobody.
+
+    >>> ranked_sums(np.array([[3.0, 2.0, 7.0]]), (np.array([1.0, 0.5, 0.0]), np.array([[10.0, 20.0, 40.0]])))
+    array([[10., 20., 45.]])
+    """
+    order = np.argsort(-lengths, axis=1)
+    columns = [np.take_along_axis(column + 0.0 * lengths, order, axis=1) for _, column in counted]
+    weights = [np.append(0.0, some) for some, _ in counted]  # the first one for those that come after k
+    total = np.empty(lengths.shape)
+    for k in range(1, lengths.shape[1] + 1):
+        first = order < k
+        before = 0 if running is None else running[:, k - 1 : k]
+        rank = np.where(first, before + np.cumsum(first, axis=1), 0)
+        total[:, k - 1] = sum(np.vecdot(some[rank], column) for some, column in zip(weights, columns, strict=True))
+    return total
+
+
+def of_longest(column: FloatArray, lengths: FloatArray, /) -> FloatArray:
+    """Return the entry of the longest of the first k, (M, K).
+
+    >>> of_longest(np.array([[10.0, 20.0, 40.0]]), np.array([[3.0, 2.0, 7.0]]))
+    array([[10., 10., 40.]])
+    """
+    longest = np.maximum.accumulate(lengths, axis=1)
+    place = np.maximum.accumulate(np.where(lengths == longest, np.arange(lengths.shape[1]), 0), axis=1)
+    return np.take_along_axis(column, place, axis=1)
+
+
+def padded(running: Any, batch_sizes: Sequence[int], /) -> Any:
+    """Return the size of the batch that a step of so many sequences costs.
+
+    >>> padded(np.array([1, 3, 5]), (2, 4)).tolist()
+    [2.0, 4.0, 5.0]
+    """
+    sizes = np.append(np.asarray(batch_sizes, dtype=np.float64), np.inf)
+    size = sizes[np.searchsorted(sizes, running)]
+    return np.where(np.isfinite(size), size, running)
 
 
 def check_batch_sizes(sizes: Sequence[int], /) -> None:

@@ -10,7 +10,7 @@ from annotated_types import Ge
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.draws import BEFORE, Draws
-from ..core.errors import NothingPossible
+from ..core.errors import NotExact, NothingPossible
 from ..core.moments import Moments
 from ..core.objectives import LATENCY
 from ..core.parts import AtLeastOne, NonNegative, Positive
@@ -21,6 +21,7 @@ from ..quantities.laws import Law
 from ..quantities.quadrature import legendre
 from ..quantities.quantity import Query
 from ..quantities.queries import Note
+from .decoding import check_batch_sizes, of_longest, padded, ranked_sums
 
 __all__ = ["Loaded"]
 
@@ -52,8 +53,12 @@ class Loaded(CostModel):
     ``mean_tokens_in + mean_tokens_out / 2`` tokens on average, of the query's own what they have, unless the batch is
     full.
 
-    The mean is exact given that description, where the law of the output tokens is known. Standard deviation and
-    quantiles come from simulation, over lengths and over what a query finds: the share of queries that find no more is
+    Engines pad a batch to the sizes they captured, `batch_sizes`: with n sequences a step takes what the next larger
+    size takes. Beside the query a place that is padded reads as much as one of the query's own, so that an idle server
+    is a `batch`; a larger k never takes less.
+
+    The mean is exact given that description, where the law of the output tokens is known and nothing is padded. All
+    else comes from simulation, over lengths and over what a query finds: the share of queries that find no more is
     the ``noise`` of its first call.
 
     Args:
@@ -71,6 +76,10 @@ class Loaded(CostModel):
         itl_per_context_token_s: s per step, sequence in the batch and token that attention reads for it, >= 0.
         context_bucket: tokens that attention reads for every sequence in every step, > 0, where an engine pads contexts
             to a fixed length; None: those that are there.
+        batch_sizes: sizes of a batch that an engine pads to (CUDA graphs), ascending; see `Batch`.
+
+    Raises:
+        MooInferError: for `batch_sizes` that do not ascend.
 
     >>> from moo_infer.builtin.inference import Gaussian
     >>> model = Gaussian(1024, 0, 512, 0, 0.8, 0.1)
@@ -97,6 +106,10 @@ class Loaded(CostModel):
     calls_per_query: AtLeastOne | None = None
     itl_per_context_token_s: NonNegative = 0.0
     context_bucket: Positive | None = None
+    batch_sizes: tuple[AtLeastOne, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_batch_sizes(self.batch_sizes)
 
     def total(self, draws: Draws, /, *, parallelism: int) -> FloatArray:
         """Seconds until the longest of the first k is done, (M, K); every trial draws a load at arrival."""
@@ -110,21 +123,22 @@ class Loaded(CostModel):
         running = np.stack([np.searchsorted(no_more, draws["noise"][:, 0]) for no_more in states.no_more.T], axis=1)
         running = np.minimum(running, states.most)
         steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
-        longest, together = np.maximum.accumulate(steps, axis=1), np.cumsum(steps, axis=1)
-        read = np.cumsum(_read(draws.tokens_in, steps, steps**2), axis=1) if self._per_token_read else 0.0
-        return self._seconds(running, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, together, read)
+        longest = np.maximum.accumulate(steps, axis=1)
+        own = self._of_own(draws.tokens_in, steps, steps**2)
+        own = self._padded(own, steps, running) if self.batch_sizes else np.cumsum(own, axis=1)
+        seconds = self._seconds(running, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, own)
+        # One more of the others may take the place of padding that was taken to read more.
+        return np.maximum.accumulate(seconds, axis=1) if self.batch_sizes else seconds
 
     def exact(self, query: Query, k: IntArray, /, *, parallelism: int) -> Moments:
-        """Exact mean where the laws of the token counts are known."""
+        """Exact mean where the laws of the token counts are known and nothing is padded."""
+        if self.batch_sizes:
+            raise NotExact("how full a padded batch is while a query runs is not known")
         tokens_in, tokens_out = query.tokens_in, query.tokens_out
-        base, prompt, of_longest, of_each, of_read = _per_token(
-            self, tuple(k.tolist()), tuple(self._others(k).tolist())
-        )
-        each = _steps(tokens_out, np.array([1]))
-        seconds = base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_each * k * each
-        if self._per_token_read:
-            seconds = seconds + of_read * k * _read(tokens_in.mean, each, _steps(tokens_out, np.array([1]), power=2))
-        return Moments(seconds)
+        base, prompt, of_longest, of_own = _per_token(self, tuple(k.tolist()), tuple(self._others(k).tolist()))
+        one, square = (_steps(tokens_out, np.array([1]), power) for power in (1, 2))
+        own = k * self._of_own(tokens_in.mean, one, square)
+        return Moments(base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_own * own)
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Exclude where more arrives than can be served; say what is refused, and how the traffic differs."""
@@ -171,7 +185,7 @@ class Loaded(CostModel):
         """Sequences that end in a second with n in the system."""
         n = np.minimum(n, self.max_batch)
         prefill = self.prefill_base_s + self.prefill_per_token_s * self.mean_tokens_in * n
-        decode = (self.mean_tokens_out - 1) * (self.itl_base_s + self._per_other * n)
+        decode = (self.mean_tokens_out - 1) * (self.itl_base_s + self._per_other * padded(n, self.batch_sizes))
         return np.asarray(n / (prefill + decode))
 
     @property
@@ -180,27 +194,29 @@ class Loaded(CostModel):
         context = self.context_bucket or self.mean_tokens_in + self.mean_tokens_out / 2
         return self.itl_per_sequence_s + self.itl_per_context_token_s * context
 
-    @property
-    def _per_token_read(self) -> float:
-        """Seconds for each token that an own sequence reads in a step."""
-        return self.itl_per_context_token_s if self.context_bucket is None else 0.0
+    def _of_own(self, tokens_in: Any, steps: Any, squares: Any) -> Any:
+        """Seconds that an own sequence adds to its steps, by their number and its square, or by means of these."""
+        context = self.itl_per_context_token_s
+        if self.context_bucket is not None or not context:
+            return (self.itl_per_sequence_s + context * (self.context_bucket or 0.0)) * steps
+        return self.itl_per_sequence_s * steps + context * (tokens_in * steps + (squares + steps) / 2)
+
+    def _padded(self, own: FloatArray, steps: FloatArray, running: IntArray) -> FloatArray:
+        """Seconds that the first k own sequences add to their steps with the places that are padded, (M, K)."""
+        running = np.minimum(running, self.max_batch)  # with more of them the batch is full throughout
+        sequences = np.arange(self.max_batch + own.shape[1] + 1)
+        sizes = padded(sequences, self.batch_sizes)
+        beside = (sizes - sequences)[running] * of_longest(own, steps)  # which are padded without the query, too
+        return np.asarray(beside + ranked_sums(steps, (np.diff(sizes), own), running=running))
 
     def _seconds(
-        self,
-        running: IntArray,
-        k: IntArray,
-        tokens_in: FloatArray | float,
-        longest: FloatArray,
-        together: FloatArray,
-        read: FloatArray | float,
+        self, running: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, own: FloatArray
     ) -> FloatArray:
-        """Seconds of a query that arrives at `running` sequences, by its decoding steps; the arrays broadcast."""
+        """Seconds of a query that arrives at `running` sequences, by the steps of its longest; the arrays broadcast."""
         over = np.maximum(running + k - self.max_batch, 0)
         prefill = self.prefill_base_s + self.prefill_per_token_s * tokens_in * np.minimum(running + k, self.max_batch)
-        each = self.itl_per_sequence_s + self.itl_per_context_token_s * (self.context_bucket or 0.0)
-        own = each * together + self._per_token_read * read
         alone = (self.itl_base_s + self._per_other * running) * longest + own
-        full = (self.itl_base_s + self._per_other * self.max_batch) * longest
+        full = (self.itl_base_s + self._per_other * padded(self.max_batch, self.batch_sizes)) * longest
         return np.asarray(over / self._most_served + prefill + np.where(over > 0, full, alone))
 
 
@@ -248,21 +264,16 @@ def _states(server: Loaded, k: tuple[int, ...]) -> _States:
 
 @lru_cache(maxsize=64)
 def _per_token(server: Loaded, k: tuple[int, ...], others: tuple[int, ...]) -> tuple[FloatArray, ...]:
-    """Mean seconds at n values of k, (n,) each: without tokens, per prompt token, step of the longest, of any, read."""
+    """Mean seconds at n values of k, (n,) each: of no tokens, per prompt token, step of the longest, own second."""
     seen = _states(server, others).seen
     running, bulk = np.arange(len(seen))[:, None], np.array(k)
 
-    def mean(tokens_in: float, longest: float, together: float, read: float) -> FloatArray:
-        seconds = server._seconds(running, bulk, tokens_in, np.array(longest), np.array(together), read)
+    def mean(tokens_in: float, longest: float, own: float) -> FloatArray:
+        seconds = server._seconds(running, bulk, tokens_in, np.array(longest), np.array(own))
         return np.asarray((seen * seconds).sum(axis=0))
 
-    base = mean(0.0, 0.0, 0.0, 0.0)
-    return base, *(mean(*unit) - base for unit in np.eye(4))
-
-
-def _read(tokens_in: Any, steps: Any, squares: Any) -> Any:
-    """Tokens that attention reads in the steps after the prefill, by their number and its square, or means of these."""
-    return tokens_in * steps + (squares + steps) / 2
+    base = mean(0.0, 0.0, 0.0)
+    return base, *(mean(*unit) - base for unit in np.eye(3))
 
 
 def _steps(law: Law, k: IntArray, power: int = 1) -> FloatArray:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moo_infer import Draws, NotExact, Queries
+from moo_infer import Draws, MooInferError, NotExact, Queries
 from moo_infer.builtin.inference import Gaussian
+from moo_infer.builtin.latencies import Batch
 from moo_infer.builtin.queueing import Loaded, _states, _steps
 from moo_infer.core.noise import with_noise
 from moo_infer.quantities.laws import ClippedNormal
@@ -156,6 +157,85 @@ def test_the_context_of_the_traffic_is_a_load_too(bucket):
     np.testing.assert_allclose(total.mean(axis=0), part.exact(model.queries().query, k, parallelism=1).mean, rtol=0.01)
 
 
+def padded_steps(part, running, lengths, tokens_in):
+    """The seconds of the steps one after the other, of a query beside others who are replaced as they end."""
+    seconds, most = 0.0, part.max_batch
+    full = running + len(lengths) > most
+
+    def size(n):
+        return next((size for size in part.batch_sizes if size >= n), n)
+
+    traffic = part.itl_per_sequence_s + part.itl_per_context_token_s * (part.mean_tokens_in + part.mean_tokens_out / 2)
+    for t in range(2, max(lengths) + 1):
+        if full:
+            seconds += part.itl_base_s + traffic * size(most)
+            continue
+        own = part.itl_per_sequence_s + part.itl_per_context_token_s * (tokens_in + t - 1)
+        left = sum(length >= t for length in lengths)
+        seconds += part.itl_base_s + traffic * running + own * (size(running + left) - running)
+    return seconds
+
+
+@pytest.mark.parametrize("lengths", [[101, 51, 201], [20, 80, 80, 30, 45]])
+def test_a_padded_batch_takes_what_its_steps_add_up_to(lengths):
+    """Whatever a query finds, up to a full batch, with sizes that end below the largest batch and beyond it."""
+    K = len(lengths)
+    for sizes in ((2, 4, 8), (1, 2, 4, 8, 16), (32,)):
+        part = replace(SMALL, queries_per_second=1.3 / K, itl_per_context_token_s=2e-5, batch_sizes=sizes)
+        drawn_lengths = np.tile(np.array(lengths, dtype=float), (50, 1))
+        noise = {"noise": np.repeat((np.arange(50)[:, None] + 0.5) / 50, K, axis=1)}
+        draws = Draws(np.full((50, K), 100.0), drawn_lengths, np.ones((50, K)), noise)
+        total = part.total(draws, parallelism=1)
+        least = 0.0
+        for k in range(1, K + 1):
+            law = _states(part, (k,))
+            running = np.searchsorted(law.no_more[:, 0], noise["noise"][:, 0])
+            waited = np.maximum(running + k - 16, 0) / part._most_served
+            expected = [padded_steps(part, n, lengths[:k], 100) for n in running.tolist()]
+            least = np.maximum(least, waited + expected)
+            np.testing.assert_allclose(total[:, k - 1], least, rtol=1e-9)
+        assert running.max() > 8
+
+
+def test_an_idle_padded_server_is_a_padded_batch_of_ones_own():
+    """Of a batch with a prefill of nothing and one token less."""
+    lengths = np.random.default_rng(0).integers(1, 300, (20, 12)).astype(float)
+    part = replace(SMALL, queries_per_second=1e-9, itl_per_context_token_s=1e-5, batch_sizes=(1, 4, 8))
+    steps = Batch(0.01, 0.002, itl_per_context_token_s=1e-5, batch_sizes=(1, 4, 8))
+    noise = {"noise": np.full(lengths.shape, 0.5)}
+    of_server = part.total(Draws(np.full(lengths.shape, 99.0), lengths, lengths, noise), parallelism=1)
+    # the server's step t reads t - 1 tokens from t = 2 on, the batch's from t = 1 on
+    of_batch = steps.total(Draws(np.full(lengths.shape, 100.0), lengths - 1, lengths), parallelism=1)
+    np.testing.assert_allclose(of_server, of_batch, rtol=1e-9)
+
+
+def test_more_sequences_never_take_less():
+    """Also where one more of the traffic's takes the place of padding that reads as much as a long answer does."""
+    part = replace(SMALL, queries_per_second=0.2, itl_per_context_token_s=1e-5, batch_sizes=(16,))
+    total = part.total(drawn(Gaussian(900, 0, 300, 0, 0.8, 0.1), 0, 500, 8), parallelism=1)
+    assert (np.diff(total, axis=1) == 0).any()
+    assert (np.diff(total, axis=1) >= 0).all()
+
+
+def test_littles_law_holds_where_batches_are_padded():
+    """One sequence a query and all of a length: mean seconds times arrivals a second is the mean number in the system."""
+    part = replace(SMALL, queries_per_second=0.9, batch_sizes=(1, 2, 4, 8, 16))
+    seen = _states(part, (1,)).seen[:, 0]
+    total = part.total(drawn(Gaussian(100, 0, 101, 0, 0.8, 0.1), 0, 100_000, 1), parallelism=1)
+    # A query counts those it finds as it is, while padding makes the mean of the others depend on when they end.
+    assert total.mean() * 0.9 == pytest.approx((seen * np.arange(len(seen))).sum(), rel=0.02)
+
+
+def test_padded_batches_are_simulated_and_their_sizes_ascend():
+    padded = replace(SMALL, batch_sizes=(1, 2, 4))
+    with pytest.raises(NotExact, match="padded batch"):
+        padded.exact(MODEL.queries().query, np.array([1]), parallelism=1)
+    with pytest.raises(MooInferError, match="batch_sizes: must ascend, got 4, 2"):
+        replace(SMALL, batch_sizes=(4, 2))
+    sixteen = replace(SMALL, batch_sizes=(32,))  # a full batch of 16 takes what one of 32 takes
+    assert sixteen._most_served == pytest.approx(16 / (100 * 0.074))
+
+
 def test_every_sequence_in_the_batch_adds_to_the_prefill():
     """Three of one's own beside nobody: a tenth of a second for each, by a prompt of 100 tokens."""
     draws = Draws(np.full((1, 3), 100.0), np.full((1, 3), 101.0), np.ones((1, 3)), NOISE)
@@ -208,7 +288,7 @@ def test_the_steps_of_the_longest_are_exact(law, mean, longest):
 def test_waiting_means_a_full_batch():
     """Found 15 of 16, with k = 4: three must end first, then the batch is full to the end."""
     part = replace(SMALL, max_batch=16)
-    seconds = part._seconds(np.array([15]), np.array([4]), 100.0, np.array([100.0]), np.array([400.0]), 0.0)
+    seconds = part._seconds(np.array([15]), np.array([4]), 100.0, np.array([100.0]), np.array([0.8]))
     assert seconds[0] == pytest.approx(3 / (16 / (100 * 0.042)) + 100 * 0.042)
 
 
