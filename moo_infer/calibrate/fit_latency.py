@@ -164,10 +164,12 @@ def _jackknifed(
     groups: IntArray,
 ) -> dict[str, tuple[float, float]]:
     """The numbers of a line, with standard errors of a jackknife that leaves out one group after the other."""
-    kept = [groups != group for group in np.unique(groups)]
+    kept = (groups != group for group in np.unique(groups))
     without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k], seconds[k])[0] for k in kept]
     errors = {
-        name: float(np.sqrt((len(kept) - 1) * np.var([parameters.get(name, (0.0, 0.0))[0] for parameters in without])))
+        name: float(
+            np.sqrt((len(without) - 1) * np.var([parameters.get(name, (0.0, 0.0))[0] for parameters in without]))
+        )
         for name in line
     }
     return {name: (value, errors[name]) for name, (value, _) in line.items()}
@@ -196,8 +198,8 @@ def _line(
 
 def _told_apart(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Columns of a regression without those that the ones before say already, as a constant length says what 1 does."""
-    # A column of zeros has no norm.
-    scaled = triangle(np.stack([c / max(float(np.linalg.norm(c)), 1e-300) for c in columns.values()], axis=1))
+    R = triangle(np.stack([*columns.values()], axis=1))
+    scaled = R / np.maximum(np.linalg.norm(R, axis=0), 1e-300)  # a column of zeros has no norm
     used: list[int] = []
     for i in range(len(columns)):
         # 1e-6: measured columns that differ by less are the same one.

@@ -1,6 +1,6 @@
 """Parameters of a part as they are fitted, the lines of YAML they become, and the least squares behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
@@ -13,7 +13,7 @@ from ..core.errors import MooInferError, printable
 __all__ = ["POINTS", "Fit", "comment", "loads_apart", "solved", "triangle"]
 
 POINTS = 3  # the fewest that leave something over to judge a fit by
-ROWS = 2**12  # of a matrix that is made triangular at a time, few enough for a cache: six times faster
+ROWS, BLOCKS = 2**12, 64  # of a matrix that is made triangular: few enough for a cache, six times faster; at a time
 SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
 
 
@@ -121,11 +121,18 @@ def triangle(A: FloatArray, /) -> FloatArray:
     >>> print(np.allclose(np.linalg.norm(triangle(A) @ [3, -1]), np.linalg.norm(A @ [3, -1])))
     True
     """
+    rows = ROWS * BLOCKS
+    while len(A) > ROWS:  # the triangles of blocks below each other, until they are one block
+        some = (A[i : i + rows] for i in range(0, len(A), rows))
+        A = np.concatenate([triangle for of in some for triangle in _triangles(of)])
+    return np.asarray(np.linalg.qr(A, mode="r"))
+
+
+def _triangles(A: FloatArray) -> Iterator[FloatArray]:
+    """R of each whole block of rows, and the rows that are left."""
     whole = len(A) // ROWS * ROWS
-    if whole <= ROWS:
-        return np.asarray(np.linalg.qr(A, mode="r"))
-    blocks = np.linalg.qr(A[:whole].reshape(-1, ROWS, A.shape[1]), mode="r")
-    return np.asarray(np.linalg.qr(np.concatenate([*blocks, A[whole:]]), mode="r"))
+    yield from np.linalg.qr(A[:whole].reshape(-1, ROWS, A.shape[1]), mode="r")
+    yield A[whole:]
 
 
 def loads_apart(loads: FloatArray, /) -> list[float]:
