@@ -152,7 +152,6 @@ def calibrated(
         refuse_unread(log, options)
     elif options.judged:
         raise MooInferError(f"judged: {', '.join(options.judged)}: logs that are read in parts have no such columns")
-    day = (on or date.today()).isoformat()
     carried = Carried.of(profiles, log.models, prices)
     for doubt in carried.doubts:
         warnings.warn(doubt, stacklevel=2)
@@ -160,7 +159,7 @@ def calibrated(
     for of in _measured(log, carried, options.caps):
         if progress:
             progress(len(calibrations), len(log.models) * (1 + len(options.caps)), of.samples.model)
-        source = f"{'; '.join(map(str, log.files_of(of.model)))}; calibrated on {day}"
+        source = f"{'; '.join(map(str, log.files_of(of.model)))}; calibrated on {on or date.today()}"
         source += "".join(f"; {note}" for note in of.notes if of.cap)
         calibration, doubts = _calibration(of.samples, of.price, source, options)
         for doubt in doubts:
@@ -169,7 +168,7 @@ def calibrated(
         inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
         calibration = replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes)
         calibrations.append(_of_each_question(calibration) if isinstance(log, LogParts) else calibration)
-        del of, calibration  # before the next one is read
+        del of, calibration  # of a log in parts, before the next one is read
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
     found = compared(comparable(judged_alike(calibrations, options)))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
