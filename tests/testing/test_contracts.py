@@ -323,7 +323,7 @@ def what_is_exact():
         for label, model in {**MODELS, **ALIKE}.items():
             for parallelism in (1, 4, 16):
                 try:
-                    curve = Exact().estimate(
+                    curve = Exact(trials=64).estimate(
                         ModelProfile("golden", model, costs), aggregator, np.array([1, 4, 16]), parallelism
                     )
                     simulated = {"quantile" if s in ("low", "high") else s for s in curve.columns[name].simulated}
