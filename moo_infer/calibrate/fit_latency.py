@@ -10,7 +10,7 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, unknown
 from ..core.noise import condensed
 from ..read.load_tests import LoadTest
-from .part_fit import POINTS, Fit, loads_apart, solved
+from .part_fit import POINTS, Fit, loads_apart, solved, triangle
 
 __all__ = ["KINDS", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
@@ -121,13 +121,13 @@ def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
             "seconds_per_input_token": measured.input_tokens,
         }
     )
-    found, seconds = _line(columns, y)
+    found, seconds = _line(columns, y, y)
     slope, se = found["seconds_per_output_token"]
     if _unsure(slope, se) and 2 * se * measured.output_tokens.mean() >= y.mean():  # from nothing to all of the seconds
         columns.pop("overhead_s", None)
-        found, seconds = _line(columns, y)
+        found, seconds = _line(columns, y, seconds)
     if groups is not None:
-        found = _jackknifed(found, columns, y, groups)
+        found = _jackknifed(found, columns, y, seconds, groups)
     parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
     ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
     fitted = Fit(
@@ -157,22 +157,33 @@ def _not_used(measured: LoadTest, single: BoolArray) -> list[str]:
 
 
 def _jackknifed(
-    line: Mapping[str, tuple[float, float]], columns: Mapping[str, FloatArray], y: FloatArray, groups: IntArray
+    line: Mapping[str, tuple[float, float]],
+    columns: Mapping[str, FloatArray],
+    y: FloatArray,
+    seconds: FloatArray,
+    groups: IntArray,
 ) -> dict[str, tuple[float, float]]:
     """The numbers of a line, with standard errors of a jackknife that leaves out one group after the other."""
-    kept = [groups != group for group in np.unique(groups)]
-    without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k])[0] for k in kept]
+    kept = (groups != group for group in np.unique(groups))
+    without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k], seconds[k])[0] for k in kept]
     errors = {
-        name: float(np.sqrt((len(kept) - 1) * np.var([parameters.get(name, (0.0, 0.0))[0] for parameters in without])))
+        name: float(
+            np.sqrt((len(without) - 1) * np.var([parameters.get(name, (0.0, 0.0))[0] for parameters in without]))
+        )
         for name in line
     }
     return {name: (value, errors[name]) for name, (value, _) in line.items()}
 
 
-def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, tuple[float, float]], FloatArray]:
-    """Fit seconds (n,) by a line in the columns: numbers with standard errors by column, and the fitted seconds."""
+def _line(
+    columns: Mapping[str, FloatArray], y: FloatArray, predicted: FloatArray
+) -> tuple[dict[str, tuple[float, float]], FloatArray]:
+    """Fit seconds (n,) by a line in the columns: numbers with standard errors by column, and the fitted seconds.
+
+    The steps start from what is `predicted`, with the same weight for all.
+    """
     X = np.stack([*columns.values()], axis=1)
-    predicted, weights = y, np.ones(len(y))
+    weights = np.ones(len(y))
     for _ in range(50):
         values, errors, _ = solved(X / predicted[:, None], y / predicted, weights)
         before, predicted = predicted, np.maximum(X @ values, 1e-6 * y)  # a line may be negative; we divide by it
@@ -187,13 +198,14 @@ def _line(columns: Mapping[str, FloatArray], y: FloatArray) -> tuple[dict[str, t
 
 def _told_apart(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Columns of a regression without those that the ones before say already, as a constant length says what 1 does."""
-    used: dict[str, FloatArray] = {}
-    for name, column in columns.items():
-        # A column of zeros has no norm; 1e-6: measured columns that differ by less are the same one.
-        scaled = np.stack([c / max(float(np.linalg.norm(c)), 1e-300) for c in [*used.values(), column]], axis=1)
-        if np.linalg.matrix_rank(scaled, tol=1e-6) == len(used) + 1:
-            used[name] = column
-    return used
+    R = triangle(np.stack([*columns.values()], axis=1))
+    scaled = R / np.maximum(np.linalg.norm(R, axis=0), 1e-300)  # a column of zeros has no norm
+    used: list[int] = []
+    for i in range(len(columns)):
+        # 1e-6: measured columns that differ by less are the same one.
+        if np.linalg.matrix_rank(scaled[:, [*used, i]], tol=1e-6) == len(used) + 1:
+            used.append(i)
+    return {name: columns[name] for i, name in enumerate(columns) if i in used}
 
 
 def _unsure(value: float, se: float) -> bool:

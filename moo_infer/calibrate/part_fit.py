@@ -1,6 +1,6 @@
 """Parameters of a part as they are fitted, the lines of YAML they become, and the least squares behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
@@ -10,9 +10,10 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, printable
 
-__all__ = ["POINTS", "Fit", "comment", "loads_apart", "solved"]
+__all__ = ["POINTS", "Fit", "comment", "loads_apart", "solved", "triangle"]
 
 POINTS = 3  # the fewest that leave something over to judge a fit by
+ROWS, BLOCKS = 2**12, 64  # of a matrix that is made triangular: few enough for a cache, six times faster; at a time
 SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
 
 
@@ -87,11 +88,15 @@ def solved(
     """
     from scipy.optimize import nnls
 
-    root = np.ones(len(y)) if weights is None else np.sqrt(weights)
-    scale = np.linalg.norm(X, axis=0)
-    with np.errstate(invalid="ignore"):
-        A, b = X / scale * root[:, None], y * root
+    both = np.column_stack([X, y])
+    if weights is not None:
+        both *= np.sqrt(weights)[:, None]
     try:
+        R = triangle(both)
+        A, b = R[:, :-1], R[:, -1]
+        scale = np.linalg.norm(A, axis=0)
+        with np.errstate(invalid="ignore"):
+            A = A / scale
         values = nnls(A, b)[0]
         spread = np.diag(np.linalg.inv(A.T @ A))
     except (RuntimeError, ValueError):  # no solution after many steps, or one without information; or no numbers
@@ -101,6 +106,33 @@ def solved(
     variance = float(((A @ values - b) ** 2).sum()) / max(len(y) - X.shape[1], 1)
     errors = np.sqrt(spread * variance)
     return values / scale, errors / scale, X @ (values / scale) - y
+
+
+def triangle(A: FloatArray, /) -> FloatArray:
+    """Return R of A = QR: a few rows that say of any combination of the columns how long it is.
+
+    Args:
+        A: (n, p).
+
+    Returns:
+        (min(n, p), p).
+
+    >>> A = np.random.default_rng(0).random((1000, 2))
+    >>> print(np.allclose(np.linalg.norm(triangle(A) @ [3, -1]), np.linalg.norm(A @ [3, -1])))
+    True
+    """
+    rows = ROWS * BLOCKS
+    while len(A) > ROWS:  # the triangles of blocks below each other, until they are one block
+        some = (A[i : i + rows] for i in range(0, len(A), rows))
+        A = np.concatenate([triangle for of in some for triangle in _triangles(of)])
+    return np.asarray(np.linalg.qr(A, mode="r"))
+
+
+def _triangles(A: FloatArray) -> Iterator[FloatArray]:
+    """R of each whole block of rows, and the rows that are left."""
+    whole = len(A) // ROWS * ROWS
+    yield from np.linalg.qr(A[:whole].reshape(-1, ROWS, A.shape[1]), mode="r")
+    yield A[whole:]
 
 
 def loads_apart(loads: FloatArray, /) -> list[float]:

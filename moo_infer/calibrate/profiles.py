@@ -169,6 +169,7 @@ def calibrated(
         inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
         calibration = replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes)
         calibrations.append(_of_each_question(calibration) if isinstance(log, LogParts) else calibration)
+        del of, calibration  # before the next one is read
     refused = [f"no profile of {model}: {why}" for model, why in log.refused.items()]
     found = compared(comparable(judged_alike(calibrations, options)))
     return [replace(model, notes=[*model.notes, *refused]) for model in found] if refused else found
@@ -176,8 +177,9 @@ def calibrated(
 
 def _measured(log: Log | LogParts, carried: Carried, caps: Sequence[TokenCap | TimeCap]) -> Iterator[Measured]:
     """What profiles are made of; of a log in parts, one model after the other is in memory."""
-    for part in log.logs() if isinstance(log, LogParts) else [log]:
-        yield from carried.measured(part.samples(), caps)
+    for samples in (part.samples() for part in log.logs()) if isinstance(log, LogParts) else [log.samples()]:
+        yield from carried.measured(samples, caps)
+        del samples
 
 
 def _of_each_question(calibration: Calibration) -> Calibration:

@@ -45,14 +45,15 @@ class QuestionDraws:
     B: int
     seed: int
 
-    @cached_property
+    @property
     def weights(self) -> FloatArray:
-        """(B, Q), >= 0, each row with the sum 1."""
-        return np.ascontiguousarray((self._raw / self._raw.sum(axis=0)).T)
+        """(B, Q), >= 0, each row with the sum 1; shared, not to be written to."""
+        return self._drawn[0]
 
-    @cached_property
-    def _raw(self) -> FloatArray:
-        return _exponentials(tuple(self.questions), self.B, self.seed)
+    @property
+    def _drawn(self) -> tuple[FloatArray, FloatArray]:
+        """The weights, and what their rows summed up to before they were divided by it (B,)."""
+        return _exponential(tuple(self.questions), self.B, self.seed)
 
     @cached_property
     def pseudo(self) -> FloatArray:
@@ -67,7 +68,7 @@ class QuestionDraws:
     def _pseudo(self, weight: float) -> FloatArray:
         names = (f"\0low\0{weight}", f"\0high\0{weight}")  # no question is called so
         drawn = np.stack([_stream(name, self.seed).standard_gamma(weight, self.B) for name in names])
-        return np.ascontiguousarray((drawn / self._raw.sum(axis=0)).T)
+        return np.ascontiguousarray((drawn / self._drawn[1]).T)
 
     def shares(self, means: FloatArray) -> FloatArray:
         """Return draws (B, m) of the mean over questions of shares of right answers (Q, m)."""
@@ -91,11 +92,9 @@ class QuestionHalves(QuestionDraws):
            [0.33, 0.33, 0.33, 0.  , 0.  ]])
     """
 
-    @cached_property
-    def _raw(self) -> FloatArray:
-        first = _exponentials(tuple(self.questions), -(-self.B // 2), self.seed) < np.log(2)  # half of them are smaller
-        halves = np.stack([first, ~first], axis=2).reshape(len(self.questions), -1)[:, : self.B]
-        return np.asarray(np.where(halves.any(axis=0), halves, True), dtype=np.float64)
+    @property
+    def _drawn(self) -> tuple[FloatArray, FloatArray]:
+        return _halves(tuple(self.questions), self.B, self.seed)
 
     def _pseudo(self, weight: float) -> FloatArray:
         return np.zeros((self.B, 2))  # what is chosen or scored is what there is
@@ -138,6 +137,26 @@ def question_weights(questions: Sequence[str], B: int, seed: int) -> FloatArray:
 
 
 @lru_cache(maxsize=2)  # all rows of a report ask for those of the same questions
+def _exponential(questions: tuple[str, ...], B: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    return _of_sum_one(_exponentials(questions, B, seed))
+
+
+@lru_cache(maxsize=2)
+def _halves(questions: tuple[str, ...], B: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    first = _exponentials(questions, -(-B // 2), seed) < np.log(2)  # half of them are smaller
+    halves = np.stack([first, ~first], axis=2).reshape(len(questions), -1)[:, :B]
+    return _of_sum_one(np.asarray(np.where(halves.any(axis=0), halves, True), dtype=np.float64))
+
+
+def _of_sum_one(raw: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weights (B, Q) that sum up to 1, of such (Q, B), which are overwritten; and the sums (B,)."""
+    sums = raw.sum(axis=0)
+    raw /= sums
+    weights = np.ascontiguousarray(raw.T)
+    weights.flags.writeable = False  # shared
+    return weights, sums
+
+
 def _exponentials(questions: tuple[str, ...], B: int, seed: int) -> FloatArray:
     """(Q, B) weights before normalisation."""
     if B < 1:
@@ -147,7 +166,6 @@ def _exponentials(questions: tuple[str, ...], B: int, seed: int) -> FloatArray:
     weights = np.empty((len(questions), B))
     for row, name in zip(weights, questions, strict=True):
         _stream(name, seed).standard_exponential(out=row)
-    weights.flags.writeable = False  # shared
     return weights
 
 
