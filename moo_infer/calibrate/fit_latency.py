@@ -1,6 +1,6 @@
 """Fits the seconds of a server or an API to measurements, and writes them as parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -109,25 +109,28 @@ def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
     if len(single) and not single.any():
         raise MooInferError("slots: needs single requests, got means over runs; vLLM writes them with --save-detailed")
     said = _not_used(measured, single)
-    measured = measured.where(single)
-    groups = None if groups is None else groups[single]
+    if not single.all():
+        measured, groups = measured.where(single), None if groups is None else groups[single]
     y = measured.latency_s
     if len(y) < POINTS + 1:
         raise MooInferError(f"slots: at least {POINTS + 1} requests are needed to fit three numbers, got {len(y)}")
-    columns = _told_apart(
-        {
-            "seconds_per_output_token": measured.output_tokens,
-            "overhead_s": np.ones(len(y)),
-            "seconds_per_input_token": measured.input_tokens,
-        }
-    )
-    found, seconds = _line(columns, y, y)
+    columns = {
+        "seconds_per_output_token": measured.output_tokens,
+        "overhead_s": np.ones(len(y)),
+        "seconds_per_input_token": measured.input_tokens,
+    }
+    X, names = np.stack([*columns.values()], axis=1), [*columns]
+    del columns  # of a million requests everything that is held twice counts
+    used = _told_apart(X)
+    X, names = X[:, used], [names[i] for i in used]
+    found, seconds = _line(X, names, y, y)
     slope, se = found["seconds_per_output_token"]
-    if _unsure(slope, se) and 2 * se * measured.output_tokens.mean() >= y.mean():  # from nothing to all of the seconds
-        columns.pop("overhead_s", None)
-        found, seconds = _line(columns, y, seconds)
+    if "overhead_s" in names and _unsure(slope, se) and 2 * se * measured.output_tokens.mean() >= y.mean():
+        kept = [name != "overhead_s" for name in names]  # a token takes from nothing to all of the seconds
+        X, names = X[:, kept], [name for name in names if name != "overhead_s"]
+        found, seconds = _line(X, names, y, seconds)
     if groups is not None:
-        found = _jackknifed(found, columns, y, seconds, groups)
+        found = _jackknifed(found, X, y, seconds, groups)
     parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
     ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
     fitted = Fit(
@@ -157,32 +160,30 @@ def _not_used(measured: LoadTest, single: BoolArray) -> list[str]:
 
 
 def _jackknifed(
-    line: Mapping[str, tuple[float, float]],
-    columns: Mapping[str, FloatArray],
-    y: FloatArray,
-    seconds: FloatArray,
-    groups: IntArray,
+    line: Mapping[str, tuple[float, float]], X: FloatArray, y: FloatArray, seconds: FloatArray, groups: IntArray
 ) -> dict[str, tuple[float, float]]:
     """The numbers of a line, with standard errors of a jackknife that leaves out one group after the other."""
-    kept = (groups != group for group in np.unique(groups))
-    without = [_line(_told_apart({name: c[k] for name, c in columns.items()}), y[k], seconds[k])[0] for k in kept]
+    without = []
+    for group in np.unique(groups):
+        kept = groups != group
+        some = X[kept]
+        used = _told_apart(some)
+        some = some if len(used) == len(line) else some[:, used]
+        without.append(_line(some, [[*line][i] for i in used], y[kept], seconds[kept])[0])
     errors = {
-        name: float(
-            np.sqrt((len(without) - 1) * np.var([parameters.get(name, (0.0, 0.0))[0] for parameters in without]))
-        )
+        name: float(np.sqrt((len(without) - 1) * np.var([found.get(name, (0.0, 0.0))[0] for found in without])))
         for name in line
     }
     return {name: (value, errors[name]) for name, (value, _) in line.items()}
 
 
 def _line(
-    columns: Mapping[str, FloatArray], y: FloatArray, predicted: FloatArray
+    X: FloatArray, names: Sequence[str], y: FloatArray, predicted: FloatArray
 ) -> tuple[dict[str, tuple[float, float]], FloatArray]:
-    """Fit seconds (n,) by a line in the columns: numbers with standard errors by column, and the fitted seconds.
+    """Fit seconds (n,) by a line in the columns of X: numbers with standard errors by name, and the fitted seconds.
 
     The steps start from what is `predicted`, with the same weight for all.
     """
-    X = np.stack([*columns.values()], axis=1)
     weights = np.ones(len(y))
     for _ in range(50):
         values, errors, _ = solved(X / predicted[:, None], y / predicted, weights)
@@ -193,19 +194,19 @@ def _line(
         weights = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-300))
         if np.allclose(before, predicted, rtol=1e-9):
             break
-    return {name: (float(v), float(e)) for name, v, e in zip(columns, values, errors, strict=True)}, predicted
+    return {name: (float(v), float(e)) for name, v, e in zip(names, values, errors, strict=True)}, predicted
 
 
-def _told_apart(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def _told_apart(X: FloatArray) -> list[int]:
     """Columns of a regression without those that the ones before say already, as a constant length says what 1 does."""
-    R = triangle(np.stack([*columns.values()], axis=1))
+    R = triangle(X)
     scaled = R / np.maximum(np.linalg.norm(R, axis=0), 1e-300)  # a column of zeros has no norm
     used: list[int] = []
-    for i in range(len(columns)):
+    for i in range(X.shape[1]):
         # 1e-6: measured columns that differ by less are the same one.
         if np.linalg.matrix_rank(scaled[:, [*used, i]], tol=1e-6) == len(used) + 1:
             used.append(i)
-    return {name: columns[name] for i, name in enumerate(columns) if i in used}
+    return used
 
 
 def _unsure(value: float, se: float) -> bool:

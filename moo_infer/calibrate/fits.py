@@ -184,10 +184,10 @@ def fit_seconds(samples: Samples, /) -> Fit:
     scored = samples.scored
     names = ("input_tokens", "output_tokens", "latency_s")
     known = np.logical_and.reduce([np.isfinite(scored[name]) for name in names]) & (scored["latency_s"] > 0)
-    scored = scored.where(known)
-    tokens_in, tokens_out, seconds = (np.asarray(scored[name], dtype=np.float64) for name in names)
-    unknown = np.full(len(scored), math.nan)
-    groups = scored.question % GROUPS if len(scored.questions) >= GROUPS else None
+    tokens_in, tokens_out, seconds = (np.asarray(scored[name], dtype=np.float64)[known] for name in names)
+    unknown = np.full(len(seconds), math.nan)
+    questions, question = np.unique(scored.question[known], return_inverse=True)
+    groups = question % GROUPS if len(questions) >= GROUPS else None
     try:
         fitted = fit_slots(LoadTest(unknown, tokens_in, tokens_out, unknown, seconds), groups)
     except MooInferError as error:
