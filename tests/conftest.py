@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ pytest_plugins = ["pytester"]
 
 # jsonschema makes a parser of addresses for a format that no schema here has; that takes three seconds.
 sys.modules.setdefault("rfc3987_syntax", None)
+
+# What thousands of collected tests are made of is no garbage before they have run, and is looked through less often.
+gc.set_threshold(50_000, 20, 50)
 
 ROOT = Path(__file__).parent.parent
 

@@ -136,9 +136,9 @@ class Loaded(CostModel):
             raise NotExact("how full a padded batch is while a query runs is not known")
         tokens_in, tokens_out = query.tokens_in, query.tokens_out
         base, prompt, of_longest, of_own = _per_token(self, tuple(k.tolist()), tuple(self._others(k).tolist()))
-        one, square = (_steps(tokens_out, np.array([1]), power) for power in (1, 2))
-        own = k * self._of_own(tokens_in.mean, one, square)
-        return Moments(base + prompt * tokens_in.mean + of_longest * _steps(tokens_out, k) + of_own * own)
+        steps, squares = _steps(tokens_out, np.append(1, k))
+        own = k * self._of_own(tokens_in.mean, steps[..., :1], squares[..., :1])
+        return Moments(base + prompt * tokens_in.mean + of_longest * steps[..., 1:] + of_own * own)
 
     def notes(self, model: InferenceModel, k: IntArray, /, *, parallelism: int) -> Sequence[Note]:
         """Exclude where more arrives than can be served; say what is refused, and how the traffic differs."""
@@ -276,10 +276,10 @@ def _per_token(server: Loaded, k: tuple[int, ...], others: tuple[int, ...]) -> t
     return base, *(mean(*unit) - base for unit in np.eye(3))
 
 
-def _steps(law: Law, k: IntArray, power: int = 1) -> FloatArray:
-    """Return the mean decoding steps of the longest of k, (n,): ``int max(F^-1(Phi(z)) - 1, 0) d Phi(z)^k``.
+def _steps(law: Law, k: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the mean decoding steps of the longest of k, ``int max(F^-1(Phi(z)) - 1, 0) d Phi(z)^k``, and mean square.
 
-    With ``power=2`` the mean of their square. For B laws at once, with (B, 1) parameters, they are (B, n).
+    They are (n,) each, or (B, n) for B laws at once, with (B, 1) parameters.
     """
     from scipy.special import log_ndtr, ndtr, ndtri
 
@@ -292,14 +292,15 @@ def _steps(law: Law, k: IntArray, power: int = 1) -> FloatArray:
     z = (start + width * t).reshape(*ends.shape[:-1], -1)
     weights = (width * dt).reshape(z.shape)
     below, tails = log_ndtr(z)[..., None, :], (-0.5 * z**2)[..., None, :]
-    steps = np.maximum(law.quantile(np.minimum(ndtr(z), SURE)) - 1, 0.0)[..., None, :] ** power
-
-    def mean(n: FloatArray) -> FloatArray:
-        density = weights[..., None, :] * np.exp((n - 1) * below + tails)  # up to a factor
-        return np.asarray(np.vecdot(density, steps) / density.sum(axis=-1))
-
+    steps = np.maximum(law.quantile(np.minimum(ndtr(z), SURE)) - 1, 0.0)[..., None, :]
+    mean, square = np.empty((2, *z.shape[:-1], len(k)))
     some = max(1, AT_ONCE // z.size)
-    return np.concatenate([mean(k[i : i + some, None].astype(np.float64)) for i in range(0, len(k), some)], axis=-1)
+    for i in range(0, len(k), some):
+        density = weights[..., None, :] * np.exp((k[i : i + some, None] - 1.0) * below + tails)  # up to a factor
+        sums = density.sum(axis=-1)
+        mean[..., i : i + some] = np.vecdot(density, steps) / sums
+        square[..., i : i + some] = np.vecdot(density, steps**2) / sums
+    return mean, square
 
 
 @hookimpl

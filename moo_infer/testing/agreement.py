@@ -25,6 +25,8 @@ CLOSE = 5.0  # standard errors between what is exact and what is simulated
 TRIALS = 4000  # so that `CLOSE` standard errors of a share are 0.04 at most, and a contract takes seconds
 NEAR = 1e-9  # relative: sums of the same numbers in another order differ by rounding, which is far less
 TINY = 1e-12  # absolute, for what is 0 but for rounding
+# Asked for what is exact alone; what it simulates is not looked at, so a few trials of it will do.
+ESTIMATOR = Exact(trials=64)
 K = np.array([1, 4, 16])  # where exact and simulated moments are compared
 
 
@@ -49,7 +51,7 @@ def assert_agreement(
 ) -> None:
     """Compare what the estimator takes as exact of some objectives with what it simulates."""
     with skipped_without_columns(profile.inference):
-        exact = Exact().estimate(profile, aggregator, K, parallelism)
+        exact = ESTIMATOR.estimate(profile, aggregator, K, parallelism)
         drawn = Setup(profile.with_inference(DrawnOnce(profile.inference)), aggregator, exact.k, parallelism)
         trials = simulate(drawn, TRIALS, 2, objectives).totals
     for name in objectives:
@@ -83,7 +85,7 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
     profile = ModelProfile("contract", model, costs, uncertain=uncertain)
     with skipped_without_columns(model):
         setup = Setup(profile, aggregator, K, 2).possible()
-        curves = [*Exact().redraw(setup, 3, 0)]
+        curves = [*ESTIMATOR.redraw(setup, 3, 0)]
     values, questions = profile.draw(3, 0), model.queries().questions
     drawn_questions = QuestionDraws(questions, 3, 0) if len(questions) > 1 else None
     for b, together in enumerate(curves):
@@ -91,7 +93,7 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
         if drawn_questions is not None:
             low, high = drawn_questions.pseudo[b].tolist()
             drawn = drawn.with_weights(drawn_questions.weights[b], (low, high))
-        alone = Exact().moments(drawn)
+        alone = ESTIMATOR.moments(drawn)
         for name, column in together.columns.items():
             single = Column(alone[name])
             # A law that is normal in one draw may not be so in all, so less may be exact of three.

@@ -127,8 +127,8 @@ GIVEN = {
         "queries_per_second=0.1,mean_tokens_in=1024,mean_tokens_out=2048,itl_base_s=0.007,itl_per_sequence_s=4e-5,"
         "itl_per_context_token_s=4e-8,context_bucket=4096",
         {
-            **{"queries_per_second": 0.1, "mean_tokens_in": 1024, "mean_tokens_out": 2048, "itl_base_s": 0.007},
-            **{"itl_per_sequence_s": 4e-5, "itl_per_context_token_s": 4e-8, "batch_sizes": [1, 2, 4, 8, 16, 32]},
+            "queries_per_second": 0.1, "mean_tokens_in": 1024, "mean_tokens_out": 2048, "itl_base_s": 0.007,
+            "itl_per_sequence_s": 4e-5, "itl_per_context_token_s": 4e-8, "batch_sizes": [1, 2, 4, 8, 16, 32],
         },
     ],
     "rate-limited": [
@@ -323,7 +323,7 @@ def what_is_exact():
         for label, model in {**MODELS, **ALIKE}.items():
             for parallelism in (1, 4, 16):
                 try:
-                    curve = Exact().estimate(
+                    curve = Exact(trials=64).estimate(
                         ModelProfile("golden", model, costs), aggregator, np.array([1, 4, 16]), parallelism
                     )
                     simulated = {"quantile" if s in ("low", "high") else s for s in curve.columns[name].simulated}

@@ -108,7 +108,8 @@ def test_no_file_and_no_stream_holds_key_prompt_or_completion(folder):
         assert (in_words(said), leaks(folder)) == ([], set())
         assert {of.request.headers["authorization"] for of in fake.exchanges} == {f"Bearer {KEY}"}
         assert set(fake.faults) == {name for name in faults if name}
-        assert report["requests"] == fake.requests
+        # The run that `judge` ended may have had a request on its way, which is counted, and never arrived.
+        assert fake.requests <= report["requests"] <= fake.requests + 1
         assert report["spent_usd"] >= fake.billed_usd({"small": (1e-6, 1e-5)})
         assert elsewhere.requests == 0
     assert "check: RuntimeError in own.py:judge" in {row["why"] for row in lines(folder / "log.jsonl")}
