@@ -268,7 +268,7 @@ class Column:
         values: FloatArray = getattr(self, name) if name in STATISTICS else self.quantile(quantile_of(name))
         return values
 
-    @property
+    @cached_property
     def simulated(self) -> tuple[str, ...]:
         """The statistics that come from simulation."""
         if self._moments is None:

@@ -33,6 +33,11 @@ def mean(part, model, *k):
     return part.exact(model.queries().query, np.array(k), parallelism=1).mean
 
 
+def size(part, n):
+    """Of a step with n sequences, as it is padded."""
+    return next((size for size in part.batch_sizes if size >= n), n)
+
+
 def events(part, k, spread, queries, rng):
     """A server event by event: what a query takes, in a batch whose sequences advance token by token, and beside it the
     sequences that arriving queries find. Prefill takes no time."""
@@ -40,7 +45,7 @@ def events(part, k, spread, queries, rng):
     batch, queue, left, began, took, found = [], deque(), {}, {}, [], []
     arrival, number = rng.exponential(1 / part.queries_per_second), 0
     while len(took) < queries:
-        step = part.itl_base_s + part.itl_per_sequence_s * len(batch)
+        step = part.itl_base_s + part.itl_per_sequence_s * size(part, len(batch))
         end = clock + (batch[0][0] - advanced) * step if batch else np.inf
         if arrival < end:
             advanced += (arrival - clock) / step if batch else 0.0
@@ -102,17 +107,17 @@ def test_with_one_slot_and_one_sequence_it_is_the_mm1_queue():
     assert mean(part, Gaussian(100, 0, 101, 0, 0.8, 0.1), 1)[0] == pytest.approx(1 / (1 - 0.7), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("queries_per_second", "k", "spread", "off"), [(2.0, 1, 24, 0.02), (0.5, 4, 24, 0.06), (0.35, 8, 24, 0.06)]
-)
-def test_single_events_take_about_as_long(queries_per_second, k, spread, off):
-    part = replace(SMALL, queries_per_second=queries_per_second)
-    took, found = events(part, k, spread, 20_000, np.random.default_rng(0))
+@pytest.mark.parametrize("sizes", [(), (1, 2, 4, 8, 16), (4, 8, 16)], ids=str)
+@pytest.mark.parametrize(("queries_per_second", "k", "off"), [(2.0, 1, 0.02), (0.5, 4, 0.06), (0.35, 8, 0.06)])
+def test_single_events_take_about_as_long(queries_per_second, k, off, sizes):
+    part = replace(SMALL, queries_per_second=queries_per_second, batch_sizes=sizes)
+    took, found = events(part, k, 24, 20_000, np.random.default_rng(0))
     seen = _states(part, (k,)).seen[:, 0]
     assert (seen * np.arange(len(seen))).sum() == pytest.approx(found.mean(), rel=0.15)
-    model = Gaussian(100, 0, 101, spread, 0.8, 0.1)
-    assert mean(part, model, k)[0] == pytest.approx(took.mean(), rel=off)
+    model = Gaussian(100, 0, 101, 24, 0.8, 0.1)
     total = part.total(drawn(model, 1, 20_000, k), parallelism=1)[:, -1]
+    expected = total.mean() if sizes else mean(part, model, k)[0]
+    assert expected == pytest.approx(took.mean(), rel=off)
     for q in (0.5, 0.95, 0.99):
         assert np.quantile(total, q) == pytest.approx(np.quantile(took, q), rel=0.12)
 
@@ -162,17 +167,14 @@ def padded_steps(part, running, lengths, tokens_in):
     seconds, most = 0.0, part.max_batch
     full = running + len(lengths) > most
 
-    def size(n):
-        return next((size for size in part.batch_sizes if size >= n), n)
-
     traffic = part.itl_per_sequence_s + part.itl_per_context_token_s * (part.mean_tokens_in + part.mean_tokens_out / 2)
     for t in range(2, max(lengths) + 1):
         if full:
-            seconds += part.itl_base_s + traffic * size(most)
+            seconds += part.itl_base_s + traffic * size(part, most)
             continue
         own = part.itl_per_sequence_s + part.itl_per_context_token_s * (tokens_in + t - 1)
         left = sum(length >= t for length in lengths)
-        seconds += part.itl_base_s + traffic * running + own * (size(running + left) - running)
+        seconds += part.itl_base_s + traffic * running + own * (size(part, running + left) - running)
     return seconds
 
 
