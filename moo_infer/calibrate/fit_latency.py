@@ -186,7 +186,7 @@ def _line(
     """
     weights = np.ones(len(y))
     for _ in range(50):
-        values, errors, _ = solved(X / predicted[:, None], y / predicted, weights)
+        values, errors, _ = solved(X, y, np.sqrt(weights) / predicted)
         before, predicted = predicted, np.maximum(X @ values, 1e-6 * y)  # a line may be negative; we divide by it
         residual = y / predicted - 1
         # A perfect fit has no spread and residuals of 0: the bounds keep the weights at 1 then.

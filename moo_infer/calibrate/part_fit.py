@@ -74,14 +74,14 @@ def comment(sentence: str, /) -> str:
 
 
 def solved(
-    X: FloatArray, y: FloatArray, weights: FloatArray | None = None, /
+    X: FloatArray, y: FloatArray, roots: FloatArray | None = None, /
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Solve non-negative least squares: values, standard errors (as if there were no bounds), and residuals.
 
     Args:
         X: (n, p), a column for each value.
         y: (n,).
-        weights: (n,) of the squares; None for 1 each.
+        roots: (n,) of the weights of the squares; None for 1 each.
 
     Raises:
         MooInferError: where rounding leaves nothing of some values.
@@ -89,8 +89,8 @@ def solved(
     from scipy.optimize import nnls
 
     both = np.column_stack([X, y])
-    if weights is not None:
-        both *= np.sqrt(weights)[:, None]
+    if roots is not None:
+        both *= roots[:, None]
     try:
         R = triangle(both)
         A, b = R[:, :-1], R[:, -1]

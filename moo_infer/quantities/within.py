@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from ..core.arrays import Array, FloatArray, IntArray
 from .samples import Answers, Samples
-from .subsets import LARGE_BLOCK, all_at_k, by_count, largest_weights, pass_at_k, votes_at_k
+from .subsets import all_at_k, by_count, largest_weights, pass_at_k, votes_at_k
 
 __all__ = ["all_variance", "largest_variance", "pass_variance", "ratio_variance", "vote_variance"]
+
+AT_ONCE = 2**18  # numbers in one go, in each of half a dozen arrays: a processor's cache holds some of them
 
 
 def pass_variance(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> FloatArray:
@@ -96,7 +98,7 @@ def largest_variance(values: Array, question: IntArray, k: npt.ArrayLike) -> Flo
         if n < 2:
             continue
         for part, weights in largest_weights(n - 1, k):
-            step = max(LARGE_BLOCK // weights.size, 1)
+            step = max(AT_ONCE // weights.size, 1)
             for some in (slice(i, i + step) for i in range(0, len(rows), step)):
                 variance[rows[some], part] = (n - 1) * _without_one(ranked[some], weights).var(axis=1)
     return variance

@@ -18,12 +18,12 @@ def test_a_triangle_has_the_products_of_its_columns(rows):
 
 @pytest.mark.parametrize(("rows", "slopes"), [(6, (1.0, 2.0)), (20_000, (1e-3, 2.0)), (20_000, (-1.0, 2.0))])
 def test_it_is_the_solution_of_all_rows_at_once(rows, slopes):
-    """Also where a slope would be negative and is 0; of weights a square root goes with every row."""
+    """Also where a slope would be negative and is 0; with every row goes the square root of its weight."""
     rng = np.random.default_rng(1)
     X, weights = rng.gamma(2, 300, (rows, 2)), rng.random(rows)
     y = X @ slopes + rng.normal(0, 5, rows)
-    values, errors, residuals = solved(X, y, weights)
     root = np.sqrt(weights)
+    values, errors, residuals = solved(X, y, root)
     expected, norm = nnls(X * root[:, None], y * root)
     np.testing.assert_allclose(values, expected, rtol=1e-9, atol=1e-12)
     covariance = np.linalg.inv(X.T @ (weights[:, None] * X)) * norm**2 / (rows - 2)
