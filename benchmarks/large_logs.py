@@ -2,7 +2,7 @@
 
 Writes a Parquet of 100 models x 10,000 questions x 100 samples, sorted by question and not by model, with answers,
 tokens and seconds, and calibrates it in a process of its own, whose largest resident memory is printed. The target is
-1 GiB for 1e8 rows; 1.07 GiB and 707 s were seen on two cores. To repeat:
+1 GiB for 1e8 rows; 1.09 GiB and 607 s were seen on two cores. To repeat:
 
     python benchmarks/large_logs.py --rows 1e8
     python benchmarks/large_logs.py --rows 1e6 --whole     # beside it, the same log read whole
