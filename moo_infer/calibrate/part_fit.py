@@ -13,7 +13,8 @@ from ..core.errors import MooInferError, printable
 __all__ = ["POINTS", "Fit", "comment", "loads_apart", "solved", "triangle"]
 
 POINTS = 3  # the fewest that leave something over to judge a fit by
-ROWS, BLOCKS = 2**12, 64  # of a matrix that is made triangular: few enough for a cache, six times faster; at a time
+ROWS = 2**12  # of a block that is made triangular, few enough for a cache: six times as fast as all rows at once
+BLOCKS = 64  # in one go, as they are copied
 SAME = 1.05  # loads no further apart are one: what ran is measured, and differs a little where nothing was changed
 
 
@@ -81,7 +82,7 @@ def solved(
     Args:
         X: (n, p), a column for each value.
         y: (n,).
-        roots: (n,) of the weights of the squares; None for 1 each.
+        roots: (n,) square roots of the weights of the rows; None for 1 each.
 
     Raises:
         MooInferError: where rounding leaves nothing of some values.

@@ -155,11 +155,11 @@ def calibrated(
     carried = Carried.of(profiles, log.models, prices)
     for doubt in carried.doubts:
         warnings.warn(doubt, stacklevel=2)
-    calibrations: list[Calibration] = []
+    day, calibrations = (on or date.today()).isoformat(), list[Calibration]()
     for of in _measured(log, carried, options.caps):
         if progress:
             progress(len(calibrations), len(log.models) * (1 + len(options.caps)), of.samples.model)
-        source = f"{'; '.join(map(str, log.files_of(of.model)))}; calibrated on {on or date.today()}"
+        source = f"{'; '.join(map(str, log.files_of(of.model)))}; calibrated on {day}"
         source += "".join(f"; {note}" for note in of.notes if of.cap)
         calibration, doubts = _calibration(of.samples, of.price, source, options)
         for doubt in doubts:
