@@ -15,28 +15,14 @@ import typer.main
 
 from ..core.errors import MooInferError, in_short
 from ..core.version import __version__
-from .allocate import allocate
-from .calibrate import calibrate
-from .compare import compare
-from .diff import diff
-from .explore import explore
-from .fit_latency import fit_latency
-from .init import init
-from .lifetime import lifetime
-from .listings import list_models, list_plugins, list_scenarios
-from .live import run as run_live
-from .live import sample
+from .lazy import CommandGroup
 from .loudness import LOG, LOUDNESS, installed, told
-from .paper import paper
-from .recommend import recommend
-from .runs import RunCommand
-from .schema import schema
-from .sweep import sweep
 from .terminal import Answer, show
 
 __all__ = ["main", "run"]
 
 app = typer.Typer(
+    cls=CommandGroup,
     help="""Which LLM, how many samples k, aggregated how - under budgets of money, seconds, joules and accuracy.
 
     \b
@@ -116,7 +102,7 @@ def _answer(arguments: Sequence[str]) -> Answer | int:
 
 @cache
 def _command() -> Any:
-    """The commands, made once: typer reads the signatures of all of them, which takes longer than a short command."""
+    """The group of all commands, made once: each that was asked for is kept in it."""
     return typer.main.get_command(app)
 
 
@@ -149,19 +135,6 @@ def _top(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit
-
-
-for function in (recommend, paper, explore, calibrate, compare, fit_latency, lifetime, allocate):
-    app.command(function.__name__.replace("_", "-"), cls=RunCommand)(function)
-app.command("run", cls=RunCommand)(run_live)
-app.command("sample", cls=RunCommand)(sample)
-app.command("sweep")(sweep)
-app.command("init")(init)
-app.command("diff")(diff)
-app.command("plugins")(list_plugins)
-app.command("models")(list_models)
-app.command("scenarios")(list_scenarios)
-app.command("schema")(schema)
 
 
 def _fail(message: str, code: int = 2) -> int:
