@@ -1,4 +1,4 @@
-"""Commands by name, each loaded when it is asked for: all of them together take longer to load than most need to run."""
+"""Commands by name, each loaded when it is asked for: all together take longer to load than most of them to run."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -61,8 +61,6 @@ class CommandGroup(TyperGroup):
 def _command(name: str) -> Any:
     module, function = PLACES[name].split(":")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    kind = None
-    if name in RUNS:
-        from .runs import RunCommand as kind
+    kind = import_module(".runs", __package__).RunCommand if name in RUNS else None
     alone.command(name, cls=kind)(getattr(import_module(f".{module}", __package__), function))
     return typer.main.get_command(alone)

@@ -5,6 +5,7 @@ see other numbers at k = 4. Here every array is filled column by column, from a 
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,16 @@ class Streams(np.random.Generator):
     """
 
     def __init__(self, seed: int, key: Sequence[int], M: int) -> None:
-        super().__init__(_bits(seed, key))
+        super().__init__(_unused())
         self._seed, self._key, self._M, self._calls = seed, tuple(key), M, 0
+
+    @cached_property
+    def bit_generator(self) -> np.random.BitGenerator:
+        """Bits for who turns them into numbers without the methods here."""
+        return _bits(self._seed, self._key)
+
+    def __reduce__(self) -> Any:
+        return _at, (self._seed, self._key, self._M, self._calls)
 
     def spawn(self, n_children: int) -> list[np.random.Generator]:
         """Return n independent generators of the same kind."""
@@ -60,6 +69,19 @@ class Streams(np.random.Generator):
     def _stream(self) -> np.random.Generator:
         self._calls += 1
         return np.random.Generator(_bits(self._seed, (*self._key, self._calls)))
+
+
+@cache
+def _unused() -> np.random.PCG64:
+    """What NumPy wants a generator to have; no method here draws from it, and seeding one for each takes too long."""
+    return np.random.PCG64(0)
+
+
+def _at(seed: int, key: Sequence[int], M: int, calls: int) -> Streams:
+    """Streams from which so many calls were drawn: how a copy is made."""
+    streams = Streams(seed, key, M)
+    streams._calls = calls
+    return streams
 
 
 def _bits(seed: int, key: Sequence[int]) -> np.random.PCG64:
@@ -108,5 +130,6 @@ for _name, _before in BROADCAST.items():
     setattr(Streams, _name, _by_column(_name, _before, broadcast=True))
 for _name, _before in WHOLE.items():
     setattr(Streams, _name, _by_column(_name, _before, broadcast=False))
-for _name in WITHOUT_SIZE:
+_later = {_name for _name in vars(np.random.Generator) if not _name.startswith("_")} - {*vars(Streams)}
+for _name in {*WITHOUT_SIZE, *_later}:  # what a later NumPy brings draws from a stream of its own, too
     setattr(Streams, _name, _in_turn(_name))

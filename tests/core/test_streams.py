@@ -1,5 +1,7 @@
 """What is simulated at a k does not depend on the other k of the grid."""
 
+import copy
+import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,6 +167,20 @@ def test_the_first_columns_are_the_same_however_many_there_are(name):
     rng = Streams(5, (), M)
     rng.random((M, 6))
     np.testing.assert_array_equal(getattr(rng, name)(*(np.full((M, 6), value) for value in CALLS[name])), whole)
+
+
+def test_copies_go_on_where_the_original_is():
+    rng = Streams(5, (1,), 3)
+    rng.random((3, 2))
+    copies = [pickle.loads(pickle.dumps(rng)), copy.deepcopy(rng), copy.copy(rng)]
+    expected = [rng.random((3, 4)).tolist(), rng.spawn(1)[0].random(3).tolist()]
+    for again in copies:
+        assert [again.random((3, 4)).tolist(), again.spawn(1)[0].random(3).tolist()] == expected
+
+
+def test_bits_for_others_are_of_the_seed_and_the_key():
+    first, again, other = (Streams(5, key, 3).bit_generator.random_raw(4).tolist() for key in ((1,), (1,), (2,)))
+    assert first == again != other
 
 
 def test_a_parameter_belongs_to_its_trial():
