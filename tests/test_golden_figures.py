@@ -5,6 +5,7 @@ Run this file as a script to write them anew, where a figure changed for a reaso
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ AGGREGATORS = [
     "noisy-score:rho=0.5",
 ]
 INFERENCE = MODELS | {
+    "difficulty classes": replace(MODELS["difficulty classes"], tokens_out_cv_within=0.4),
     "beta": Beta(
         mean=0.4, concentration=3, wrong_agreement=0.2, tokens_in_mean=400, tokens_in_cv=0.3, tokens_out_mean=600,
         tokens_out_cv_between=0.5,

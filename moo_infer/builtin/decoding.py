@@ -12,8 +12,9 @@ from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments
 from ..interfaces import InferenceModel
+from ..quantities.largest import RARE, SURE
 from ..quantities.laws import Law
-from ..quantities.quadrature import even_panels
+from ..quantities.quadrature import legendre
 from ..quantities.quantity import Quantity, Query
 from ..quantities.queries import Note
 
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 SIZES = 64  # of a batch from which on simulation is faster than as many quadratures
+# Normal scores between -8.8 and 8.2, in which lengths are a smooth function: means are right to 1e-11 then, also of
+# lognormal lengths whose coefficient of variation is 4.
+PANELS, ORDER = 16, 16
 BEYOND = 0.01  # share of inferences that may outgrow what was measured, or the bucket, without a word
 
 
@@ -306,11 +310,18 @@ def _shared_steps(law: Law, k: IntArray, other_sequences: Any) -> FloatArray:
 
     While n of k inferences run, they pay n / (B0 + n) of a step; n is binomial with the share that runs still.
     """
+    from scipy.special import ndtr, ndtri
+
     others = np.asarray(other_sequences, dtype=np.float64)
-    low, high = np.split(law.quantile(np.array([1e-18, 1 - 2**-53])), 2, axis=-1)
-    x, weights = even_panels(16, 12 if others.any() else 24)
-    runs = 1.0 - law.cdf(low + (high - low) * x)  # (..., T): the share of inferences longer than that
-    steps: FloatArray = low * k / (others + k) + (high - low) * (_paid(k, runs, others) @ weights)
+    # Panels as wide as the law is there: even ones would lose it in the first, where its tail is long.
+    scores = np.linspace(float(ndtri(RARE)), float(ndtri(SURE)), PANELS + 1)
+    edges = law.quantile(ndtr(scores))[..., None]
+    start, width = edges[..., :-1, :], np.diff(edges, axis=-2)
+    t, weights = legendre(ORDER)
+    shape = (*edges.shape[:-2], PANELS * ORDER)
+    x, dx = (start + width * t).reshape(shape), (width * weights).reshape(shape)
+    paid = _paid(k, 1.0 - law.cdf(x), others)  # of the inferences that are longer than x
+    steps: FloatArray = edges[..., 0, :] * k / (others + k) + np.vecdot(paid, dx[..., None, :])
     return steps
 
 

@@ -13,7 +13,7 @@ from ..core.moments import Moments
 from .laws import Bernoulli, Law, Lognormal
 from .quadrature import even_panels
 
-__all__ = ["LargestCdf", "largest"]
+__all__ = ["RARE", "SURE", "LargestCdf", "largest"]
 
 RARE, SURE = 1e-18, 1 - 2**-53  # probabilities that stand for 0 and 1
 NOTHING = -700.0  # logarithm of a probability that is taken as 0; of smaller ones np.exp takes three times as long

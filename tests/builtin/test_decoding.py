@@ -122,6 +122,18 @@ def test_the_exact_mean_is_what_is_simulated(model, part):
     assert (np.abs(exact.mean - total.mean(axis=0)) <= 4 * error + 1e-12).all()
 
 
+@pytest.mark.parametrize("cv", [0.05, 0.5, 1.0, 2.0, 4.0])
+def test_of_shared_steps_one_inference_pays_a_share_of_its_own_length_however_long_the_tail(cv):
+    for others in (0.5, 3.0, 40.0):
+        part = DecodeSteps(2.0, 0.0, other_sequences=others, own_share=True)
+        query = LawQuery({"tokens_out": LognormalLaw(500.0, cv)})
+        mean = part.exact(query, np.array([1, 2, 8])).mean
+        assert mean[0] == pytest.approx(2.0 * 500 / (1 + others), rel=1e-11)
+        # Who pays for as many of k sequences more has less company.
+        assert (np.diff(mean) > 0).all()
+        assert (mean[1:] <= np.array([2, 8]) * mean[0]).all()
+
+
 def test_lengths_that_do_not_vary_are_exact_in_all():
     part, model = PARTS[2], MODELS[1]
     moments = part.exact(model.queries().query, K, parallelism=1)
