@@ -42,7 +42,7 @@ class _Compared(Cdf):
     rough: set[int] = field(default_factory=set)
 
     def __call__(self, x: FloatArray, /) -> FloatArray:
-        given = self.of(x)
+        given = np.broadcast_to(self.of(x), (len(self.grid.weights), x.shape[-1]))  # one row where nothing varies
         share = self.grid.weights @ given
         allowed = OFF * np.maximum(np.minimum(share, 1 - share), min(self.q, 1 - self.q))
         coarse = enumerate(self.grid.coarse)

@@ -10,7 +10,7 @@ from moo_infer import Exact, Lognormal, ModelProfile, Queries
 from moo_infer.builtin.answers import OneCall
 from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import Beta, DifficultyClasses
-from moo_infer.builtin.latencies import Sequential, SlowestOfK
+from moo_infer.builtin.latencies import Batch, Sequential, SlowestOfK
 from moo_infer.builtin.lengths import LognormalLengths
 from moo_infer.core.errors import NotExact
 from moo_infer.core.uncertainty import Uncertain
@@ -90,6 +90,13 @@ def test_the_mixed_cdf_at_a_quantile_is_q(cv):
 def test_what_is_cut_off_has_the_cut_as_its_quantile():
     model = LognormalLengths(accuracy_mean=0.7, max_tokens=1000, **LENGTHS | {"tokens_in_cv": 0.0})
     assert latency(model, CALL).quantile(0.95) == pytest.approx(np.full(3, 0.5 + 2e-4 * 400 + 8.0), rel=1e-9)
+
+
+def test_what_turns_out_not_to_vary_is_its_own_quantile():
+    column = latency(MODELS["cut"], Batch(itl_base_s=0.0, itl_per_sequence_s=0.0, ttft_seconds=0.2))
+    assert column.simulated == ()
+    for values in (column.mean, column.quantile(0.025), column.quantile(0.95)):
+        np.testing.assert_allclose(values, 0.2, rtol=1e-12)
 
 
 def test_among_those_cut_prompts_alone_count_so_that_it_is_simulated():
