@@ -19,7 +19,13 @@ LAWS = {
     "accuracy": ClippedNormal(0.8, 0.1, 0.0, 1.0),
 }
 BY_LAW = LawQuery(LAWS)
-SKEWED = LawQuery({"tokens_in": Lognormal(500.0, 0.4), "tokens_out": Lognormal(900.0, 0.5, 2500.0)})
+SKEWED = LawQuery(
+    {
+        "tokens_in": Lognormal(500.0, 0.4),
+        "tokens_out": Lognormal(900.0, 0.5, 2500.0),
+        "accuracy": Lognormal(0.3, 0.5, 1.0),
+    }
+)
 RNG = np.random.default_rng(4)
 COUNTS = (5, 6)
 QUESTION = np.repeat([0, 1], COUNTS)
@@ -130,7 +136,7 @@ def test_what_is_right_by_a_law():
     [
         (lambda: BY_LAW["latency_s"], "the law of latency_s is not known"),
         (lambda: (-1 * BY_LAW.tokens_out).max(K), "falls with one of its columns"),
-        (lambda: (SKEWED.tokens_in + SKEWED.tokens_out).max(K), "tokens_in and tokens_out is not known"),
+        (lambda: (SKEWED.tokens_in + SKEWED.tokens_out + SKEWED.accuracy).max(K), "grows with two of them"),
         (lambda: (2 * BY_LAW.accuracy).any(K), "of the accuracy itself"),
         (lambda: BY_LAW.accuracy.plurality(K), "the law of the answers is not known"),
         (lambda: BY_SAMPLES.tokens_out.mean, "without replacement"),

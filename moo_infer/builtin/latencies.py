@@ -107,8 +107,8 @@ class Sequential(Calls):
 class SlowestOfK(Calls):
     """All calls at once, whatever P: the slowest decides.
 
-    Exact where the law of a call is known, which is where only one of its token counts varies or both are normal:
-    the mean and standard deviation of the largest of k by quadrature, its quantiles ``F^-1(q^(1/k))``, or those of the
+    Exact where the laws of both token counts are known: the mean and standard deviation of the largest of k by
+    quadrature, its quantiles ``F^-1(q^(1/k))``, or those of the
     cdf over queries that differ. On a log exact too. With `ratios` that vary, simulated for k > 1.
 
     Args:

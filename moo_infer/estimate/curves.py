@@ -97,8 +97,21 @@ class MomentSource:
         """What the parts answered."""
         return self._ask()
 
+    @cached_property
+    def _quantiles(self) -> dict[tuple[str, float], FloatArray]:
+        return {}
+
     def __getstate__(self) -> dict[str, Any]:
         return {"_ask": self._ask}
+
+    def quantile(self, objective: str, q: float) -> FloatArray:
+        """Return exact quantiles (n,); or (B, n), of all draws at once and kept, as each of them asks for its own."""
+        if (objective, q) not in self._quantiles:
+            moments = self.moments[objective]
+            assert moments is not None
+            assert moments.quantile is not None
+            self._quantiles[objective, q] = moments.quantile(q)
+        return self._quantiles[objective, q]
 
     def of(self, objective: str, draw: int | None = None) -> Moments | None:
         """Return the moments of an objective; of one draw where they are (B, n), for all draws at once."""
@@ -120,10 +133,7 @@ class ExactQuantile:
     draw: int | None
 
     def __call__(self, q: float) -> FloatArray:
-        moments = self.source.moments[self.objective]
-        assert moments is not None
-        assert moments.quantile is not None
-        values = moments.quantile(q)
+        values = self.source.quantile(self.objective, q)
         return values if self.draw is None else _drawn(values, self.draw)
 
 

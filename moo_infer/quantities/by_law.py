@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +15,7 @@ from .largest import LargestCdf, largest
 from .laws import ClippedNormal, Law
 from .quantity import Factors, Quantity, Query
 from .ranked import ranked_of_law
+from .sum_law import SumLaw
 
 __all__ = ["CdfQuery", "LawQuery"]
 
@@ -51,7 +52,7 @@ class LawQuery(Query):
             kept.update({name: (*kept.get(name, ()), *at) for name, at in bends.items()})
 
     def law(self, quantity: Quantity, /) -> Law:
-        """Return the law of a quantity of one column, or of one whose varying columns are normal."""
+        """Return the law of a quantity of which one column varies, or two, or any number that are normal."""
         if quantity.depends_on_k:
             raise NotExact("a quantity whose factors depend on k has no law")
         counting = {name: c for name, c in quantity.factors.items() if _counts(c)} or quantity.factors
@@ -67,10 +68,19 @@ class LawQuery(Query):
                 raise NotExact(f"the law of a quantity that falls with {name} is not known")
             return _Affine(law, c, shift)
         if not all(self.laws[name].normal for name in names):
-            raise NotExact(f"the law of a sum of {' and '.join(names)} is not known, as they are not normal")
+            return self._law_of_sum({name: np.asarray(quantity.factors[name]) for name in names}, shift)
         mean = sum(quantity.factors[name] * self.laws[name].mean for name in names)
         std = np.sqrt(sum(np.square(quantity.factors[name] * self.laws[name].std) for name in names))
         return ClippedNormal(mean + shift, std)
+
+    def _law_of_sum(self, factors: Mapping[str, FloatArray], shift: Any) -> Law:
+        """The law of a sum of columns that vary and are not all normal."""
+        if len(factors) > 2 or any(np.any(c <= 0) for c in factors.values()):
+            names = " and ".join(factors)
+            raise NotExact(f"the law of a sum of {names} is known where it grows with two of them, or all are normal")
+        laws = [_Affine(self.laws[name], c, 0.0) for name, c in factors.items()]
+        narrow, wide = sorted(laws, key=lambda law: float(np.mean(law.std)))
+        return SumLaw(narrow, replace(wide, shift=shift))
 
     def total(self, k: IntArray, sums: Factors, firsts: Factors, shift: Any, /) -> tuple[Any, Any, bool]:
         """Return mean, variance, and whether all of it is normal."""

@@ -12,6 +12,7 @@ from ..core.cdf import Cdf
 from ..core.moments import Moments
 from .laws import Bernoulli, Law, Lognormal
 from .quadrature import even_panels
+from .sum_law import SumLaw
 
 __all__ = ["RARE", "SURE", "LargestCdf", "largest"]
 
@@ -65,7 +66,7 @@ def largest(law: Law, k: IntArray, /) -> Moments:
             log_none = k * np.log1p(-np.asarray(law.p, dtype=np.float64))
         any_of_k = -np.expm1(log_none)
         return Moments(any_of_k, np.sqrt(any_of_k * np.exp(log_none)), quantile, cdf)
-    mean, std = _by_quadrature(law, k)
+    mean, std = law.largest(k) if isinstance(law, SumLaw) else _by_quadrature(law, k)
     return Moments(mean, std, quantile, cdf)
 
 

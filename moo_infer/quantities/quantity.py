@@ -145,7 +145,7 @@ class Quantity(Algebra["Quantity"]):
         """Return the moments of the largest of k.
 
         Raises:
-            NotExact: for a negative factor, and by laws of which two vary and are not both normal.
+            NotExact: for a negative factor, and by laws of which three vary and are not all normal.
         """
         if any(np.asarray(factor).min(initial=0.0) < 0 for factor in self.factors.values()):
             raise NotExact("the largest of a quantity that falls with one of its columns is not known")
