@@ -10,6 +10,7 @@ from ..quantities.samples import WAVE, Samples
 
 __all__ = ["TAKEN", "TOKENS", "complete", "with_enough"]
 
+CACHED = ("cached_input_tokens", "cache_write_tokens")  # of the input
 GAPS = 0.1  # share of the samples that may lack a number; with more, the number is not used
 TOKENS = ("input_tokens", "output_tokens")
 TAKEN = ("cost_usd", "latency_s", "energy_j")  # what samples took, each an objective
@@ -103,6 +104,8 @@ def complete(samples: Samples, /, *, priced: bool) -> tuple[Samples, list[str]]:
             mean = np.where(count > 0, total / np.maximum(count, 1), column[known].mean())
             mean = np.rint(mean) if name in TOKENS else mean
             columns[name] = np.where(lacks, mean[samples.question], column)
+            if name == "input_tokens":  # of a mean nobody knows which were read from a cache
+                columns |= {part: np.where(lacks, np.nan, columns[part]) for part in CACHED if part in columns}
             notes.append(f"{lacking} of {of} scored samples lack {name}; the profile takes the mean of their question")
         elif name not in samples.judgements and not column[scored].any():
             notes.append(

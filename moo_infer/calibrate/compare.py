@@ -124,7 +124,7 @@ def compare(
         if best.name in (pair.first, pair.second) and pair[ACCURACY.name].real
         for name in (pair.first, pair.second)
     }
-    tied = (best.name, *(name for name in names if name not in {*apart, best.name}))
+    tied = (best.name, *(name for name in names if name not in {*apart, best.name})) if len(calls) > 1 else ()
     about = [f"{log.model}: {sentence}" for log in samples for sentence in provenance(log)]
     return Comparison(pairs, tied, len(common), confidence, (*_notes(calls, len(common)), *about))
 

@@ -159,7 +159,8 @@ class Comparison:
 
     Args:
         pairs: every two models, and of each model its vote against one call.
-        tied_with_best: the most accurate way on the common questions of all, and those not told apart from it.
+        tied_with_best: the model whose single call is the most accurate on the common questions of all, and those not
+            told apart from it; empty where there is only one.
         questions: how many questions all have answered.
         confidence: of all intervals, in (0, 1).
         notes: what to know about it, in words.
@@ -218,9 +219,9 @@ class Comparison:
             found += [TextTable(header, tuple(rows), 1, caption), verdict(pair, self.confidence), ""]
         best = ", ".join(self.tied_with_best)
         if len(self.tied_with_best) > 1:
-            found.append(f"Tied with the best in accuracy: {best}.")
-        else:
-            found.append(f"The best in accuracy, told apart from all others: {best}.")
+            found.append(f"Of one call each, tied with the best in accuracy: {best}.")
+        elif best:
+            found.append(f"Of one call each, the best in accuracy, told apart from all others: {best}.")
         return [*found, *(f"{note}." for note in self.notes)]
 
     def _repr_html_(self) -> str:

@@ -123,14 +123,16 @@ def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
     del columns  # of a million requests everything that is held twice counts
     used = _told_apart(X)
     X, names = X[:, used], [names[i] for i in used]
-    found, seconds = _line(X, names, y, y)
-    slope, se = found["seconds_per_output_token"]
+    line, seconds = _line(X, names, y, y)
+    found = _with_errors(line, X, y, seconds)
+    slope, se = found.get("seconds_per_output_token", (0.0, 0.0))  # not there where all outputs are 0
     if "overhead_s" in names and _unsure(slope, se) and 2 * se * measured.output_tokens.mean() >= y.mean():
         kept = [name != "overhead_s" for name in names]  # a token takes from nothing to all of the seconds
         X, names = X[:, kept], [name for name in names if name != "overhead_s"]
-        found, seconds = _line(X, names, y, seconds)
+        line, seconds = _line(X, names, y, seconds)
+        found = _with_errors(line, X, y, seconds)
     if groups is not None:
-        found = _jackknifed(found, X, y, seconds, groups)
+        found = _jackknifed(line, X, y, seconds, groups)
     parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
     ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
     fitted = Fit(
@@ -160,7 +162,7 @@ def _not_used(measured: LoadTest, single: BoolArray) -> list[str]:
 
 
 def _jackknifed(
-    line: Mapping[str, tuple[float, float]], X: FloatArray, y: FloatArray, seconds: FloatArray, groups: IntArray
+    line: Mapping[str, float], X: FloatArray, y: FloatArray, seconds: FloatArray, groups: IntArray
 ) -> dict[str, tuple[float, float]]:
     """The numbers of a line, with standard errors of a jackknife that leaves out one group after the other."""
     without = []
@@ -171,30 +173,50 @@ def _jackknifed(
         some = some if len(used) == len(line) else some[:, used]
         without.append(_line(some, [[*line][i] for i in used], y[kept], seconds[kept])[0])
     errors = {
-        name: float(np.sqrt((len(without) - 1) * np.var([found.get(name, (0.0, 0.0))[0] for found in without])))
-        for name in line
+        name: float(np.sqrt((len(without) - 1) * np.var([found.get(name, 0.0) for found in without]))) for name in line
     }
-    return {name: (value, errors[name]) for name, (value, _) in line.items()}
+    return {name: (value, errors[name]) for name, value in line.items()}
 
 
 def _line(
     X: FloatArray, names: Sequence[str], y: FloatArray, predicted: FloatArray
-) -> tuple[dict[str, tuple[float, float]], FloatArray]:
-    """Fit seconds (n,) by a line in the columns of X: numbers with standard errors by name, and the fitted seconds.
+) -> tuple[dict[str, float], FloatArray]:
+    """Fit seconds (n,) by a line in the columns of X: numbers by name, and the fitted seconds.
 
     The steps start from what is `predicted`, with the same weight for all.
     """
     weights = np.ones(len(y))
     for _ in range(50):
-        values, errors, _ = solved(X, y, np.sqrt(weights) / predicted)
+        values, _, _ = solved(X, y, np.sqrt(weights) / predicted)
         before, predicted = predicted, np.maximum(X @ values, 1e-6 * y)  # a line may be negative; we divide by it
-        residual = y / predicted - 1
-        # A perfect fit has no spread and residuals of 0: the bounds keep the weights at 1 then.
-        spread = max(float(np.median(np.abs(residual))) / NORMAL_MAD, 1e-9)
-        weights = np.minimum(1.0, HUBER * spread / np.maximum(np.abs(residual), 1e-300))
+        residual = np.abs(y / predicted - 1)
+        weights = np.minimum(1.0, _bound(residual) / np.maximum(residual, 1e-300))
         if np.allclose(before, predicted, rtol=1e-9):
             break
-    return {name: (float(v), float(e)) for name, v, e in zip(names, values, errors, strict=True)}, predicted
+    return dict(zip(names, values.tolist(), strict=True)), predicted
+
+
+def _bound(residual: FloatArray) -> float:
+    """How large (n,) errors may be before they count less."""
+    # A perfect fit has no spread and residuals of 0: the bounds keep the weights at 1 then.
+    return HUBER * max(float(np.median(residual)) / NORMAL_MAD, 1e-9)
+
+
+def _with_errors(
+    line: Mapping[str, float], X: FloatArray, y: FloatArray, predicted: FloatArray
+) -> dict[str, tuple[float, float]]:
+    """The numbers of a line with the standard errors of an M-estimate (Huber, Robust Statistics, 1981, ch. 7)."""
+    residual = y / predicted - 1
+    bound = _bound(np.abs(residual))
+    cut = np.clip(residual, -bound, bound)
+    # How the sum of cut errors changes with the line, which stands in the errors and in what they are relative to.
+    slope = float((np.where(np.abs(residual) <= bound, 1 + residual, 0.0) + cut).mean())
+    R = triangle(X / predicted[:, None])
+    scale = np.linalg.norm(R, axis=0)
+    spread = np.diag(np.linalg.inv((R / scale).T @ (R / scale)))
+    variance = float((cut**2).sum()) / max(len(y) - X.shape[1], 1) / slope**2
+    errors = np.sqrt(spread * variance) / scale
+    return {name: (value, float(error)) for (name, value), error in zip(line.items(), errors, strict=True)}
 
 
 def _told_apart(X: FloatArray) -> list[int]:

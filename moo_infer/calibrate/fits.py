@@ -138,10 +138,11 @@ def fit_lognormal_lengths(samples: Samples, /) -> Fit:
     scored = _enough(scored.where(_counted(scored)), "token lengths, where they were counted")
     tokens_in, tokens_out = (np.maximum(scored[f"{side}put_tokens"], 1.0) for side in ("in", "out"))
     names = ("tokens_in_mean", "tokens_in_cv", "tokens_out_mean", "tokens_out_cv_between", "tokens_out_cv_within")
-    values = _lengths(scored, tokens_in, tokens_out)
+    values, between_questions = _lengths(scored, tokens_in, tokens_out)
     Q = len(scored.questions)
-    left_out = values[:, 1:]
-    errors = np.sqrt((Q - 1) * left_out.var(axis=1))
+    errors = np.sqrt((Q - 1) * values[:, 1:].var(axis=1))
+    if values[3, 0] == 0:  # what is cut at 0 does not vary: how large it may be is said by the variance before the cut
+        errors[3] = math.sqrt(math.expm1(math.sqrt((Q - 1) * between_questions[1:].var())))
     parameters = dict(zip(names, zip(values[:, 0].tolist(), errors.tolist(), strict=True), strict=True))
     mean_in, cv_in, mean_out, between, within = values[:, 0].tolist()
     weights = 1 / scored.n[scored.question]
@@ -243,11 +244,16 @@ def _wrong_agreement(samples: Samples) -> tuple[Parameters, str]:
         return {}, "how wrong answers agree is not known: fewer than two questions have two of them"
     blank = 1 - told.sum() / wrong.sum()
     about = f"{100 * blank:.1f} % of the wrong samples have no answer, which the model does not know" if blank else ""
-    return {"wrong_agreement": (float(rate.mean()), float(rate.std(ddof=1)) / math.sqrt(len(rate)))}, about
+    # Few questions may agree by chance, so the error is at least that of a share that is all or nothing in as many.
+    error = max(float(rate.std(ddof=1)) / math.sqrt(len(rate)), jeffreys(len(rate), True)[1])
+    return {"wrong_agreement": (float(rate.mean()), error)}, about
 
 
-def _lengths(samples: Samples, tokens_in: FloatArray, tokens_out: FloatArray) -> FloatArray:
-    """The five parameters (5, 1 + Q): of all questions, and without each of them."""
+def _lengths(samples: Samples, tokens_in: FloatArray, tokens_out: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The five parameters (5, 1 + Q): of all questions, and without each of them.
+
+    And as many variances of logarithms between questions, before those below 0 are cut.
+    """
     Q, n, question = len(samples.questions), samples.n.astype(np.float64), samples.question
 
     def averaged(values: FloatArray) -> FloatArray:
@@ -268,4 +274,4 @@ def _lengths(samples: Samples, tokens_in: FloatArray, tokens_out: FloatArray) ->
     var_in = (log_squares - logs**2 / count) / (count - 1)
     variances = np.maximum(np.stack([var_in, var_between, var_within]), 0.0)
     cv_in, cv_between, cv_within = np.sqrt(np.expm1(variances))
-    return np.stack([prompts / count, cv_in, outputs / count, cv_between, cv_within])
+    return np.stack([prompts / count, cv_in, outputs / count, cv_between, cv_within]), var_between

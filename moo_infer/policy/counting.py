@@ -136,9 +136,9 @@ class Counting:
         if few:  # else questions have to be given up on the way
             states = self._kept(states.followed(first_wave(kinds, j, self.pools[j], wave[j])))
         else:
-            for j, times in enumerate(wave):
+            for model, times in enumerate(wave):
                 for i in range(times):
-                    states = self._kept(states.drawn(kinds, j, self.pools[j].samples.n - n[j] - i))
+                    states = self._kept(states.drawn(kinds, model, self.pools[model].samples.n - n[model] - i))
         if self.by_wave:
             states = self._waved(states, kinds, j, wave[j], self.memory.told(then, now))
         return (waves + 1, after, now), states

@@ -203,12 +203,16 @@ def _documents(path: Path) -> Iterable[tuple[str, dict[str, Any] | MooInferError
 
 
 def _csv(path: Path) -> Iterator[Run]:
-    """Rows of a CSV, each a run of its own: a row says itself how many ran."""
+    """Rows of a CSV, those of as many requests at a time as one run: whether they are single requests is not said.
+
+    Fitted one by one, short requests would count more than long ones.
+    """
     header, records = csv_records(path)
     if missing := [column for column in NEEDED if column not in header]:
         raise MooInferError(
             f"is no CSV with {', '.join(missing)} (its header: {', '.join(header)!r:.60}); read are {READ}"
         )
+    of_load: dict[float | None, Run] = {}
     for where, record in records:
         run = Run()
         if isinstance(record, MooInferError):
@@ -217,4 +221,9 @@ def _csv(path: Path) -> Iterator[Run]:
             run.add(where, lambda fields: in_numbers(fields, RUN_COLUMNS), record)
         if run.rows:
             run.concurrency = run.rows[0].get("concurrency")
-        yield run
+        if run.concurrency is None or not run.rows:
+            yield run
+        elif (same := of_load.setdefault(run.concurrency, run)) is not run:
+            same.rows += run.rows
+            same.one_piece += run.one_piece
+    yield from of_load.values()

@@ -92,7 +92,15 @@ def test_several_comparisons_are_corrected_as_holm_does():
 def test_the_best_is_tied_with_those_it_is_not_told_apart_from():
     found = compare([log("low", 0.2, seed=1), log("good", 0.8, seed=2), log("as good", 0.8, seed=3)])
     assert {*found.tied_with_best} == {"good", "as good"}
-    assert "Tied with the best in accuracy: " in laid_out(found.blocks())
+    assert "Of one call each, tied with the best in accuracy: " in laid_out(found.blocks())
+
+
+def test_nothing_is_the_best_of_one_model():
+    rng, right = np.random.default_rng(1), (np.random.default_rng(2).random(160) < 0.6) * 1.0
+    answers = {"answer": np.where(right > 0, 0, rng.integers(1, 4, 160))}
+    found = compare([Samples("alone", [f"q{i}" for i in range(40)], np.repeat(np.arange(40), 4), right, answers)])
+    assert found.tied_with_best == ()
+    assert "best" not in laid_out(found.blocks())
 
 
 def test_a_vote_is_compared_with_one_call_on_the_same_samples():

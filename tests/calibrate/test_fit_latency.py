@@ -89,6 +89,33 @@ def test_standard_errors_are_those_of_repeated_measurements():
         assert np.mean([f[i][1] for f in found]) == pytest.approx(np.std([f[i][0] for f in found]), rel=0.15)
 
 
+@pytest.mark.parametrize("cv", [0.1, 0.5, 1.0])
+def test_single_requests_in_a_csv_have_the_means_of_their_loads(cv, tmp_path):
+    rng, n = np.random.default_rng(0), 300
+    B, shape = np.repeat([1, 8, 32, 64], n), 1 / cv**2
+    ttft = 0.5 * rng.gamma(shape, 1 / shape, 4 * n)
+    itl = (0.01 + 2e-4 * B) * rng.gamma(4 * shape, 1 / (4 * shape), 4 * n)
+    rows = "".join(f"{b},500,101,{first},{first + 100 * each}\n" for b, first, each in zip(B, ttft, itl, strict=True))
+    fitted = fit_batch(read([written(tmp_path, f"concurrency,input_tokens,output_tokens,ttft_s,latency_s\n{rows}")]))
+    assert fitted.points == 4 * n
+    for name, value in {"ttft_seconds": 0.5, "itl_base_s": 0.01, "itl_per_sequence_s": 2e-4}.items():
+        assert fitted.parameters[name][0] == pytest.approx(value, rel=0.15 * cv + 0.01), name
+
+
+@pytest.mark.parametrize("cv", [0.1, 0.5])
+def test_standard_errors_of_robust_lines_are_those_of_repeated_measurements(cv):
+    fits = [fit_slots(noisy(np.random.default_rng(seed), 400, cv)) for seed in range(200)]
+    found, errors = np.array([fit.parameters["seconds_per_output_token"] for fit in fits]).T
+    assert errors.mean() == pytest.approx(found.std(), rel=0.15)  # three errors of the spread of 200
+
+
+def test_outputs_without_tokens_tell_the_overhead_alone():
+    fitted = fit_slots(requests(np.array([10.0, 20, 30, 40, 50]), np.zeros(5), np.array([0.3, 0.4, 0.5, 0.6, 0.7])))
+    assert values(fitted) == pytest.approx(
+        {"overhead_s": 0.2, "seconds_per_input_token": 0.01, "seconds_per_output_token": 0.0}
+    )
+
+
 def test_a_few_hiccups_do_not_matter():
     rng = np.random.default_rng(1)
     clean = noisy(rng, sd=0.05)

@@ -93,6 +93,17 @@ def test_agreement_is_that_of_all_pairs_of_wrong_answers():
     assert se == pytest.approx(np.std(rates, ddof=1) / np.sqrt(len(rates)), rel=1e-12)
 
 
+def test_few_questions_that_agree_by_chance_leave_an_error():
+    wrong = Samples(
+        "mine",
+        ["a", "b", "c"],
+        np.repeat([0, 1, 2], 3),
+        np.repeat([0.0, 0.0, 1.0], 3),
+        {"answer": np.repeat([1, 2, 0], 3)},
+    )
+    assert fit_beta(wrong).parameters["wrong_agreement"] == (1.0, pytest.approx(0.186339, abs=1e-6))  # Jeffreys, of two
+
+
 def test_blank_answers_agree_with_nothing_and_are_said():
     right = [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 1]]
     answer = np.array([0, 1, 1, -1, 2, 2, 3, 0, -1, -1, 0, 0])
@@ -177,6 +188,21 @@ def test_lengths_that_differ_by_no_more_than_chance_have_no_spread_between_quest
     assert fitted.parameters["tokens_out_cv_between"] == (0.0, 0.0)
     assert fitted.parameters["tokens_in_cv"] == (0.0, 0.0)
     assert fitted.parameters["tokens_out_mean"][0] == 150
+
+
+def test_spread_between_questions_that_is_cut_at_0_has_an_error():
+    held, zeros = [], 0
+    for seed in range(150):
+        rng, Q = np.random.default_rng(seed), 20
+        means = 300 * rng.lognormal(0.0, 0.3, Q)
+        tokens = np.repeat(means, 2) * rng.lognormal(0.0, 0.83, 2 * Q)
+        samples = simple(np.ones(2 * Q), 2, input_tokens=np.full(2 * Q, 9.0), output_tokens=tokens)
+        value, se = fit_lognormal_lengths(samples).parameters["tokens_out_cv_between"]
+        assert se > 0
+        zeros += value == 0
+        held.append(abs(value - 0.307) <= 1.96 * se)
+    assert zeros > 10
+    assert np.mean(held) > 0.9
 
 
 def test_counts_of_zero_are_taken_as_one():

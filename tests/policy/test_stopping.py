@@ -147,3 +147,30 @@ def test_by_label_is_written_in_one_line(registry):
             policies="by-label:label=task,policies={},otherwise={kind: vote-until-decided, arrivals: true}",
             registry=registry,
         )
+
+
+def test_models_may_be_called_in_another_order_than_they_are_listed():
+    def of(name, n, seed):
+        rng, question = np.random.default_rng(seed), np.repeat(np.arange(len(n)), n)
+        drawn = {"answer": rng.integers(0, 2, len(question)), "score": 0.27 * rng.random(len(question))}
+        drawn |= {"latency_s": rng.random(len(question)), "cost_usd": rng.random(len(question))}
+        samples = Samples(name, [f"q{i}" for i in range(len(n))], question, (np.arange(len(question)) % 2) * 1.0, drawn)
+        return ModelProfile(name, Empirical(samples), (LoggedCost(), LoggedLatency()))
+
+    models = {"small": of("small", (2, 3), 0), "large": of("large", (2, 2), 1)}
+    boxes = {"small": (0.1, 0.4, 0.9), "large": (0.2, 0.95)}
+    both = [
+        tuple(Box(name, 0.3, 1, boxes[name]) for name in order) for order in (("small", "large"), ("large", "small"))
+    ]
+    means = [
+        [
+            row.objectives["accuracy"].mean
+            for row in Pipeline(
+                aggregators=["one-call"], k=[1], models=models, policies=[Reservation(models=of_boxes)]
+            ).candidates()
+            if row.aggregator == "reservation"
+        ]
+        for of_boxes in both
+    ]
+    assert 0 < means[0][0] < 1
+    assert means[0] == pytest.approx(means[1])

@@ -319,3 +319,14 @@ def test_plans_are_worth_and_take_what_their_rows_do(registry, rules, series):
             alone = row.weights @ known.mean[name] if name in known.mean else drawn[name].mean()
             assert mean == pytest.approx(alone, rel=1e-12)
         assert ("latency" in known.mean) is series
+
+
+def test_a_function_of_stages_with_a_log_and_without_one():
+    workflow = Workflow(
+        [Stage("tool", tool=Tool(1.0, 0.0, 0.9)), Stage("code", B, "fixed:k=1", ["tool"])],
+        lambda r: r["tool"] or r["code"],
+    )
+    table = table_of(workflow)
+    alone = Pipeline(models={"b": B}, policies=["fixed:k=1,model=b"]).candidates()
+    right = next(row for row in alone if row.aggregator == "fixed").objectives["accuracy"].mean
+    assert table.row(0).objectives["accuracy"].mean == pytest.approx(1 - 0.1 * (1 - right))

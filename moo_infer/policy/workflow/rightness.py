@@ -40,7 +40,8 @@ class Rightness:
         whole = np.zeros(np.broadcast_shapes(*map(np.shape, right)))
         for case, worth in self.cases:
             if worth:
-                whole = whole + np.prod([p if yes else 1.0 - p for p, yes in zip(right, case, strict=True)], axis=0)
+                each = [p if yes else 1.0 - p for p, yes in zip(right, case, strict=True)]
+                whole = whole + np.prod(np.broadcast_arrays(*each), axis=0)
         return whole
 
     @property
