@@ -124,15 +124,14 @@ def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
     used = _told_apart(X)
     X, names = X[:, used], [names[i] for i in used]
     line, seconds = _line(X, names, y, y)
-    found = _with_errors(line, X, y, seconds)
-    slope, se = found.get("seconds_per_output_token", (0.0, 0.0))  # not there where all outputs are 0
+    slope, se = _with_errors(line, X, y, seconds).get(
+        "seconds_per_output_token", (0.0, 0.0)
+    )  # not there where all outputs are 0
     if "overhead_s" in names and _unsure(slope, se) and 2 * se * measured.output_tokens.mean() >= y.mean():
         kept = [name != "overhead_s" for name in names]  # a token takes from nothing to all of the seconds
         X, names = X[:, kept], [name for name in names if name != "overhead_s"]
         line, seconds = _line(X, names, y, seconds)
-        found = _with_errors(line, X, y, seconds)
-    if groups is not None:
-        found = _jackknifed(line, X, y, seconds, groups)
+    found = _with_errors(line, X, y, seconds) if groups is None else _jackknifed(line, X, y, seconds, groups)
     parameters = dict.fromkeys(sorted(["overhead_s", *SLOPES]), (0.0, 0.0)) | found
     ratios = tuple(float(f"{ratio:.4g}") for ratio in condensed(y / seconds, seconds))
     fitted = Fit(

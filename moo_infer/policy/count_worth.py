@@ -12,7 +12,7 @@ from ..interfaces import AccuracyAggregator
 from ..quantities.by_samples import NAMES
 from .count_states import Evaluation, compared_noise, samples_of
 from .counted import Counted, unique_rows
-from .joint import ANSWERS, joint
+from .joint import SEEN, joint
 from .kinds import NOISE, Kinds
 from .memory import Called, Remember
 from .pool import NoisyDraws, asked
@@ -113,7 +113,7 @@ class CountWorth:
         each = [samples_of(self.kinds, states, j, self.n[j]) for j in self.taken]
         rows, cells = ([pair[i][:, order] for pair in each] for i in (0, 1))
         pools = [evaluation.pools[j] for j in self.taken]
-        each_model = [pool.shown(states.question, of, ANSWERS) for pool, of in zip(pools, rows, strict=True)]
+        each_model = [pool.shown(states.question, of, SEEN) for pool, of in zip(pools, rows, strict=True)]
         draws = joint(each_model, evaluation.of.unlike(self.taken))
         if renamed and "answer" in draws:
             answer = draws["answer"]

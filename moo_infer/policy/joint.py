@@ -9,9 +9,10 @@ from ..core.draws import Draws
 from ..core.errors import NothingPossible
 from ..quantities.samples import Samples
 
-__all__ = ["ANSWERS", "JointDraws", "brought", "joint"]
+__all__ = ["SEEN", "JointDraws", "brought", "joint"]
 
 ANSWERS = ("answer",)
+SEEN = (*ANSWERS, "score")  # by which policies decide, and choose among the samples of several models
 
 
 class JointDraws(Draws):
@@ -26,12 +27,16 @@ class JointDraws(Draws):
 
 
 def brought(samples: Samples, /) -> tuple[str, ...]:
-    """Return what draws of samples bring along although a vote of k would have nothing to choose among.
+    """Return what draws of samples bring along although a choice among k would have nothing to choose among.
 
-    One sample a question has no other to agree with, but those of other models.
+    One sample a question has no other to agree with, but those of other models; and by its score it may be passed on.
     """
-    known = samples.known("answer")
-    return ANSWERS if known.any() and np.bincount(samples.question[known]).max() < 2 else ()
+
+    def single(column: str) -> bool:
+        known = samples.known(column)
+        return bool(known.any()) and np.bincount(samples.question[known]).max() < 2
+
+    return tuple(column for column in SEEN if single(column))
 
 
 def joint(draws: Sequence[Draws], unlike: str) -> Draws:

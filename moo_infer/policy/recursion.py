@@ -16,7 +16,7 @@ from .by_question import Sums
 from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
-from .joint import ANSWERS, joint
+from .joint import SEEN, joint
 from .kinds import NOISE
 from .pool import Pool, asked, pool_of
 from .states import States, decisions
@@ -166,7 +166,7 @@ class Recursion:
                 return self.pools[j].totals(part, question, masks[:, j], n[j], parallelism=P)
             pools = [self.pools[j] for j in taken]
             rows = [pool.rows(question, masks[:, j], n[j]) for j, pool in zip(taken, pools, strict=True)]
-            draws = [pool.shown(question, of, ANSWERS) for pool, of in zip(pools, rows, strict=True)]
+            draws = [pool.shown(question, of, SEEN) for pool, of in zip(pools, rows, strict=True)]
             return asked(part, joint(draws, self.of.unlike(taken)), parallelism=P)
         except NotExact:
             raise PartNotExact(objective) from None

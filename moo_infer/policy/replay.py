@@ -12,7 +12,7 @@ from ..core.noise import with_noise
 from ..estimate.monte_carlo import sampled
 from ..quantities.by_samples import draw_samples
 from .deployment import Deployment
-from .joint import ANSWERS, brought
+from .joint import SEEN, brought
 from .launches import arrive
 from .trials import Run, part_of
 
@@ -74,7 +74,7 @@ def replayed(
             own = _with_answers(plain)
             of_two = of_two or own is not plain
         else:
-            always = ANSWERS if len(of.most) > 1 else brought(of.samples[j])
+            always = SEEN if len(of.most) > 1 else brought(of.samples[j])
             weights = of.setups[model].queries.weights  # of no use where it is said which questions are asked
             own = draw_samples(of.samples[j], weights, rng, trials, skipped + calls, question, always)
             own = part_of(own, (slice(None), slice(skipped, None))) if skipped else own

@@ -16,6 +16,7 @@ from moo_infer import (
     ModelProfile,
     MooInferError,
     NotExact,
+    Pipeline,
     Policy,
     Samples,
     Seen,
@@ -337,6 +338,20 @@ def test_arrivals_are_those_of_the_calls_alone(registry, billed):
         end, usd, calls = np.mean(figures, axis=0)
         assert (found.mean["latency"][q], found.mean["cost"][q]) == pytest.approx((end, usd), rel=1e-12)
         assert sum(n * share[q] for n, share in found.calls.items()) == pytest.approx(calls)
+
+
+def test_a_cascade_by_score_needs_one_scored_sample_of_a_question():
+    models = {}
+    for name, right in {"small": [0, 1, 0], "large": [1, 1, 0]}.items():
+        columns = {"answer": 1 - np.array(right), "score": np.array([0.2, 0.7, 0.9])}
+        columns |= {"latency_s": np.arange(1.0, 4.0), "cost_usd": np.ones(3)}
+        models[name] = on_log(name, Samples(name, ["a", "b", "c"], np.arange(3), np.array(right) * 1.0, columns))
+    cascade = Cascade(Stage("small"), Stage("large"), score_above=0.5)
+    report = Pipeline(aggregators=["one-call"], k=[1], models=models, policies=[cascade]).run()
+    row = next(row for row in report.candidates if row.aggregator == "cascade")
+    assert row.objectives["accuracy"].mean == pytest.approx(2 / 3)  # a is passed on, and right then; c is not
+    assert row.objectives["cost"].mean == pytest.approx(4 / 3)
+    assert row.objectives["cost"].high == pytest.approx(2.0)
 
 
 def is_decided(answers, k):

@@ -236,6 +236,11 @@ def registered(kind, *, but=(), only=None):
     return [made(kind, name, given) for name in names for given in GIVEN.get(name, [""])]
 
 
+def built_in(kind):
+    """Every registered class of a kind but those of packages, which keep their contracts in tests of their own."""
+    return [part for part in registered(kind) if type(part).__module__.startswith("moo_infer.")]
+
+
 def made(kind, name, given):
     """A part from what is written behind the colon, or from a mapping where its fields are lists."""
     if not isinstance(given, str | dict):
@@ -265,16 +270,11 @@ class TestFewestSamples(SelectorContract):
 
 
 class TestAggregators(AggregatorContract):
-    instances = registered(AccuracyAggregator, but=["noisy-score"])
+    instances = built_in(AccuracyAggregator)
 
     @pytest.fixture(params=registered(InferenceModel), ids=repr)
     def model(self, request):
         return request.param
-
-
-class TestNoisyScore(AggregatorContract):
-    nested = False  # it ranks an inference among all that were drawn
-    instances = registered(AccuracyAggregator, only=["noisy-score"])
 
 
 class TestAccepted(AggregatorContract):
@@ -282,7 +282,7 @@ class TestAccepted(AggregatorContract):
 
 
 class TestCostModels(CostModelContract):
-    instances = registered(CostModel)
+    instances = built_in(CostModel)
 
     # How else answers are judged is nothing to a cost model.
     @pytest.fixture(params=[model for model in registered(InferenceModel) if model is not JUDGED], ids=repr)
