@@ -108,8 +108,8 @@ class SlowestOfK(Calls):
     """All calls at once, whatever P: the slowest decides.
 
     Exact where the laws of both token counts are known: the mean and standard deviation of the largest of k by
-    quadrature, its quantiles ``F^-1(q^(1/k))``, or those of the
-    cdf over queries that differ. On a log exact too. With `ratios` that vary, simulated for k > 1.
+    quadrature, its quantiles ``F^-1(q^(1/k))``, or those of the cdf over queries that differ. On a log exact too. With
+    `ratios` that vary, simulated for k > 1.
 
     Args:
         seconds_per_input_token, seconds_per_output_token, overhead_s, ratios: the seconds of one call; see `Calls`.
