@@ -10,6 +10,7 @@ from moo_infer import Exact, MooInferError, load_models
 from moo_infer.builtin.answers import OneCall
 from moo_infer.calibrate import Price, ProfileOptions, calibrated, read_log, save
 from moo_infer.calibrate.bills import billed
+from moo_infer.calibrate.cleaning import complete
 from moo_infer.quantities.samples import Samples
 from moo_infer.read.price_lists import Unpriced
 
@@ -192,3 +193,10 @@ def test_samples_for_which_a_price_is_none_are_refused_with_what_to_do(tokens, h
     )
     with pytest.raises(MooInferError, match=said):
         billed(replace(log, columns={**log.columns, name: np.array(numbers)}), price)
+
+
+def test_of_input_tokens_that_are_filled_in_none_are_taken_as_cached():
+    tokens = {"input_tokens": np.array([np.nan] + [100.0] * 11), "cached_input_tokens": np.full(12, 90.0)}
+    kept, _ = complete(Samples("mine", ["a"], np.zeros(12, dtype=int), np.ones(12), tokens), priced=True)
+    assert kept["input_tokens"][0] == 100
+    assert np.isnan(kept["cached_input_tokens"]).tolist() == [True] + [False] * 11
