@@ -7,9 +7,9 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, version
+from importlib.metadata import Distribution, EntryPoint, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,13 +91,13 @@ class Registry:
         self._plugins: dict[tuple[type, str], Plugin] = {}
         for part in _builtin():
             self._add(*part)
-        self._manager = _manager()
+        there: dict[str, object] = {}
         if entry_points:
             for entry in _enabled(_installed()):
-                self._load(entry)
+                self._load(entry, there)
         for plugin in extra:
-            self._register(plugin, getattr(plugin, "__name__", type(plugin).__name__))
-        del self._manager  # nothing is registered later, and it does not pickle
+            name = getattr(plugin, "__name__", type(plugin).__name__)
+            self._register(_Found(plugin, name, *_origin(plugin)), there)
 
     def names(self, kind: type, /) -> list[str]:
         """Sorted names of the classes of a kind."""
@@ -168,29 +168,31 @@ class Registry:
         """List everything that is registered, by kind, then name."""
         return sorted(self._plugins.values(), key=lambda p: (p.kind, p.name))
 
-    def _load(self, entry: EntryPoint) -> None:
-        package = entry.dist.name if entry.dist else ""
+    def _load(self, entry: EntryPoint, there: dict[str, object]) -> None:
         try:
-            plugin = entry.load()
+            found = _found(entry, entry.dist)
         except (Exception, SystemExit) as error:  # whatever a foreign module raises while it is imported
             warnings.warn(
-                f"plugin {entry.name!r} of package {package!r} cannot be loaded and is skipped: "
-                f"{type(error).__name__}: {error}",
+                f"plugin {entry.name!r} of package {entry.dist.name if entry.dist else ''!r} cannot be loaded and is "
+                f"skipped: {type(error).__name__}: {error}",
                 stacklevel=4,
             )
             return
         try:
-            self._register(plugin, entry.name, package, entry.dist.version if entry.dist else "")
+            self._register(found, there)
         except MooInferError as error:
             raise MooInferError(f"{error}; {DISABLE}={entry.name} leaves it out") from error
 
-    def _register(self, plugin: object, name: str, package: str = "", release: str = "") -> None:
-        if not package:
-            package, release = _origin(plugin)
-        if name in BUILTIN or getattr(plugin, "__name__", "") in BUILTIN:
-            raise MooInferError(f"{_plugin_name(name, package)}: is registered already")
-        for part in _parts(self._manager, plugin, Plugin("", "", name, package, release)):
+    def _register(self, found: "_Found", there: dict[str, object]) -> None:
+        """Add what a plugin registers to what is there, unless it is there itself."""
+        known = found.name in there or any(found.plugin is other for other in there.values())
+        if known or found.name in BUILTIN or getattr(found.plugin, "__name__", "") in BUILTIN:
+            raise MooInferError(f"{_plugin_name(found.name, found.package)}: is registered already")
+        there[found.name] = found.plugin
+        for part in found.parts:
             self._add(*part)
+        for failure in found.failures:
+            warnings.warn(failure, stacklevel=5)
 
     def _add(self, kind: type, cls: type, listed: Plugin) -> None:
         if other := self._plugins.get((kind, listed.name)):
@@ -202,40 +204,53 @@ class Registry:
         self._plugins[kind, listed.name] = listed
 
 
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    return manager
+class _Found:
+    """A plugin, its name, the package and version that it came with, and what it registers: looked through once."""
+
+    def __init__(self, plugin: object, name: str, package: str, version: str) -> None:
+        self.plugin, self.name, self.package, self.version = plugin, name, package, version
+        self.failures: list[str] = []  # sentences on hooks that fail
+
+    @cached_property
+    def parts(self) -> Sequence[tuple[type, type, Plugin]]:
+        """The classes that it registers, checked, each with its kind and how it is listed."""
+        return [*_parts(self.plugin, Plugin("", "", self.name, self.package, self.version), self.failures)]
+
+
+@lru_cache(maxsize=256)  # every command makes a registry, some make several: each looks through all that is installed
+def _found(entry: EntryPoint, package: Distribution | None) -> _Found:
+    plugin = entry.load()
+    origin = (package.name, package.version) if package else _origin(plugin)
+    return _Found(plugin, entry.name, *origin)
 
 
 @cache
 def _builtin() -> list[tuple[type, type, Plugin]]:
-    """What the built-in modules register: looked through once, as every command makes a registry, some make several."""
-    manager, modules = _manager(), map(import_module, BUILTIN)
-    owners = [(module, Plugin("", "", module.__name__, *_origin(module))) for module in modules]
-    return [part for module, owner in owners for part in _parts(manager, module, owner)]
+    """What the built-in modules register."""
+    modules = [import_module(name) for name in BUILTIN]
+    return [part for module in modules for part in _Found(module, module.__name__, *_origin(module)).parts]
 
 
-def _parts(manager: pluggy.PluginManager, plugin: object, owner: Plugin) -> Iterator[tuple[type, type, Plugin]]:
-    """The classes that a plugin registers, checked, each with its kind and how it is listed."""
+def _parts(plugin: object, owner: Plugin, failures: list[str]) -> Iterator[tuple[type, type, Plugin]]:
     where = _plugin_name(owner.plugin, owner.package)
     hooks = ", ".join(hook for _, hook in KINDS.values())
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
     try:
         manager.register(plugin, owner.plugin)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        manager.unregister(name=owner.plugin)
         raise MooInferError(f"{where}: {error}; hooks: {hooks}") from None
-    except ValueError as error:
-        raise MooInferError(f"{where}: is registered already") from error
     if not any(callable(getattr(plugin, hook, None)) for _, hook in KINDS.values()):
         raise MooInferError(f"{where}: implements no hook; hooks: {hooks}")
     for kind, (noun, hook) in KINDS.items():
-        for cls in _registered(manager, plugin, hook, where):
+        for cls in _registered(manager, plugin, hook, where, failures):
             yield kind, cls, _listed(kind, cls, dataclasses.replace(owner, kind=noun))
 
 
-def _registered(manager: pluggy.PluginManager, plugin: object, hook: str, plugin_name: str) -> Sequence[Any]:
+def _registered(
+    manager: pluggy.PluginManager, plugin: object, hook: str, plugin_name: str, failures: list[str]
+) -> Sequence[Any]:
     """The classes that a hook of a plugin returns; none where the plugin lacks the hook, or it fails."""
     function = getattr(plugin, hook, None)
     if not callable(function):
@@ -245,8 +260,7 @@ def _registered(manager: pluggy.PluginManager, plugin: object, hook: str, plugin
     try:
         classes = function()
     except (Exception, SystemExit) as error:  # whatever a foreign hook raises
-        message = f"{plugin_name}: {hook} fails and is skipped: {type(error).__name__}: {error}"
-        warnings.warn(message, stacklevel=6)
+        failures.append(f"{plugin_name}: {hook} fails and is skipped: {type(error).__name__}: {error}")
         return ()
     if not isinstance(classes, list | tuple):
         raise MooInferError(f"{plugin_name}: {hook} must return a list of classes, got {classes!r}")

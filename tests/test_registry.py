@@ -21,6 +21,12 @@ from moo_infer.core.parts import Share
 from moo_infer.core.plugin_files import plugin_file
 
 
+class Named(SimpleNamespace):
+    """An entry point, or its package: two that say the same are two."""
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+
 @dataclass(frozen=True)
 class First(Selector):
     """Take the first."""
@@ -187,9 +193,7 @@ def test_the_same_plugin_twice_is_refused():
 def test_a_built_in_module_is_registered_already_whatever_it_is_called(monkeypatch):
     with pytest.raises(MooInferError, match="plugin 'moo_infer.builtin.selectors' .*: is registered already"):
         Registry(selectors_module, entry_points=False)
-    again = SimpleNamespace(
-        name="again", dist=SimpleNamespace(name="other", version="2"), load=lambda: selectors_module
-    )
+    again = Named(name="again", dist=Named(name="other", version="2"), load=lambda: selectors_module)
     monkeypatch.setattr(registry_module, "_installed", lambda: [again])
     with pytest.raises(MooInferError, match="plugin 'again' of package 'other': is registered already; MOO_INFER_DIS"):
         Registry()
@@ -199,7 +203,7 @@ def test_a_plugin_installed_later_is_found_and_a_broken_one_is_named_every_time(
     def load():
         raise ImportError("no module named numbers")
 
-    there = [SimpleNamespace(name="broken", dist=SimpleNamespace(name="some-package", version="1"), load=load)]
+    there = [Named(name="broken", dist=Named(name="some-package", version="1"), load=load)]
     monkeypatch.setattr(registry_module, "_installed", lambda: there)
     for _ in range(2):
         with pytest.warns(UserWarning, match="plugin 'broken' of package 'some-package' cannot be loaded"):
@@ -212,8 +216,8 @@ def test_a_broken_entry_point_is_named_and_skipped(monkeypatch):
     def load():
         raise ImportError("no module named numbers")
 
-    broken = SimpleNamespace(name="broken", dist=SimpleNamespace(name="some-package", version="1"), load=load)
-    good = SimpleNamespace(name="good", dist=SimpleNamespace(name="other", version="2"), load=lambda: selectors(First))
+    broken = Named(name="broken", dist=Named(name="some-package", version="1"), load=load)
+    good = Named(name="good", dist=Named(name="other", version="2"), load=lambda: selectors(First))
     monkeypatch.setattr(registry_module, "_installed", lambda: [broken, good])
     with pytest.warns(
         UserWarning,
@@ -225,7 +229,7 @@ def test_a_broken_entry_point_is_named_and_skipped(monkeypatch):
 
 
 def installed(name, package, *classes):
-    return SimpleNamespace(name=name, dist=SimpleNamespace(name=package, version="1"), load=lambda: selectors(*classes))
+    return Named(name=name, dist=Named(name=package, version="1"), load=lambda: selectors(*classes))
 
 
 @pytest.mark.parametrize("disabled", ["one", "package-one", " package-one , ", "package-one,one,", "Package_One"])
@@ -320,6 +324,17 @@ def test_a_hook_that_fails_is_named_and_skipped():
     ):
         registry = Registry(plugin(register_selectors), entry_points=False)
     assert "knee" in registry.names(Selector)
+
+
+def test_an_installed_plugin_whose_hook_fails_is_named_by_every_registry(monkeypatch):
+    def register_selectors():
+        raise RuntimeError("out of ideas")
+
+    there = [Named(name="one", dist=Named(name="some", version="1"), load=lambda: plugin(register_selectors))]
+    monkeypatch.setattr(registry_module, "_installed", lambda: there)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="plugin 'one' of package 'some': register_selectors fails and is skipped"):
+            Registry()
 
 
 def test_building_from_a_mapping():

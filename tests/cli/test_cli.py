@@ -245,12 +245,13 @@ def test_an_unknown_command(cli):
 
 
 def test_a_broken_plugin_is_one_line_on_standard_error(cli, monkeypatch):
-    from types import SimpleNamespace
+    class Broken:
+        name, dist = "broken", None
 
-    def load():
-        raise ImportError("gone")
+        def load(self):
+            raise ImportError("gone")
 
-    broken = SimpleNamespace(name="broken", dist=None, load=load)
+    broken = Broken()
     monkeypatch.setattr("moo_infer.registry._installed", lambda: [broken])
     code, out, err = cli("recommend", "--json")
     assert code == 0
