@@ -250,6 +250,14 @@ def made(kind, name, given):
     return REGISTRY.get(kind, f"{name}:{given}")
 
 
+OTHERS = {
+    "cut normal lengths": made(InferenceModel, "gaussian", GIVEN["gaussian"][1]),
+    "some levels, all cut": made(InferenceModel, "lognormal", GIVEN["lognormal"][0]),
+    "no tokens": made(InferenceModel, "beta", GIVEN["beta"][0]),
+    "answers that agree": made(InferenceModel, "beta", GIVEN["beta"][2]),
+}
+
+
 class TestSelectors(SelectorContract):
     instances = registered(Selector, but=["net-value", "max-lower-bound", "fewest-samples"])
 
@@ -272,9 +280,19 @@ class TestFewestSamples(SelectorContract):
 class TestAggregators(AggregatorContract):
     instances = built_in(AccuracyAggregator)
 
-    @pytest.fixture(params=registered(InferenceModel), ids=repr)
+    @pytest.fixture(params=[*MODELS.values(), JUDGED], ids=[*MODELS, "a log, judged"])
     def model(self, request):
         return request.param
+
+
+# Other laws of what is right: numbers of aggregators are looked at, what they do with draws was seen on those before.
+@pytest.mark.parametrize("model", OTHERS, ids=str)
+@pytest.mark.parametrize("aggregator", built_in(AccuracyAggregator), ids=str)
+def test_aggregators_keep_their_contract_on_other_laws(aggregator, model):
+    contract = AggregatorContract()
+    contract.test_accuracies_are_shares(aggregator, OTHERS[model])
+    contract.test_exact_agrees_with_simulation(aggregator, OTHERS[model])
+    contract.test_draws_of_uncertain_parameters_are_those_of_one_at_a_time(aggregator, OTHERS[model])
 
 
 class TestAccepted(AggregatorContract):
@@ -284,10 +302,14 @@ class TestAccepted(AggregatorContract):
 class TestCostModels(CostModelContract):
     instances = built_in(CostModel)
 
-    # How else answers are judged is nothing to a cost model.
-    @pytest.fixture(params=[model for model in registered(InferenceModel) if model is not JUDGED], ids=repr)
-    def model(self, request):
-        return request.param
+
+@pytest.mark.parametrize("model", OTHERS, ids=str)
+@pytest.mark.parametrize("cost_model", built_in(CostModel), ids=str)
+def test_cost_models_keep_their_contract_on_other_laws(cost_model, model):
+    contract = CostModelContract()
+    contract.test_totals_are_finite_and_grow(cost_model, OTHERS[model])
+    contract.test_exact_agrees_with_simulation(cost_model, OTHERS[model])
+    contract.test_draws_of_uncertain_parameters_are_those_of_one_at_a_time(cost_model, OTHERS[model])
 
 
 class TestInferenceModels(InferenceModelContract):

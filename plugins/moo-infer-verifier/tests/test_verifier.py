@@ -51,7 +51,7 @@ class TestVerifier(AggregatorContract):
         Verifier(0.2, 0.6),
     )
 
-    @pytest.fixture(params=[*MODELS.values(), CLIPPED, SURE, Coin()], ids=repr)
+    @pytest.fixture(params=[*MODELS.values(), Coin()], ids=[*MODELS, "coin"])
     def model(self, request):
         return request.param
 
@@ -61,9 +61,18 @@ class TestNoisyScore(AggregatorContract):
 
     instances = tuple(NoisyScore(rho, **SPENDS) for rho in (0.0, 0.3, 0.71, 0.95, 1.0))
 
-    @pytest.fixture(params=[*MODELS.values(), CLIPPED, SURE, Coin()], ids=repr)
+    @pytest.fixture(params=[*MODELS.values(), Coin()], ids=[*MODELS, "coin"])
     def model(self, request):
         return request.param
+
+
+@pytest.mark.parametrize("model", [CLIPPED, SURE], ids=["clipped", "sure"])
+@pytest.mark.parametrize("aggregator", [*TestVerifier.instances, *TestNoisyScore.instances], ids=str)
+def test_they_keep_their_contract_on_other_laws(aggregator, model):
+    contract = AggregatorContract()
+    contract.test_accuracies_are_shares(aggregator, model)
+    contract.test_exact_agrees_with_simulation(aggregator, model)
+    contract.test_draws_of_uncertain_parameters_are_those_of_one_at_a_time(aggregator, model)
 
 
 class TestCosts(CostModelContract):
