@@ -11,10 +11,10 @@ ALONE = ["({})", "**{}**", "{}", "{}.", "${}$", "{}) Paris", "{}. Paris", "**{})
 
 
 @pytest.mark.parametrize("template", NAMED + ALONE)
-@pytest.mark.parametrize("letter", "ABCDEFGHJ")
-def test_a_letter_is_read_as_people_write_it(template, letter):
-    assert last_letter(template.format(letter)) == letter
-    assert last_letter(f"A cat and I think.\n{template.format(letter)}") == letter
+def test_a_letter_is_read_as_people_write_it(template):
+    for letter in "ABCDEFGHJ":
+        assert last_letter(template.format(letter)) == letter
+        assert last_letter(f"A cat and I think.\n{template.format(letter)}") == letter
 
 
 @pytest.mark.parametrize(
