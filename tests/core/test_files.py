@@ -141,8 +141,8 @@ def test_who_is_killed_while_writing_leaves_the_old_result_or_the_new_one(what, 
 
     old, new, place = kills.commands(tmp_path)[what]
     rng = random.Random(0)
-    left = kills.killed(old, new, place, [rng.uniform(0.7, 1.1) for _ in range(4)])
-    assert left["old"] + left["new"] == 4
+    left = kills.killed(old, new, place, [rng.uniform(0.7, 1.1) for _ in range(3)])
+    assert left["old"] + left["new"] == 3
 
 
 @pytest.mark.parametrize("after_s", [0.1, 0.3, 0.8])
