@@ -71,7 +71,9 @@ def arrive(run: Run) -> None:
     T, name = sum(wave), timed(run.of, tuple(run.of.costs))
     totals = _in_order(run, wave, name)
     model = np.repeat(np.arange(len(wave)), wave)
-    place = np.argsort(np.argsort(totals[name], axis=1, kind="stable"), axis=1, kind="stable")
+    # Samples of a model are in an order at random; those of several that arrive at the same time are put into one.
+    chance = run.rng.random(totals[name].shape) if len(wave) > 1 else np.zeros_like(totals[name])
+    place = np.argsort(np.lexsort((chance, totals[name]), axis=1), axis=1)
     open_ones = np.arange(len(run.waves))
     for t in range(1, T + 1):
         there = place[open_ones] < t

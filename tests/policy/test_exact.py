@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations, product
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from moo_infer.core.draws import BEFORE
 from moo_infer.core.errors import NothingPossible
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import evaluated
+from moo_infer.policy.replay import replayed
 from moo_infer.quantities.by_samples import draws_of
 
 
@@ -338,6 +340,73 @@ def test_arrivals_are_those_of_the_calls_alone(registry, billed):
         end, usd, calls = np.mean(figures, axis=0)
         assert (found.mean["latency"][q], found.mean["cost"][q]) == pytest.approx((end, usd), rel=1e-12)
         assert sum(n * share[q] for n, share in found.calls.items()) == pytest.approx(calls)
+
+
+def rounded(name, parts):
+    """A log whose seconds are full parts of one, so that some of them are equal; all where it is one part."""
+    samples = log(name)
+    seconds = np.ceil(parts * samples["latency_s"]) / parts
+    return replace(samples, columns={**samples.columns, "latency_s": seconds})
+
+
+@pytest.mark.parametrize("parts", [2, 1], ids=["some", "all"])
+def test_answers_that_arrive_at_the_same_time_arrive_in_any_order(registry, parts):
+    """Against a plain loop over subsets and orders."""
+    policy, samples = VoteUntilDecided(3, arrivals=True, model="small"), rounded("small", parts)
+    found = evaluated(deployment(policy, registry, {"small": on_log("small", samples, COSTS)}))
+    seconds, dollars, answer = (samples[name] for name in ("latency_s", "cost_usd", "answer"))
+    tied = 0
+    for q in range(len(samples.questions)):
+        figures = []
+        for chosen in combinations(np.flatnonzero(samples.question == q), 3):
+            orders = [np.array(order) for order in permutations(chosen) if (np.diff(seconds[list(order)]) >= 0).all()]
+            tied += len(orders) > 1
+            each = []
+            for order in orders:
+                t = next(t for t in (1, 2, 3) if t == 3 or is_decided(answer[order[:t]], 3))
+                end = seconds[order[t - 1]]
+                cancelled = (dollars[order[t:]] * end / seconds[order[t:]]).sum()
+                each.append((end, dollars[order[:t]].sum() + cancelled, t))
+            figures.append(np.mean(each, axis=0))
+        end, usd, calls = np.mean(figures, axis=0)
+        assert (found.mean["latency"][q], found.mean["cost"][q]) == pytest.approx((end, usd), rel=1e-12)
+        assert sum(n * share[q] for n, share in found.calls.items()) == pytest.approx(calls)
+    assert tied > 0
+
+
+@dataclass(frozen=True)
+class FirstOfTwo(Policy):
+    """Answers with whatever arrives first."""
+
+    name = "first-of-two"
+    arrivals = True
+    most = MappingProxyType({"small": 1, "large": 1})
+
+    def decide(self, seen, /):
+        first = [model for model in self.most if seen.n(model)]
+        return Answer("one-call", tuple(first)) if first else Call(self.most)
+
+
+def test_models_that_answer_at_the_same_time_are_as_likely_the_first(registry):
+    models = {name: on_log(name, rounded(name, 1), COSTS) for name in ("small", "large")}
+    of = deployment(FirstOfTwo(), registry, models)
+    found, drawn = evaluated(of), replayed(of, 4000, 0)
+    alone = [evaluated(deployment(Fixed(1, model=name), registry, models)) for name in models]
+    np.testing.assert_allclose(found.mean["accuracy"], np.mean([each.mean["accuracy"] for each in alone], axis=0))
+    assert drawn.n.mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.04)
+
+
+def test_more_orders_than_can_be_gone_through_are_drawn(registry):
+    samples = rounded("small", 1)
+    times = 3  # twelve samples a question, all of which arrive at the same time
+    again = np.repeat(np.arange(len(samples)), times)
+    columns = {name: column[again] for name, column in samples.columns.items()}
+    more = Samples("small", samples.questions, samples.question[again], samples.correct[again], columns)
+    of = deployment(
+        VoteUntilDecided(9, arrivals=True, model="small"), registry, {"small": on_log("small", more, COSTS)}
+    )
+    with pytest.raises(NotExact, match="more orders of answers that arrive at the same time"):
+        evaluated(of)
 
 
 def test_a_cascade_by_score_needs_one_scored_sample_of_a_question():
