@@ -77,7 +77,8 @@ class VoteUntilDecided(_OneModel):
     Args:
         k: samples in all, >= 1.
         waves: how many at a time, each >= 1; the last number is repeated until k. Or:
-        arrivals: whether all k are called at once, and those that are still on their way are cancelled.
+        arrivals: whether all k are called at once, and those that are still on their way are cancelled; answers of a
+            log whose seconds are the same arrive in any order.
         cancelled_billed: what is paid for a cancelled call: ``share`` by its seconds that ran, ``full``, or ``none``.
         model: the model; each of the run in turn where none is named.
 

@@ -23,6 +23,7 @@ from ..quantities.samples import Samples
 from ..registry import Registry
 from .decisions import most_calls
 from .filling import filled
+from .joint import brought
 from .tried import text_of
 
 __all__ = ["Deployment"]
@@ -215,6 +216,10 @@ class Deployment:
         """Say why answers of some models, by their numbers, cannot be compared; "" where they can."""
         if self.samples is None or self.resampled:
             return ""
+        for i in models:
+            reason = "" if "answer" in brought(self.samples[i]) else self.samples[i].no_choice("answer")
+            if reason:
+                return f"{self.name} compares answers of {self.models[i]}: {reason}"
         self.compared.update(combinations(sorted(models), 2))
         for i, j in combinations(sorted(models), 2):
             if reason := unlike_answers(self.samples[i], self.samples[j]):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import blake2b
+from typing import Any, Literal
 
 import numpy as np
 
@@ -110,7 +111,24 @@ def resampled(samples: Samples, rng: np.random.Generator) -> Samples:
     first = (np.cumsum(samples.n) - samples.n)[samples.question]
     chosen = first + (rng.random(len(samples)) * samples.n[samples.question]).astype(np.int64)
     columns = {name: column[chosen] for name, column in samples.columns.items()}
-    return Samples(samples.model, samples.questions, samples.question, samples.correct[chosen], columns)
+    return _DrawnAgain(
+        samples.model, samples.questions, samples.question, samples.correct[chosen], columns, log=samples
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _DrawnAgain(Samples):
+    """Samples that were drawn from those of a log: whether a choice means anything is asked of the log, not of luck."""
+
+    log: Samples | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _, fields = super().__reduce__()
+        return type(self), (*fields, self.log)
+
+    def no_choice(self, column: Literal["answer", "score"], /) -> str:
+        """Return what the log says."""
+        return super().no_choice(column) if self.log is None else self.log.no_choice(column)
 
 
 def question_weights(questions: Sequence[str], B: int, seed: int) -> FloatArray:

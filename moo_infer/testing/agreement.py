@@ -100,7 +100,10 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
             assert {*single.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
             for statistic in {"mean", "std", "low", "high"} - {*column.simulated}:
                 got, expected = column.statistic(statistic), single.statistic(statistic)
-                np.testing.assert_allclose(got, expected, rtol=NEAR, atol=TINY, err_msg=f"{statistic} of {name}")
+                # A quantile is searched for as closely as the mean is large, which may be many times as much.
+                close = TINY + NEAR * np.abs(single.mean if statistic in ("low", "high") else expected)
+                same = np.isclose(got, expected, rtol=0, atol=close, equal_nan=True)
+                assert same.all(), f"{statistic} of {name}: {got} among three draws, {expected} of one alone"
 
 
 def _numbers_of(part: Any) -> list[str]:

@@ -104,3 +104,13 @@ def test_a_pickle_gives_the_same():
     curve = table(log()).curves[0]
     again = pickle.loads(pickle.dumps(curve)).columns["cost"].same_questions
     np.testing.assert_array_equal(again, curve.columns["cost"].same_questions)
+
+
+def test_a_log_that_is_drawn_again_is_voted_on_where_its_samples_can_be():
+    """By chance those that agree may all be gone; that says nothing about the log."""
+    answer = np.array([0, 1, 2, 2, -1, -1, 2, 2, -1, 0, 2])
+    columns = {"answer": answer}
+    samples = Samples("mine", ["a", "b", "c"], np.repeat([0, 1, 2], [3, 5, 3]), (answer == 0) * 1.0, columns)
+    drawn = [resampled(samples, np.random.default_rng(seed)) for seed in range(200)]
+    assert any(Samples(of.model, of.questions, of.question, of.correct, of.columns).no_choice("answer") for of in drawn)
+    assert not any(of.no_choice("answer") or pickle.loads(pickle.dumps(of)).no_choice("answer") for of in drawn)

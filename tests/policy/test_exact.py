@@ -374,6 +374,34 @@ def test_answers_that_arrive_at_the_same_time_arrive_in_any_order(registry, part
     assert tied > 0
 
 
+FREE_TEXTS = {
+    "nearly all answers to a question differ: 4 different ones among 4": [0, 1, 2, 3],
+    "nearly all answers to a question differ: 2 different ones among 2": [0, 1, -1, -1],
+    "no question has two answers": [-1, -1, -1, -1],
+}
+
+
+@pytest.mark.parametrize("reason", FREE_TEXTS)
+@pytest.mark.parametrize(
+    "policy", [Windows(2, 2, "small"), TwoThenMore(2, "small"), AdaptiveConsistency(0.5, 2, model="small")], ids=str
+)
+def test_answers_that_hardly_ever_agree_are_not_voted_on_by_tables_or_runs(registry, policy, reason):
+    answer = np.array(FREE_TEXTS[reason])
+    columns = {"answer": answer, "latency_s": np.arange(1.0, 5.0), "cost_usd": np.ones(4)}
+    models = {
+        "small": on_log("small", Samples("small", ["a", "b"], np.repeat([0, 1], 2), (answer == 0) * 1.0, columns))
+    }
+    pipeline = Pipeline(aggregators=["one-call"], k=[1], models=models, policies=[policy], registry=registry)
+    for ask in (pipeline.candidates, pipeline.run):
+        with pytest.raises(
+            NothingPossible, match=f"policy '{policy.name}' compares answers of small: no vote, .*{reason}"
+        ):
+            ask()
+    of = deployment(policy, registry, models)
+    with pytest.raises(NothingPossible, match=reason):
+        replayed(of, 100, 0)
+
+
 @dataclass(frozen=True)
 class FirstOfTwo(Policy):
     """Answers with whatever arrives first."""
