@@ -90,9 +90,7 @@ def main(dask: bool, models: int = 4, questions: int = 100, draws: int = 1000) -
             return
         from distributed import LocalCluster
 
-        with LocalCluster(  # type: ignore[no-untyped-call]
-            2, threads_per_worker=1, dashboard_address=None
-        ) as cluster:
+        with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
             compare(file, workers | {"two of Dask": cluster.scheduler_address.replace("tcp", "dask")})
 
 

@@ -100,9 +100,7 @@ def on_dask(run: Job, alone: str) -> None:
     """The same on a cluster of two processes."""
     from distributed import LocalCluster
 
-    with LocalCluster(  # type: ignore[no-untyped-call]
-        2, threads_per_worker=1, dashboard_address=None
-    ) as cluster:
+    with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
         address = cluster.scheduler_address.replace("tcp", "dask")
         with executor_of(address) as executor:
             start = time.perf_counter()

@@ -43,7 +43,7 @@ def executor_of(workers: str | None) -> Iterator[Executor | None]:
     """
     if workers is not None and workers.startswith(DASK):
         with _cluster(workers) as client:
-            yield client.get_executor(retries=RETRIES)  # type: ignore[no-untyped-call]
+            yield client.get_executor(retries=RETRIES)
         return
     count = _count(workers)
     if count == 1:

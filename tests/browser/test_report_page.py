@@ -32,16 +32,16 @@ return inked;
 def show(browser, tmp_path):
     """Open the page of a report from its file, wait until it is drawn, and return the window."""
 
-    def call(report, command=None):
+    def call(report, command=None, *, flat=True):
         path = tmp_path / "report.html"
         path.write_text(report.to_html(command), encoding="utf-8")
-        return opened(browser, path)
+        return opened(browser, path, flat)
 
     return call
 
 
-def opened(browser, path):
-    browser.open(path)
+def opened(browser, path, flat):
+    browser.open(path, flat=flat)
     browser.wait(DRAWN.format("curves", "curves"))
     return browser
 
@@ -64,9 +64,10 @@ def written(pipeline, tmp_path_factory):
 def read(browser, written):
     """Show the page of a run to a test that leaves it as it is: not opened again where the test before had it."""
 
-    def call(models=None, scenarios=None):
+    def call(models=None, scenarios=None, *, flat=True):
         path = written(models, scenarios)
-        return browser if browser.driver.current_url == path.as_uri() else opened(browser, path)
+        there = browser.driver.current_url == path.as_uri() and (flat or not browser.flat)
+        return browser if there else opened(browser, path, flat)
 
     return call
 
@@ -103,7 +104,7 @@ def colours(png):
 
 
 def test_the_built_in_report_draws_everything(read):
-    window = read()
+    window = read(flat=False)
     for plot in ("space", "curves", "front", "map"):
         window.wait(DRAWN.format(plot, plot))
         assert colours(window.screenshot(f"#{plot}")) > 10, plot
@@ -245,7 +246,7 @@ def test_stability_is_drawn_where_it_was_asked_for(show):
 
 
 def test_nothing_feasible(show):
-    window = show(Pipeline().run(["gpt-5", "gpt-5-nano"], Scenario("tight", max={"cost": 1e-7})))
+    window = show(Pipeline().run(["gpt-5", "gpt-5-nano"], Scenario("tight", max={"cost": 1e-7})), flat=False)
     assert "nothing meets the limits" in window.wait("return document.getElementById('front').textContent")
     assert window.run(PIXELS) > 1000
     assert "no recommendation" in window.run("return document.body.innerText")
@@ -255,7 +256,7 @@ def test_nothing_feasible(show):
 def test_few_objectives(show, objectives):
     model = builtin_models()["gpt-5"]
     report = Pipeline().run(replace(model, costs=model.costs[: objectives - 1]), Scenario("free"))
-    window = show(report)
+    window = show(report, flat=objectives < 2)
     present = window.run("return ['space', 'curves', 'front', 'map'].filter(id => document.getElementById(id))")
     assert present == (["curves"] if objectives == 1 else ["space", "curves", "front", "map"])
     if objectives == 2:
@@ -364,7 +365,7 @@ RULES = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_can_be_read_by_everybody(read, media, scheme):
     media(prefers_color_scheme=scheme)
-    window = read(None, ("essay-feedback", "medical-ai"))
+    window = read(None, ("essay-feedback", "medical-ai"), flat=False)
     window.wait("return document.getElementById('space-still').src")
     for rule, script in RULES.items():
         assert window.run(script) == [], rule
