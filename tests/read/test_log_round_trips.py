@@ -16,7 +16,7 @@ from moo_infer.interfaces import LogReader
 from moo_infer.quantities.subsets import mean_pass_at_k
 
 REGISTRY = Registry(entry_points=False)
-LOGS = 40
+LOGS = 16
 
 
 def read(paths, **options):
