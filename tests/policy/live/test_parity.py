@@ -99,15 +99,15 @@ def test_a_request_of_several_bills_its_prompt_once(registry):
 
 
 GPQA = [
-    Fixed(3, model="fZB3"),
-    VoteUntilDecided(8, (5, 3), model="oAu9"),
-    TwoThenMore(8, "fZB3"),
-    AdaptiveConsistency(0.95, 8, model="jP8E"),
-    Windows(2, 8, model="oAu9"),
-    TwoRounds(3, 5, 0.9, model="fZB3"),
-    FirstAccepted((Stage("fZB3", 3), Stage("Cg54", 2))),
-    WorthIt(1.0, (0.5, 1.5), 0.1, k=8, model="jP8E"),
-    Cascade(Stage("fZB3", 2), Stage("Cg54")),
+    (Fixed(3, model="fZB3"), 198),
+    (VoteUntilDecided(8, (5, 3), model="oAu9"), 66),
+    (TwoThenMore(8, "fZB3"), 198),
+    (AdaptiveConsistency(0.95, 8, model="jP8E"), 66),
+    (Windows(2, 8, model="oAu9"), 198),
+    (TwoRounds(3, 5, 0.9, model="fZB3"), 66),
+    (FirstAccepted((Stage("fZB3", 3), Stage("Cg54", 2))), 198),
+    (WorthIt(1.0, (0.5, 1.5), 0.1, k=8, model="jP8E"), 198),
+    (Cascade(Stage("fZB3", 2), Stage("Cg54")), 198),
 ]
 
 
@@ -115,7 +115,8 @@ GPQA = [
 def logged(gpqa_rows):
     """Make logged models of some of the 22 runs."""
 
-    def make(*runs):
+    def make(*runs, questions=198):
+        asked = {*sorted({row["question_id"] for run in runs for row in gpqa_rows[run][0]})[:: 198 // questions]}
         rows = [
             {
                 "model": run,
@@ -128,15 +129,17 @@ def logged(gpqa_rows):
             }
             for run in runs
             for row in gpqa_rows[run][0]
+            if row["question_id"] in asked
         ]
         return LoggedModels(rows, {run: gpqa_rows[run][1] for run in runs})
 
     return make
 
 
-@pytest.mark.parametrize("policy", GPQA, ids=lambda policy: policy.name)
-def test_198_of_198_questions_of_a_real_log_agree(logged, registry, policy):
-    assert len(agree(logged(*policy.most), policy, registry)) == 198
+@pytest.mark.parametrize(("policy", "questions"), GPQA, ids=lambda given: getattr(given, "name", given))
+def test_all_questions_of_a_real_log_agree(logged, registry, policy, questions):
+    """Of those that call the most every third is enough."""
+    assert len(agree(logged(*policy.most, questions=questions), policy, registry)) == questions
 
 
 def test_198_of_198_questions_of_a_real_log_agree_where_answers_are_not_waited_for(logged, registry):
