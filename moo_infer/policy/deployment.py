@@ -217,8 +217,9 @@ class Deployment:
         if self.samples is None or self.resampled:
             return ""
         for i in models:
-            reason = "" if "answer" in brought(self.samples[i]) else self.samples[i].no_choice("answer")
-            if reason:
+            given = self.samples[i]
+            compared = "answer" in given and "answer" not in brought(given)  # a single one with those of other models
+            if reason := given.no_choice("answer") if compared else "":
                 return f"{self.name} compares answers of {self.models[i]}: {reason}"
         self.compared.update(combinations(sorted(models), 2))
         for i, j in combinations(sorted(models), 2):
