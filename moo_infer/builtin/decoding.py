@@ -12,9 +12,8 @@ from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
 from ..core.moments import Moments
 from ..interfaces import InferenceModel
-from ..quantities.largest import RARE, SURE
 from ..quantities.laws import Law
-from ..quantities.quadrature import legendre
+from ..quantities.quadrature import HIGH, LOW, panels
 from ..quantities.quantity import Quantity, Query
 from ..quantities.queries import Note
 
@@ -310,18 +309,14 @@ def _shared_steps(law: Law, k: IntArray, other_sequences: Any) -> FloatArray:
 
     While n of k inferences run, they pay n / (B0 + n) of a step; n is binomial with the share that runs still.
     """
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtr
 
     others = np.asarray(other_sequences, dtype=np.float64)
     # Panels as wide as the law is there: even ones would lose it in the first, where its tail is long.
-    scores = np.linspace(float(ndtri(RARE)), float(ndtri(SURE)), PANELS + 1)
-    edges = law.quantile(ndtr(scores))[..., None]
-    start, width = edges[..., :-1, :], np.diff(edges, axis=-2)
-    t, weights = legendre(ORDER)
-    shape = (*edges.shape[:-2], PANELS * ORDER)
-    x, dx = (start + width * t).reshape(shape), (width * weights).reshape(shape)
+    edges = law.quantile(ndtr(np.linspace(LOW, HIGH, PANELS + 1)))
+    x, dx = panels(ORDER, edges)
     paid = _paid(k, 1.0 - law.cdf(x), others)  # of the inferences that are longer than x
-    steps: FloatArray = edges[..., 0, :] * k / (others + k) + np.vecdot(paid, dx[..., None, :])
+    steps: FloatArray = edges[..., :1] * k / (others + k) + np.vecdot(paid, dx[..., None, :])
     return steps
 
 

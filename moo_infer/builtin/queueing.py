@@ -16,9 +16,8 @@ from ..core.objectives import LATENCY
 from ..core.parts import AtLeastOne, NonNegative, Positive
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
-from ..quantities.largest import RARE, SURE
 from ..quantities.laws import Law
-from ..quantities.quadrature import legendre
+from ..quantities.quadrature import RARE, SURE, legendre
 from ..quantities.quantity import Query
 from ..quantities.queries import Note
 from .decoding import check_batch_sizes, of_longest, padded, ranked_sums

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,11 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.cdf import Cdf
 from ..core.moments import Moments
 from .laws import Bernoulli, Law, Lognormal
-from .quadrature import even_panels
+from .quadrature import HIGH, LOW, RARE, SURE, even_panels
 from .sum_law import SumLaw
 
-__all__ = ["RARE", "SURE", "LargestCdf", "largest"]
+__all__ = ["LargestCdf", "largest"]
 
-RARE, SURE = 1e-18, 1 - 2**-53  # probabilities that stand for 0 and 1
 NOTHING = -700.0  # logarithm of a probability that is taken as 0; of smaller ones np.exp takes three times as long
 AT_ONCE = 2**15  # laws, times values of k, times nodes in one go: a few arrays of 256 KiB, which a cache holds
 # Phi(z)^k is steep, further right for larger k, and equal panels resolve it anywhere. Means are right to 1e-11
@@ -76,14 +75,6 @@ def _of_unit_mean(cv: float, k: tuple[int, ...]) -> tuple[FloatArray, FloatArray
     return _by_quadrature(Lognormal(1.0, cv), np.array(k))
 
 
-@cache
-def _ends() -> tuple[float, float]:
-    """Normal scores of the probabilities that stand for 0 and 1."""
-    from scipy.special import ndtri
-
-    return float(ndtri(RARE)), float(ndtri(SURE))
-
-
 def _by_quadrature(law: Law, k: IntArray) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation, (n,) or (B, n) each."""
     from scipy.special import log_ndtr, ndtr, ndtri
@@ -92,7 +83,7 @@ def _by_quadrature(law: Law, k: IntArray) -> tuple[FloatArray, FloatArray]:
     low, high = bounds[..., :1], bounds[..., 1:]
     # With x = F^-1(Phi(z)), E max = int x d Phi(z)^k over what lies between the steps at the ends, and the steps.
     within = law.cdf(np.concatenate([low, np.nextafter(high, -np.inf)], axis=-1))
-    scores = np.clip(ndtri(within), *_ends())
+    scores = np.clip(ndtri(within), LOW, HIGH)
     start = scores[..., :1]
     end = np.maximum(scores[..., 1:], start)
     t, weights = even_panels(ORDER, PANELS)

@@ -11,9 +11,22 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray
 from .laws import Law
 
-__all__ = ["even_panels", "hermite", "jacobi", "legendre", "moments_of", "nodes", "panels"]
+__all__ = [
+    "HIGH",
+    "LOW",
+    "RARE",
+    "SURE",
+    "even_panels",
+    "hermite",
+    "jacobi",
+    "legendre",
+    "moments_of",
+    "nodes",
+    "panels",
+]
 
-CLOSE_TO_ONE = 1 - 2**-53  # the largest probability below 1, where quantiles are still finite
+RARE, SURE = 1e-18, 1 - 2**-53  # probabilities that stand for 0 and 1, where quantiles are still finite
+LOW, HIGH = -8.757290348782316, 8.209536151601387  # their normal scores
 NOTHING = 1e-15  # a probability that rounding makes
 STEEP = 0.5 ** np.arange(40, 0, -1)  # quantiles of long tails are steep at the ends: panels down to 1e-12
 ORDER = 8  # nodes a panel: means to 1e-14 with a normal law, to 1e-11 with a lognormal of cv 2; 6: 1e-11, 1e-10
@@ -32,20 +45,20 @@ def legendre(order: int, /) -> tuple[FloatArray, FloatArray]:
 
 
 def panels(order: int, edges: npt.ArrayLike, /) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights in panels side by side, (P order,) each.
+    """Gauss-Legendre nodes and weights in panels side by side, (P order,) each, or (..., P order).
 
     Args:
         order: nodes in each panel.
-        edges: (P + 1,) where the panels meet, ascending.
+        edges: (P + 1,) where the panels meet, ascending; or (..., P + 1) of several rows of panels.
 
     >>> x, weights = panels(2, [0.0, 1.0, 3.0])
     >>> print(round(float(weights @ np.abs(x - 1)), 12))
     2.5
     """
     x, weights = legendre(order)
-    start = np.asarray(edges, dtype=np.float64)[:-1, None]
-    width = np.diff(edges)[:, None]
-    return (start + width * x).ravel(), (width * weights).ravel()
+    meet = np.asarray(edges, dtype=np.float64)
+    start, width, shape = meet[..., :-1, None], np.diff(meet, axis=-1)[..., None], (*meet.shape[:-1], -1)
+    return (start + width * x).reshape(shape), (width * weights).reshape(shape)
 
 
 @cache
@@ -112,7 +125,7 @@ def nodes(law: Law, bends: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     1539.894228
     """
     with np.errstate(invalid="ignore"):  # a constant at the quantile 0, where NaN is as good as an infinite end
-        least, most = (np.asarray(law.quantile(np.asarray(q, dtype=np.float64))) for q in (0.0, CLOSE_TO_ONE))
+        least, most = (np.asarray(law.quantile(np.asarray(q, dtype=np.float64))) for q in (0.0, SURE))
     finite = np.isfinite(least)  # with a normal law there is no mass at the ends, which are infinite
     least = np.where(finite, least, 0.0)
     high = law.cdf(np.nextafter(most, -np.inf))
@@ -120,7 +133,7 @@ def nodes(law: Law, bends: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     inside = [np.clip(law.cdf(np.asarray(bend, dtype=np.float64)), low, high) for bend in bends]
     edges = np.sort(np.stack(np.broadcast_arrays(*(np.asarray(e, dtype=np.float64) for e in (low, *inside, high)))), 0)
     q, weights = _graded(edges)
-    values = [np.asarray(law.quantile(np.clip(q, 1e-300, CLOSE_TO_ONE)))]  # at 0 and 1 quantiles may be infinite
+    values = [np.asarray(law.quantile(np.clip(q, 1e-300, SURE)))]  # at 0 and 1 quantiles may be infinite
     shares = [weights]
     for end, mass in ((least, edges[0]), (most, 1 - edges[-1])):  # of one node each: there the law has one value
         if np.any(mass > NOTHING):

@@ -9,9 +9,8 @@ import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import NotExact
-from .largest import RARE, SURE
 from .laws import Law
-from .quadrature import even_panels
+from .quadrature import HIGH, LOW, RARE, SURE, even_panels
 
 __all__ = ["ranked_of_law", "ranked_of_samples"]
 
@@ -72,7 +71,7 @@ def _ranked(law: Law, rank: int, k: IntArray) -> tuple[FloatArray, FloatArray]:
     bounds = law.quantile(np.array([RARE, SURE]))
     low, high = bounds[..., :1], bounds[..., 1:]
     within = law.cdf(np.concatenate([low, np.nextafter(high, -np.inf)], axis=-1))
-    scores = np.clip(ndtri(within), ndtri(RARE), ndtri(SURE))
+    scores = np.clip(ndtri(within), LOW, HIGH)
     start, end = scores[..., :1], np.maximum(scores[..., 1:], scores[..., :1])
     t, weights = even_panels(ORDER, max(LEAST_PANELS, math.ceil(PANELS_PER_ROOT * math.sqrt(k.max()))))
     if low.size * len(k) * len(t) > AT_ONCE:

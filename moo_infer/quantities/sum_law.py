@@ -9,18 +9,17 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from .laws import Law
-from .quadrature import legendre, panels
+from .quadrature import HIGH, LOW, SURE, panels
 
 __all__ = ["SumLaw"]
 
-LOW, HIGH = -8.757290348782316, 8.209536151601387  # normal scores of 1e-18 and 1 - 2^-53, which stand for 0 and 1
 # Where panels over one summand meet, as shares of what it can be: in its normal scores the cdf of the other is smooth,
 # and steep at the ends alone. Cdfs are right to 1e-15; of two lognormal laws with a coefficient of variation of 2, to
 # 2e-11.
 PANELS, ORDER = (0.0, 0.02, 0.06, 0.15, 0.3, 0.45, 0.6, 0.75, 0.88, 0.95, 0.985, 0.997, 1.0), 16
 OUTER = 24  # panels of a mean of the largest of k, as wide as the law is there
 AT_ONCE = 2**17  # numbers in one go: a few arrays of 1 MiB, which a cache holds
-LEAST, MOST = 1e-300, 1 - 2**-53  # probabilities with a finite normal score
+LEAST = 1e-300  # a probability with a finite normal score
 STEPS, CLOSE = 100, 1e-12  # of the search of a quantile, in normal scores
 
 
@@ -110,10 +109,7 @@ class SumLaw:
             for bend in (low + most, high + least)
         )
         edges = np.sort(np.concatenate([even, *bends], axis=-1), axis=-1)
-        t, weights = legendre(ORDER)
-        width = np.diff(edges)[..., None]
-        shape = (*rows, (OUTER + 2) * ORDER)
-        x, dx = (edges[..., :-1, None] + width * t).reshape(shape), (width * weights).reshape(shape)
+        x, dx = panels(ORDER, edges)
         centre = even[..., OUTER // 2, None]
         with np.errstate(divide="ignore"):
             log = np.log(self.cdf(x))[..., None, :]
@@ -130,7 +126,7 @@ class SumLaw:
         """The least and the most that X and Y can be."""
         from scipy.special import ndtr
 
-        low, high = float(ndtr(LOW)), MOST
+        low, high = float(ndtr(LOW)), SURE
         return tuple(  # type: ignore[return-value]
             (law.quantile(np.asarray(low)[()]), law.quantile(np.asarray(high)[()])) for law in (self.narrow, self.wide)
         )
@@ -147,7 +143,7 @@ class SumLaw:
         """X + Y where both have the normal score z: from the least to the most that their sum can be."""
         from scipy.special import ndtr
 
-        q = np.minimum(ndtr(z), MOST)
+        q = np.minimum(ndtr(z), SURE)
         return np.asarray(self.narrow.quantile(q) + self.wide.quantile(q))
 
 
@@ -160,4 +156,4 @@ def _score(q: Any) -> Any:
     """Normal scores of probabilities, finite."""
     from scipy.special import ndtri
 
-    return ndtri(np.clip(q, LEAST, MOST))
+    return ndtri(np.clip(q, LEAST, SURE))

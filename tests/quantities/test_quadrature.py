@@ -3,7 +3,18 @@ import pytest
 from scipy import special, stats
 
 from moo_infer.quantities.laws import Bernoulli, ClippedNormal, Lognormal
-from moo_infer.quantities.quadrature import hermite, jacobi, legendre, moments_of, nodes, panels
+from moo_infer.quantities.quadrature import (
+    HIGH,
+    LOW,
+    RARE,
+    SURE,
+    hermite,
+    jacobi,
+    legendre,
+    moments_of,
+    nodes,
+    panels,
+)
 
 
 @pytest.mark.parametrize("order", [1, 2, 8, 16, 150])
@@ -20,6 +31,16 @@ def test_panels_meet_at_their_edges_so_that_a_bend_there_costs_nothing():
     assert (np.diff(x) > 0).all()
     assert weights @ np.abs(x - 0.3) == pytest.approx((1.3**2 + 1.7**2) / 2, rel=1e-14)
     assert weights.sum() == pytest.approx(3.0, rel=1e-14)
+
+
+def test_several_rows_of_panels_are_those_of_each_row():
+    edges = np.array([[0.0, 1.0, 3.0], [-2.0, 0.5, 0.75]])
+    for together, alone in zip(panels(4, edges), zip(*(panels(4, row) for row in edges), strict=True), strict=True):
+        np.testing.assert_array_equal(together, alone)
+
+
+def test_the_ends_of_normal_scores_are_those_of_the_probabilities_that_stand_for_0_and_1():
+    assert (LOW, HIGH) == (special.ndtri(RARE), special.ndtri(SURE))
 
 
 def test_hermite_has_the_moments_of_the_standard_normal_law():
