@@ -1,9 +1,9 @@
 """Policies that are asked after every answer that arrives: which calls are cancelled, and what they cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise, permutations, product
-from math import factorial, prod
+from itertools import product
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from .states import decisions
 __all__ = ["run_arrivals"]
 
 PROBED = 200  # queries whose calls are compared with all of them at once
-MANY = 2**18  # orders of arrival: their places take 2 MiB a call
+MANY = 2**21  # states after an arrival, of which a few arrays have a number for every call
 
 
 def run_arrivals(recursion: Recursion) -> None:
@@ -31,7 +31,7 @@ def run_arrivals(recursion: Recursion) -> None:
     `cancelled_billed` of the policy says.
 
     Raises:
-        NotExact: where too many arrive at the same time to go through all of their orders.
+        NotExact: where too many arrive at the same time to go through all sets of them.
         MooInferError: where nothing says when answers arrive, a policy calls some more later on, and where a cost model
             makes several calls another thing than their sum (money) or the slowest of them (seconds).
     """
@@ -41,6 +41,30 @@ def run_arrivals(recursion: Recursion) -> None:
         sizes = np.stack([pool.samples.n for pool in recursion.pools], axis=1)
         questions = np.flatnonzero((sizes == size).all(axis=1))
         _Launch.of(recursion, questions, size, wave).run()
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrived:
+    """States of launches in which some answers have arrived.
+
+    Args:
+        launch: (S,), whose.
+        calls: (S,), which of its calls have been answered: bits.
+        chance: (S,), given the question.
+    """
+
+    launch: IntArray
+    calls: IntArray
+    chance: FloatArray
+
+    def __getitem__(self, rows: IntArray) -> "_Arrived":
+        return _Arrived(self.launch[rows], self.calls[rows], self.chance[rows])
+
+    @classmethod
+    def joined(cls, parts: "Sequence[_Arrived]") -> "_Arrived":
+        """Put several into one."""
+        launch, calls = (np.concatenate([getattr(part, name) for part in parts]) for name in ("launch", "calls"))
+        return cls(launch, calls, np.concatenate([part.chance for part in parts]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,28 +95,61 @@ class _Launch:
 
     def run(self) -> None:
         """Let the answers arrive one by one, until the policy answers."""
-        of = self.recursion.of
+        of, L = self.recursion.of, len(self.question)
         self._check()
-        open_ones = np.arange(len(self.launch))
+        states = _Arrived(np.arange(L), np.zeros(L, dtype=np.int64), np.full(L, self.chance))
         for t in range(1, sum(self.wave) + 1):
-            counts = np.stack([self._arrived(open_ones, t, j, counted=True) for j in range(len(self.wave))], axis=1)
+            states = self._next(states)
+            counts = np.stack([self._of_model(states, j).sum(axis=1) for j in range(len(self.wave))], axis=1)
             left = []
             for n in np.unique(counts, axis=0):
-                rows = open_ones[(counts == n).all(axis=1)]
-                masks = np.stack([self._arrived(rows, t, j) for j in range(len(self.wave))], axis=1)
-                none = np.zeros((len(rows), len(self.recursion.objectives)))
-                frontier = Frontier(self.question[self.launch[rows]], masks, self.chances[rows], none, none)
-                states = SubsetStates(self.recursion, frontier, tuple(n.tolist()))
-                for decided, places in decisions(of.policy, states, of.most):
+                alike = states[np.flatnonzero((counts == n).all(axis=1))]
+                frontier = self._frontier(alike)
+                seen = SubsetStates(self.recursion, frontier, tuple(n.tolist()))
+                for decided, places in decisions(of.policy, seen, of.most):
                     if isinstance(decided, Answer):
-                        self._answer(decided, frontier[places], rows[places], t, tuple(n.tolist()))
+                        self._answer(decided, frontier[places], alike[places], tuple(n.tolist()))
                     else:
                         refuse_more(of, decided, t)
-                        left.append(rows[places])
+                        left.append(alike[places])
             if not left:
                 return
-            open_ones = np.concatenate(left)
+            states = _Arrived.joined(left)
         raise never_answers(of, sum(self.wave))
+
+    def _next(self, states: "_Arrived") -> "_Arrived":
+        """What follows when one more answer arrives: the soonest, and of those at the same time any of them.
+
+        Nothing depends on the order in which they came, so states in which the same ones are there are one.
+        """
+        T = sum(self.wave)
+        waited = np.where(self._there(states), np.inf, self.seconds[states.launch])
+        soonest = waited == waited.min(axis=1, keepdims=True)
+        row, call = np.nonzero(soonest)
+        key = (states.launch[row] << T) | states.calls[row] | (1 << call)
+        different, which = np.unique(key, return_inverse=True)
+        chance = (states.chance / soonest.sum(axis=1))[row]
+        if len(different) > MANY:
+            raise NotExact("more sets of answers that arrive at the same time than can be gone through")
+        chances: FloatArray = np.bincount(which, chance, len(different)).astype(np.float64)
+        return _Arrived(different >> T, different & ((1 << T) - 1), chances)
+
+    def _there(self, states: "_Arrived") -> BoolArray:
+        """(S, T), which calls have been answered."""
+        there: BoolArray = (states.calls[:, None] >> np.arange(sum(self.wave))) & 1 == 1
+        return there
+
+    def _of_model(self, states: "_Arrived", j: int) -> BoolArray:
+        """(S, T), which calls of a model have been answered."""
+        of_model: BoolArray = self._there(states) & (self.samples[0] == j)
+        return of_model
+
+    def _frontier(self, states: "_Arrived") -> Frontier:
+        """The same states by the samples that were seen."""
+        members = self.samples[1][states.launch]
+        masks = [(self._of_model(states, j) * (1 << members)).sum(axis=1) for j in range(len(self.wave))]
+        none = np.zeros((len(states.launch), len(self.recursion.objectives)))
+        return Frontier(self.question[states.launch], np.stack(masks, axis=1), states.chance, none, none)
 
     @cached_property
     def samples(self) -> tuple[IntArray, IntArray]:
@@ -123,60 +180,18 @@ class _Launch:
         """(L, T), when each call arrives: what it takes of the objective along the longest path."""
         return self.alone[timed(self.recursion.of, self.recursion.objectives)]
 
-    @cached_property
-    def orders(self) -> tuple[IntArray, IntArray, FloatArray]:
-        """All orders in which calls may arrive: whose (O,), the place of each call from 0 (O, T), and their chances."""
-        soonest = np.argsort(self.seconds, axis=1, kind="stable")
-        later = np.diff(np.take_along_axis(self.seconds, soonest, axis=1), axis=1) > 0
-        alike, which = np.unique(later, axis=0, return_inverse=True)
-        together = [_groups(each) for each in alike]
-        ways = np.array([prod(factorial(len(group)) for group in groups) for groups in together])
-        if ways[which].sum() > MANY:
-            raise NotExact("more orders of answers that arrive at the same time than can be gone through")
-        launch, place = [], []
-        for i, groups in enumerate(together):
-            rows = np.flatnonzero(which == i)
-            among = np.array([[*chain(*each)] for each in product(*map(permutations, groups))], dtype=np.int64)
-            launch.append(np.repeat(rows, len(among)))
-            place.append(np.argsort(soonest[rows][:, among].reshape(-1, len(among[0])), axis=1))
-        launched_by = np.concatenate(launch)
-        return launched_by, np.concatenate(place), self.chance / ways[which[launched_by]]
-
-    @property
-    def launch(self) -> IntArray:
-        """(O,), whose calls arrive in an order."""
-        return self.orders[0]
-
-    @property
-    def place(self) -> IntArray:
-        """(O, T), in which place each call arrives, from 0."""
-        return self.orders[1]
-
-    @property
-    def chances(self) -> FloatArray:
-        """(O,), of each order, given the question."""
-        return self.orders[2]
-
-    def _arrived(self, rows: IntArray, t: int, j: int, *, counted: bool = False) -> IntArray:
-        """How many of the first t to arrive are of a model, or which of its samples these are: a mask."""
-        model, members = self.samples
-        there = (self.place[rows] < t) & (model == j)
-        if counted:
-            return np.asarray(there.sum(axis=1))
-        return np.asarray((there * (1 << members[self.launch[rows]])).sum(axis=1))
-
-    def _answer(self, answer: Answer, ended: Frontier, rows: IntArray, t: int, n: tuple[int, ...]) -> None:
+    def _answer(self, answer: Answer, ended: Frontier, states: "_Arrived", n: tuple[int, ...]) -> None:
         recursion, sums = self.recursion, self.recursion.sums
         aggregator = recursion.of.aggregator(answer)
-        launch, place = self.launch[rows], self.place[rows]
-        seconds = self.seconds[launch]
-        end = np.where(place == t - 1, seconds, 0.0).sum(axis=1)
+        there, seconds = self._there(states), self.seconds[states.launch]
+        end = np.where(there, seconds, 0.0).max(axis=1)
         for objective in recursion.objectives:
+            alone = self.alone[objective.name][states.launch]
             if objective.along == "longest-path":
-                spent = np.where(place < t, self.alone[objective.name][launch], 0.0).max(axis=1)
+                spent = np.where(there, alone, 0.0).max(axis=1)
             else:
-                share = np.where(place < t, 1.0, billed_share(recursion.of.policy, end[:, None], seconds))
-                spent = (self.alone[objective.name][launch] * share).sum(axis=1)
+                share = np.where(there, 1.0, billed_share(recursion.of.policy, end[:, None], seconds))
+                spent = (alone * share).sum(axis=1)
             for cost in (cost for cost in aggregator.costs if cost.objective == objective):
                 spent = spent + recursion.worth(cost, answer, ended.question, ended.masks, n, objective.name)
             sums.add(objective.name, ended.question, ended.chance * spent, ended.chance * spent**2)
@@ -194,9 +209,3 @@ class _Launch:
                 own = each[:, model == j]
                 together = self.recursion.of_model(objective, j, self.question[some], self.masks[some, j], w, 0)
                 refuse_unlike_alone(self.recursion.of, objective, j, own, together)
-
-
-def _groups(later: BoolArray) -> list[range]:
-    """Places that arrive at the same time, one after the other: `later` (T - 1,) is whether one does after the last."""
-    ends = [0, *(np.flatnonzero(later) + 1).tolist(), len(later) + 1]
-    return [range(first, last) for first, last in pairwise(ends)]

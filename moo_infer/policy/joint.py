@@ -31,12 +31,7 @@ def brought(samples: Samples, /) -> tuple[str, ...]:
 
     One sample a question has no other to agree with, but those of other models; and by its score it may be passed on.
     """
-
-    def single(column: str) -> bool:
-        known = samples.known(column)
-        return bool(known.any()) and np.bincount(samples.question[known]).max() < 2
-
-    return tuple(column for column in SEEN if single(column))
+    return tuple(column for column in SEEN if samples.single(column))
 
 
 def joint(draws: Sequence[Draws], unlike: str) -> Draws:

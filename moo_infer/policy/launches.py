@@ -74,6 +74,8 @@ def arrive(run: Run) -> None:
     # Samples of a model are in an order at random; those of several that arrive at the same time are put into one.
     chance = run.rng.random(totals[name].shape) if len(wave) > 1 else np.zeros_like(totals[name])
     place = np.argsort(np.lexsort((chance, totals[name]), axis=1), axis=1)
+    for j in range(len(wave)):  # whose samples are seen in the order in which they stand
+        place[:, model == j] = np.sort(place[:, model == j], axis=1)
     open_ones = np.arange(len(run.waves))
     for t in range(1, T + 1):
         there = place[open_ones] < t

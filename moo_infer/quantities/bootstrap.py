@@ -126,6 +126,10 @@ class _DrawnAgain(Samples):
         _, fields = super().__reduce__()
         return type(self), (*fields, self.log)
 
+    def single(self, column: str, /) -> bool:
+        """Return what the log says."""
+        return super().single(column) if self.log is None else self.log.single(column)
+
     def no_choice(self, column: Literal["answer", "score"], /) -> str:
         """Return what the log says."""
         return super().no_choice(column) if self.log is None else self.log.no_choice(column)

@@ -228,6 +228,11 @@ class Samples:
         """The columns that the neutral table does not have: how samples were judged otherwise."""
         return tuple(name for name in self.columns if name not in (*COLUMNS, ANSWER_KEY))
 
+    def single(self, column: str, /) -> bool:
+        """Whether some samples have a value of a column, and no two of a question do."""
+        known = self.known(column)
+        return bool(known.any()) and int(np.bincount(self.question[known]).max()) < 2
+
     def no_choice(self, column: Literal["answer", "score"], /) -> str:
         """Say why nothing can be chosen among samples by their answers (a vote) or by their scores; "" where it can.
 

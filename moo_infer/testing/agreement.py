@@ -100,8 +100,9 @@ def assert_redraws(model: InferenceModel, costs: tuple[CostModel, ...], aggregat
             assert {*single.simulated} <= {*column.simulated}, f"{name}: more is exact of three draws than of one"
             for statistic in {"mean", "std", "low", "high"} - {*column.simulated}:
                 got, expected = column.statistic(statistic), single.statistic(statistic)
-                # A quantile is searched for as closely as the mean is large, which may be many times as much.
-                close = TINY + NEAR * np.abs(single.mean if statistic in ("low", "high") else expected)
+                # A quantile is searched for as closely as mean or standard deviation are large, which may be far more.
+                size = np.maximum(np.abs(single.mean), single.std) if statistic in ("low", "high") else np.abs(expected)
+                close = TINY + NEAR * size
                 same = np.isclose(got, expected, rtol=0, atol=close, equal_nan=True)
                 assert same.all(), f"{statistic} of {name}: {got} among three draws, {expected} of one alone"
 
