@@ -7,10 +7,11 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pluggy
@@ -27,7 +28,7 @@ __all__ = ["DISABLE", "Plugin", "Registry"]
 
 Part = TypeVar("Part", InferenceModel, CostModel, AccuracyAggregator, Selector, LogReader, Policy)
 
-# Registered like anybody's plugin; they are named, not imported, so that the core does not know them.
+# Registered like anybody's plugin; named, not imported, so that the core does not know them.
 BUILTIN = tuple(
     f"moo_infer.builtin.{module}"
     for module in (
@@ -38,6 +39,7 @@ BUILTIN = tuple(
         *("logs", "code_logs", "harness_logs", "inspect_logs", "event_logs", "generation_logs"),
     )
 )
+_Looked = tuple[Sequence[tuple[type, type, "Plugin"]], Sequence[str]]  # what is registered, and sentences on failures
 FLOW = tuple("{['\"")  # a value that begins so is YAML
 DISABLE = "MOO_INFER_DISABLE"  # environment variable: installed plugins to leave out, separated by commas
 KINDS: dict[type, tuple[str, str]] = {
@@ -170,7 +172,8 @@ class Registry:
 
     def _load(self, entry: EntryPoint, there: dict[str, object]) -> None:
         try:
-            found = _found(entry, entry.dist)
+            plugin = entry.load()
+            found = _Found(plugin, entry.name, *(_name_and_version(entry.dist) if entry.dist else _origin(plugin)))
         except (Exception, SystemExit) as error:  # whatever a foreign module raises while it is imported
             warnings.warn(
                 f"plugin {entry.name!r} of package {entry.dist.name if entry.dist else ''!r} cannot be loaded and is "
@@ -189,10 +192,11 @@ class Registry:
         if known or found.name in BUILTIN or getattr(found.plugin, "__name__", "") in BUILTIN:
             raise MooInferError(f"{_plugin_name(found.name, found.package)}: is registered already")
         there[found.name] = found.plugin
-        for part in found.parts:
+        parts, failures = found.parts()
+        for failure in failures:
+            warnings.warn(failure, stacklevel=4)
+        for part in parts:
             self._add(*part)
-        for failure in found.failures:
-            warnings.warn(failure, stacklevel=5)
 
     def _add(self, kind: type, cls: type, listed: Plugin) -> None:
         if other := self._plugins.get((kind, listed.name)):
@@ -204,31 +208,46 @@ class Registry:
         self._plugins[kind, listed.name] = listed
 
 
+@dataclass(frozen=True, eq=False)
 class _Found:
-    """A plugin, its name, the package and version that it came with, and what it registers: looked through once."""
+    """A plugin, its name, the package and version that it came with, and what it registers."""
 
-    def __init__(self, plugin: object, name: str, package: str, version: str) -> None:
-        self.plugin, self.name, self.package, self.version = plugin, name, package, version
-        self.failures: list[str] = []  # sentences on hooks that fail
+    plugin: object
+    name: str
+    package: str
+    version: str
 
-    @cached_property
-    def parts(self) -> Sequence[tuple[type, type, Plugin]]:
-        """The classes that it registers, checked, each with its kind and how it is listed."""
-        return [*_parts(self.plugin, Plugin("", "", self.name, self.package, self.version), self.failures)]
+    def parts(self) -> _Looked:
+        """The classes that it registers, checked, each with its kind and how it is listed; and what fails."""
+        owner = Plugin("", "", self.name, self.package, self.version)
+        if not isinstance(self.plugin, ModuleType):  # which may not be hashed
+            return _looked_through(self.plugin, owner)
+        hooks = tuple(getattr(self.plugin, hook, None) for _, hook in KINDS.values())
+        looked = _of_module(self.plugin, hooks, owner)
+        return _looked_through(self.plugin, owner) if looked[1] else looked  # what failed may work by now
 
 
 @lru_cache(maxsize=256)  # every command makes a registry, some make several: each looks through all that is installed
-def _found(entry: EntryPoint, package: Distribution | None) -> _Found:
-    plugin = entry.load()
-    origin = (package.name, package.version) if package else _origin(plugin)
-    return _Found(plugin, entry.name, *origin)
+def _of_module(plugin: ModuleType, hooks: tuple[object, ...], owner: Plugin) -> _Looked:
+    """Look through a module once, and again where it was loaded again: it has other hooks then."""
+    return _looked_through(plugin, owner)
+
+
+@lru_cache(maxsize=256)  # to ask for them reads a file
+def _name_and_version(package: Distribution) -> tuple[str, str]:
+    return package.name, package.version
 
 
 @cache
 def _builtin() -> list[tuple[type, type, Plugin]]:
     """What the built-in modules register."""
     modules = [import_module(name) for name in BUILTIN]
-    return [part for module in modules for part in _Found(module, module.__name__, *_origin(module)).parts]
+    return [part for module in modules for part in _Found(module, module.__name__, *_origin(module)).parts()[0]]
+
+
+def _looked_through(plugin: object, owner: Plugin) -> _Looked:
+    failures: list[str] = []
+    return [*_parts(plugin, owner, failures)], failures
 
 
 def _parts(plugin: object, owner: Plugin, failures: list[str]) -> Iterator[tuple[type, type, Plugin]]:

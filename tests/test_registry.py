@@ -1,6 +1,6 @@
 import sys
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -335,6 +335,29 @@ def test_an_installed_plugin_whose_hook_fails_is_named_by_every_registry(monkeyp
     for _ in range(2):
         with pytest.warns(UserWarning, match="plugin 'one' of package 'some': register_selectors fails and is skipped"):
             Registry()
+
+
+def test_a_module_is_looked_through_again_where_its_hooks_are_others_or_failed(monkeypatch):
+    module, calls = ModuleType("mine"), []
+
+    def register_selectors():
+        calls.append(1)
+        if len(calls) < 3:
+            raise RuntimeError("no network yet")
+        return [First]
+
+    module.register_selectors = hookimpl(register_selectors)
+    there = [Named(name="one", dist=Named(name="some", version="1"), load=lambda: module)]
+    monkeypatch.setattr(registry_module, "_installed", lambda: there)
+    with pytest.warns(UserWarning, match="no network yet"):
+        Registry()
+    assert "first" in Registry().names(Selector)
+
+    class Other(First):
+        name = "other"
+
+    module.register_selectors = hookimpl(lambda: [Other])
+    assert {"first", "other"} & {*Registry().names(Selector)} == {"other"}
 
 
 def test_building_from_a_mapping():

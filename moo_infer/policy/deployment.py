@@ -218,7 +218,8 @@ class Deployment:
             return ""
         for i in models:
             given = self.samples[i]
-            compared = "answer" in given and "answer" not in brought(given)  # a single one with those of other models
+            # A single sample of a model is compared with those of other models alone.
+            compared = self.most[self.models[i]] > 1 and "answer" in given and "answer" not in brought(given)
             if reason := given.no_choice("answer") if compared else "":
                 return f"{self.name} compares answers of {self.models[i]}: {reason}"
         self.compared.update(combinations(sorted(models), 2))
