@@ -23,7 +23,7 @@ __all__ = ["LARGEST", "NoisyDraws", "Pool", "Recorded", "Subsets", "asked", "poo
 
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
-PROBED = 200  # subsets whose samples are put into another order
+PROBED, FEW = 200, 20  # subsets whose samples are put into another order, at first and whenever more are asked about
 ROUNDING = 1e-9  # of totals, relative: sums in another order
 
 
@@ -141,7 +141,11 @@ class Pool:
             places = np.unique(question[unknown] * 2**self.size + masks[unknown])
             for some in np.array_split(places, -(-len(places) // ROWS)):
                 q, mask = some // 2**self.size, some % 2**self.size
-                table[q, mask] = ask(self.draws(q, self.rows(q, mask, t), before))
+                rows, few = self.rows(q, mask, t), slice(None, None, max(1, len(some) // FEW))
+                found = ask(self.draws(q, rows, before))
+                # Of other questions than the first ones, maybe.
+                self._refuse_order(part, found[few], ask(self.draws(q[few], rows[few, ::-1], before)))
+                table[q, mask] = found
             values = table[question, masks]
         return values
 
@@ -169,10 +173,14 @@ class Pool:
         draws = Recorded.watched(self.draws(question[some], rows, 0))
         values = ask(draws)
         for turned in (rows[:, ::-1], np.roll(rows, 1, axis=1)):
-            other = ask(self.draws(question[some], turned, 0))
-            if not np.allclose(values, other, rtol=ROUNDING, atol=0.0):
-                raise NotExact(f"{part_name(part)} heeds the order of samples")
+            self._refuse_order(part, values, ask(self.draws(question[some], turned, 0)))
         reads_before[0] = float(BEFORE in draws.read)
+
+    @staticmethod
+    def _refuse_order(part: Part, values: FloatArray, turned: FloatArray) -> None:
+        """Raise where samples in another order come to something else."""
+        if not np.allclose(values, turned, rtol=ROUNDING, atol=0.0):
+            raise NotExact(f"{part_name(part)} heeds the order of samples")
 
     def _table(self, part: Part, key: tuple[Any, ...], shape: tuple[int, ...]) -> FloatArray:
         for known, of, table in self._tables:

@@ -11,14 +11,14 @@ from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import NotExact
 from ..core.objectives import Objective
 from ..core.seen import Answer, Call
-from ..estimate.setup import Part
+from ..estimate.setup import Part, part_name
 from .by_question import Sums
 from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
 from .joint import SEEN, joint
 from .kinds import NOISE
-from .pool import Pool, asked, pool_of
+from .pool import ROUNDING, Pool, asked, pool_of
 from .states import States, decisions
 
 __all__ = ["PartNotExact", "Recursion", "SubsetStates"]
@@ -164,12 +164,22 @@ class Recursion:
             if len(taken) == 1:
                 (j,) = taken
                 return self.pools[j].totals(part, question, masks[:, j], n[j], parallelism=P)
-            pools = [self.pools[j] for j in taken]
-            rows = [pool.rows(question, masks[:, j], n[j]) for j, pool in zip(taken, pools, strict=True)]
-            draws = [pool.shown(question, of, SEEN) for pool, of in zip(pools, rows, strict=True)]
-            return asked(part, joint(draws, self.of.unlike(taken)), parallelism=P)
+            rows = [self.pools[j].rows(question, masks[:, j], n[j]) for j in taken]
+            worth = self._of_all(part, taken, question, rows, P)
+            some = slice(None, None, max(1, len(question) // PROBED))
+            turned = self._of_all(part, taken, question[some], [of[some, ::-1] for of in rows], P)
+            if not np.allclose(worth[some], turned, rtol=ROUNDING, atol=0.0):
+                raise NotExact(f"{part_name(part)} heeds the order of samples")
+            return worth
         except NotExact:
             raise PartNotExact(objective) from None
+
+    def _of_all(
+        self, part: Part, taken: Sequence[int], question: IntArray, rows: Sequence[IntArray], parallelism: int
+    ) -> FloatArray:
+        """What a part makes of samples of several models together, (S,)."""
+        draws = [self.pools[j].shown(question, of, SEEN) for j, of in zip(taken, rows, strict=True)]
+        return asked(part, joint(draws, self.of.unlike(taken)), parallelism=parallelism)
 
     def _call(
         self, call: Call, frontier: Frontier, waves: Waves, n: tuple[int, ...]

@@ -402,6 +402,61 @@ def test_answers_that_hardly_ever_agree_are_not_voted_on_by_tables_or_runs(regis
         replayed(of, 100, 0)
 
 
+@pytest.mark.parametrize(
+    "cascade", [Cascade(Stage("small", 2), Stage("large")), Cascade(Stage("small"), Stage("large"), score_above=0.5)]
+)
+def test_one_call_of_a_model_is_compared_with_nothing(registry, cascade):
+    """Two samples of a question of the second model differ; it is called once."""
+    right = {"small": [0, 0, 1, 1, 1, 0], "large": [1, 0, 1, 0]}
+    models = {}
+    for name, question in {"small": [0, 0, 1, 1, 2, 2], "large": [0, 0, 1, 2]}.items():
+        answer, n = 1 - np.array(right[name]), len(question)
+        columns = {"answer": answer, "answer_key": answer, "score": 0.8 - 0.8 * answer}
+        columns |= {"latency_s": np.ones(n), "cost_usd": np.ones(n)}
+        models[name] = on_log(name, Samples(name, ["a", "b", "c"], np.array(question), (answer == 0) * 1.0, columns))
+    of = deployment(cascade, registry, models)
+    found, drawn = evaluated(of), replayed(of, 20_000, 0)
+    assert drawn.totals["accuracy"].mean() == pytest.approx(found.mean["accuracy"].mean(), abs=0.015)
+
+
+@dataclass(frozen=True)
+class FirstSample(Policy):
+    """Calls two models and answers with the first sample of them."""
+
+    name = "first-sample"
+    most = MappingProxyType({"small": 2, "large": 1})
+
+    def decide(self, seen, /):
+        return Answer("one-call") if seen.n("large") else Call(self.most)
+
+
+@dataclass(frozen=True)
+class FirstOfSame(Policy):
+    """Calls a model twice and answers with the first sample, after both have arrived."""
+
+    name = "first-of-same"
+    arrivals = True
+    most = MappingProxyType({"small": 2})
+
+    def decide(self, seen, /):
+        return (Call(self.most), Call({}), Answer("one-call"))[seen.n("small")]
+
+
+def test_what_heeds_the_order_of_samples_of_later_questions_alone_is_no_exact_number(registry):
+    """Questions with as many samples are looked at together; those of the first are all right."""
+    right = np.array([1, 1, 1, 0, 0.0])
+    columns = {"latency_s": np.ones(5), "cost_usd": np.ones(5)}
+    models = {"small": on_log("small", Samples("small", ["a", "b"], np.array([0, 0, 1, 1, 1]), right, columns))}
+    for _ in range(2):  # what was refused is not kept
+        assert "accuracy" not in evaluated(deployment(FirstOfSame(), registry, models)).mean
+
+
+def test_what_heeds_the_order_of_samples_of_several_models_is_no_exact_number(registry):
+    found = evaluated(deployment(FirstSample(), registry))
+    assert "accuracy" not in found.mean
+    assert "cost" in found.mean
+
+
 @dataclass(frozen=True)
 class FirstOfTwo(Policy):
     """Answers with whatever arrives first."""
