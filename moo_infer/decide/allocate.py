@@ -173,7 +173,7 @@ def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, flo
         others = np.repeat(choices[None], n, axis=0)
         others[:, g] = np.arange(n)
         v, c = _evaluated(evaluate, others, len(known))
-        gains[g, :n], more[g, :n] = v - values[best], (c - spent[best])[:, 0] if known else 0.0
+        gains[g, :n], more[g, :n] = _beyond(v, values[best]), _beyond(c, spent[best])[:, 0] if known else 0.0
     return _with_upgrades(found, gains, more)
 
 
@@ -230,8 +230,8 @@ def _of_sums(
     spent = np.array([math.fsum(column) for column in menus.costs[g, choices].T])
     value = math.fsum(menus.values[g, choices])
     found = _allocation(choices, value, spent, menus.limits, relaxation, method, bound)
-    gains = menus.values - menus.values[g, choices][:, None]
-    more = (menus.costs - menus.costs[g, choices][:, None])[:, :, 0] if menus.limits else np.zeros(gains.shape)
+    gains = _beyond(menus.values, menus.values[g, choices][:, None])
+    more = _beyond(menus.costs, menus.costs[g, choices][:, None])[:, :, 0] if menus.limits else np.zeros(gains.shape)
     return _with_upgrades(found, gains, more)
 
 
@@ -252,6 +252,12 @@ def _allocation(
     known = value if bound is None else max(value, min(bound, relaxation.value))
     prices = named(relaxation.prices), named(relaxation.prices_below)
     return Allocation(choices, value, named(spent), *prices, known, max(relaxation.value, value), *none, method)
+
+
+def _beyond(values: FloatArray, chosen: FloatArray | float) -> FloatArray:
+    """By how much values are above what is chosen; 0 where that is rounding."""
+    more = np.asarray(values - chosen)
+    return np.where(np.abs(more) <= TOLERANCE * np.maximum(np.abs(values), np.abs(chosen)), 0.0, more)
 
 
 def _with_upgrades(found: Allocation, gains: FloatArray, more: FloatArray) -> Allocation:

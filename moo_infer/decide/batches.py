@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import MooInferError
-from ..core.objectives import LATENCY, Limit
+from ..core.objectives import LATENCY, TOLERANCE, Limit
 
 __all__ = ["CheapestBatch", "LargestBatch", "cheapest_batch", "largest_batch"]
 
@@ -106,20 +106,20 @@ def cheapest_batch(
     if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
         raise MooInferError(f"most: must be a whole number from 1 to {MOST}, got {most!r:.80}")
     if usd_per_batch == 0:
-        best = 1.0
+        square = 1.0
     elif usd_per_second == 0:
-        best = math.inf
+        square = math.inf
     else:
-        best = math.sqrt(2 * items_per_second * usd_per_batch / usd_per_second)
+        square = 2 * items_per_second * usd_per_batch / usd_per_second
+    best = math.sqrt(square)
     if best > most == MOST:
         raise MooInferError("usd_per_second: waiting costs too little to end a batch; give most, the items that fit")
-
-    def cost(b: int) -> float:
-        return usd_per_batch / b + usd_per_item + usd_per_second * (b - 1) / (2 * items_per_second)
-
-    low = max(1, math.floor(min(best, most)))
-    size = min((low, min(low + 1, most)), key=cost)
-    return CheapestBatch(size, cost(size))
+    size = max(1, math.floor(min(best, most)))
+    # One item more is cheaper where b (b + 1) < 2 lambda F / w: near the best size the costs themselves hardly differ.
+    if size < most and size * (size + 1) < square * (1 - TOLERANCE):
+        size += 1
+    waits = usd_per_second * (size - 1) / (2 * items_per_second)
+    return CheapestBatch(size, usd_per_batch / size + usd_per_item + waits)
 
 
 def _refuse(name: str, value: object, *, above: bool = False) -> None:

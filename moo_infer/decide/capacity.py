@@ -10,6 +10,7 @@ from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import LATENCY, Limit, quantile_of
 from ..core.parts import AtLeastOne, NonNegative, Positive, at_least_one, refuse_unfit
+from ..core.rounding import significant
 from ..quantities.erlang import KServices, ServicesCdf, harmonic
 
 __all__ = ["Capacity", "MachineKind", "capacity"]
@@ -126,7 +127,7 @@ def capacity(
     idle, full = (np.array([getattr(kind, name) for kind in kinds]) for name in ("idle_watts", "busy_watts"))
     watts = counts @ idle + np.where(np.isfinite(busy), busy, 0.0) * (counts @ (full - idle))
     usd = counts @ [kind.usd_per_hour for kind in kinds] + watts / 1000 * usd_per_kwh
-    order = np.lexsort((slots.sum(axis=1), usd))
+    order = np.lexsort((slots.sum(axis=1), significant(usd)))
     order = order[busy[order] < 1]
     if not len(order):
         raise NoSelection(

@@ -124,7 +124,7 @@ def segments(once: FloatArray, each: FloatArray, starts: FloatArray) -> tuple[Se
 
 def _cheapest(once: FloatArray, each: FloatArray, starts: FloatArray, R: float) -> int:
     """The cheapest row directly after R: of those that cost the same there, the one with the least slope."""
-    open_ones = np.flatnonzero(starts <= R)
+    open_ones = np.flatnonzero(starts <= R * (1 + TOLERANCE))  # those of one start but for rounding come in together
     totals = once[open_ones] + R * each[open_ones]
     ties = open_ones[totals <= totals.min() * (1 + TOLERANCE)]
     return int(ties[np.lexsort((ties, once[ties], each[ties]))[0]])

@@ -10,7 +10,7 @@ from ..builtin.by_load import ByLoad, UpTo
 from ..builtin.policies import Fixed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NoSelection
-from ..core.objectives import ACCURACY, COST, Limit
+from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit
 from ..interfaces import Policy
 from ..policy.mixture import constraint, limit_name
 from ..registry import Registry
@@ -75,7 +75,8 @@ def best_by_load(
         tables: by load, the rows there: ``Pipeline(day=day.at(load)).candidates()``.
         shares: by load, the share of the queries that come then, with the sum 1: ``day.shares``.
         limits: on the mean over the queries of all loads, or on their quantile (a share of all queries is beyond it).
-            Where accuracy alone is limited, the cheapest rows are sought.
+            Where accuracy alone is limited, the cheapest rows are sought (in the first other objective that is
+            consumed, where the tables have no cost).
 
     Raises:
         NoSelection: where no rows meet the limits together.
@@ -114,8 +115,8 @@ def best_by_load(
 def _allocated(
     tables: Sequence[Candidates], loads: Sequence[float], weights: FloatArray, limits: Sequence[Limit]
 ) -> Allocation:
-    others = [objective.name for objective in tables[0].objectives if objective != ACCURACY]
-    cheapest = COST.name if COST.name in others else next(iter(others), "")
+    consumed = [o.name for o in tables[0].objectives if o.direction == "min" and o.scale is None]
+    cheapest = COST.name if COST.name in consumed else next(iter(consumed), "")
     if not (cheapest and limits and all(limit.objective == ACCURACY.name for limit in limits)):
         cheapest = ""
     values = [-table.column(cheapest) if cheapest else table.column(ACCURACY.name) for table in tables]
@@ -126,7 +127,8 @@ def _allocated(
         zero = min(0.0, *(float(of.min()) for of in of_tables))  # an allocation takes nothing negative
         for of_level, of in zip(costs, of_tables, strict=True):
             of_level.append(of - zero)
-        worst[f"{j}: {limit_name(limit)}"] = bounds[0] - zero
+        noise = TOLERANCE * abs(bounds[0]) if zero else 0.0  # that of the limit, not of what is left of it
+        worst[f"{j}: {limit_name(limit)}"] = bounds[0] - zero + noise
     try:
         if any(of < 0 for of in worst.values()):
             raise NoSelection("a limit is beyond what any row reaches")

@@ -22,6 +22,7 @@ __all__ = ["MIXTURE", "Mixture", "constraint", "limit_name", "mix"]
 MIXTURE = "mixture"
 EXACTLY = 1e-10  # the smallest tolerance that HiGHS takes; its default, 1e-7, is seen in the seventh digit of accuracy
 LEAST = 1e-12  # of a weight: less is rounding
+LOOSER = 1e-7  # of a limit on a mean, beyond which its price is taken: at a row it changes, and HiGHS gives any number
 STEP = 0.01  # of a limit on a quantile, over which its price is taken: between the steps of a cdf it would be 0
 ROOM = 1e-7  # of a share below a smallest quantile, so that the smallest x with a share above it is beyond the limit
 
@@ -96,10 +97,13 @@ def mix(candidates: "Candidates", limits: Sequence[Limit], /) -> Mixture:
         raise NoSelection("nothing is feasible: the table has no row that can be had")
     on_means = all(limit.statistic == "mean" for limit in limits)
     rows = possible.front if on_means else np.arange(len(possible))  # who is worse in all means may be better at p95
-    consumed = [objective.name for objective in candidates.objectives if objective.scale is None]
+    consumed = [o.name for o in candidates.objectives if o.direction == "min" and o.scale is None]
     others = [name for name in (COST.name, *consumed) if name in consumed]
     cheapest = others[0] if others and limits and all(limit.objective == ACCURACY.name for limit in limits) else ""
-    solution = _solve(possible, rows, limits, cheapest)
+    goal = -possible.column(cheapest)[rows] if cheapest else possible.column(ACCURACY.name)[rows]
+    limits = list(dict.fromkeys(limits))  # of a limit that is there twice, one alone loosened would buy nothing
+    program = _Program(goal, tuple(constraint(possible, rows, limit) for limit in limits))
+    solution = program.solve()
     if solution is None:
         raise NoSelection(_why(possible, limits))
     order = np.argsort(-solution.weights, kind="stable")
@@ -107,9 +111,10 @@ def mix(candidates: "Candidates", limits: Sequence[Limit], /) -> Mixture:
     weights = solution.weights[order] / solution.weights[order].sum()
     prices: dict[str, float] = {}
     for j, limit in enumerate(limits):
-        price = solution.prices[j]
-        if limit.statistic != "mean":
-            price = _price_of_quantile(possible, rows, limits, j, cheapest, solution.value)
+        if limit.statistic == "mean":
+            price = program.price(j, solution)
+        else:
+            price = _price_of_quantile(possible, rows, limit, program, j, solution.value)
         prices[limit_name(limit)] = max(price, prices.get(limit_name(limit), 0.0))
     return Mixture(candidates, possible.rows[rows[order]], weights, prices, cheapest)
 
@@ -132,36 +137,66 @@ class _Solution:
     prices: list[float]
 
 
-def _solve(candidates: "Candidates", rows: Rows, limits: Sequence[Limit], cheapest: str) -> _Solution | None:
-    """Solve the linear program over some rows; None where nothing meets the limits."""
-    from scipy.optimize import linprog  # loaded only where it is needed: it takes longer than all of this package
+@dataclass(frozen=True, eq=False)
+class _Program:
+    """A linear program over rows.
 
-    goal = -candidates.column(cheapest)[rows] if cheapest else candidates.column(ACCURACY.name)[rows]
-    unit = float(np.abs(goal).max()) or 1.0
-    coefficients, bounds, scales = [], [], []
-    for limit in limits:
-        values, bound = constraint(candidates, rows, limit)
-        scale = abs(bound) or float(np.abs(values).max()) or 1.0
-        coefficients.append(values / scale)
-        bounds.append(bound / scale)
-        scales.append(scale)
-    found = linprog(
-        -goal / unit,
-        A_ub=np.array(coefficients) if limits else None,
-        b_ub=np.array(bounds) if limits else None,
-        A_eq=np.ones((1, len(rows))),
-        b_eq=np.ones(1),
-        method="highs-ds",  # the simplex method ends in a corner, where few weights are not 0
-        options={"primal_feasibility_tolerance": EXACTLY, "dual_feasibility_tolerance": EXACTLY},
-    )
-    if found.status == 2:
-        return None
-    if found.status != 0:
-        raise MooInferError(f"the linear program of the mixture has no solution: {found.message}")
-    slopes = [float(slope) for slope in found.ineqlin.marginals] if limits else []
-    prices = [abs(slope) * unit / scale for slope, scale in zip(slopes, scales, strict=True)]
-    weights = np.asarray(found.x, dtype=np.float64)
-    return _Solution(weights, float(goal @ weights), prices)
+    Args:
+        goal: (n,), of which a mixture is to have most.
+        constraints: values (n,) whose mean must not be above a bound.
+    """
+
+    goal: FloatArray
+    constraints: tuple[tuple[FloatArray, float], ...]
+
+    def solve(self) -> _Solution | None:
+        """Find the best weights; None where nothing meets the constraints."""
+        from scipy.optimize import linprog  # loaded only where it is needed: it takes longer than all of this package
+
+        unit = float(np.abs(self.goal).max()) or 1.0
+        scales = [_scale(*each) for each in self.constraints]
+        scaled = [
+            (values / scale, bound / scale) for (values, bound), scale in zip(self.constraints, scales, strict=True)
+        ]
+        found = linprog(
+            -self.goal / unit,
+            A_ub=np.array([values for values, _ in scaled]) if scaled else None,
+            b_ub=np.array([bound for _, bound in scaled]) if scaled else None,
+            A_eq=np.ones((1, len(self.goal))),
+            b_eq=np.ones(1),
+            method="highs-ds",  # the simplex method ends in a corner, where few weights are not 0
+            options={"primal_feasibility_tolerance": EXACTLY, "dual_feasibility_tolerance": EXACTLY},
+        )
+        if found.status == 2:
+            return None
+        if found.status != 0:
+            raise MooInferError(f"the linear program of the mixture has no solution: {found.message}")
+        slopes = [float(slope) for slope in found.ineqlin.marginals] if scaled else []
+        prices = [abs(slope) * unit / scale for slope, scale in zip(slopes, scales, strict=True)]
+        weights = np.asarray(found.x, dtype=np.float64)
+        return _Solution(weights, float(self.goal @ weights), prices)
+
+    def loosened(self, j: int, values: FloatArray, bound: float) -> _Solution | None:
+        """Solve it with a looser constraint in place of the j-th."""
+        return replace(self, constraints=(*self.constraints[:j], (values, bound), *self.constraints[j + 1 :])).solve()
+
+    def price(self, j: int, solution: _Solution) -> float:
+        """Return what one more unit of a limit on a mean adds to the goal, from the limit on.
+
+        Where a row meets the limit exactly, one unit less is worth another sum, and the marginals of the program are
+        any number between: those of a limit that is a little looser are not.
+        """
+        values, bound = self.constraints[j]
+        step = LOOSER * _scale(values, bound)
+        if values @ solution.weights < bound - step:
+            return 0.0
+        looser = self.loosened(j, values, bound + step)
+        return 0.0 if looser is None else looser.prices[j]
+
+
+def _scale(values: FloatArray, bound: float) -> float:
+    """The size of a constraint, by which it is divided."""
+    return abs(bound) or float(np.abs(values).max()) or 1.0
 
 
 def constraint(candidates: "Candidates", rows: Rows, limit: Limit) -> tuple[FloatArray, float]:
@@ -189,15 +224,14 @@ def _part(candidates: "Candidates", i: int, objective: str) -> tuple[Column, int
 
 
 def _price_of_quantile(
-    candidates: "Candidates", rows: Rows, limits: Sequence[Limit], j: int, cheapest: str, value: float
+    candidates: "Candidates", rows: Rows, limit: Limit, program: _Program, j: int, value: float
 ) -> float:
     """Return by how much the goal grows, for each unit by which a limit on a quantile is loosened by a little."""
-    limit = limits[j]
     step = STEP * abs(limit.worst)
     if not step:
         return 0.0
     looser = replace(limit, worst=limit.worst + (step if limit.sense == "max" else -step))
-    solution = _solve(candidates, rows, [*limits[:j], looser, *limits[j + 1 :]], cheapest)
+    solution = program.loosened(j, *constraint(candidates, rows, looser))
     return 0.0 if solution is None else max((solution.value - value) / step, 0.0)
 
 

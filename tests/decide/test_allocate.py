@@ -229,6 +229,18 @@ def test_a_plan_of_the_integer_program_above_the_limit_is_sought_again_a_little_
     assert found.bound >= found.value
 
 
+def test_a_gain_that_is_rounding_is_no_upgrade():
+    values = [[0.1 + 0.2, 0.3], [0.3, 0.1 + 0.2]]  # 5.6e-17 apart
+    found = allocate(values, [[0, 1], [0, 1]], {"cost": 1})
+    evaluated = best_plan(
+        [2, 2], lambda plans: (np.array(values)[[0, 1], plans].sum(axis=1), plans.sum(axis=1)[:, None]), {"cost": 1}
+    )
+    for one in (found, evaluated):
+        assert one.choices.tolist() == [0, 0]
+        assert one.upgrades.tolist() == [-1, -1]
+        assert one.rates.tolist() == [0, 0]
+
+
 def test_upgrades_name_what_each_group_would_take_with_more():
     found = allocate([[0.5, 0.6, 0.9], [0.5, 0.7]], [[0, 1, 2], [0, 4]], {"cost": 1}, weights=[1, 0.5])
     assert found.choices.tolist() == [1, 0]

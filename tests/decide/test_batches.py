@@ -39,6 +39,15 @@ def test_no_other_batch_is_cheaper():
         assert found.usd_per_item == pytest.approx(costs[found.size - 1])
 
 
+def test_of_two_batches_that_cost_the_same_the_smaller_is_taken():
+    """Both cost the same where b (b + 1) = 2 lambda F / w."""
+    assert cheapest_batch(2.7, 0.1, 0.3, 5.0, 10).size == 9
+    for b in (1, 2, 9, 30, 999, 100_000):
+        for w in (0.1, 0.3, 0.7):
+            assert cheapest_batch(b * (b + 1) * w / 10, 0.1, w, 5.0).size == b
+            assert cheapest_batch((b * (b + 1) + 1) * w / 10, 0.1, w, 5.0).size == b + 1
+
+
 def test_a_limit_on_the_batch_counts_and_what_costs_nothing_decides():
     assert cheapest_batch(1.0, 0.1, 0.01, 5.0, most=30).size == 30
     assert cheapest_batch(0.0, 0.1, 0.01, 5.0).size == 1

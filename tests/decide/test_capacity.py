@@ -90,6 +90,12 @@ def test_a_limit_on_a_quantile_takes_more_machines_than_one_on_the_mean():
     assert tight.seconds["p95"] <= 30.0
 
 
+def test_of_mixes_that_cost_the_same_but_for_rounding_the_one_with_the_fewest_slots_is_taken():
+    assert 3 * 0.1 > 0.3
+    kinds = [machine(name="large", slots=4, usd_per_hour=0.3), machine(name="small", usd_per_hour=0.1, available=3)]
+    assert capacity(kinds, 2.5, [seconds(100)]).counts == {"large": 0, "small": 3}
+
+
 def machine(**changes):
     return MachineKind(**({"name": "m", "slots": 1, "seconds": 1.0, "usd_per_hour": 1.0, "available": 2} | changes))
 

@@ -1,6 +1,7 @@
 """The decision as a function of how many queries there will be."""
 
 import math
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -42,6 +43,23 @@ def test_a_line_counts_from_its_start_on():
     assert lines((0, 2), (10, 1), starts=[math.inf, math.inf]) == []
     # The steeper line is open later, cheaper for a while, and then overtaken.
     assert lines((0, 2), (30, 1), starts=[20, 10]) == [(10, 20, 1), (20, 30, 0), (30, math.inf, 1)]
+
+
+def test_lines_that_come_in_together_but_for_rounding_are_all_there():
+    """Against the least of all open lines, for round numbers that make one start: F / (limit - c)."""
+    others = 0
+    for R, limit in product((1e3, 1e4, 1e5, 3e5), (0.01, 0.03, 0.05)):
+        for shares in combinations(np.arange(1, 10) / 10, 2):
+            each = np.array([round(limit * (1 - share), 6) for share in shares])
+            once = np.array([round(limit * share * R, 6) for share in shares])
+            starts = once / (limit - each)
+            assert starts == pytest.approx([R, R], rel=1e-12)
+            others += starts[0] < starts[1]
+            found = segments(once, each, starts)
+            for volume in (1.001 * R, 2 * R, 50 * R):
+                (row,) = [s.row for s in found if s.start <= volume < s.end]
+                assert once[row] + volume * each[row] == pytest.approx((once + volume * each).min(), rel=1e-9)
+    assert others > 20  # starts that differ by rounding
 
 
 def test_the_envelope_is_the_least_of_all_lines_at_every_volume():

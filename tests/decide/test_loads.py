@@ -8,6 +8,7 @@ import pytest
 from moo_infer import ACCURACY, COST, LATENCY, Candidates, Limit, ModelProfile, MooInferError, NoSelection, Pipeline
 from moo_infer.builtin.difficulty import DifficultyClasses
 from moo_infer.builtin.erlang import ErlangC
+from moo_infer.core.objectives import judged_objective
 from moo_infer.decide.loads import best_by_load
 from moo_infer.estimate.at_load import at_load
 from moo_infer.policy.tried import text_of
@@ -71,6 +72,28 @@ def test_without_limits_it_is_the_most_accurate_and_where_accuracy_is_limited_th
     few = Candidates.from_means([COST, ACCURACY], [[1.0, 0.7], [3.0, 0.8]], k=[1, 3])
     found = best_by_load({1.0: few, 2.0: few}, {1.0: 0.5, 2.0: 0.5}, [Limit("accuracy", 0.75, "min")])
     assert found.means == {"cost": 2.0, "accuracy": pytest.approx(0.75)}
+
+
+def test_an_accuracy_that_is_just_met_is_within_the_limit():
+    """The limit is the mean of the better rows, of which one is hardly above the limit."""
+    for a, less, share in product((0.3, 0.48, 0.93), (1e-4, 1e-5, 1e-6), (0.05, 0.1, 0.3, 0.7, 0.95)):
+        b = round(a - less, 7)
+        one, other = (Candidates.from_means([COST, ACCURACY], [[1.0, best], [0.5, 0.1]]) for best in (a, b))
+        limit = Limit("accuracy", round(share * a + (1 - share) * b, 12), "min")
+        found = best_by_load({1.0: one, 2.0: other}, {1.0: share, 2.0: 1 - share}, [limit])
+        assert found.rows == {1.0: 0, 2.0: 0}
+        over = Limit("accuracy", limit.worst + 1e-9, "min")
+        with pytest.raises(NoSelection):
+            best_by_load({1.0: one, 2.0: other}, {1.0: share, 2.0: 1 - share}, [over])
+
+
+def test_where_accuracy_is_limited_what_is_consumed_is_least():
+    """Not a judgement that is there before it, of which less is better or worse."""
+    rows = [[0.9, 7.0, 0.8], [0.2, 9.0, 0.8]]
+    for better in ("up", "down"):
+        some = Candidates.from_means([judged_objective("form", better), LATENCY, ACCURACY], rows)
+        found = best_by_load({1.0: some}, {1.0: 1.0}, [Limit("accuracy", 0.7, "min")])
+        assert found.means["latency"] == 7.0
 
 
 def test_it_makes_the_policy_that_is_tried_by_load(tables):

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from moo_infer import (
     ACCURACY,
@@ -94,6 +95,56 @@ def test_a_shadow_price_is_what_one_more_unit_of_the_budget_buys(seed):
     gain = (there.objectives["accuracy"].mean - here.objectives["accuracy"].mean) / step
     assert here.shadow_prices["cost"] == pytest.approx(gain, abs=1e-6)
     assert (gain > 0) == (worst < cost[rows.column("accuracy").argmax()])
+
+
+@pytest.mark.parametrize(
+    ("rows", "limit", "price"),
+    [
+        ([[0.01, 0.3], [0.02, 0.7], [0.04, 0.8]], Limit("cost", 0.02, "max"), 5.0),  # a cent less is worth 0.4
+        ([[0.01, 0.3], [0.02, 0.7], [0.04, 0.8]], Limit("cost", 0.04, "max"), 0.0),
+        ([[0.01, 0.3], [0.02, 0.5], [0.03, 0.6], [0.05, 0.65]], Limit("cost", 0.01, "max"), 20.0),
+        ([[0.0, 0.3], [0.02, 0.5]], Limit("cost", 0.0, "max"), 10.0),
+        ([[0.04, 0.8]], Limit("cost", 0.04, "max"), 0.0),
+        ([[0.02, 0.7], [0.04, 0.8]], Limit("accuracy", 0.8, "min"), 0.2),
+        ([[0.02, 0.7], [0.04, 0.8]], Limit("accuracy", 0.7, "min"), 0.0),
+    ],
+)
+def test_at_a_row_a_price_is_that_of_one_more_unit(rows, limit, price):
+    candidates = Candidates.from_means([COST, ACCURACY], rows)
+    for limits in ([limit], [limit, limit]):
+        assert mix(candidates, limits).shadow_prices == {limit.objective: pytest.approx(price, rel=1e-9)}
+
+
+@pytest.mark.parametrize("names", [["cost"], ["latency"], ["cost", "latency"]])
+def test_prices_are_differences_of_linear_programs_where_limits_are_on_rows(names):
+    rng, step = np.random.default_rng(0), 1e-4
+    for _ in range(60):
+        n = int(rng.integers(1, 8))
+        means = np.stack([rng.integers(1, 6, n), rng.integers(1, 6, n) * 10, rng.integers(0, 11, n) / 10], 1).astype(
+            float
+        )
+        columns = [("cost", "latency").index(name) for name in names]
+        bounds = means[rng.integers(n), columns]
+
+        def best(worst, means=means, columns=columns):
+            found = linprog(
+                -means[:, 2], A_ub=means[:, columns].T, b_ub=worst, A_eq=np.ones((1, len(means))), b_eq=[1.0]
+            )
+            return -found.fun
+
+        limits = [Limit(name, float(bound), "max") for name, bound in zip(names, bounds, strict=True)]
+        prices = mix(table(means), limits).shadow_prices
+        for name, looser in zip(names, np.eye(len(names)) * step, strict=True):
+            gain = (best(bounds + looser) - best(bounds)) / step
+            assert prices[name] == pytest.approx(gain, abs=1e-6), (means, limits)
+
+
+def test_what_is_consumed_is_least_where_accuracy_is_limited():
+    """And not what is there before it, of which more is better."""
+    useful = Objective("useful", direction="max", ideal=9.0)
+    rows = Candidates.from_means([useful, LATENCY, ACCURACY], [[8.0, 1.0, 0.8], [2.0, 3.0, 0.8]])
+    mixture = mix(rows, [Limit("accuracy", 0.7, "min")])
+    assert (mixture.cheapest, mixture.objectives["latency"].mean) == ("latency", 1.0)
 
 
 def test_a_limit_that_leaves_room_has_no_price():
