@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ __all__ = ["Relaxation", "integer_plan", "relaxed", "relaxed_plans"]
 EXACTLY = 1e-10  # the smallest tolerance that HiGHS takes
 ASIDE = 1e-7  # of a limit: where options meet it exactly its price has a jump, and is taken on either side of that
 MOST_COLUMNS = 200  # plans that are added to a program one by one; about ten a limit are
+MOST_BY_SIMPLEX = 5_000  # options: a tenth of a second; 40,000 take 16 s, and 1 s in the interior, less exactly
 SECONDS = 60.0  # that an integer program may take
 TIGHTER = 2e-6  # of a limit: HiGHS takes what is 1e-6 above it for met, and so a little less is asked for
 
@@ -193,8 +194,11 @@ def _prices(
     from scipy.optimize import linprog
 
     unit = _unit(values)
-    for method in ("highs-ipm", "highs-ds"):  # 2,000 menus of 20 options take a second, and 16 by the simplex method,
-        found = linprog(  # which ends in a few degenerate programs where the other one does not
+    methods: tuple[Literal["highs-ds", "highs-ipm"], ...] = ("highs-ds", "highs-ipm")
+    if len(values) > MOST_BY_SIMPLEX:
+        methods = methods[::-1]
+    for method in methods:  # one fails in a few degenerate programs, and the other one solves them
+        found = linprog(
             -values / unit,
             A_ub=(taken / scale).T,
             b_ub=limits / scale * (1 + TOLERANCE),

@@ -157,6 +157,16 @@ def test_the_prices_of_several_limits_are_what_a_little_of_each_alone_buys(m, as
             assert found.prices_below[name] == pytest.approx(below, rel=1e-3, abs=1e-4)
 
 
+def test_a_limit_of_which_a_little_more_buys_nothing_has_no_price():
+    """More of the third limit is of no use, as what is worth more takes more of the first or the second one too."""
+    values = np.array([[0.26406031, 0.03424505, 0.13979769, 0.01685228]])
+    costs = np.array(
+        [[[1.01986784, 1.98766115, 2.49068184], [1, 1, 1], [0.81006972, 1.00202608, 2.54738417], [0.57, 1.08, 2.59]]]
+    )
+    found = allocate(values, costs, {"first": 1.0, "second": 1.0, "third": 1.0})
+    assert found.shadow_prices == pytest.approx({"first": 0, "second": 0, "third": 0}, abs=1e-9)
+
+
 def test_what_two_limits_buy_together_neither_buys_alone():
     found = allocate([[0, 1]], [[[1, 1], [2, 2]]], {"cost": 1, "latency": 1})
     assert found.shadow_prices == {"cost": 0, "latency": 0}
@@ -182,7 +192,7 @@ def test_where_one_way_to_solve_a_linear_program_fails_the_other_is_asked(monkey
     def fails(*given, method, **named):
         asked.append(method)
         found = solve(*given, method=method, **named)
-        if method == "highs-ipm":
+        if method == asked[0]:
             found.status, found.message = 4, "numerical difficulties"
         return found
 
@@ -192,6 +202,7 @@ def test_where_one_way_to_solve_a_linear_program_fails_the_other_is_asked(monkey
     monkeypatch.setattr(scipy.optimize, "linprog", fails)
     found = allocate(values, costs, limits)
     assert {*asked} == {"highs-ipm", "highs-ds"}
+    assert asked[0] != asked[1]
     assert found.mixture == pytest.approx(wanted.mixture, rel=1e-9)
     assert found.shadow_prices == pytest.approx(wanted.shadow_prices, rel=1e-6)
 
