@@ -35,12 +35,13 @@ class Allocation:
         choices: (G,), their numbers.
         value: of the whole.
         spent: by limit, what the whole takes.
-        shadow_prices: by limit, what one more unit of it adds to the value of the best mixture of options.
+        shadow_prices: by limit, what one more unit of it alone adds to the value of the best mixture of options; empty
+            where that is not known, of more than 1,000,000 plans of a workflow.
         prices_below: by limit, what one unit less takes from that: where a plan takes a limit exactly, every price
             between the two gives this plan.
         bound: no plan within the limits is worth more.
         mixture: what the best mixture of options is worth, with limits met on average; not below `bound` but for
-            rounding.
+            rounding, and NaN where shadow prices are not known.
         upgrades: (G,), of each group the option whose gain for one more unit of the first limit is largest, from its
             choice on; -1 where none is worth more.
         rates: (G,), that gain; infinity where it takes nothing more of the first limit, 0 where there is none.

@@ -1,8 +1,8 @@
 """What the best mixture of options is worth, and the prices of the limits: the linear program of an allocation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ __all__ = ["Relaxation", "integer_plan", "relaxed", "relaxed_plans"]
 EXACTLY = 1e-10  # the smallest tolerance that HiGHS takes
 ASIDE = 1e-7  # of a limit: where options meet it exactly its price has a jump, and is taken on either side of that
 MOST_COLUMNS = 200  # plans that are added to a program one by one; about ten a limit are
+MOST_BY_SIMPLEX = 5_000  # options: a tenth of a second; 40,000 take 16 s, and 1 s in the interior, less exactly
 SECONDS = 60.0  # that an integer program may take
 TIGHTER = 2e-6  # of a limit: HiGHS takes what is 1e-6 above it for met, and so a little less is asked for
 
@@ -26,8 +27,9 @@ class Relaxation:
 
     Args:
         value: of the whole; no plan is worth more.
-        prices: (m,), what one more unit of each limit adds to it.
-        prices_below: (m,), what one unit less takes from it, infinity where nothing is cheaper.
+        prices: (m,), what one more unit of each limit alone adds to it.
+        prices_below: (m,), what one unit less of it alone takes from it, infinity where no mixture takes less of it
+            and no more of the others.
     """
 
     value: float
@@ -48,11 +50,14 @@ def relaxed(menus: Menus) -> Relaxation:
     if len(menus.limits) == 1:
         return _by_hulls(menus)
     group, option = menus.columns
-    above, below = (_prices(menus.values[group, option], menus.costs[group, option], group, w) for w in _aside(menus))
-    if above is None:
+    values, taken = menus.values[group, option], menus.costs[group, option]
+    scale = _scale(menus.worst, taken.max(axis=0))
+    found = _on_either_side(lambda limits: _prices(values, taken, group, limits, scale), menus.worst, scale)
+    if found is None:
         raise NoSelection(f"no plan meets {listed_limits(menus.limits)} together, though each can be met alone")
-    best = np.nanmax(menus.values - menus.costs @ above, axis=1).sum()  # a bound at any prices, however exact they are
-    return Relaxation(float(best + above @ menus.worst), above, np.full(len(above), np.inf) if below is None else below)
+    together, above, below = found
+    best = np.nanmax(menus.values - menus.costs @ together, axis=1).sum()  # a bound at any prices, exact or not
+    return Relaxation(float(best + together @ menus.worst), above, below)
 
 
 def relaxed_plans(values: FloatArray, spent: FloatArray, worst: FloatArray, best: int) -> Relaxation:
@@ -65,22 +70,13 @@ def relaxed_plans(values: FloatArray, spent: FloatArray, worst: FloatArray, best
     """
     if not len(worst):
         return Relaxation(float(values[best]), worst, worst)
-    least = [int(j) for j in spent.argmin(axis=0)]
-    columns, prices = [best, *least], []
-    for limits in (worst * (1 + ASIDE), worst * (1 - ASIDE)):
-        found: FloatArray | None = None
-        for _ in range(MOST_COLUMNS):
-            found = _prices(values[columns], spent[columns], np.zeros(len(columns), np.int64), limits)
-            if found is None:
-                break
-            worth = values - spent @ found
-            new = int(worth.argmax())
-            if worth[new] <= worth[columns].max() + TOLERANCE * max(abs(float(worth[new])), 1.0):
-                break
-            columns.append(new)
-        prices.append(np.full(len(worst), np.inf) if found is None else found)
-    above, below = prices
-    return Relaxation(float((values - spent @ above).max() + above @ worst), above, below)
+    scale = _scale(worst, spent.max(axis=0))
+    columns = [best, int((spent / scale).max(axis=1).argmin()), *(int(i) for i in spent.argmin(axis=0))]
+    found = _on_either_side(lambda limits: _prices_of_plans(values, spent, limits, scale, columns), worst, scale)
+    if found is None:  # by rounding alone, as the best plan is within the limits
+        return Relaxation(float(values[best]), np.zeros(len(worst)), np.full(len(worst), np.inf))
+    together, above, below = found
+    return Relaxation(float((values - spent @ together).max() + together @ worst), above, below)
 
 
 def integer_plan(menus: Menus, tolerance: float) -> tuple[IntArray | None, float]:
@@ -142,25 +138,80 @@ def _by_hulls(menus: Menus) -> Relaxation:
     return Relaxation(value + above * max(left, 0.0), np.array([above]), np.array([below]))
 
 
-def _prices(values: FloatArray, taken: FloatArray, group: IntArray, worst: FloatArray) -> FloatArray | None:
+def _on_either_side(
+    prices: Callable[[FloatArray], FloatArray | None], worst: FloatArray, scale: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """The prices (m,) with all limits loosened a little, and of each with it alone loosened and tightened a little.
+
+    What two limits buy together, none of them may buy alone: the first give the tighter bound, the others say what more
+    of one limit is worth. None where no mixture meets the loosened limits.
+    """
+    together = prices(worst + ASIDE * scale)
+    if together is None:
+        return None
+    above, below = together.copy(), np.full(len(worst), np.inf)
+    for j, step in enumerate(np.diag(ASIDE * scale)):
+        looser = prices(worst + step) if len(worst) > 1 else together
+        tighter = prices(worst - step)
+        above[j] = together[j] if looser is None else looser[j]
+        below[j] = np.inf if tighter is None else tighter[j]
+    return together, above, below
+
+
+def _prices_of_plans(
+    values: FloatArray, spent: FloatArray, limits: FloatArray, scale: FloatArray, columns: list[int]
+) -> FloatArray | None:
+    """The prices (m,) of limits on mixtures of all plans, None where none meets them.
+
+    Args:
+        values, spent: (C,) and (C, m), of all plans.
+        limits, scale: (m,), the limits, and by what they are divided.
+        columns: plans to begin with, to which those are added that the program needs.
+    """
+    found: FloatArray | None = None
+    for _ in range(MOST_COLUMNS):
+        alike = np.zeros(len(columns), np.int64)
+        found = _prices(values[columns], spent[columns], alike, limits, scale)
+        if found is None:  # other plans may meet them: one that takes nothing fills in, and is to have the least share
+            last, taken = np.append(0.0 * alike, -1.0), np.vstack([spent[columns], 0.0 * limits])
+            filled = _prices(last, taken, np.append(alike, 0), limits, scale)
+            if filled is None:
+                return None
+            worth = -spent @ filled
+        else:
+            worth = values - spent @ found
+        new = int(worth.argmax())
+        if worth[new] <= worth[columns].max() + TOLERANCE * max(abs(float(worth[new])), 1.0):
+            break
+        columns.append(new)
+    return found
+
+
+def _prices(
+    values: FloatArray, taken: FloatArray, group: IntArray, limits: FloatArray, scale: FloatArray
+) -> FloatArray | None:
     """The prices (m,) of limits on what options (N,) of some groups take (N, m); None where no mixture meets them."""
     from scipy.optimize import linprog
 
-    scale, unit = _scale(worst), _unit(values)
-    found = linprog(
-        -values / unit,
-        A_ub=(taken / scale).T,
-        b_ub=worst / scale * (1 + TOLERANCE),
-        A_eq=_one_each(group),
-        b_eq=np.ones(int(group.max()) + 1),
-        method="highs-ipm",  # with 2,000 menus of 20 options a second, where the simplex method takes 16
-        options={"primal_feasibility_tolerance": EXACTLY, "dual_feasibility_tolerance": EXACTLY},
-    )
-    if found.status == 2:
-        return None
-    if found.status != 0:
-        raise MooInferError(f"the linear program of the allocation has no solution: {found.message}")
-    return np.abs(np.asarray(found.ineqlin.marginals)) * unit / scale
+    unit = _unit(values)
+    methods: tuple[Literal["highs-ds", "highs-ipm"], ...] = ("highs-ds", "highs-ipm")
+    if len(values) > MOST_BY_SIMPLEX:
+        methods = methods[::-1]
+    for method in methods:  # one fails in a few degenerate programs, and the other one solves them
+        found = linprog(
+            -values / unit,
+            A_ub=(taken / scale).T,
+            b_ub=limits / scale * (1 + TOLERANCE),
+            A_eq=_one_each(group),
+            b_eq=np.ones(int(group.max()) + 1),
+            method=method,
+            options={"primal_feasibility_tolerance": EXACTLY, "dual_feasibility_tolerance": EXACTLY},
+        )
+        if found.status == 2:
+            return None
+        if found.status == 0:
+            return np.abs(np.asarray(found.ineqlin.marginals)) * unit / scale
+    raise MooInferError(f"the linear program of the allocation has no solution: {found.message}")
 
 
 def _one_each(group: IntArray) -> Any:
@@ -171,17 +222,16 @@ def _one_each(group: IntArray) -> Any:
     return coo_array(rows, shape=(int(group.max()) + 1, len(group))).tocsr()
 
 
-def _scale(worst: FloatArray) -> FloatArray:
-    """(m,) by which limits are divided: tolerances of HiGHS are for numbers around 1."""
-    return np.where(worst > 0, worst, 1.0)
+def _scale(worst: FloatArray, largest: FloatArray | float = 1.0) -> FloatArray:
+    """(m,) by which limits are divided, as tolerances of HiGHS are for numbers around 1.
+
+    Args:
+        worst: (m,), the limits.
+        largest: that an option takes of each, for limits of 0.
+    """
+    return np.where(worst > 0, worst, np.where(np.asarray(largest) > 0, largest, 1.0))
 
 
 def _unit(values: FloatArray) -> float:
     """The largest value of an option, by which they are divided."""
     return float(np.nanmax(np.abs(values))) or 1.0
-
-
-def _aside(menus: Menus) -> Iterator[FloatArray]:
-    """The limits, loosened and tightened a little."""
-    yield menus.worst * (1 + ASIDE)
-    yield menus.worst * (1 - ASIDE)

@@ -12,7 +12,7 @@ from ..estimate.course import Course
 from ..policy.workflow.course import assumed, course_of
 from ..policy.workflow.options import StageOption
 from ..policy.workflow.plans import Plans
-from .allocate import MOST_PLANS, Allocation, allocate, best_plan
+from .allocate import MOST_PLANS, Allocation, _with_upgrades, allocate, best_plan
 
 __all__ = ["StageAllocation", "allocate_stages"]
 
@@ -26,7 +26,8 @@ class StageAllocation:
         options: of each stage, the one that it takes.
         upgrades: by stage, the option that would gain most for more of the first limit; without those of which none
             gains.
-        allocation: their numbers, shadow prices in accuracy for a unit of the limit, bound and gap.
+        allocation: their numbers, shadow prices in accuracy for a unit of the limit, bound and gap. Of more than
+            1,000,000 plans there are no shadow prices, and `mixture` is NaN.
         objectives: means of the whole by objective, accuracy first.
         units: of the objectives.
         course: what the stages do.
@@ -47,7 +48,8 @@ def allocate_stages(plans: Plans, limits: Mapping[str, float], /) -> StageAlloca
     """Choose one option for every stage of a workflow.
 
     Up to 1,000,000 plans are all looked at. More are chosen among where stages are independent and must all be right:
-    then the logarithms of their accuracies add up, as what they take does.
+    then the logarithms of their accuracies add up, as what they take does. A mixture is right as often as the mean of
+    its plans, of which logarithms say nothing: what the best one is worth, and prices, are not known then.
 
     Args:
         plans: what the stages may do.
@@ -117,7 +119,9 @@ def _by_logarithms(plans: Plans, limits: Mapping[str, float]) -> Allocation:
     named = {_named(name, [stages[g] for g in path], len(stages)): limits[name] for name, path in columns}
     logarithms = [np.log(p[kept]) for p, kept in zip(right, open_ones, strict=True)]
     found = allocate(logarithms, costs, named, groups=stages)
-    return _in_accuracy(found, open_ones, [name for name, _ in columns])
+    known = _in_accuracy(found, open_ones, [name for name, _ in columns])
+    first = next(iter(limits), None)
+    return _upgraded(known, right, *(([], []) if first is None else (taken[first], plans.paths(first))))
 
 
 def _in_accuracy(found: Allocation, open_ones: Sequence[IntArray], names: Sequence[str]) -> Allocation:
@@ -128,25 +132,41 @@ def _in_accuracy(found: Allocation, open_ones: Sequence[IntArray], names: Sequen
         open_ones: by stage, the numbers of these options.
         names: the objective of each limit.
     """
-    worth = float(np.exp(found.value))
-
-    def of(limits: Mapping[str, float], name: str) -> list[float]:
-        return [value for own, value in zip(names, limits.values(), strict=True) if own == name]
-
-    each = list(dict.fromkeys(names))
-    upgrades = [int(kept[i]) if i >= 0 else -1 for kept, i in zip(open_ones, found.upgrades.tolist(), strict=True)]
+    spent = list(zip(names, found.spent.values(), strict=True))
     return replace(
         found,
         choices=np.array([kept[i] for kept, i in zip(open_ones, found.choices, strict=True)]),
-        value=worth,
-        spent={name: max(of(found.spent, name)) for name in each},
-        shadow_prices={name: worth * sum(of(found.shadow_prices, name)) for name in each},
-        prices_below={name: worth * sum(of(found.prices_below, name)) for name in each},
+        value=float(np.exp(found.value)),
+        spent={name: max(value for own, value in spent if own == name) for name in dict.fromkeys(names)},
+        shadow_prices={},
+        prices_below={},
         bound=float(np.exp(found.bound)),
-        mixture=float(np.exp(found.mixture)),
-        upgrades=np.array(upgrades),
-        rates=worth * found.rates,
+        mixture=np.nan,  # of logarithms it is a geometric mean, below what the best mixture is worth
     )
+
+
+def _upgraded(
+    found: Allocation, right: Sequence[FloatArray], taken: Sequence[FloatArray], paths: Sequence[Sequence[int]]
+) -> Allocation:
+    """Add which option each stage would take next, by what the whole is worth and takes with it.
+
+    Args:
+        found: in accuracy.
+        right: by stage (n,), how likely each option is right.
+        taken: by stage (n,), what each takes of the first limit; empty without limits.
+        paths: along which that adds up.
+    """
+    n = max(map(len, right))
+    gains, more = np.full((len(right), n), np.nan), np.full((len(right), n), np.nan)
+    for g, p in enumerate(right):
+        others = np.repeat(found.choices[None], len(p), axis=0)
+        others[:, g] = np.arange(len(p))
+        worth = np.prod([own[others[:, h]] for h, own in enumerate(right)], axis=0)
+        along = [np.sum([taken[h][others[:, h]] for h in path], axis=0) for path in paths]
+        spent = np.max(along, axis=0) if along else np.zeros(len(p))
+        now = found.choices[g]
+        gains[g, : len(p)], more[g, : len(p)] = worth - worth[now], spent - spent[now]
+    return _with_upgrades(found, gains, more)
 
 
 def _named(objective: str, path: Sequence[str], stages: int) -> str:

@@ -25,7 +25,7 @@ def document(found: StageAllocation, limits: Sequence[Limit], /) -> dict[str, An
         "bound": allocation.bound,
         "gap": allocation.gap,
         "method": allocation.method,
-        "mixture": allocation.mixture,
+        "mixture": None if math.isnan(allocation.mixture) else allocation.mixture,
         "remarks": list(found.remarks),
     }
 
@@ -74,7 +74,9 @@ def blocks(found: StageAllocation, limits: Sequence[Limit], /) -> list[Block]:
             shown.append(f"1 % more of {name} buys {gain:.2g} of {ACCURACY.name}, by mixing plans.")
     if limits and (upgrade := _next(found, f"{units[limits[0].objective] or 'unit'} of {limits[0].objective}")):
         shown.append(upgrade)
-    if allocation.mixture - allocation.value < AS_WELL:
+    if math.isnan(allocation.mixture):
+        pass  # nobody knows of so many plans
+    elif allocation.mixture - allocation.value < AS_WELL:
         shown.append(f"No mixture of plans is worth more by {AS_WELL:g}.")
     else:
         shown.append(f"The best mixture of plans with the same means would be worth {allocation.mixture:.4f}.")

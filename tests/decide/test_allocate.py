@@ -112,6 +112,101 @@ def sums(of, plans):
     return of[np.arange(len(of)), plans].sum(axis=1)
 
 
+def mixture_by_linprog(values, costs, limits):
+    """The value of the best mixture of all plans (C,) that take (C, m), None where none is within limits."""
+    scale = np.where(limits > 0, limits, 1.0)
+    found = linprog(
+        -values,
+        A_ub=(costs / scale).T,
+        b_ub=limits / scale,
+        A_eq=np.ones((1, len(values))),
+        b_eq=[1],
+        method="highs-ds",
+    )
+    return -found.fun if found.status == 0 else None
+
+
+@pytest.mark.parametrize("m", [2, 3])
+@pytest.mark.parametrize("as_sums", [True, False], ids=["options", "plans"])
+def test_the_prices_of_several_limits_are_what_a_little_of_each_alone_buys(m, as_sums):
+    rng = np.random.default_rng(m)
+    for _ in range(25):
+        G, n = 3, 4
+        values, costs = rng.integers(0, 9, (G, n)) / 10, rng.integers(0, 5, (G, n, m)) / 10
+        plans = np.array([*itertools.product(range(n), repeat=G)])
+        each, spent = sums(values, plans), costs[np.arange(G), plans].sum(axis=1)
+        if not as_sums:
+            spent = costs[np.arange(G), plans].max(axis=1)
+        worst = spent[rng.integers(len(plans))]
+        limits = {f"limit {j}": float(bound) for j, bound in enumerate(worst)}
+        index = {tuple(plan): i for i, plan in enumerate(plans.tolist())}
+
+        def evaluate(asked, index=index, each=each, spent=spent):
+            rows = [index[tuple(plan)] for plan in asked.tolist()]
+            return each[rows], spent[rows]
+
+        found = allocate(values, costs, limits) if as_sums else best_plan([n] * G, evaluate, limits)
+        here = mixture_by_linprog(each, spent, worst)
+        assert found.mixture == pytest.approx(here, abs=1e-6)
+        for j, (name, bound) in enumerate(limits.items()):
+            step = np.eye(m)[j] * (bound or spent[:, j].max() or 1.0) * 1e-5
+            above = (mixture_by_linprog(each, spent, worst + step) - here) / step[j]
+            assert found.shadow_prices[name] == pytest.approx(above, rel=1e-3, abs=1e-4)
+            tighter = mixture_by_linprog(each, spent, worst - step) if bound else None
+            below = math.inf if tighter is None else (here - tighter) / step[j]
+            assert found.prices_below[name] == pytest.approx(below, rel=1e-3, abs=1e-4)
+
+
+def test_a_limit_of_which_a_little_more_buys_nothing_has_no_price():
+    """More of the third limit is of no use, as what is worth more takes more of the first or the second one too."""
+    values = np.array([[0.26406031, 0.03424505, 0.13979769, 0.01685228]])
+    costs = np.array(
+        [[[1.01986784, 1.98766115, 2.49068184], [1, 1, 1], [0.81006972, 1.00202608, 2.54738417], [0.57, 1.08, 2.59]]]
+    )
+    found = allocate(values, costs, {"first": 1.0, "second": 1.0, "third": 1.0})
+    assert found.shadow_prices == pytest.approx({"first": 0, "second": 0, "third": 0}, abs=1e-9)
+
+
+def test_what_two_limits_buy_together_neither_buys_alone():
+    found = allocate([[0, 1]], [[[1, 1], [2, 2]]], {"cost": 1, "latency": 1})
+    assert found.shadow_prices == {"cost": 0, "latency": 0}
+    assert found.prices_below == {"cost": math.inf, "latency": math.inf}
+    assert allocate([[0, 1]], [[[1, 1], [2, 2]]], {"cost": 1, "latency": 5}).prices_below["latency"] == 0
+
+
+def test_a_mixture_is_found_where_no_plan_to_begin_with_is_within_the_limits():
+    """Less of the first limit is had by mixing the plan with two others, neither of which takes least of anything."""
+    values, spent = np.array([1, 0.2, 0.2, 0.5, 0.6]), np.array([[1, 1], [0, 10], [10, 0], [0.1, 1.5], [1.5, 0.1]])
+    found = best_plan([5], lambda plans: (values[plans[:, 0]], spent[plans[:, 0]]), {"a": 1.0, "b": 1.0})
+    step = 1e-4
+    for name, less in (("a", [step, 0.0]), ("b", [0.0, step])):
+        tighter = mixture_by_linprog(values, spent, 1 - np.array(less))
+        assert found.prices_below[name] == pytest.approx((1 - tighter) / step, rel=1e-6)
+
+
+def test_where_one_way_to_solve_a_linear_program_fails_the_other_is_asked(monkeypatch):
+    import scipy.optimize
+
+    solve, asked = scipy.optimize.linprog, []
+
+    def fails(*given, method, **named):
+        asked.append(method)
+        found = solve(*given, method=method, **named)
+        if method == asked[0]:
+            found.status, found.message = 4, "numerical difficulties"
+        return found
+
+    values, costs = [[0.0, 1.0], [0.0, 2.0]], [[[0, 0], [1, 2]], [[0, 0], [3, 1]]]
+    limits = {"cost": 2.0, "latency": 2.5}
+    wanted = allocate(values, costs, limits)
+    monkeypatch.setattr(scipy.optimize, "linprog", fails)
+    found = allocate(values, costs, limits)
+    assert {*asked} == {"highs-ipm", "highs-ds"}
+    assert asked[0] != asked[1]
+    assert found.mixture == pytest.approx(wanted.mixture, rel=1e-9)
+    assert found.shadow_prices == pytest.approx(wanted.shadow_prices, rel=1e-6)
+
+
 def test_where_menus_bend_upwards_greedy_the_best_plan_and_the_bound_are_three_numbers():
     # Two samples of the first query are worth .5, of the second .4, one of either nothing; the third one bends down.
     values = np.array([[0, 0, 0.5, 0.5], [0, 0, 0.4, 0.4], [0, 0.1, 0.15, 0.16]])

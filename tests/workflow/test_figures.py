@@ -1,5 +1,6 @@
 """Figures that are known: of the issue that asked for workflows, and of formulas."""
 
+import json
 import math
 from dataclasses import dataclass, replace
 
@@ -8,10 +9,12 @@ import pytest
 
 from moo_infer import CostModel, Exact, MooInferError, NoSelection, Objective, Pipeline, Stage, Tool, Workflow
 from moo_infer.builtin.policies import Fixed
+from moo_infer.core.objectives import Limit
 from moo_infer.decide import stages as stages_module
 from moo_infer.decide.stages import allocate_stages
 from moo_infer.policy.workflow.plans import Plans
 from moo_infer.policy.workflow.table import stage_options
+from moo_infer.report.stages import blocks, document
 
 from .conftest import certain
 
@@ -66,6 +69,43 @@ def test_money_goes_to_the_stages_where_it_buys_most(plans, budget, k, accuracy,
     assert found.allocation.value == pytest.approx(accuracy, abs=1e-9)
     assert found.allocation.bound == pytest.approx(accuracy, abs=1e-9)
     assert found.allocation.gap == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def branches(registry):
+    """Plans of a workflow whose second and third stage run at the same time."""
+    models = [
+        certain(f"m{i}", p, 0.001 + 0.0003 * i, s, 1)
+        for i, (p, s) in enumerate(zip((0.7, 0.8, 0.75, 0.72), (2, 3, 2, 1), strict=True))
+    ]
+    after = [(), ("s0",), ("s0",), ("s1", "s2")]
+    policies = [f"fixed:k={k}" for k in (1, 3, 5, 7)]
+    workflow = Workflow([Stage(f"s{i}", models[i], policies, after[i]) for i in range(4)])
+    options, objectives = stage_options("agent", workflow, {}, {}, registry, None, None)
+    return Plans("agent", workflow, options, objectives, Exact())
+
+
+@pytest.mark.parametrize(
+    "limits", [{"cost": 0.013}, {"latency": 20.0}, {"latency": 20.0, "cost": 0.02}, {"latency": 13.0}]
+)
+def test_logarithms_give_the_upgrades_of_whole_plans_and_nothing_of_mixtures(branches, limits, monkeypatch):
+    by_plans = allocate_stages(branches, limits)
+    monkeypatch.setattr(stages_module, "MOST_PLANS", 10)
+    found = allocate_stages(branches, limits)
+    for of in (by_plans, found):
+        json.dumps(document(of, []), allow_nan=False)
+    assert found.allocation.choices.tolist() == by_plans.allocation.choices.tolist()
+    assert found.allocation.upgrades.tolist() == by_plans.allocation.upgrades.tolist()
+    assert found.allocation.rates == pytest.approx(by_plans.allocation.rates, rel=1e-9)
+    assert found.upgrades == {
+        stage: (option, pytest.approx(rate)) for stage, (option, rate) in by_plans.upgrades.items()
+    }
+    assert found.allocation.bound >= by_plans.allocation.value - 1e-12
+    assert math.isnan(found.allocation.mixture)
+    assert found.allocation.shadow_prices == found.allocation.prices_below == {}
+    shown = blocks(found, [Limit(name, worst, "max") for name, worst in limits.items()])
+    assert not any("mix" in block for block in shown if isinstance(block, str))
+    assert document(found, [])["mixture"] is None
 
 
 def test_a_limit_on_seconds_is_kept_too(plans):

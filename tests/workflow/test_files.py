@@ -175,6 +175,15 @@ def test_allocate_shares_what_a_query_may_take_among_the_stages(cli, tmp_path):
     assert "The best mixture of plans with the same means would be worth 0.6815." in words
 
 
+def test_less_money_alone_has_a_price_where_less_time_has_none():
+    """Nothing is faster than this, and cheaper plans are as fast."""
+    models, named = load_models(EXAMPLE), load_policies(EXAMPLE)
+    pipeline = Pipeline(models=models, named_policies=named, workflows=load_workflows(EXAMPLE))
+    found = pipeline.allocate({"cost": 0.048, "latency": 16.790791414347183}).allocation
+    assert found.prices_below == pytest.approx({"cost": 21.208793088, "latency": math.inf}, rel=1e-6)
+    assert found.shadow_prices == pytest.approx({"cost": 16.87532077, "latency": 0.0234474024}, rel=1e-6)
+
+
 def test_allocate_says_what_the_cheapest_plan_takes_where_nothing_fits(cli):
     code, out, _ = cli("allocate", EXAMPLE, "--max-cost", "0.001", "--json")
     assert code == 3
