@@ -174,8 +174,8 @@ def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, flo
         others = np.repeat(choices[None], n, axis=0)
         others[:, g] = np.arange(n)
         v, c = _evaluated(evaluate, others, len(known))
-        gains[g, :n], more[g, :n] = _beyond(v, values[best]), _beyond(c, spent[best])[:, 0] if known else 0.0
-    return _with_upgrades(found, gains, more)
+        gains[g, :n], more[g, :n] = beyond(v, values[best]), beyond(c, spent[best])[:, 0] if known else 0.0
+    return with_upgrades(found, gains, more)
 
 
 def _plans(sizes: npt.ArrayLike, start: int, end: int) -> IntArray:
@@ -231,9 +231,9 @@ def _of_sums(
     spent = np.array([math.fsum(column) for column in menus.costs[g, choices].T])
     value = math.fsum(menus.values[g, choices])
     found = _allocation(choices, value, spent, menus.limits, relaxation, method, bound)
-    gains = _beyond(menus.values, menus.values[g, choices][:, None])
-    more = _beyond(menus.costs, menus.costs[g, choices][:, None])[:, :, 0] if menus.limits else np.zeros(gains.shape)
-    return _with_upgrades(found, gains, more)
+    gains = beyond(menus.values, menus.values[g, choices][:, None])
+    more = beyond(menus.costs, menus.costs[g, choices][:, None])[:, :, 0] if menus.limits else np.zeros(gains.shape)
+    return with_upgrades(found, gains, more)
 
 
 def _allocation(
@@ -255,14 +255,14 @@ def _allocation(
     return Allocation(choices, value, named(spent), *prices, known, max(relaxation.value, value), *none, method)
 
 
-def _beyond(values: FloatArray, chosen: FloatArray | float) -> FloatArray:
+def beyond(values: FloatArray, chosen: FloatArray | float) -> FloatArray:
     """By how much values are above what is chosen; 0 where that is rounding."""
     more = np.asarray(values - chosen)
     return np.where(np.abs(more) <= TOLERANCE * np.maximum(np.abs(values), np.abs(chosen)), 0.0, more)
 
 
-def _with_upgrades(found: Allocation, gains: FloatArray, more: FloatArray) -> Allocation:
-    """Add which option of each group gains most for what it takes more of the first limit: both (G, n)."""
+def with_upgrades(found: Allocation, gains: FloatArray, more: FloatArray) -> Allocation:
+    """Add which option of each group gains most for what it takes more of the first limit: (G, n), NaN for none."""
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = np.where(gains > 0, np.where(more > 0, gains / more, np.inf), 0.0)
     rates = np.nan_to_num(rates, nan=0.0, posinf=np.inf)

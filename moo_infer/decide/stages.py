@@ -12,7 +12,7 @@ from ..estimate.course import Course
 from ..policy.workflow.course import assumed, course_of
 from ..policy.workflow.options import StageOption
 from ..policy.workflow.plans import Plans
-from .allocate import MOST_PLANS, Allocation, _with_upgrades, allocate, best_plan
+from .allocate import MOST_PLANS, Allocation, allocate, best_plan, beyond, with_upgrades
 
 __all__ = ["StageAllocation", "allocate_stages"]
 
@@ -165,8 +165,8 @@ def _upgraded(
         along = [np.sum([taken[h][others[:, h]] for h in path], axis=0) for path in paths]
         spent = np.max(along, axis=0) if along else np.zeros(len(p))
         now = found.choices[g]
-        gains[g, : len(p)], more[g, : len(p)] = worth - worth[now], spent - spent[now]
-    return _with_upgrades(found, gains, more)
+        gains[g, : len(p)], more[g, : len(p)] = beyond(worth, worth[now]), beyond(spent, spent[now])
+    return with_upgrades(found, gains, more)
 
 
 def _named(objective: str, path: Sequence[str], stages: int) -> str:
