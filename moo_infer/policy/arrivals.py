@@ -20,6 +20,7 @@ from .states import decisions
 __all__ = ["run_arrivals"]
 
 PROBED = 200  # queries whose calls are compared with all of them at once
+BITS = 62  # of a number that says whose launch it is and which calls have been answered
 MANY = 2**21  # states after an arrival, of which a few arrays have a number for every call
 
 
@@ -117,12 +118,14 @@ class _Launch:
             states = _Arrived.joined(left)
         raise never_answers(of, sum(self.wave))
 
-    def _next(self, states: "_Arrived") -> "_Arrived":
+    def _next(self, states: _Arrived) -> _Arrived:
         """What follows when one more answer arrives: the soonest, and of those at the same time any of them.
 
         Nothing depends on the order in which they came, so states in which the same ones are there are one.
         """
         T = sum(self.wave)
+        if T + len(self.question).bit_length() > BITS:
+            raise NotExact("more calls at once than a number has bits to tell them apart")
         waited = np.where(self._there(states), np.inf, self.seconds[states.launch])
         soonest = waited == waited.min(axis=1, keepdims=True)
         row, call = np.nonzero(soonest)
@@ -134,17 +137,17 @@ class _Launch:
         chances: FloatArray = np.bincount(which, chance, len(different)).astype(np.float64)
         return _Arrived(different >> T, different & ((1 << T) - 1), chances)
 
-    def _there(self, states: "_Arrived") -> BoolArray:
+    def _there(self, states: _Arrived) -> BoolArray:
         """(S, T), which calls have been answered."""
         there: BoolArray = (states.calls[:, None] >> np.arange(sum(self.wave))) & 1 == 1
         return there
 
-    def _of_model(self, states: "_Arrived", j: int) -> BoolArray:
+    def _of_model(self, states: _Arrived, j: int) -> BoolArray:
         """(S, T), which calls of a model have been answered."""
         of_model: BoolArray = self._there(states) & (self.samples[0] == j)
         return of_model
 
-    def _frontier(self, states: "_Arrived") -> Frontier:
+    def _frontier(self, states: _Arrived) -> Frontier:
         """The same states by the samples that were seen."""
         members = self.samples[1][states.launch]
         masks = [(self._of_model(states, j) * (1 << members)).sum(axis=1) for j in range(len(self.wave))]
@@ -180,7 +183,7 @@ class _Launch:
         """(L, T), when each call arrives: what it takes of the objective along the longest path."""
         return self.alone[timed(self.recursion.of, self.recursion.objectives)]
 
-    def _answer(self, answer: Answer, ended: Frontier, states: "_Arrived", n: tuple[int, ...]) -> None:
+    def _answer(self, answer: Answer, ended: Frontier, states: _Arrived, n: tuple[int, ...]) -> None:
         recursion, sums = self.recursion, self.recursion.sums
         aggregator = recursion.of.aggregator(answer)
         there, seconds = self._there(states), self.seconds[states.launch]

@@ -6,8 +6,6 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.draws import Draws
-from ..core.errors import NotExact
-from ..estimate.setup import part_name
 from ..interfaces import AccuracyAggregator
 from ..quantities.by_samples import NAMES
 from .count_states import Evaluation, compared_noise, samples_of
@@ -15,7 +13,7 @@ from .counted import Counted, unique_rows
 from .joint import SEEN, joint
 from .kinds import NOISE, Kinds
 from .memory import Called, Remember
-from .pool import NoisyDraws, asked
+from .pool import NoisyDraws, asked, refuse_order
 
 __all__ = ["CountWorth"]
 
@@ -92,8 +90,7 @@ class CountWorth:
         few = states[:: max(1, len(states) // PROBED)]
         worth, read = self._ask(few)
         self._refuse_untold(read)
-        if not np.allclose(worth, self._ask(few, turned=True)[0], rtol=ROUNDING, atol=0.0):
-            raise NotExact(f"{part_name(self.aggregator)} heeds the order of samples")
+        refuse_order(self.aggregator, worth, self._ask(few, turned=True)[0])
         plain = "answer" not in read or self.evaluation.memory.named
         if not plain and not np.allclose(worth, self._ask(few, renamed=True)[0], rtol=ROUNDING, atol=0.0):
             raise Remember(self._called, self.taken[0], ["answer"], named=True)

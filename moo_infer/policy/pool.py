@@ -19,7 +19,7 @@ from ..quantities.samples import Samples
 from .joint import JointDraws, brought
 from .looks import ComparedNoise
 
-__all__ = ["LARGEST", "NoisyDraws", "Pool", "Recorded", "Subsets", "asked", "pool_of"]
+__all__ = ["LARGEST", "NoisyDraws", "Pool", "Recorded", "Subsets", "asked", "pool_of", "refuse_order"]
 
 LARGEST = 2**22  # subsets of a log's questions, for each of which a table has a number: 32 MiB
 ROWS = 2**15  # subsets that a part is asked about at once
@@ -144,7 +144,7 @@ class Pool:
                 rows, few = self.rows(q, mask, t), slice(None, None, max(1, len(some) // FEW))
                 found = ask(self.draws(q, rows, before))
                 # Of other questions than the first ones, maybe.
-                self._refuse_order(part, found[few], ask(self.draws(q[few], rows[few, ::-1], before)))
+                refuse_order(part, found[few], ask(self.draws(q[few], rows[few, ::-1], before)))
                 table[q, mask] = found
             values = table[question, masks]
         return values
@@ -173,14 +173,8 @@ class Pool:
         draws = Recorded.watched(self.draws(question[some], rows, 0))
         values = ask(draws)
         for turned in (rows[:, ::-1], np.roll(rows, 1, axis=1)):
-            self._refuse_order(part, values, ask(self.draws(question[some], turned, 0)))
+            refuse_order(part, values, ask(self.draws(question[some], turned, 0)))
         reads_before[0] = float(BEFORE in draws.read)
-
-    @staticmethod
-    def _refuse_order(part: Part, values: FloatArray, turned: FloatArray) -> None:
-        """Raise where samples in another order come to something else."""
-        if not np.allclose(values, turned, rtol=ROUNDING, atol=0.0):
-            raise NotExact(f"{part_name(part)} heeds the order of samples")
 
     def _table(self, part: Part, key: tuple[Any, ...], shape: tuple[int, ...]) -> FloatArray:
         for known, of, table in self._tables:
@@ -236,6 +230,16 @@ class NoisyDraws(Recorded):
 def pool_of(samples: Samples) -> Pool:
     """Return the pool of samples, made once, so that all policies read the same tables."""
     return Pool(samples)
+
+
+def refuse_order(part: Part, values: FloatArray, turned: FloatArray, /) -> None:
+    """Raise where a part makes something else of the same samples in another order.
+
+    Raises:
+        NotExact: naming the part.
+    """
+    if not np.allclose(values, turned, rtol=ROUNDING, atol=0.0):
+        raise NotExact(f"{part_name(part)} heeds the order of samples")
 
 
 def asked(part: Part, draws: Draws, *, parallelism: int = 1) -> FloatArray:

@@ -11,14 +11,14 @@ from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import NotExact
 from ..core.objectives import Objective
 from ..core.seen import Answer, Call
-from ..estimate.setup import Part, part_name
+from ..estimate.setup import Part
 from .by_question import Sums
 from .dependence import refuse_dependent
 from .deployment import Deployment
 from .frontier import Frontier
 from .joint import SEEN, joint
 from .kinds import NOISE
-from .pool import ROUNDING, Pool, asked, pool_of
+from .pool import Pool, asked, pool_of, refuse_order
 from .states import States, decisions
 
 __all__ = ["PartNotExact", "Recursion", "SubsetStates"]
@@ -168,8 +168,7 @@ class Recursion:
             worth = self._of_all(part, taken, question, rows, P)
             some = slice(None, None, max(1, len(question) // PROBED))
             turned = self._of_all(part, taken, question[some], [of[some, ::-1] for of in rows], P)
-            if not np.allclose(worth[some], turned, rtol=ROUNDING, atol=0.0):
-                raise NotExact(f"{part_name(part)} heeds the order of samples")
+            refuse_order(part, worth[some], turned)
             return worth
         except NotExact:
             raise PartNotExact(objective) from None

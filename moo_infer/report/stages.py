@@ -74,11 +74,9 @@ def blocks(found: StageAllocation, limits: Sequence[Limit], /) -> list[Block]:
             shown.append(f"1 % more of {name} buys {gain:.2g} of {ACCURACY.name}, by mixing plans.")
     if limits and (upgrade := _next(found, f"{units[limits[0].objective] or 'unit'} of {limits[0].objective}")):
         shown.append(upgrade)
-    if math.isnan(allocation.mixture):
-        pass  # nobody knows of so many plans
-    elif allocation.mixture - allocation.value < AS_WELL:
+    if allocation.mixture - allocation.value < AS_WELL:
         shown.append(f"No mixture of plans is worth more by {AS_WELL:g}.")
-    else:
+    elif not math.isnan(allocation.mixture):  # which is not known of so many plans
         shown.append(f"The best mixture of plans with the same means would be worth {allocation.mixture:.4f}.")
     shown.append(f"Gap to the bound {allocation.bound:.6g}: {allocation.gap:.2g}.")
     return [*shown, *(f"But {remark}." for remark in found.remarks)]

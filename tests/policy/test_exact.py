@@ -522,6 +522,10 @@ def test_many_that_arrive_at_the_same_time_are_exact_as_long_as_their_sets_can_b
     found, drawn = evaluated(of), replayed(of, 20_000, 0)
     for name, totals in drawn.totals.items():
         assert abs(totals.mean() - found.mean[name].mean()) <= 4 * totals.std() / np.sqrt(len(totals)) + 1e-12
+    with monkeypatch.context() as fewer:
+        fewer.setattr("moo_infer.policy.arrivals.BITS", 17)
+        with pytest.raises(NotExact, match="more calls at once than a number has bits"):
+            evaluated(of)
     monkeypatch.setattr("moo_infer.policy.arrivals.MANY", 1000)
     with pytest.raises(NotExact, match="more sets of answers that arrive at the same time"):
         evaluated(of)
