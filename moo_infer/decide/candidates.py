@@ -50,14 +50,15 @@ class Candidates:
         possible = [np.ones(len(c.k), dtype=bool) if c.possible is None else c.possible for c in curves]
         self._possible = np.concatenate(possible)[order]
         self._curve, self._place, self.k = number[order], place[order], k[order]
-        self.means = np.stack([self._gather(attrgetter("mean"), name) for name in names], axis=1)
+        # A column in one piece of memory: what is asked of columns reads them alone.
+        self.means = np.array([self._gather(attrgetter("mean"), name) for name in names]).T
         if not np.isfinite(self.means).all():
             i, j = np.argwhere(~np.isfinite(self.means))[0]
             raise MooInferError(
                 f"{names[j]} of {self.model[i]} at k = {self.k[i]} must be finite, got {self.means[i, j]}"
             )
         # The scale of an objective without a limit: its largest mean in the whole table, before limits.
-        shortfall = np.stack([o.shortfall(self.means[:, j]) for j, o in enumerate(self.objectives)], axis=1)
+        shortfall = np.array([o.shortfall(self.means[:, j]) for j, o in enumerate(self.objectives)]).T
         if (better := np.argwhere(shortfall < -TOLERANCE * np.maximum(np.abs(self.means), 1.0))).size:
             i, j = better[0]
             raise MooInferError(
