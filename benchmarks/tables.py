@@ -1,8 +1,9 @@
 """How long many models in one table and one table of many rows take, beside what they take at least.
 
-Many models: deciding (`Pipeline.run`), text and JSON of 500, 1,000 and 2,000 of them, and the exponent between the first
-and the last; beside them, one after the other, as many pipelines of 50 models each take. A large table: 1e6 rows of three
-objectives, made with `Candidates.from_means`, its front and ten selectors, beside moocore's search for the front alone.
+Many models: deciding (`Pipeline.run`), text and JSON of 500, 1,000 and 2,000 of them, and the exponent between the
+first and the last; beside them, one after the other, as many pipelines of 50 models each take. A large table: 1e6 rows
+of three objectives, made with `Candidates.from_means`, its front and ten selectors, beside moocore's search for the
+front alone.
 Processor seconds of one process; parts are imported beforehand. The targets are an exponent of 1.1, and 1.5 times
 moocore and 0.3 s. To repeat:
 

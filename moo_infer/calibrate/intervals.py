@@ -88,7 +88,10 @@ class QuestionMeans:
         first, kind = distinct_rows(counts)
         order = np.argsort(kind, kind="stable")
         starts = np.searchsorted(kind[order], np.arange(len(first)))
-        return counts[first], np.add.reduceat(self.draws.weights[:, order], starts, axis=1), np.bincount(kind)
+        # The weights of all questions in another order are as large as these: some draws at a time.
+        parts = np.array_split(self.draws.weights, self.draws.weights.size // BLOCK + 1)
+        grouped = np.concatenate([np.add.reduceat(part[:, order], starts, axis=1) for part in parts])
+        return counts[first], grouped, np.bincount(kind)
 
     def share(self, table: FloatArray, within: FloatArray | None = None, *, grades: bool = False) -> Interval:
         """A curve of shares of right answers (Q, m); or of grades, for which no pseudo-questions stand."""

@@ -117,10 +117,15 @@ def _repeated(frame: "pl.DataFrame") -> Iterator[str]:
     measured = [name for name in MEASURED if name in frame.columns]
     if CALL in frame.columns:  # samples of one request share what they took
         frame = frame.filter(pl.col(CALL).is_null() | ~pl.struct(*KEYS, CALL).is_duplicated())
-    for (model,), rows in frame.group_by("model", maintain_order=True) if measured else ():
-        content = pl.struct(pl.exclude("model", "sample"))
-        first = rows.filter(pl.col("question_id") == rows["question_id"][0])  # says no most often, and is quick
-        if not all(part.select(content.is_duplicated().all()).item() for part in (first, rows)):
+    content = pl.struct(pl.exclude("model", "sample"))
+    # The first question of a model says no most often: few rows are copied, not those of every model.
+    first = frame.group_by("model", maintain_order=True).agg(pl.col("question_id").first())
+    questions = frame.join(first, on=KEYS, how="semi").group_by("model", maintain_order=True)
+    for (model,), of_first in questions if measured else ():
+        if not of_first.select(content.is_duplicated().all()).item():
+            continue
+        rows = frame.filter(pl.col("model") == model)
+        if not rows.select(content.is_duplicated().all()).item():
             continue
         if _chance(rows.filter(~content.is_first_distinct())) < CHANCE:
             yield (
