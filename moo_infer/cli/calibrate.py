@@ -24,7 +24,7 @@ from .calibrate_options import (
     profile_options,
 )
 from .files import keep_apart, named_files
-from .options import Json, grouped, registry_with
+from .options import Json, PictureOptions, grouped, registry_with
 from .price_options import PriceOptions
 from .progress import progress_bar
 from .runs import RunOptions
@@ -110,7 +110,7 @@ def calibrate(
         ending_of_table(table)
     pricing.refuse_without_prices()
     shape.refuse_calls_without_their_number()
-    on = pricing.date_of_prices()
+    on, room = pricing.date_of_prices(), PictureOptions(plot=plot).room()
     registry = registry_with(plugin_files)
     read = [*named_files([*logs, *pricing.sources]), *files_read(run.models, registry)]
     keep_apart(read, {"--table": table, "--out": out}, {"--out": samples_path(out) if out else None})
@@ -129,10 +129,8 @@ def calibrate(
     # The table appears only when the profiles are there, so that it is all or nothing.
     with log.written(table) if table is not None and isinstance(log, Log) else nullcontext():
         files = [*([] if table is None else [table]), *([] if out is None else save(calibrations, out))]
-    if plot is not None:
-        from ..plot import log_curves, write
-
-        files += write([((c.summary.model,), partial(log_curves, c.summary)) for c in calibrations], plot)
+    if room and plot:
+        files += room.write([((c.summary.model,), partial(room.log_curves, c.summary)) for c in calibrations], plot)
     samples = next((file for file in files if file.suffix == ".parquet" and file != table), None)
     config = run.config(context, partial(sections, run.models, registry) if profiles else None)
     config["models"] = entries(calibrations, samples, Path())
