@@ -13,7 +13,7 @@ from ..quantities.bootstrap import QuestionDraws
 from ..quantities.fieller import Estimate, fieller, student
 from ..report.wording import Block, TextTable, to_html
 from .differences import Difference, holm
-from .regression import numbers
+from .regression import ROUNDING, numbers
 
 __all__ = [
     "Gains",
@@ -127,7 +127,7 @@ def changes_nothing(gain: Difference, more: Estimate) -> bool:
     >>> changes_nothing(gain, Estimate(1.8, 1.6, 2.0)), changes_nothing(gain, Estimate(1.1, 0.9, 1.3))
     (True, False)
     """
-    return gain.low <= 0 <= gain.high and more.low > 1
+    return gain.low <= 0 <= gain.high and more.low > 1 + ROUNDING
 
 
 def published_gains(

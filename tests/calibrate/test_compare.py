@@ -199,3 +199,21 @@ def test_what_some_samples_lack_is_not_compared_and_that_is_said():
     found = compare([a, Samples("b", b.questions, b.question, b.correct, gap)])
     assert "latency" not in [difference.measure for difference in found.pairs[0].differences]
     assert "latency is not compared: samples of b lack it" in found.notes
+
+
+def test_what_rounding_alone_tells_apart_is_the_same():
+    same = {"cost_usd": lambda rng, shape: np.full(shape, 0.1)}  # 3 and 7 of these have other means, in floats
+    pair = compare([log("a", 0.5, n=3, seed=1, **same), log("b", 0.5, n=7, seed=2, **same)], B=100).pairs[0]
+    assert (pair["cost"].value, pair["cost"].low, pair["cost"].high, pair["cost"].real) == (0, 0, 0, False)
+    assert (pair["cost"].more, pair["cost"].less, pair["cost"].p) == (0, 0, 1)
+
+
+def test_a_vote_that_is_worth_one_call_is_right_no_more_often():
+    answers = np.array(
+        [[0, 1, 2], [0, 0, 1]]
+    )  # of three different ones a vote takes one at random, in floats 5e-17 more
+    columns = {"answer": np.repeat(answers, [3, 1], axis=0).ravel()}
+    question = np.repeat(np.arange(4), 3)
+    samples = Samples("a", [f"q{i}" for i in range(4)], question, (columns["answer"] == 0) * 1.0, columns)
+    (pair,) = compare([samples], B=100).pairs
+    assert (pair["accuracy"].more, pair["accuracy"].less) == (0.25, 0)

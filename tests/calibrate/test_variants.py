@@ -239,3 +239,16 @@ def test_calibrate_says_it_in_text_and_json(tmp_path, cli):
     code, _, error = cli("calibrate", path, "--by", "task")
     assert (code, error.count("\n")) == (2, 1)
     assert "unknown label 'task'; available: subject" in error
+
+
+def test_what_costs_the_same_but_for_rounding_is_no_dearer():
+    logs = []
+    for model, n in (("m", 7), ("m/x", 3)):  # 7 and 3 times 0.1 have other means, in floats
+        correct = np.tile(np.arange(n) % 2, 30).astype(float)
+        columns = {"cost_usd": np.full(30 * n, 0.1)}
+        logs.append(Samples(model, NAMES[:30], np.repeat(np.arange(30), n), correct, columns))
+    for one, other in (logs, logs[::-1]):
+        (family,) = compare_variants([one, other], base=other.model, B=100)
+        (gain,) = family.against_base
+        assert gain.multipliers["cost"].value == pytest.approx(1, abs=1e-12)
+        assert gain.changes_nothing is False
