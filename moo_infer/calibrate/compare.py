@@ -15,7 +15,7 @@ from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
 from ..quantities.subsets import largest_of_k, vote_at_k
-from .differences import TOKENS, UNITS, Comparison, Difference, Pair, chance_of_none, holm
+from .differences import TOKENS, UNITS, Comparison, Difference, Pair, chance_of_none, holm, too_few
 from .regression import ROUNDING
 
 __all__ = ["Way", "compare"]
@@ -83,7 +83,8 @@ def compare(
             dollars are to be compared.
         k: how many calls vote, >= 1; 1 for no votes; None for as many as every question of every log supports, where
             there are answers to vote on.
-        B: draws of the bootstrap, >= 1; p is not below 2 / (B + 1).
+        B: draws of the bootstrap, >= 1; p is not below 2 / (B + 1), which the correction may make too large for any
+            difference to be real, however large it is; a note says so.
         seed: of the bootstrap, >= 0.
         confidence: of the intervals, in (0, 1).
 
@@ -127,7 +128,8 @@ def compare(
     }
     tied = (best.name, *(name for name in names if name not in {*apart, best.name})) if len(calls) > 1 else ()
     about = [f"{log.model}: {sentence}" for log in samples for sentence in provenance(log)]
-    return Comparison(pairs, tied, len(common), confidence, (*_notes(calls, len(common)), *about))
+    notes = (*_notes(calls, len(common)), *too_few(B, len(pairs), confidence), *about)
+    return Comparison(pairs, tied, len(common), confidence, notes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from ..core.objectives import ACCURACY
 from ..quantities.bootstrap import QuestionDraws
 from ..quantities.fieller import Estimate, fieller, student
 from ..report.wording import Block, TextTable, to_html
-from .differences import Difference, holm
+from .differences import Difference, holm, too_few
 from .regression import ROUNDING, numbers
 
 __all__ = [
@@ -216,7 +216,9 @@ def paired_gains(
     student(confidence)  # refuses what is no confidence
     gains = [gain(np.flatnonzero(of_label == name)) for name in names]
     overall = gain(np.arange(Q)) if len(names) > 1 else gains[0]
-    return Gains(_corrected(names, gains, confidence), overall, True, confidence)
+    return Gains(
+        _corrected(names, gains, confidence), overall, True, confidence, (*too_few(B, len(names), confidence),)
+    )
 
 
 def length_multiplier(

@@ -217,3 +217,16 @@ def test_a_vote_that_is_worth_one_call_is_right_no_more_often():
     samples = Samples("a", [f"q{i}" for i in range(4)], question, (columns["answer"] == 0) * 1.0, columns)
     (pair,) = compare([samples], B=100).pairs
     assert (pair["accuracy"].more, pair["accuracy"].less) == (0.25, 0)
+
+
+def test_draws_that_are_too_few_for_so_many_models_are_named():
+    logs = [log(f"m{i}", 0.05 + 0.1 * i, seed=i) for i in range(10)]
+    few, enough = compare(logs, B=1000), compare(logs, B=1800)
+    assert few.tied_with_best[-1] == "m8"  # of 45 differences none can be real: 45 * 2 / 1001 is more than 0.05
+    assert len(few.tied_with_best) == 10
+    assert not any(difference.real for pair in few.pairs for difference in pair.differences)
+    (note,) = (note for note in few.notes if "draws" in note)
+    assert note.startswith("1000 draws are too few for 45 comparisons")
+    assert "--bootstrap 1800 (B=1800)" in note
+    assert len(enough.tied_with_best) < 10
+    assert not any("draws" in note for note in enough.notes)

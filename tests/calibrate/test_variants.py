@@ -252,3 +252,15 @@ def test_what_costs_the_same_but_for_rounding_is_no_dearer():
         (gain,) = family.against_base
         assert gain.multipliers["cost"].value == pytest.approx(1, abs=1e-12)
         assert gain.changes_nothing is False
+
+
+def test_draws_that_are_too_few_for_so_many_tasks_are_named():
+    labels = {"task": [f"t{q % 40}" for q in range(Q)]}
+    logs = [replace(log(model, more, seed=1), labels=labels) for model, more in (("m", -1.0), ("m/x", 1.0))]
+    said = "1000 draws are too few for 40 comparisons, of which none is told apart from none"
+    (family,) = compare_variants(logs, B=1000)
+    assert not any(gain.real for gain in family.against_base[0].gains.rows.values())
+    assert said in text_of(family)
+    (family,) = compare_variants(logs, B=1600)
+    assert all(gain.real for gain in family.against_base[0].gains.rows.values())
+    assert "draws are too few" not in text_of(family)
