@@ -91,6 +91,8 @@ def allocate(
       moo-infer allocate examples/agent.yaml --max-cost 0.05 --max-latency 40
     """
     grid.refuse_two_grids()
+    if workflow is not None and (budget is not None or queries is not None):
+        raise MooInferError("--workflow and --budget or --queries exclude each other: stages share limits of one query")
     registry = registry_with(plugin_files)
     refuse_unwritable(out, ENDINGS, files_read(models, registry))
     room = pictures.room()

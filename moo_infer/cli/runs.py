@@ -34,6 +34,7 @@ GRIDS = ({"k"}, {"k_max", "k_step"})  # two ways to say the same
 SHORT = {"max_cost": "cost", "max_latency": "latency", "min_accuracy": "accuracy"}  # limits of one objective
 SIDES = ("max_", "min_")  # limits of any objective, NAME=VALUE
 LIMITS = {*SHORT, *SIDES}
+EITHER = (GRIDS, ({"scenario"}, LIMITS), ({"workflow"}, {"budget", "queries"}))  # options that exclude each other
 SAID, SECTIONS = "moo_infer.said", "moo_infer.sections"  # where a context keeps what a file says, and other sections
 
 Sections = Callable[[Path], Mapping[str, Any]]  # of a file in a folder
@@ -157,7 +158,7 @@ def left(said: Mapping[str, Any], typed: Collection[str], given: Mapping[str, An
         given: these values, by parameter.
     """
     gone = {*typed} - set(SIDES)
-    for one, other in (GRIDS, GRIDS[::-1], ({"scenario"}, LIMITS), (LIMITS, {"scenario"})):
+    for one, other in (*EITHER, *(pair[::-1] for pair in EITHER)):
         gone |= other if one & {*typed} else set()
     limited = {objective for name, objective in SHORT.items() if name in given}
     limited |= {_objective(item) for name in SIDES for item in given.get(name, ())}
