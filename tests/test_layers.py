@@ -131,7 +131,6 @@ def test_one_room_draws_and_only_the_command_line_and_the_papers_figures_enter_i
     assert all(name.startswith("plot/") for name in drawing)
     inside = {n for n, modules in files().items() if any(m.startswith("moo_infer.plot") for m in modules)}
     assert {n for n in inside if not n.startswith("plot/")} == {
-        "cli/calibrate",
         "cli/options",
         "explore/explore",
         "paper/figures",

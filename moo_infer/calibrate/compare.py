@@ -15,7 +15,8 @@ from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
 from ..quantities.subsets import largest_of_k, vote_at_k
-from .differences import TOKENS, UNITS, Comparison, Difference, Pair, chance_of_none, holm
+from .differences import TOKENS, UNITS, Comparison, Difference, Pair, chance_of_none, holm, too_few
+from .regression import ROUNDING
 
 __all__ = ["Way", "compare"]
 
@@ -82,7 +83,8 @@ def compare(
             dollars are to be compared.
         k: how many calls vote, >= 1; 1 for no votes; None for as many as every question of every log supports, where
             there are answers to vote on.
-        B: draws of the bootstrap, >= 1; p is not below 2 / (B + 1).
+        B: draws of the bootstrap, >= 1; p is not below 2 / (B + 1), which the correction may make too large for any
+            difference to be real, however large it is; a note says so.
         seed: of the bootstrap, >= 0.
         confidence: of the intervals, in (0, 1).
 
@@ -126,7 +128,8 @@ def compare(
     }
     tied = (best.name, *(name for name in names if name not in {*apart, best.name})) if len(calls) > 1 else ()
     about = [f"{log.model}: {sentence}" for log in samples for sentence in provenance(log)]
-    return Comparison(pairs, tied, len(common), confidence, (*_notes(calls, len(common)), *about))
+    notes = (*_notes(calls, len(common)), *too_few(B, len(pairs), confidence), *about)
+    return Comparison(pairs, tied, len(common), confidence, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,23 +150,26 @@ class _Drawn:
             raise MooInferError(f"{first.name} and {second.name} have no question in common")
         rows: tuple[Rows, Rows] = tuple(np.array([way.rows[q] for q in common]) for way in (first, second))  # type: ignore[assignment]  # two
         draws = QuestionDraws(common, B, seed)
+        columns = {
+            measure: _alike(first.columns[measure][rows[0]], second.columns[measure][rows[1]])
+            for measure in UNITS
+            if measure in first.columns and measure in second.columns
+        }
         means, drawn, shares = {}, {}, {}
-        for measure in UNITS:
-            if measure not in first.columns or measure not in second.columns:
-                continue
-            one, other = first.columns[measure][rows[0]], second.columns[measure][rows[1]]
+        for measure, (one, other) in columns.items():
             apart = (one - other)[:, None]
-            means[measure] = float(one.mean()), float(other.mean())
+            means[measure] = _means(one, other)
             drawn[measure] = (draws.differences(apart) if measure == ACCURACY.name else draws.weights @ apart)[:, 0]
             shares[measure] = float((apart > 0).mean()), float((apart < 0).mean())
-        worth = [way.columns[ACCURACY.name][row] for way, row in zip((first, second), rows, strict=True)]
+        worth = columns[ACCURACY.name]
         if all(of.any() for of in worth):
             right = [draws.weights @ of for of in worth]
             for measure in (name for name in PER_RIGHT if name in means):
-                taken = [way.columns[measure][row] for way, row in zip((first, second), rows, strict=True)]
+                taken = columns[measure]
                 each = [draws.weights @ of / per for of, per in zip(taken, right, strict=True)]
-                one_right, other_right = (float(t.mean() / w.mean()) for t, w in zip(taken, worth, strict=True))
-                means[f"{measure}_per_right"] = one_right, other_right
+                means[f"{measure}_per_right"] = _means(
+                    *(t.mean() / w.mean() for t, w in zip(taken, worth, strict=True))
+                )
                 drawn[f"{measure}_per_right"] = each[0] - each[1]
         return cls(first, second, len(common), means, drawn, shares)
 
@@ -179,6 +185,18 @@ class _Drawn:
     def _difference(self, measure: str, confidence: float, p: float, real: bool) -> Difference:
         values, shares = self.means[measure], self.shares.get(measure, (None, None))
         return Difference.of_draws(measure, values, self.draws[measure], confidence, shares=shares, p=p, real=real)
+
+
+def _alike(one: FloatArray, other: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Two arrays that are the same where only rounding tells them apart, which no draw does."""
+    size = max(np.abs(one).max(), np.abs(other).max())
+    return np.where(np.abs(one - other) <= ROUNDING * size, other, one), other
+
+
+def _means(one: FloatArray, other: FloatArray) -> tuple[float, float]:
+    """The means of two arrays, the same where only rounding tells them apart."""
+    first, second = _alike(np.asarray(one.mean()), np.asarray(other.mean()))
+    return float(first), float(second)
 
 
 def _real(drawn: Sequence[_Drawn], confidence: float) -> dict[tuple[_Drawn, str], tuple[float, bool]]:

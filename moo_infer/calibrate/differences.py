@@ -1,5 +1,6 @@
 """Differences between ways to answer, as they are found by `compare`, and as people read them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ..report.wording import Block, Cell, TextTable, to_html
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["POWER", "TOKENS", "UNITS", "Comparison", "Difference", "Pair", "chance_of_none", "holm"]
+__all__ = ["POWER", "TOKENS", "UNITS", "Comparison", "Difference", "Pair", "chance_of_none", "holm", "too_few"]
 
 TOKENS = "output_tokens"
 POWER = 0.8  # how surely a difference shows that "this log shows": the custom of the field (Cohen 1988)
@@ -245,6 +246,23 @@ def holm(p: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
         corrected[i] = largest
     return corrected
+
+
+def too_few(B: int, comparisons: int, confidence: float) -> list[str]:
+    """Say that none of so many differences can be told apart, where the smallest p of B draws is too large for that.
+
+    >>> too_few(10_000, 324, 0.95)[0][:82]
+    '10000 draws are too few for 324 comparisons, of which none is told apart from none'
+    >>> too_few(10_000, 250, 0.95)
+    []
+    """
+    if comparisons * 2 / (B + 1) <= 1 - confidence:
+        return []
+    least = math.ceil(2 * comparisons / (1 - confidence))
+    return [
+        f"{B} draws are too few for {comparisons} comparisons, of which none is told apart from none, however large it "
+        f"is: --bootstrap {least} (B={least}) or more, or compare fewer"
+    ]
 
 
 def _number(value: float, sign: str = "") -> str:

@@ -12,8 +12,8 @@ from ..core.objectives import ACCURACY
 from ..quantities.bootstrap import QuestionDraws
 from ..quantities.fieller import Estimate, fieller, student
 from ..report.wording import Block, TextTable, to_html
-from .differences import Difference, holm
-from .regression import numbers
+from .differences import Difference, holm, too_few
+from .regression import ROUNDING, numbers
 
 __all__ = [
     "Gains",
@@ -127,7 +127,7 @@ def changes_nothing(gain: Difference, more: Estimate) -> bool:
     >>> changes_nothing(gain, Estimate(1.8, 1.6, 2.0)), changes_nothing(gain, Estimate(1.1, 0.9, 1.3))
     (True, False)
     """
-    return gain.low <= 0 <= gain.high and more.low > 1
+    return gain.low <= 0 <= gain.high and more.low > 1 + ROUNDING
 
 
 def published_gains(
@@ -216,7 +216,9 @@ def paired_gains(
     student(confidence)  # refuses what is no confidence
     gains = [gain(np.flatnonzero(of_label == name)) for name in names]
     overall = gain(np.arange(Q)) if len(names) > 1 else gains[0]
-    return Gains(_corrected(names, gains, confidence), overall, True, confidence)
+    return Gains(
+        _corrected(names, gains, confidence), overall, True, confidence, (*too_few(B, len(names), confidence),)
+    )
 
 
 def length_multiplier(

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError
 from ..core.objectives import COST
+from ..core.rounding import significant
 from ..quantities.samples import Samples
 from .cleaning import GAPS
 
@@ -111,5 +112,5 @@ def ordered(levels: Sequence[Level], /) -> tuple[str | None, list[Level]]:
             means = level.means(measure)
             rows = [level.place[question] for question in shared if not math.isnan(means[level.place[question]])]
             taken.append(float(np.nanmean(means[sorted(rows)] if rows else means)))
-        return measure, [levels[i] for i in np.argsort(taken, kind="stable")]
+        return measure, [levels[i] for i in np.argsort(significant(taken), kind="stable")]
     return None, list(levels)

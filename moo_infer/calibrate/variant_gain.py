@@ -10,6 +10,7 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..quantities.bootstrap import FEW
 from ..quantities.fieller import Estimate
+from .differences import too_few
 from .gains import Gains, changes_nothing, paired_gains, paired_length_multiplier
 from .levels import MEASURES, Level
 
@@ -145,6 +146,7 @@ class LevelPair:
         for level in (self.variant, self.base):
             if more := len(level.place) - shared:
                 yield f"{level.model} answered {more} more questions, which do not count"
+        yield from too_few(self.B, len({*labels} - {""}), self.confidence)
         if left := labels.count(""):
             yield f"{left} of {shared} questions have no {self.label}: they count overall alone"
         for measure, (one, other) in self._taken.items():

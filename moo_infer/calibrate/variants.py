@@ -11,7 +11,7 @@ from ..quantities.provenance import provenance
 from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..report.wording import Block, to_html
-from .differences import holm
+from .differences import holm, too_few
 from .levels import MEASURES, Level, families, ordered
 from .variant_gain import LevelPair, VariantGain, plain
 from .variants_text import blocks
@@ -180,7 +180,7 @@ class _Comparing:
         against = self._corrected([self._pair(level, first, apart) for level in others])
         steps = pairwise(by_price) if measure else ()
         ladder = self._corrected([self._pair(later, earlier, apart) for earlier, later in steps])
-        notes += [*apart.values(), *self._doubts()]
+        notes += [*apart.values(), *too_few(self.B, max(len(against), len(ladder)), self.confidence), *self._doubts()]
         return VariantFamily(name, first.model, against, ladder, measure, self.label, tuple(notes))
 
     def _pair(self, variant: Level, base: Level, apart: dict[tuple[str, str], str]) -> VariantGain | None:

@@ -20,7 +20,7 @@ from ..decide.choices import Choice
 from ..decide.volume import fixed_costs
 from ..pipeline import K_MAX, NO_LIMITS, Pipeline
 from ..profiles import ModelProfile
-from ..read.config import sections
+from ..read.config import files_read, sections
 from ..read.profiles import builtin_models, named_classes, named_inputs, named_policies, named_workflows
 from ..registry import Registry
 from ..report.fleet import blocks, document
@@ -91,9 +91,11 @@ def allocate(
       moo-infer allocate examples/agent.yaml --max-cost 0.05 --max-latency 40
     """
     grid.refuse_two_grids()
-    refuse_unwritable(out, ENDINGS, [models])
-    room = pictures.room()
+    if workflow is not None and (budget is not None or queries is not None):
+        raise MooInferError("--workflow and --budget or --queries exclude each other: stages share limits of one query")
     registry = registry_with(plugin_files)
+    refuse_unwritable(out, ENDINGS, files_read(models, registry))
+    room = pictures.room()
     with executor_of(workers) as executor:
         if workflow is not None or (budget is None and queries is None and named_workflows(models, registry)):
             decided = stages_decided(models, registry, limits, grid, workflow, executor)

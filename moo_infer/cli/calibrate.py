@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import printable
-from ..read.config import sections
+from ..read.config import files_read, sections
 from ..read.profiles import named_inputs
 from ..report.text import laid_out
 from .calibrate_options import (
@@ -23,8 +23,8 @@ from .calibrate_options import (
     judged_ways,
     profile_options,
 )
-from .files import keep_apart
-from .options import Json, grouped, registry_with
+from .files import keep_apart, named_files
+from .options import Json, PictureOptions, grouped, registry_with
 from .price_options import PriceOptions
 from .progress import progress_bar
 from .runs import RunOptions
@@ -110,12 +110,10 @@ def calibrate(
         ending_of_table(table)
     pricing.refuse_without_prices()
     shape.refuse_calls_without_their_number()
-    on = pricing.date_of_prices()
-    read_too = [Path(log.partition("=")[2]) for log in logs if "=" in log]
-    read_too += [Path(path) for path in (pricing.prices, run.models) if path is not None]
-    outputs = {"--table": table, "--out": out}
-    keep_apart([*map(Path, logs), *read_too], outputs, {"--out": samples_path(out) if out else None})
+    on, room = pricing.date_of_prices(), PictureOptions(plot=plot).room()
     registry = registry_with(plugin_files)
+    read = [*named_files([*logs, *pricing.sources]), *files_read(run.models, registry)]
+    keep_apart(read, {"--table": table, "--out": out}, {"--out": samples_path(out) if out else None})
     profiles = named_inputs(run.models, registry)[0]
     profiles = {name: of for name, of in profiles.items() if name in model} if profiles and model else profiles
     options = profile_options(shape, draws, judged_ways(judged or []))
@@ -131,10 +129,8 @@ def calibrate(
     # The table appears only when the profiles are there, so that it is all or nothing.
     with log.written(table) if table is not None and isinstance(log, Log) else nullcontext():
         files = [*([] if table is None else [table]), *([] if out is None else save(calibrations, out))]
-    if plot is not None:
-        from ..plot import log_curves, write
-
-        files += write([((c.summary.model,), partial(log_curves, c.summary)) for c in calibrations], plot)
+    if room and plot:
+        files += room.write([((c.summary.model,), partial(room.log_curves, c.summary)) for c in calibrations], plot)
     samples = next((file for file in files if file.suffix == ".parquet" and file != table), None)
     config = run.config(context, partial(sections, run.models, registry) if profiles else None)
     config["models"] = entries(calibrations, samples, Path())

@@ -2,14 +2,15 @@
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..core.errors import MooInferError
+from ..read.config import files_read
 from ..report.text import laid_out
 from .calibrate_options import ReadOptions
+from .files import named_files
 from .options import Json, PluginFiles, grouped, registry_with
 from .outputs import ENDINGS, Out, refuse_unwritable, report_writers, write_all
 from .price_options import PriceOptions
@@ -54,10 +55,12 @@ def compare(
     from ..calibrate.bills import billed
     from ..calibrate.compare import compare as compared
 
-    refuse_unwritable(out, ENDINGS, map(Path, logs))
+    registry = registry_with(plugin_files)
+    read = [*named_files([*logs, *pricing.sources]), *files_read(run.models, registry)]
+    refuse_unwritable(out, ENDINGS, read)
     pricing.refuse_without_prices()
     on = pricing.date_of_prices()
-    log = reading.log(logs, registry_with(plugin_files))
+    log = reading.log(logs, registry)
     log = log.with_models(model) if model else log
     prices = pricing.by_model(log, on) or {}
     bills = [billed(of, prices[of.model]) if of.model in prices else (of, []) for of in log.samples()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.errors import MooInferError
 
-__all__ = ["keep_apart"]
+__all__ = ["keep_apart", "named_files"]
 
 
 def keep_apart(read: Iterable[Path | None], *written: Mapping[str, Path | None]) -> None:
@@ -27,6 +27,15 @@ def keep_apart(read: Iterable[Path | None], *written: Mapping[str, Path | None])
             if _place(path) in taken:
                 raise MooInferError(f"{option}: {path}: would overwrite {taken[_place(path)]}")
             taken[_place(path)] = "what else is written"
+
+
+def named_files(texts: Iterable[str], /) -> list[Path]:
+    """Return the files that texts may name, as FILE or as NAME=FILE.
+
+    >>> named_files(["log.csv", "mine=log.csv"])
+    [PosixPath('log.csv'), PosixPath('mine=log.csv'), PosixPath('log.csv')]
+    """
+    return [Path(name) for text in texts for name in dict.fromkeys((text, text.partition("=")[2] or text))]
 
 
 def _place(path: Path) -> str:

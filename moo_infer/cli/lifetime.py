@@ -12,7 +12,7 @@ from ..core.objectives import COMPUTE, COST
 from ..core.version import __version__
 from ..pipeline import K_MAX, NO_LIMITS, Pipeline
 from ..profiles import Scenario
-from ..read.config import sections
+from ..read.config import files_read, sections
 from ..read.profiles import named_day, named_inputs, named_policies
 from ..report.lifetime import blocks, document
 from ..report.text import laid_out
@@ -68,7 +68,7 @@ def lifetime(
     scenario = limits.scenario(names.scenario) or _scenario(scenarios, names.scenario)
     grid.refuse_two_grids()
     room = pictures.room()
-    refuse_unwritable(out, ENDINGS, [run.models])
+    refuse_unwritable(out, ENDINGS, files_read(run.models, registry))
     policies = named_policies(run.models, registry)
     with executor_of(workers) as executor, progress_bar() as progress:
         pipeline = Pipeline(

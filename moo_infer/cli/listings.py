@@ -8,7 +8,7 @@ from typing import Any
 
 from ..pipeline import Pipeline
 from ..profiles import ModelProfile, Scenario
-from ..read.config import sections
+from ..read.config import files_read, sections
 from ..read.profiles import builtin_models, builtin_scenarios, named_inputs
 from ..registry import Plugin, Registry
 from ..report.text import laid_out
@@ -44,8 +44,8 @@ def list_models(
       moo-infer models
       moo-infer models --models my.yaml
     """
-    refuse_unwritable(out, ENDINGS, [models])
     registry = registry_with(plugin_files)
+    refuse_unwritable(out, ENDINGS, files_read(models, registry))
     profiles = list((named_inputs(models, registry)[0] or builtin_models(registry)).values())
     listed = [
         {"name": p.name, "source": p.source, "largest_k": p.largest_k, "extrapolate_to": p.extrapolate_to}

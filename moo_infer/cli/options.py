@@ -89,6 +89,7 @@ class PictureOptions:
             raise unknown("format", self.picture_format, plot.FORMATS, "--format")
         if self.plot is None:
             raise MooInferError("--format is about pictures; give --plot DIR as well")
+        plot.refuse_no_folder(self.plot)
         return plot
 
 

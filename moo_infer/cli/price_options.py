@@ -44,6 +44,11 @@ class PriceOptions:
         str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Whose prices hold; default today.")
     ] = None
 
+    @property
+    def sources(self) -> list[str]:
+        """What may be the file of prices."""
+        return [] if self.prices is None else [self.prices]
+
     def refuse_without_prices(self) -> None:
         """Raise where an option about prices is given without prices."""
         if (self.per_million or self.free) and self.prices is None and not self.price:

@@ -3,14 +3,12 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..core.errors import MooInferError
-from ..pipeline import Pipeline
-from ..read.config import sections
+from ..read.config import files_read, sections
 from ..report.markdown import markdown
 from ..report.report import Report
 from .options import Json, PictureOptions, PluginFiles, grouped, registry_with
@@ -100,7 +98,7 @@ def recommend(
     pictures.check()
     with executor_of(workers) as executor, progress_bar() as progress:
         pipeline = pipeline_of(run.models, parts, grid, certainty, life, registry, progress, executor)
-        refuse_unwritable(out, ENDINGS, _read(run.models, pipeline))
+        refuse_unwritable(out, ENDINGS, files_read(run.models, registry))
         report = pipeline.run(names.model or None, custom or names.scenario or None, by)
         if draws := certainty.draws(report):
             over_all = certainty.stability is None  # what is said unasked is about the answer alone
@@ -123,9 +121,3 @@ def _writers(report: Report, command: str, config: Mapping[str, Any]) -> dict[st
         ".html": text_writer(lambda: report.to_html(command)),
         ".md": text_writer(lambda: markdown(report)),
     }
-
-
-def _read(models: Path | None, pipeline: Pipeline) -> list[Path | None]:
-    """The files that are read: that of the models, and their logs."""
-    logs = [getattr(profile.inference, "samples", None) for profile in pipeline.models.values()]
-    return [models, *(log for log in logs if isinstance(log, Path))]

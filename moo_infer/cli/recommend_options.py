@@ -1,5 +1,6 @@
 """The options of ``recommend`` that say what is decided, and the pipeline that they make."""
 
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ __all__ = [
     "pipeline_of",
 ]
 
+NOTHING_DRAWN = (
+    "no model has a log or an uncertain number, so that nothing is drawn: --confidence and --questions change nothing"
+)
 DRAWS = 200  # a share of them is known to 7 points at most, which is enough to see whether an answer stands
 
 
@@ -181,7 +185,13 @@ class CertaintyOptions:
     ] = "other"
 
     def draws(self, report: Report) -> int:
-        """Return how many draws say how sure the choices are."""
+        """Return how many draws say how sure the choices are.
+
+        Warns:
+            UserWarning: where draws were asked something, and there are none.
+        """
+        if not report.redraw and (self.confidence is not None or self.questions == "same") and not self.stability:
+            warnings.warn(NOTHING_DRAWN, stacklevel=2)
         if self.stability is None:
             return DRAWS if report.redraw else 0
         return self.stability

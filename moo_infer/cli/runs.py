@@ -20,10 +20,10 @@ from ..core.errors import MooInferError, printable
 from ..core.files import atomic_write, refuse_unwritable
 from ..core.version import __version__
 from ..read.config import moved_path
-from ..read.profiles import read_document
-from .files import keep_apart
+from ..read.profiles import file_of_models, read_document
+from .files import keep_apart, named_files
 from .loudness import LOG
-from .run_options import MAIN, Option, key_of, options
+from .run_options import MAIN, Option, key_of, listed, options
 
 __all__ = ["LIMITS", "SIDES", "RunCommand", "RunOptions", "commands", "left", "said"]
 
@@ -34,6 +34,7 @@ GRIDS = ({"k"}, {"k_max", "k_step"})  # two ways to say the same
 SHORT = {"max_cost": "cost", "max_latency": "latency", "min_accuracy": "accuracy"}  # limits of one objective
 SIDES = ("max_", "min_")  # limits of any objective, NAME=VALUE
 LIMITS = {*SHORT, *SIDES}
+EITHER = (GRIDS, ({"scenario"}, LIMITS), ({"workflow"}, {"budget", "queries"}))  # options that exclude each other
 SAID, SECTIONS = "moo_infer.said", "moo_infer.sections"  # where a context keeps what a file says, and other sections
 
 Sections = Callable[[Path], Mapping[str, Any]]  # of a file in a folder
@@ -95,7 +96,7 @@ class RunCommand(TyperCommand):
         if place.suffix.lower() not in (".yaml", ".yml"):
             raise MooInferError(f"--write-run: {place}: must end in .yaml or .yml")
         outputs = {f"--{name}": path for name in ("out", "table") for path in _paths(ctx.params.get(name))}
-        keep_apart([ctx.params.get("models")], outputs, {"--write-run": place})
+        keep_apart(_read(ctx), outputs, {"--write-run": place})
         refuse_unwritable(place)
         answer = self._invoked(ctx)
         folder = place.parent
@@ -117,6 +118,13 @@ class RunCommand(TyperCommand):
                     if begins and (rest := str(error).removeprefix(begins)) != str(error):
                         raise MooInferError(f"{_place(ctx)}: {of.key}{begins[-1]}{rest}") from None
             raise
+
+
+def _read(ctx: Any) -> list[Path | None]:
+    """What a run reads that may be YAML: the file of its models, the one that this names, and those of prices."""
+    models = ctx.params.get("models")
+    texts = [text for name in NAMING_FILES for text in listed(ctx.params.get(name)) or ()]
+    return [models, models and file_of_models(models), *named_files(texts)]
 
 
 def _paths(value: Any) -> list[Path]:
@@ -150,7 +158,7 @@ def left(said: Mapping[str, Any], typed: Collection[str], given: Mapping[str, An
         given: these values, by parameter.
     """
     gone = {*typed} - set(SIDES)
-    for one, other in (GRIDS, GRIDS[::-1], ({"scenario"}, LIMITS), (LIMITS, {"scenario"})):
+    for one, other in (*EITHER, *(pair[::-1] for pair in EITHER)):
         gone |= other if one & {*typed} else set()
     limited = {objective for name, objective in SHORT.items() if name in given}
     limited |= {_objective(item) for name in SIDES for item in given.get(name, ())}

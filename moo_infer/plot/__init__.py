@@ -11,7 +11,7 @@ no pyplot, no backend, no settings are touched. `save` writes all pictures of a 
 """
 
 from .curves import curve, page
-from .files import FORMATS, save, write
+from .files import FORMATS, refuse_no_folder, save, write
 from .fleets import allocation
 from .lifetimes import lifetime
 from .log_curves import log_curves
@@ -24,5 +24,5 @@ from .workflows import gantt, stages
 
 __all__ = [
     "FORMATS", "allocation", "curve", "decisions", "front", "gantt", "lifetime", "log_curves", "page", "policies",
-    "save", "space", "stability", "stages", "sweep", "sweep_pictures", "write",
+    "refuse_no_folder", "save", "space", "stability", "stages", "sweep", "sweep_pictures", "write",
 ]  # fmt: skip

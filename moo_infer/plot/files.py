@@ -32,7 +32,7 @@ from .workflows import feasible_workflows, gantt
 if TYPE_CHECKING:
     from ..report.report import Report
 
-__all__ = ["FORMATS", "Picture", "png", "save", "write"]
+__all__ = ["FORMATS", "Picture", "png", "refuse_no_folder", "save", "write"]
 
 FORMATS = ("png", "svg", "pdf")
 INDEX = "index.html"
@@ -103,11 +103,7 @@ def write(
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     target = Path(folder)
-    made = [path for path in (target, *target.parents) if not os.path.lexists(path)]
-    there = next(path for path in (target, *target.parents) if path not in made)
-    if not os.path.isdir(there):
-        culprit = "it" if there == target else there
-        raise MooInferError(f"cannot write pictures to {target}: {culprit} must be a folder")
+    made = refuse_no_folder(target)
     names = _names([words for words, _ in pictures], format)
     try:
         with suppress(FileNotFoundError):
@@ -133,6 +129,20 @@ def write(
         _remove(made)
         raise
     return [target / name for name in names]
+
+
+def refuse_no_folder(target: Path, /) -> list[Path]:
+    """Return the folders that would have to be made for pictures.
+
+    Raises:
+        MooInferError: where something else stands in their place.
+    """
+    made = [path for path in (target, *target.parents) if not os.path.lexists(path)]
+    there = next(path for path in (target, *target.parents) if path not in made)
+    if not os.path.isdir(there):
+        culprit = "it" if there == target else there
+        raise MooInferError(f"cannot write pictures to {target}: {culprit} must be a folder")
+    return made
 
 
 def _beside(target: Path) -> Path:

@@ -15,7 +15,7 @@ from ..interfaces import CostModel, InferenceModel
 from ..registry import Registry
 from .profiles import builtin_file, file_of_models, read_document
 
-__all__ = ["anchored", "moved_extract", "moved_path", "sections"]
+__all__ = ["anchored", "files_read", "moved_extract", "moved_path", "sections"]
 
 
 def sections(path: Path | None, registry: Registry, folder: Path) -> dict[str, Any]:
@@ -63,6 +63,28 @@ def anchored(document: Mapping[str, Any], registry: Registry, move: Callable[[st
         with suppress(AttributeError, KeyError, TypeError):  # it is read later, where its faults are named
             moved |= {name: of(moved[name])} if name in moved else {}
     return moved
+
+
+def files_read(path: Path | None, registry: Registry) -> list[Path]:
+    """Return the files that a file leads to: itself, the one with its models, and those that both name.
+
+    Args:
+        path: the file; None for what is built in, which leads to none.
+        registry: which fields are paths.
+
+    Raises:
+        MooInferError: for what cannot be read.
+    """
+    documents = {} if path is None else {file: read_document(file) for file in (path, file_of_models(path)) if file}
+    found = [*documents]
+
+    def noted(folder: Path, text: str) -> str:
+        found.append(Path(moved_path(text, folder, Path())))
+        return text
+
+    for file, document in documents.items():
+        anchored(document, registry, partial(noted, file.parent))
+    return found
 
 
 def _from(file: Path, end: Path) -> Callable[[str], str]:

@@ -139,7 +139,10 @@ def _moved(numbers: Sequence[NumberChange]) -> str:
     real = [f"{n.what} {n.old:.4g} became {n.new:.4g}" for n in numbers if n.noise is False]
     if real:
         return f"more than noise: {', '.join(real)}"
-    return "what changed in its numbers is within noise" if numbers else "no number of it changed"
+    if not numbers:
+        return "no number of it changed"
+    unknown = ", as far as that is known" * any(number.noise is None for number in numbers)
+    return f"what changed in its numbers is within noise{unknown}"
 
 
 def _summary(numbers: Sequence[NumberChange]) -> TextTable:

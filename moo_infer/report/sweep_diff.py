@@ -32,7 +32,10 @@ def diff_sweeps(old: "polars.DataFrame", new: "polars.DataFrame", /) -> Diff:
         raise MooInferError(
             f"the old sweep is over {', '.join(settings)}, the new one over {', '.join(others)}; give two over the same"
         )
-    before, after = _by_point(old, settings), _by_point(new, settings)
+    several = [
+        name for name in ("scenario", "selector") if any(f[name].drop_nulls().n_unique() > 1 for f in (old, new))
+    ]
+    before, after = (_by_point(frame, [*settings, *several]) for frame in (old, new))
     choices: list[ChoiceChange] = []
     numbers: list[NumberChange] = []
     for where in dict.fromkeys([*before, *after]):
@@ -43,9 +46,8 @@ def diff_sweeps(old: "polars.DataFrame", new: "polars.DataFrame", /) -> Diff:
     return Diff("sweep", tuple(choices), tuple(numbers), ())
 
 
-def _by_point(frame: "polars.DataFrame", settings: list[str]) -> dict[str, dict[str, Any]]:
-    """The rows of a sweep by what they are about, in the form that documents of `recommend` have."""
-    apart = [*settings, *(name for name in ("scenario", "selector") if frame[name].drop_nulls().n_unique() > 1)]
+def _by_point(frame: "polars.DataFrame", apart: list[str]) -> dict[str, dict[str, Any]]:
+    """The rows of a sweep by what they are about, told by some columns, in the form that `recommend` writes."""
     objectives: dict[str, dict[str, str]] = {}
     for column in frame.columns[frame.columns.index("state") :]:
         name, dot, statistic = column.rpartition(".")
@@ -53,7 +55,7 @@ def _by_point(frame: "polars.DataFrame", settings: list[str]) -> dict[str, dict[
             objectives.setdefault(name, {})[statistic] = column
     found: dict[str, dict[str, Any]] = {}
     for row in frame.iter_rows(named=True):
-        where = ", ".join(f"{name} = {row[name]}" for name in apart)
+        where = ", ".join(f"{name} = {_written(row[name])}" for name in apart)
         draws = row["draws"] and {"shares": row["draws"]}
         found[where] = {name: row[name] for name in ("scenario", "model", "aggregator", "k")} | {
             "stability": draws,
@@ -62,6 +64,15 @@ def _by_point(frame: "polars.DataFrame", settings: list[str]) -> dict[str, dict[
             else None,
         }
     return found
+
+
+def _written(value: object) -> str:
+    """A setting as a text: 1 is the same whether the other values beside it are whole numbers or not.
+
+    >>> _written(1), _written(1.0), _written(0.5), _written(None)
+    ('1', '1', '0.5', 'None')
+    """
+    return f"{int(value)}" if isinstance(value, float) and value.is_integer() else f"{value}"
 
 
 def _figures(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

@@ -104,9 +104,9 @@ def _once(report: "Report") -> list[str]:
     units = {o.name: f"{o.unit} of {o.name}" for o in report.candidates.objectives}
     costs = {profile.name: fixed_costs([profile]) for profile in report.profiles}
     listed = [f"{name} {once:.4g} {units[o]}" for name, of in costs.items() for o, once in of.items()]
-    if not listed:
-        return []
     volume = report.volume
+    if not listed:
+        return ["Nothing is paid once, so that the number of queries changes nothing."] if volume else []
     if volume is None:
         return [f"Paid once and in no figure: {', '.join(listed)}; --volume spreads it over the queries of the life."]
     ends = f", the middle of {volume.low:.4g} to {volume.high:.4g}" * volume.uncertain

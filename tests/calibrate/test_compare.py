@@ -199,3 +199,34 @@ def test_what_some_samples_lack_is_not_compared_and_that_is_said():
     found = compare([a, Samples("b", b.questions, b.question, b.correct, gap)])
     assert "latency" not in [difference.measure for difference in found.pairs[0].differences]
     assert "latency is not compared: samples of b lack it" in found.notes
+
+
+def test_what_rounding_alone_tells_apart_is_the_same():
+    same = {"cost_usd": lambda rng, shape: np.full(shape, 0.1)}  # 3 and 7 of these have other means, in floats
+    pair = compare([log("a", 0.5, n=3, seed=1, **same), log("b", 0.5, n=7, seed=2, **same)], B=100).pairs[0]
+    assert (pair["cost"].value, pair["cost"].low, pair["cost"].high, pair["cost"].real) == (0, 0, 0, False)
+    assert (pair["cost"].more, pair["cost"].less, pair["cost"].p) == (0, 0, 1)
+
+
+def test_a_vote_that_is_worth_one_call_is_right_no_more_often():
+    answers = np.array(
+        [[0, 1, 2], [0, 0, 1]]
+    )  # of three different ones a vote takes one at random, in floats 5e-17 more
+    columns = {"answer": np.repeat(answers, [3, 1], axis=0).ravel()}
+    question = np.repeat(np.arange(4), 3)
+    samples = Samples("a", [f"q{i}" for i in range(4)], question, (columns["answer"] == 0) * 1.0, columns)
+    (pair,) = compare([samples], B=100).pairs
+    assert (pair["accuracy"].more, pair["accuracy"].less) == (0.25, 0)
+
+
+def test_draws_that_are_too_few_for_so_many_models_are_named():
+    logs = [log(f"m{i}", 0.05 + 0.1 * i, seed=i) for i in range(10)]
+    few, enough = compare(logs, B=1000), compare(logs, B=1800)
+    assert few.tied_with_best[-1] == "m8"  # of 45 differences none can be real: 45 * 2 / 1001 is more than 0.05
+    assert len(few.tied_with_best) == 10
+    assert not any(difference.real for pair in few.pairs for difference in pair.differences)
+    (note,) = (note for note in few.notes if "draws" in note)
+    assert note.startswith("1000 draws are too few for 45 comparisons")
+    assert "--bootstrap 1800 (B=1800)" in note
+    assert len(enough.tied_with_best) < 10
+    assert not any("draws" in note for note in enough.notes)

@@ -239,3 +239,28 @@ def test_calibrate_says_it_in_text_and_json(tmp_path, cli):
     code, _, error = cli("calibrate", path, "--by", "task")
     assert (code, error.count("\n")) == (2, 1)
     assert "unknown label 'task'; available: subject" in error
+
+
+def test_what_costs_the_same_but_for_rounding_is_no_dearer():
+    logs = []
+    for model, n in (("m", 7), ("m/x", 3)):  # 7 and 3 times 0.1 have other means, in floats
+        correct = np.tile(np.arange(n) % 2, 30).astype(float)
+        columns = {"cost_usd": np.full(30 * n, 0.1)}
+        logs.append(Samples(model, NAMES[:30], np.repeat(np.arange(30), n), correct, columns))
+    for one, other in (logs, logs[::-1]):
+        (family,) = compare_variants([one, other], base=other.model, B=100)
+        (gain,) = family.against_base
+        assert gain.multipliers["cost"].value == pytest.approx(1, abs=1e-12)
+        assert gain.changes_nothing is False
+
+
+def test_draws_that_are_too_few_for_so_many_tasks_are_named():
+    labels = {"task": [f"t{q % 40}" for q in range(Q)]}
+    logs = [replace(log(model, more, seed=1), labels=labels) for model, more in (("m", -1.0), ("m/x", 1.0))]
+    said = "1000 draws are too few for 40 comparisons, of which none is told apart from none"
+    (family,) = compare_variants(logs, B=1000)
+    assert not any(gain.real for gain in family.against_base[0].gains.rows.values())
+    assert said in text_of(family)
+    (family,) = compare_variants(logs, B=1600)
+    assert all(gain.real for gain in family.against_base[0].gains.rows.values())
+    assert "draws are too few" not in text_of(family)

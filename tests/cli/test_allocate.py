@@ -265,3 +265,17 @@ def test_the_json_schema_knows_classes():
     text = json.dumps(schema["properties"]["queries"]) + json.dumps(schema["$defs"])
     assert "policies" in text
     assert "share" in text
+
+
+def test_stages_and_a_budget_of_classes_exclude_each_other_and_what_is_typed_wins(cli, tmp_path):
+    agent = FLEET.with_name("agent.yaml")
+    stages = ["--workflow", "agent", "--max-cost", "0.05", "--k-max", "2"]
+    for words in (["--budget", "10"], ["--queries", "5"]):
+        code, out, err = cli("allocate", agent, *stages, *words)
+        assert (code, out) == (2, "")
+        assert "--workflow and --budget or --queries exclude each other" in err
+    path = tmp_path / "both.yaml"
+    path.write_text(agent.read_text() + "\nrun: {allocate: {budget: 10, queries: 5}}\n")
+    assert cli("allocate", path, *stages)[:2] == cli("allocate", agent, *stages)[:2]
+    path.write_text(agent.read_text() + "\nrun: {allocate: {workflow: agent, max_cost: 0.05}}\n")
+    assert "missing queries; a class of queries has a share" in cli("allocate", path, "--budget", 1, "--queries", 5)[2]

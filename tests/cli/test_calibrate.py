@@ -83,6 +83,7 @@ def test_nothing_is_written_over_what_is_read_or_where_something_fails(capsys, t
         (["--prices", str(prices), "--out", str(prices)], "--out: {prices}: would overwrite what is read"),
         (["--table", "old.csv", "--out", "nowhere/p.yaml"], "No such file or directory"),
         (["--out", "folder.yaml"], "cannot be written: is a folder"),
+        (["--table", "t.csv", "--out", "p.yaml", "--plot", "old.csv"], "cannot write pictures to old.csv: it must be"),
     ):
         code, _, err = called(capsys, LOG, *words)
         assert code == 2

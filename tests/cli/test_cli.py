@@ -363,3 +363,19 @@ def test_no_line_on_standard_error_is_longer_than_five_of_a_terminal(cli, tmp_pa
         _, _, err = cli(*words)
         assert err
         assert max(map(len, err.splitlines())) <= 400
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--confidence", "0.9"], "nothing is drawn: --confidence and --questions change nothing"),
+        (["--questions", "same"], "nothing is drawn: --confidence and --questions change nothing"),
+        (["--volume", "100"], "Nothing is paid once, so that the number of queries changes nothing."),
+    ],
+)
+def test_an_option_that_changes_nothing_says_so(cli, options, sentence):
+    words = ["recommend", "--model", "gpt-5", "--scenario", "essay-feedback", "--k", "4"]
+    code, out, err = cli(*words, *options)
+    assert code == 0
+    assert sentence in " ".join(f"{out} {err}".split())
+    assert sentence not in " ".join("".join(cli(*words)[1:]).split())

@@ -239,3 +239,21 @@ def test_documents_are_read_as_they_are(tmp_path):
     path = tmp_path / "report.json"
     path.write_text('{"schema": 1, "headline": []}')
     assert read_document(path) == {"schema": 1, "headline": []}
+
+
+def test_a_number_of_which_no_noise_is_known_is_not_called_noise():
+    row = {"scenario": "s", "model": "m", "aggregator": "one-call", "k": 1}
+    documents = [
+        {
+            "schema": 1,
+            "models": [],
+            "scenarios": [],
+            "headline": [row | {"objectives": {"cost": {"mean": 1, "p95": p95}}}],
+        }
+        for p95 in (2.0, 9.0)
+    ]
+    found = diff(*documents)
+    assert [(number.what, number.noise) for number in found.numbers] == [("p95 cost", None)]
+    assert [*found.sentences()] == [
+        "s: still m, one-call, k = 1; what changed in its numbers is within noise, as far as that is known."
+    ]

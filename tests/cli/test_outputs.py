@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 pytestmark = pytest.mark.usefixtures("sketches")
 ROOT = Path(__file__).parent.parent.parent
@@ -124,3 +125,36 @@ def test_every_command_that_reports_writes_all_kinds_of_files(cli, tmp_path, mon
     assert paths[3].read_text().startswith("<!doctype html>")
     assert paths[4].read_text().strip()
     assert cli(*words, "--out", tmp_path / "r.txt")[0] == 2
+
+
+def test_no_file_that_is_read_is_written_over(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = ROOT / "examples"
+    log = pl.read_csv(examples / "log.csv").filter(pl.col("question_id") < "q04", pl.col("model") == "acme/small")
+    log.write_csv("log.csv")
+    prices = "acme/small: {usd_per_input_token: 1.0e-07, usd_per_output_token: 4.0e-07}\n"
+    for name in ("prices.yaml", "prices.json"):
+        Path(name).write_text(prices if name.endswith("yaml") else json.dumps(yaml.safe_load(prices)))
+    priced = ["log.csv", "--prices", "prices.json", "--bootstrap", "9"]
+    assert cli("calibrate", *priced, "--out", "p.yaml", "--inference", "empirical")[0] == 0
+    (samples,) = (path.name for path in tmp_path.glob("p.samples-*.parquet"))
+    Path("run.yaml").write_text("run: {models: p.yaml, k: [1]}\n")
+    Path("report.json").write_text(cli("recommend", "--models", "p.yaml", "--k", "1", "--json")[1])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for words in (
+        ["compare", "mine=log.csv", "--out", "log.csv"],
+        ["compare", *priced, "--out", "prices.json"],
+        ["compare", *priced, "--models", "report.json", "--out", "report.json"],
+        ["compare", *priced[:2], "prices.yaml", "--write-run", "prices.yaml"],
+        ["calibrate", *priced[:2], "prices.yaml", "--write-run", "prices.yaml"],
+        ["calibrate", *priced, "--models", "run.yaml", "--out", "p.yaml"],
+        ["lifetime", "--models", "p.yaml", "--k", "1", "--out", samples],
+        ["allocate", "p.yaml", "--budget", "1", "--queries", "1", "--out", samples],
+        ["models", "--models", "p.yaml", "--out", samples],
+        ["recommend", "--models", "run.yaml", "--out", samples],
+        ["recommend", "--models", "run.yaml", "--write-run", "p.yaml"],
+    ):
+        code, out, err = cli(*words)
+        assert (code, out) == (2, ""), words
+        assert "would overwrite what is read" in err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -316,6 +316,21 @@ def test_what_changed_between_two_sweeps_is_said_and_ends_with_4(swept, tmp_path
     assert cli("diff", results, file)[0] == 2
 
 
+def test_points_that_two_sweeps_share_are_compared_whatever_others_stand_beside_them(tmp_path, cli):
+    limits = {name: {"max": {"cost": usd}} for name, usd in (("dear", 0.004), ("cheap", 0.001))}
+    few, more = [1], [1, 2.5]  # a column of whole numbers, and one of others
+    for name, volumes, scenarios in (("old", few, ["dear"]), ("new", more, ["dear", "cheap"])):
+        grid = {"volume": volumes}
+        chosen = {scenario: limits[scenario] for scenario in scenarios}
+        cli("sweep", write(tmp_path / "s.yaml", grid, {"stability": 0}, scenarios=chosen), "--out", tmp_path / name)
+    code, out, _ = cli("diff", tmp_path / "old", tmp_path / "new", "--json")
+    found = json.loads(out)["choices"]
+    assert code == 4  # three of them are new
+    assert [choice["old"] is None for choice in found] == [False, True, True, True]
+    assert not found[0]["changed"]
+    assert found[0]["scenario"] == "volume = 1, scenario = dear"
+
+
 def test_the_picture_has_a_line_for_each_value_of_the_second_setting(swept, tmp_path, cli):
     ((words, draw),) = sweep_pictures(read_sweep(swept[1]))
     assert words == ["sweep"]
