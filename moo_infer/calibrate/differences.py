@@ -284,5 +284,6 @@ def verdict(pair: Pair, confidence: float) -> str:
     by = f"{better} is ahead of {other} by {100 * abs(d.value):.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
     often = f"{100 * (more or 0):.0f} % of the questions, less often on {100 * (less or 0):.0f} %"
     flips = f"it is right more often on {often}"
-    real = f"that is real at {100 * confidence:g} %" if d.real else "that may be chance"
+    chance = "that may be chance" + " among as many comparisons" * (low > 0)
+    real = f"that is real at {100 * confidence:g} %" if d.real else chance
     return f"{by}: {real}; {flips}." if d.real else f"{by}: {real}; {flips}; {shows}."
