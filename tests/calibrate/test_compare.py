@@ -228,6 +228,6 @@ def test_draws_that_are_too_few_for_so_many_models_are_named():
     (note,) = (note for note in few.notes if "draws" in note)
     assert note.startswith("1000 draws are too few for 45 comparisons")
     assert "--bootstrap 1800 (B=1800)" in note
-    assert "that may be chance among as many comparisons; " in str(few)
+    assert "that may be chance among as many comparisons; " in few._repr_html_()
     assert len(enough.tied_with_best) < 10
     assert not any("draws" in note for note in enough.notes)
