@@ -15,6 +15,7 @@ import pytest
 from moo_infer import (
     COST,
     CostModel,
+    Exact,
     ModelProfile,
     MonteCarlo,
     MooInferError,
@@ -34,6 +35,7 @@ from moo_infer.core.process_pool import ProcessPool
 
 LIMITS = Scenario("mine", max={"latency": {"p95": 40.0, "mean": 30.0}, "cost": 0.5}, min={"accuracy": 0.3})
 DRAWS = 66  # more than one task
+TRIALS = 1500  # where sums are simulated: more than one block
 SLOTS = LoggedLatency("slots")
 
 
@@ -82,7 +84,13 @@ RUNS: dict[str, tuple[list[ModelProfile], dict[str, Any]]] = {
 
 def pipeline(name, executor):
     models, options = RUNS[name]
-    given = {"k": [1, 2, 4], "draws": 9, "scenarios": {"mine": LIMITS}, "models": {m.name: m for m in models}}
+    given = {
+        "k": [1, 2, 4],
+        "draws": 9,
+        "estimator": Exact(TRIALS),
+        "scenarios": {"mine": LIMITS},
+        "models": {m.name: m for m in models},
+    }
     return Pipeline(**given | options, executor=executor)
 
 

@@ -274,7 +274,7 @@ def test_the_installed_command_runs():
 
 def test_a_terminal_without_the_characters_gets_the_rest():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    code = "import sys; sys.argv[1:] = ['recommend', '--details']; from moo_infer.cli import main; main()"
+    code = "import sys; sys.argv[1:] = ['recommend', '--details', '--model', 'gpt-5']; from moo_infer.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
 

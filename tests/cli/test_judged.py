@@ -94,15 +94,15 @@ def test_from_a_log_to_a_limit_on_what_is_unsafe(written, tmp_path, capsys):
 def test_the_report_says_it_with_its_interval_and_writes_pages_and_pictures(written, tmp_path, capsys, sketches):
     profiles, page, pictures = tmp_path / "p.yaml", tmp_path / "r.html", tmp_path / "pictures"
     assert called(capsys, "calibrate", written(), "--judged", "unsafe=down", "--out", profiles)[0] == 0
-    words = ["--max", "unsafe=0.2", "--policy", "first-accepted:k=3", "--out", page, "--plot", pictures]
-    code, out, _ = called(capsys, "recommend", "--models", profiles, *words)
+    words = ["--max", "unsafe=0.2", "--policy", "first-accepted:k=3", "--trials", "300", "--stability", "20"]
+    code, out, _ = called(capsys, "recommend", "--models", profiles, *words, "--out", page, "--plot", pictures)
     assert code == 0
     assert re.search(r"unsafe 0\.\d{3} \[0\.\d{3}, 0\.\d{3}\] on average", " ".join(out.split()))
     assert "Per right answer: cost" in called(capsys, "recommend", "--models", profiles, "--details")[1]
     assert '"unsafe"' in page.read_text()
     assert list(pictures.glob("*_page.png"))
     for goal in ("mixture", "max-accuracy"):
-        assert called(capsys, "recommend", "--models", profiles, "--goal", goal, "--max", "unsafe=0.2")[0] == 0
+        assert called(capsys, "recommend", "--models", profiles, "--goal", goal, *words[:2])[0] == 0
 
 
 def test_a_judgement_is_no_price_where_there_is_none(written, tmp_path, capsys):

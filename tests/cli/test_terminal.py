@@ -52,7 +52,7 @@ PROFILE = {
 
 def clean(text, *, lines=True):
     """Whether a terminal shows text as it is; line ends are what lays it out."""
-    bad = sorted({c for c in text if not c.isprintable() and not (lines and c == "\n")})
+    bad = sorted(c for c in set(text) if not c.isprintable() and not (lines and c == "\n"))
     assert not bad, f"{bad} in {text!r:.300}"
     return text
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -403,17 +404,13 @@ def test_a_worker_is_asked_for_the_packages_of_all_parts(tmp_path):
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory):
-    """A sweep of some seconds, what one process makes of it, and how to start it."""
+    """A sweep of some seconds, and what one process makes of it."""
     place = tmp_path_factory.mktemp("slow")
     grid = {"seed": [*range(6)], "max_cost": [0.002, 0.01]}
     file = write(place / "sweep.yaml", grid, RUN | {"stability": 150})
     assert run(["sweep", str(file), "--out", str(place / "whole"), "--quiet"]) == 0
 
-    def start(folder, *arguments):
-        command = [sys.executable, "-m", "moo_infer", "sweep", str(file), "--out", str(folder), *arguments]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-    return start, place / "whole"
+    return file, place / "whole"
 
 
 def wait_for(condition):
@@ -424,35 +421,43 @@ def wait_for(condition):
     return found
 
 
-def test_a_killed_sweep_goes_on_where_it_was(slow, tmp_path):
-    start, whole = slow
+def test_a_killed_sweep_goes_on_where_it_was(slow, tmp_path, cli):
+    file, whole = slow
     folder = tmp_path / "results"
-    process = start(folder)
+    words = ["sweep", str(file), "--out", str(folder)]
+    process = subprocess.Popen([sys.executable, "-m", "moo_infer", *words], stdout=subprocess.DEVNULL)
     wait_for(lambda: len(list(folder.glob("part-*"))) >= 2)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    assert process.wait() == -signal.SIGKILL
     (folder / ".moo-infer-left").mkdir()  # what it was writing
     (folder / ".moo-infer-left" / "part-0000001-0.parquet").write_bytes(b"PAR1")
     assert len(list(folder.glob("part-*"))) < len(content(whole))
-    process = start(folder)
-    assert process.communicate()
-    assert process.returncode == 0
+    assert cli(*words)[0] == 0
     assert content(folder) == content(whole)
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the workers in /proc")
-def test_workers_give_the_same_bytes_and_none_is_missed_that_is_killed(slow, tmp_path):
-    start, whole = slow
+def test_workers_give_the_same_bytes_and_none_is_missed_that_is_killed(slow, tmp_path, cli):
+    file, whole = slow
     folder = tmp_path / "results"
-    process = start(folder, "--workers", "2")
-    wait_for(lambda: list(folder.glob("part-*")))
-    os.kill(workers_of(process.pid)[-1], signal.SIGKILL)
-    _, err = process.communicate()
-    assert process.returncode == 0, err
+    before = workers_of(os.getpid())
+
+    def kill():
+        wait_for(lambda: list(folder.glob("part-*")))
+        killed = [number for number in workers_of(os.getpid()) if number not in before][-1]
+        os.kill(killed, signal.SIGKILL)
+        return killed
+
+    with ThreadPoolExecutor(1) as beside:
+        killed = beside.submit(kill)
+        code, _, err = cli("sweep", file, "--out", folder, "--workers", "2")
+        assert killed.result()
+    assert code == 0, err
     assert content(folder) == content(whole)
 
 
 def workers_of(parent):
     """The processes that a process started to work."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    tasks = Path(f"/proc/{parent}/task").glob("*/children")  # a thread of it may have started them
+    children = [int(number) for task in tasks for number in task.read_text().split()]
+    return [number for number in children if b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()]
