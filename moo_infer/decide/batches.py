@@ -53,7 +53,8 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
         per_item_s: of every item in it, s, > 0.
 
     Raises:
-        MooInferError: for numbers out of range, and where one item alone takes longer than the limit.
+        MooInferError: for numbers out of range, where one item alone takes longer than the limit, and for batches of
+            more than 2^53 items.
 
     >>> largest_batch(2.0, 0.5, 0.05)
     LargestBatch(size=30, seconds=2.0, items_per_second=15.0)
@@ -70,7 +71,11 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
             f"no batch is within {within_s:g} s: one item alone takes {base_s:g} + {per_item_s:g} = "
             f"{base_s + per_item_s:g} s"
         )
-    size = math.floor(min((within_s - base_s) / per_item_s, MOST))
+    if (within_s - base_s) / per_item_s >= MOST:
+        raise MooInferError(
+            f"per_item_s: a batch of more than {MOST} items is within {within_s:g} s, got {per_item_s:g} s for each"
+        )
+    size = math.floor((within_s - base_s) / per_item_s)
     size += 0 if over(size + 1) else 1  # the quotient of numbers such as 0.05 is rounded
     size = max(size, 1)
     seconds = base_s + per_item_s * size

@@ -62,6 +62,7 @@ def test_a_limit_on_the_batch_counts_and_what_costs_nothing_decides():
         (lambda: largest_batch(2.0, -1.0, 0.05), "base_s: must be >= 0 and finite, got -1.0"),
         (lambda: largest_batch(2.0, 0.5, 0), "per_item_s: must be > 0 and finite, got 0"),
         (lambda: largest_batch(True, 0.5, 0.05), "within_s: must be > 0 and finite, got True"),
+        (lambda: largest_batch(2.0**53, 0.0, 1.0), "per_item_s: a batch of more than 9007199254740992 items is within"),
         (lambda: cheapest_batch(1.0, 0.1, 0.0, 5.0), "waiting costs too little to end a batch; give most"),
         (lambda: cheapest_batch(1.0, 0.1, 0.01, math.inf), "items_per_second: must be > 0 and finite, got inf"),
         (lambda: cheapest_batch(1.0, 0.1, 0.01, 5.0, most=0), "most: must be a whole number from 1 to"),
