@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
-from ..core.objectives import LATENCY, Limit, quantile_of
+from ..core.objectives import LATENCY, TOLERANCE, Limit, quantile_of
 from ..core.parts import AtLeastOne, NonNegative, Positive, at_least_one, refuse_unfit
 from ..core.rounding import significant
 from ..quantities.erlang import KServices, ServicesCdf, harmonic
@@ -128,7 +128,7 @@ def capacity(
     watts = counts @ idle + np.where(np.isfinite(busy), busy, 0.0) * (counts @ (full - idle))
     usd = counts @ [kind.usd_per_hour for kind in kinds] + watts / 1000 * usd_per_kwh
     order = np.lexsort((slots.sum(axis=1), significant(usd)))
-    order = order[busy[order] < 1]
+    order = order[busy[order] < 1 - TOLERANCE]  # who is full but for rounding waits for ever
     if not len(order):
         raise NoSelection(
             f"all machines together serve {served.max(axis=0).sum():.4g} requests a second, and "

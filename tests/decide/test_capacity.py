@@ -124,3 +124,12 @@ def machine(**changes):
 def test_what_is_refused(call, sentence):
     with pytest.raises((MooInferError, NoSelection), match=sentence):
         call()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("share", [1.0, 1 - 1e-16, 1 - 1e-15])
+def test_machines_that_are_full_but_for_rounding_serve_no_more(share):
+    kinds = [MachineKind("a", 8, 7.0, 1.0, 2), MachineKind("b", 6, 0.7, 2.0, 2), MachineKind("c", 4, 1.1, 3.0, 2)]
+    arrivals = (8 / 7.0 + 6 / 0.7 + 4 / 1.1) * share
+    found = capacity(kinds, arrivals, [seconds(1e6)])
+    assert found.busy < 0.99
