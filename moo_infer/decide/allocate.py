@@ -130,7 +130,7 @@ def allocate(
     if found.gap <= tolerance or len(menus.values) > MOST_GROUPS:
         return found
     plan, bound = integer_plan(menus, tolerance)
-    better = found if plan is None else _of_sums(menus, plan, relaxation, "milp", bound)
+    better = found if plan is None else _of_sums(menus, _filled(menus, plan), relaxation, "milp", bound)
     return better if better.value > found.value else replace(found, bound=max(found.value, min(bound, found.bound)))
 
 
@@ -215,8 +215,12 @@ def _by_price(menus: Menus) -> IntArray:
     """(G,), the options at the price at which they fill the one limit; what is left then buys the largest gains."""
     if not menus.limits:
         return np.asarray(np.nanargmax(menus.values, axis=1))
-    limit = float(menus.worst[0])
-    choices = menus.climb.after(menus.climb.within(limit))
+    return _filled(menus, menus.climb.after(menus.climb.within(float(menus.worst[0]))))
+
+
+def _filled(menus: Menus, choices: IntArray) -> IntArray:
+    """(G,), options after what they leave of the one limit has bought the largest gains, one after the other."""
+    limit, choices = float(menus.worst[0]), choices.copy()
     g, cost, value = np.arange(len(choices)), menus.costs[:, :, 0], significant(menus.values)
     while True:
         left = limit * (1 + TOLERANCE) - math.fsum(cost[g, choices])
