@@ -202,7 +202,8 @@ def budgets(found: FleetAllocation) -> FloatArray:
         least += one.share * float(cost.min())
         most += one.share * float(cost[accuracy == accuracy.max()].min())
     end = min(max(most * found.queries, found.budget), WIDEST * found.budget)
-    return np.linspace(least * found.queries, end, STEPS) * (1 + 1e-9)  # the first is enough, whatever was rounded
+    start = least * found.queries or end / STEPS  # what is free needs no budget, and there is none of 0
+    return np.linspace(start, end, STEPS) * (1 + 1e-9)  # the first is enough, whatever was rounded
 
 
 def by_budget(found: FleetAllocation) -> list[FleetAllocation]:

@@ -147,6 +147,12 @@ def test_by_budget_accuracy_never_falls():
     assert (np.diff([one.objectives["accuracy"] for one in each]) >= 0).all()
 
 
+def test_by_budget_begins_above_0_where_the_cheapest_plan_is_free():
+    each = by_budget(allocate_classes(classes([1.0], table([0.0, 0.5], [0.02, 0.7])), 100.0, 10_000))
+    assert 0 < each[0].budget < 10
+    assert [each[0].rows, each[-1].rows] == [(0,), (1,)]
+
+
 def test_objectives_that_not_all_classes_have_are_left_out():
     more = table([0.01, 2.0, 0.5], objectives=(COST, Objective("carbon", "gCO2"), ACCURACY))
     found = allocate_classes(classes([0.5, 0.5], more, table()), 1000.0, 1000)
