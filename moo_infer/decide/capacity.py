@@ -243,12 +243,14 @@ def _check(kinds: Sequence[MachineKind], limits: Sequence[Limit], load: dict[str
     if twice := [name for name in names if names.count(name) > 1]:
         raise MooInferError(f"kinds: {twice[0]!r} is there {names.count(twice[0])} times")
     for limit in limits:
+        if not isinstance(limit, Limit):
+            raise MooInferError(f"limits: must be a list of Limit objects, got {limits!r:.80}")
         if limit.objective != LATENCY.name:
             raise MooInferError(f"limits are on {LATENCY.name}, the seconds of a query, got {limit.objective!r:.60}")
         limit.check(LATENCY)
     if not limits:
         raise MooInferError(f"limits: one on {LATENCY.name} at least is needed; without any, queries may wait for ever")
     for name, value in {**load, "usd_per_kwh": usd_per_kwh}.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
         if not is_number or value < 0 or (name in load and value == 0):
             raise MooInferError(f"{name}: must be finite and {'> 0' if name in load else '>= 0'}, got {value!r:.40}")

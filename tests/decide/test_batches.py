@@ -39,6 +39,13 @@ def test_no_other_batch_is_cheaper():
         assert found.usd_per_item == pytest.approx(costs[found.size - 1])
 
 
+def test_numbers_of_numpy_are_numbers():
+    found = largest_batch(np.int64(2), np.float64(0.5), np.float64(0.05))
+    assert found == largest_batch(2.0, 0.5, 0.05)
+    assert type(found.seconds) is float
+    assert cheapest_batch(np.int64(1), 0.1, 0.01, 5.0, most=np.int64(7)) == cheapest_batch(1.0, 0.1, 0.01, 5.0, most=7)
+
+
 def test_of_two_batches_that_cost_the_same_the_smaller_is_taken():
     """Both cost the same where b (b + 1) = 2 lambda F / w."""
     assert cheapest_batch(2.7, 0.1, 0.3, 5.0, 10).size == 9

@@ -169,12 +169,21 @@ def test_objectives_that_not_all_classes_have_are_left_out():
         ([], 0, 1.0, 1, "queries: there must be one class at least, got none"),
         ([1.0], 1, 0.0, 1, "budget: must be a finite number of USD > 0, got 0.0"),
         ([1.0], 1, math.nan, 1, "budget: must be a finite number of USD > 0, got nan"),
-        ([1.0], 1, 1.0, 0, "queries: must be at least 1, got 0"),
+        ([1.0], 1, 1.0, 0, "queries: must be a whole number of at least 1, got 0"),
+        ([1.0], 1, 1.0, 10.5, "queries: must be a whole number of at least 1, got 10.5"),
+        ([1.0], 1, 1.0, "10", "queries: must be a whole number of at least 1, got '10'"),
+        ([1.0], 1, "1", 1, "budget: must be a finite number of USD > 0, got '1'"),
+        (["1"], 1, 1.0, 1, "class class 0: share: must be > 0 and <= 1, got '1'"),
     ],
 )
 def test_what_is_no_fleet_is_refused_in_one_sentence(shares, tables, budget, queries, sentence):
     with pytest.raises(MooInferError, match=sentence):
         allocate_classes(classes(shares, *[table()] * tables), budget, queries)
+
+
+def test_classes_have_different_names():
+    with pytest.raises(MooInferError, match="queries: class easy is there twice; classes must have different names"):
+        allocate_classes([QueryClass("easy", 0.5, table()), QueryClass("easy", 0.5, table())], 1.0, 1)
 
 
 def test_shares_may_have_rounding_errors_and_rows_need_a_cost():
