@@ -11,6 +11,7 @@ from ..core.errors import NothingPossible
 from ..core.moments import Moments
 from ..core.objectives import LATENCY
 from ..core.parts import AtLeastOne, NonNegative, Positive
+from ..core.rounding import TINY
 from ..hookspecs import hookimpl
 from ..interfaces import CostModel, InferenceModel
 from ..quantities.erlang import KServices
@@ -68,7 +69,7 @@ class ErlangC(CostModel):
         of_wait = np.floor(noise[:, :1] * WAIT_BITS)
         own = np.concatenate([noise[:, :1] * WAIT_BITS - of_wait, noise[:, 1:]], axis=1)
         queue = self._queue(np.arange(1, draws.shape[1] + 1))
-        wait = np.log(queue.waits / ((of_wait + 0.5) / WAIT_BITS)) / queue.rate
+        wait = np.log(np.maximum(queue.waits, TINY) / ((of_wait + 0.5) / WAIT_BITS)) / queue.rate
         slowest = np.maximum.accumulate(-self.seconds * np.log1p(-own), axis=1)
         return np.asarray(np.maximum(wait, 0.0) + slowest)
 

@@ -184,8 +184,9 @@ class Loaded(CostModel):
         """Sequences that end in a second with n in the system."""
         n = np.minimum(n, self.max_batch)
         prefill = self.prefill_base_s + self.prefill_per_token_s * self.mean_tokens_in * n
-        decode = (self.mean_tokens_out - 1) * (self.itl_base_s + self._per_other * padded(n, self.batch_sizes))
-        return np.asarray(n / (prefill + decode))
+        steps = max(self.mean_tokens_out - 1, 0.0)  # prefill gives the first token
+        seconds = prefill + steps * (self.itl_base_s + self._per_other * padded(n, self.batch_sizes))
+        return np.asarray(np.divide(n, seconds, out=np.full(np.shape(n), np.inf), where=seconds > 0))
 
     @property
     def _per_other(self) -> float:

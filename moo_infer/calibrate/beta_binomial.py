@@ -6,14 +6,15 @@ In the zero-inflated law a share of the questions is never solved, whatever the 
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
-from .beta_search import LARGEST, SMALLEST, Counts, Peak, first_terms
+from .beta_search import LARGEST, NEXT_TO_NONE, SMALLEST, Counts, Peak, first_terms
+from .counts import counts_of
 
 __all__ = ["FEWEST", "BetaFit", "fit_beta_binomial", "fit_both", "fit_zero_inflated", "jeffreys", "nearest_beta"]
 
@@ -91,7 +92,7 @@ def fit_beta_binomial(n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.Array
 
     Raises:
         MooInferError: for fewer than three questions with two or more samples: one sample a question says nothing
-            about how questions differ.
+            about how questions differ; for what is no count, and weights that are not > 0.
 
     >>> found = fit_beta_binomial([8, 8, 8, 8, 4], [8, 7, 1, 0, 3])
     >>> round(found.mean, 3), round(found.concentration, 2)
@@ -221,12 +222,9 @@ def jeffreys(Q: int, right: bool, /) -> tuple[float, float]:
     return mean, math.sqrt(mean * (1 - mean) / (Q + 2))
 
 
-def _with_samples(
-    n: npt.ArrayLike, right: npt.ArrayLike, weights: npt.ArrayLike | None
-) -> tuple[IntArray, IntArray, FloatArray]:
+def _with_samples(*counts: Any) -> tuple[IntArray, IntArray, FloatArray]:
     """The questions that have samples; their weights have the mean 1."""
-    n, right = np.asarray(n, dtype=np.int64), np.asarray(right, dtype=np.int64)
-    given = np.ones(len(n)) if weights is None else np.asarray(weights, dtype=np.float64)
+    n, right, given = counts_of(*counts)
     n, right, given = n[n > 0], right[n > 0], given[n > 0]
     return n, right, given * (len(n) / given.sum()) if len(n) else given
 
@@ -321,8 +319,12 @@ class _Counts:
         """The maximum where the concentration is at an end of its range."""
         from scipy.optimize import brentq
 
+        def score(m: float) -> float:
+            return float(self.scores(m, s)[0] @ self.questions)
+
         # The scores are infinite at means of 0 and 1, and fall from one to the other.
-        mean = brentq(lambda m: float(self.scores(m, s)[0] @ self.questions), 1e-12, 1 - 1e-12, xtol=1e-15)
+        low, high = NEXT_TO_NONE, 1 - NEXT_TO_NONE  # where weights differ by as much, the maximum lies beyond
+        mean = low if score(low) <= 0 else high if score(high) >= 0 else brentq(score, low, high, xtol=1e-15)
         information = -float(self.hessian(mean, s)[0, 0])
         # Questions that are more alike than chance has it leave no residuals, but are not known without error.
         se = max(math.sqrt(float(self._meat(mean, s)[0, 0])) / information, math.sqrt(1 / information))
@@ -331,10 +333,8 @@ class _Counts:
         def drop(log_s: float) -> float:
             return best - self.log_likelihood(mean, math.exp(log_s)) - ONE_SIDED
 
-        said = (
-            "every question is always or never solved" if s == SMALLEST else "questions differ by no more than chance"
-        )
-        about = f"{said}: the concentration is at the end of its range"
+        said = "every question is always or never solved", "questions differ by no more than chance"
+        about = f"{said[s == LARGEST]}: the concentration is at the end of its range"
         if drop(math.log(other)) > 0:  # otherwise nothing bounds it
             bound = math.exp(brentq(drop, math.log(s), math.log(other)))
             about += f", and with 95 % {'below' if s == SMALLEST else 'above'} {bound:.3g}"

@@ -7,10 +7,11 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["LARGEST", "PRIOR_SD", "SMALLEST", "Counts", "Peak", "first_terms"]
+__all__ = ["LARGEST", "NEXT_TO_NONE", "PRIOR_SD", "SMALLEST", "Counts", "Peak", "first_terms"]
 
 LARGEST = 1e6  # concentration: p varies by less than 0.0005 around its mean
 SMALLEST = 1e-3  # all but one in a thousand questions are always or never solved
+NEXT_TO_NONE = 1e-12  # the least mean, and of those that are wrong, that is looked for at an end of the concentration
 PRIOR_SD = 10.0  # of log a and log b: one standard deviation is a factor of 22,000, so that only ridges feel it
 LOWS = np.array([-30.0, np.log(SMALLEST), 0.0])  # log-odds of the mean, log of the concentration, share never solved
 HIGHS = np.array([30.0, np.log(LARGEST), 1 - 1e-9])  # at a share of 1, log(1 - u) is infinite

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY, COST, LATENCY
-from ..core.parts import at_least_one
+from ..core.parts import at_least_one, inside
 from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
@@ -98,8 +98,7 @@ def compare(
     >>> found.pairs[0]["accuracy"].real, found.tied_with_best
     (True, ('a',))
     """
-    if not 0 < confidence < 1:
-        raise MooInferError(f"confidence: must be between 0 and 1, got {confidence}")
+    confidence = inside(confidence, "confidence")
     votes = [log for log in samples if not (log.scored.graded or log.scored.no_choice("answer"))]
     largest = min((log.scored.largest_k for log in votes), default=1)
     asked = largest if k is None else at_least_one(k, "k")

@@ -16,6 +16,7 @@ from ..quantities.quadrature import jacobi
 from ..quantities.subsets import pass_at_k
 from .beta_binomial import BetaFit, fit_beta_binomial, fit_both, fit_zero_inflated, nearest_beta
 from .beta_search import Counts
+from .counts import counts_of
 from .scaling_laws import ScalingLaw, spaced
 
 __all__ = ["LEAST", "BetaBinomial", "CoverageLaw", "ExponentiatedPowerLaw"]
@@ -234,13 +235,12 @@ class BetaBinomial(CoverageLaw):
 
 def _counts(n: npt.ArrayLike, c: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[IntArray, FloatArray]:
     """Different counts (P, 2) and their weights (P,), with the sum 1."""
-    counts = np.column_stack([np.asarray(n, dtype=np.int64), np.asarray(c, dtype=np.int64)])
-    if (counts[:, 1] > counts[:, 0]).any() or (counts < 0).any():
-        raise MooInferError("c must be in 0 ... n, attempts at a question and how many of them are right")
+    samples, right, given = counts_of(n, c, weights)
+    counts = np.column_stack([samples, right])
     if len(counts) == 0 or counts[:, 0].min() < LEAST:
         raise MooInferError(f"a law of coverage needs at least {LEAST} attempts at every question")
     if not counts[:, 1].any():
         raise MooInferError("a law of coverage needs a right attempt, got none")
     pairs, kind = np.unique(counts, axis=0, return_inverse=True)
-    weight = np.bincount(kind, None if weights is None else np.asarray(weights, dtype=np.float64))
+    weight = np.bincount(kind, given)
     return pairs, weight / weight.sum()

@@ -11,6 +11,7 @@ from ..core.errors import MooInferError, unknown
 from ..core.noise import condensed
 from ..read.load_tests import LoadTest
 from .part_fit import POINTS, Fit, loads_apart, solved, triangle
+from .regression import numbers
 
 __all__ = ["KINDS", "fit_batch", "fit_itl", "fit_serving", "fit_slots"]
 
@@ -31,12 +32,18 @@ def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float,
     Returns:
         (alpha, its standard error), (beta, its standard error), and the mean absolute relative error.
 
+    Raises:
+        MooInferError: for fewer points, and numbers that are not > 0 or cannot be fitted together.
+
     >>> B = np.array([1.0, 8.0, 64.0])
     >>> (alpha, _), (beta, _), error = fit_itl(B, 0.0065 + 7.9e-05 * B)
     >>> round(alpha, 9), round(beta, 9), round(error, 9)
     (0.0065, 7.9e-05, 0.0)
     """
-    B, itl = np.asarray(batch, dtype=np.float64), np.asarray(itl_s, dtype=np.float64)
+    B = numbers(batch, "batch", positive=True)
+    itl = numbers(itl_s, "itl_s", len(B), positive=True)
+    if len(B) < POINTS:
+        raise MooInferError(f"batch: at least {POINTS} points are needed to fit ITL(B), got {len(B)}")
     with np.errstate(over="ignore"):  # what overflows is refused below
         X = np.stack([1 / itl, B / itl], axis=1)
     values, errors, residual = solved(X, np.ones(len(itl)))

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
+from ..core.parts import inside
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
 from .coverage_laws import LEAST, BetaBinomial, CoverageLaw, ExponentiatedPowerLaw
@@ -75,6 +76,7 @@ class LawChoice:
         >>> predicted.value.round(3), predicted.low.round(3), predicted.high.round(3)
         (array([0.96]), array([0.806]), array([1.]))
         """
+        confidence = inside(confidence, "confidence")
         weights = question_weights(self.questions, B, seed)
         known = pass_at_k(self.n, self.c, [self.largest])[:, 0]
         beyond = np.asarray(k) > self.largest

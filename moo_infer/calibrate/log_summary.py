@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
+from ..core.parts import inside
 from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
@@ -194,8 +195,7 @@ def summarise(
     >>> summary.pass_at_k.value.round(6), summary.vote_at_k
     (array([0.666667, 0.833333]), None)
     """
-    if not 0 < confidence < 1:
-        raise MooInferError(f"confidence: must be between 0 and 1, got {confidence}")
+    confidence = inside(confidence, "confidence")
     log = samples.scored
     if not len(log):
         raise MooInferError(f"{samples.model}: none of its {len(samples)} samples is right or wrong")

@@ -112,7 +112,8 @@ def regression(columns: Mapping[str, FloatArray], y: FloatArray, confidence: flo
         listed = ", ".join(columns)
         raise MooInferError(f"the points do not tell {listed} apart: a column does not vary, or follows from others")
     inverse = np.linalg.inv(r) / norms[:, None]
-    values = inverse @ (q.T @ y)
+    values, reach_of_rounding = inverse @ (q.T @ y), np.sqrt((inverse**2).sum(axis=1)) * ROUNDING * np.abs(y).max()
+    values = np.where(np.abs(values) <= reach_of_rounding, 0.0, values)
     left = y - table @ values
     left = np.where(np.abs(left) <= ROUNDING * np.abs(y).max(), 0.0, left)
     scatter = float(np.sqrt(left @ left / (n - p)))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
+from ..core.parts import at_least_one, inside
 from ..quantities.bootstrap import QuestionDraws
 from .coverage_laws import BetaBinomial, ExponentiatedPowerLaw
 from .intervals import Interval
@@ -51,7 +52,7 @@ class AccuracyCurve:
     questions: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        k, accuracy = _whole(self.k), np.array(self.accuracy, dtype=np.float64)
+        k, accuracy = _whole(self.k), _numbers(self.accuracy, "accuracy")
         if not k.size or (np.diff(k) <= 0).any():
             raise MooInferError(f"k: must be ascending, at least one, got {np.array2string(k):.80}")
         if accuracy.ndim not in (1, 2) or accuracy.shape[-1] != len(k) or not accuracy.size:
@@ -69,7 +70,7 @@ class AccuracyCurve:
             raise MooInferError(f"questions: must be {len(accuracy)} names like the rows, got {len(self.questions)}")
         if self.stderr is None:
             return
-        stderr = np.array(self.stderr, dtype=np.float64)
+        stderr = _numbers(self.stderr, "stderr")
         if accuracy.ndim == 2:
             raise MooInferError("stderr: is for means, (m,); accuracies by question bring their own")
         if stderr.shape != accuracy.shape or not (np.isfinite(stderr) & (stderr >= 0)).all():
@@ -96,7 +97,9 @@ class AccuracyCurve:
             return QuestionDraws(names, B, seed).shares(self.accuracy)
         if self.stderr is None:
             return np.empty((0, len(self.k)))
-        z = np.random.default_rng([seed, *b"scaling"]).standard_normal((B, 1))
+        if seed < 0:
+            raise MooInferError(f"seed: must be >= 0, got {seed}")
+        z = np.random.default_rng([seed, *b"scaling"]).standard_normal((at_least_one(B, "B"), 1))
         return np.clip(self.mean + z * self.stderr, 0.0, 1.0)
 
     def thinned(self) -> IntArray:
@@ -141,7 +144,7 @@ class ScalingFit:
             MooInferError: for k beyond that, and what is no k.
         """
         k = _whole(k)
-        if not reach >= 1:
+        if isinstance(reach, bool) or not isinstance(reach, int | float | np.number) or not reach >= 1:
             raise MooInferError(f"reach: must be >= 1, got {reach!r:.80}")
         for far, end in ((k > reach * self.largest, self.largest), (k * reach < self.smallest, self.smallest)):
             if far.any():
@@ -160,7 +163,7 @@ class ScalingFit:
             k, reach: as there.
             confidence: of the interval, in (0, 1).
         """
-        value = self.accuracy(k, reach)
+        value, confidence = self.accuracy(k, reach), inside(confidence, "confidence")
         if not self.draws:
             return Interval(value, *np.full((3, *value.shape), np.nan))
         drawn = np.array([law.predict(_whole(k)) for law in self.draws])
@@ -214,8 +217,10 @@ def fit_scaling(
     >>> found.law.name, found.accuracy([101]).round(2), round(found.law.limit, 2)
     ('mixed-vote', array([0.61]), 0.6)
     """
-    if not laws or len({law.name for law in laws}) < len(laws):
-        raise MooInferError("laws: must be at least one, with different names")
+    if not laws or not all(isinstance(law, type) and issubclass(law, ScalingLaw) for law in laws):
+        raise MooInferError(f"laws: must be at least one class of laws, got {laws!r:.80}")
+    if len({law.name for law in laws}) < len(laws):
+        raise MooInferError("laws: must have different names")
     places = curve.thinned()
     k, mean = curve.k[places], curve.mean[places]
     if not mean.any():
@@ -237,10 +242,18 @@ def fit_scaling(
 
 def _whole(k: npt.ArrayLike) -> IntArray:
     """Numbers k (m,) as integers; raises MooInferError for what is none."""
-    given = np.atleast_1d(np.asarray(k, dtype=np.float64))
+    given = np.atleast_1d(_numbers(k, "k"))
     if given.ndim != 1 or not ((given >= 1) & (given <= MOST) & (given == np.floor(given))).all():
         raise MooInferError(f"k: must be whole numbers >= 1, got {np.array2string(given):.80}")
     return given.astype(np.int64)
+
+
+def _numbers(given: npt.ArrayLike, what: str) -> FloatArray:
+    """A copy of numbers of any shape."""
+    try:
+        return np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise MooInferError(f"{what}: must be numbers, got {given!r:.80}") from None
 
 
 def _square(predicted: FloatArray | np.floating[Any], seen: FloatArray) -> float:

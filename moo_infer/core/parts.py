@@ -27,6 +27,7 @@ __all__ = [
     "bounds",
     "build",
     "check",
+    "inside",
     "is_number",
     "parameters",
     "refuse_unfit",
@@ -252,4 +253,11 @@ def share(value: object, where: str) -> float:
     """Return a number above 0 and up to 1, or raise MooInferError naming the place."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value <= 1:
         raise MooInferError(f"{where}: must be > 0 and <= 1, got {value!r}")
+    return float(value)
+
+
+def inside(value: object, where: str) -> float:
+    """Return a number between 0 and 1, neither of them, or raise MooInferError naming the place."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+        raise MooInferError(f"{where}: must be between 0 and 1, got {value!r}")
     return float(value)

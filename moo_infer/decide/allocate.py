@@ -11,8 +11,9 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import TOLERANCE
+from ..core.parts import at_least_one
 from ..core.rounding import significant
-from .menus import Menus, limits_of, listed_limits, refuse_too_little, within
+from .menus import Menus, limits_of, listed_limits, numbers_of, refuse_too_little, within
 from .relaxation import Relaxation, integer_plan, relaxed, relaxed_plans
 
 __all__ = ["Allocation", "allocate", "best_plan"]
@@ -129,7 +130,7 @@ def allocate(
     if found.gap <= tolerance or len(menus.values) > MOST_GROUPS:
         return found
     plan, bound = integer_plan(menus, tolerance)
-    better = found if plan is None else _of_sums(menus, plan, relaxation, "milp", bound)
+    better = found if plan is None else _of_sums(menus, _filled(menus, plan), relaxation, "milp", bound)
     return better if better.value > found.value else replace(found, bound=max(found.value, min(bound, found.bound)))
 
 
@@ -157,7 +158,8 @@ def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, flo
     ([0, 1], 0.4, {'latency': 3.0})
     """
     known = limits_of(limits)
-    count = math.prod(sizes) if len(sizes) else 0
+    sizes = [at_least_one(size, f"sizes[{g}]") for g, size in enumerate(sizes)]
+    count = math.prod(sizes) if sizes else 0
     if not 1 <= count <= MOST_PLANS:
         raise MooInferError(f"there must be 1 to {MOST_PLANS:,} plans to look at, got {count:,} ({len(sizes)} groups)")
     starts = range(0, count, AT_ONCE)
@@ -173,7 +175,8 @@ def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, flo
     for g, n in enumerate(sizes):
         others = np.repeat(choices[None], n, axis=0)
         others[:, g] = np.arange(n)
-        v, c = _evaluated(evaluate, others, len(known))
+        same = np.ravel_multi_index(tuple(others.T), tuple(sizes))
+        v, c = values[same], spent[same]
         gains[g, :n], more[g, :n] = beyond(v, values[best]), beyond(c, spent[best])[:, 0] if known else 0.0
     return with_upgrades(found, gains, more)
 
@@ -186,7 +189,10 @@ def _plans(sizes: npt.ArrayLike, start: int, end: int) -> IntArray:
 
 def _evaluated(evaluate: Evaluate, plans: IntArray, m: int) -> tuple[FloatArray, FloatArray]:
     """What plans are worth (C,) and take (C, m), as a function gives it."""
-    values, spent = (np.asarray(part, dtype=np.float64) for part in evaluate(plans))
+    given = evaluate(plans)
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise MooInferError(f"evaluate: must give what plans are worth and what they take, got {given!r:.80}")
+    values, spent = (numbers_of(part, "evaluate") for part in given)
     for what, part, shape in (("are worth", values, (len(plans),)), ("take", spent, (len(plans), m))):
         if part.shape != shape:
             raise MooInferError(f"what plans {what} must have the shape {shape}, got {part.shape}")
@@ -209,8 +215,12 @@ def _by_price(menus: Menus) -> IntArray:
     """(G,), the options at the price at which they fill the one limit; what is left then buys the largest gains."""
     if not menus.limits:
         return np.asarray(np.nanargmax(menus.values, axis=1))
-    limit = float(menus.worst[0])
-    choices = menus.climb.after(menus.climb.within(limit))
+    return _filled(menus, menus.climb.after(menus.climb.within(float(menus.worst[0]))))
+
+
+def _filled(menus: Menus, choices: IntArray) -> IntArray:
+    """(G,), options after what they leave of the one limit has bought the largest gains, one after the other."""
+    limit, choices = float(menus.worst[0]), choices.copy()
     g, cost, value = np.arange(len(choices)), menus.costs[:, :, 0], significant(menus.values)
     while True:
         left = limit * (1 + TOLERANCE) - math.fsum(cost[g, choices])

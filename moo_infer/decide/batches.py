@@ -53,7 +53,8 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
         per_item_s: of every item in it, s, > 0.
 
     Raises:
-        MooInferError: for numbers out of range, and where one item alone takes longer than the limit.
+        MooInferError: for numbers out of range, where one item alone takes longer than the limit, and for batches of
+            more than 2^53 items.
 
     >>> largest_batch(2.0, 0.5, 0.05)
     LargestBatch(size=30, seconds=2.0, items_per_second=15.0)
@@ -61,6 +62,7 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
     _refuse("within_s", within_s, above=True)
     _refuse("base_s", base_s)
     _refuse("per_item_s", per_item_s, above=True)
+    within_s, base_s, per_item_s = float(within_s), float(base_s), float(per_item_s)
 
     def over(size: int) -> bool:
         return bool(Limit(LATENCY.name, within_s, "max").excess(np.array(base_s + per_item_s * size)) > 0)
@@ -70,7 +72,11 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
             f"no batch is within {within_s:g} s: one item alone takes {base_s:g} + {per_item_s:g} = "
             f"{base_s + per_item_s:g} s"
         )
-    size = math.floor(min((within_s - base_s) / per_item_s, MOST))
+    if (within_s - base_s) / per_item_s >= MOST:
+        raise MooInferError(
+            f"per_item_s: a batch of more than {MOST} items is within {within_s:g} s, got {per_item_s:g} s for each"
+        )
+    size = math.floor((within_s - base_s) / per_item_s)
     size += 0 if over(size + 1) else 1  # the quotient of numbers such as 0.05 is rounded
     size = max(size, 1)
     seconds = base_s + per_item_s * size
@@ -103,7 +109,7 @@ def cheapest_batch(
         _refuse(name, value)
     _refuse("usd_per_second", usd_per_second)
     _refuse("items_per_second", items_per_second, above=True)
-    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
+    if isinstance(most, bool) or not isinstance(most, int | np.integer) or not 1 <= most <= MOST:
         raise MooInferError(f"most: must be a whole number from 1 to {MOST}, got {most!r:.80}")
     if usd_per_batch == 0:
         square = 1.0
@@ -114,16 +120,16 @@ def cheapest_batch(
     best = math.sqrt(square)
     if best > most == MOST:
         raise MooInferError("usd_per_second: waiting costs too little to end a batch; give most, the items that fit")
-    size = max(1, math.floor(min(best, most)))
+    size = max(1, math.floor(min(best, int(most))))
     # One item more is cheaper where b (b + 1) < 2 lambda F / w: near the best size the costs themselves hardly differ.
     if size < most and size * (size + 1) < square * (1 - TOLERANCE):
         size += 1
     waits = usd_per_second * (size - 1) / (2 * items_per_second)
-    return CheapestBatch(size, usd_per_batch / size + usd_per_item + waits)
+    return CheapestBatch(size, float(usd_per_batch / size + usd_per_item + waits))
 
 
 def _refuse(name: str, value: object, *, above: bool = False) -> None:
     """Refuse what is no finite number >= 0, or > 0."""
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    fits = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
     if not fits or value < 0 or (above and value == 0):  # type: ignore[operator]  # a number
         raise MooInferError(f"{name}: must be {'> 0' if above else '>= 0'} and finite, got {value!r:.80}")

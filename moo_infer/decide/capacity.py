@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
-from ..core.objectives import LATENCY, Limit, quantile_of
+from ..core.objectives import LATENCY, TOLERANCE, Limit, quantile_of
 from ..core.parts import AtLeastOne, NonNegative, Positive, at_least_one, refuse_unfit
 from ..core.rounding import significant
 from ..quantities.erlang import KServices, ServicesCdf, harmonic
@@ -128,7 +128,7 @@ def capacity(
     watts = counts @ idle + np.where(np.isfinite(busy), busy, 0.0) * (counts @ (full - idle))
     usd = counts @ [kind.usd_per_hour for kind in kinds] + watts / 1000 * usd_per_kwh
     order = np.lexsort((slots.sum(axis=1), significant(usd)))
-    order = order[busy[order] < 1]
+    order = order[busy[order] < 1 - TOLERANCE]  # who is full but for rounding waits for ever
     if not len(order):
         raise NoSelection(
             f"all machines together serve {served.max(axis=0).sum():.4g} requests a second, and "
@@ -243,12 +243,14 @@ def _check(kinds: Sequence[MachineKind], limits: Sequence[Limit], load: dict[str
     if twice := [name for name in names if names.count(name) > 1]:
         raise MooInferError(f"kinds: {twice[0]!r} is there {names.count(twice[0])} times")
     for limit in limits:
+        if not isinstance(limit, Limit):
+            raise MooInferError(f"limits: must be a list of Limit objects, got {limits!r:.80}")
         if limit.objective != LATENCY.name:
             raise MooInferError(f"limits are on {LATENCY.name}, the seconds of a query, got {limit.objective!r:.60}")
         limit.check(LATENCY)
     if not limits:
         raise MooInferError(f"limits: one on {LATENCY.name} at least is needed; without any, queries may wait for ever")
     for name, value in {**load, "usd_per_kwh": usd_per_kwh}.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
         if not is_number or value < 0 or (name in load and value == 0):
             raise MooInferError(f"{name}: must be finite and {'> 0' if name in load else '>= 0'}, got {value!r:.40}")

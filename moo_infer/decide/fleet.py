@@ -9,6 +9,7 @@ import numpy as np
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit
+from ..core.parts import share
 from .allocate import Allocation, allocate
 from .candidates import Candidates
 from .infeasible import infeasible
@@ -145,14 +146,14 @@ def allocate_classes(
     """Choose a row for every class, so that most queries are answered rightly within a budget for all of them.
 
     Args:
-        classes: their shares sum to 1; each has accuracy and cost in its table.
+        classes: with different names; their shares sum to 1, and each has accuracy and cost in its table.
         budget: USD for all queries, > 0.
         queries: how many there are, >= 1.
         limits: which every chosen row meets by itself.
 
     Raises:
-        MooInferError: for shares that do not sum to 1, tables without cost or accuracy, limits that do not fit them,
-            and numbers out of range.
+        MooInferError: for names that are there twice, shares that do not sum to 1, tables without cost or accuracy,
+            limits that do not fit them, and numbers out of range.
 
     >>> from moo_infer import Candidates
     >>> objectives = [COST, ACCURACY]
@@ -202,7 +203,8 @@ def budgets(found: FleetAllocation) -> FloatArray:
         least += one.share * float(cost.min())
         most += one.share * float(cost[accuracy == accuracy.max()].min())
     end = min(max(most * found.queries, found.budget), WIDEST * found.budget)
-    return np.linspace(least * found.queries, end, STEPS) * (1 + 1e-9)  # the first is enough, whatever was rounded
+    start = least * found.queries or end / STEPS  # what is free needs no budget, and there is none of 0
+    return np.linspace(start, end, STEPS) * (1 + 1e-9)  # the first is enough, whatever was rounded
 
 
 def by_budget(found: FleetAllocation) -> list[FleetAllocation]:
@@ -261,15 +263,21 @@ def _has(table: Candidates, name: str) -> bool:
 def _refuse(classes: Sequence[QueryClass], budget: float, queries: int) -> None:
     if not classes:
         raise MooInferError("queries: there must be one class at least, got none")
+    names = [one.name for one in classes]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise MooInferError(f"queries: class {twice[0]} is there twice; classes must have different names")
     for one in classes:
-        if not 0 < one.share <= 1:
-            raise MooInferError(f"class {one.name}: share: must be > 0 and <= 1, got {one.share!r:.40}")
+        share(one.share, f"class {one.name}: share")
         for name in (ACCURACY.name, COST.name):
             if not _has(one.table, name):
                 raise MooInferError(f"class {one.name}: its rows need {name}, which no part of them says")
     if problem := other_sum(one.share for one in classes):
         raise MooInferError(problem)
-    if not 0 < budget < np.inf:
+    if not _is_number(budget) or not 0 < budget < np.inf:
         raise MooInferError(f"budget: must be a finite number of USD > 0, got {budget!r:.40}")
-    if not 1 <= queries < np.inf:
-        raise MooInferError(f"queries: must be at least 1, got {queries!r:.40}")
+    if not _is_number(queries) or not 1 <= queries < np.inf or queries % 1:
+        raise MooInferError(f"queries: must be a whole number of at least 1, got {queries!r:.40}")
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float | np.number) and not isinstance(given, bool)

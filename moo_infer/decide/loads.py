@@ -16,6 +16,7 @@ from ..policy.mixture import constraint, limit_name
 from ..registry import Registry
 from .allocate import Allocation, allocate
 from .candidates import Candidates
+from .menus import numbers_of
 
 __all__ = ["RowByLoad", "best_by_load"]
 
@@ -90,10 +91,13 @@ def best_by_load(
     >>> found.k, round(found.means["accuracy"], 6), round(found.means["latency"], 6)
     ({0.2: 3, 1.0: 1}, 0.756, 16.2)
     """
+    for load in (*tables, *shares):
+        if isinstance(load, bool) or not isinstance(load, int | float | np.number):
+            raise MooInferError(f"tables and shares must be by loads, which are numbers, got {load!r:.40}")
     loads = sorted(tables)
     if not loads or loads != sorted(shares):
         raise MooInferError(f"tables and shares must be of the same loads, got {loads} and {sorted(shares)}")
-    weights = np.array([shares[load] for load in loads], dtype=np.float64)
+    weights = numbers_of([shares[load] for load in loads], "shares")
     if not (np.isfinite(weights).all() and (weights >= 0).all() and abs(weights.sum() - 1) <= 1e-9):  # sums are rounded
         raise MooInferError(f"shares: must be >= 0 with the sum 1, got {[*map(float, weights)]}")
     each = [tables[load].feasible(()) for load in loads]

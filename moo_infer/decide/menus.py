@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.errors import MooInferError, NoSelection, out_of_reach
+from ..core.errors import MooInferError, NoSelection, located, out_of_reach
 from ..core.objectives import TOLERANCE
 from ..core.rounding import significant
 
-__all__ = ["Climb", "Menus", "limits_of", "listed_limits", "refuse_too_little", "within"]
+__all__ = ["Climb", "Menus", "limits_of", "listed_limits", "numbers_of", "refuse_too_little", "within"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,10 @@ class Menus:
             raise MooInferError(f"there must be a name for each of {G} groups, got {len(names)}")
         w = _weights(weights, names)
         if isinstance(values, np.ndarray) and isinstance(costs, np.ndarray) and values.ndim == 2:
-            all_values, all_costs = _numbers(values), _numbers(costs).reshape(*values.shape, -1)
+            all_values, all_costs = numbers_of(values), numbers_of(costs)
+            all_costs = all_costs[..., None] if all_costs.ndim == 2 and m == 1 else all_costs
+            if not all_values.size:
+                raise MooInferError(f"each group must have options, got values of shape {all_values.shape}")
             _refuse_odd(all_values, all_costs, m, names)
         else:
             each = [_menu(v, c, m, name) for v, c, name in zip(values, costs, names, strict=True)]
@@ -188,6 +191,8 @@ def refuse_too_little(least: FloatArray, limits: Mapping[str, float]) -> None:
 
 def limits_of(limits: Mapping[str, float]) -> dict[str, float]:
     """Return limits as numbers, refusing what is none."""
+    if not isinstance(limits, Mapping):
+        raise MooInferError(f"limits: must be a mapping such as {{NAME: NUMBER}}, got {limits!r:.40}")
     for name, worst in limits.items():
         if isinstance(worst, bool) or not isinstance(worst, int | float | np.number) or not 0 <= worst < math.inf:
             raise MooInferError(f"limit on {name}: must be a finite number >= 0, got {worst!r:.40}")
@@ -206,7 +211,7 @@ def _above(amount: float) -> str:
 
 
 def _weights(weights: npt.ArrayLike | None, names: Sequence[str]) -> FloatArray:
-    w = np.ones(len(names)) if weights is None else _numbers(weights)
+    w = np.ones(len(names)) if weights is None else numbers_of(weights, "weights")
     if w.shape != (len(names),):
         raise MooInferError(f"weights: there must be one for each of {len(names)} groups, got shape {w.shape}")
     for name, weight in zip(names, w.tolist(), strict=True):
@@ -219,10 +224,10 @@ def _weights(weights: npt.ArrayLike | None, names: Sequence[str]) -> FloatArray:
 
 def _menu(values: npt.ArrayLike, costs: npt.ArrayLike, m: int, name: str) -> tuple[FloatArray, FloatArray]:
     """The options of one group, as (n,) and (n, m)."""
-    v = _numbers(values)
+    v = numbers_of(values, name)
     if v.ndim != 1 or not v.size:
         raise MooInferError(f"{name}: must have options, got values of shape {v.shape}")
-    c = _numbers(costs)
+    c = numbers_of(costs, name)
     if c.size != v.size * m or len(c) != len(v):
         raise MooInferError(f"{name}: must have {m} costs for each of {len(v)} options, got shape {c.shape}")
     c = c.reshape(len(v), m)
@@ -230,11 +235,12 @@ def _menu(values: npt.ArrayLike, costs: npt.ArrayLike, m: int, name: str) -> tup
     return v, c
 
 
-def _numbers(given: npt.ArrayLike) -> FloatArray:
+def numbers_of(given: npt.ArrayLike, what: str = "") -> FloatArray:
+    """Return numbers as an array, refusing what is none, such as lists of different lengths."""
     try:
         return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise MooInferError(f"must be numbers, got {given!r:.80}") from None
+        raise MooInferError(located(what, f"must be numbers, got {given!r:.80}")) from None
 
 
 def _refuse_odd(values: FloatArray, costs: FloatArray, m: int, names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, out_of_reach
 from ..core.rounding import significant
+from .menus import numbers_of
 
 __all__ = ["Checker", "OptimalSamples", "optimal_samples"]
 
@@ -37,8 +38,9 @@ class Checker:
 
     def __post_init__(self) -> None:
         for name in ("true_positive", "false_positive"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise MooInferError(f"{name}: must be in [0, 1], got {getattr(self, name)!r:.80}")
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+                raise MooInferError(f"{name}: must be in [0, 1], got {value!r:.80}")
 
     def delivers(
         self, p: npt.ArrayLike, N: npt.ArrayLike, weights: npt.ArrayLike | None = None
@@ -54,10 +56,12 @@ class Checker:
             weights: (Q,), shares of these queries, of any sum; None for all alike.
 
         Raises:
-            MooInferError: for numbers that are no shares, and weights that do not fit.
+            MooInferError: for numbers that are no shares, N below 0, and weights that do not fit.
         """
         p, share = _queries(p, weights)
-        N = np.atleast_1d(np.asarray(N, dtype=np.float64))
+        N = np.atleast_1d(numbers_of(N, "N"))
+        if N.ndim != 1 or not ((N >= 0) & np.isfinite(N)).all():
+            raise MooInferError(f"N: must be finite and >= 0, one number or several, got {np.array2string(N):.80}")
         right, wrong = self.true_positive * p, self.false_positive * (1 - p)
         accepted = right + wrong
         each = np.stack([right, wrong]) / np.where(accepted > 0, accepted, 1.0) * share  # (2, Q)
@@ -147,7 +151,12 @@ def _answered(curve: Callable[[IntArray], FloatArray], N: IntArray) -> tuple[Flo
     """A curve from N = 0 on, where nothing is answered, and what is wrong."""
     right = np.zeros(len(N))
     if len(N) > 1:
-        right[1:] = curve(N[1:])
+        given = numbers_of(curve(N[1:]), "accuracy: a curve")
+        if given.shape != (len(N) - 1,):
+            raise MooInferError(
+                f"accuracy: a curve of {len(N) - 1} numbers N must give as many, got shape {given.shape}"
+            )
+        right[1:] = given
         if not ((right >= 0) & (right <= 1)).all():
             raise MooInferError(f"accuracy: a curve must stay in [0, 1], got {right.min():g} to {right.max():g}")
     return right, np.where(N > 0, 1 - right, 0.0)
@@ -155,10 +164,10 @@ def _answered(curve: Callable[[IntArray], FloatArray], N: IntArray) -> tuple[Flo
 
 def _queries(p: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[FloatArray, FloatArray]:
     """Probabilities (Q,) and shares (Q,) with the sum 1."""
-    p = np.atleast_1d(np.asarray(p, dtype=np.float64))
+    p = np.atleast_1d(numbers_of(p, "p"))
     if p.ndim != 1 or not p.size or not ((p >= 0) & (p <= 1)).all():
         raise MooInferError(f"p: must be in [0, 1], one number or several, got {np.array2string(p):.80}")
-    share = np.ones(len(p)) if weights is None else np.asarray(weights, dtype=np.float64)
+    share = np.ones(len(p)) if weights is None else numbers_of(weights, "weights")
     if share.shape != p.shape or not (np.isfinite(share) & (share >= 0)).all() or not share.any():
         raise MooInferError(f"weights: must be {len(p)} numbers >= 0, one for each p, not all 0")
     return p, share / share.sum()

@@ -1,6 +1,6 @@
 """Samples for single queries, each of which is solved by a sample with a chance of its own: greedy on concave gains."""
 
-import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,13 +8,16 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.objectives import TOLERANCE
+from ..core.parts import at_least_one
 from .allocate import Allocation, allocate
+from .menus import limits_of, numbers_of
 
 __all__ = ["coverage_gains", "greedy", "samples_each"]
 
 FIRST = 64  # samples that are looked at before more are
 ROUNDING = 1e-15  # a gain below is lost in a sum of chances
 MOST_GAINS = 10_000_000  # that are looked at, in some seconds
+MOST_EXACTLY = 20_000  # that are looked at where more samples of one query may be worth more than the price says
 
 
 def coverage_gains(success: npt.ArrayLike, K: int, /) -> FloatArray:
@@ -34,8 +37,8 @@ def coverage_gains(success: npt.ArrayLike, K: int, /) -> FloatArray:
     >>> coverage_gains([0.5, 0.1], 3).round(4).tolist(), coverage_gains([[1.0, 1.0]], 3).round(4).tolist()
     ([[0.5, 0.25, 0.125], [0.1, 0.09, 0.081]], [[0.5, 0.1667, 0.0833]])
     """
-    p = np.asarray(success, dtype=np.float64)
-    before = np.arange(K)
+    p = numbers_of(success, "chances of success")
+    before = np.arange(at_least_one(K, "K"))
     if p.ndim == 1 and p.size and ((p >= 0) & (p <= 1)).all():
         return np.asarray(p[:, None] * (1 - p[:, None]) ** before)
     if p.ndim == 2 and p.size and p.shape[1] == 2 and ((p > 0) & np.isfinite(p)).all():
@@ -65,8 +68,7 @@ def greedy(gains: npt.ArrayLike, budget: float, usd: npt.ArrayLike = 1.0) -> Int
     [2, 2]
     """
     gain, price = _checked(gains, usd)
-    if not 0 <= budget < math.inf:
-        raise MooInferError(f"budget: must be a finite number >= 0, got {budget!r:.40}")
+    limits_of({"budget": budget})
     rate = np.minimum.accumulate(gain / price[:, None], axis=1)  # a step is not open before those before it
     query = np.repeat(np.arange(len(gain)), gain.shape[1])
     order = np.argsort(-rate.ravel(), kind="stable")
@@ -84,7 +86,8 @@ def samples_each(success: npt.ArrayLike, budget: float, usd: npt.ArrayLike = 1.0
         usd: of a sample, > 0; one number, or (Q,).
 
     Returns:
-        The allocation: its choices are numbers of samples (Q,), its value how many queries are solved on average.
+        The allocation: its choices are numbers of samples (Q,), its value how many queries are solved on average. Its
+        bound holds for any numbers of samples, also for those that were not looked at.
 
     Raises:
         MooInferError: for numbers out of range.
@@ -99,8 +102,14 @@ def samples_each(success: npt.ArrayLike, budget: float, usd: npt.ArrayLike = 1.0
         values = np.concatenate([np.zeros((len(gain), 1)), np.cumsum(gain, axis=1)], axis=1)
         found = allocate(values, price[:, None] * np.arange(K + 1), {"budget": budget})
         least = found.shadow_prices["budget"]
-        if (gain[:, -1] <= np.maximum(least * price, ROUNDING)).all() or K * price.min() > budget:
-            return found
+        dear = gain[:, -1] <= np.maximum(least * price, ROUNDING)
+        if (dear | (K * price > budget)).all():
+            # Who takes more samples than were looked at loses what they bring less than they cost at the price.
+            lost = np.maximum(least * price[:, None] - gain, 0.0).sum(axis=1)
+            more = ((K + 1) * price <= budget * (1 + TOLERANCE)) & (gain[:, -1] > ROUNDING)
+            bound = float(np.max(found.mixture - lost, where=more, initial=found.bound))
+            if bound - found.value <= TOLERANCE * bound or 2 * gain.size > MOST_EXACTLY:
+                return replace(found, bound=bound)
         K *= 2
         if len(gain) * K > MOST_GAINS:
             raise MooInferError(
@@ -111,7 +120,7 @@ def samples_each(success: npt.ArrayLike, budget: float, usd: npt.ArrayLike = 1.0
 
 def _checked(gains: npt.ArrayLike, usd: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Gains (Q, K), and the price of a step of each query (Q,)."""
-    gain, price = np.asarray(gains, dtype=np.float64), np.asarray(usd, dtype=np.float64)
+    gain, price = numbers_of(gains, "gains"), numbers_of(usd, "usd")
     if gain.ndim != 2 or not gain.size or not np.isfinite(gain).all():
         raise MooInferError(f"gains must be finite numbers (Q, K), got {gains!r:.80}")
     if price.shape not in ((), (len(gain),)) or not ((price > 0) & np.isfinite(price)).all():

@@ -75,8 +75,8 @@ class KServices:
 
     @property
     def rate(self) -> FloatArray:
-        """One over the mean seconds of those that wait: ``c / s - lambda``."""
-        return np.asarray(self.servers / self.seconds - self.arrivals)
+        """One over the mean seconds of those that wait: ``c / s - lambda``, > 0 wherever ``lambda s < c``."""
+        return np.asarray((self.servers - self.arrivals * self.seconds) / self.seconds)
 
     @property
     def mean(self) -> FloatArray:

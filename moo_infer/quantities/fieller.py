@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ..core.errors import MooInferError
+from ..core.parts import inside
 
 __all__ = ["Estimate", "fieller", "student"]
 
@@ -99,7 +100,5 @@ def student(confidence: float, freedom: float = math.inf) -> float:
     """
     from scipy.special import ndtri, stdtrit
 
-    if not 0 < confidence < 1:
-        raise MooInferError(f"confidence: must be between 0 and 1, got {confidence}")
-    share = (1 + confidence) / 2
+    share = (1 + inside(confidence, "confidence")) / 2
     return float(ndtri(share) if math.isinf(freedom) else stdtrit(freedom, share))

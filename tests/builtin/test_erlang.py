@@ -85,3 +85,9 @@ def test_a_policy_needs_to_say_how_often_queries_call():
     assert told.total(wave, parallelism=1).shape == (5, 2)
     waits = told.exact(QUERY, np.array([1, 2]), parallelism=1).mean - [10.0, 15.0]
     assert waits[0] == pytest.approx(waits[1])  # that of 2.5 requests a second, whatever the query calls itself
+
+
+@pytest.mark.filterwarnings("error")
+def test_slots_that_nobody_else_calls_keep_nobody_waiting():
+    totals = ErlangC(0.0, slots=3, seconds=2.0).total(drawn(4000, 3), parallelism=1)
+    assert totals.mean(axis=0) == pytest.approx([2.0, 3.0, 2 * (1 + 1 / 2 + 1 / 3)], rel=0.1)

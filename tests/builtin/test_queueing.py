@@ -297,3 +297,14 @@ def test_waiting_means_a_full_batch():
 def test_what_no_law_is_known_of_is_simulated():
     with pytest.raises(NotExact):
         SMALL.exact(Queries().query, np.array([1]), parallelism=1)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("tokens_out", "prefill_base_s"), [(1, 0.0), (0.5, 0.01)])
+def test_traffic_of_one_token_takes_its_prefill_alone(tokens_out, prefill_base_s):
+    part = Loaded(50.0, 100, tokens_out, 0.03, 0.002, prefill_base_s, max_batch=4, max_queue=20)
+    seconds = mean(part, MODEL, 1)[0]
+    found = _states(part, (1,)).seen[:, 0]
+    a = 50.0 * prefill_base_s  # as many sequences are there at a time as arrive in the seconds of a prefill
+    assert found[:2] == pytest.approx(np.exp(-a) * np.array([1.0, a]), rel=1e-3)
+    assert seconds >= 511 * 0.03

@@ -214,3 +214,33 @@ def test_a_ridge_and_what_is_far_away_are_climbed_to_the_top():
         assert np.ptp([top.height for top in tops]) < 1e-8
         steps = counts.peak(tops[0].mean, tops[0].concentration), tops[0]
         assert abs(steps[0].height - steps[1].height) < 1e-9
+
+
+@pytest.mark.parametrize("fit", [fit_beta_binomial, fit_zero_inflated])
+@pytest.mark.parametrize(
+    ("right", "weights", "mean"),
+    [([8, 8, 0], [1, 1, 1e-13], 1.0), ([0, 8, 0], [1, 1e-13, 1], 0.0), ([8, 8, 7], [1, 1, 1e-13], 1.0)],
+)
+def test_a_question_that_weighs_almost_nothing_changes_almost_nothing(fit, right, weights, mean):
+    found = fit([8, 8, 8], right, weights)
+    assert found.mean == pytest.approx(mean, abs=1e-11)
+    assert found.mean_se < 1e-5
+
+
+@pytest.mark.parametrize("fit", [fit_beta_binomial, fit_zero_inflated])
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        (([8, 8, 8], [3, 9, 4]), r"question 1: right must be in 0 \.\.\. n = 8, got 9"),
+        (([8, 8, 8], [3, 2, -4]), r"question 2: right must be in 0 \.\.\. n = 8, got -4"),
+        (([8, 8, 8], [3, 2]), r"right, how many of them are, must have the shape \(3,\), .*, got \(2,\)"),
+        (([8, 8, 8], [3, 2, 1.5]), "question 2: right must be a whole number, got 1.5"),
+        (([8, 8, np.nan], [3, 2, 1]), "n, the samples of a question, must be finite, got nan"),
+        (([8, 8, 8], [3, 2, "x"]), "right, how many of them are, must be numbers"),
+        (([8, 8, 8], [3, 2, 1], [1, 1]), r"weights of the questions must have the shape \(3,\)"),
+        (([8, 8, 8], [3, 2, 1], [1, -1, 1]), "question 1: its weight must be > 0, got -1"),
+    ],
+)
+def test_what_are_no_counts_is_refused_in_one_sentence(fit, counts, sentence):
+    with pytest.raises(MooInferError, match=sentence):
+        fit(*counts)

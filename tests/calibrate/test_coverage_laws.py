@@ -174,7 +174,7 @@ def test_questions_without_attempts_are_left_out():
         ([8, 8], [0, 0], "needs a right attempt, got none"),
         ([8, 2], [1, 1], "needs at least 3 attempts at every question, got 2"),
         ([], [], "needs at least 3 attempts at every question, got 0"),
-        ([8, 8], [1, 9], "c must be in 0 ... n"),
+        ([8, 8], [1, 9], "question 1: right must be in 0 ... n = 8, got 9"),
     ],
 )
 def test_counts_that_no_law_can_be_fitted_to_are_refused(n, c, message):

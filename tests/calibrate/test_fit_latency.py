@@ -380,3 +380,19 @@ def test_what_else_is_refused(tmp_path, cli):
 def test_measurements_too_far_apart_for_one_fit_are_refused(measured):
     with pytest.raises(MooInferError, match="the measurements cannot be fitted together: their lengths or times are"):
         fit_batch(measured)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("batch", "itl", "message"),
+    [
+        ([1, 2, 3], [0.1, 0.2], r"itl_s: must have the shape \(3,\), got \(2,\)"),
+        ([1, 2, 3], [0.1, 0, 0.3], r"itl_s\[1\]: must be > 0"),
+        ([0, 2, 3], [0.1, 0.2, 0.3], r"batch\[0\]: must be > 0"),
+        ([1, 2], [0.1, 0.2], "at least 3 points are needed"),
+        ("x", [0.1], "batch: must be numbers"),
+    ],
+)
+def test_what_is_no_itl_is_refused(batch, itl, message):
+    with pytest.raises(MooInferError, match=message):
+        fit_itl(batch, itl)

@@ -52,6 +52,18 @@ def test_points_that_tell_nothing_are_refused(flops, words, scores, message):
         iso_flop(flops, words, scores)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_what_rounding_leaves_of_a_coefficient_is_not_told_apart_from_0(scale):
+    flops, words = [1e20, 1e21, 1e22, 1e23], [1, 5, 2, 7]
+    alike = iso_flop(flops, words, [0.1 * scale] * 4)
+    assert (alike["alpha"].value, alike["alpha"].told_apart, alike["beta"].told_apart) == (0, False, False)
+    straight = iso_flop(flops, words, scale * 0.03 * np.log(flops))  # all of it is training
+    assert straight["beta"].value == 0
+    assert not straight["beta"].told_apart
+    assert straight["alpha"].value == pytest.approx(0.03 * scale)
+    assert straight["alpha"].told_apart
+
+
 def test_people_read_a_row_a_coefficient():
     fitted = iso_flop(FLOPS, WORDS, [0.30, 0.37, 0.39, 0.44, 0.49])
     text = laid_out(fitted.blocks(), 100)

@@ -105,8 +105,12 @@ def test_what_is_beyond_the_measured_range_is_refused_unless_told():
     for odd in (0, 2.5, np.nan, np.inf, [[1]]):
         with pytest.raises(MooInferError, match="k: must be whole numbers >= 1"):
             found.predict(odd)
-    with pytest.raises(MooInferError, match="reach: must be >= 1, got 0.5"):
-        found.accuracy([8], reach=0.5)
+    for odd in (0.5, "far"):
+        with pytest.raises(MooInferError, match=f"reach: must be >= 1, got {odd!r}"):
+            found.accuracy([8], reach=odd)
+    for odd in (0, 2, "x"):
+        with pytest.raises(MooInferError, match=f"confidence: must be between 0 and 1, got {odd!r}"):
+            found.predict([8], confidence=odd)
 
 
 def test_the_best_number_of_samples_is_looked_for_within_the_reach_alone():
@@ -164,6 +168,9 @@ def test_the_errors_are_those_of_the_parts_that_were_hidden():
         ({"k": [1, 2], "accuracy": [0.5, 0.5], "stderr": [0.1]}, "stderr: must be 2 finite numbers >= 0"),
         ({"k": [1, 2], "accuracy": [[0.5, 0.5]], "stderr": [0.1, 0.1]}, "stderr: is for means"),
         ({"k": [1, 2], "accuracy": [[0.5, 0.5]], "questions": ["a", "b"]}, "questions: must be 1 names"),
+        ({"k": "x", "accuracy": [0.5]}, "k: must be numbers, got 'x'"),
+        ({"k": [1, 2], "accuracy": [[0.5], [0.1, 0.2]]}, "accuracy: must be numbers, got"),
+        ({"k": [1, 2], "accuracy": [0.5, 0.5], "stderr": "x"}, "stderr: must be numbers, got 'x'"),
         ({"k": [1, 2], "accuracy": [0.5, 0.5], "questions": ["a"]}, "questions: are for accuracies by question"),
     ],
 )
@@ -177,5 +184,12 @@ def test_what_no_law_can_be_fitted_to_is_refused():
         fit_scaling(AccuracyCurve([1, 2, 3, 4], [0.5] * 4))
     with pytest.raises(MooInferError, match="needs a right answer at some k, got none"):
         fit_scaling(AccuracyCurve(K, np.zeros(64)))
-    with pytest.raises(MooInferError, match="laws: must be at least one, with different names"):
-        fit_scaling(AccuracyCurve(K, np.ones(64)), ())
+    for laws in ((), (1,)):
+        with pytest.raises(MooInferError, match="laws: must be at least one class of laws, got"):
+            fit_scaling(AccuracyCurve(K, np.ones(64)), laws)
+    with pytest.raises(MooInferError, match="laws: must have different names"):
+        fit_scaling(AccuracyCurve(K, np.ones(64)), (BetaVote, BetaVote))
+    known = AccuracyCurve(K, np.full(64, 0.5), stderr=np.full(64, 0.1))
+    for options, message in (({"B": -1}, "B: must be >= 1, got -1"), ({"seed": -1}, "seed: must be >= 0, got -1")):
+        with pytest.raises(MooInferError, match=message):
+            fit_scaling(known, (BetaVote,), **options)

@@ -39,6 +39,13 @@ def test_no_other_batch_is_cheaper():
         assert found.usd_per_item == pytest.approx(costs[found.size - 1])
 
 
+def test_numbers_of_numpy_are_numbers():
+    found = largest_batch(np.int64(2), np.float64(0.5), np.float64(0.05))
+    assert found == largest_batch(2.0, 0.5, 0.05)
+    assert type(found.seconds) is float
+    assert cheapest_batch(np.int64(1), 0.1, 0.01, 5.0, most=np.int64(7)) == cheapest_batch(1.0, 0.1, 0.01, 5.0, most=7)
+
+
 def test_of_two_batches_that_cost_the_same_the_smaller_is_taken():
     """Both cost the same where b (b + 1) = 2 lambda F / w."""
     assert cheapest_batch(2.7, 0.1, 0.3, 5.0, 10).size == 9
@@ -62,6 +69,7 @@ def test_a_limit_on_the_batch_counts_and_what_costs_nothing_decides():
         (lambda: largest_batch(2.0, -1.0, 0.05), "base_s: must be >= 0 and finite, got -1.0"),
         (lambda: largest_batch(2.0, 0.5, 0), "per_item_s: must be > 0 and finite, got 0"),
         (lambda: largest_batch(True, 0.5, 0.05), "within_s: must be > 0 and finite, got True"),
+        (lambda: largest_batch(2.0**53, 0.0, 1.0), "per_item_s: a batch of more than 9007199254740992 items is within"),
         (lambda: cheapest_batch(1.0, 0.1, 0.0, 5.0), "waiting costs too little to end a batch; give most"),
         (lambda: cheapest_batch(1.0, 0.1, 0.01, math.inf), "items_per_second: must be > 0 and finite, got inf"),
         (lambda: cheapest_batch(1.0, 0.1, 0.01, 5.0, most=0), "most: must be a whole number from 1 to"),

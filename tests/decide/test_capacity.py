@@ -109,6 +109,7 @@ def machine(**changes):
         (lambda: capacity([BIG], float("nan"), [seconds(20)]), "queries_per_second: must be finite and > 0, got nan"),
         (lambda: capacity([BIG], 1.0, []), "limits: one on latency at least is needed"),
         (lambda: capacity([BIG], 1.0, [Limit("cost", 1, "max")]), "limits are on latency, .* got 'cost'"),
+        (lambda: capacity([BIG], 1.0, [20]), r"limits: must be a list of Limit objects, got \[20\]"),
         (lambda: capacity([BIG], 1.0, [seconds(20)], k=0), "k: must be >= 1, got 0"),
         (lambda: capacity([BIG], 1.0, [seconds(20)], usd_per_kwh=-1), "usd_per_kwh: must be finite and >= 0, got -1"),
         (lambda: capacity([BIG], 100.0, [seconds(20)]), "all machines together serve 8 requests a second, and 100 arrive"),
@@ -124,3 +125,12 @@ def machine(**changes):
 def test_what_is_refused(call, sentence):
     with pytest.raises((MooInferError, NoSelection), match=sentence):
         call()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("share", [1.0, 1 - 1e-16, 1 - 1e-15])
+def test_machines_that_are_full_but_for_rounding_serve_no_more(share):
+    kinds = [MachineKind("a", 8, 7.0, 1.0, 2), MachineKind("b", 6, 0.7, 2.0, 2), MachineKind("c", 4, 1.1, 3.0, 2)]
+    arrivals = (8 / 7.0 + 6 / 0.7 + 4 / 1.1) * share
+    found = capacity(kinds, arrivals, [seconds(1e6)])
+    assert found.busy < 0.99

@@ -147,6 +147,12 @@ def test_by_budget_accuracy_never_falls():
     assert (np.diff([one.objectives["accuracy"] for one in each]) >= 0).all()
 
 
+def test_by_budget_begins_above_0_where_the_cheapest_plan_is_free():
+    each = by_budget(allocate_classes(classes([1.0], table([0.0, 0.5], [0.02, 0.7])), 100.0, 10_000))
+    assert 0 < each[0].budget < 10
+    assert [each[0].rows, each[-1].rows] == [(0,), (1,)]
+
+
 def test_objectives_that_not_all_classes_have_are_left_out():
     more = table([0.01, 2.0, 0.5], objectives=(COST, Objective("carbon", "gCO2"), ACCURACY))
     found = allocate_classes(classes([0.5, 0.5], more, table()), 1000.0, 1000)
@@ -163,12 +169,21 @@ def test_objectives_that_not_all_classes_have_are_left_out():
         ([], 0, 1.0, 1, "queries: there must be one class at least, got none"),
         ([1.0], 1, 0.0, 1, "budget: must be a finite number of USD > 0, got 0.0"),
         ([1.0], 1, math.nan, 1, "budget: must be a finite number of USD > 0, got nan"),
-        ([1.0], 1, 1.0, 0, "queries: must be at least 1, got 0"),
+        ([1.0], 1, 1.0, 0, "queries: must be a whole number of at least 1, got 0"),
+        ([1.0], 1, 1.0, 10.5, "queries: must be a whole number of at least 1, got 10.5"),
+        ([1.0], 1, 1.0, "10", "queries: must be a whole number of at least 1, got '10'"),
+        ([1.0], 1, "1", 1, "budget: must be a finite number of USD > 0, got '1'"),
+        (["1"], 1, 1.0, 1, "class class 0: share: must be > 0 and <= 1, got '1'"),
     ],
 )
 def test_what_is_no_fleet_is_refused_in_one_sentence(shares, tables, budget, queries, sentence):
     with pytest.raises(MooInferError, match=sentence):
         allocate_classes(classes(shares, *[table()] * tables), budget, queries)
+
+
+def test_classes_have_different_names():
+    with pytest.raises(MooInferError, match="queries: class easy is there twice; classes must have different names"):
+        allocate_classes([QueryClass("easy", 0.5, table()), QueryClass("easy", 0.5, table())], 1.0, 1)
 
 
 def test_shares_may_have_rounding_errors_and_rows_need_a_cost():

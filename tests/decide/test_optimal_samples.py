@@ -120,6 +120,10 @@ def test_a_vote_that_falls_with_k_has_an_optimum_inside_even_where_samples_are_f
         (([0.1, 0.2], 1, 0.1, 9), {"weights": [0, 0]}, "weights: must be 2 numbers >= 0"),
         ((np.sqrt, 1, 0.1, 9), {}, r"a curve must stay in \[0, 1\], got 0 to 3"),
         ((np.sign, 1, 0.1, 9), {"checker": Checker()}, "a curve does not say how queries differ"),
+        ((lambda N: [0.5], 1, 0.1, 9), {}, r"a curve of 9 numbers N must give as many, got shape \(1,\)"),
+        ((lambda N: ["a"] * len(N), 1, 0.1, 9), {}, "accuracy: a curve: must be numbers"),
+        (([[0.5], [0.1, 0.2]], 1, 0.1, 9), {}, "p: must be numbers"),
+        ((0.1, 1, 0.1, 9), {"weights": "x"}, "weights: must be numbers, got 'x'"),
     ],
 )
 def test_what_is_no_number_of_the_kind_is_refused(given, more, message):
@@ -130,3 +134,11 @@ def test_what_is_no_number_of_the_kind_is_refused(given, more, message):
 def test_shares_of_a_checker_are_shares():
     with pytest.raises(MooInferError, match=r"false_positive: must be in \[0, 1\], got 1.5"):
         Checker(0.5, 1.5)
+    with pytest.raises(MooInferError, match=r"true_positive: must be in \[0, 1\], got None"):
+        Checker(None)
+
+
+@pytest.mark.parametrize("N", [-1, np.nan, [[1, 2]]])
+def test_numbers_of_samples_of_a_checker_are_not_negative(N):
+    with pytest.raises(MooInferError, match="N: must be finite and >= 0, one number or several"):
+        Checker().delivers(0.5, N)

@@ -51,11 +51,51 @@ def test_of_a_beta_distribution_gains_are_means_over_it():
         (lambda: greedy([[math.nan]], 1), "gains must be finite"),
         (lambda: greedy([[0.5]], 1, 0.0), "usd: must be above 0"),
         (lambda: samples_each([0.5], -1), "limit on budget: must be a finite number >= 0, got -1"),
+        (lambda: samples_each([0.5, [0.1, 2]], 1), "chances of success: must be numbers"),
+        (lambda: samples_each([0.5], 1, "x"), "usd: must be numbers, got 'x'"),
+        (lambda: coverage_gains([0.5], -1), "K: must be >= 1, got -1"),
+        (lambda: greedy([[0.5], [0.1, 0.2]], 1), "gains: must be numbers"),
+        (lambda: greedy([[0.5]], "x"), "budget: must be a finite number >= 0, got 'x'"),
     ],
 )
 def test_single_queries_with_numbers_out_of_range_are_refused(ask, sentence):
     with pytest.raises(MooInferError, match=sentence):
         ask()
+
+
+def by_money(success, budget, usd):
+    """The most that samples at whole prices are worth, from queries and money one after the other."""
+    best = np.zeros(budget + 1)
+    for p, price in zip(success, usd, strict=True):
+        plans = [best]
+        for k in range(1, budget // price + 1):
+            plans.append(np.full(budget + 1, -1.0))
+            plans[-1][k * price :] = best[: budget + 1 - k * price] + 1 - (1 - p) ** k
+        best = np.max(plans, axis=0)
+    return best[-1]
+
+
+@pytest.mark.parametrize(
+    ("success", "budget", "usd"),
+    [
+        ([0.01, 0.9], 999, [1, 1000]),  # what is too dear leaves money for more samples than the price suggests
+        ([0.05, 0.3], 119, [1, 120]),
+        ([0.003, 0.01, 0.3], 292, [1, 7, 50]),
+        ([0.05, 0.01], 306, [1, 120]),
+        ([0.9, 0.9, 0.05], 207, [2, 7, 120]),  # small gains for money that an integer program leaves
+    ],
+)
+def test_samples_of_different_prices_are_worth_as_much_as_those_of_a_search_over_money(success, budget, usd):
+    found = samples_each(success, budget, usd)
+    assert found.value == pytest.approx(by_money(success, budget, usd), rel=1e-9)
+    assert found.gap == 0
+
+
+def test_where_more_samples_than_were_looked_at_may_be_worth_more_the_bound_says_so(monkeypatch):
+    monkeypatch.setattr(samples_module, "MOST_EXACTLY", 0)
+    found = samples_each([0.01, 0.9], 999, [1, 1000])
+    assert found.choices.tolist() == [256, 0]
+    assert found.value < by_money([0.01, 0.9], 999, [1, 1000]) < found.bound
 
 
 def test_single_queries_of_which_too_many_samples_would_be_looked_at_are_refused(monkeypatch):

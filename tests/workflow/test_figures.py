@@ -225,6 +225,16 @@ def test_a_run_over_its_cap_has_failed_and_is_paid_for(agent_models):
         assert "latency.mean" not in table.row(0).simulated
 
 
+@pytest.mark.parametrize("law", ["constant", "exponential"])
+def test_a_run_that_takes_just_as_long_as_its_cap_has_not_failed(law):
+    """0.1 + 0.2 is above 0.3 by rounding."""
+    first, then = Tool(0.1, 0.0, 1.0), Tool(0.2, 0.0, 1.0)
+    beside = Tool(1e-9, 0.0, 1.0, law=law)
+    stages = [Stage("a", tool=first), Stage("b", tool=then, after=["a"]), Stage("c", tool=beside)]
+    found, _ = means(Workflow(stages, cap_seconds=0.3))
+    assert found == pytest.approx({"accuracy": 1.0, "cost": 0.0, "latency": 0.3})
+
+
 def test_a_cap_on_what_varies_is_simulated():
     found, table = means(Workflow([Stage("a", tool=Tool(4.0, 0.5, 0.9, law="exponential"))], cap_seconds=6.0))
     assert {"accuracy.mean", "latency.mean"} <= {*table.row(0).simulated}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from math import prod
 
 import numpy as np
@@ -14,7 +15,7 @@ from ...core.tasks import Workers
 from ...estimate.monte_carlo import Estimator
 from ...workflows import Workflow
 from .options import Known, StageOption
-from .rows import WorkflowRow
+from .rows import WorkflowRow, ended
 
 __all__ = ["MOST_ROWS", "TOGETHER", "Plans"]
 
@@ -90,13 +91,12 @@ class Plans:
     @cached_property
     def _composed(self) -> bool:
         """Whether all is known, and one formula holds for all plans."""
-        first = self._first
         alike = all(
             option.deployment.questions == options[0].deployment.questions and option.logged == options[0].logged
             for options in self.options
             for option in options
         )
-        if not alike or first.shares_samples:
+        if not alike or self._shares_samples:
             return False
         seconds = [objective for objective in self.objectives if objective.name == LATENCY.name]
         capped = self.workflow.cap_seconds is not None
@@ -105,6 +105,15 @@ class Plans:
             and all(self._whole(o) and (self._adds_up(o) or self._constant(o)) for o in self.objectives)
             and not (capped and not all(map(self._constant, seconds)))
         )
+
+    @property
+    def _shares_samples(self) -> bool:
+        """Whether options of two stages may draw from the same log."""
+        called = [
+            {model for option in options if option.logged and not option.is_tool for model in option.models}
+            for options in self.options
+        ]
+        return any(one & other for one, other in combinations(called, 2))
 
     def _each(self, objective: Objective) -> list[Known]:
         """What is known of all options that take some of an objective."""
@@ -161,7 +170,7 @@ class Plans:
             total = np.sum(parts, axis=0) if self._adds_up(objective) else row.graph.longest(parts)
             cap = self.workflow.cap_seconds
             if cap is not None and objective.name == LATENCY.name:
-                right, total = np.where(total <= cap, right, 0.0), np.minimum(total, cap)
+                right, total = np.where(ended(total, cap), right, 0.0), np.minimum(total, cap)
             found.append(total @ row.weights)
         return np.stack([right @ row.weights, *found], axis=1)
 

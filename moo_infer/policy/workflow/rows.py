@@ -6,18 +6,23 @@ from functools import cached_property, reduce
 
 import numpy as np
 
-from ...core.arrays import FloatArray, IntArray
+from ...core.arrays import BoolArray, FloatArray, IntArray
 from ...core.errors import MooInferError, NotExact, NothingPossible
-from ...core.objectives import ACCURACY, LATENCY, Objective
+from ...core.objectives import ACCURACY, LATENCY, TOLERANCE, Objective
 from ...workflows import Workflow
 from ..replay import Replay
 from .options import Known, StageOption
 from .paths import Graph, Span
 from .rightness import Rightness
 
-__all__ = ["Composed", "Trials", "WorkflowRow"]
+__all__ = ["Composed", "Trials", "WorkflowRow", "ended"]
 
 SHARES = 1e-9  # of questions, relative: sums are rounded
+
+
+def ended(seconds: FloatArray, cap: float) -> BoolArray:
+    """Return which runs end by a cap, any shape: one that takes just as long does, as 0.1 + 0.2 s within 0.3 s."""
+    return np.asarray(seconds <= cap * (1 + TOLERANCE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +219,7 @@ class WorkflowRow:
         spread = found.std.pop(ACCURACY.name, None)
         if seconds is None or std is None or std.any():
             return
-        inside = seconds <= cap
+        inside = ended(seconds, cap)
         found.mean[LATENCY.name], found.std[LATENCY.name] = np.minimum(seconds, cap), std
         if right is not None:
             found.mean[ACCURACY.name] = np.where(inside, right, 0.0)
@@ -234,7 +239,7 @@ class WorkflowRow:
         right = self.rightness.of([replay.totals[ACCURACY.name] for replay in each])
         cap = self.workflow.cap_seconds
         if cap is not None:
-            right = np.where(totals[LATENCY.name] <= cap, right, 0.0)
+            right = np.where(ended(totals[LATENCY.name], cap), right, 0.0)
             totals[LATENCY.name] = np.minimum(totals[LATENCY.name], cap)
         return Trials({**totals, ACCURACY.name: right}, question if self.questions else None, tuple(each))
 
