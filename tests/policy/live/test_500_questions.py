@@ -17,7 +17,7 @@ OTHERS = tuple(sorted(set(FAULTS) - {*COUNTED, "echo-401", "echo-403", "too-many
 
 @pytest.mark.parametrize(
     ("names", "n", "shape"),
-    [(COUNTED, 240, "n"), (COUNTED, 60, "parallel"), (OTHERS, 60, "n"), (OTHERS, 60, "parallel")],
+    [(COUNTED, 500, "n"), (COUNTED, 60, "parallel"), (OTHERS, 60, "n"), (OTHERS, 60, "parallel")],
     ids=["counted-n", "counted-parallel", "others-n", "others-parallel"],
 )
 def test_every_question_is_answered_or_named_and_every_request_is_counted(names, n, shape, tmp_path):

@@ -12,7 +12,7 @@ from moo_infer.policy.live.run import AtOnce
 from moo_infer.testing import FakeEndpoint
 from moo_infer.testing.fake_replies import Reply
 
-PARTS = 2  # of 50 runs
+PARTS = 4  # of 50 runs
 FAULTS = ("429", "500", "503", "408", "307", "dropped", "dropped-body", "truncated-json", "no-usage")
 FAULTS += ("negative-usage", "text-usage", "no-prompt-tokens", "fewer-choices", "one-choice", "empty-choices")
 FAULTS += ("no-content", "refusal", "echo-400", "echo-422")

@@ -16,7 +16,7 @@ from live_runs import MAX_TOKENS, USD, lines, right_or_wrong
 import moo_infer
 from moo_infer.testing import FakeEndpoint
 
-QUESTIONS, K = 30, 6
+QUESTIONS, K = 50, 6
 P = 3
 
 
@@ -66,7 +66,7 @@ def until(fake, requests, forks):
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(("model", "kills"), [("single", 12), ("several", 3)])
+@pytest.mark.parametrize(("model", "kills"), [("single", 20), ("several", 3)])
 def test_a_run_that_is_killed_again_and_again_pays_for_nothing_twice(model, kills, forks, fake, tmp_path):
     draw = random.Random(model)
     for _ in range(kills):
