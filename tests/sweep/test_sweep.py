@@ -347,6 +347,20 @@ def test_the_picture_has_a_line_for_each_value_of_the_second_setting(swept, tmp_
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["index.html", "sweep.svg"]
 
 
+def test_a_point_without_the_setting_is_drawn_too(tmp_path, cli):
+    grid = {"parallelism": [None, 1, 4]}  # without it the models have their own
+    results = tmp_path / "results"
+    assert cli("sweep", write(tmp_path / "s.yaml", grid, RUN | {"stability": 0}), "--out", results)[0] == 0
+    frame = read_sweep(results)
+    ((_, draw),) = sweep_pictures(frame)
+    figure = draw()
+    figure.draw_without_rendering()
+    (line, *_) = figure.axes[-1].lines
+    assert line.get_xydata()[:, 1].tolist() == frame["latency.mean"].to_list()
+    assert line.get_xydata()[:, 0].tolist() == [0, 1, 2]
+    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()] == ["left out", "1", "4"]
+
+
 def test_more_pictures_than_anybody_looks_at_are_refused():
     cells = {"task": "t", "state": "decided", "scenario": "s", "selector": "x", "model": "m"}
     rows = [cells | {"a": a, "b": b, "c": c} for a in range(11) for b in range(10) for c in range(12)]
