@@ -185,5 +185,7 @@ def _legend(
     for model, shape in models.items():
         handles.append(Line2D([], [], color=GREY, ls="none", marker=shape, label=f"chosen: {plain(model)}"))
     if frame["model"].null_count():
-        handles.append(Line2D([], [], color=GREY, ls="none", marker="x", label="nothing within the limits"))
+        reasons = frame["reason"].filter(frame["model"].is_null()).unique()
+        why = f": {reasons[0]}" if len(reasons) == 1 else ""
+        handles.append(Line2D([], [], color=GREY, ls="none", marker="x", label=plain(f"no choice{why}", WIDE)))
     return handles
