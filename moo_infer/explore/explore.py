@@ -205,12 +205,12 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         return float(worst[0]) if worst else math.inf if _side(objective) == "max" else -math.inf
 
     def _take_scenario(self, _: object) -> None:
-        """Move the sliders to the limits of the scenario, and decide."""
-        if self._quiet or self.scenario.value == CUSTOM:
+        """Move the sliders to the limits of the scenario, where it is not that of the sliders, and decide."""
+        if self._quiet:
             return
         with self._told():
             table = self._pipeline.candidates(self._names)
-            for objective in table.objectives:
+            for objective in table.objectives if self.scenario.value != CUSTOM else ():
                 self._set(objective, table.column(objective.name, self._limited(objective)), self._own_limit(objective))
             self._decide()
 

@@ -15,7 +15,7 @@ from ..core.objectives import ACCURACY
 from ..decide.candidates import Candidates
 from ..estimate.curves import Curve
 from .labels import place_texts
-from .style import COLOURS, GREY, LIGHT, SHAPES, axes_of, height, limit_text, plain, scaled
+from .style import COLOURS, GREY, LIGHT, SHAPES, axes_of, height, limit_lines, plain, scaled_for
 
 if TYPE_CHECKING:
     from ..report.report import Report
@@ -33,7 +33,7 @@ def policies(report: "Report", *, scenario: str | None = None, x: str | None = N
 
     Args:
         report: whose table.
-        scenario: may be left out where there is one; its limits are drawn.
+        scenario: may be left out where there is one; its limits are drawn, or named where they are far away.
         x: an objective; None for the first but accuracy.
 
     Raises:
@@ -52,13 +52,14 @@ def policies(report: "Report", *, scenario: str | None = None, x: str | None = N
     xs, ys = table.column(objective.name), table.column(accuracy.name)
     figure = Figure(figsize=(9.6, 5.8), layout="constrained")
     axes = figure.subplots()
-    scaled(axes.xaxis, objective, xs)
-    scaled(axes.yaxis, accuracy, ys)
-    handles: list[Artist] = [*_static(axes, table, (xs, ys), made), *_policies(axes, table, (xs, ys), made)]
-    for limit in outcome.scenario.limits:
-        if limit.objective == objective.name and limit.statistic == "mean":
-            axes.axvline(float(limit.worst), color="black", lw=1.2, ls="--")
-            handles.append(Line2D([], [], color="black", lw=1.2, ls="--", label=limit_text(limit, table)))
+    limits = outcome.scenario.limits
+    scaled_for(axes.xaxis, objective, table, limits)
+    scaled_for(axes.yaxis, accuracy, table, limits)
+    handles: list[Artist] = [
+        *_static(axes, table, (xs, ys), made),
+        *_policies(axes, table, (xs, ys), made),
+        *limit_lines(axes, limits, table, (objective.name, accuracy.name)),
+    ]
     title = f"{plain(outcome.scenario.name)}: policies, rows without one, and mixtures of rows"
     figure.suptitle(title, x=0.02, ha="left")
     figure.set_figheight(height(figure.get_figheight(), handles))

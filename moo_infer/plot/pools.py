@@ -12,7 +12,6 @@ from matplotlib.patches import Patch
 
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, unknown
-from ..core.objectives import Limit
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.stability import ChoiceShare
@@ -27,14 +26,14 @@ from .style import (
     choice_handles,
     height,
     infeasible_label,
-    limit_text,
+    limit_lines,
     mark,
     name_of,
     note,
     notes_of,
     plain,
     pool_title,
-    scaled,
+    scaled_for,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ __all__ = ["front", "stability"]
 
 BARS = 20  # more rows are summed up in one bar
 NAMED = 14  # curves with a colour and a shape of their own: more are not told apart, nor is a longer legend read
-NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
 
 
 def front(report: "Report", *, scenario: str | None = None, x: str | None = None, y: str | None = None) -> Figure:
@@ -77,15 +75,14 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     figure = Figure(figsize=(9.6, 5.8), layout="constrained")
     axes = figure.subplots()
     for axis, objective in ((axes.xaxis, objectives[0]), (axes.yaxis, objectives[1])):
-        ends = [float(limit.worst) for limit in limits if limit.objective == objective.name]
-        scaled(axis, objective, np.append(table.column(objective.name), ends))
+        scaled_for(axis, objective, table, limits)
     handles: list[Artist] = [
         *choice_handles(report, outcome.pooled),
         Line2D([], [], ls="none", marker="o", mfc=GREY, mec="black", ms=7, label="on the Pareto front (how many rows)"),
         Line2D([], [], ls="none", marker="o", mfc="white", mec=GREY, ms=5, label="feasible, dominated"),
         Line2D([], [], ls="none", marker="x", color=LIGHT, ms=5, label=infeasible_label(report)),
         *_curves(axes, table, (xs, ys), feasible, on_front, [c.row for c in outcome.pooled if c.row is not None]),
-        *_limits(axes, limits, table, (objectives[0].name, objectives[1].name)),
+        *limit_lines(axes, limits, table, (objectives[0].name, objectives[1].name)),
     ]
     chosen = [c for c in outcome.pooled if c.row is not None]
     spots = [(float(xs[c.row]), float(ys[c.row])) for c in chosen]
@@ -248,24 +245,3 @@ def _bars(report: "Report", choice: Choice) -> list[tuple[str, float, bool]]:
     if rest:
         bars.append((f"{len(rest)} others", 100 * sum(s.share for s in rest), False))
     return bars
-
-
-def _limits(axes: Axes, limits: Sequence[Limit], table: Candidates, names: tuple[str, str]) -> list[Artist]:
-    handles: list[Artist] = []
-    for limit in limits:
-        text = limit_text(limit, table)
-        if limit.objective not in names or limit.statistic != "mean":
-            why = "no axis" if limit.objective not in names else "on a quantile: not drawn"
-            handles.append(Line2D([], [], ls="none", label=f"{text}\n({why})"))
-            continue
-        upright = limit.objective == names[0]
-        values = table.column(limit.objective)
-        low, high = float(values.min()), float(values.max())
-        reach = NEAR * max(high - low, abs(high))
-        if not low - reach <= limit.worst <= high + reach:
-            handles.append(Line2D([], [], ls="none", label=f"{text}\n(beyond the picture)"))
-            continue
-        style = "--" if upright else "-."
-        (axes.axvline if upright else axes.axhline)(float(limit.worst), color="black", lw=1.2, ls=style, label=text)
-        handles.append(Line2D([], [], color="black", lw=1.2, ls=style, label=text))
-    return handles

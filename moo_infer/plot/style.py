@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -34,6 +35,7 @@ SELECTOR_SHAPES = {"max-accuracy": "o", "max-cube": "^", "utopia": "D", "knee": 
 OTHER_SHAPES = ("v", "P", "X", "<", ">", "h", "d", (4, 1, 0), (6, 1, 0))  # the tuples are stars of 4 and 6 points
 DECADE = 10.0  # what spans more is drawn on a logarithmic axis
 NAME = 32  # longer names are cut
+NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
 
 
 def plain(text: object, width: int = NAME) -> str:
@@ -55,6 +57,37 @@ def limit_text(limit: Limit, table: Candidates, prefix: str = "limit: ") -> str:
     mean = "mean " if limit.statistic == "mean" else ""
     sign = str(limit).replace("<=", "≤").replace(">=", "≥")
     return plain(f"{prefix}{mean}{sign} {unit}".rstrip(), 60)
+
+
+def is_drawn(limit: Limit, table: Candidates) -> bool:
+    """Whether a limit is drawn as a line: one on the mean, which is not far away from all rows."""
+    values = table.column(limit.objective)
+    low, high = float(values.min()), float(values.max())
+    reach = NEAR * max(high - low, abs(high))
+    return limit.statistic == "mean" and low - reach <= limit.worst <= high + reach
+
+
+def limit_lines(axes: Axes, limits: Sequence[Limit], table: Candidates, names: tuple[str, str]) -> list[Artist]:
+    """Draw limits on the means of two objectives as lines, and return the legend entries of these and of all others."""
+    handles: list[Artist] = []
+    for limit in limits:
+        text = limit_text(limit, table)
+        if limit.objective in names and is_drawn(limit, table):
+            upright = limit.objective == names[0]
+            style = "--" if upright else "-."
+            (axes.axvline if upright else axes.axhline)(float(limit.worst), color="black", lw=1.2, ls=style, label=text)
+            handles.append(Line2D([], [], color="black", lw=1.2, ls=style, label=text))
+            continue
+        why = "beyond the picture" if limit.statistic == "mean" else "on a quantile: not drawn"
+        why = why if limit.objective in names else "no axis"
+        handles.append(Line2D([], [], ls="none", label=f"{text}\n({why})"))
+    return handles
+
+
+def scaled_for(axis: Axis, objective: Objective, table: Candidates, limits: Sequence[Limit]) -> None:
+    """Label and scale an axis for the rows of a table, and the limits that are drawn; see `scaled`."""
+    ends = [float(limit.worst) for limit in limits if limit.objective == objective.name and is_drawn(limit, table)]
+    scaled(axis, objective, np.append(table.column(objective.name), ends))
 
 
 @dataclass(frozen=True)

@@ -102,27 +102,37 @@ def sweep(frame: "polars.DataFrame", x: str, by: str | None, same: Mapping[str, 
     handles = _legend(frame, by, lines, models)
     figure.legend(handles=handles, loc="outside lower left", ncols=COLUMNS, frameon=False, fontsize=9)
     figure.set_figheight(figure.get_figheight() + LINE * -(-len(handles) // COLUMNS))
-    told = ", ".join(f"{name} = {value}" for name, value in same.items())
+    told = ", ".join(f"{name} = {_value(value)}" for name, value in same.items())
     figure.suptitle(f"What is chosen along {plain(x, WIDE)}\n{plain(told, 2 * WIDE)}", x=0.02, ha="left", fontsize=11)
     return figure
 
 
 def _places(frame: "polars.DataFrame", x: str) -> Places:
     """What gives the places of rows along the axis: numbers as they are, other values one after the other."""
-    if frame[x].dtype.is_numeric():
-        return lambda part: part[x].cast(float).fill_null(np.nan).to_numpy()
+    if _numbers(frame, x):
+        return lambda part: part[x].cast(float).to_numpy()
     order = {value: i for i, value in enumerate(frame[x].unique(maintain_order=True).to_list())}
     return lambda part: np.array([order[value] for value in part[x].to_list()], dtype=float)
+
+
+def _numbers(frame: "polars.DataFrame", x: str) -> bool:
+    """Whether all values of a setting are numbers: one that is left out at some points has no place among them."""
+    return frame[x].dtype.is_numeric() and not frame[x].null_count()
+
+
+def _value(value: Any) -> str:
+    """The text of a value of a setting."""
+    return "left out" if value is None else str(value)
 
 
 def _named(axes: Axes, frame: "polars.DataFrame", x: str) -> None:
     """The axis of a setting: its name, and its values where they are no numbers."""
     axes.set_xlabel(plain(x, WIDE))
-    if frame[x].dtype.is_numeric():
-        _scaled(axes.xaxis, frame[x].drop_nulls().cast(float).to_numpy())
+    if _numbers(frame, x):
+        _scaled(axes.xaxis, frame[x].cast(float).to_numpy())
     else:
         values = frame[x].unique(maintain_order=True).to_list()
-        axes.set_xticks(range(len(values)), [plain(value) for value in values])
+        axes.set_xticks(range(len(values)), [plain(_value(value)) for value in values])
 
 
 def _scaled(axis: Axis, values: FloatArray, *, logarithms: bool = True) -> None:
@@ -169,9 +179,13 @@ def _legend(
     handles: list[Artist] = []
     if by:
         name = by.rpartition(".")[2]  # of a path, which is long
-        handles += [Line2D([], [], color=colour, lw=2, label=plain(f"{name} = {value}")) for value, colour in lines]
+        handles += [
+            Line2D([], [], color=colour, lw=2, label=plain(f"{name} = {_value(value)}")) for value, colour in lines
+        ]
     for model, shape in models.items():
         handles.append(Line2D([], [], color=GREY, ls="none", marker=shape, label=f"chosen: {plain(model)}"))
     if frame["model"].null_count():
-        handles.append(Line2D([], [], color=GREY, ls="none", marker="x", label="nothing within the limits"))
+        reasons = frame["reason"].filter(frame["model"].is_null()).unique()
+        why = f": {reasons[0]}" if len(reasons) == 1 else ""
+        handles.append(Line2D([], [], color=GREY, ls="none", marker="x", label=plain(f"no choice{why}", WIDE)))
     return handles

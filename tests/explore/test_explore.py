@@ -166,6 +166,17 @@ def test_limits_on_a_quantile_decide_as_a_pipeline_does(mine):
 
 
 @pytest.mark.usefixtures("unrendered")
+def test_the_limits_of_the_sliders_can_be_chosen_as_a_scenario(mine):
+    """They are other ones than those of the scenario before where that limits another statistic."""
+    explorer = Explorer(mine)
+    explorer.scenario.value, explorer.statistic.value = "fast", "p95"
+    explorer.scenario.value = "custom"
+    assert explorer.limits["cost"].value == math.inf
+    assert shown(explorer, explorer.report)
+    assert "custom: use" in explorer.answer.value
+
+
+@pytest.mark.usefixtures("unrendered")
 def test_how_sure_it_is_is_said_where_something_is_uncertain(tmp_path):
     (tmp_path / "my.yaml").write_text(MODELS.replace("accuracy_mean: 0.8", "accuracy_mean: {value: 0.8, se: 0.05}"))
     explorer = Explorer(tmp_path / "my.yaml")

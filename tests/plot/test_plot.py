@@ -284,6 +284,13 @@ def test_the_front_marks_the_pareto_rows_of_the_feasible_ones(report):
     assert f"nemotron-nano-9b-v2 ({sum(table.model[rows] == 'nemotron-nano-9b-v2')})" in legend(figure)
 
 
+def test_a_limit_that_is_not_drawn_does_not_scale_an_axis_of_the_front():
+    """On a logarithmic axis, as one up to the limit would have, the rows lie between two decades: it had no number."""
+    axes = front(Pipeline(k=[1, 2, 4]).run("gpt-5", Scenario("far", {"cost": 1e6}, {}))).axes[0]
+    assert axes.get_xscale() == "linear"
+    assert axes.get_xlim()[1] < 0.1
+
+
 def test_points_of_the_front_say_which_row_they_are_and_choices_stand_at_theirs(report):
     figure = front(report, scenario="essay-feedback", x="latency", y="cost")
     axes, choice = figure.axes[0], report["essay-feedback", "utopia"]

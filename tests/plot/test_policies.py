@@ -31,6 +31,19 @@ def test_it_has_rows_policies_mixtures_and_the_limit(report):
     assert "small > large" in [text.get_text() for text in axes.texts]
 
 
+def test_limits_that_are_no_lines_of_it_are_named():
+    scenario = Scenario("wide", {"cost": 1e6, "latency": {"p95": 50}}, {"accuracy": 0.9})
+    report = Pipeline(k=[1, 2, 4], policies="fixed:k=3,aggregator=best-of-k").run("gpt-5", scenario)
+    figure = policies(report)
+    entries = [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()]
+    assert entries[-3:] == [
+        "limit: mean cost ≤ 1e+06 USD (beyond the picture)",
+        "limit: p95 latency ≤ 50 s (no axis)",
+        "limit: mean accuracy ≥ 0.9",
+    ]
+    assert figure.axes[0].get_xlim()[1] < 1.0  # the dearest row costs 0.09 USD
+
+
 def test_the_line_is_that_of_the_best_mixtures(report):
     """At every budget the line of all rows is as high as the mixture that a linear program finds."""
     table = report.candidates

@@ -342,10 +342,33 @@ def test_the_picture_has_a_line_for_each_value_of_the_second_setting(swept, tmp_
     assert others[-1].get_xlabel() == "max_cost"
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts[:2] == ["parallelism = 2", "parallelism = 4"]
-    assert texts[-1] == "nothing within the limits"
+    assert texts[-1].startswith("no choice: nothing is feasible: cost <= 0.0001 fails")
     code, _, err = cli("sweep", swept[0], "--out", swept[1], "--plot", tmp_path / "p", "--format", "svg")
     assert code == 0, err
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["index.html", "sweep.svg"]
+
+
+def test_a_point_without_the_setting_is_drawn_too(tmp_path, cli):
+    grid = {"parallelism": [None, 1, 4]}  # without it the models have their own
+    results = tmp_path / "results"
+    assert cli("sweep", write(tmp_path / "s.yaml", grid, RUN | {"stability": 0}), "--out", results)[0] == 0
+    frame = read_sweep(results)
+    ((_, draw),) = sweep_pictures(frame)
+    figure = draw()
+    figure.draw_without_rendering()
+    (line, *_) = figure.axes[-1].lines
+    assert line.get_xydata()[:, 1].tolist() == frame["latency.mean"].to_list()
+    assert line.get_xydata()[:, 0].tolist() == [0, 1, 2]
+    assert [text.get_text() for text in figure.axes[-1].get_xticklabels()] == ["left out", "1", "4"]
+
+
+def test_the_picture_says_why_nothing_is_chosen_within_the_limits(tmp_path, cli):
+    results = tmp_path / "results"
+    plan = write(tmp_path / "s.yaml", {"parallelism": [1, 4]}, RUN | {"stability": 0, "goal": "knee"})
+    assert cli("sweep", plan, "--out", results)[0] == 3
+    ((_, draw),) = sweep_pictures(read_sweep(results))
+    (text,) = [text.get_text() for text in draw().legends[0].get_texts()]
+    assert text.startswith("no choice: needs one model under one aggregator")
 
 
 def test_more_pictures_than_anybody_looks_at_are_refused():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ...core.errors import MooInferError
 from ..budget import BudgetManager, Spread
 from .course import Sample
+from .inference import Stopped
 from .journal import Journal
 from .question import Question
 
@@ -49,14 +50,22 @@ class Grants:
         manager.take_over(journal.granted)
         return cls(manager, journal)
 
-    def most_usd(self, question: Question, limit: float | None, /) -> float:
+    def most_usd(self, question: Question, limit: float | None, stop: Stopped | None, /) -> float:
         """Return how many dollars a question may take: its grant, and no more than the limit of all questions.
 
+        Args:
+            question: which one.
+            limit: dollars of any question at most; None for no limit.
+            stop: why no further call may be made, None where one may. A question that would begin then waits for its
+                grant until the run goes on, so that it gets what those before it leave.
+
         Raises:
-            Stopped: where the disk takes no more.
+            Stopped: where it has no grant and no further call may be made, or the disk takes no more.
         """
         grant = self.manager.granted.get(question.id)
         if grant is None:
+            if stop is not None:
+                raise stop
             grant = self.manager.grant(question.id)
             self.journal.grant(question, grant)
         return grant if limit is None else min(grant, limit)

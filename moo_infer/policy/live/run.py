@@ -180,7 +180,8 @@ class LiveRun:
             held = list(samples)
             query = LiveQuery(self.policy, endpoint, self.judges, self.registry, lambda q, s: self._record(q, s, held))  # noqa: B023
             try:
-                outcome = await self._outcome(query, question, samples, explore=question.id in explored)
+                left = self._left_usd(question, ledger)
+                outcome = await self._outcome(query, question, samples, left, explore=question.id in explored)
                 self._tally.end(question.id, outcome)
                 if self._grants:
                     self._grants.settle(question, held)
@@ -202,11 +203,14 @@ class LiveRun:
                 spent = self.files.journal.lost_usd + self._tally.spent_usd
                 self.progress(self._tally.done, len(self.questions), self._tally.in_short(spent))
 
+    def _left_usd(self, question: Question, ledger: Ledger) -> float | None:
+        """Dollars that a question may take beside those that it lost before; None for no limit."""
+        most = self.most_usd if self._grants is None else self._grants.most_usd(question, self.most_usd, ledger.stop)
+        return None if most is None else most - self._lost.get(question.id, 0.0)
+
     async def _outcome(
-        self, query: LiveQuery, question: Question, samples: Sequence[Sample], *, explore: bool
+        self, query: LiveQuery, question: Question, samples: Sequence[Sample], left: float | None, *, explore: bool
     ) -> Outcome:
-        most = self.most_usd if self._grants is None else self._grants.most_usd(question, self.most_usd)
-        left = None if most is None else most - self._lost.get(question.id, 0.0)
         limits: dict[str, Any] = {"most_usd": left, "most_seconds": self.most_seconds}
         if not explore:
             return await query.outcome(question, samples, seed=self.seed, **limits)

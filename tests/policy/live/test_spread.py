@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 
 import pytest
 from live_runs import Runs, lines, profile, quick, right_or_wrong
@@ -122,6 +123,19 @@ def test_a_run_that_was_killed_keeps_its_grants_and_never_exceeds_the_budget(cut
     assert result.spent_usd <= budget
     stopped = kept[until]["question_id"]
     assert spent(runs.rows)[stopped] + lost <= after[stopped] * (1 + 1e-12)
+
+
+def test_questions_that_a_stopped_run_did_not_begin_get_what_earlier_ones_leave(runs):
+    budget = 20 * runs.largest_usd()
+    first = runs.go(budget=budget, spread="uniform", progress=lambda *_: signal.raise_signal(signal.SIGINT))
+    assert first.stopped == "signal"
+    assert {*grants(runs)} <= {"q0", "q1"}  # the second may have begun before the signal was heard
+    assert runs.go(budget=budget, spread="uniform").stopped is None
+    given, taken = grants(runs), spent(runs.rows)
+    manager = BudgetManager(budget, list(taken), "uniform")
+    for name, usd in given.items():
+        assert manager.grant(name) == pytest.approx(usd, rel=1e-12)
+        manager.settle(name, taken[name])
 
 
 @pytest.mark.parametrize("parallelism", [1, 3])
