@@ -266,6 +266,13 @@ class LiveSetup:
         """Return what a run says, and its exit code."""
         if result.stopped:
             LOG.warning("stopped: %s", printable(result.sentence))
+        if result.tally.unjudged:
+            LOG.warning(
+                "--check judged no answer to %d questions, for the reasons that 'why' in the log has; accuracy is over "
+                "the other %d",
+                result.tally.unjudged,
+                result.tally.judged,
+            )
         code = 0 if result.stopped is None else 2 if result.stopped == "endpoint" else STOPPED
         return Answer(json.dumps(report, indent=2, allow_nan=False) if as_json else told(report), code)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 import yaml
@@ -123,6 +124,13 @@ def test_another_function_in_the_same_file_makes_another_run(options, live, tmp_
     assert live(options=options)[0] == 0
     (tmp_path / "mine.py").write_text(PYTHON + "# changed\n")
     assert refused(live(options=options))
+
+
+def test_a_check_that_fails_is_said(live, tmp_path):
+    (tmp_path / "mine.py").write_text(f"{PYTHON}\ndef broken(answer, question):\n    raise ValueError\n")
+    code, out, err = live(options=["--check", "mine.py:broken"])
+    assert (code, json.loads(out)["accuracy"]) == (0, None)
+    assert re.search(r"--check judged no answer to \d+ questions, .* accuracy is over the other 0", err)
 
 
 def test_how_many_samples_and_of_which_models_make_another_sample(live):

@@ -73,7 +73,7 @@ def read_questions(path: str | Path, /) -> list[Question]:
 
     Args:
         path: lines ``{"question_id": text, "question": text, "target": text or absent, ...}``; whole numbers become
-            text as ids, numbers as targets, and other keys are labels.
+            text as ids, numbers as targets (42.0 is 42), and other keys are labels.
 
     Raises:
         MooInferError: naming the line, for what is no such line and for an id that is there twice; for an empty file,
@@ -150,6 +150,8 @@ def _question(named: Mapping[str, object], fields: Mapping[str, object]) -> Ques
     target = named.get("target")
     if isinstance(target, bool) or not isinstance(target, str | int | float | None):
         raise MooInferError(f"target must be a text or a number, or absent, got {target!r:.60}")
+    if isinstance(target, float) and target.is_integer() and abs(target) < 2**53:  # 42.0, as tables have it
+        target = int(target)
     return Question(str(called), text, None if target is None else str(target), fields)
 
 

@@ -18,6 +18,7 @@ from .wave import waits_in_vain
 
 __all__ = ["rehearse"]
 
+MOST_CALLS = 10_000  # of one question: they are all held in memory while it is decided
 CURES = {  # what brings a column that a policy, or who answers, needs
     "correct": "targets or --check",
     "accuracy": "targets or --check",
@@ -32,8 +33,12 @@ def rehearse(policy: Policy, questions: Iterable[Question], judges: Mapping[str,
 
     Raises:
         MooInferError: where it, or who answers, needs what no live call brings: scores without a checker that gives
-            them, verdicts without targets, labels that a question lacks.
+            them, verdicts without targets, labels that a question lacks; and for more than 10,000 calls of a question.
     """
+    if (most := sum(most_calls(policy).values())) > MOST_CALLS:
+        raise MooInferError(
+            f"policy {policy.name!r} may make {most:,} calls a question; a run makes {MOST_CALLS:,} at most"
+        )
     kinds = {
         frozenset({*question.fields, *(["target"] if question.target is not None else [])}): question
         for question in questions

@@ -20,6 +20,7 @@ class Tally:
     Args:
         questions: how many there are.
         delivers: whether questions are answered; samples alone are not.
+        unjudged: answers that a checker, which there is, said nothing of.
     """
 
     questions: int
@@ -27,6 +28,7 @@ class Tally:
     done: int = 0
     unanswered: list[str] = field(default_factory=list)
     judged: int = 0
+    unjudged: int = 0
     right: float = 0.0
     samples: int = 0
     requests: int = 0
@@ -52,6 +54,8 @@ class Tally:
         elif self.delivers and outcome.correct is not None:
             self.judged += 1
             self.right += outcome.correct
+        elif self.delivers and outcome.course.judged:
+            self.unjudged += 1
 
     @property
     def accuracy(self) -> float | None:

@@ -54,6 +54,11 @@ def test_numbers_become_their_text_and_stay_numbers_in_the_fields(written):
     assert (question.fields["question_id"], question.fields["target"]) == (7, 0.5)
 
 
+def test_a_whole_number_is_one_as_a_column_with_gaps_has_it(written):
+    targets = {42.0: "42", -7.0: "-7", 1e300: "1e+300", 42.5: "42.5"}
+    assert [written(LINE | {"target": target})[0].target for target in targets] == [*targets.values()]
+
+
 @pytest.mark.parametrize(
     "line", [{"question_id": "q", "question": "?"}, {"question_id": "q", "question": "?", "target": None}]
 )

@@ -51,6 +51,13 @@ def test_a_checker_needs_targets_or_a_check(rehearsed):
     rehearsed(FirstAccepted(k=2, model="m"), PLAIN, check=scored)
 
 
+def test_more_calls_than_memory_holds_are_refused(rehearsed):
+    with pytest.raises(
+        MooInferError, match="'fixed' may make 1,000,000,000 calls a question; a run makes 10,000 at most"
+    ):
+        rehearsed(Fixed(10**9, model="m"), PLAIN)
+
+
 def test_every_kind_of_question_is_rehearsed(rehearsed):
     with pytest.raises(MooInferError, match="question 'q2'"):
         rehearsed(FirstAccepted(k=2, model="m"), WITH_TARGET, {**PLAIN, "question_id": "q2"})

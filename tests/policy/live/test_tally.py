@@ -43,6 +43,15 @@ def test_accuracy_is_over_questions_that_are_answered_and_a_blank_of_theirs_is_w
     assert tally.in_short(0.25) == "0.25 USD, accuracy 0.500"
 
 
+def test_answers_that_a_checker_says_nothing_of_are_counted():
+    tally, unsaid = Tally(3), outcome(CAME)
+    tally.end("no checker", unsaid)
+    unsaid.course.judged = True
+    tally.end("no verdict", unsaid)
+    tally.end("wrong", outcome(CAME, correct=False))
+    assert (tally.unjudged, tally.judged, tally.accuracy) == (1, 1, 0.0)
+
+
 def test_without_targets_and_of_samples_alone_there_is_no_accuracy():
     tally = Tally(1)
     tally.end("q0", outcome(CAME))
