@@ -6,6 +6,7 @@ A module of its own, because what the command needs takes a moment to load: who 
 import os
 
 try:
+    import gc
     import signal
     from contextlib import suppress
     from types import FrameType
@@ -19,6 +20,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # How many threads multiply matrices, on which the last bit of a product depends: one, so that numbers are the same on
 # every machine and with any number of workers, which would wait for each other's threads besides.
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+# After how many new objects garbage is looked for: what is loaded is none, and there is a lot of it. Looking as often as
+# Python does takes a seventh of a short command.
+OBJECTS = 20_000
 
 
 class Terminated(BaseException):
@@ -33,8 +37,10 @@ def main() -> None:
         signal.signal(number, _stop)
     for name in THREADS:
         os.environ.setdefault(name, "1")  # before NumPy is loaded
+    gc.set_threshold(OBJECTS)
     from .cli import main as run
 
+    gc.freeze()
     for number in heeded:
         signal.signal(number, before[number] if number == signal.SIGINT else _leave)
     try:
