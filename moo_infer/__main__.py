@@ -20,8 +20,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # How many threads multiply matrices, on which the last bit of a product depends: one, so that numbers are the same on
 # every machine and with any number of workers, which would wait for each other's threads besides.
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-# After how many new objects garbage is looked for: what is loaded is none, and there is a lot of it. Looking as often as
-# Python does takes a seventh of a short command.
+# After how many new objects garbage is looked for: what is loaded is none, and there is a lot of it. Looking as often
+# as Python does takes a quarter of a short command.
 OBJECTS = 20_000
 
 
