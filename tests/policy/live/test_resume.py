@@ -113,6 +113,19 @@ def test_what_a_question_has_lost_counts_in_its_own_budget_again(share, tmp_path
         assert fake.requests == 1
 
 
+def test_what_was_lost_counts_in_the_budget_when_a_run_goes_on(fake, tmp_path):
+    runs = Runs(tmp_path, (profile(fake.base_url),), Fixed(1, model="small"), n=3)
+    runs.go(parallelism=1)
+    kept, *_ = lines(runs.out)
+    runs.out.write_text(json.dumps(kept) + "\n")  # the calls of two questions have no row
+    lost = sum(line["largest_usd"] for line in lines(runs.journal)[1:] if line.get("call") not in (None, kept["call"]))
+    budget, requests = kept["cost_usd"] + lost + 1.001 * runs.largest_usd(), fake.requests
+    again = runs.go(budget=budget, parallelism=1)
+    assert (again.stopped, again.lost_requests, again.lost_usd) == ("budget", 2, pytest.approx(lost))
+    assert fake.requests == requests + 1
+    assert again.spent_usd <= budget
+
+
 def test_a_blank_of_a_model_without_a_price_is_no_failure_of_its_endpoint(tmp_path):
     with FakeEndpoint(right_or_wrong(), faults=["no-content"]) as fake:
         own = replace(profile(fake.base_url), costs=())
