@@ -1,4 +1,5 @@
 import asyncio
+import signal
 
 import pytest
 
@@ -6,6 +7,14 @@ from moo_infer.policy.live.outcome import LiveQuery, judges
 from moo_infer.policy.live.question import Question
 
 PATIENCE_S = 20.0  # of a test for what must not wait for ever
+
+
+@pytest.fixture
+def interruptible():
+    """An interrupt is one, also where a shell that runs the tests in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

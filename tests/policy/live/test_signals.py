@@ -17,12 +17,9 @@ BOTH = [signal.SIGINT, signal.SIGTERM]
 
 
 @pytest.fixture(autouse=True)
-def in_no_time():
-    """Nothing waits, and an interrupt is one, also where a shell that runs the tests in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def in_no_time(interruptible):
     with quick():
         yield
-    signal.signal(signal.SIGINT, before)
 
 
 def when(condition, act):

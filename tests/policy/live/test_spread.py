@@ -125,7 +125,7 @@ def test_a_run_that_was_killed_keeps_its_grants_and_never_exceeds_the_budget(cut
     assert spent(runs.rows)[stopped] + lost <= after[stopped] * (1 + 1e-12)
 
 
-def test_questions_that_a_stopped_run_did_not_begin_get_what_earlier_ones_leave(runs):
+def test_questions_that_a_stopped_run_did_not_begin_get_what_earlier_ones_leave(runs, interruptible):
     budget = 20 * runs.largest_usd()
     first = runs.go(budget=budget, spread="uniform", progress=lambda *_: signal.raise_signal(signal.SIGINT))
     assert first.stopped == "signal"
