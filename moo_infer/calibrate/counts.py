@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
+from ..core.parts import numbers_of
 
 __all__ = ["counts_of"]
 
@@ -21,7 +22,7 @@ def counts_of(
     Traceback (most recent call last):
     moo_infer.core.errors.MooInferError: question 1: right must be in 0 ... n = 8, got 9
     """
-    samples, hits = _row("n, the samples of a question,", n), _row("right, how many of them are,", right, n)
+    samples, hits = _row("n, the samples of a question", n), _row("right, how many of them are", right, n)
     weight = np.ones(len(samples)) if weights is None else _row("weights of the questions", weights, n)
     for what, values in (("n", samples), ("right", hits)):
         if (odd := values != np.floor(values)).any():
@@ -38,13 +39,10 @@ def counts_of(
 
 def _row(what: str, given: npt.ArrayLike, beside: npt.ArrayLike | None = None) -> FloatArray:
     """Finite numbers (Q,), as many as those beside them."""
-    try:
-        values = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise MooInferError(f"{what} must be numbers, got {given!r:.80}") from None
+    values = numbers_of(given, what)
     if values.ndim != 1 or (beside is not None and len(values) != np.size(beside)):
         wanted = "(Q,)" if beside is None else f"({np.size(beside)},), one for each question"
-        raise MooInferError(f"{what} must have the shape {wanted}, got {values.shape}")
+        raise MooInferError(f"{what}: must have the shape {wanted}, got {values.shape}")
     if not np.isfinite(values).all():
-        raise MooInferError(f"{what} must be finite, got {values[~np.isfinite(values)][0]}")
+        raise MooInferError(f"{what}: must be finite, got {values[~np.isfinite(values)][0]}")
     return values

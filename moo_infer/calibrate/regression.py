@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.errors import LARGEST_NUMBER, MooInferError
+from ..core.parts import numbers_of
 from ..quantities.fieller import student
 from ..report.wording import Block, TextTable, to_html
 
@@ -142,10 +143,7 @@ def numbers(values: object, name: str, n: int | None = None, *, positive: bool =
     Traceback (most recent call last):
     moo_infer.core.errors.MooInferError: flops[1]: must be > 0 and at most 1e+300, got -2.0
     """
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise MooInferError(f"{name}: must be numbers, got {values!r:.80}") from None
+    array = numbers_of(values, name)
     if array.ndim != 1 or (n is not None and len(array) != n):
         raise MooInferError(f"{name}: must have the shape ({'n' if n is None else n},), got {array.shape}")
     if positive:

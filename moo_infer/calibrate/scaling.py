@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import at_least_one, inside
+from ..core.parts import at_least_one, inside, numbers_of
 from ..quantities.bootstrap import QuestionDraws
 from .coverage_laws import BetaBinomial, ExponentiatedPowerLaw
 from .intervals import Interval
@@ -52,7 +52,7 @@ class AccuracyCurve:
     questions: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        k, accuracy = _whole(self.k), _numbers(self.accuracy, "accuracy")
+        k, accuracy = _whole(self.k), numbers_of(self.accuracy, "accuracy").copy()
         if not k.size or (np.diff(k) <= 0).any():
             raise MooInferError(f"k: must be ascending, at least one, got {np.array2string(k):.80}")
         if accuracy.ndim not in (1, 2) or accuracy.shape[-1] != len(k) or not accuracy.size:
@@ -70,7 +70,7 @@ class AccuracyCurve:
             raise MooInferError(f"questions: must be {len(accuracy)} names like the rows, got {len(self.questions)}")
         if self.stderr is None:
             return
-        stderr = _numbers(self.stderr, "stderr")
+        stderr = numbers_of(self.stderr, "stderr").copy()
         if accuracy.ndim == 2:
             raise MooInferError("stderr: is for means, (m,); accuracies by question bring their own")
         if stderr.shape != accuracy.shape or not (np.isfinite(stderr) & (stderr >= 0)).all():
@@ -242,18 +242,10 @@ def fit_scaling(
 
 def _whole(k: npt.ArrayLike) -> IntArray:
     """Numbers k (m,) as integers; raises MooInferError for what is none."""
-    given = np.atleast_1d(_numbers(k, "k"))
+    given = np.atleast_1d(numbers_of(k, "k"))
     if given.ndim != 1 or not ((given >= 1) & (given <= MOST) & (given == np.floor(given))).all():
         raise MooInferError(f"k: must be whole numbers >= 1, got {np.array2string(given):.80}")
     return given.astype(np.int64)
-
-
-def _numbers(given: npt.ArrayLike, what: str) -> FloatArray:
-    """A copy of numbers of any shape."""
-    try:
-        return np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise MooInferError(f"{what}: must be numbers, got {given!r:.80}") from None
 
 
 def _square(predicted: FloatArray | np.floating[Any], seen: FloatArray) -> float:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from .arrays import FloatArray
 from .errors import LARGEST_TOTAL, MooInferError, located
 from .hints import fits, hints, named_types, rules
 from .hints import is_number as one_number
@@ -29,6 +30,7 @@ __all__ = [
     "check",
     "inside",
     "is_number",
+    "numbers_of",
     "parameters",
     "refuse_unfit",
     "share",
@@ -247,6 +249,14 @@ def at_least_one(value: object, where: str) -> int:
     if not 1 <= number <= LARGEST:
         raise MooInferError(located(where, f"must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}"))
     return number
+
+
+def numbers_of(given: object, where: str = "") -> FloatArray:
+    """Return numbers as an array of any shape, or raise MooInferError for what is none, such as ragged lists."""
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise MooInferError(located(where, f"must be numbers, got {given!r:.80}")) from None
 
 
 def share(value: object, where: str) -> float:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import TOLERANCE
-from ..core.parts import at_least_one
+from ..core.parts import at_least_one, numbers_of
 from ..core.rounding import significant
-from .menus import Menus, limits_of, listed_limits, numbers_of, refuse_too_little, within
+from .menus import Menus, limits_of, listed_limits, refuse_too_little, within
 from .relaxation import Relaxation, integer_plan, relaxed, relaxed_plans
 
 __all__ = ["Allocation", "allocate", "best_plan"]

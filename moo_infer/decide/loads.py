@@ -11,12 +11,12 @@ from ..builtin.policies import Fixed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit
+from ..core.parts import numbers_of
 from ..interfaces import Policy
 from ..policy.mixture import constraint, limit_name
 from ..registry import Registry
 from .allocate import Allocation, allocate
 from .candidates import Candidates
-from .menus import numbers_of
 
 __all__ = ["RowByLoad", "best_by_load"]
 

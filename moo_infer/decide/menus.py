@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.errors import MooInferError, NoSelection, located, out_of_reach
+from ..core.errors import MooInferError, NoSelection, out_of_reach
 from ..core.objectives import TOLERANCE
+from ..core.parts import numbers_of
 from ..core.rounding import significant
 
-__all__ = ["Climb", "Menus", "limits_of", "listed_limits", "numbers_of", "refuse_too_little", "within"]
+__all__ = ["Climb", "Menus", "limits_of", "listed_limits", "refuse_too_little", "within"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,14 +234,6 @@ def _menu(values: npt.ArrayLike, costs: npt.ArrayLike, m: int, name: str) -> tup
     c = c.reshape(len(v), m)
     _refuse_odd(v[None], c[None], m, [name])
     return v, c
-
-
-def numbers_of(given: npt.ArrayLike, what: str = "") -> FloatArray:
-    """Return numbers as an array, refusing what is none, such as lists of different lengths."""
-    try:
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise MooInferError(located(what, f"must be numbers, got {given!r:.80}")) from None
 
 
 def _refuse_odd(values: FloatArray, costs: FloatArray, m: int, names: Sequence[str]) -> None:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, out_of_reach
+from ..core.parts import numbers_of
 from ..core.rounding import significant
-from .menus import numbers_of
 
 __all__ = ["Checker", "OptimalSamples", "optimal_samples"]
 

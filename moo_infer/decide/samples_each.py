@@ -8,9 +8,9 @@ import numpy.typing as npt
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.objectives import TOLERANCE
-from ..core.parts import at_least_one
+from ..core.parts import at_least_one, numbers_of
 from .allocate import Allocation, allocate
-from .menus import limits_of, numbers_of
+from .menus import limits_of
 
 __all__ = ["coverage_gains", "greedy", "samples_each"]
 

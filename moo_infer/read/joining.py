@@ -115,13 +115,15 @@ def _repeated(frame: "pl.DataFrame") -> Iterator[str]:
     import polars as pl
 
     measured = [name for name in MEASURED if name in frame.columns]
+    if not measured:
+        return
     if CALL in frame.columns:  # samples of one request share what they took
         frame = frame.filter(pl.col(CALL).is_null() | ~pl.struct(*KEYS, CALL).is_duplicated())
     content = pl.struct(pl.exclude("model", "sample"))
     # The first question of a model says no most often: few rows are copied, not those of every model.
     first = frame.group_by("model", maintain_order=True).agg(pl.col("question_id").first())
     questions = frame.join(first, on=KEYS, how="semi").group_by("model", maintain_order=True)
-    for (model,), of_first in questions if measured else ():
+    for (model,), of_first in questions:
         if not of_first.select(content.is_duplicated().all()).item():
             continue
         rows = frame.filter(pl.col("model") == model)
