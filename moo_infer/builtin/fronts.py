@@ -32,13 +32,6 @@ class Front:
     differ: BoolArray
     curves: int
 
-    @classmethod
-    def of(cls, table: "Candidates") -> "Front":
-        """Return that of a table."""
-        losses, rows = table.losses, table.front
-        differ = losses.max(axis=0) > losses.min(axis=0)
-        return cls(tuple(o.name for o in table.objectives), losses[rows], table.k[rows], differ, len(table.curves))
-
     def loss(self, objective: str) -> FloatArray:
         """(..., F) losses of one objective; raises NoSelection where there is none of this name."""
         if objective not in self.names:
@@ -56,4 +49,4 @@ class FrontSelector(Selector):
 
 def least(selector: FrontSelector, candidates: "Candidates") -> int:
     """Return the row of a table that a selector chooses."""
-    return int(candidates.front[selector.scores(Front.of(candidates)).argmin()])
+    return int(candidates.front[selector.scores(candidates.on_front).argmin()])

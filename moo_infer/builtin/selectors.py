@@ -157,7 +157,7 @@ class Knee(FrontSelector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of the sharpest bend; raises NoSelection without a curve of at least 3 Pareto rows."""
-        chosen = int(self.scores(Front.of(candidates)).argmin())
+        chosen = int(self.scores(candidates.on_front).argmin())
         k = candidates.k[candidates.front]
         if chosen in (1, len(k) - 2):
             warnings.warn(
@@ -232,7 +232,7 @@ class Kneedle(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the knee; raises NoSelection where there is none, and MooInferError without the package."""
-        _slopes(Front.of(candidates))  # refuses what has no bend
+        _slopes(candidates.on_front)  # refuses what has no bend
         front = candidates.front
         k, accuracy = candidates.k[front], candidates.column(ACCURACY.name)[front]
         with warnings.catch_warnings():
@@ -274,8 +274,8 @@ def _slopes(front: Front) -> tuple[FloatArray, FloatArray, BoolArray]:
 
 def _inside(scores: FloatArray, straight: BoolArray) -> FloatArray:
     """Scores of all rows from those of all but the ends; NaN for straight lines."""
-    ends = [(0, 0)] * (scores.ndim - 1) + [(1, 1)]
-    return np.where(straight[..., None], np.nan, np.pad(scores, ends, constant_values=np.inf))
+    ends = np.full((*scores.shape[:-1], 1), np.inf)
+    return np.where(straight[..., None], np.nan, np.concatenate([ends, scores, ends], axis=-1))
 
 
 def _are(count: int) -> str:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..builtin.fronts import Front
 from ..core.arrays import FloatArray, IntArray, Rows
 from ..core.errors import MooInferError, unknown
-from ..core.objectives import TOLERANCE, Limit, Objective
+from ..core.objectives import Limit, Objective
 from ..estimate.curves import STATISTICS, Column, Curve, known_columns
 from ..estimate.rows import Row, Statistics, unmeasured
 from ..quantities.queries import Doubt
 from . import front as pareto
-from .losses import limited
+from .losses import limited, shortfalls
 from .losses import losses as losses_of
 
 if TYPE_CHECKING:
@@ -52,22 +53,9 @@ class Candidates:
         self._curve, self._place, self.k = number[order], place[order], k[order]
         # A column in one piece of memory: what is asked of columns reads them alone.
         self.means = np.array([self._gather(attrgetter("mean"), name) for name in names]).T
-        if not np.isfinite(self.means).all():
-            i, j = np.argwhere(~np.isfinite(self.means))[0]
-            raise MooInferError(
-                f"{names[j]} of {self.model[i]} at k = {self.k[i]} must be finite, got {self.means[i, j]}"
-            )
         # The scale of an objective without a limit: its largest mean in the whole table, before limits.
-        shortfall = np.array([o.shortfall(self.means[:, j]) for j, o in enumerate(self.objectives)]).T
-        if (better := np.argwhere(shortfall < -TOLERANCE * np.maximum(np.abs(self.means), 1.0))).size:
-            i, j = better[0]
-            raise MooInferError(
-                f"{names[j]} of {self.model[i]} at k = {self.k[i]} is {self.means[i, j]:g}, "
-                f"better than its ideal {self.objectives[j].best:g}"
-            )
-        self._scales = np.array(
-            [s if o.scale is None else o.scale for o, s in zip(self.objectives, shortfall.max(axis=0), strict=True)]
-        )
+        largest = shortfalls(self.objectives, self.means, self._name).max(axis=0)
+        self._scales = np.array([s if o.scale is None else o.scale for o, s in zip(objectives, largest, strict=True)])
         self._lock()
 
     @classmethod
@@ -225,6 +213,13 @@ class Candidates:
         front.flags.writeable = False
         return front
 
+    @cached_property
+    def on_front(self) -> Front:
+        """The rows of the Pareto front, as selectors that look at them alone see them."""
+        differ = self.losses.max(axis=0) > self.losses.min(axis=0)
+        names = tuple(o.name for o in self.objectives)
+        return Front(names, self.losses[self.front], self.k[self.front], differ, len(self.curves))
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock()  # arrays forget it where they are pickled
@@ -277,6 +272,10 @@ class Candidates:
                 raise unknown(what, name, set(known))
         wanted = [model in (None, c.model) and aggregator in (None, c.aggregator) for c in self._curves]
         return self._take(np.flatnonzero(np.array(wanted)[self._curve]))
+
+    def _name(self, i: int) -> str:
+        """What errors call a row."""
+        return f"{self.curve(i).model} at k = {self.k[i]}"
 
     def row(self, i: int, /) -> Row:
         """Every figure of one row."""

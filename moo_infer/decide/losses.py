@@ -1,14 +1,15 @@
 """Losses: means in minimisation form, of one table or of many at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..core.arrays import FloatArray
-from ..core.objectives import Limit, Objective
+from ..core.errors import MooInferError
+from ..core.objectives import TOLERANCE, Limit, Objective
 from ..core.rounding import significant
 
-__all__ = ["limited", "losses"]
+__all__ = ["limited", "losses", "shortfalls"]
 
 
 def losses(objectives: Sequence[Objective], means: FloatArray, scales: FloatArray) -> FloatArray:
@@ -26,3 +27,21 @@ def limited(objectives: Sequence[Objective], scales: FloatArray, limits: Sequenc
         if worst and objective.scale is None:
             scales[..., j] = min(worst)
     return scales
+
+
+def shortfalls(objectives: Sequence[Objective], means: FloatArray, name: Callable[[int], str]) -> FloatArray:
+    """(n, m) how far means (n, m) are from their ideals, in their units; `name` says whose a row is.
+
+    Raises:
+        MooInferError: for means that are not finite, or better than ideal by more than rounding.
+    """
+    if not np.isfinite(means).all():
+        i, j = np.argwhere(~np.isfinite(means))[0].tolist()
+        raise MooInferError(f"{objectives[j].name} of {name(i)} must be finite, got {means[i, j]}")
+    shortfall = np.array([o.shortfall(means[:, j]) for j, o in enumerate(objectives)]).T
+    if (better := np.argwhere(shortfall < -TOLERANCE * np.maximum(np.abs(means), 1.0))).size:
+        i, j = better[0].tolist()
+        raise MooInferError(
+            f"{objectives[j].name} of {name(i)} is {means[i, j]:g}, better than its ideal {objectives[j].best:g}"
+        )
+    return shortfall
