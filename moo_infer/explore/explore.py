@@ -247,13 +247,16 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         (outcome,) = report.outcomes
         self.answer.value = to_html([headline(report, outcome)])
         self.tables.value = to_html([*tables(report, by_selector=False), *report.notes])
-        self._draw()
+        self._show(report)
 
-    def _draw(self, _: object = None) -> None:
+    def _draw(self, _: object) -> None:
+        with self._told(self.remark):
+            self._show(self.report)
+
+    def _show(self, report: Report) -> None:
         """Draw the selected picture, of the selected or recommended model."""
         self.remark.value = ""
         with self._told(self.remark):
-            report = self.report
             best = report.choice(report.headline)
             first_model, first_aggregator = report.candidates.curve(0).label
             whose = {"model": best.model or first_model, "aggregator": best.aggregator or first_aggregator}
