@@ -141,7 +141,8 @@ def forward_validated(
     shown = max(largest // SHOWN, LEAST)
     k = spaced(shown + 1, largest)
     seen, rng = mean_pass_at_k(n, c, k), np.random.default_rng(seed)
-    right = np.array([rng.hypergeometric(c, n - c, shown) for _ in range(repeats)])
+    order = np.lexsort((c, n))  # so that a log whose rows come in another order is shown the same
+    right = np.array([rng.hypergeometric(c[order], (n - c)[order], shown) for _ in range(repeats)])
     right, none = right[right.any(axis=1)], np.zeros((np.count_nonzero(~right.any(axis=1)), len(k)))
     squares = {}
     for law in laws:

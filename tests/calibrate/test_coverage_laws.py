@@ -139,6 +139,15 @@ def test_the_choice_and_its_interval_depend_on_the_seeds_alone():
     assert first.predict([999], seed=1).low.tolist() == second.predict([999], seed=1).low.tolist()
 
 
+def test_the_order_of_questions_chooses_nothing():
+    rng = np.random.default_rng(7)
+    n, p = rng.integers(66, 80, 30), rng.beta(0.4, 1, 30)
+    c, order = rng.binomial(n, p), rng.permutation(30)
+    as_they_came, otherwise = (forward_validated(n[to], c[to], repeats=4) for to in (np.arange(30), order))
+    assert as_they_came.law.name == otherwise.law.name
+    assert list(otherwise.errors.values()) == pytest.approx(list(as_they_came.errors.values()), rel=1e-7)
+
+
 def test_few_attempts_do_not_choose_among_laws_and_the_intervals_of_all_are_joined():
     n, c = beta_counts(0.4, 3.0, Q=80, n=16)
     few = forward_validated(n, c)
