@@ -1,8 +1,9 @@
 """Selectors that look at the Pareto front alone: they choose in one table, or in as many as there are draws at once."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import NoSelection
@@ -24,6 +25,9 @@ class Front:
         k: (F,) or (B, F), of these rows.
         differ: (m,) or (B, m), whether the rows of the whole table differ in an objective.
         curves: how many (model, aggregator) the table has.
+        limited: the objectives that are limited.
+        paired_stderr: gives standard errors (..., F) of the differences of an objective's means from those of the rows
+            () or (B,) at places on it, over the questions of logs; NaN where no questions are known.
     """
 
     names: tuple[str, ...]
@@ -31,6 +35,8 @@ class Front:
     k: IntArray
     differ: BoolArray
     curves: int
+    limited: Collection[str]
+    paired_stderr: Callable[[str, Any], FloatArray]
 
     def loss(self, objective: str) -> FloatArray:
         """(..., F) losses of one objective; raises NoSelection where there is none of this name."""

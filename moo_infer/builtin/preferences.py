@@ -16,6 +16,7 @@ from ..core.parts import NonNegative, Positive
 from ..core.rounding import DECIMALS, significant
 from ..hookspecs import hookimpl
 from ..interfaces import Selector
+from .fronts import Front, FrontSelector, least
 from .scalarisations import objective_weights
 from .selectors import Knee, MaxCube, Utopia, require
 
@@ -74,7 +75,7 @@ class NetValue(Selector):
 
 
 @dataclass(frozen=True)
-class CheapestWithin(Selector):
+class CheapestWithin(FrontSelector):
     """The cheapest row whose accuracy is close to the best: what a budget question asks for.
 
     Close is within half a standard error of the difference, taken question by question, where a log knows it: the
@@ -106,17 +107,21 @@ class CheapestWithin(Selector):
 
     def select(self, candidates: "Candidates", /) -> int:
         """Return the row of least cost among those that are close; raises NoSelection without a cost."""
-        require(candidates, self.by)
-        front = candidates.front
-        if {limit.objective for limit in candidates.limits} != {ACCURACY.name}:
-            accuracy = candidates.column(ACCURACY.name)
-            best = int(np.argmax(accuracy))
-            margin = np.full(len(candidates), self.within)
-            if self.standard_errors is not None:
-                error = candidates.paired_stderr(ACCURACY.name, best)
-                margin = np.where(np.isnan(error), margin, self.standard_errors * error)
-            front = front[np.round(accuracy[best] - accuracy[front] - margin[front], DECIMALS) <= 0]
-        return int(front[np.argmin(candidates.loss(self.by)[front])])
+        return least(self, candidates)
+
+    def scores(self, front: Front, /) -> FloatArray:
+        """Losses of cost, (..., F); infinite where the row is not close to the best."""
+        cost = front.loss(self.by)
+        if front.limited == {ACCURACY.name}:
+            return cost
+        worse = front.loss(ACCURACY.name)
+        best = worse.argmin(axis=-1)
+        margin: FloatArray | float = self.within
+        if self.standard_errors is not None:
+            error = front.paired_stderr(ACCURACY.name, best)
+            margin = np.where(np.isnan(error), margin, self.standard_errors * error)
+        behind = worse - worse.min(axis=-1, keepdims=True) - margin
+        return np.where(behind.round(DECIMALS) <= 0, cost, np.inf)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Candidates:
     def __init__(self, objectives: Sequence[Objective], curves: Sequence[Curve]) -> None:
         if not curves:
             raise MooInferError("a table of candidates needs at least one curve")
-        names = [objective.name for objective in objectives]
+        names = [o.name for o in objectives]
         if twice := {name for name in names if names.count(name) > 1}:
             raise MooInferError(f"objectives must have different names, got {', '.join(sorted(twice))} twice")
         self.objectives = tuple(objectives)
@@ -135,7 +135,7 @@ class Candidates:
 
     def of(self, curve: Curve, /) -> "Candidates":
         """Keep the rows of a curve; the scales of the losses stay."""
-        return self._take(self._rows_of[self._numbers[curve]])
+        return self.take(self._rows_of[self._numbers[curve]])
 
     @cached_property
     def _rows_of(self) -> list[Rows]:
@@ -216,9 +216,9 @@ class Candidates:
     @cached_property
     def on_front(self) -> Front:
         """The rows of the Pareto front, as selectors that look at them alone see them."""
-        differ = self.losses.max(axis=0) > self.losses.min(axis=0)
-        names = tuple(o.name for o in self.objectives)
-        return Front(names, self.losses[self.front], self.k[self.front], differ, len(self.curves))
+        names, on_limits = tuple(o.name for o in self.objectives), {limit.objective for limit in self.limits}
+        rows, differ = self.take(self.front), self.losses.max(axis=0) > self.losses.min(axis=0)
+        return Front(names, rows.losses, rows.k, differ, len(self.curves), on_limits, rows.paired_stderr)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -253,13 +253,26 @@ class Candidates:
         Raises:
             MooInferError: for a limit on an unknown objective, in the wrong direction or better than ideal.
         """
-        met = self.met(limits)
-        return self.kept(met if sure is None else met & sure, limits)
+        return self.kept(self.met(limits) & (True if sure is None else sure), limits)
 
     def kept(self, met: npt.NDArray[np.bool_], limits: Sequence[Limit], /) -> "Candidates":
         """Keep rows (n,) of which it is known that they meet all limits; see `feasible`."""
-        view = self._take(np.flatnonzero(met), scaled=False)
+        view = self.take(np.flatnonzero(met))
+        view.__dict__.pop("losses", None)  # their scales are others
         view._scales, view.limits = limited(self.objectives, self._scales, limits), tuple(limits)
+        return view
+
+    def take(self, rows: Rows, /) -> "Candidates":
+        """Keep rows by number, in the order given; the scales of the losses stay."""
+        view = object.__new__(Candidates)
+        view.objectives, view.limits = self.objectives, self.limits
+        view._curves, view._numbers = self._curves, self._numbers
+        view._scales, view.rows = self._scales, self.rows[rows]
+        view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
+        view._possible, view.means = self._possible[rows], self.means[rows]
+        if "losses" in self.__dict__:
+            view.__dict__["losses"] = self.losses[rows]
+        view._lock()
         return view
 
     def where(self, *, model: str | None = None, aggregator: str | None = None) -> "Candidates":
@@ -271,7 +284,7 @@ class Candidates:
             if name is not None and name not in known:
                 raise unknown(what, name, set(known))
         wanted = [model in (None, c.model) and aggregator in (None, c.aggregator) for c in self._curves]
-        return self._take(np.flatnonzero(np.array(wanted)[self._curve]))
+        return self.take(np.flatnonzero(np.array(wanted)[self._curve]))
 
     def _name(self, i: int) -> str:
         """What errors call a row."""
@@ -324,18 +337,6 @@ class Candidates:
         computed = [self.__dict__[name] for name in ("losses", "front") if name in self.__dict__]
         for array in (self.means, self.k, self.rows, *computed):
             array.flags.writeable = False
-
-    def _take(self, rows: Rows, scaled: bool = True) -> "Candidates":
-        view = object.__new__(Candidates)
-        view.objectives, view.limits = self.objectives, self.limits
-        view._curves, view._numbers = self._curves, self._numbers
-        view._scales, view.rows = self._scales, self.rows[rows]
-        view._curve, view._place, view.k = self._curve[rows], self._place[rows], self.k[rows]
-        view._possible, view.means = self._possible[rows], self.means[rows]
-        if scaled and "losses" in self.__dict__:  # the scales stay
-            view.__dict__["losses"] = self.losses[rows]
-        view._lock()
-        return view
 
     def _gather(self, statistic: Callable[[Column], FloatArray], objective: str) -> FloatArray:
         """Collect a statistic (..., n) of the curves into the order of the rows."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 
 import numpy as np
@@ -154,11 +154,19 @@ def _fronts(drawn: Drawn, rows: Rows) -> Iterator[tuple[Rows, Rows, Front]]:
     numbers = np.unique(drawn.curve[rows])
     curves = np.sum([met[:, drawn.curve[rows] == i].any(axis=1) for i in numbers], axis=0)
     names, k = tuple(o.name for o in drawn.tables[0].objectives), drawn.tables[0].k
+    on_limits = {limit.objective for limit in drawn.scenario.limits}
     for length, count in np.unique(np.column_stack([lengths, curves])[lengths > 0], axis=0).tolist():
         draws = np.flatnonzero((lengths == length) & (curves == count))
         places = np.nonzero(on_front[draws])[1].reshape(len(draws), length)
-        front = Front(names, points[draws[:, None], places], k[rows[places]], differ[draws], count)
-        yield draws, rows[places], front
+        chosen, of_rows = rows[places], points[draws[:, None], places]
+        errors = partial(_paired_stderr, [drawn.tables[b] for b in draws.tolist()], chosen)
+        yield draws, chosen, Front(names, of_rows, k[chosen], differ[draws], count, on_limits, errors)
+
+
+def _paired_stderr(tables: Sequence[Candidates], rows: Rows, objective: str, best: IntArray) -> FloatArray:
+    """(D, F) standard errors of differences from the rows at places (D,) among rows (D, F); see `Front`."""
+    each = zip(tables, rows, best.tolist(), strict=True)
+    return np.stack([table.take(of).paired_stderr(objective, place) for table, of, place in each])
 
 
 def _on_fronts(selector: FrontSelector, groups: Sequence[tuple[Rows, Rows, Front]], B: int) -> IntArray:

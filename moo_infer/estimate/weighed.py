@@ -52,11 +52,16 @@ class WeighedMoments:
             self.mean[b],
             std,
             quantile,
-            weights=self.draws.weights[b],
+            weights=self._weights[b],
             by_question=self.given.mean,
             questions=self.draws.questions,
             share=self.share,
         )
+
+    @cached_property
+    def _weights(self) -> FloatArray:
+        """(B, Q), looked up once: every draw asks for its own."""
+        return self.draws.weights
 
     @cached_property
     def mean(self) -> FloatArray:
