@@ -278,13 +278,15 @@ def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
     if objective.sign > 0 and objective.best == 0 and spans_decades(values):
         logarithmic(axis, values)
     elif objective.sign < 0 and spans_decades(away):
-        end = 0.8 * low if low == CLOSEST else low / 2  # above the last tick, so that marks there are whole
+        last = -math.log10(low)  # beyond the ideal the axis goes on, evenly: that is the margin of marks at its end
 
         def forward(v: FloatArray) -> FloatArray:
-            return -np.log10(np.maximum(objective.best - np.asarray(v), end))
+            left = objective.best - np.asarray(v)
+            return -np.log10(np.maximum(left, low)) + np.maximum(-left / low, 0.0)
 
         def back(u: FloatArray) -> FloatArray:
-            return np.asarray(objective.best - 10.0 ** -np.asarray(u))
+            past = np.asarray(u) - last
+            return np.asarray(objective.best - np.where(past > 0, -low * past, 10.0 ** -np.asarray(u)))
 
         _set_scale(axis)("function", functions=(forward, back))
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(float(away.max()))) + 1)

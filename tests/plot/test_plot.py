@@ -661,6 +661,7 @@ def test_an_axis_of_accuracy_ends_where_nobody_can_measure():
     assert not [tick for tick in ticks if "0.99999" in tick]
     top = axes.transData.transform([(0.1, 0.99999), (0.1, 0.9999999)])[:, 1]
     assert top[0] == pytest.approx(top[1])
+    assert top[0] < axes.bbox.y1 - 10  # so that marks there are whole
 
 
 def test_a_choice_that_no_draw_made_is_in_the_picture_of_how_sure_it_is(unsure):
