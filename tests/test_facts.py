@@ -127,7 +127,26 @@ def test_a_frame_of_choices_holds_what_the_json_holds():
         for name, value in (row["per_right"] or {}).items():
             assert entry[f"per_right.{name}"] == value
     assert frame["recommended"].sum() == 2
+    assert frame.filter("answer").select("selector", "k").rows() == [("max-accuracy", document["headline"][0]["k"])]
     assert frame["latency.p95"].max() <= 40
+
+
+def test_a_frame_holds_the_answer_a_mixture_too():
+    scenarios = [Scenario("s", {"cost": 0.02, "latency": {"p95": 1e3}}), Scenario("none", {"cost": 1e-9})]
+    report = Pipeline(goal="mixture", k_max=8).run(["gpt-5", "gpt-5-nano"], scenarios)
+    plain = Pipeline(k_max=8).run(["gpt-5", "gpt-5-nano"], scenarios[0]).to_frame()
+    assert plain.filter("answer").select("selector", "recommended").rows() == [("cheapest-within", True)]
+    document, frame = json.loads(report.to_json()), report.to_frame().filter("answer")
+    assert frame["scenario"].to_list() == ["s", "none"]
+    (own, reason), (entry, nothing) = document["headline"], frame.rows(named=True)
+    assert len(own["mixture"]) == 2
+    for name in ("model", "aggregator", "selector", "k", "parallelism"):
+        assert entry[name] == own[name], name
+    for objective, figures in own["objectives"].items():
+        for statistic in {*figures} - {"interval"}:
+            assert entry[f"{objective}.{statistic}"] == figures[statistic], (objective, statistic)
+    assert f"{own['mixture'][0]['weight']!r} of {own['mixture'][0]['model']}, best-of-k, k = " in entry["mixture"]
+    assert (nothing["reason"], nothing["cost.mean"], nothing["k"]) == (reason["reason"], None, None)
 
 
 def test_a_frame_of_a_report_without_a_choice_has_its_columns_and_reasons():

@@ -31,11 +31,13 @@ class Notes:
         texts: each sentence once.
         possible: (n,) which numbers of inferences can be had.
         bounded: whether that depends on more than how far the model goes.
+        why: why not all can be had; empty where all can.
     """
 
     texts: tuple[str, ...]
     possible: BoolArray
     bounded: bool
+    why: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +122,12 @@ class Setup:
     def notes(self) -> Notes:
         """What the parts have to say, and which k can be had."""
         notes = [*guarded(self.profile.inference.notes, self.model_name)]
+        reasons: list[str] = []
         largest, supported = self._largest, self.profile.largest_k or self._largest
         if largest is not None and len(self.k) and self.k.max() > largest:
             why = "the largest that its source supports" if largest == supported else "as far as it is extrapolated"
-            notes.append(Note(f"no k above {largest}, {why}"))
+            reasons.append(f"no k above {largest}, {why}")
+            notes.append(Note(reasons[0]))
         if supported is not None and largest is not None and supported < min(largest, self.k.max(initial=0)):
             notes.append(Note(f"what is above k = {supported}, the largest that its source supports, is extrapolated"))
         possible = np.ones(len(self.k), dtype=bool) if largest is None else self.k <= largest
@@ -135,8 +139,11 @@ class Setup:
                 notes.append(note)
                 if note.excludes is not None:
                     bounded = True
-                    possible[np.isin(self.k, k[_mask(note.excludes, k, name)])] = False
-        return Notes(tuple(dict.fromkeys(note.text for note in notes if note.text)), possible, bounded)
+                    excluded = _mask(note.excludes, k, name)
+                    possible[np.isin(self.k, k[excluded])] = False
+                    reasons += [note.text] * bool(excluded.any() and note.text)
+        texts, why = dict.fromkeys(note.text for note in notes if note.text), "; ".join(dict.fromkeys(reasons))
+        return Notes(tuple(texts), possible, bounded, why)
 
     @property
     def _largest(self) -> int | None:
@@ -154,7 +161,7 @@ class Setup:
             return self
         k = self.k[self.notes.possible]
         if not len(k):
-            why = "; ".join(self.notes.texts) or "its cost models say no more"
+            why = self.notes.why or "its cost models say no more"
             raise NothingPossible(f"{self.profile.name}: none of the numbers of inferences can be had: {why}")
         return replace(self, k=k)
 

@@ -111,7 +111,7 @@ def decisions(
     handles += _own(axes, plane)
     table = plane.candidates
     figure.suptitle(
-        f"{pool_title(table)}: {plain(plane.scenario.name)}\nwhat {plain(plane.selector)} chooses under two budgets",
+        f"{pool_title(table, plane.scenario.name)}\nwhat {plain(plane.selector)} chooses under two budgets",
         x=0.02,
         ha="left",
     )

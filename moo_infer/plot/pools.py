@@ -87,7 +87,7 @@ def front(report: "Report", *, scenario: str | None = None, x: str | None = None
     chosen = [c for c in outcome.pooled if c.row is not None]
     spots = [(float(xs[c.row]), float(ys[c.row])) for c in chosen]
     mark(axes, report, chosen, spots)
-    title = f"{pool_title(table)}: {plain(outcome.scenario.name)}\nfeasible rows and their Pareto front"
+    title = f"{pool_title(table, outcome.scenario.name)}\nfeasible rows and their Pareto front"
     figure.suptitle(title, x=0.02, ha="left")
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ SELECTOR_SHAPES = {"max-accuracy": "o", "max-cube": "^", "utopia": "D", "knee": 
 OTHER_SHAPES = ("v", "P", "X", "<", ">", "h", "d", (4, 1, 0), (6, 1, 0))  # the tuples are stars of 4 and 6 points
 DECADE = 10.0  # what spans more is drawn on a logarithmic axis
 NAME = 32  # longer names are cut
+TITLE = 48  # characters of a line of a title
 NEAR = 3.0  # a limit farther than this many times the spread of the rows is named, not drawn
 
 
@@ -278,13 +280,15 @@ def scaled(axis: Axis, objective: Objective, values: FloatArray) -> None:
     if objective.sign > 0 and objective.best == 0 and spans_decades(values):
         logarithmic(axis, values)
     elif objective.sign < 0 and spans_decades(away):
-        end = 0.8 * low if low == CLOSEST else low / 2  # above the last tick, so that marks there are whole
+        last = -math.log10(low)  # beyond the ideal the axis goes on, evenly: that is the margin of marks at its end
 
         def forward(v: FloatArray) -> FloatArray:
-            return -np.log10(np.maximum(objective.best - np.asarray(v), end))
+            left = objective.best - np.asarray(v)
+            return -np.log10(np.maximum(left, low)) + np.maximum(-left / low, 0.0)
 
         def back(u: FloatArray) -> FloatArray:
-            return np.asarray(objective.best - 10.0 ** -np.asarray(u))
+            past = np.asarray(u) - last
+            return np.asarray(objective.best - np.where(past > 0, -low * past, 10.0 ** -np.asarray(u)))
 
         _set_scale(axis)("function", functions=(forward, back))
         decades = range(math.floor(math.log10(low)), math.ceil(math.log10(float(away.max()))) + 1)
@@ -308,13 +312,23 @@ def _set_scale(axis: Axis) -> Callable[..., None]:
 
 
 def name_of(table: Candidates, model: str, aggregator: str) -> str:
-    """A model, with its aggregator where the table has several."""
-    return f"{plain(model)}{f', {plain(aggregator)}' * (len(table.aggregators) > 1)}"
+    """A model, with its aggregator where the table has several; alone, a long one is left to the title."""
+    if len(table.aggregators) == 1:
+        return plain(model, _width(table.models))
+    whose = "" if len(table.models) == 1 and len(model) > NAME else f"{plain(model, _width(table.models))}, "
+    return f"{whose}{plain(aggregator, _width(table.aggregators))}"
 
 
-def pool_title(table: Candidates) -> str:
-    """Models and aggregators of a pool, in a title."""
+@lru_cache(maxsize=16)
+def _width(names: tuple[str, ...]) -> int:
+    """How long names may be, so that they are told apart where they are cut."""
+    return NAME if len({plain(name) for name in names}) == len(names) else 2 * NAME
+
+
+def pool_title(table: Candidates, scenario: str = "") -> str:
+    """Models and aggregators of a pool, and the scenario, in a title; in lines that end before a legend beside it."""
     models, aggregators = table.models, table.aggregators
     model_text = plain(models[0]) if len(models) == 1 else f"{len(models)} models"
     aggregator_text = plain(aggregators[0]) if len(aggregators) == 1 else f"{len(aggregators)} aggregators"
-    return f"{model_text}, {aggregator_text}"
+    title = f"{model_text}, {aggregator_text}{f': {plain(scenario)}' * bool(scenario)}"
+    return textwrap.fill(title, TITLE, break_long_words=False, drop_whitespace=False)

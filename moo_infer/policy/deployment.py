@@ -97,8 +97,10 @@ class Deployment:
                     f"{self.name} calls {model} up to {calls} times, and its log has {largest} samples of some question"
                 )
             if not self.setups[model].notes.possible.all():
-                why = "; ".join(self.setups[model].notes.texts)
-                raise NothingPossible(f"{self.name} calls {model} up to {calls} times, which cannot be had: {why}")
+                raise NothingPossible(
+                    f"{self.name} calls {model} up to {calls} times, which cannot be had: "
+                    f"{self.setups[model].notes.why or 'its cost models say no more'}"
+                )
         if len(self.setups) > 1:
             self._refuse_one_log()
             logs = [setup.queries.samples is not None for setup in self.setups.values()]

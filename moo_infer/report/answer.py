@@ -171,7 +171,8 @@ def running(report: "Report", outcomes: Sequence[Outcome], most: int | None = MO
     header += ["USD per right"] * (_room(report) and COST in objectives) + ["how sure"] * bool(report.stable)
     blocks: list[Block] = [TextTable(tuple(header), tuple(rows), several + 1)]
     if left_out:
-        blocks.append(f"{left_out} more contenders are left out; --json has all.")
+        more = "contender is" if left_out == 1 else "contenders are"
+        blocks.append(f"{left_out} more {more} left out; --json has all.")
     return blocks
 
 

@@ -68,7 +68,7 @@ def _group(report: "Report", label: str, group: Sequence[Choice]) -> Iterator[Bl
     yield from (f"- {named(selectors)}: {reason}." for reason, selectors in reasons.items())
     for choice in group:
         if shares := report.shares(choice):
-            yield f"{choice.selector}, how sure: {_largest(shares, choice.pooled)}."
+            yield f"{choice.selector}, how sure: {_largest(report, shares, choice.pooled)}."
 
 
 def _table(report: "Report", choice: Choice, caption: str) -> TextTable:
@@ -125,12 +125,13 @@ def _amount(name: str, value: float, units: Mapping[str, str]) -> str:
     return f"{name} {f'{value:.4g}' if value < 10_000 else f'{value:.0f}'} {units.get(name, '')}".rstrip()
 
 
-def _largest(shares: Sequence[ChoiceShare], pooled: bool, most: int = 4) -> str:
+def _largest(report: "Report", shares: Sequence[ChoiceShare], pooled: bool, most: int = 4) -> str:
     """The largest shares in words: k = 8 (92 %), 12 (8 %)."""
+    several = len(report.candidates.aggregators) > 1
 
     def entry(share: ChoiceShare) -> str:
-        row_name = "nothing" if share.k is None else f"{share.model} k = {share.k}" if pooled else str(share.k)
-        return f"{row_name} ({100 * share.share:.3g} %)"
+        whose = f"{share.model} {f'{share.aggregator} ' * several}k = " * pooled
+        return f"{'nothing' if share.k is None else f'{whose}{share.k}'} ({100 * share.share:.3g} %)"
 
     rest = len(shares) - most
     return ("" if pooled else "k = ") + ", ".join(map(entry, shares[:most])) + (f", {rest} more" if rest > 0 else "")

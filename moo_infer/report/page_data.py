@@ -178,13 +178,21 @@ def _scenario(report: "Report", outcome: Outcome, shown: list[IntArray]) -> dict
 
 
 def _choice(report: "Report", choice: Choice) -> dict[str, Any]:
-    def words(share: ChoiceShare) -> str:
-        return "nothing" if share.k is None else f"{share.model}, k = {share.k}" if choice.pooled else f"k = {share.k}"
+    several = len(report.candidates.aggregators) > 1
 
-    shares = report.shares(choice)
-    listed = [{"text": words(s), "share": s.share, "same": s.row == choice.row} for s in shares[:SHARES]]
-    if len(shares) > SHARES:
-        rest = shares[SHARES:]
+    def words(share: ChoiceShare) -> str:
+        if share.k is None:
+            return "nothing"
+        row_name = [share.model or "", *[share.aggregator or ""] * several] * choice.pooled
+        return ", ".join([*row_name, f"k = {share.k}"])
+
+    shares = sorted(report.shares(choice), key=lambda share: share.row != choice.row)  # its own row is always listed
+    rest = shares[SHARES:]
+    listed = [
+        {"text": words(s), "share": s.share, "same": s.row == choice.row}
+        for s in sorted(shares[:SHARES], key=lambda share: -share.share)
+    ]
+    if rest:
         listed.append({"text": f"{len(rest)} others", "share": sum(s.share for s in rest), "same": False})
     labels = [curve.label for curve in report.candidates.curves]
     return {

@@ -252,10 +252,11 @@ class Report:
     def to_frame(self) -> "polars.DataFrame":
         """Return a polars frame, a row a choice; what is unknown is null.
 
-        Columns are ``scenario``; ``recommended``, whether the choice is over all models and aggregators; ``selector``,
-        ``model``, ``aggregator``, ``k``; ``row`` of the candidates; ``reason`` why there is none; ``remarks``;
-        ``stability``, the share of draws in which the same row was chosen; ``per_right.cost`` and its like; and what
-        `Candidates.to_frame` has, with every quantile that is limited.
+        Columns are ``scenario``; ``answer``, whether the choice opens the report; ``recommended``, whether it is over
+        all models and aggregators; ``selector``, ``model``, ``aggregator``, ``k``; ``row`` of the candidates;
+        ``reason`` why there is none; ``remarks``; ``stability``, the share of draws in which the same row was chosen;
+        ``mixture``, shares and rows of one; ``per_right.cost`` and its like; and what `Candidates.to_frame` has, with
+        every quantile that is limited. An answer that no named selector chose stands at the end.
 
         >>> from moo_infer import Pipeline
         >>> frame = Pipeline(selectors="utopia").run(["gpt-5", "gpt-5-nano"], "essay-feedback").to_frame()

@@ -12,7 +12,8 @@ from .details import figures
 from .wording import Block, Cell, TextTable, lines_of, title
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console
+    from rich.table import Table
 
     from .report import Report
 
@@ -24,6 +25,7 @@ POLICIES_ABREAST = 7  # as many where calls and waves are among them, which are 
 SELECTORS_ABREAST = 5  # as many cells as fit into a line beside the model
 MOST = 10_000  # characters of a line that is not cut
 LABEL = 13  # characters of a name in a table that is too wide
+SHORTEST = 5  # characters of a name or of a head where figures leave no room for more
 SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 
 
@@ -58,12 +60,10 @@ def laid_out(blocks: Sequence[Block], width: int = WIDTH) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False, markup=False, emoji=False)
     for block in blocks:
         if isinstance(block, TextTable):
-            whole = _drawn(block)
-            fits = (
-                block.labels == len(block.header)
-                or console.measure(whole, options=console.options.update(width=MOST)).maximum <= width
-            )
-            console.print(whole if fits else _drawn(block, LABEL))
+            table = _fitted(console, block)
+            console.width = MOST
+            console.print(table)
+            console.width = width
         else:
             console.print("\n  ".join(lines_of(block)))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
@@ -91,12 +91,36 @@ def _at_hyphens(cell: str, width: int) -> Iterator[str]:
         yield from wrap(line, width, break_long_words=False, subsequent_indent="  ") if len(line) > width else [line]
 
 
-def _drawn(content: TextTable, label: int | None = None) -> "RenderableType":
+def _fitted(console: "Console", content: TextTable) -> "Table":
+    """A table as wide as the console at most: names and heads are broken for it; no figure is, whatever the room."""
+    from rich.cells import cell_len
+
+    options = console.options.update(width=MOST)
+    table = _drawn(content)
+    if content.labels < len(content.header) and console.measure(table, options=options).maximum > console.width:
+        table = _drawn(content, LABEL)
+    over = console.measure(table, options=options).maximum - console.width
+    if over > 0:
+        texts = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+        widths = [max(cell_len(line) for text in cells for line in text.split("\n")) for cells in texts]
+        least = [min(SHORTEST, width) for width in widths]
+        for i, cells in enumerate(texts[content.labels :], content.labels):
+            figures = [word for text in cells[1:] for word in text.split() if any(map(str.isdigit, word))]
+            least[i] = max([least[i], *(len(word) for word in figures if len(word) <= LABEL)])
+        for _ in range(over):
+            widest = max(range(len(widths)), key=lambda i: (widths[i] > least[i]) * widths[i])
+            widths[widest] -= widths[widest] > least[widest]
+        for column, width in zip(table.columns, widths, strict=True):
+            column.width = width
+    return table
+
+
+def _drawn(content: TextTable, label: int | None = None) -> "Table":
     """A table; names of more characters than `label` are broken at hyphens."""
     from rich import box
-    from rich.table import Table as Drawn
+    from rich.table import Table
 
-    table = Drawn(
+    table = Table(
         box=box.SIMPLE_HEAD, title=_lines(content.caption) or None, title_justify="left", pad_edge=False, padding=(0, 1)
     )
     for i, name in enumerate(content.header):

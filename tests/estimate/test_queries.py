@@ -102,7 +102,7 @@ def test_what_cannot_be_had_is_no_candidate(estimator):
     assert report.candidates.k.tolist() == [1, 4]
     assert "m: one query in four is never solved.\nm: no more than 6 at a time." in report.to_text()
     assert {s.k for s in report.stability(20).shares["free", "max-accuracy", None, None]} == {4}
-    message = "m: none of the numbers of inferences can be had: one .*; no more than 6 at a time"
+    message = "m: none of the numbers of inferences can be had: no more than 6 at a time"
     with pytest.raises(MooInferError, match=message):
         Pipeline("coverage", k=[8, 16]).run(profile, Scenario("free"))
 

@@ -34,7 +34,7 @@ from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
 from moo_infer.plot.labels import place_texts
-from moo_infer.plot.style import scaled
+from moo_infer.plot.style import name_of, pool_title, scaled
 
 MODELS = ["gpt-5", "gpt-5-nano", "nemotron-nano-9b-v2"]
 
@@ -661,6 +661,7 @@ def test_an_axis_of_accuracy_ends_where_nobody_can_measure():
     assert not [tick for tick in ticks if "0.99999" in tick]
     top = axes.transData.transform([(0.1, 0.99999), (0.1, 0.9999999)])[:, 1]
     assert top[0] == pytest.approx(top[1])
+    assert top[0] < axes.bbox.y1 - 10  # so that marks there are whole
 
 
 def test_a_choice_that_no_draw_made_is_in_the_picture_of_how_sure_it_is(unsure):
@@ -671,3 +672,14 @@ def test_a_choice_that_no_draw_made_is_in_the_picture_of_how_sure_it_is(unsure):
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert any(label.endswith(f"k = {choice.k}") for label in labels)
     assert "0 %" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_rows_whose_names_are_alike_where_they_are_cut_are_told_apart():
+    long = "a-model-with-a-name-of-more-than-32-characters"
+    models = [replace(builtin_models()["gpt-5"], name=f"{long}-{n}") for n in range(2)]
+    table = Pipeline(["best-of-k", "coverage"], k=[4]).candidates(models)
+    names = [name_of(table, *curve.label) for curve in table.curves]
+    assert len({*names}) == len(names) == 4
+    alone = table.where(model=f"{long}-0")
+    assert [name_of(alone, *curve.label) for curve in alone.curves] == ["best-of-k", "coverage"]
+    assert max(map(len, pool_title(alone, "a scenario with a long name").splitlines())) <= 50

@@ -4,7 +4,14 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pytest
+
 from moo_infer import Pipeline, Scenario, builtin_models
+from moo_infer.core.uncertainty import Uncertain
+from moo_infer.decide.stability import ChoiceShare
+from moo_infer.report.details import figures
+from moo_infer.report.page_data import SHARES, pictures
+from moo_infer.report.text import laid_out
 from moo_infer.report.wording import TextTable, choices, to_html
 
 
@@ -54,3 +61,36 @@ def test_notebooks_need_no_extra():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("width", [60, 72, 80])
+def test_no_figure_is_broken_however_narrow_the_table(width):
+    """0.0009006 over two lines reads as 0.000900; names and heads give way."""
+    header = ("model", "k", "calls", "waves", "accuracy", "USD", "s", "how sure")
+    shares = ("54 % small > large, three-agree", "46 % large, two-then-more")
+    intervals = ("0.759", "[0.669, 0.825]")
+    rows = (
+        (shares, ("4", "7"), ("3.71 p95 4", "3.77 p95 7"), "1.71", intervals, "0.0009006", "42.49", "100 %"),
+        ("small", "7", ("4.76", "p95 7"), "1.55", intervals, "1.234e-09", "1.234e+05", "80 %"),
+    )
+    text = laid_out([TextTable(header, rows)], width)
+    words = text.split()
+    assert {"0.0009006", "1.234e-09", "1.234e+05", "[0.669,", "0.825]", "42.49"} <= {*words}
+    assert width < 72 or max(map(len, text.splitlines())) <= width
+
+
+def test_shares_of_draws_name_the_aggregator_where_there_are_several_and_always_the_choice():
+    models = [replace(builtin_models()["gpt-5"], uncertain={"inference.accuracy_mean": Uncertain(se=0.02)})]
+    report = Pipeline(["best-of-k", "coverage"], "max-accuracy", k=[4, 8]).run(models, "medical-ai").with_stability(2)
+    choice = report.choice("max-accuracy")
+    ways = [(k, aggregator) for k in (4, 8) for aggregator in report.candidates.aggregators]
+    others = [ChoiceShare(100 + i, "gpt-5", ways[i % 4][1], i, 0.14) for i in range(SHARES)]
+    shares = (others[0], replace(others[0], aggregator="coverage"), *others[1:])
+    mine = ChoiceShare(choice.row, choice.model, choice.aggregator, choice.k, 0.02)
+    stable = replace(report.stable, shares={**report.stable.shares, choice.key: (*shares, mine)})
+    report = replace(report, stable=stable)
+    listed = next(c for c in pictures(report)["scenarios"][0]["choices"] if c["curve"] is None)["shares"]
+    assert len({entry["text"] for entry in listed}) == len(listed)
+    assert [entry["share"] for entry in listed if entry["same"]] == [0.02]
+    said = next(b for b in figures(report, report.outcomes[0])[::-1] if str(b).startswith("max-accuracy, how sure"))
+    assert "gpt-5 best-of-k k = 0 (14 %)" in said
