@@ -192,6 +192,8 @@ class CertaintyOptions:
         """
         if not report.redraw and (self.confidence is not None or self.questions == "same") and not self.stability:
             warnings.warn(NOTHING_DRAWN, stacklevel=2)
+        if (self.stability or 0) < 0:
+            raise MooInferError(f"--stability: must be >= 0, got {self.stability}")
         if self.stability is None:
             return DRAWS if report.redraw else 0
         return self.stability

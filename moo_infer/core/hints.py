@@ -4,13 +4,14 @@ import math
 import types
 import typing
 from functools import cache
+from numbers import Number
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from .errors import LARGEST_NUMBER, out_of_reach
 
-__all__ = ["fits", "hints", "is_number", "largest", "named_types", "parts_of_union", "rules"]
+__all__ = ["broken_rule", "fits", "hints", "is_number", "largest", "named_types", "parts_of_union", "rules"]
 
 
 @cache
@@ -77,6 +78,19 @@ def fits(value: object, hint: object) -> bool:
     number = typing.cast(float, value)
     reached = abs(number) < math.inf and not out_of_reach(number, largest(hint))
     return reached and all(_holds(rule, number) for rule in rules(hint))
+
+
+def broken_rule(value: object, hint: object) -> str:
+    """Return the first rule of an annotation that a number breaks, in words; "" where it breaks none.
+
+    >>> broken_rule(-1, Annotated[int, Ge(0)]), broken_rule(0.5, Annotated[float, Ge(0), Le(1)])
+    ('>= 0', '')
+    """
+    signs = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+    for rule in rules(hint) if isinstance(value, Number) else ():
+        if type(rule) in signs and not _holds(rule, typing.cast(float, value)):
+            return f"{signs[type(rule)]} {getattr(rule, type(rule).__name__.lower())}"
+    return ""
 
 
 def _holds(rule: object, number: float) -> bool:

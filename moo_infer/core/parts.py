@@ -5,6 +5,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Number
 from pathlib import Path
 from types import FunctionType
 from typing import Annotated, Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from .arrays import FloatArray
+from .arrays import FloatArray, IntArray
 from .errors import LARGEST_TOTAL, MooInferError, located
 from .hints import fits, hints, named_types, rules
 from .hints import is_number as one_number
@@ -23,6 +24,7 @@ __all__ = [
     "Large",
     "NonNegative",
     "Positive",
+    "Seed",
     "Share",
     "at_least_one",
     "bounds",
@@ -36,10 +38,12 @@ __all__ = [
     "share",
     "split",
     "unfit",
+    "whole_numbers",
     "with_parts",
 ]
 
 LARGEST = 2**31 - 1  # of counts: the product of two still fits into 64 bits
+LARGEST_WHOLE = 2**53  # beyond, floats leave some out
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
 
 NonNegative = Annotated[float, Ge(0)]
@@ -47,6 +51,7 @@ Positive = Annotated[float, Gt(0)]
 Large = Annotated[float, Ge(0), Le(LARGEST_TOTAL)]
 Share = Annotated[float, Ge(0), Le(1)]
 AtLeastOne = Annotated[int, Ge(1)]
+Seed = Annotated[int, Ge(0)]
 
 Part = TypeVar("Part")
 
@@ -205,9 +210,6 @@ def check(part: object, kind: type[Part], where: str) -> Part:
     if problem := unfit(cls, kind):
         raise MooInferError(f"{where}: {problem}")
     values = {field.name: getattr(part, field.name) for field in _fields(cls)}
-    for field, value in values.items():
-        if is_number(cls, field) and isinstance(value, str | Mapping):
-            raise MooInferError(f"{where}: {name}: {field}: must be a number, got {value!r}")
     refuse_unfit(cls, values, f"{where}: {name}")
     return part
 
@@ -218,6 +220,9 @@ def refuse_unfit(cls: type, values: Mapping[str, object], where: str) -> None:
     Raises:
         MooInferError: saying which field, what is allowed and what was given.
     """
+    for field, value in values.items():  # files may have numbers as text, which are numbers then
+        if is_number(cls, field) and isinstance(value, str | Mapping):
+            raise MooInferError(located(where, f"{field}: must be a number, got {value!r}"))
     if not _all_fit(cls, values):
         _accepted(cls, values, where, every=True)
 
@@ -252,11 +257,23 @@ def at_least_one(value: object, where: str) -> int:
 
 
 def numbers_of(given: object, where: str = "") -> FloatArray:
-    """Return numbers as an array of any shape, or raise MooInferError for what is none, such as ragged lists."""
+    """Return numbers as an array of any shape, or raise MooInferError for what is none: text, None, ragged lists."""
     try:
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise MooInferError(located(where, f"must be numbers, got {given!r:.80}")) from None
+        array = np.asarray(given)
+        if array.dtype.kind in "biuf" or (array.dtype.kind == "O" and all(isinstance(x, Number) for x in array.flat)):
+            return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise MooInferError(located(where, f"must be numbers, got {given!r:.80}"))
+
+
+def whole_numbers(given: object, where: str, least: int = 1) -> IntArray:
+    """Return whole numbers (n,), or raise MooInferError for what is none (1.5, True); n = 1 for one number."""
+    array = np.atleast_1d(numbers_of(given, where))
+    fits = array.ndim == 1 and np.asarray(given).dtype.kind != "b"
+    if not fits or not ((array >= least) & (array <= LARGEST_WHOLE) & (array == np.floor(array))).all():
+        raise MooInferError(f"{where}: must be a list of whole numbers >= {least}, got {np.array2string(array):.80}")
+    return array.astype(np.int64)
 
 
 def share(value: object, where: str) -> float:
