@@ -320,7 +320,7 @@ def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
     installed_names: set[str] = set().union(*called)
     if strangers := ", ".join(sorted(disabled - installed_names)):
         there = ", ".join(sorted(installed_names)) or "none"
-        warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=2)
+        warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=3)
     return [entry for entry, names in zip(installed, called, strict=True) if not names & disabled]
 
 

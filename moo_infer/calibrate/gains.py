@@ -10,7 +10,7 @@ from ..core.arguments import typed
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY
-from ..core.parts import AtLeastOne, Seed
+from ..core.parts import AtLeastOne, AtLeastZero
 from ..quantities.bootstrap import QuestionDraws
 from ..quantities.fieller import Estimate, fieller, student
 from ..report.wording import Block, TextTable, to_html
@@ -181,7 +181,7 @@ def paired_gains(
     questions: Sequence[str],
     labels: Sequence[str] | None = None,
     B: AtLeastOne = 10_000,
-    seed: Seed = 0,
+    seed: AtLeastZero = 0,
     confidence: float = 0.95,
 ) -> Gains:
     """Take gains from the questions that both answered, by the bootstrap over questions that `compare` has.

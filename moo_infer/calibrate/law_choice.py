@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import AtLeastOne, Seed, inside, whole_numbers
+from ..core.parts import AtLeastOne, AtLeastZero, inside, whole_numbers
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
 from .coverage_laws import LEAST, BetaBinomial, CoverageLaw, ExponentiatedPowerLaw
@@ -58,7 +58,9 @@ class LawChoice:
             f"{self.shown + 1} to pass@{self.largest} with an RMSE of {self.errors[self.law.name]:.3f} ({others}){few}"
         )
 
-    def predict(self, k: npt.ArrayLike, B: AtLeastOne = 200, seed: Seed = 0, confidence: float = 0.95) -> Interval:
+    def predict(
+        self, k: npt.ArrayLike, B: AtLeastOne = 200, seed: AtLeastZero = 0, confidence: float = 0.95
+    ) -> Interval:
         """Predict pass@k, with an interval of the Bayesian bootstrap over questions.
 
         The laws are refitted to every draw. The interval reaches from the lowest to the highest end of the intervals of
@@ -103,7 +105,7 @@ def forward_validated(
     c: npt.ArrayLike,
     questions: Sequence[str] | None = None,
     repeats: AtLeastOne = 32,
-    seed: Seed = 0,
+    seed: AtLeastZero = 0,
     laws: Sequence[type[CoverageLaw]] = LAWS,
 ) -> LawChoice:
     """Choose the law of coverage that predicts many attempts best from few.

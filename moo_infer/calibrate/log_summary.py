@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import AtLeastOne, Seed, inside, whole_numbers
+from ..core.parts import AtLeastOne, AtLeastZero, inside, whole_numbers
 from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
@@ -165,7 +165,11 @@ class LogSummary:
 
 @typed()
 def summarise(
-    samples: Samples, k: npt.ArrayLike | None = None, B: AtLeastOne = 1000, seed: Seed = 0, confidence: float = 0.95
+    samples: Samples,
+    k: npt.ArrayLike | None = None,
+    B: AtLeastOne = 1000,
+    seed: AtLeastZero = 0,
+    confidence: float = 0.95,
 ) -> LogSummary:
     """Estimate from a log what k calls of its model are worth, unbiased, for every k that the log supports.
 

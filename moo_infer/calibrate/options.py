@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ..core.arguments import check_fields
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import judged_objective
-from ..core.parts import AtLeastOne, Seed, at_least_one
+from ..core.parts import AtLeastOne, AtLeastZero, at_least_one
 from .caps import TimeCap, TokenCap
 
 __all__ = ["CALLS", "INFERENCE", "ProfileOptions"]
@@ -58,7 +58,7 @@ class ProfileOptions:
     k_max: int | None = None
     judged: Mapping[str, str] = field(default_factory=dict)
     B: AtLeastOne = 1000
-    seed: Seed = 0
+    seed: AtLeastZero = 0
     caps: tuple[TokenCap | TimeCap, ...] = ()
 
     def __post_init__(self) -> None:

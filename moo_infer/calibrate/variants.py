@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.arguments import typed
 from ..core.errors import MooInferError, unknown
-from ..core.parts import AtLeastOne, Seed
+from ..core.parts import AtLeastOne, AtLeastZero
 from ..quantities.labels import TASK, label_named, several_tasks
 from ..quantities.provenance import provenance
 from ..quantities.queries import Doubt
@@ -103,7 +103,7 @@ def compare_variants(
     base: str | None = None,
     by: str | None = None,
     B: AtLeastOne = 10_000,
-    seed: Seed = 0,
+    seed: AtLeastZero = 0,
     confidence: float = 0.95,
 ) -> tuple[VariantFamily, ...]:
     """Compare the variants of every model with a base, and each level of their ladder with the next cheaper one.

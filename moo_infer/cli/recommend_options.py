@@ -133,6 +133,8 @@ class PartOptions:
             if name not in workflows:
                 raise unknown("workflow", name, workflows, "--workflow")
         wanted = {name: workflows[name] for name in self.workflow or workflows}
+        if self.workflow and (self.policy or self.aggregator):
+            warnings.warn("--workflow leaves out the rows that --policy and --aggregator are about", stacklevel=2)
         policies = self.policy or ([] if self.workflow else [*named])
         alone = {"workflows": wanted, "workflows_alone": bool(self.workflow)}
         return {"policies": policies, "named_policies": named, "day": named_day(models), **alone}

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import MooInferError, located
-from .hints import broken_rule, hints, parts_of_union
+from .hints import broken_rule, hints, limits, parts_of_union
 from .parts import numbers_of
 
 __all__ = ["check_fields", "refuse_unlike", "typed", "typed_methods"]
@@ -125,10 +125,10 @@ def _refuse_inside(value: Any, hint: object, where: str) -> None:
             _refuse_entry(item, own, f"{where}[{i}]")
     elif isinstance(value, Mapping) and len(inner) == 2:  # names and what they stand for
         for key, item in value.items():
-            refuse_unlike(key, inner[0], f"{where}: a name")
+            refuse_unlike(key, inner[0], f"{where}: a key")
             _refuse_entry(item, inner[1], f"{where}: {key}")
 
-    elif _is_many(value) and isinstance(value, Sized) and inner and typing.get_origin(hint) is not np.ndarray:
+    elif _is_many(value) and hasattr(value, "__len__") and inner and typing.get_origin(hint) is not np.ndarray:
         for item in islice(value, 1):  # arrays and their like are of one type
             _refuse_entry(item, inner[0], f"{where}[0]")
 
@@ -211,7 +211,7 @@ WORDS: dict[object, str] = {
 def _words(hint: Any) -> str:
     """What one annotation allows, in words."""
     if typing.get_origin(hint) is Annotated:
-        return _words(typing.get_args(hint)[0])
+        return " and ".join([f"{_words(typing.get_args(hint)[0])} {' '.join(limits(hint)[:1])}", *limits(hint)[1:]])
     kind = typing.get_origin(hint) or hint
     if kind is Literal:
         return ", ".join(map(str, typing.get_args(hint)))

@@ -11,7 +11,9 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from .errors import LARGEST_NUMBER, out_of_reach
 
-__all__ = ["broken_rule", "fits", "hints", "is_number", "largest", "named_types", "parts_of_union", "rules"]
+__all__ = ["broken_rule", "fits", "hints", "is_number", "largest", "limits", "named_types", "parts_of_union", "rules"]
+
+SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
 @cache
@@ -86,11 +88,21 @@ def broken_rule(value: object, hint: object) -> str:
     >>> broken_rule(-1, Annotated[int, Ge(0)]), broken_rule(0.5, Annotated[float, Ge(0), Le(1)])
     ('>= 0', '')
     """
-    signs = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
-    for rule in rules(hint) if isinstance(value, Number) else ():
-        if type(rule) in signs and not _holds(rule, typing.cast(float, value)):
-            return f"{signs[type(rule)]} {getattr(rule, type(rule).__name__.lower())}"
-    return ""
+    known = [rule for rule in rules(hint) if type(rule) in SIGNS] if isinstance(value, Number) else []
+    return next((_in_words(rule) for rule in known if not _holds(rule, typing.cast(float, value))), "")
+
+
+def limits(hint: object) -> list[str]:
+    """Return the rules of an annotation in words.
+
+    >>> limits(Annotated[float, Ge(0), Le(1)])
+    ['>= 0', '<= 1']
+    """
+    return [_in_words(rule) for rule in rules(hint) if type(rule) in SIGNS]
+
+
+def _in_words(rule: object) -> str:
+    return f"{SIGNS[type(rule)]} {getattr(rule, type(rule).__name__.lower())}"
 
 
 def _holds(rule: object, number: float) -> bool:

@@ -21,10 +21,10 @@ from .hints import is_number as one_number
 __all__ = [
     "NAME",
     "AtLeastOne",
+    "AtLeastZero",
     "Large",
     "NonNegative",
     "Positive",
-    "Seed",
     "Share",
     "at_least_one",
     "bounds",
@@ -51,7 +51,7 @@ Positive = Annotated[float, Gt(0)]
 Large = Annotated[float, Ge(0), Le(LARGEST_TOTAL)]
 Share = Annotated[float, Ge(0), Le(1)]
 AtLeastOne = Annotated[int, Ge(1)]
-Seed = Annotated[int, Ge(0)]
+AtLeastZero = Annotated[int, Ge(0)]
 
 Part = TypeVar("Part")
 

@@ -12,7 +12,7 @@ from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import TOLERANCE
-from ..core.parts import NonNegative, at_least_one, numbers_of
+from ..core.parts import AtLeastOne, NonNegative, at_least_one, numbers_of
 from ..core.rounding import significant
 from .menus import Menus, limits_of, listed_limits, refuse_too_little, within
 from .relaxation import Relaxation, integer_plan, relaxed, relaxed_plans
@@ -137,7 +137,7 @@ def allocate(
 
 
 @typed()
-def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, float]) -> Allocation:
+def best_plan(sizes: Sequence[AtLeastOne], evaluate: Evaluate, limits: Mapping[str, float]) -> Allocation:
     """Choose one option of each group where the whole is no sum: up to 1,000,000 plans are all looked at.
 
     Args:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.arguments import typed
 from ..core.errors import MooInferError
 from ..core.objectives import LATENCY, TOLERANCE, Limit
 
@@ -42,7 +41,6 @@ class CheapestBatch:
     usd_per_item: float
 
 
-@typed()
 def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> LargestBatch:
     """Return the largest batch that takes ``base_s + per_item_s * size`` seconds and not more than a limit.
 
@@ -85,7 +83,6 @@ def largest_batch(within_s: float, base_s: float, per_item_s: float, /) -> Large
     return LargestBatch(size, seconds, size / seconds)
 
 
-@typed()
 def cheapest_batch(
     usd_per_batch: float, usd_per_item: float, usd_per_second: float, items_per_second: float, /, most: int = MOST
 ) -> CheapestBatch:

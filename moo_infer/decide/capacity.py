@@ -80,7 +80,7 @@ class Capacity:
     plans: int = field(repr=False)
 
 
-@typed()
+@typed("kinds", "limits")
 def capacity(
     kinds: Sequence[MachineKind],
     queries_per_second: float,

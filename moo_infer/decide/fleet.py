@@ -38,7 +38,7 @@ class QueryClass:
     table: Candidates = field(repr=False)
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        check_fields(self, names=("name", "table"))
 
     def key(self, row: int) -> tuple[str, str, int]:
         """Return what tells whether rows of two classes are the same: model, policy or aggregator, and k."""
@@ -144,7 +144,7 @@ class FleetAllocation:
         return np.array([c.table.column(name, statistic)[row] for c, row in zip(self.classes, self.rows, strict=True)])
 
 
-@typed()
+@typed("classes", "limits")
 def allocate_classes(
     classes: Sequence[QueryClass], budget: float, queries: int, limits: Iterable[Limit] = ()
 ) -> FleetAllocation:

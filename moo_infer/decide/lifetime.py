@@ -11,7 +11,7 @@ from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray, Rows
 from ..core.errors import MooInferError
 from ..core.objectives import TOLERANCE, Limit
-from ..core.parts import numbers_of
+from ..core.parts import AtLeastZero, numbers_of
 from ..estimate.raised import Raised
 from ..profiles import ModelProfile
 from .candidates import Candidates
@@ -159,8 +159,8 @@ def lifetime(
     limits: Sequence[Limit] = (),
     redraw: Callable[[int, int], Iterator[Candidates]] | None = None,
     *,
-    draws: int = 0,
-    seed: int = 0,
+    draws: AtLeastZero = 0,
+    seed: AtLeastZero = 0,
 ) -> Lifetime:
     """Decide as a function of the number of queries.
 

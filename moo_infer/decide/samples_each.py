@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.objectives import TOLERANCE
@@ -21,7 +20,6 @@ MOST_GAINS = 10_000_000  # that are looked at, in some seconds
 MOST_EXACTLY = 20_000  # that are looked at where more samples of one query may be worth more than the price says
 
 
-@typed()
 def coverage_gains(success: npt.ArrayLike, K: int, /) -> FloatArray:
     """Return how much more likely each further sample makes it that a query is solved by one of its samples.
 
@@ -52,7 +50,6 @@ def coverage_gains(success: npt.ArrayLike, K: int, /) -> FloatArray:
     )
 
 
-@typed()
 def greedy(gains: npt.ArrayLike, budget: float, usd: npt.ArrayLike = 1.0) -> IntArray:
     """Return how many steps each query takes, where the step that gains most for its price is taken first.
 
@@ -80,7 +77,6 @@ def greedy(gains: npt.ArrayLike, budget: float, usd: npt.ArrayLike = 1.0) -> Int
     return np.bincount(query[taken], minlength=len(gain))
 
 
-@typed()
 def samples_each(success: npt.ArrayLike, budget: float, usd: npt.ArrayLike = 1.0) -> Allocation:
     """Choose how many samples each query gets, so that most are solved by one of theirs within a budget.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.arguments import typed_methods
 from ..core.errors import MooInferError, unknown
-from ..core.parts import Seed, at_least_one
+from ..core.parts import AtLeastZero, at_least_one
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.redrawn import ChosenRows, DrawnChoices
@@ -122,7 +122,7 @@ class Report:
     def stability(
         self,
         B: int = 1000,
-        seed: Seed = 0,
+        seed: AtLeastZero = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
         *,
@@ -177,7 +177,7 @@ class Report:
     def with_stability(
         self,
         B: int = 1000,
-        seed: Seed = 0,
+        seed: AtLeastZero = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
         *,

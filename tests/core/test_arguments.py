@@ -37,7 +37,7 @@ MENU = [[0.9, 0.95], [0.3, 0.6]], [[1, 2], [1, 2]]
         (lambda: allocate(*MENU, None), "limits: must be a mapping, got None"),
         (lambda: best_plan(5, print, {}), "sizes: must be a list, got 5"),
         (lambda: best_plan({2, 3}, print, {}), "sizes: must be a list, got {2, 3}"),
-        (lambda: best_plan([2, True], print, {}), "sizes[1]: must be a whole number, got True"),
+        (lambda: best_plan([2, True], print, {}), "sizes[1]: must be a whole number >= 1, got True"),
         (lambda: best_plan([2], 5, {}), "evaluate: must be a function, got 5"),
         (lambda: allocate_classes([5], 1, 1), "classes[0]: must be a QueryClass object, got 5"),
         (lambda: allocate_classes([], 1, 1, [5]), "limits[0]: must be a Limit object, got 5"),
@@ -59,7 +59,7 @@ MENU = [[0.9, 0.95], [0.3, 0.6]], [[1, 2], [1, 2]]
         (lambda: Registry(entry_points=False).names(int), "a kind of parts must be InferenceModel, CostModel, "),
         (lambda: compare(SAMPLES), "samples[0]: must be a Samples object, got 'correct'"),
         (lambda: compare([SAMPLES], seed=-1), "seed: must be >= 0, got -1"),
-        (lambda: compare([SAMPLES], B=True), "B: must be a whole number, got True"),
+        (lambda: compare([SAMPLES], B=True), "B: must be a whole number >= 1, got True"),
         (lambda: summarise(SAMPLES, k=1.5), "k: must be a list of whole numbers >= 1, got [1.5]"),
         (lambda: summarise(SAMPLES, k="1"), "k: must be numbers, got '1'"),
         (lambda: forward_validated([9.5], [1]), "n: must be a list of whole numbers >= 0, got [9.5]"),
@@ -142,6 +142,6 @@ def test_warnings_point_at_who_calls(tmp_path):
         warnings.simplefilter("always")
         read_log([tmp_path / "a.csv", tmp_path / "b.csv"])
         Registry(Breaks(), entry_points=False)
-        by_hand(["m=1,1"])
+        by_hand(["m=1e-7,1e-7"], per_million=True)
     assert [Path(w.filename).name for w in caught] == ["test_arguments.py"] * len(caught)
     assert len(caught) >= 3
