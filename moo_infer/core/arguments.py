@@ -25,6 +25,7 @@ __all__ = ["check_fields", "refuse_unlike", "typed", "typed_methods"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_Hint = tuple[Any, frozenset[type]]  # and the types of which every value fits
 ARRAY_LIKE = frozenset(typing.get_args(npt.ArrayLike))
 
 
@@ -53,7 +54,9 @@ def typed(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             annotated = _annotations(typing.cast(Hashable, function))
             for name, value in signature.bind(*args, **kwargs).arguments.items():
                 if name in annotated and (not names or name in names):
-                    refuse_unlike(value, annotated[name], name)
+                    hint, plain = annotated[name]
+                    if type(value) not in plain:
+                        refuse_unlike(value, hint, name)
             return function(*args, **kwargs)
 
         return checks
@@ -83,9 +86,12 @@ def check_fields(of: Any, where: str = "", names: Collection[str] = ()) -> None:
     Raises:
         MooInferError: naming the field, what is allowed and what was given.
     """
-    annotated = hints(typing.cast(Hashable, type(of)))
-    for name in names or [field.name for field in fields(of)]:
-        refuse_unlike(getattr(of, name), annotated[name], f"{where}: {name}" if where else name)
+    annotated = _annotated_fields(typing.cast(Hashable, type(of)))
+    for name in names or annotated:
+        hint, plain = annotated[name]
+        value = getattr(of, name)
+        if type(value) not in plain:
+            refuse_unlike(value, hint, f"{where}: {name}" if where else name)
 
 
 def refuse_unlike(value: object, hint: object, where: str) -> None:
@@ -255,8 +261,20 @@ class _Names(dict[str, object]):
 
 
 @cache
-def _annotations(function: Hashable) -> dict[str, Any]:
+def _annotations(function: Hashable) -> dict[str, _Hint]:
     """The annotations of a function by argument."""
     function = typing.cast(FunctionType, function)
     known = typing.get_type_hints(function, localns=_Names(function.__globals__), include_extras=True)
-    return {name: hint for name, hint in known.items() if name != "return"}
+    return {name: (hint, _plain(hint)) for name, hint in known.items() if name != "return"}
+
+
+@cache
+def _annotated_fields(cls: Hashable) -> dict[str, _Hint]:
+    """The annotations of a dataclass by field."""
+    return {field.name: (hint := hints(cls)[field.name], _plain(hint)) for field in fields(typing.cast(Any, cls))}
+
+
+def _plain(hint: object) -> frozenset[type]:
+    """The types of which every value fits an annotation, so that nothing else need be looked at."""
+    options = set(parts_of_union(hint) or (hint,))
+    return frozenset(options & {str, bool, int, float, type(None)})
