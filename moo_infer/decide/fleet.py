@@ -146,7 +146,7 @@ class FleetAllocation:
 
 @typed("classes", "limits")
 def allocate_classes(
-    classes: Sequence[QueryClass], budget: float, queries: int, limits: Iterable[Limit] = ()
+    classes: Iterable[QueryClass], budget: float, queries: int, limits: Iterable[Limit] = ()
 ) -> FleetAllocation:
     """Choose a row for every class, so that most queries are answered rightly within a budget for all of them.
 

@@ -80,7 +80,7 @@ class LoadTest:
 
 
 @typed()
-def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
+def read(paths: Iterable[str | Path], /, *, strict: bool = False) -> LoadTest:
     """Read the result files of one or more runs.
 
     Formats are told apart by their keys: the JSON of ``vllm bench serve --save-result`` (with or without

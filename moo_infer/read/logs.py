@@ -38,7 +38,7 @@ TABLE = "table"  # the reader that takes names of columns
 
 @typed()
 def read_log(
-    paths: str | Path | Sequence[str | Path],
+    paths: str | Path | Iterable[str | Path],
     /,
     format: str | LogReader | None = None,
     registry: Registry | None = None,

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def holds_steps(path: str | Path, /) -> bool:
 
 
 @typed()
-def read_steps(paths: Sequence[str | Path], /, *, strict: bool = False) -> list[StepTable]:
+def read_steps(paths: Iterable[str | Path], /, *, strict: bool = False) -> list[StepTable]:
     """Read tables of what was measured on a GPU; all CSV, perhaps gzips, with comments (``#``) and further columns.
 
     Told apart by their columns: steps have ``batch, context, seconds`` and perhaps ``joules`` (``B`` is ``batch``);
