@@ -205,7 +205,7 @@ def summarise(
     log = samples.scored
     if not len(log):
         raise MooInferError(f"{samples.model}: none of its {len(samples)} samples is right or wrong")
-    asked = np.arange(1, log.largest_k + 1) if k is None else np.unique(whole_numbers(k, "k", 0))
+    asked = np.arange(1, log.largest_k + 1) if k is None else np.unique(whole_numbers(k, "k"))
     if not len(asked) or asked[0] < 1 or asked[-1] > log.n.max():
         raise MooInferError(f"{samples.model}: k must be in 1 ... {log.n.max()}, its samples a question, got {k!r}")
     shared = bool((samples.request_sizes > 1).any())

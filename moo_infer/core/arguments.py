@@ -5,7 +5,7 @@ import inspect
 import os
 import typing
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence, Sized
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache, wraps
 from itertools import islice
 from numbers import Real
@@ -149,8 +149,8 @@ def _alike(value: Any, hint: Any) -> bool:
     """Whether a value is of the type that one annotation asks for, whatever is in it."""
     if typing.get_origin(hint) is Annotated:
         return _alike(value, typing.get_args(hint)[0])
-    if isinstance(hint, _ByName):
-        return any(cls.__name__ == hint.name for cls in type(value).__mro__)
+    if isinstance(hint, _Absent):
+        return any(cls.__name__ == hint.__name__ for cls in type(value).__mro__)
     kind = typing.get_origin(hint) or hint
     if kind in CHECKS:
         return CHECKS[kind](value)
@@ -223,32 +223,24 @@ def _words(hint: Any) -> str:
         return ", ".join(map(str, typing.get_args(hint)))
     if kind in WORDS:
         return WORDS[kind]
-    name = kind.name if isinstance(kind, _ByName) else kind.__name__
+    name: str = kind.__name__
     return f"{'an' if name[0] in 'AEIOU' else 'a'} {name} object"
 
 
-@dataclass(frozen=True)
-class _ByName:
+class _Absent(type):
     """A class that a module knows for its annotations alone, and that need not be loaded to tell its objects."""
 
-    name: str
-
-    def __call__(self) -> None:
-        """Be callable: `typing` takes nothing else for a type."""
-
-    def __getattr__(self, name: str) -> "_ByName":
+    def __getattr__(cls, name: str) -> "_Absent":
         if name.startswith("_"):
             raise AttributeError(name)
-        return _ByName(name)  # of a module that is there for types alone
+        return _Absent(name, (), {})  # of a module that is there for types alone
 
-    def __or__(self, other: Any) -> Any:
-        return typing.Union[self, other]  # noqa: UP007  # of what is no class
-
-    __ror__ = __or__
+    def __getitem__(cls, of: object) -> "_Absent":
+        return cls
 
 
 class _Names(dict[str, object]):
-    """What names in annotations of a module stand for: those that are there for types alone, for a `_ByName`."""
+    """What names in annotations of a module stand for: those that are there for types alone, for an `_Absent`."""
 
     def __init__(self, known: Mapping[str, object]) -> None:
         super().__init__()
@@ -257,7 +249,7 @@ class _Names(dict[str, object]):
     def __missing__(self, name: str) -> object:
         if name in self.known or hasattr(builtins, name):
             raise KeyError(name)
-        return _ByName(name)
+        return _Absent(name, (), {})
 
 
 @cache

@@ -270,9 +270,10 @@ def numbers_of(given: object, where: str = "") -> FloatArray:
 def whole_numbers(given: object, where: str, least: int = 1) -> IntArray:
     """Return whole numbers (n,), or raise MooInferError for what is none (1.5, True); n = 1 for one number."""
     array = np.atleast_1d(numbers_of(given, where))
-    fits = array.ndim == 1 and np.asarray(given).dtype.kind != "b"
+    shown = np.asarray(given)
+    fits = array.ndim == 1 and shown.dtype.kind != "b"
     if not fits or not ((array >= least) & (array <= LARGEST_WHOLE) & (array == np.floor(array))).all():
-        raise MooInferError(f"{where}: must be a list of whole numbers >= {least}, got {np.array2string(array):.80}")
+        raise MooInferError(f"{where}: must be a list of whole numbers >= {least}, got {np.array2string(shown):.80}")
     return array.astype(np.int64)
 
 

@@ -60,7 +60,7 @@ MENU = [[0.9, 0.95], [0.3, 0.6]], [[1, 2], [1, 2]]
         (lambda: compare(SAMPLES), "samples[0]: must be a Samples object, got 'correct'"),
         (lambda: compare([SAMPLES], seed=-1), "seed: must be >= 0, got -1"),
         (lambda: compare([SAMPLES], B=True), "B: must be a whole number >= 1, got True"),
-        (lambda: summarise(SAMPLES, k=1.5), "k: must be a list of whole numbers >= 1, got [1.5]"),
+        (lambda: summarise(SAMPLES, k=1.5), "k: must be a list of whole numbers >= 1, got 1.5"),
         (lambda: summarise(SAMPLES, k="1"), "k: must be numbers, got '1'"),
         (lambda: forward_validated([9.5], [1]), "n: must be a list of whole numbers >= 0, got [9.5]"),
         (lambda: paired_gains(["1"], [0], ["q"]), "variant[0]: must be a number, got '1'"),
@@ -122,7 +122,7 @@ def test_names_that_are_there_for_types_alone_need_not_be_there():
 
     assert [show(None), type(show(Away()))] == [None, Away]
     with pytest.raises(
-        MooInferError, match="it: must be an Absent object or a Selector object or an Away object or None, got 5"
+        MooInferError, match="it: must be a Selector object or an Absent object or an Away object or None, got 5"
     ):
         show(5)
 
