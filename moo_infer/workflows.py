@@ -56,7 +56,7 @@ class Tool:
     model: str = ""
 
     def __post_init__(self) -> None:
-        check_fields(self, "a tool", ("spends", "log", "model"))
+        check_fields(self, names=("spends", "log", "model"))
         given = [name for name in NUMBERS if getattr(self, name) is not None]
         if self.log is not None and (given or self.spends or self.law != "constant"):
             raise MooInferError("a tool has seconds, usd and success, or a log that says them; got both")

@@ -133,7 +133,6 @@ def _refuse_inside(value: Any, hint: object, where: str) -> None:
         for key, item in value.items():
             refuse_unlike(key, inner[0], f"{where}: a key")
             _refuse_entry(item, inner[1], f"{where}: {key}")
-
     elif _is_many(value) and hasattr(value, "__len__") and inner and typing.get_origin(hint) is not np.ndarray:
         for item in islice(value, 1):  # arrays and their like are of one type
             _refuse_entry(item, inner[0], f"{where}[0]")
@@ -175,7 +174,7 @@ def _are_numbers(value: object) -> bool:
 
 
 def _is_whole(value: object) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool | np.ndarray)
+    return hasattr(value, "__index__") and not isinstance(value, bool | np.bool_ | np.ndarray)
 
 
 def _is_many(value: object) -> bool:
@@ -233,7 +232,7 @@ class _Absent(type):
     def __getattr__(cls, name: str) -> "_Absent":
         if name.startswith("_"):
             raise AttributeError(name)
-        return _Absent(name, (), {})  # of a module that is there for types alone
+        return _Absent(name, (), {})  # of a module
 
     def __getitem__(cls, of: object) -> "_Absent":
         return cls

@@ -45,7 +45,7 @@ MENU = [[0.9, 0.95], [0.3, 0.6]], [[1, 2], [1, 2]]
         (lambda: affordable(True, 1), "budget: must be a number, got True"),
         (lambda: MachineKind("a", "4", 1.0, 1.0, 1), "a: slots: must be a number, got '4'"),
         (lambda: Tool("3", 0.1, 0.9), "seconds: must be a number, got '3'"),
-        (lambda: Tool(3, 0.1, 0.9, spends=5), "a tool: spends: must be a mapping, got 5"),
+        (lambda: Tool(3, 0.1, 0.9, spends=5), "spends: must be a mapping, got 5"),
         (lambda: Limit(None, 1, "max"), "a limit needs the name of an objective, got None"),
         (lambda: Limit("cost", 1, "max", 95), "limit on cost: must be the mean or a percentile such as p95, got 95"),
         (lambda: Objective("x", ideal="0.5"), "objective 'x': ideal: must be a number or None, got '0.5'"),
