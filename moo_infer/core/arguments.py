@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from .errors import MooInferError, located
 from .hints import broken_rule, hints, limits, parts_of_union
-from .parts import numbers_of
+from .numeric import numbers_of
 
 __all__ = ["check_fields", "refuse_unlike", "typed", "typed_methods"]
 

@@ -5,7 +5,6 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from numbers import Number
 from pathlib import Path
 from types import FunctionType
 from typing import Annotated, Any, TypeVar
@@ -13,10 +12,10 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from .arrays import FloatArray, IntArray
 from .errors import LARGEST_TOTAL, MooInferError, located
 from .hints import fits, hints, named_types, rules
 from .hints import is_number as one_number
+from .numeric import numbers_of, whole_numbers
 
 __all__ = [
     "NAME",
@@ -43,7 +42,6 @@ __all__ = [
 ]
 
 LARGEST = 2**31 - 1  # of counts: the product of two still fits into 64 bits
-LARGEST_WHOLE = 2**53  # beyond, floats leave some out
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # what people type: kebab-case
 
 NonNegative = Annotated[float, Ge(0)]
@@ -254,27 +252,6 @@ def at_least_one(value: object, where: str) -> int:
     if not 1 <= number <= LARGEST:
         raise MooInferError(located(where, f"must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}"))
     return number
-
-
-def numbers_of(given: object, where: str = "") -> FloatArray:
-    """Return numbers as an array of any shape, or raise MooInferError for what is none: text, None, ragged lists."""
-    try:
-        array = np.asarray(given)
-        if array.dtype.kind in "biuf" or (array.dtype.kind == "O" and all(isinstance(x, Number) for x in array.flat)):
-            return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise MooInferError(located(where, f"must be numbers, got {given!r:.80}"))
-
-
-def whole_numbers(given: object, where: str, least: int = 1) -> IntArray:
-    """Return whole numbers (n,), or raise MooInferError for what is none (1.5, True); n = 1 for one number."""
-    array = np.atleast_1d(numbers_of(given, where))
-    shown = np.asarray(given)
-    fits = array.ndim == 1 and shown.dtype.kind != "b"
-    if not fits or not ((array >= least) & (array <= LARGEST_WHOLE) & (array == np.floor(array))).all():
-        raise MooInferError(f"{where}: must be a list of whole numbers >= {least}, got {np.array2string(shown):.80}")
-    return array.astype(np.int64)
 
 
 def share(value: object, where: str) -> float:
