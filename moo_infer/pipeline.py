@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
+from .core.arguments import typed
 from .core.day import Day
 from .core.errors import MooInferError, unknown
 from .core.naming import listed_items, look_up
@@ -98,6 +99,7 @@ class Pipeline:
     (8, 0.9684)
     """
 
+    @typed("models", "scenarios", "registry", "named_policies", "workflows_alone", "day", "executor", "progress")
     def __init__(
         self,
         aggregators: str | AccuracyAggregator | Iterable[str | AccuracyAggregator] | None = None,
@@ -147,9 +149,6 @@ class Pipeline:
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
         self._grid = Grid(self.k, self.k_max, self.k_step)
         self.parallelism = None if parallelism is None else at_least_one(parallelism, "parallelism")
-        for what, known in (("models", models), ("scenarios", scenarios)):
-            if not isinstance(known, Mapping | None):
-                raise MooInferError(f"{what}: must be a mapping from names, got {known!r:.80}")
         self._models, self._scenarios, self._progress = models, scenarios, progress
         given, menu = (policies, False) if MENU in named_policies else without_menu(policies)
         self.policies = tried(given, self.registry, named_policies)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Never
 
 import numpy as np
 
+from .core.arguments import check_fields
 from .core.arrays import FloatArray
 from .core.call_settings import CallSettings
 from .core.errors import MooInferError, unknown
@@ -119,6 +120,7 @@ class ModelProfile:
         if not isinstance(self.name, str) or not self.name.strip():
             raise MooInferError(f"a model profile needs a name, got {self.name!r}")
         self._check_call()
+        check_fields(self, self.name, ("source", "uncertain"))
         check(self.inference, InferenceModel, f"{self.name}: inference")
         if not isinstance(self.costs, list | tuple):
             raise MooInferError(f"{self.name}: costs: must be a list of cost models, got {self.costs!r}")
@@ -301,6 +303,7 @@ class Scenario:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise MooInferError(f"a scenario needs a name, got {self.name!r}")
+        check_fields(self, self.name, ("source",))
         try:
             _ = self.limits
         except MooInferError as error:

@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import pluggy
 
 from . import hookspecs
+from .core.arguments import typed_methods
 from .core.documents import parse_yaml
 from .core.errors import MooInferError, located, unknown
 from .core.installed import installed_entries, packages_with
 from .core.objectives import Objective
 from .core.parts import NAME, build, is_number, parameters, split, unfit, with_parts
+from .hookspecs import KINDS, ByKind
 from .interfaces import AccuracyAggregator, CostModel, InferenceModel, LogReader, Policy, Selector
 
 __all__ = ["DISABLE", "Plugin", "Registry"]
@@ -42,14 +44,6 @@ BUILTIN = tuple(
 _Looked = tuple[Sequence[tuple[type, type, "Plugin"]], Sequence[str]]  # what is registered, and sentences on failures
 FLOW = tuple("{['\"")  # a value that begins so is YAML
 DISABLE = "MOO_INFER_DISABLE"  # environment variable: installed plugins to leave out, separated by commas
-KINDS: dict[type, tuple[str, str]] = {
-    InferenceModel: ("inference model", "register_inference_models"),
-    CostModel: ("cost model", "register_cost_models"),
-    AccuracyAggregator: ("aggregator", "register_aggregators"),
-    Selector: ("selector", "register_selectors"),
-    LogReader: ("log reader", "register_log_readers"),
-    Policy: ("policy", "register_policies"),
-}
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,7 @@ class Plugin:
     parameters: tuple[str, ...] = ()
 
 
+@typed_methods("names", "classes", "get")
 class Registry:
     """The parts that can be called by name.
 
@@ -89,7 +84,7 @@ class Registry:
     """
 
     def __init__(self, *extra: object, entry_points: bool = True) -> None:
-        self._classes: dict[type, dict[str, type]] = {kind: {} for kind in KINDS}
+        self._classes: ByKind[dict[str, type]] = ByKind({kind: {} for kind in KINDS})
         self._plugins: dict[tuple[type, str], Plugin] = {}
         for part in _builtin():
             self._add(*part)
@@ -182,19 +177,19 @@ class Registry:
             )
             return
         try:
-            self._register(found, there)
+            self._register(found, there, 4)
         except MooInferError as error:
             raise MooInferError(f"{error}; {DISABLE}={entry.name} leaves it out") from error
 
-    def _register(self, found: "_Found", there: dict[str, object]) -> None:
-        """Add what a plugin registers to what is there, unless it is there itself."""
+    def _register(self, found: "_Found", there: dict[str, object], above: int = 3) -> None:
+        """Add what a plugin registers to what is there, unless it is there itself; warnings point `above`."""
         known = found.name in there or any(found.plugin is other for other in there.values())
         if known or found.name in BUILTIN or getattr(found.plugin, "__name__", "") in BUILTIN:
             raise MooInferError(f"{_plugin_name(found.name, found.package)}: is registered already")
         there[found.name] = found.plugin
         parts, failures = found.parts()
         for failure in failures:
-            warnings.warn(failure, stacklevel=4)
+            warnings.warn(failure, stacklevel=above)
         for part in parts:
             self._add(*part)
 
@@ -325,7 +320,7 @@ def _enabled(installed: list[EntryPoint]) -> list[EntryPoint]:
     installed_names: set[str] = set().union(*called)
     if strangers := ", ".join(sorted(disabled - installed_names)):
         there = ", ".join(sorted(installed_names)) or "none"
-        warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=2)
+        warnings.warn(f"{DISABLE}: no installed plugin is called {strangers}; installed: {there}", stacklevel=3)
     return [entry for entry, names in zip(installed, called, strict=True) if not names & disabled]
 
 

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from .core.arguments import check_fields
 from .core.errors import MooInferError, unknown
 from .core.objectives import ACCURACY, COST, LATENCY
 from .core.parts import NonNegative, Share, refuse_unfit
@@ -55,6 +56,7 @@ class Tool:
     model: str = ""
 
     def __post_init__(self) -> None:
+        check_fields(self, names=("spends", "log", "model"))
         given = [name for name in NUMBERS if getattr(self, name) is not None]
         if self.log is not None and (given or self.spends or self.law != "constant"):
             raise MooInferError("a tool has seconds, usd and success, or a log that says them; got both")
@@ -67,8 +69,7 @@ class Tool:
         for name, amount in self.spends.items():
             if name in (COST.name, LATENCY.name, ACCURACY.name):
                 raise MooInferError(f"spends: {name} is said by usd, seconds or success")
-            number = isinstance(amount, int | float) and not isinstance(amount, bool)
-            if not (number and 0 <= amount < math.inf):
+            if not 0 <= amount < math.inf:
                 raise MooInferError(f"spends: {name}: must be a number >= 0, got {amount!r:.80}")
 
     @property
@@ -198,7 +199,8 @@ class Workflow:
         _ = self.order
         self._check_right()
         cap = self.cap_seconds
-        if cap is not None and not (isinstance(cap, int | float) and not isinstance(cap, bool) and 0 < cap < math.inf):
+        check_fields(self, names=("cap_seconds",))
+        if cap is not None and not 0 < cap < math.inf:
             raise MooInferError(f"cap_seconds: must be a number > 0, got {cap!r:.80}")
 
     def _check_right(self) -> None:

@@ -22,7 +22,7 @@ import pytest
 
 from moo_infer import hookspecs
 from moo_infer.cli import run
-from moo_infer.registry import KINDS
+from moo_infer.hookspecs import KINDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]

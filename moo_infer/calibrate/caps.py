@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import Array, BoolArray, FloatArray
 from ..core.call_settings import DAY, CallSettings
 from ..core.errors import MooInferError
@@ -111,6 +112,7 @@ class Capped:
         return {name: getattr(self, name) for name in names}
 
 
+@typed()
 def capped(
     samples: Samples, cap: TokenCap | TimeCap, /, call: CallSettings | None = None, *, priced: bool = False
 ) -> Capped:

@@ -7,10 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY, COST, LATENCY
-from ..core.parts import at_least_one, inside
+from ..core.parts import AtLeastOne, AtLeastZero, at_least_one, inside
 from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
@@ -68,8 +69,13 @@ class Way:
         return cls(samples.model, k, columns, tuple(log.questions))
 
 
+@typed()
 def compare(
-    samples: Sequence[Samples], k: int | None = None, B: int = 10_000, seed: int = 0, confidence: float = 0.95
+    samples: Sequence[Samples],
+    k: int | None = None,
+    B: AtLeastOne = 10_000,
+    seed: AtLeastZero = 0,
+    confidence: float = 0.95,
 ) -> Comparison:
     """Compare models on the questions that they all answered, and a vote of each with one call.
 

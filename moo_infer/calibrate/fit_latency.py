@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, unknown
 from ..core.noise import condensed
@@ -22,6 +23,7 @@ NEGLIGIBLE = 0.01  # share of a call's seconds that a slope may be uncertain by 
 FEW = 100  # requests of which fewer than five lie beyond the 95 % quantile
 
 
+@typed()
 def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float, float], tuple[float, float], float]:
     """Fit ``ITL(B) = alpha + beta B`` by relative least squares, alpha and beta >= 0.
 
@@ -51,6 +53,7 @@ def fit_itl(batch: npt.ArrayLike, itl_s: npt.ArrayLike, /) -> tuple[tuple[float,
     return alpha, beta, float(np.abs(residual).mean())
 
 
+@typed()
 def fit_batch(measured: LoadTest, /) -> Fit:
     """Fit ``batch``: ITL from concurrency, and the time to the first token, by relative least squares.
 
@@ -94,6 +97,7 @@ def _with_load(measured: LoadTest) -> BoolArray:
     return known
 
 
+@typed()
 def fit_slots(measured: LoadTest, groups: IntArray | None = None, /) -> Fit:
     """Fit ``slots``: the seconds of a call, ``overhead + s_in tokens_in + s_out tokens_out``, none negative.
 
@@ -280,6 +284,7 @@ def _between(values: FloatArray) -> str:
 KINDS = {"batch": fit_batch, "slots": fit_slots}
 
 
+@typed()
 def fit_serving(measured: LoadTest, kind: str | None = None, /) -> Fit:
     """Fit what the measurements are of: ``batch`` where concurrency varies, else ``slots``; or the kind given.
 

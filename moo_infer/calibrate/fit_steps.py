@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 from ..read.step_tables import StepTable
@@ -51,6 +52,7 @@ ENERGY = _Part(
 Parameters = dict[str, tuple[float, float]]
 
 
+@typed()
 def fit_steps(measured: StepTable, /, *, energy: bool = False, extrapolate: bool = False) -> Fit:
     """Fit ``base + (per_sequence + per_context_token * context) * B`` to steps, and a line to prefills.
 
@@ -99,6 +101,7 @@ def fit_steps(measured: StepTable, /, *, energy: bool = False, extrapolate: bool
     )
 
 
+@typed()
 def fit_setups(
     measured: Sequence[StepTable], /, *, energy: bool = False, extrapolate: bool = False
 ) -> tuple[list[Fit], list[str]]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError
 from ..quantities.laws import Lognormal
@@ -25,6 +26,7 @@ QUANTILES = (0.5, 0.95, 0.99)  # of tokens, compared likewise
 GROUPS = 20  # of questions, left out one after the other
 
 
+@typed()
 def fit_beta(samples: Samples, /, law: BetaFit | None = None) -> Fit:
     """Fit ``beta``: how queries differ in difficulty, how wrong answers agree, and token lengths.
 
@@ -70,6 +72,7 @@ def fit_beta(samples: Samples, /, law: BetaFit | None = None) -> Fit:
     return Fit("beta", parameters, len(scored), error, "; ".join(filter(None, said)))
 
 
+@typed()
 def fit_lognormal(samples: Samples, /) -> Fit:
     """Fit ``lognormal``: token lengths, and one probability to be right for all queries.
 
@@ -106,6 +109,7 @@ def fit_lognormal(samples: Samples, /) -> Fit:
     return replace(lengths, parameters=parameters, about=about)
 
 
+@typed()
 def fit_lognormal_lengths(samples: Samples, /) -> Fit:
     """Fit the token lengths that ``lognormal`` and ``beta`` have in common.
 
@@ -163,6 +167,7 @@ def fit_lognormal_lengths(samples: Samples, /) -> Fit:
     return Fit("lognormal", parameters, len(scored), error, "; ".join(said))
 
 
+@typed()
 def fit_seconds(samples: Samples, /) -> Fit:
     """Fit ``slots`` to the seconds and tokens of the samples, as `fit_slots` does.
 

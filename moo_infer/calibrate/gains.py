@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY
+from ..core.parts import AtLeastOne, AtLeastZero
 from ..quantities.bootstrap import QuestionDraws
 from ..quantities.fieller import Estimate, fieller, student
 from ..report.wording import Block, TextTable, to_html
@@ -130,6 +132,7 @@ def changes_nothing(gain: Difference, more: Estimate) -> bool:
     return gain.low <= 0 <= gain.high and more.low > 1 + ROUNDING
 
 
+@typed()
 def published_gains(
     labels: Sequence[str],
     variant: Numbers,
@@ -171,13 +174,14 @@ def published_gains(
     return Gains(_corrected(names, rows, confidence), overall, False, confidence, (note,))
 
 
+@typed()
 def paired_gains(
     variant: Numbers,
     base: Numbers,
     questions: Sequence[str],
     labels: Sequence[str] | None = None,
-    B: int = 10_000,
-    seed: int = 0,
+    B: AtLeastOne = 10_000,
+    seed: AtLeastZero = 0,
     confidence: float = 0.95,
 ) -> Gains:
     """Take gains from the questions that both answered, by the bootstrap over questions that `compare` has.
@@ -221,6 +225,7 @@ def paired_gains(
     )
 
 
+@typed()
 def length_multiplier(
     variant: Numbers,
     base: Numbers,
@@ -258,6 +263,7 @@ def length_multiplier(
     return fieller(float(w @ v), _some(float(w @ b)), variances, quantile=student(confidence))
 
 
+@typed()
 def paired_length_multiplier(variant: Numbers, base: Numbers, confidence: float = 0.95) -> Estimate:
     """Return the ratio of the mean lengths of a variant and a base on the same questions.
 

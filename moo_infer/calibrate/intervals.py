@@ -9,8 +9,9 @@ import numpy as np
 from ..core.arrays import Array, FloatArray, IntArray
 from ..core.moments import normal_quantile
 from ..quantities.bootstrap import DIFFERENCE, SHARE, QuestionDraws
+from ..quantities.distinct import distinct_rows
 from ..quantities.samples import Samples
-from ..quantities.subsets import distinct_rows, largest_of_k
+from ..quantities.subsets import largest_of_k
 from ..quantities.within import largest_variance, ratio_variance
 
 __all__ = ["Interval", "QuestionMeans"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 from .regression import Regression, numbers, regression
@@ -13,6 +14,7 @@ __all__ = ["iso_flop"]
 Numbers = Sequence[float] | FloatArray
 
 
+@typed()
 def iso_flop(flops: Numbers, length: Numbers, scores: Numbers, confidence: float = 0.95) -> Regression:
     """Fit the scores of models under one strategy by y = alpha ln F + beta W + delta.
 

@@ -123,7 +123,7 @@ def judged_alike(models: "list[Calibration]", options: ProfileOptions) -> "list[
         if lacking
     ]
     for note in notes:
-        warnings.warn(note, stacklevel=3)
+        warnings.warn(note, stacklevel=4)
     common = {name: better for name, better in options.judged.items() if not without[name]}
     found = []
     for model in models:

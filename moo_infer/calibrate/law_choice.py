@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import inside
+from ..core.parts import AtLeastOne, AtLeastZero, inside, whole_numbers
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
 from .coverage_laws import LEAST, BetaBinomial, CoverageLaw, ExponentiatedPowerLaw
@@ -57,7 +58,9 @@ class LawChoice:
             f"{self.shown + 1} to pass@{self.largest} with an RMSE of {self.errors[self.law.name]:.3f} ({others}){few}"
         )
 
-    def predict(self, k: npt.ArrayLike, B: int = 200, seed: int = 0, confidence: float = 0.95) -> Interval:
+    def predict(
+        self, k: npt.ArrayLike, B: AtLeastOne = 200, seed: AtLeastZero = 0, confidence: float = 0.95
+    ) -> Interval:
         """Predict pass@k, with an interval of the Bayesian bootstrap over questions.
 
         The laws are refitted to every draw. The interval reaches from the lowest to the highest end of the intervals of
@@ -96,12 +99,13 @@ class LawChoice:
         return Interval(value, low.min(axis=0), high.max(axis=0), np.std(averages, axis=0))
 
 
+@typed()
 def forward_validated(
     n: npt.ArrayLike,
     c: npt.ArrayLike,
     questions: Sequence[str] | None = None,
-    repeats: int = 32,
-    seed: int = 0,
+    repeats: AtLeastOne = 32,
+    seed: AtLeastZero = 0,
     laws: Sequence[type[CoverageLaw]] = LAWS,
 ) -> LawChoice:
     """Choose the law of coverage that predicts many attempts best from few.
@@ -129,7 +133,9 @@ def forward_validated(
     >>> chosen.law.name, chosen.shown, {name: round(error, 2) for name, error in chosen.errors.items()}
     ('beta-binomial', 3, {'beta-binomial': 0.17, 'exponentiated-power-law': 0.25})
     """
-    n, c = np.asarray(n, dtype=np.int64), np.asarray(c, dtype=np.int64)
+    n, c = whole_numbers(n, "n", 0), whole_numbers(c, "c", 0)
+    if len(n) != len(c) or (questions is not None and len(questions) != len(n)):
+        raise MooInferError(f"n, c and questions: must be of the same questions, got {len(n)} n and {len(c)} c")
     names = [str(i) for i in range(len(n))] if questions is None else list(questions)
     names, n, c = [name for name, attempts in zip(names, n, strict=True) if attempts], n[n > 0], c[n > 0]
     largest = int(n.min(initial=2**31 - 1))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import inside
+from ..core.parts import AtLeastOne, AtLeastZero, inside, whole_numbers
 from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples
@@ -162,8 +163,13 @@ class LogSummary:
         return said
 
 
+@typed()
 def summarise(
-    samples: Samples, k: npt.ArrayLike | None = None, B: int = 1000, seed: int = 0, confidence: float = 0.95
+    samples: Samples,
+    k: npt.ArrayLike | None = None,
+    B: AtLeastOne = 1000,
+    seed: AtLeastZero = 0,
+    confidence: float = 0.95,
 ) -> LogSummary:
     """Estimate from a log what k calls of its model are worth, unbiased, for every k that the log supports.
 
@@ -199,7 +205,7 @@ def summarise(
     log = samples.scored
     if not len(log):
         raise MooInferError(f"{samples.model}: none of its {len(samples)} samples is right or wrong")
-    asked = np.arange(1, log.largest_k + 1) if k is None else np.unique(np.asarray(k, dtype=np.int64))
+    asked = np.arange(1, log.largest_k + 1) if k is None else np.unique(whole_numbers(k, "k"))
     if not len(asked) or asked[0] < 1 or asked[-1] > log.n.max():
         raise MooInferError(f"{samples.model}: k must be in 1 ... {log.n.max()}, its samples a question, got {k!r}")
     shared = bool((samples.request_sizes > 1).any())

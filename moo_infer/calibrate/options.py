@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..core.arguments import check_fields
 from ..core.errors import MooInferError, unknown
 from ..core.objectives import judged_objective
-from ..core.parts import at_least_one
+from ..core.parts import AtLeastOne, AtLeastZero, at_least_one
 from .caps import TimeCap, TokenCap
 
 __all__ = ["CALLS", "INFERENCE", "ProfileOptions"]
@@ -56,11 +57,12 @@ class ProfileOptions:
     min_samples: int = 1
     k_max: int | None = None
     judged: Mapping[str, str] = field(default_factory=dict)
-    B: int = 1000
-    seed: int = 0
+    B: AtLeastOne = 1000
+    seed: AtLeastZero = 0
     caps: tuple[TokenCap | TimeCap, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.inference not in INFERENCE:
             raise unknown("inference model", self.inference, INFERENCE)
         if self.calls not in CALLS:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.call_settings import CallSettings
 from ..core.errors import MooInferError
 from ..pipeline import K_MAX
@@ -84,10 +85,9 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the estimates, and what the profile rests on."""
-        price = None if self.price is None else {**self.price.part, "source": self.price.source}
         return self.summary.to_dict() | {
             "largest_k": self.largest_k,
-            "price": price,
+            "price": None if self.price is None else {**self.price.part, "source": self.price.source},
             "inference": dict(self.inference),
             "costs": [dict(part) for part in self.costs.values()],
             "source": self.source,
@@ -100,9 +100,9 @@ class Calibration:
 
     def blocks(self) -> list[Block]:
         """Return what people read: a table with intervals, and what to know about it."""
-        said = [*(self.beyond.sentences() if self.beyond else []), *self.notes]
+        beyond = self.beyond.sentences() if self.beyond else []
         judged = [block for summary in self.judged.values() for block in summary.blocks()]
-        return [*tabled(self.summary), *judged, *map(sentence, said), ""]
+        return [*tabled(self.summary), *judged, *map(sentence, [*beyond, *self.notes]), ""]
 
     def to_frame(self) -> "polars.DataFrame":
         """Return the estimates as a polars frame, a row a k; see `LogSummary.to_frame`."""
@@ -118,6 +118,7 @@ class Calibration:
         return min(self.supported, self.wanted or self.supported)
 
 
+@typed()
 def calibrated(
     log: Log | LogParts,
     prices: Mapping[str, Price] | None = None,
@@ -154,16 +155,15 @@ def calibrated(
         raise MooInferError(f"judged: {', '.join(options.judged)}: logs that are read in parts have no such columns")
     carried = Carried.of(profiles, log.models, prices)
     for doubt in carried.doubts:
-        warnings.warn(doubt, stacklevel=2)
+        warnings.warn(doubt, stacklevel=3)
     day, calibrations = (on or date.today()).isoformat(), list[Calibration]()
     for of in _measured(log, carried, options.caps):
         if progress:
             progress(len(calibrations), len(log.models) * (1 + len(options.caps)), of.samples.model)
-        source = f"{'; '.join(map(str, log.files_of(of.model)))}; calibrated on {day}"
-        source += "".join(f"; {note}" for note in of.notes if of.cap)
-        calibration, doubts = _calibration(of.samples, of.price, source, options)
+        said = [*map(str, log.files_of(of.model)), f"calibrated on {day}", *(of.notes if of.cap else ())]
+        calibration, doubts = _calibration(of.samples, of.price, "; ".join(said), options)
         for doubt in doubts:
-            warnings.warn(f"{of.samples.model}: {doubt}", stacklevel=2)
+            warnings.warn(f"{of.samples.model}: {doubt}", stacklevel=3)
         notes = [*of.notes, *calibration.notes] if of.cap else [*calibration.notes, *of.notes]
         inference = {**calibration.inference, **({"cut_from": of.model} if of.cap else {})}
         calibration = replace(calibration, inference=inference, call=of.call, cap=of.cap, notes=notes)

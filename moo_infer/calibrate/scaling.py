@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import at_least_one, inside, numbers_of
+from ..core.parts import AtLeastOne, AtLeastZero, at_least_one, inside, numbers_of
 from ..quantities.bootstrap import QuestionDraws
 from .coverage_laws import BetaBinomial, ExponentiatedPowerLaw
 from .intervals import Interval
@@ -194,8 +195,9 @@ class ScalingFit:
         }
 
 
+@typed()
 def fit_scaling(
-    curve: AccuracyCurve, laws: Sequence[type[ScalingLaw]] = SCALING_LAWS, B: int = 100, seed: int = 0
+    curve: AccuracyCurve, laws: Sequence[type[ScalingLaw]] = SCALING_LAWS, B: AtLeastOne = 100, seed: AtLeastZero = 0
 ) -> ScalingFit:
     """Choose the law that predicts the large k of a curve best from its small ones, and fit it to all.
 

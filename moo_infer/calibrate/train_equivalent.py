@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 from ..quantities.fieller import Estimate, fieller, student
@@ -222,6 +223,7 @@ class ComputeTrend:
         return tuple(notes)
 
 
+@typed()
 def compute_trend(
     flops: Sequence[float] | FloatArray,
     scores: Sequence[float] | FloatArray,

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ..core.arguments import typed
 from ..core.errors import MooInferError, unknown
+from ..core.parts import AtLeastOne, AtLeastZero
 from ..quantities.labels import TASK, label_named, several_tasks
 from ..quantities.provenance import provenance
 from ..quantities.queries import Doubt
@@ -95,12 +97,13 @@ class VariantFamily:
         return to_html(self.blocks())
 
 
+@typed()
 def compare_variants(
     samples: Sequence[Samples],
     base: str | None = None,
     by: str | None = None,
-    B: int = 10_000,
-    seed: int = 0,
+    B: AtLeastOne = 10_000,
+    seed: AtLeastZero = 0,
     confidence: float = 0.95,
 ) -> tuple[VariantFamily, ...]:
     """Compare the variants of every model with a base, and each level of their ladder with the next cheaper one.

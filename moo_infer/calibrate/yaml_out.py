@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.documents import read_yaml, to_yaml
 from ..core.errors import MooInferError, in_one_line, printable
 from ..core.files import atomic_write
@@ -32,6 +33,7 @@ def recommending(models: Sequence[Calibration], path: str | Path, /) -> str:
     return f"moo-infer recommend --models {path} --aggregator one-call --aggregator {several}"
 
 
+@typed()
 def save(models: Sequence[Calibration], path: str | Path, *, tail: str = "") -> list[Path]:
     """Write profiles as YAML, and beside it the samples that empirical ones draw from, as Parquet.
 

@@ -133,6 +133,8 @@ class PartOptions:
             if name not in workflows:
                 raise unknown("workflow", name, workflows, "--workflow")
         wanted = {name: workflows[name] for name in self.workflow or workflows}
+        if self.workflow and (self.policy or self.aggregator):
+            warnings.warn("--workflow leaves out the rows that --policy and --aggregator are about", stacklevel=2)
         policies = self.policy or ([] if self.workflow else [*named])
         alone = {"workflows": wanted, "workflows_alone": bool(self.workflow)}
         return {"policies": policies, "named_policies": named, "day": named_day(models), **alone}
@@ -192,6 +194,8 @@ class CertaintyOptions:
         """
         if not report.redraw and (self.confidence is not None or self.questions == "same") and not self.stability:
             warnings.warn(NOTHING_DRAWN, stacklevel=2)
+        if (self.stability or 0) < 0:
+            raise MooInferError(f"--stability: must be >= 0, got {self.stability}")
         if self.stability is None:
             return DRAWS if report.redraw else 0
         return self.stability

@@ -2,12 +2,14 @@
 
 import math
 
+from .arguments import typed
 from .errors import MooInferError
 from .objectives import TOLERANCE
 
 __all__ = ["affordable", "pays"]
 
 
+@typed()
 def pays(budget: float, total: float, /) -> bool:
     """Whether a budget pays for a total, both in the same unit, but for rounding, as limits are met.
 
@@ -20,6 +22,7 @@ def pays(budget: float, total: float, /) -> bool:
     return total <= budget * (1 + TOLERANCE)
 
 
+@typed()
 def affordable(budget: float, price: float, fixed: float = 0.0) -> int:
     """Return how many things a budget pays for: the largest whole n with fixed + n price <= budget.
 

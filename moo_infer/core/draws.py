@@ -58,6 +58,8 @@ class Draws(Mapping[str, Array]):
         accuracy: FloatArray | None = None,
         columns: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
+        if not isinstance(columns, Mapping):
+            raise MooInferError(f"draws: columns must be a mapping of arrays, got {columns!r:.80}")
         arrays: dict[str, Any] = {"tokens_in": tokens_in, "tokens_out": tokens_out, "accuracy": accuracy}
         arrays |= {name: array for name, array in columns.items() if arrays.get(name) is None}
         views = {name: np.asarray(array).view() for name, array in arrays.items() if array is not None}

@@ -4,13 +4,16 @@ import math
 import types
 import typing
 from functools import cache
+from numbers import Number
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from .errors import LARGEST_NUMBER, out_of_reach
 
-__all__ = ["fits", "hints", "is_number", "largest", "named_types", "parts_of_union", "rules"]
+__all__ = ["broken_rule", "fits", "hints", "is_number", "largest", "limits", "named_types", "parts_of_union", "rules"]
+
+SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
 @cache
@@ -77,6 +80,29 @@ def fits(value: object, hint: object) -> bool:
     number = typing.cast(float, value)
     reached = abs(number) < math.inf and not out_of_reach(number, largest(hint))
     return reached and all(_holds(rule, number) for rule in rules(hint))
+
+
+def broken_rule(value: object, hint: object) -> str:
+    """Return the first rule of an annotation that a number breaks, in words; "" where it breaks none.
+
+    >>> broken_rule(-1, Annotated[int, Ge(0)]), broken_rule(0.5, Annotated[float, Ge(0), Le(1)])
+    ('>= 0', '')
+    """
+    known = [rule for rule in rules(hint) if type(rule) in SIGNS] if isinstance(value, Number) else []
+    return next((_in_words(rule) for rule in known if not _holds(rule, typing.cast(float, value))), "")
+
+
+def limits(hint: object) -> list[str]:
+    """Return the rules of an annotation in words.
+
+    >>> limits(Annotated[float, Ge(0), Le(1)])
+    ['>= 0', '<= 1']
+    """
+    return [_in_words(rule) for rule in rules(hint) if type(rule) in SIGNS]
+
+
+def _in_words(rule: object) -> str:
+    return f"{SIGNS[type(rule)]} {getattr(rule, type(rule).__name__.lower())}"
 
 
 def _holds(rule: object, number: float) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from .arguments import check_fields
 from .arrays import FloatArray
 from .errors import MooInferError, out_of_reach
 
@@ -52,6 +53,7 @@ class Objective:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise MooInferError(f"an objective needs a name, got {self.name!r}")
+        check_fields(self, f"objective {self.name!r}")
         if self.direction not in ("min", "max"):
             raise MooInferError(f"objective {self.name!r}: direction must be min or max, got {self.direction!r}")
         if self.along not in ("sum", "longest-path"):
@@ -143,7 +145,9 @@ class Limit:
     statistic: str = "mean"
 
     def __post_init__(self) -> None:
-        if self.sense not in ("max", "min"):
+        if not isinstance(self.objective, str) or not self.objective.strip():
+            raise MooInferError(f"a limit needs the name of an objective, got {self.objective!r:.80}")
+        if not isinstance(self.sense, str) or self.sense not in ("max", "min"):
             raise MooInferError(f"limit on {self.objective}: must be a max or a min, got {self.sense!r}")
         if isinstance(self.worst, bool) or not isinstance(self.worst, int | float | np.number):
             raise MooInferError(f"limit on {self.objective}: must be a number, got {self.worst!r}")
@@ -151,7 +155,7 @@ class Limit:
             raise MooInferError(f"limit on {self.objective}: must be finite, got {self.worst!r:.40}")
         if problem := out_of_reach(float(self.worst), LARGEST_LIMIT):
             raise MooInferError(f"limit on {self.objective}: {problem}")
-        if self.statistic != "mean":
+        if not isinstance(self.statistic, str) or self.statistic != "mean":
             quantile_of(self.statistic, f"limit on {self.objective}")
 
     def __str__(self) -> str:
@@ -192,7 +196,7 @@ def quantile_of(statistic: str, where: str = "statistic") -> float:
     0.95
     """
     try:
-        percent = float(statistic[1:]) if statistic[:1] == "p" else math.nan
+        percent = float(statistic[1:]) if isinstance(statistic, str) and statistic[:1] == "p" else math.nan
     except ValueError:
         percent = math.nan
     if not 0 < percent < 100:

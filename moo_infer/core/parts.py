@@ -12,14 +12,15 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from .arrays import FloatArray
 from .errors import LARGEST_TOTAL, MooInferError, located
 from .hints import fits, hints, named_types, rules
 from .hints import is_number as one_number
+from .numeric import numbers_of, whole_numbers
 
 __all__ = [
     "NAME",
     "AtLeastOne",
+    "AtLeastZero",
     "Large",
     "NonNegative",
     "Positive",
@@ -36,6 +37,7 @@ __all__ = [
     "share",
     "split",
     "unfit",
+    "whole_numbers",
     "with_parts",
 ]
 
@@ -47,6 +49,7 @@ Positive = Annotated[float, Gt(0)]
 Large = Annotated[float, Ge(0), Le(LARGEST_TOTAL)]
 Share = Annotated[float, Ge(0), Le(1)]
 AtLeastOne = Annotated[int, Ge(1)]
+AtLeastZero = Annotated[int, Ge(0)]
 
 Part = TypeVar("Part")
 
@@ -205,9 +208,6 @@ def check(part: object, kind: type[Part], where: str) -> Part:
     if problem := unfit(cls, kind):
         raise MooInferError(f"{where}: {problem}")
     values = {field.name: getattr(part, field.name) for field in _fields(cls)}
-    for field, value in values.items():
-        if is_number(cls, field) and isinstance(value, str | Mapping):
-            raise MooInferError(f"{where}: {name}: {field}: must be a number, got {value!r}")
     refuse_unfit(cls, values, f"{where}: {name}")
     return part
 
@@ -218,6 +218,9 @@ def refuse_unfit(cls: type, values: Mapping[str, object], where: str) -> None:
     Raises:
         MooInferError: saying which field, what is allowed and what was given.
     """
+    for field, value in values.items():  # files may have numbers as text, which are numbers then
+        if is_number(cls, field) and isinstance(value, str | Mapping):
+            raise MooInferError(located(where, f"{field}: must be a number, got {value!r}"))
     if not _all_fit(cls, values):
         _accepted(cls, values, where, every=True)
 
@@ -249,14 +252,6 @@ def at_least_one(value: object, where: str) -> int:
     if not 1 <= number <= LARGEST:
         raise MooInferError(located(where, f"must be {'>= 1' if number < 1 else f'<= {LARGEST}'}, got {number}"))
     return number
-
-
-def numbers_of(given: object, where: str = "") -> FloatArray:
-    """Return numbers as an array of any shape, or raise MooInferError for what is none, such as ragged lists."""
-    try:
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise MooInferError(located(where, f"must be numbers, got {given!r:.80}")) from None
 
 
 def share(value: object, where: str) -> float:

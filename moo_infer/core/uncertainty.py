@@ -71,7 +71,7 @@ def uncertain(entries: Mapping[str, object]) -> dict[str, Uncertain]:
 
 def _finite(value: object, where: str) -> float:
     try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]  # may fail
+        number = math.nan if isinstance(value, bool | np.bool_ | str) else float(value)  # type: ignore[arg-type]  # may fail
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):

@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import TOLERANCE
-from ..core.parts import at_least_one, numbers_of
+from ..core.parts import AtLeastOne, NonNegative, at_least_one, numbers_of
 from ..core.rounding import significant
 from .menus import Menus, limits_of, listed_limits, refuse_too_little, within
 from .relaxation import Relaxation, integer_plan, relaxed, relaxed_plans
@@ -68,6 +69,7 @@ class Allocation:
         return missing / size if missing > TOLERANCE * size else 0.0
 
 
+@typed()
 def allocate(
     values: Sequence[npt.ArrayLike] | FloatArray,
     costs: Sequence[npt.ArrayLike] | FloatArray,
@@ -75,7 +77,7 @@ def allocate(
     weights: npt.ArrayLike | None = None,
     *,
     groups: Sequence[str] | None = None,
-    tolerance: float = GAP,
+    tolerance: NonNegative = GAP,
 ) -> Allocation:
     """Choose one option of each group, so that the sum of their values is largest within limits on sums of their costs.
 
@@ -134,7 +136,8 @@ def allocate(
     return better if better.value > found.value else replace(found, bound=max(found.value, min(bound, found.bound)))
 
 
-def best_plan(sizes: Sequence[int], evaluate: Evaluate, limits: Mapping[str, float]) -> Allocation:
+@typed()
+def best_plan(sizes: Sequence[AtLeastOne], evaluate: Evaluate, limits: Mapping[str, float]) -> Allocation:
     """Choose one option of each group where the whole is no sum: up to 1,000,000 plans are all looked at.
 
     Args:

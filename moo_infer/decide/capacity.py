@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import LATENCY, TOLERANCE, Limit, quantile_of
@@ -79,6 +80,7 @@ class Capacity:
     plans: int = field(repr=False)
 
 
+@typed("kinds", "limits")
 def capacity(
     kinds: Sequence[MachineKind],
     queries_per_second: float,

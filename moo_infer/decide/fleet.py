@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..core.arguments import check_fields, typed
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit
@@ -35,6 +36,9 @@ class QueryClass:
     name: str
     share: float
     table: Candidates = field(repr=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self, names=("name", "table"))
 
     def key(self, row: int) -> tuple[str, str, int]:
         """Return what tells whether rows of two classes are the same: model, policy or aggregator, and k."""
@@ -140,8 +144,9 @@ class FleetAllocation:
         return np.array([c.table.column(name, statistic)[row] for c, row in zip(self.classes, self.rows, strict=True)])
 
 
+@typed("classes", "limits")
 def allocate_classes(
-    classes: Sequence[QueryClass], budget: float, queries: int, limits: Iterable[Limit] = ()
+    classes: Iterable[QueryClass], budget: float, queries: int, limits: Iterable[Limit] = ()
 ) -> FleetAllocation:
     """Choose a row for every class, so that most queries are answered rightly within a budget for all of them.
 
@@ -194,6 +199,7 @@ def allocate_classes(
     return FleetAllocation(classes, nothing.budget, nothing.queries, limits, chosen, found, shared, upgrades)
 
 
+@typed()
 def budgets(found: FleetAllocation) -> FloatArray:
     """Return budgets (B,) in USD, from the cheapest plan on, to where every class has its best row or close to that."""
     least, most = 0.0, 0.0
@@ -207,6 +213,7 @@ def budgets(found: FleetAllocation) -> FloatArray:
     return np.linspace(start, end, STEPS) * (1 + 1e-9)  # the first is enough, whatever was rounded
 
 
+@typed()
 def by_budget(found: FleetAllocation) -> list[FleetAllocation]:
     """Return the allocation under each of the `budgets`."""
     return [allocate_classes(found.classes, usd, found.queries, found.limits) for usd in budgets(found).tolist()]

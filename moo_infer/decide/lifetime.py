@@ -7,9 +7,11 @@ from functools import partial
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray, Rows
 from ..core.errors import MooInferError
 from ..core.objectives import TOLERANCE, Limit
+from ..core.parts import AtLeastZero, numbers_of
 from ..estimate.raised import Raised
 from ..profiles import ModelProfile
 from .candidates import Candidates
@@ -89,8 +91,8 @@ def break_even(first: object, each_first: object, then: object, each_then: objec
     >>> break_even(0, 2.0, 10, 0.5).tolist(), break_even(0, 0.5, 10, 0.5).tolist()
     (6.666666666666667, inf)
     """
-    more = np.asarray(then, dtype=np.float64) - np.asarray(first, dtype=np.float64)
-    less = np.asarray(each_first, dtype=np.float64) - np.asarray(each_then, dtype=np.float64)
+    more = numbers_of(then, "then") - numbers_of(first, "first")
+    less = numbers_of(each_first, "each_first") - numbers_of(each_then, "each_then")
     pays = (more * np.sign(less) > 0) | ((more == 0) & (less != 0))
     return np.where(pays, more / np.where(less == 0, 1.0, less), np.inf)
 
@@ -108,6 +110,11 @@ def segments(once: FloatArray, each: FloatArray, starts: FloatArray) -> tuple[Se
     Segment(start=0.0, end=6.666666666666667, row=0)
     Segment(start=6.666666666666667, end=inf, row=1)
     """
+    once, each, starts = numbers_of(once, "once"), numbers_of(each, "each"), numbers_of(starts, "starts")
+    if once.ndim != 1 or not once.shape == each.shape == starts.shape:
+        raise MooInferError(
+            f"once, each and starts: must have one shape (n,), got {once.shape}, {each.shape} and {starts.shape}"
+        )
     found: list[Segment] = []
     R = float(starts.min(initial=math.inf))
     while math.isfinite(R):
@@ -144,6 +151,7 @@ def _overtaken(once: FloatArray, each: FloatArray, starts: FloatArray, row: int,
             yield at
 
 
+@typed()
 def lifetime(
     table: Candidates,
     profiles: Sequence[ModelProfile],
@@ -151,8 +159,8 @@ def lifetime(
     limits: Sequence[Limit] = (),
     redraw: Callable[[int, int], Iterator[Candidates]] | None = None,
     *,
-    draws: int = 0,
-    seed: int = 0,
+    draws: AtLeastZero = 0,
+    seed: AtLeastZero = 0,
 ) -> Lifetime:
     """Decide as a function of the number of queries.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..builtin.by_load import ByLoad, UpTo
 from ..builtin.policies import Fixed
+from ..core.arguments import typed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit
@@ -64,6 +65,7 @@ class RowByLoad:
         return ByLoad(tuple(UpTo(load, policy) for load, policy in each[:-1]), each[-1][1])
 
 
+@typed()
 def best_by_load(
     tables: Mapping[float, Candidates], shares: Mapping[float, float], limits: Sequence[Limit] = (), /
 ) -> RowByLoad:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, SelectionWarning, unknown
 from ..core.objectives import Limit, Objective
@@ -68,6 +69,7 @@ class DecisionMap:
         return ks_by_label
 
 
+@typed()
 def decision_map(
     report: "Report", x: str, y: str, *, scenario: str | None = None, selector: str | None = None, size: int = 60
 ) -> DecisionMap:

@@ -54,7 +54,7 @@ class Estimator(ABC):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trials", at_least_one(self.trials, "trials"))
-        if isinstance(self.seed, bool) or not hasattr(self.seed, "__index__") or self.seed < 0:
+        if isinstance(self.seed, bool | np.ndarray) or not hasattr(self.seed, "__index__") or self.seed < 0:
             raise MooInferError(f"seed: must be a whole number >= 0, got {self.seed!r}")
         object.__setattr__(self, "seed", int(self.seed))
 

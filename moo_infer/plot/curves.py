@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ..core.arguments import typed
 from ..core.objectives import ACCURACY
 from .style import (
     GREY,
@@ -40,6 +41,7 @@ LIMITS = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
 NEAR = 3.0  # a limit farther from the curve than this many times its height is named, not drawn
 
 
+@typed()
 def curve(
     report: "Report",
     objective: str = ACCURACY.name,
@@ -73,6 +75,7 @@ def curve(
     return _figure(report, shown, [objective])
 
 
+@typed()
 def page(
     report: "Report", *, model: str | None = None, aggregator: str | None = None, scenario: str | None = None
 ) -> Figure:

@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ..core.arguments import typed
 from ..core.errors import MooInferError, printable, unknown
 from ..core.files import exchanged
 from ..core.objectives import ACCURACY
@@ -43,6 +44,7 @@ LENGTH = 60  # of a name within a file name
 Picture = tuple[Sequence[str], Callable[[], Figure]]
 
 
+@typed()
 def save(
     report: "Report",
     folder: str | Path,

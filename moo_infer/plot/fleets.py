@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..core.arguments import typed
 from ..core.objectives import ACCURACY
 from ..decide.fleet import FleetAllocation, by_budget
 from .style import COLOURS, GREY, plain
@@ -12,6 +13,7 @@ __all__ = ["allocation"]
 LABEL = 40  # characters of a name in the legend
 
 
+@typed()
 def allocation(found: FleetAllocation) -> Figure:
     """Draw accuracy against the budget, and what each class spends of it.
 

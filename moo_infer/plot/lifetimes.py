@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..core.arguments import typed
 from ..decide.lifetime import Lifetime
 from .style import COLOURS, GREY, plain
 
@@ -13,6 +14,7 @@ LABEL = 70  # characters of a name in the legend
 POINTS = 400  # of a line, straight where axes are not logarithmic
 
 
+@typed()
 def lifetime(found: Lifetime) -> Figure:
     """Draw what each option takes over its life against the number of queries, the cheapest one bold.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..core.arguments import typed
 from .style import COLOURS, plain
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ NAMES = {  # by the field of a summary, in two panels: shares and grades, and se
 }
 
 
+@typed()
 def log_curves(summary: "LogSummary") -> Figure:
     """Draw what k calls are worth by a log, and how long the slowest takes, against k.
 

@@ -18,6 +18,7 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from scipy.ndimage import distance_transform_edt, minimum_filter
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray
 from ..decide.map import DecisionMap, decision_map
 from .labels import laid_out
@@ -27,6 +28,7 @@ from .style import (
     height,
     label_of,
     limit_text,
+    limit_words,
     logarithmic,
     name_of,
     note,
@@ -58,6 +60,7 @@ class _Region:
     hatch: str
 
 
+@typed()
 def decisions(
     report: "Report",
     *,
@@ -117,7 +120,7 @@ def decisions(
     )
     figure.set_figheight(height(figure.get_figheight(), handles))
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
-    others = [limit_text(limit, table, "") for limit in plane.scenario.limits if limit not in plane.limits]
+    others = [limit_words(limit, table) for limit in plane.scenario.limits if limit not in plane.limits]
     notes = [f"Everywhere: {', '.join(others)}."] if others else []
     notes += [f"No choice: {plane.reason}."] if plane.reason else []
     notes += [f"* {sentence}." for sentence in _extrapolated(plane)]

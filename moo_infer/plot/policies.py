@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY
@@ -25,6 +26,7 @@ __all__ = ["hull", "policies"]
 STEPS = 40  # of a line between two rows, which is none where an axis is logarithmic
 
 
+@typed()
 def policies(report: "Report", *, scenario: str | None = None, x: str | None = None) -> Figure:
     """Draw accuracy against another objective: rows without a policy, mixtures of them, and policies.
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray
 from ..core.errors import MooInferError, unknown
 from ..decide.candidates import Candidates
@@ -45,6 +46,7 @@ BARS = 20  # more rows are summed up in one bar
 NAMED = 14  # curves with a colour and a shape of their own: more are not told apart, nor is a longer legend read
 
 
+@typed()
 def front(report: "Report", *, scenario: str | None = None, x: str | None = None, y: str | None = None) -> Figure:
     """Draw the rows of the table in two objectives, and the Pareto front of the feasible ones over all models.
 
@@ -163,6 +165,7 @@ def _named(table: Candidates, on_front: BoolArray, chosen: Sequence[int]) -> lis
     return [label for label in labels if label in ranked[:NAMED]]
 
 
+@typed()
 def stability(
     report: "Report",
     *,

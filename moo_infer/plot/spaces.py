@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 from ..core.objectives import Limit, Objective
@@ -45,6 +46,7 @@ NEAR = 4.0  # limits farther than this many times the farthest row are named, no
 MARGIN = 1.04  # an axis ends so many times its farthest row or limit, so that no marker is cut
 
 
+@typed()
 def space(
     report: "Report",
     *,

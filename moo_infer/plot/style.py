@@ -54,11 +54,16 @@ def label_of(objective: Objective, statistic: str = "mean") -> str:
 
 
 def limit_text(limit: Limit, table: Candidates, prefix: str = "limit: ") -> str:
+    """Return a limit with its unit, as matplotlib shall show it."""
+    return plain(f"{prefix}{limit_words(limit, table)}", 60)
+
+
+def limit_words(limit: Limit, table: Candidates) -> str:
     """Return a limit with its unit; a limit on the mean says so, next to those on quantiles."""
     unit = table.objectives[table.index(limit.objective)].unit
     mean = "mean " if limit.statistic == "mean" else ""
     sign = str(limit).replace("<=", "≤").replace(">=", "≥")
-    return plain(f"{prefix}{mean}{sign} {unit}".rstrip(), 60)
+    return f"{mean}{sign} {unit}".rstrip()
 
 
 def is_drawn(limit: Limit, table: Candidates) -> bool:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..core.arguments import typed
 from ..core.errors import MooInferError
 from ..core.objectives import ACCURACY, LATENCY
 from ..decide.choices import Choice
@@ -32,6 +33,7 @@ def feasible_workflows(report: "Report", scenario: str) -> list[str]:
     return list(dict.fromkeys(c.course.workflow for c in chosen if c.course and c.course.workflow))
 
 
+@typed()
 def gantt(report: "Report", workflow: str | None = None, *, scenario: str | None = None) -> Figure:
     """Draw the stages of a workflow as bars from start to finish, those on the critical path in colour.
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import check_fields, refuse_unlike
 from ..core.arrays import FloatArray
 from ..core.documents import read_json
 from ..core.errors import MooInferError, unknown
@@ -134,8 +135,11 @@ class BudgetManager:
     _waiting: Fraction = field(default=Fraction(0), init=False, repr=False)  # the weights of those without a grant
 
     def __post_init__(self) -> None:
+        check_fields(self, names=("spread", "ratio", "refunds", "journal", "told"))
         self.budget = _amount(self.budget, "budget", above=0.0)
-        names = [str(name) for name in listed_items(self.names, "names", "a list of names")]
+        listed = listed_items(self.names, "names", "a list of names")
+        refuse_unlike(listed, list[str | int], "names")
+        names = [str(name) for name in listed]
         refuse_twice(names, "query")
         self.names = names
         self.weights = self._weights()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray, Rows
 from ..core.errors import MooInferError, NoSelection
 from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit, quantile_of
@@ -62,6 +63,7 @@ class Mixture:
         }
 
 
+@typed()
 def mix(candidates: "Candidates", limits: Sequence[Limit], /) -> Mixture:
     """Find the mixture of rows that is most accurate within limits.
 

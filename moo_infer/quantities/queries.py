@@ -12,6 +12,7 @@ from ..core.arrays import BoolArray, FloatArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
 from ..core.objectives import ACCURACY, Objective
+from ..core.parts import numbers_of
 from .by_law import LawQuery
 from .by_samples import SampleQuery, draw_samples
 from .judged import is_share
@@ -100,6 +101,8 @@ class Queries:
 
     def __init__(self, weights: npt.ArrayLike | None = None, /, **laws: Law | None) -> None:
         known = {name: law for name, law in laws.items() if law is not None}
+        if no_laws := {name: law for name, law in known.items() if not hasattr(law, "std")}:
+            raise MooInferError(f"queries: must be of laws, got {no_laws!r:.80}")
         shapes = {name: np.shape(np.add(law.mean, law.std)) for name, law in known.items()}
         for name, shape in shapes.items():
             if shape and shape[1:] != (1,):  # (Q,) numbers would be taken for those at Q values of k
@@ -112,13 +115,10 @@ class Queries:
         self.pseudo = (0.0, 0.0)
         self.weights: FloatArray = np.ones(1)
         if weights is not None:
-            shares = np.asarray(weights, dtype=np.float64)
-            _check_shares(shares)
+            shares = _checked_shares(weights)
             for name in differing:
                 if shapes[name] != (len(shares), 1):
-                    raise MooInferError(
-                        f"queries: {name} must differ along the {len(shares)} weights, got {shapes[name]}"
-                    )
+                    raise MooInferError(f"queries: {name} must differ along {len(shares)} weights, got {shapes[name]}")
             self.axes = (Axis(shares, differing),)
 
     @classmethod
@@ -248,9 +248,8 @@ class Queries:
             return None
         sizes = [len(axis.weights) for axis in read]
         if len(read) > 1 and np.prod(sizes) > MOST_NODES:
-            raise NotExact(
-                f"queries that differ in {len(read)} ways at once are too many: {' x '.join(map(str, sizes))}"
-            )
+            many = " x ".join(map(str, sizes))
+            raise NotExact(f"queries that differ in {len(read)} ways at once are too many: {many}")
         grid = np.meshgrid(*(np.arange(n) for n in sizes), indexing="ij")
         weights = reduce(np.multiply.outer, [axis.weights for axis in read]).ravel()
         laws = {
@@ -342,8 +341,10 @@ def _shares(weights: FloatArray) -> FloatArray:
     return np.asarray(weights / weights.sum())
 
 
-def _check_shares(weights: FloatArray) -> None:
+def _checked_shares(given: npt.ArrayLike) -> FloatArray:
+    weights = numbers_of(given, "queries: weights")
     # Shares are computed, and their sum is rounded: 1e-9 is far above that and far below a wrong share.
     if weights.ndim != 1 or not len(weights) or not (weights >= 0).all() or abs(weights.sum() - 1) > 1e-9:
         shown = np.array2string(weights, threshold=5)
         raise MooInferError(f"queries: weights must be shares (Q,), >= 0 with the sum 1, got {shown}")
+    return weights

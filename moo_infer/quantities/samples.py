@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import check_fields
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MissingColumn, MooInferError, NothingPossible
 
@@ -116,6 +117,7 @@ class Samples:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_fields(self, names=("model", "questions", "columns", "left_out", "labels"))
         for name in ("question", "correct"):
             object.__setattr__(self, name, _read_only(getattr(self, name)))
         columns = {name: _read_only(array) for name, array in self.columns.items()}

@@ -10,8 +10,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import typed
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
+from ..core.parts import numbers_of, whole_numbers
+from .distinct import distinct_rows
 from .hypergeometric import log_none
 from .plurality import vote_shares
 from .samples import Answers, Samples
@@ -28,7 +31,6 @@ __all__ = [
 ]
 
 BLOCK = 2**16  # numbers at a time: half a megabyte
-FITS = 2**62  # a code of several numbers, in 63 bits
 LARGE_BLOCK = 2**22  # numbers at a time of weights of ranks, (n, m): 32 MiB
 
 
@@ -100,6 +102,7 @@ def mean_pass_at_k(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> Floa
         return np.asarray(total / questions)
 
 
+@typed()
 def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     """Probability that the plurality vote of k samples is right: the answer that most of them give.
 
@@ -131,9 +134,10 @@ def vote_at_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     array([[0.4     , 0.5     , 0.566667, 1.      ]])
     """
     samples.refuse_grades()
-    return votes_at_k(samples.scored_n, samples.answers, _integers("k", k, 1))
+    return votes_at_k(samples.scored_n, samples.answers, whole_numbers(k, "k"))
 
 
+@typed()
 def vote_bounds_at_k(samples: Samples, k: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Bounds of `vote_at_k` where answers were judged both right and wrong: all of these wrong, and all right.
 
@@ -144,7 +148,7 @@ def vote_bounds_at_k(samples: Samples, k: npt.ArrayLike) -> tuple[FloatArray, Fl
     [array([[0., 0.]]), array([[0.666667, 1.      ]])]
     """
     samples.refuse_grades()
-    answers, k = samples.answers, _integers("k", k, 1)
+    answers, k = samples.answers, whole_numbers(k, "k")
     both = answers.judged_both_ways
     wrong = replace(answers, right=np.where(both, 0.0, answers.right))
     right = replace(answers, right=np.where(both, answers.samples, answers.right))
@@ -172,6 +176,7 @@ def votes_at_k(n: IntArray, answers: Answers, k: IntArray) -> FloatArray:
     return np.asarray(share[inverse])
 
 
+@typed()
 def best_scored_of_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     """Expected correctness of the sample with the highest score among k; ties are broken at random.
 
@@ -200,7 +205,7 @@ def best_scored_of_k(samples: Samples, k: npt.ArrayLike) -> FloatArray:
     _, tied = np.unique(np.column_stack([question, score]), axis=0, return_inverse=True)
     worth = (np.bincount(tied, worth) / np.maximum(np.bincount(tied), 1))[tied]
     order = np.lexsort((score, question))
-    k = _integers("k", k, 1)
+    k = whole_numbers(k, "k")
     best = np.full((len(samples.questions), len(k)), np.nan)
     for rows, ranked in by_count(worth[order], question, len(samples.questions)):
         for part, weights in largest_weights(ranked.shape[1], k):
@@ -223,7 +228,7 @@ def largest_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[F
     >>> mean.round(6), std.round(6)
     (array([[3.      , 4.666667, 6.      ]]), array([[2.160247, 1.885618, 0.      ]]))
     """
-    k = _integers("k", k, 1)
+    values, question, k = _by_question(values, question, k)
     questions = int(question[-1]) + 1 if len(question) else 0
     mean, std = np.full((2, questions, len(k)), np.nan)
     known = np.isfinite(values)
@@ -251,7 +256,7 @@ def total_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[Flo
     >>> mean, std.round(6)
     (array([[3., 6., 9.]]), array([[2.160247, 2.160247, 0.      ]]))
     """
-    k = _integers("k", k, 1)
+    values, question, k = _by_question(values, question, k)
     questions = int(question[-1]) + 1 if len(question) else 0
     mean, std = np.full((2, questions, len(k)), np.nan)
     known = np.isfinite(values)
@@ -264,40 +269,16 @@ def total_of_k(values: Array, question: IntArray, k: npt.ArrayLike) -> tuple[Flo
     return mean, std
 
 
-def distinct_rows(table: Array, /) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return where each different row (D,) of a table (N, m) of numbers >= 0 stands first, and which one each is.
-
-    They are in ascending order, as `numpy.unique` has them, which sorts whole rows and takes ten times as long.
-
-    >>> distinct_rows(np.array([[2, 1], [0, 5], [2, 1]]))
-    (array([1, 0]), array([1, 0, 1]))
-    """
-    code, different = np.zeros(len(table), dtype=np.int64), 1
-    for given in table.T:
-        # Answers that are partly right are worth no whole numbers.
-        column = np.unique(given, return_inverse=True)[1] if (given % 1).any() else given.astype(np.int64)
-        base = int(column.max(initial=0)) + 1
-        if different * base > FITS:  # the codes so far are numbered anew; so are the values, where that is not enough
-            values, code = np.unique(code, return_inverse=True)
-            different = len(values)
-        if different * base > FITS:
-            values, column = np.unique(column, return_inverse=True)
-            base = len(values)
-        code, different = code * base + column, different * base
-    _, first, which = np.unique(code, return_index=True, return_inverse=True)
-    return first, which
-
-
-def _integers(name: str, value: npt.ArrayLike, least: int) -> IntArray:
-    array = np.atleast_1d(np.asarray(value))
-    whole = array.astype(np.int64)
-    if array.ndim != 1 or not np.array_equal(array, whole) or (whole < least).any():
-        raise MooInferError(f"{name}: must be a list of whole numbers >= {least}, got {np.array2string(array)}")
-    return whole
+def _by_question(values: object, question: object, k: npt.ArrayLike) -> tuple[FloatArray, IntArray, IntArray]:
+    """Values (N,), whose they are, and k as arrays."""
+    numbers, whose = numbers_of(values, "values"), whole_numbers(question, "question", 0)
+    if numbers.shape != whose.shape or (whose[1:] < whose[:-1]).any():
+        raise MooInferError(f"question: must be ascending, one for each of {numbers.size} values, got {len(whose)}")
+    return numbers, whose, whole_numbers(k, "k")
 
 
 def _checked(n: npt.ArrayLike, c: npt.ArrayLike, k: npt.ArrayLike) -> tuple[IntArray, IntArray, IntArray]:
-    n, c, k = _integers("n", n, 0), _integers("c", c, 0), _integers("k", k, 1)
+    n, c, k = whole_numbers(n, "n", 0), whole_numbers(c, "c", 0), whole_numbers(k, "k")
     if n.shape != c.shape:
         raise MooInferError(f"n and c must be as many, got {len(n)} and {len(c)}")
     if (c > n).any():

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ..core.arguments import typed
 from ..core.errors import MooInferError
 from .price import Price
 from .price_lists import INPUT, OUTPUT, USD
@@ -17,6 +18,7 @@ FIELDS = (*USD, "usd_per_request", "min_cacheable_tokens", "long_context")
 LITTLE = 1e-10  # USD per token; a tenth of a thousandth of a dollar for a million of them, less than any model costs
 
 
+@typed()
 def by_hand(
     entries: Mapping[str, Any] | Iterable[str], where: str = "given by hand", per_million: bool = False
 ) -> dict[str, Price]:
@@ -91,7 +93,7 @@ def _price(fields: Mapping[str, Any], source: str, per_million: bool) -> Price:
         warnings.warn(
             f"{source}: {OUTPUT}: {price.usd_per_output_token * 1e6:g} USD per million tokens is little: was it USD "
             "per token?",
-            stacklevel=4,
+            stacklevel=5,
         )
     return price
 

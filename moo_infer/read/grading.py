@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arguments import check_fields
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError
 
@@ -85,6 +86,7 @@ class Grading:
     says_nothing: ClassVar[frozenset[str]] = frozenset({"", "nan", "none", "null"})
 
     def __post_init__(self) -> None:
+        check_fields(self, "grading")
         refuse_several(self.key, "--score-key")
         if self.right_if and self.scale is not None:
             raise MooInferError("--right-if says what is right, --scale what a grade is; give one of them")

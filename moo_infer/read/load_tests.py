@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError, listed
 from ..core.files import head, lines
@@ -78,7 +79,8 @@ class LoadTest:
         return {name: np.bincount(index, weights=getattr(self, name)[rows]) / count for name in RUN_COLUMNS}
 
 
-def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
+@typed()
+def read(paths: Iterable[str | Path], /, *, strict: bool = False) -> LoadTest:
     """Read the result files of one or more runs.
 
     Formats are told apart by their keys: the JSON of ``vllm bench serve --save-result`` (with or without
@@ -124,7 +126,7 @@ def read(paths: Sequence[str | Path], /, *, strict: bool = False) -> LoadTest:
         names = ", ".join(map(str, paths)) or "no file"
         raise MooInferError("; ".join([f"{names}: no completed request in it", *remarks]))
     for sentence in remarks:
-        warnings.warn(sentence, stacklevel=2)
+        warnings.warn(sentence, stacklevel=3)
     rows = [row | ({} if run.concurrency is None else {"concurrency": run.concurrency}) for _, run, row in numbered]
     columns = {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in RUN_COLUMNS}
     means = np.array([run.means for _, run, _ in numbered])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.arguments import typed
 from ..core.errors import MooInferError
 from ..core.files import called_after, head, panics_as_errors
 from ..core.objectives import BETTER, judged_objective
@@ -35,8 +36,9 @@ __all__ = ["read_log"]
 TABLE = "table"  # the reader that takes names of columns
 
 
+@typed()
 def read_log(
-    paths: str | Path | Sequence[str | Path],
+    paths: str | Path | Iterable[str | Path],
     /,
     format: str | LogReader | None = None,
     registry: Registry | None = None,
@@ -99,7 +101,7 @@ def read_log(
     for item in items:
         frame, source, remarks = files.read(*_named(item))
         for remark in remarks:
-            warnings.warn(f"{source.file}: {remark}", stacklevel=2)
+            warnings.warn(f"{source.file}: {remark}", stacklevel=3)
         for other in sources:
             _refuse_same(source, other)
         frames.append(marked(frame))
@@ -114,7 +116,7 @@ def read_log(
         frame, together = merged(frame)
         judged += together
     for remark in (*joining, *labels, *several, *judged):
-        warnings.warn(remark, stacklevel=2)
+        warnings.warn(remark, stacklevel=3)
     return Log(frame, log.sources, left_out)
 
 

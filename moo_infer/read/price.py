@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arguments import check_fields
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, out_of_reach
 from .price_lists import CACHED, INPUT, OUTPUT, USD, WRITE, Unpriced
@@ -60,6 +61,9 @@ class Price:
     unpriced: tuple[Unpriced, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self, "price", ("source", "hours"))
+        if not isinstance(self.long_context, list | tuple):
+            raise MooInferError(f"price: long_context: must be a list of mappings, got {self.long_context!r:.60}")
         where = self.source or "price"
         high = []
         for name in (*USD, "usd_per_request", "min_cacheable_tokens"):

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ..core.arguments import typed
 from ..core.documents import read_yaml
 from ..core.errors import MooInferError, unknown
 from ..core.files import limited_text
@@ -27,6 +28,7 @@ CACHE = (  # prices of a cache, the columns of a log that they are for, and what
 )
 
 
+@typed()
 def find_prices(
     models: Iterable[str],
     source: str | Path | None,
@@ -74,6 +76,7 @@ def find_prices(
         given = {model: price for model, price in by_file.items() if model in models} | given
     else:
         listed = _NOTHING
+    _refuse_idle(free, given)
     found = {model: listed.look_up(model) for model in models if model not in given}
     reasons = {model: _refused(model, entry, model in free) for model, entry in found.items()}
     if refused := {model: reason for model, reason in reasons.items() if reason != ""}:
@@ -82,17 +85,23 @@ def find_prices(
     if others := [f"{model} as {entry.name}" for model, entry in entries.items() if not same_name(model, entry.name)]:
         warnings.warn(
             f"{listed.title} prices {', '.join(others)}; where that is another model, give its price by hand",
-            stacklevel=2,
+            stacklevel=3,
         )
     for model, entry in entries.items():
         if entry.foreign:
             warnings.warn(
                 f"{listed.title} prices {model} as {entry.name}, the entry of another provider ({entry.foreign}) than "
                 f"the log names; where that did not serve it, give its price by hand: --price {model}=INPUT,OUTPUT",
-                stacklevel=2,
+                stacklevel=3,
             )
     prices = {model: _priced(entry, listed.title, model in free) for model, entry in entries.items()} | given
     return {model: prices[model] for model in models}
+
+
+def _refuse_idle(free: Collection[str], given: Collection[str]) -> None:
+    """Refuse models that are said to be free though no list is asked for their price."""
+    if idle := [model for model in free if model in given]:
+        raise MooInferError(f"--free (free=...) is about 0 USD in a list; the price of {idle[0]} is given by hand")
 
 
 def priced_models(source: str | Path, on: date) -> list[str]:
@@ -104,6 +113,7 @@ def priced_models(source: str | Path, on: date) -> list[str]:
     return list(_opened(source, on)[1].names)
 
 
+@typed()
 def from_genai_prices(model: str, on: date, provider: str | None = None) -> Price:
     """Return the price of a model in force on a day, from the package genai-prices; nothing is downloaded.
 
@@ -126,6 +136,7 @@ def from_genai_prices(model: str, on: date, provider: str | None = None) -> Pric
     return found_price(genai_prices(on, provider), model)
 
 
+@typed()
 def from_litellm(path: str | Path, model: str) -> Price:
     """Return the price of a model from LiteLLM's ``model_prices_and_context_window.json``.
 

@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.arguments import typed
 from ..core.day import Day
 from ..core.documents import read_json, read_yaml
 from ..core.errors import MooInferError
@@ -37,6 +38,7 @@ EXPECTED = "the keys models, scenarios, policies, workflows, queries, day, run o
 SECTIONS = {"scenarios", "policies", "workflows", "queries", "day", "run", "grid"}  # of a file for the built-in models
 
 
+@typed()
 def load_models(path: str | Path, registry: Registry | None = None) -> dict[str, ModelProfile]:
     """Read model profiles from a YAML file.
 
@@ -61,6 +63,7 @@ def load_models(path: str | Path, registry: Registry | None = None) -> dict[str,
     return models
 
 
+@typed()
 def load_scenarios(path: str | Path) -> dict[str, Scenario]:
     """Read the scenarios of a YAML file; none where it has no key ``scenarios``.
 
@@ -131,6 +134,7 @@ def named_classes(path: Path, registry: Registry) -> "dict[str, QueryClassEntry]
     return {}
 
 
+@typed()
 def load_policies(path: str | Path, registry: Registry | None = None) -> dict[str, Mapping[str, Any]]:
     """Read the policies of a YAML file, each a mapping with its kind and fields; none without a key ``policies``.
 
@@ -175,6 +179,7 @@ def named_workflows(path: Path | None, registry: Registry) -> dict[str, Workflow
     return load_workflows(path, registry) or (load_workflows(source, registry) if source else {})
 
 
+@typed()
 def load_workflows(path: str | Path, registry: Registry | None = None) -> dict[str, Workflow]:
     """Read the workflows of a YAML file; none without a key ``workflows``.
 
@@ -188,6 +193,7 @@ def load_workflows(path: str | Path, registry: Registry | None = None) -> dict[s
     return read_workflows(document, str(path), Context(registry or Registry(), path.parent))
 
 
+@typed()
 def builtin_models(registry: Registry | None = None) -> dict[str, ModelProfile]:
     """Return the nine profiles of the paper (Table 3)."""
     return load_models(builtin_file("models.yaml"), registry)

@@ -2,12 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from ..core.arguments import typed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, listed
 from ..core.files import head
@@ -98,6 +99,7 @@ ML_ENERGY = _Form(
 FORMS = (ML_ENERGY, STEPS, PROMPTS, IDLE)  # steps may have watts, too
 
 
+@typed()
 def holds_steps(path: str | Path, /) -> bool:
     """Say whether a file is a table of steps, prefills or idle watts, by its header."""
     try:
@@ -106,7 +108,8 @@ def holds_steps(path: str | Path, /) -> bool:
         return False
 
 
-def read_steps(paths: Sequence[str | Path], /, *, strict: bool = False) -> list[StepTable]:
+@typed()
+def read_steps(paths: Iterable[str | Path], /, *, strict: bool = False) -> list[StepTable]:
     """Read tables of what was measured on a GPU; all CSV, perhaps gzips, with comments (``#``) and further columns.
 
     Told apart by their columns: steps have ``batch, context, seconds`` and perhaps ``joules`` (``B`` is ``batch``);
@@ -150,7 +153,7 @@ def read_steps(paths: Sequence[str | Path], /, *, strict: bool = False) -> list[
     if not any(tables.values()):
         raise MooInferError(f"{', '.join(map(str, paths)) or 'no file'}: no measurement in it")
     for sentence in remarks:
-        warnings.warn(sentence, stacklevel=2)
+        warnings.warn(sentence, stacklevel=3)
     if tables[ML_ENERGY]:
         if any(rows for form, rows in tables.items() if form is not ML_ENERGY):
             raise MooInferError("setups of ML.ENERGY are of many machines, other tables of one: fit them apart")
@@ -224,7 +227,7 @@ def _one_setup(rows: Mapping[_Form, Sequence[Row]], remarks: list[str]) -> StepT
     seconds = step("seconds")
     if len(seconds) and (median := float(np.median(seconds))) > SLOW_STEP_S:
         remarks.append(f"the median of seconds is {median:.4g} s a step: were milliseconds written? Seconds are read")
-        warnings.warn(remarks[-1], stacklevel=3)
+        warnings.warn(remarks[-1], stacklevel=4)
     return StepTable(
         batch=step("batch"),
         context=step("context"),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from ..core.arguments import typed_methods
 from ..core.errors import MooInferError, unknown
-from ..core.parts import at_least_one
+from ..core.parts import AtLeastZero, at_least_one
 from ..decide.candidates import Candidates
 from ..decide.choices import Choice
 from ..decide.redrawn import ChosenRows, DrawnChoices
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Report"]
 
 
+@typed_methods("outcome", "stability", "choice", "to_json", "to_text", "to_html")
 @dataclass(frozen=True)
 class Report:
     """The choices of a run.
@@ -120,7 +122,7 @@ class Report:
     def stability(
         self,
         B: int = 1000,
-        seed: int = 0,
+        seed: AtLeastZero = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
         *,
@@ -175,7 +177,7 @@ class Report:
     def with_stability(
         self,
         B: int = 1000,
-        seed: int = 0,
+        seed: AtLeastZero = 0,
         source: DrawSource | None = None,
         progress: Callable[[int, int, str], None] | None = None,
         *,
@@ -199,7 +201,7 @@ class Report:
         Raises:
             MooInferError: for a name that does not occur, and where the names leave several choices.
         """
-        *others, selector = (names,) if isinstance(names, str) else names
+        *others, selector = names or ("",) if isinstance(names, tuple) else (names,)
         labels = {"scenario": [s.name for s in self.scenarios]}
         labels |= {kind: list(dict.fromkeys(getattr(c, kind) for c in self.rows)) for kind in ("model", "aggregator")}
         wanted: dict[str, str] = {}
@@ -314,13 +316,13 @@ class Report:
         """Return the text for people: the headline, then a table per scenario.
 
         Args:
-            details: every figure of every choice.
+            details: every figure of every choice, in place of the contenders.
             by_selector: the k of every model and selector, as the paper shows them, in place of the contenders; None
-                for what `by_selector` of the report says.
+                for what `by_selector` of the report says, and for False with `details`.
             width: of a line, in characters.
         """
-        by_selector = self.by_selector if by_selector is None else by_selector
-        return write(self, details=details, by_selector=by_selector, width=width)
+        of_each = self.by_selector and not details if by_selector is None else by_selector
+        return write(self, details=details, by_selector=of_each, width=width)
 
     def to_html(self, command: str | None = None) -> str:
         """Return a page to share: one HTML text with tables and pictures to turn, which loads nothing.

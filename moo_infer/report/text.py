@@ -32,14 +32,14 @@ SURE_ABREAST = 4  # cells that also say how sure a choice is are wider
 def write(report: "Report", *, details: bool, by_selector: bool, width: int = WIDTH) -> str:
     """Write the headline of every scenario, then what stands below it, then what holds for all."""
     blocks: list[Block] = [headline(report, outcome) for outcome in report.outcomes]
-    if details:
-        blocks += [block for outcome in report.outcomes for block in ("", title(outcome), *figures(report, outcome))]
-    else:
+    if by_selector or not details:
         abreast = (SURE_ABREAST if report.stable else SELECTORS_ABREAST) if by_selector else FIGURES_ABREAST
         shown = tables(report, by_selector=by_selector)
         if any(isinstance(block, TextTable) and "waves" in block.header for block in shown):
             abreast = min(abreast, POLICIES_ABREAST)
         blocks += [part for block in shown for part in _abreast(block, abreast)]
+    if details:
+        blocks += [block for outcome in report.outcomes for block in ("", title(outcome), *figures(report, outcome))]
     blocks += of_label(report)
     blocks += ["", *report.notes] if report.notes else []
     if details:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.arguments import typed
 from ..core.errors import MooInferError
 from ..core.files import atomic_write, panics_as_errors
 
@@ -23,6 +24,7 @@ DRAFTS = ".moo-infer-*"  # what a killed process leaves of `atomic_write`
 DIGITS = 16  # of the hash in the name of a part
 
 
+@typed()
 def read_sweep(folder: str | Path, /) -> "polars.DataFrame":
     """Read the results of ``moo-infer sweep`` as one frame: a row a decision, in the order of the settings.
 

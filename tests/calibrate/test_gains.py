@@ -166,7 +166,7 @@ def test_tables_that_are_not_allowed_are_refused(change, message):
         (lambda: paired_gains([1, 1], [0, 1], ["p", "q"], ["x"]), "labels: must be as many as questions, 2, got 1"),
         (lambda: paired_gains([1, 1], [0, 1], ["p", "q"], confidence=0), "confidence: must be between 0 and 1"),
         (lambda: paired_gains([1, 2], [0, 1], ["p", "q"]), r"variant\[1\]: must be between 0 and 1"),
-        (lambda: length_multiplier(1.0, [1], [0], [0]), r"variant: must have the shape \(n,\), got \(\)"),
+        (lambda: length_multiplier(1.0, [1], [0], [0]), r"variant: must be a list or an array, got 1.0"),
         (lambda: length_multiplier([], [], [], []), "no cell with a weight"),
         (lambda: length_multiplier([1], [1], [0], [0], [0]), "no cell with a weight"),
         (lambda: length_multiplier([1], [0], [0], [0]), "all its lengths are 0"),

@@ -212,7 +212,7 @@ def test_it_is_said_where_nobody_can_tell_whether_a_vote_helps():
     ("options", "message"),
     [
         ({"k": [5]}, "mine: k must be in 1 ... 2, its samples a question, got \\[5\\]"),
-        ({"k": [0]}, "k must be in 1 ... 2"),
+        ({"k": [0]}, "k: must be a list of whole numbers >= 1, got \\[0\\]"),
         ({"k": []}, "k must be in 1 ... 2"),
         ({"confidence": 1.0}, "confidence: must be between 0 and 1, got 1.0"),
         ({"B": 0}, "B: must be >= 1"),

@@ -184,8 +184,11 @@ def test_what_no_law_can_be_fitted_to_is_refused():
         fit_scaling(AccuracyCurve([1, 2, 3, 4], [0.5] * 4))
     with pytest.raises(MooInferError, match="needs a right answer at some k, got none"):
         fit_scaling(AccuracyCurve(K, np.zeros(64)))
-    for laws in ((), (1,)):
-        with pytest.raises(MooInferError, match="laws: must be at least one class of laws, got"):
+    for laws, words in (
+        ((), "laws: must be at least one class of laws, got"),
+        ((1,), r"laws\[0\]: must be a class, got 1"),
+    ):
+        with pytest.raises(MooInferError, match=words):
             fit_scaling(AccuracyCurve(K, np.ones(64)), laws)
     with pytest.raises(MooInferError, match="laws: must have different names"):
         fit_scaling(AccuracyCurve(K, np.ones(64)), (BetaVote, BetaVote))

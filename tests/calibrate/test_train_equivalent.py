@@ -132,7 +132,7 @@ def test_where_growth_may_be_chance_no_end_is_known_and_nothing_is_told_apart():
         ([1e20, math.nan, 1e22], [0.3, 0.4, 0.5], None, r"flops\[1\]: must be > 0"),
         ([1e20, 1e21, 1e22], [0.3, math.nan, 0.5], None, r"scores\[1\]: must be a number"),
         ([1e20, 1e21, 1e22], [0.3, 0.4], None, r"scores: must have the shape \(3,\), got \(2,\)"),
-        ([1e20, 1e21, 1e22], ["a", 0.4, 0.5], None, "scores: must be numbers"),
+        ([1e20, 1e21, 1e22], ["a", 0.4, 0.5], None, r"scores\[0\]: must be a number, got 'a'"),
         ([1e20, 1e21, 1e22], [0.3, 0.4, 0.5], [0.1, -0.1, 0.1], "stderr: must be >= 0, got -0.1"),
     ],
 )

@@ -172,6 +172,10 @@ def test_what_cannot_be_extrapolated_is_a_warning_and_no_promise(capsys, tmp_pat
             "--per-million (per_million=True) is about prices by hand; genai",
         ),
         ([LOG, "--prices", PRICES, "--free", "acme/smal"], "models that cost nothing: unknown model 'acme/smal'"),
+        (
+            [LOG, "--model", "acme/small", "--price", "acme/small=1e-7,4e-7", "--free", "acme/small"],
+            "--free (free=...) is about 0 USD in a list; the price of acme/small is given by hand",
+        ),
         ([LOG, "--prices", "nowhere.json"], "prices 'nowhere.json': is neither genai-prices nor a file"),
         ([LOG, "--price", "acme/small=1"], "must be MODEL=INPUT,OUTPUT in USD per token"),
         ([LOG, "--price", "acme/small=1e-7,4e-7"], "acme/medium"),

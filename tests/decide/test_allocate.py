@@ -373,7 +373,7 @@ def test_upgrades_name_what_each_group_would_take_with_more():
         (np.zeros((3, 0)), np.zeros((3, 0, 1)), {"c": 1}, None, r"each group must have options, got values of shape"),
         (np.ones((2, 2)), np.ones((2, 3)), {"c": 1}, None, r"costs must have the shape \(2, 2, 1\), got \(2, 3, 1\)"),
         (np.ones((2, 2)), np.ones((2, 4)), {"c": 1, "d": 1}, None, r"the shape \(2, 2, 2\), got \(2, 4\)"),
-        ([[0.5]], [[1]], [1], None, r"limits: must be a mapping such as {NAME: NUMBER}, got \[1\]"),
+        ([[0.5]], [[1]], [1], None, r"limits: must be a mapping, got \[1\]"),
     ],
 )
 def test_what_cannot_be_allocated_is_refused_in_one_sentence(values, costs, limits, weights, sentence):
@@ -396,13 +396,13 @@ def test_limits_that_can_be_met_alone_and_not_together_are_named(monkeypatch):
 @pytest.mark.parametrize(
     ("sizes", "evaluate", "sentence"),
     [
-        ([], None, "1 to 1,000,000 plans"),
-        ([0, 2], None, "sizes.0.: must be >= 1, got 0"),
-        ([-2, -3], None, "sizes.0.: must be >= 1, got -2"),
-        ([2, 1.5], None, "sizes.1.: must be a whole number >= 1, got 1.5"),
+        ([], print, "1 to 1,000,000 plans"),
+        ([0, 2], print, "sizes.0.: must be >= 1, got 0"),
+        ([-2, -3], print, "sizes.0.: must be >= 1, got -2"),
+        ([2, 1.5], print, "sizes.1.: must be a whole number >= 1, got 1.5"),
         ([2], lambda plans: (plans[:, 0],), "evaluate: must give what plans are worth and what they take"),
         ([2], lambda plans: ("x", plans), "evaluate: must be numbers, got 'x'"),
-        ([101, 100, 100], None, "got 1,010,000"),
+        ([101, 100, 100], print, "got 1,010,000"),
         ([2], lambda plans: (plans[:, 0] * math.nan, plans), "what plans are worth must be finite, got nan"),
         ([2], lambda plans: (plans[:, 0], plans * math.inf), "what plans take must be finite, got"),
         ([2], lambda plans: (plans, plans), r"what plans are worth must have the shape \(2,\), got \(2, 1\)"),

@@ -109,7 +109,7 @@ def machine(**changes):
         (lambda: capacity([BIG], float("nan"), [seconds(20)]), "queries_per_second: must be finite and > 0, got nan"),
         (lambda: capacity([BIG], 1.0, []), "limits: one on latency at least is needed"),
         (lambda: capacity([BIG], 1.0, [Limit("cost", 1, "max")]), "limits are on latency, .* got 'cost'"),
-        (lambda: capacity([BIG], 1.0, [20]), r"limits: must be a list of Limit objects, got \[20\]"),
+        (lambda: capacity([BIG], 1.0, [20]), r"limits\[0\]: must be a Limit object, got 20"),
         (lambda: capacity([BIG], 1.0, [seconds(20)], k=0), "k: must be >= 1, got 0"),
         (lambda: capacity([BIG], 1.0, [seconds(20)], usd_per_kwh=-1), "usd_per_kwh: must be finite and >= 0, got -1"),
         (lambda: capacity([BIG], 100.0, [seconds(20)]), "all machines together serve 8 requests a second, and 100 arrive"),

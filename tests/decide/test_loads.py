@@ -116,8 +116,8 @@ def table(*rows):
         ({1.0: table([1.0, 0.5])}, {2.0: 1.0}, r"must be of the same loads, got \[1.0\] and \[2.0\]"),
         ({1.0: table([1.0, 0.5])}, {1.0: 0.5}, r"shares: must be >= 0 with the sum 1, got \[0.5\]"),
         ({1.0: table([1.0, 0.5])}, {1.0: float("nan")}, "shares: must be >= 0"),
-        ({1.0: table([1.0, 0.5])}, {1.0: "all"}, r"shares: must be numbers, got \['all'\]"),
-        ({"low": table([1.0, 0.5])}, {"low": 1.0}, "tables and shares must be by loads, which are numbers, got 'low'"),
+        ({1.0: table([1.0, 0.5])}, {1.0: "all"}, r"shares: 1.0: must be a number, got 'all'"),
+        ({"low": table([1.0, 0.5])}, {"low": 1.0}, "tables: a key: must be a number, got 'low'"),
         ({1.0: Candidates.from_means([LATENCY], [[1.0]])}, {1.0: 1.0}, "unknown objective|needs the objective accuracy"),
     ],
 )  # fmt: skip

@@ -16,7 +16,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.text import Annotation, Text
 
 from moo_infer import (
+    Candidates,
     CostModel,
+    Limit,
     ModelProfile,
     MonteCarlo,
     MooInferError,
@@ -34,7 +36,7 @@ from moo_infer.core.uncertainty import Uncertain
 from moo_infer.decide.map import decision_map
 from moo_infer.plot import curve, decisions, front, page, space, stability
 from moo_infer.plot.labels import place_texts
-from moo_infer.plot.style import name_of, pool_title, scaled
+from moo_infer.plot.style import limit_text, limit_words, name_of, plain, pool_title, scaled
 
 MODELS = ["gpt-5", "gpt-5-nano", "nemotron-nano-9b-v2"]
 
@@ -412,6 +414,13 @@ def test_the_scenarios_own_limits_are_a_point(report):
     assert notes(figure) == "Everywhere: mean accuracy ≥ 0.98."
     with_one = decisions(report, scenario="medical-ai", x="accuracy", y="cost", size=20)
     assert with_one.axes[0].get_ylabel() == "budget: mean cost (USD)"
+
+
+def test_a_dollar_in_a_unit_is_written_once():
+    table = Candidates.from_means([Objective("price", unit="US$")], [[1.0]])
+    limit = Limit("price", 2, "max")
+    assert (limit_words(limit, table), limit_text(limit, table, "")) == ("mean price ≤ 2 US$", r"mean price ≤ 2 US\$")
+    assert plain(limit_words(limit, table)) == limit_text(limit, table, "")
 
 
 def test_one_of_two_limited_is_a_line():

@@ -167,7 +167,7 @@ def test_a_reader_of_ones_own(file):
         read_log(file("model,question_id"), registry=registry)
     with pytest.raises(MooInferError, match="unknown log reader 'mark'; available: marks, "):
         read_log(file("+"), format="mark", registry=registry)
-    with pytest.raises(MooInferError, match="format: must be a LogReader object, got 5"):
+    with pytest.raises(MooInferError, match="format: must be text or a LogReader object or None, got 5"):
         read_log(file("+"), format=5, registry=registry)
 
 

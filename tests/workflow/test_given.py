@@ -54,7 +54,7 @@ def stage(name, *after):
         (lambda: Tool(-1.0, 0.001, 0.5), "seconds: must be >= 0, got -1.0"),
         (lambda: Tool(2.0, success=0.5), "a tool needs seconds, usd and success, or a log; missing usd"),
         (lambda: Tool(2.0, 0.001, 0.5, spends={"cost": 1.0}), "spends: cost is said by usd, seconds or success"),
-        (lambda: Tool(2.0, 0.001, 0.5, spends={"energy": -1.0}), "spends: energy: must be a number >= 0, got -1.0"),
+        (lambda: Tool(2.0, 0.001, 0.5, spends={"energy": -1.0}), "spends: energy: must be >= 0, got -1.0"),
         (lambda: Tool(2.0, 0.001, 0.5, model="m"), "model is of a log, and there is none; got 'm'"),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...core.arguments import check_fields
 from ...core.errors import MooInferError
 from .question import Question
 
@@ -75,6 +76,7 @@ class Inference:
     billed: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self, "an inference")
         for name in AMOUNTS:
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:

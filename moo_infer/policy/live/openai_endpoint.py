@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
 
+from ...core.arguments import check_fields
 from ...core.errors import MooInferError, unknown
 
 try:
@@ -76,6 +77,7 @@ class OpenAIEndpoint:
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, names=("profiles", "prices", "unpriced", "seed"))
         at_least_one(self.parallelism, "parallelism")
         own = {name: price for name, profile in self.profiles.items() if (price := price_of(profile)) is not None}
         self.prices = own | dict(self.prices)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...core.arguments import check_fields
 from ...core.errors import MooInferError, located
 from ...core.files import head, lines
 from ...read.bounds import refuse_more
@@ -41,6 +42,7 @@ class Question:
     fields: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, "a question")
         if not self.fields:
             known = zip(OWN, (self.id or None, self.text, self.target), strict=True)
             object.__setattr__(self, "fields", {name: value for name, value in known if value is not None})
