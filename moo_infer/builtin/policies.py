@@ -116,6 +116,8 @@ class VoteUntilDecided(_OneModel):
 class TwoThenMore(_OneModel):
     """Two samples, and the rest at once where their answers differ; the vote of all answers.
 
+    A blank answer is a disagreement.
+
     Args:
         k: samples in all, >= 1.
         model: the model; each of the run in turn where none is named.
