@@ -50,7 +50,8 @@ class DecodeSteps:
         per_context_token: for each sequence and token that attention reads, >= 0.
         other_sequences: B0, sequences of other queries in the batch, >= 0, as many throughout; each is taken to read
             as many tokens as one of the query.
-        batch_sizes: ascending; B counts as the next of them that is not smaller. Beyond the last B counts as it is.
+        batch_sizes: ascending; B counts as the next of them that is not smaller. Beyond the last B counts as it is. A
+            place that is padded reads the prompt of the longest inference.
         context_bucket: tokens that every sequence reads in every step; None for its own context.
         own_share: whether n of the query's own inferences take ``n / (B0 + n)`` of a step, as of joules; else all of
             it, as of seconds.
@@ -73,6 +74,13 @@ class DecodeSteps:
         lengths = draws.tokens_out
         read = _read(draws.tokens_in, lengths) if self._reads else np.zeros((1, 1))
         tokens, context = (np.diff(column, prepend=0.0) for column in self._of(np.arange(1, lengths.shape[1] + 1)))
+        padded_places = len(self.batch_sizes) and self._reads and np.ptp(draws.tokens_in, axis=1).any()
+        if padded_places and not np.allclose(context[1:], self.per_context_token, rtol=1e-12, atol=0.0):
+            # Ranks stand for places; each inference reads its own prompt once, and all other places the longest's.
+            own = self.per_context_token * np.cumsum(draws.tokens_in * lengths, axis=1)
+            others = ranked_sums(lengths, (context - self.per_context_token, lengths))
+            written = ranked_sums(lengths, (tokens, lengths), (context, lengths * (lengths - 1) / 2))
+            return np.asarray(own + of_longest(draws.tokens_in, lengths) * others + written)
         if _even(tokens) and _even(context):
             return np.asarray(_first_and_each(tokens, lengths) + _first_and_each(context, read, lengths))
         return ranked_sums(lengths, (tokens, lengths), (context, read))

@@ -79,7 +79,8 @@ class VoteUntilDecided(_OneModel):
         waves: how many at a time, each >= 1; the last number is repeated until k. Or:
         arrivals: whether all k are called at once, and those that are still on their way are cancelled; answers of a
             log whose seconds are the same arrive in any order.
-        cancelled_billed: what is paid for a cancelled call: ``share`` by its seconds that ran, ``full``, or ``none``.
+        cancelled_billed: what is paid for a cancelled call: ``share`` by its seconds that ran, ``full``, or ``none``;
+            its joules and FLOP are always by the seconds that ran.
         model: the model; each of the run in turn where none is named.
 
     Raises:
@@ -115,6 +116,8 @@ class VoteUntilDecided(_OneModel):
 @dataclass(frozen=True)
 class TwoThenMore(_OneModel):
     """Two samples, and the rest at once where their answers differ; the vote of all answers.
+
+    A blank answer is a disagreement.
 
     Args:
         k: samples in all, >= 1.

@@ -124,7 +124,7 @@ class Loaded(CostModel):
         steps = np.maximum(draws.tokens_out - 1, 0.0)  # prefill gives the first token
         longest = np.maximum.accumulate(steps, axis=1)
         own = self._of_own(draws.tokens_in, steps, steps**2)
-        own = self._padded(own, steps, running) if self.batch_sizes else np.cumsum(own, axis=1)
+        own = self._padded(draws.tokens_in, own, steps, running) if self.batch_sizes else np.cumsum(own, axis=1)
         seconds = self._seconds(running, np.arange(1, K + 1), draws.tokens_in[:, :1], longest, own)
         # One more of the others may take the place of padding that was taken to read more.
         return np.maximum.accumulate(seconds, axis=1) if self.batch_sizes else seconds
@@ -201,13 +201,20 @@ class Loaded(CostModel):
             return (self.itl_per_sequence_s + context * (self.context_bucket or 0.0)) * steps
         return self.itl_per_sequence_s * steps + context * (tokens_in * steps + (squares + steps) / 2)
 
-    def _padded(self, own: FloatArray, steps: FloatArray, running: IntArray) -> FloatArray:
+    def _padded(self, prompts: FloatArray, own: FloatArray, steps: FloatArray, running: IntArray) -> FloatArray:
         """Seconds that the first k own sequences add to their steps with the places that are padded, (M, K)."""
         running = np.minimum(running, self.max_batch)  # with more of them the batch is full throughout
         sequences = np.arange(self.max_batch + own.shape[1] + 1)
         sizes = padded(sequences, self.batch_sizes)
         beside = (sizes - sequences)[running] * of_longest(own, steps)  # which are padded without the query, too
-        return np.asarray(beside + ranked_sums(steps, (np.diff(sizes), own), running=running))
+        grown = np.diff(sizes)
+        read = self.itl_per_context_token_s * (self.context_bucket is None)
+        if not read or not np.ptp(prompts, axis=1).any():
+            return np.asarray(beside + ranked_sums(steps, (grown, own), running=running))
+        # Each sequence reads its own prompt once, and places that are padded read that of the longest.
+        others = ranked_sums(steps, (grown - 1, own - read * prompts * steps), running=running)
+        prompt = of_longest(prompts, steps) * read * ranked_sums(steps, (grown - 1, steps), running=running)
+        return np.asarray(beside + np.cumsum(own, axis=1) + others + prompt)
 
     def _seconds(
         self, running: IntArray, k: IntArray, tokens_in: FloatArray | float, longest: FloatArray, own: FloatArray

@@ -13,7 +13,7 @@ from ..core.objectives import Objective
 from ..core.seen import Answer
 from .dependence import refuse_unlike_alone
 from .frontier import Frontier
-from .launches import billed_share, launched, never_answers, refuse_more, timed
+from .launches import launched, never_answers, refuse_more, spent_share, timed
 from .recursion import Recursion, SubsetStates
 from .states import decisions
 
@@ -29,7 +29,7 @@ def run_arrivals(recursion: Recursion) -> None:
 
     Every call counts as it does alone: its seconds say when it arrives, and those with the same seconds arrive in any
     order. A call that is cancelled is billed whole, by the share of its seconds that ran, or not at all, as the field
-    `cancelled_billed` of the policy says.
+    `cancelled_billed` of the policy says; what else it takes, joules or FLOP, is the share that ran.
 
     Raises:
         NotExact: where too many arrive at the same time to go through all sets of them.
@@ -193,8 +193,8 @@ class _Launch:
             if objective.along == "longest-path":
                 spent = np.where(there, alone, 0.0).max(axis=1)
             else:
-                share = np.where(there, 1.0, billed_share(recursion.of.policy, end[:, None], seconds))
-                spent = (alone * share).sum(axis=1)
+                share = spent_share(recursion.of.policy, objective, end[:, None], seconds)
+                spent = (alone * np.where(there, 1.0, share)).sum(axis=1)
             for cost in (cost for cost in aggregator.costs if cost.objective == objective):
                 spent = spent + recursion.worth(cost, answer, ended.question, ended.masks, n, objective.name)
             sums.add(objective.name, ended.question, ended.chance * spent, ended.chance * spent**2)

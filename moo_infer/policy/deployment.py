@@ -18,6 +18,7 @@ from ..interfaces import AccuracyAggregator, CostModel, Policy
 from ..profiles import ModelProfile
 from ..quantities.answer_keys import coded_alike, spelt_apart, unlike_answers
 from ..quantities.bootstrap import resampled
+from ..quantities.labels import TASK, labels_by_question
 from ..quantities.queries import Doubt
 from ..quantities.samples import Samples
 from ..registry import Registry
@@ -232,10 +233,15 @@ class Deployment:
 
     @cached_property
     def known(self) -> list[dict[str, object]]:
-        """What is known of each question before: its name, the task in it before a colon, and the situation."""
+        """What is known of each question before: its name, the task in it before a colon, its labels, the situation."""
+        logs = [setup.queries.samples for setup in self.setups.values()]
+        labels = labels_by_question([log for log in logs if log is not None])
+        none = dict.fromkeys((name for of in labels.values() for name in of), "")
         tasks = [name.partition(":")[0] if ":" in name else "" for name in self.questions]
         named = zip(self.questions, tasks, strict=True)
-        return [{"question": name, "task": task, **self.situation} for name, task in named]
+        return [
+            {**none, "question": name, TASK: task, **labels.get(name, {}), **self.situation} for name, task in named
+        ]
 
     @cached_property
     def costs(self) -> dict[Objective, tuple[list[CostModel], ...]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NothingPossible, unknown
-from ..core.objectives import Objective
+from ..core.objectives import COST, Objective
 from ..core.seen import Answer, Call, Seen
 from ..interfaces import Policy
 from .decisions import decision
@@ -15,7 +15,7 @@ from .deployment import Deployment
 from .states import decisions
 from .trials import Run, TrialStates, part_of
 
-__all__ = ["arrive", "billed_share", "launched", "never_answers", "refuse_more", "timed"]
+__all__ = ["arrive", "launched", "never_answers", "refuse_more", "spent_share", "timed"]
 
 BILLED = ("share", "full", "none")
 PROBED = 200  # queries whose calls are compared with all of them at once
@@ -40,12 +40,15 @@ def timed(of: Deployment, objectives: Sequence[Objective]) -> str:
     return name
 
 
-def billed_share(policy: Policy, end: FloatArray, seconds: FloatArray) -> FloatArray | float:
-    """Return the share of cancelled calls that is billed, by when the query ended (S, 1) and they would have (S, T)."""
+def spent_share(policy: Policy, objective: Objective, end: FloatArray, seconds: FloatArray) -> FloatArray | float:
+    """Return the share of what cancelled calls take, by when the query ended (S, 1) and they would have (S, T).
+
+    Dollars are what is billed, as the policy says; joules and FLOP are taken by what ran, whatever is billed.
+    """
     billed = getattr(policy, "cancelled_billed", "share")
     if billed not in BILLED:
         raise unknown("cancelled_billed", billed, BILLED, f"policy {policy.name!r}")
-    if billed != "share":
+    if billed != "share" and objective == COST:
         return float(billed == "full")
     share: FloatArray = np.divide(end, seconds, out=np.ones_like(seconds), where=seconds > 0)
     return share
@@ -128,5 +131,6 @@ def _spend(run: Run, totals: dict[str, FloatArray], name: str, place: IntArray, 
         if objective.along == "longest-path":
             spent = np.where(there, own, 0.0).max(axis=1)
         else:
-            spent = (own * np.where(there, 1.0, billed_share(run.of.policy, end[:, None], seconds))).sum(axis=1)
+            share = spent_share(run.of.policy, objective, end[:, None], seconds)
+            spent = (own * np.where(there, 1.0, share)).sum(axis=1)
         run.totals[objective.name][trials] += spent

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ..core.errors import MooInferError, unknown
 from .samples import Samples
 
-__all__ = ["TASK", "label_named", "several_tasks"]
+__all__ = ["TASK", "label_named", "labels_by_question", "several_tasks"]
 
 TASK = "task"
 SHOWN = 3  # values in a sentence
@@ -29,6 +29,22 @@ def label_named(logs: Sequence[Samples], name: str, /) -> str:
         f"unknown label {name!r}: the logs have none; a column of short texts that all rows of a question share, such "
         "as task, is one"
     )
+
+
+def labels_by_question(logs: Sequence[Samples], /) -> dict[str, dict[str, str]]:
+    """Return the labels of each question that has some; where logs differ, the first that knows one counts.
+
+    >>> log = Samples("mine", ["a", "b"], [0, 1], [1.0, 0.0], labels={"task": ["maths", ""]})
+    >>> labels_by_question([log, Samples("other", ["b"], [0], [1.0], labels={"task": ["law"]})])
+    {'a': {'task': 'maths'}, 'b': {'task': 'law'}}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for log in logs:
+        for name, values in log.labels.items():
+            for question, value in zip(log.questions, values, strict=True):
+                if value:
+                    found.setdefault(question, {}).setdefault(name, value)
+    return found
 
 
 def several_tasks(logs: Sequence[Samples], name: str | None, /) -> list[str]:

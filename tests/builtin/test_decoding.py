@@ -10,6 +10,7 @@ from moo_infer.builtin.empirical import Empirical
 from moo_infer.builtin.inference import Gaussian
 from moo_infer.builtin.latencies import Batch
 from moo_infer.builtin.lengths import LognormalLengths
+from moo_infer.builtin.queueing import Loaded
 from moo_infer.quantities.by_law import LawQuery
 from moo_infer.quantities.laws import ClippedNormal
 from moo_infer.quantities.laws import Lognormal as LognormalLaw
@@ -27,8 +28,9 @@ def step_by_step(part, prompts, lengths):
         batch = part.other_sequences + running
         size = min((size for size in part.batch_sizes if size >= batch), default=batch)
         own = [prompt + t - 1 for prompt, length in zip(prompts, lengths, strict=True) if length >= t]
-        read = np.mean(own) if part.context_bucket is None else part.context_bucket
-        seconds += part.itl_base_s + size * (part.itl_per_sequence_s + part.itl_per_context_token_s * read)
+        longest = prompts[int(np.argmax(lengths))] + t - 1
+        read = sum(own) + (size - running) * longest if part.context_bucket is None else size * part.context_bucket
+        seconds += part.itl_base_s + size * part.itl_per_sequence_s + part.itl_per_context_token_s * read
     return seconds
 
 
@@ -51,9 +53,19 @@ def test_the_context_is_a_sum_over_steps(part):
     np.testing.assert_allclose(part.total(draws, parallelism=1), expected, rtol=1e-12)
 
 
-def test_each_inference_reads_its_own_prompt():
+def test_a_full_size_of_a_loaded_batch_reads_every_prompt():
+    """Of four that end together none is padded, though three places are there for one of them."""
+    draws = Draws(np.array([[20.0, 100.0, 400.0, 900.0]]), np.full((1, 4), 50.0), columns={"noise": np.zeros((1, 4))})
+    plain = Loaded(1e-9, 400, 50, 0.007, 4e-5, itl_per_context_token_s=1e-6)
+    padded = replace(plain, batch_sizes=(3,))
+    expected = plain.total(draws, parallelism=1)[0, 3]
+    assert padded.total(draws, parallelism=1)[0, 3] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=repr)
+def test_each_inference_reads_its_own_prompt(part):
+    """Once, whatever is padded; places that are padded, and others in the batch, read as the longest does."""
     prompts, lengths = np.array([[10.0, 900.0, 20.0]]), np.array([[5.0, 3.0, 9.0]])
-    part = PARTS[0]
     expected = [[step_by_step(part, prompts[0, :k], lengths[0, :k]) for k in (1, 2, 3)]]
     np.testing.assert_allclose(
         part.total(Draws(prompts, lengths, np.ones((1, 3))), parallelism=1), expected, rtol=1e-12

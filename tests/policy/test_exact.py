@@ -342,6 +342,20 @@ def test_arrivals_are_those_of_the_calls_alone(registry, billed):
         assert sum(n * share[q] for n, share in found.calls.items()) == pytest.approx(calls)
 
 
+def test_cancelled_calls_take_the_joules_of_the_seconds_that_ran(registry):
+    """Whatever is billed for them; all of them end at 1 s, where the third arrives."""
+    columns = {"answer": np.array([0, 0, 0, 1]), "latency_s": np.array([0.5, 0.8, 1.0, 4.0])}
+    columns |= {"energy_j": np.array([1.0, 2.0, 3.0, 40.0]), "cost_usd": np.ones(4)}
+    costs = (LoggedCost(), LoggedLatency(), LoggedEnergy())
+    profile = on_log("small", Samples("small", ["q"], np.zeros(4, int), np.array([1.0, 1, 1, 0]), columns), costs)
+    for billed, usd in (("share", 3.25), ("full", 4.0), ("none", 3.0)):
+        policy = VoteUntilDecided(4, arrivals=True, cancelled_billed=billed, model="small")
+        of = deployment(policy, registry, {"small": profile})
+        exact, drawn = evaluated(of).mean, replayed(of, 2, 0).totals
+        for found in ({name: mean[0] for name, mean in exact.items()}, {name: of[0] for name, of in drawn.items()}):
+            assert (found["cost"], found["energy"]) == pytest.approx((usd, 1 + 2 + 3 + 40 / 4), rel=1e-12)
+
+
 def rounded(name, parts):
     """A log whose seconds are full parts of one, so that some of them are equal; all where it is one part."""
     samples = log(name)

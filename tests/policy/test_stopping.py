@@ -134,6 +134,21 @@ def test_a_policy_by_label_is_that_of_each_label(registry):
     assert of.most == {"m": 4}
 
 
+def test_labels_of_a_log_are_known_of_its_questions(registry):
+    """Of the first two questions alone: the third has no label, and is asked as all others are."""
+    labelled = replace(log(), labels={"task": ["law", "maths", ""], "level": ["easy", "hard", ""]})
+    profile = replace(LOGGED, inference=Empirical(labelled))
+    for label, value, expected in (
+        ("task", "law", (3, 2, 2)),
+        ("task", "maths", (2, 3, 3)),
+        ("level", "hard", (2, 3, 2)),
+    ):
+        of = Deployment.of(ByLabel(label, {value: Fixed(3)}, Fixed(2), "m"), {"m": profile}, None, registry)
+        cost = [3 if known[label] == value else 2 for known in of.known]
+        assert cost == list(expected)
+        assert sum(n * share for n, share in evaluated(of).calls.items()).tolist() == cost
+
+
 def test_by_label_is_written_in_one_line(registry):
     text = "by-label:label=task,policies={maths: {kind: fixed, k: 3}},otherwise={kind: two-then-more, k: 4}"
     table = Pipeline(k=[1], models={"m": LOGGED}, policies=text, registry=registry).candidates()
