@@ -240,7 +240,7 @@ class Deployment:
         tasks = [name.partition(":")[0] if ":" in name else "" for name in self.questions]
         named = zip(self.questions, tasks, strict=True)
         return [
-            {**none, "question": name, TASK: task, **labels.get(name, {}), **self.situation} for name, task in named
+            {**none, TASK: task, **labels.get(name, {}), "question": name, **self.situation} for name, task in named
         ]
 
     @cached_property
