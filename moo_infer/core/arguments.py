@@ -119,8 +119,10 @@ def refuse_unlike(value: object, hint: object, where: str) -> None:
 
 
 def _refuse_inside(value: Any, hint: object, where: str) -> None:
-    """Look at what a list or a mapping holds; what can be read once only is left alone."""
+    """Look at what a list or a mapping holds; what can be read once only, and numbers in arrays, are left alone."""
     inner = typing.get_args(hint)
+    if typing.get_origin(hint) is np.ndarray or getattr(getattr(value, "dtype", None), "kind", "") in (*"biuf",):
+        return
     if isinstance(value, list | tuple) and inner and typing.get_origin(hint) is not Literal:
         if inner[0] is float and _are_numbers(value):
             return  # rows of a log are many
@@ -133,7 +135,7 @@ def _refuse_inside(value: Any, hint: object, where: str) -> None:
         for key, item in value.items():
             refuse_unlike(key, inner[0], f"{where}: a key")
             _refuse_entry(item, inner[1], f"{where}: {key}")
-    elif _is_many(value) and hasattr(value, "__len__") and inner and typing.get_origin(hint) is not np.ndarray:
+    elif _is_many(value) and hasattr(value, "__len__") and inner:
         for item in islice(value, 1):  # arrays and their like are of one type
             _refuse_entry(item, inner[0], f"{where}[0]")
 

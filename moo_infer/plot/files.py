@@ -84,7 +84,7 @@ def save(
 'essay-feedback_gpt-5_page.png']
     """
     if axes is not None:
-        if isinstance(axes, str) or len(axes) != 3:
+        if len(axes) != 3:
             raise MooInferError(f"axes: must be three objectives, got {axes!r}")
         axes_of(report.candidates, list(axes))
     return write(list(_pictures(report, axes)), folder, format, progress)

@@ -74,7 +74,7 @@ def space(
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_zlabel()
     ('cost (USD)', 'accuracy')
     """
-    if axes is not None and (isinstance(axes, str) or len(axes) != 3):
+    if axes is not None and len(axes) != 3:
         raise MooInferError(f"axes: must be three objectives, got {axes!r}")
     shown = scenario_curve(report, model, aggregator, scenario)
     objectives = axes_of(shown.table, [None, None, None] if axes is None else list(axes))

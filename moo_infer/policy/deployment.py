@@ -236,11 +236,11 @@ class Deployment:
         """What is known of each question before: its name, the task in it before a colon, its labels, the situation."""
         logs = [setup.queries.samples for setup in self.setups.values()]
         labels = labels_by_question([log for log in logs if log is not None])
-        none = dict.fromkeys((name for of in labels.values() for name in of), "")
+        blank = dict.fromkeys((name for of in labels.values() for name in of if name != TASK), "")
         tasks = [name.partition(":")[0] if ":" in name else "" for name in self.questions]
-        named = zip(self.questions, tasks, strict=True)
         return [
-            {**none, TASK: task, **labels.get(name, {}), "question": name, **self.situation} for name, task in named
+            {"question": name, TASK: task} | blank | labels.get(name, {}) | {"question": name, **self.situation}
+            for name, task in zip(self.questions, tasks, strict=True)
         ]
 
     @cached_property

@@ -24,7 +24,8 @@ def test_a_report_is_written_as_the_ending_of_each_file_says(cli, tmp_path):
     written = json.loads(paths[0].read_text())
     assert written["headline"] == json.loads(cli(*SMALL, "--json")[1])["headline"]
     for frame in (pl.read_csv(paths[1]), pl.read_parquet(paths[2])):
-        assert frame["selector"].n_unique() == 5
+        assert frame.filter(~pl.col("answer"))["selector"].n_unique() == 5
+        assert frame.filter("answer")["selector"].to_list() == ["cheapest-within"]
         assert frame.filter(pl.col("recommended") & (pl.col("selector") == "utopia"))["k"].to_list() == [4]
     assert paths[3].read_text().startswith("<!doctype html>")
     assert paths[4].read_text().startswith("essay-feedback: use gpt-5 with k = ")

@@ -172,7 +172,7 @@ def test_rows_of_a_law():
         ([0.5, 0.6], {}, "weights must be shares"),
         ([], {}, "weights must be shares"),
         ([-0.5, 1.5], {}, "weights must be shares"),
-        ([0.5, 0.5], {"accuracy": ClippedNormal(np.array([[0.1], [0.2], [0.3]]), 0.0)}, "along the 2 weights"),
+        ([0.5, 0.5], {"accuracy": ClippedNormal(np.array([[0.1], [0.2], [0.3]]), 0.0)}, "along 2 weights"),
     ],
 )
 def test_queries_that_are_none_are_refused(weights, laws, message):

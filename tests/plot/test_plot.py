@@ -188,7 +188,7 @@ def test_any_three_objectives_are_axes(four):
         ({"model": "gpt-5", "aggregator": "best"}, "unknown aggregator 'best'; available: best-of-k"),
         ({"model": "gpt-5", "aggregator": "best-of-k", "scenario": "red"}, "unknown scenario 'red'; available: green"),
         ({"axes": ["cost", "energy"]}, r"axes: must be three objectives, got \['cost', 'energy'\]"),
-        ({"axes": "cost"}, "axes: must be three objectives, got 'cost'"),
+        ({"axes": "cost"}, "axes: must be a list or None, got 'cost'"),
         (
             {"model": "gpt-5", "aggregator": "best-of-k", "axes": ["cost", "cost", "energy"]},
             "the axes must be different objectives, got cost, cost, energy",
