@@ -124,9 +124,11 @@ def _refuse_inside(value: Any, hint: object, where: str) -> None:
     if typing.get_origin(hint) is np.ndarray or getattr(getattr(value, "dtype", None), "kind", "") in (*"biuf",):
         return
     if isinstance(value, list | tuple) and inner and typing.get_origin(hint) is not Literal:
-        if inner[0] is float and _are_numbers(value):
-            return  # rows of a log are many
-        each = inner if typing.get_origin(hint) is tuple and inner[-1] is not ... else inner[:1] * len(value)
+        fixed = typing.get_origin(hint) is tuple and inner[-1] is not ...
+        # Questions and rows of a log are many.
+        if not fixed and (set(map(type, value)) <= _plain(inner[0]) or (inner[0] is float and _are_numbers(value))):
+            return
+        each = inner if fixed else inner[:1] * len(value)
         if len(each) != len(value):
             raise MooInferError(located(where, f"must have {len(each)} entries, got {value!r:.80}"))
         for i, (item, own) in enumerate(zip(value, each, strict=True)):
