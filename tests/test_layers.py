@@ -219,7 +219,7 @@ def test_plugins_know_only_what_is_public(path):
     assert not [module for module in core if any(step.startswith("_") for step in module.split("."))]
 
 
-def test_a_plain_import_is_light():
+def test_a_plain_import_is_light_and_all_names_are_there_without_extras():
     heavy = [
         "matplotlib",
         "pymoo",
@@ -232,9 +232,19 @@ def test_a_plain_import_is_light():
         "plotly",
         "jinja2",
     ]
-    code = f"import sys, moo_infer; print([m for m in {heavy!r} if m in sys.modules])"
+    extras = ["httpx2", "openai", "jinja2", "plotly", "ipywidgets", "distributed", "kneed", "genai_prices"]
+    code = f"""
+import sys, moo_infer
+print([m for m in {heavy!r} if m in sys.modules])
+sys.modules.update(dict.fromkeys({extras!r}))
+from moo_infer import *
+try:
+    OpenAIEndpoint({{}})
+except MooInferError as error:
+    print(error)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\nlive calls need httpx2: pip install 'moo-infer[live]'\n"
 
 
 def test_the_library_prints_nothing_and_draws_no_global_randomness():

@@ -131,9 +131,10 @@ class LiveSetup:
         plugin_files: list[Path] | None,
     ) -> "LiveSetup":
         """Read questions, profiles and prices; refuse what could not be called."""
-        from ..policy.live.openai_endpoint import OpenAIEndpoint  # noqa: F401  # refused first without its package
+        from ..policy.live.packages import refuse_without_packages
         from ..policy.live.question import read_questions
 
+        refuse_without_packages()
         pricing.refuse_without_prices()
         registry = registry_with(plugin_files)
         profiles = calls.profiles(models, registry)

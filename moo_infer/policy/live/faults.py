@@ -7,11 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import httpx2
-import openai
-
-from .transport import MOST_BYTES, BodyTooLong
-
 __all__ = ["Fault", "fault_of", "garbled"]
 
 REFUSED = (401, 403)  # the key, or what it may do: no other call will do better
@@ -60,6 +55,11 @@ def fault_of(error: BaseException, timeout_s: float, /) -> Fault:
     >>> fault_of(TimeoutError(), 120.0).why
     'no response within 120 s'
     """
+    import httpx2
+    import openai
+
+    from .transport import MOST_BYTES, BodyTooLong
+
     if isinstance(error, openai.APIStatusError):
         return _of_status(error.status_code, error.response.headers.get("retry-after"))
     if any(isinstance(cause, BodyTooLong) for cause in _causes(error)):

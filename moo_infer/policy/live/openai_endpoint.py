@@ -8,17 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
+from typing import TYPE_CHECKING
 
 from ...core.arguments import check_fields
-from ...core.errors import MooInferError, unknown
-
-try:
-    import httpx2
-    import openai
-except ImportError as error:
-    raise MooInferError(f"live calls need {error.name}: pip install 'moo-infer[live]'") from None
-
 from ...core.call_settings import CallSettings
+from ...core.errors import unknown
 from ...core.parts import at_least_one
 from ...profiles import ModelProfile
 from ...read.price import Price
@@ -29,9 +23,13 @@ from .faults import Fault, fault_of, garbled
 from .inference import CANCELLED, Inference, Stopped
 from .ledger import Ledger
 from .pace import Pace
+from .packages import refuse_without_packages
 from .prices import Tariff, refuse_unpriced
 from .question import Question
-from .transport import http_client, openai_client, refuse_uncallable, silence
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
 
 __all__ = ["OpenAIEndpoint"]
 
@@ -81,6 +79,9 @@ class OpenAIEndpoint:
         at_least_one(self.parallelism, "parallelism")
         own = {name: price for name, profile in self.profiles.items() if (price := price_of(profile)) is not None}
         self.prices = own | dict(self.prices)
+        refuse_without_packages()
+        from .transport import refuse_uncallable
+
         refuse_uncallable(self.profiles)
         if not self.unpriced:
             refuse_unpriced(self.profiles, self.prices)
@@ -233,15 +234,17 @@ class OpenAIEndpoint:
                 ledger.settle(call.most_usd, 0.0)
             raise
 
-    async def _sent(self, client: openai.AsyncOpenAI, call: LiveCall, settings: CallSettings) -> Completion | Fault:
+    async def _sent(self, client: "openai.AsyncOpenAI", call: LiveCall, settings: CallSettings) -> Completion | Fault:
         """Send one request, and read what comes."""
+        from httpx2 import Response
+
         body = {**settings.body(), "messages": call.messages, **({"n": call.times} if settings.shape == "n" else {})}
         failure: BaseException | None = None
         try:
             async with asyncio.timeout(settings.timeout_s):
                 response = await client.post(
                     "/chat/completions",
-                    cast_to=httpx2.Response,
+                    cast_to=Response,
                     body=body,
                     options={"params": dict(settings.extra_query)},
                 )
@@ -320,13 +323,17 @@ class OpenAIEndpoint:
         return paces
 
     @cached_property
-    def _http(self) -> httpx2.AsyncClient:
+    def _http(self) -> "httpx2.AsyncClient":
+        from .transport import http_client, silence
+
         silence()
         return http_client(self.parallelism)
 
     @cached_property
-    def _clients(self) -> dict[str, openai.AsyncOpenAI]:
+    def _clients(self) -> "dict[str, openai.AsyncOpenAI]":
         """By profile."""
+        from .transport import openai_client
+
         keys = {name: os.environ.get(self._settings(name).key_env or "") for name in self.profiles}
         return {name: openai_client(self._settings(name), key, self._http) for name, key in keys.items()}
 
