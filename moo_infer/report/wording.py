@@ -81,7 +81,7 @@ def notes(report: "Report") -> list[str]:
         source = uncertain(report) if report.stable.source == "parameters" else "the simulated trials (bootstrap)"
         again = " (the same questions again)" * (_logs(report) and report.questions == "same")
         share = f"the share of {report.stable.draws} draws of {source}{again}"
-        sentences.append(f"How sure (in brackets beside a k): {share} in which the same row was chosen.")
+        sentences.append(f"How sure: {share} in which the same row was chosen.")
     if report.confidence is not None:
         share = f"{100 * report.confidence:g} % of the draws of {uncertain(report)}"
         sentences.append(f"A row is feasible where it meets the limits in at least {share}.")
