@@ -237,7 +237,7 @@ def _mixes(kinds: Sequence[MachineKind], k: int) -> IntArray:
         raise MooInferError(
             f"the machines make {plans:,} mixes, of which {MOST_PLANS:,} are looked at; fewer kinds, or fewer of each"
         )
-    counts = np.stack(np.unravel_index(np.arange(plans), sizes), axis=1)[::-1]
+    counts: IntArray = np.stack(np.unravel_index(np.arange(plans), sizes), axis=1)[::-1]
     room = (counts == 0) | (counts * [kind.slots for kind in kinds] >= k)
     counts = counts[counts.any(axis=1) & room.all(axis=1)]
     if not len(counts):
