@@ -75,7 +75,7 @@ def comment(sentence: str, /) -> str:
 
 
 def solved(
-    X: FloatArray, y: FloatArray, roots: FloatArray | None = None, /
+    X: FloatArray, y: FloatArray, roots: FloatArray | None = None, /, *, signed: bool = False
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Solve non-negative least squares: values, standard errors (as if there were no bounds), and residuals.
 
@@ -83,6 +83,7 @@ def solved(
         X: (n, p), a column for each value.
         y: (n,).
         roots: (n,) square roots of the weights of the rows; None for 1 each.
+        signed: whether values may be negative.
 
     Raises:
         MooInferError: where rounding leaves nothing of some values.
@@ -98,7 +99,7 @@ def solved(
         scale = np.linalg.norm(A, axis=0)
         with np.errstate(invalid="ignore"):
             A = A / scale
-        values = nnls(A, b)[0]
+        values = np.linalg.lstsq(A, b)[0] if signed else nnls(A, b)[0]
         spread = np.diag(np.linalg.inv(A.T @ A))
     except (RuntimeError, ValueError):  # no solution after many steps, or one without information; or no numbers
         spread = np.full(X.shape[1], np.nan)

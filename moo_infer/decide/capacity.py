@@ -95,7 +95,7 @@ def capacity(
     Each kind is a queue of its own (M/M/c): a query, all k requests of it, goes to one of them at random, in proportion
     to what each can serve, so that all are equally busy. One queue for machines of different speeds would wait less;
     there is no closed form of it. Its seconds are the wait, and the slowest of k requests; see the cost model
-    ``erlang-c``.
+    ``erlang-c``. So machines of a kind have k slots together at least, or there are none of it.
 
     Args:
         kinds: of machines.
@@ -120,7 +120,7 @@ def capacity(
     """
     k = at_least_one(k, "k")
     _check(kinds, limits, {"queries_per_second": queries_per_second}, usd_per_kwh)
-    counts = _mixes(kinds)
+    counts = _mixes(kinds, k)
     slots = counts * [kind.slots for kind in kinds]
     seconds = np.array([kind.seconds for kind in kinds])
     served = slots / seconds  # requests a second
@@ -227,15 +227,22 @@ class _MixedCdf(ServicesCdf):
         return 1.0 - self.services.tail(np.broadcast_to(np.ravel(x), self.services.k.shape))[:, None]
 
 
-def _mixes(kinds: Sequence[MachineKind]) -> IntArray:
-    """All mixes (n, kinds) of one machine at least, those with most of the first kinds first."""
+def _mixes(kinds: Sequence[MachineKind], k: int) -> IntArray:
+    """All mixes (n, kinds) of one machine at least, those with most of the first kinds first.
+
+    Kinds that are there have room for the k requests of a query, which would wait for each other otherwise.
+    """
     sizes = [kind.available + 1 for kind in kinds]
     if (plans := math.prod(sizes)) > MOST_PLANS:
         raise MooInferError(
             f"the machines make {plans:,} mixes, of which {MOST_PLANS:,} are looked at; fewer kinds, or fewer of each"
         )
-    counts = np.stack(np.unravel_index(np.arange(plans), sizes), axis=1)[::-1]
-    return counts[counts.any(axis=1)]
+    counts: IntArray = np.stack(np.unravel_index(np.arange(plans), sizes), axis=1)[::-1]
+    room = (counts == 0) | (counts * [kind.slots for kind in kinds] >= k)
+    counts = counts[counts.any(axis=1) & room.all(axis=1)]
+    if not len(counts):
+        raise NoSelection(f"no kind of machines has {k} slots, and so many requests of a query run at once")
+    return counts
 
 
 def _check(kinds: Sequence[MachineKind], limits: Sequence[Limit], load: dict[str, float], usd_per_kwh: float) -> None:

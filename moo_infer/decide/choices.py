@@ -226,7 +226,8 @@ def _why(table: Candidates, scenario: Scenario, sure: FeasibleShares | None) -> 
             f"nothing meets the limits in {100 * sure.confidence:g} % of the draws; the surest row does in "
             f"{100 * shares[best]:.3g} % ({table.model[best]}, {table.aggregator[best]}, k = {table.k[best]})"
         )
-    return infeasible(table, scenario.limits)
+    reason = infeasible(table, scenario.limits)
+    return f"{reason}; so on the given values, not in {100 * sure.confidence:g} % of the draws" if sure else reason
 
 
 def _of_course(course: Course | None) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class BreakEven:
         first: row number of the one that takes less once.
         then: row number of the other.
         queries: infinity for never.
-        interval: in which it is in 95 % of the draws of what is uncertain; None where nothing was drawn.
+        interval: in which the number from which on `then` is the cheaper one is in 95 % of the draws of what is
+            uncertain; None where nothing was drawn.
     """
 
     first: int
@@ -241,8 +242,15 @@ def _pairs(
             interval = None
             if drawn is not None:
                 F, c = drawn
-                interval = _interval(break_even(F[:, i], c[:, i], F[:, j], c[:, j]))
+                interval = _interval(_cheaper_from(F[:, i], c[:, i], F[:, j], c[:, j]))
             yield BreakEven(one, other, queries, interval)
+
+
+def _cheaper_from(first: FloatArray, each_first: FloatArray, then: FloatArray, each_then: FloatArray) -> FloatArray:
+    """From which number of queries on the second option is the cheaper one, also where a draw of it takes less once."""
+    less = each_first - each_then
+    at_once = np.where((less > 0) | ((less == 0) & (then < first)), 0.0, np.inf)
+    return np.where(then > first, break_even(first, each_first, then, each_then), at_once)
 
 
 def _interval(queries: FloatArray) -> tuple[float, float]:

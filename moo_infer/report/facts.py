@@ -80,8 +80,11 @@ class Outcome:
 
     @cached_property
     def relaxations(self) -> tuple[Relaxation, ...]:
-        """For each limit, the effect of loosening it alone, over the whole table."""
-        return tuple(relaxations(self.candidates, self.scenario.limits))
+        """For each limit, the effect of loosening it alone, over the whole table.
+
+        None where rows have to meet limits in a share of the draws: what would do in so many is not known.
+        """
+        return () if self.sure else tuple(relaxations(self.candidates, self.scenario.limits))
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def blocks(found: StageAllocation, limits: Sequence[Limit], /) -> list[Block]:
     if allocation.mixture - allocation.value < AS_WELL:
         shown.append(f"No mixture of plans is worth more by {AS_WELL:g}.")
     elif not math.isnan(allocation.mixture):  # which is not known of so many plans
-        shown.append(f"The best mixture of plans with the same means would be worth {allocation.mixture:.4f}.")
+        shown.append(f"The best mixture of plans within the limits would be worth {allocation.mixture:.4f}.")
     shown.append(f"Gap to the bound {allocation.bound:.6g}: {allocation.gap:.2g}.")
     return [*shown, *(f"But {remark}." for remark in found.remarks)]
 

@@ -84,7 +84,7 @@ def notes(report: "Report") -> list[str]:
         sentences.append(f"How sure: {share} in which the same row was chosen.")
     if report.confidence is not None:
         share = f"{100 * report.confidence:g} % of the draws of {uncertain(report)}"
-        sentences.append(f"A row is feasible where it meets the limits in at least {share}.")
+        sentences.append(f"A row is feasible where it meets the limits as given, and in at least {share}.")
     if report.estimator.name != "exact":
         sentences.append(f"Simulated with {report.estimator.trials} trials, seed {report.estimator.seed}.")
     elif any(

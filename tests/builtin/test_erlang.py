@@ -75,6 +75,17 @@ def test_k_at_which_more_arrives_than_is_served_are_no_candidates():
         ErlangC(1.0, slots=32, seconds=10.0).total(drawn(2, 4), parallelism=1)
 
 
+def test_k_above_the_slots_are_no_candidates():
+    """The requests of a query wait for each other there: eight on two idle slots take 6 / 2 + 1 + 1 / 2 services."""
+    part = ErlangC(0.001, slots=2, seconds=1.0)
+    assert events(part, 8, 20_000, np.random.default_rng(0)).mean() == pytest.approx(4.5, rel=0.03)
+    table = Pipeline("majority-vote", k=[1, 2, 8]).candidates(ModelProfile("small", MODEL, [part]))
+    assert table.k.tolist() == [1, 2]
+    assert table.curve(0).remarks == ("erlang-c: k = 8 requests cannot run at once on 2 slots",)
+    with pytest.raises(NothingPossible, match="k = 3 requests cannot run at once on 2 slots"):
+        part.total(drawn(2, 8), parallelism=1)
+
+
 def test_a_policy_needs_to_say_how_often_queries_call():
     draws = drawn(5, 2)
     wave = Draws(columns={**draws, BEFORE: np.zeros((5, 2), dtype=np.int64)})

@@ -396,3 +396,19 @@ def test_measurements_too_far_apart_for_one_fit_are_refused(measured):
 def test_what_is_no_itl_is_refused(batch, itl, message):
     with pytest.raises(MooInferError, match=message):
         fit_itl(batch, itl)
+
+
+def test_a_number_at_its_bound_without_any_of_the_groups_is_not_taken_as_certain():
+    """Its standard error is about that of least squares without bounds."""
+    rng = np.random.default_rng(1)
+    question = np.repeat(np.arange(20), 10)
+    tokens_in, tokens_out = rng.uniform(100, 1000, 200), rng.uniform(100, 1000, 200)
+    unknown = np.full(200, np.nan)
+    seconds = (0.01 * tokens_out - 0.0005 * tokens_in + 2) * (1 + 0.1 * rng.standard_normal(200))
+    fitted = fit_slots(LoadTest(unknown, tokens_in, tokens_out, unknown, seconds), question)
+    value, se = fitted.parameters["seconds_per_input_token"]
+    X = np.stack([tokens_out, np.ones(200), tokens_in], axis=1) / seconds[:, None]
+    ordinary = np.sqrt(np.linalg.inv(X.T @ X)[2, 2]) * 0.1
+    assert value == 0
+    assert se == pytest.approx(ordinary, rel=0.4)
+    assert "not told apart from 0" in fitted.about

@@ -125,7 +125,7 @@ def test_confidence_1_asks_that_limits_hold_in_every_draw(cli, mine):
     assert (code, err) == (0, "")
     assert "with k = 1 sample" in out
     assert (
-        "A row is feasible where it meets the limits in at least 100 % of the draws of the uncertain parameters."
+        "A row is feasible where it meets the limits as given, and in at least 100 % of the draws of the uncertain parameters."
         in out.replace("\n", " ")
     )
 

@@ -90,6 +90,15 @@ def test_a_limit_on_a_quantile_takes_more_machines_than_one_on_the_mean():
     assert tight.seconds["p95"] <= 30.0
 
 
+def test_machines_of_a_kind_have_room_for_the_requests_of_a_query():
+    """On one slot three requests take three services, and not the slowest of them."""
+    kinds = [machine(name="small", available=4), machine(name="large", slots=3, usd_per_hour=9.0)]
+    found = capacity(kinds, 0.01, [seconds(1.9)], k=3)
+    assert found.counts == {"small": 3, "large": 0}
+    with pytest.raises(NoSelection, match="no kind of machines has 7 slots"):
+        capacity(kinds, 0.01, [seconds(9.0)], k=7)
+
+
 def test_of_mixes_that_cost_the_same_but_for_rounding_the_one_with_the_fewest_slots_is_taken():
     assert 3 * 0.1 > 0.3
     kinds = [machine(name="large", slots=4, usd_per_hour=0.3), machine(name="small", usd_per_hour=0.1, available=3)]

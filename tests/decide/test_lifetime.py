@@ -115,6 +115,15 @@ def test_an_interval_may_end_with_never():
     assert pair.interval[1] == math.inf
 
 
+def test_an_interval_begins_with_0_where_the_dearer_one_at_the_start_may_take_less_once():
+    at_once = "costs[1].per_deployment"
+    one = model("a", 0.03, 1000, uncertain={at_once: Uncertain(low=500.0, high=1500.0)})
+    two = model("b", 0.01, 1100, uncertain={at_once: Uncertain(low=600.0, high=1600.0)})
+    (pair,) = decided(one, two, draws=2000)[0].break_evens
+    more = np.random.default_rng(0).uniform((600, 500), (1600, 1500), (100_000, 2)) @ [1, -1]
+    assert pair.interval == (0, pytest.approx(np.quantile(np.maximum(more, 0), 0.975) / 0.02, rel=0.05))
+
+
 def test_shares_of_what_is_paid_once_are_not_counted_twice():
     profiles = [model("a", 0.03, 0), model("b", 0.01, 1000)]
     table = Pipeline("one-call", k=[1], volume=100).candidates(profiles)

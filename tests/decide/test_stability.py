@@ -163,6 +163,14 @@ def test_confidence_that_cannot_be_had_says_how_near_it_is():
     assert "nothing meets the limits in 100 % of the draws; the surest row does in" in report["utopia"].reason
 
 
+def test_what_would_do_on_the_given_values_is_not_said_of_the_draws():
+    """A limit at the mean is met in half of the draws."""
+    pipeline = Pipeline(selectors="max-accuracy", confidence=0.95, draws=50)
+    report = pipeline.run(MODELS[:1], Scenario("s", {"cost": 1e-6}))
+    assert report["max-accuracy"].reason.endswith(" so on the given values, not in 95 % of the draws")
+    assert report.outcome().relaxations == ()
+
+
 def test_confidence_1_keeps_what_meets_the_limits_in_every_draw():
     scenario = Scenario("s", {"cost": 0.05})
     report = Pipeline(selectors="max-accuracy", confidence=1, draws=100).run(MODELS[:1], scenario)

@@ -140,7 +140,7 @@ GIVEN = {
     ],
     "erlang-c": [
         "queries_per_second=0.2,slots=32,seconds=10",
-        "queries_per_second=0.2,slots=3,seconds=4,calls_per_query=3",
+        "queries_per_second=0.2,slots=8,seconds=10,calls_per_query=3",
     ],
     "batch-window": ["", {"seconds": [60.0, 3600.0, 86400.0]}],
     "cold-start": ["seconds=20"],

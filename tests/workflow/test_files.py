@@ -172,7 +172,7 @@ def test_allocate_shares_what_a_query_may_take_among_the_stages(cli, tmp_path):
     assert (tmp_path / "pictures" / "agent_stages.png").exists()
     words = " ".join(out.split())
     assert "Worth a better policy first: plan (small, plan-3), 19.1 of accuracy for each USD of cost more." in words
-    assert "The best mixture of plans with the same means would be worth 0.6815." in words
+    assert "The best mixture of plans within the limits would be worth 0.6815." in words
 
 
 def test_less_money_alone_has_a_price_where_less_time_has_none():
