@@ -240,7 +240,8 @@ class Deployment:
         tasks = [name.partition(":")[0] if ":" in name else "" for name in self.questions]
         named = zip(self.questions, tasks, strict=True)
         return [
-            {**none, TASK: task, **labels.get(name, {}), "question": name, **self.situation} for name, task in named
+            {"question": name, **none, TASK: task, **labels.get(name, {}), **self.situation} | {"question": name}
+            for name, task in named
         ]
 
     @cached_property
