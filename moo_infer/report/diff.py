@@ -20,8 +20,10 @@ DRAWS = 2000  # of the bootstrap of paired differences: ends are known to a twen
 SAME = 1e-9  # relative: what sums in another order may change
 # Of `config`, what decides and is said nowhere else: models and limits are, in full.
 SECTIONS = ("policies", "workflows", "day", "queries")
-OPTIONS = ("aggregator", "by", "confidence", "goal", "k", "k_max", "k_step", "parallelism", "policy", "questions")
-OPTIONS += ("seed", "selector", "stability", "volume", "workflow")
+OPTIONS = {
+    *("aggregator", "by", "confidence", "goal", "k", "k_max", "k_step", "parallelism", "policy", "questions", "seed"),
+    *("selector", "stability", "volume", "workflow"),
+}
 OFTEN = 0.05  # a row that so many draws choose is not excluded by what is known
 
 
