@@ -88,7 +88,12 @@ def _of_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
 
 
 def choice_change(
-    scenario: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, by_cause: bool
+    scenario: str,
+    old: Mapping[str, Any] | None,
+    new: Mapping[str, Any] | None,
+    *,
+    by_cause: bool,
+    of: tuple[str, str] = ("report", "scenario"),
 ) -> ChoiceChange:
     """Return what became of a choice.
 
@@ -96,6 +101,7 @@ def choice_change(
         scenario: its name.
         old, new: rows of documents; None where there is no such scenario.
         by_cause: whether limits or cost models changed, so that not all is chance.
+        of: what the documents are called, and what is decided there.
     """
     before, after = _row_name(old), _row_name(new)
 
@@ -108,10 +114,10 @@ def choice_change(
     if before is None or after is None:
         which, row = ("old", old) if old is None or (before is None and new is not None) else ("new", new)
         return change(
-            False, f"in the {which} report {'there is no such scenario' if row is None else 'nothing is chosen'}"
+            False, f"in the {which} {of[0]} {f'there is no such {of[1]}' if row is None else 'nothing is chosen'}"
         )
     shares = [
-        (share, f"{100 * share:.3g} % of the draws of the {which} report chose the {other} row")
+        (share, f"{100 * share:.3g} % of the draws of the {which} {of[0]} chose the {other} row")
         for which, row, name, other in (("old", old, after, "new"), ("new", new, before, "old"))
         if row and (share := _share(row, name)) is not None
     ]
