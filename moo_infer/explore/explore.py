@@ -29,7 +29,7 @@ except ImportError:
 
 from .. import plot
 from ..plot.files import png
-from .start import Start, named_parts, refuse_unknown
+from .start import Start, named_parts, refuse_unknown, untried
 
 __all__ = ["Explorer"]
 
@@ -77,6 +77,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._registry = Registry(*(plugin_file(path) for path in plugin_files))
         self._models, there = named_parts(models, self._registry)
         self._day = named_day(Path(models)) if isinstance(models, str | Path) else None
+        self._untried = untried(models, self._registry)
         refuse_unknown(start, self._models, there, self._registry)
         self._scenarios = start.scenarios(there)
         self._quiet = False
@@ -242,7 +243,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             report = report.with_stability(DRAWS, self.seed.value)
         (outcome,) = report.outcomes
         self.answer.value = to_html([headline(report, outcome)])
-        self.tables.value = to_html([*tables(report, by_selector=False), *report.notes])
+        self.tables.value = to_html([*tables(report, by_selector=False), *report.notes, *self._untried])
         self._show(report)
 
     def _draw(self, _: object) -> None:

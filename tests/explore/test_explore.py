@@ -333,3 +333,20 @@ def test_controls_that_say_what_cannot_be_say_so_at_every_move(tmp_path):
     explorer.aggregators.value = ("coverage",)
     assert explorer.limits["cost"].value == 0.02
     assert explorer.answer.value.startswith("<p>fast: use")
+
+
+def test_what_a_run_says_and_no_control_does_is_said(started, cli, tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("run: {goal: knee, policy: menu, model: [gpt-5, gpt-5-mini], max_cost: 1}\n")
+    code, _, err = cli("explore", "--models", path)
+    assert (code, "the explorer does without goal, model, policy of run:" in " ".join(err.split())) == (0, True)
+    path.write_text("run: {model: gpt-5, max_cost: 1}\n")
+    assert "does without" not in cli("explore", "--models", path)[2]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_that_policies_of_a_file_are_not_tried_is_said(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(MODELS + "policies:\n  both: {kind: two-then-more, k: 4}\n")
+    explorer = Explorer(path, start=Start(k_max=4))
+    assert "The policies of the file are not tried here; moo-infer recommend tries them." in explorer.tables.value
