@@ -227,18 +227,17 @@ class Report:
         aggregator: str | None = None,
     ) -> Choice:
         """Return one choice; without model and aggregator, that over the pool."""
-        pooled = model is None and aggregator is None
+        pooled = model is aggregator is None
         wanted = {"scenario": scenario, "model": model, "aggregator": aggregator}
         there = [c for outcome in self.outcomes for c in (outcome.over_all if pooled else outcome.of_curves)]
         choices = [c for c in there if c.selector == selector]
         if not choices:
             raise unknown("selector", selector, {c.selector for c in there})
         for kind, name in wanted.items():
-            if name is not None:
-                options = {getattr(c, kind) for c in choices}
-                choices = [c for c in choices if getattr(c, kind) == name]
-                if not choices:
-                    raise unknown(kind, name, options)
+            options = {getattr(c, kind) for c in choices}
+            if name is not None and name not in options:
+                raise unknown(kind, name, options)
+            choices = [c for c in choices if name in (None, getattr(c, kind))]
         if len(choices) > 1:
             asked = ["scenario"] if pooled else [kind for kind, name in wanted.items() if name is None]
             open_ones = [kind for kind in asked if len({getattr(c, kind) for c in choices}) > 1]
@@ -317,8 +316,8 @@ class Report:
 
         Args:
             details: every figure of every choice, in place of the contenders.
-            by_selector: the k of every model and selector, as the paper shows them, in place of the contenders; None
-                for what `by_selector` of the report says, and for False with `details`.
+            by_selector: the k of every model and selector, as in the paper, in place of the contenders; None for what
+                `by_selector` of the report says, and for False with `details`.
             width: of a line, in characters.
         """
         of_each = self.by_selector and not details if by_selector is None else by_selector
