@@ -105,10 +105,18 @@ class ByLoad(Policy):
                 f"by-load: {LOAD!r} is not known of a query before: give the file a day, or live each question a label "
                 f"of that name; known: {known}"
             )
-        load = seen.query[LOAD]
+        load = _number(seen.query[LOAD])
         if isinstance(load, bool) or not isinstance(load, int | float) or not (math.isfinite(load) and load >= 0):
             raise NothingPossible(f"by-load: {LOAD!r} of a query must be a finite number >= 0, got {load!r:.40}")
         return self.at(load).decide(seen)
+
+
+def _number(value: object) -> object:
+    """A label, which is a text where it is whole, as the number that it says; anything else as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 @hookimpl

@@ -90,7 +90,7 @@ def compare(
         k: how many calls vote, >= 1; 1 for no votes; None for as many as every question of every log supports, where
             there are answers to vote on.
         B: draws of the bootstrap, >= 1; p is not below 2 / (B + 1), which the correction may make too large for any
-            difference to be real, however large it is; a note says so.
+            difference to be real, however large it is; a note says so. Of n questions it is not below 2^(1 - n) either.
         seed: of the bootstrap, >= 0.
         confidence: of the intervals, in (0, 1).
 
@@ -209,7 +209,8 @@ def _real(drawn: Sequence[_Drawn], confidence: float) -> dict[tuple[_Drawn, str]
     found: dict[tuple[_Drawn, str], tuple[float, bool]] = {}
     for measure in dict.fromkeys(measure for pair in drawn for measure in pair.draws):
         pairs = [pair for pair in drawn if measure in pair.draws]
-        corrected = holm([chance_of_none(pair.draws[measure]) for pair in pairs])
+        # So often all questions differ in the same direction by chance: the bootstrap of few is surer than that.
+        corrected = holm([max(chance_of_none(pair.draws[measure]), 2.0 ** (1 - pair.questions)) for pair in pairs])
         found |= {(pair, measure): (p, p <= 1 - confidence) for pair, p in zip(pairs, corrected, strict=True)}
     return found
 

@@ -215,7 +215,7 @@ class Comparison:
                 unit = f", {UNITS[d.measure]}" if d.measure in (COST.name, LATENCY.name) else ""
                 cells = (_number(d.first), _number(d.second), apart, "real" if d.real else "-")
                 rows.append((f"{d.measure.replace('_', ' ')}{unit}", *cells))
-            caption = f"{pair.first} against {pair.second}, on {pair.questions} questions:"
+            caption = f"{pair.first} against {pair.second}, on {pair.questions} question{'s' * (pair.questions > 1)}:"
             header = ("", "first", "second", "difference", f"at {level}")
             found += [TextTable(header, tuple(rows), 1, caption), verdict(pair, self.confidence), ""]
         best = ", ".join(self.tied_with_best)
@@ -274,7 +274,8 @@ def verdict(pair: Pair, confidence: float) -> str:
     """Say in a sentence whether the difference in accuracy is real, and what the log could have shown."""
     d = pair[ACCURACY.name]
     of_cases = f"in {100 * POWER:.0f} % of cases, one of 3 points in {100 * (d.power or 0):.0f} %"
-    shows = f"this log shows a difference of {100 * d.smallest:.1f} points {of_cases}"
+    least = f"a difference of {100 * d.smallest:.1f} points" if d.smallest <= 1 else "no difference"
+    shows = f"this log shows {least} {of_cases}"
     if d.value == 0:
         return f"{pair.first} and {pair.second} are equally often right; {shows}."
     forth = d.value > 0

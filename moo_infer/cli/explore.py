@@ -1,5 +1,6 @@
 """The command ``moo-infer explore``: a page with sliders."""
 
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,8 @@ from .run_options import MAIN
 from .runs import said
 
 __all__ = ["explore"]
+
+DECIDING = {"by", "confidence", "goal", "k_step", "policy", "questions", "volume", "workflow"}  # without a control
 
 
 def explore(
@@ -31,6 +34,9 @@ def explore(
     from ..explore.server import serve
 
     run = {} if models is None else said(context, models, MAIN)
+    several = ["model"] * (len(run.get("model", ())) > 1)  # there is one of a file, or all of them
+    if unheeded := sorted([*run.keys() & DECIDING, *several]):
+        warnings.warn(f"the explorer does without {', '.join(unheeded)} of run:", stacklevel=2)
     plugin_files = plugin_files or run.get("plugin_files", [])
     if code := serve(models, plugin_files, _start(run), port=port, browser=browser):
         raise typer.Exit(code)

@@ -15,9 +15,10 @@ from .errors import MissingColumn
 if TYPE_CHECKING:
     from ..interfaces import AccuracyAggregator
 
-__all__ = ["NOTHING", "Answer", "Call", "Seen"]
+__all__ = ["LIVE", "NOTHING", "Answer", "Call", "Seen"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+LIVE = ("question", "task", "length", "load")  # what a live run knows of every query before, beside its labels
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Seen:
             ``cost_usd``, ``energy_j``; and ``correct``, what a checker says. Every sample has an answer or a verdict:
             its column says how many there are.
         spent: by objective, in its unit.
-        query: what is known of the query before, by name.
+        query: what is known of the query before, by name; labels are texts.
         waves: what each call so far brought, in order.
 
     >>> seen = Seen({"small": {"answer": [2, 0, 2, -1]}}, spent={"cost": 0.02})
@@ -85,7 +86,7 @@ class Seen:
 
     @property
     def query(self) -> Mapping[str, object]:
-        """What is known of the query before: its labels, its length."""
+        """What is known of the query before: its name, its task, its labels; live its length and the load, too."""
         return self._query
 
     @property

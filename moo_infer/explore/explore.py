@@ -29,7 +29,7 @@ except ImportError:
 
 from .. import plot
 from ..plot.files import png
-from .start import Start, named_parts, refuse_unknown
+from .start import Start, named_parts, refuse_unknown, untried
 
 __all__ = ["Explorer"]
 
@@ -77,18 +77,20 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._registry = Registry(*(plugin_file(path) for path in plugin_files))
         self._models, there = named_parts(models, self._registry)
         self._day = named_day(Path(models)) if isinstance(models, str | Path) else None
+        self._untried = untried(models, self._registry)
         refuse_unknown(start, self._models, there, self._registry)
         self._scenarios = start.scenarios(there)
         self._quiet = False
+        self._made: Pipeline | None = None
         self.limits: dict[str, Any] = {}
         self._limit_box = widgets.VBox()
         self._make_controls(start)
         table = (self.model, self.k_max, self.parallelism, self.estimator, self.trials, self.seed, self.aggregators)
         for control in (*table, self.selectors):
             control.observe(self._estimate, "value")
-        self.statistic.observe(self._limit_other, "value")
+        self.statistic.observe(self._fit, "value")
         self.sure.observe(self._ask_how_sure, "value")
-        self.scenario.observe(self._take_scenario, "value")
+        self.scenario.observe(self._fit, "value")
         self.picture.observe(self._draw, "value")
         super().__init__([self._page(table[1:])])
         self._estimate()
@@ -155,12 +157,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _names(self) -> list[str]:
         return list(self._models) if self.model.value == EVERY else [self.model.value]
 
-    def _estimate(self, _: object = None) -> None:
-        """Fill the table, give every objective a slider over its range, and decide."""
-        with self._told():
+    @property
+    def _pipeline(self) -> Pipeline:
+        """What decides as the controls say; raises MooInferError, at every move, where they say what cannot be."""
+        if self._made is None:
             # The default selectors as such, so that the headline is theirs too.
             selectors = SELECTORS if set(self.selectors.value) == set(SELECTORS) else self.selectors.value
-            self._pipeline = Pipeline(
+            self._made = Pipeline(
                 self.aggregators.value,
                 selectors,
                 ESTIMATORS[self.estimator.value](self.trials.value, self.seed.value),
@@ -170,27 +173,40 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 day=self._day,
                 registry=self._registry,
             )
-            table = self._pipeline.candidates(self._names)
+        return self._made
+
+    def _estimate(self, _: object = None) -> None:
+        """Fill the table, give every objective a slider, and decide."""
+        self._made = None
+        self._fit()
+
+    def _fit(self, _: object = None) -> None:
+        """Set every slider over the range of its objective, to the limit of the scenario or as it stands; decide."""
+        if self._quiet:
+            return
+        with self._told():
+            table, custom = self._pipeline.candidates(self._names), self.scenario.value == CUSTOM
             for objective in table.objectives:
-                self._fit(objective, table.column(objective.name, self._limited(objective)))
+                value = self._slider(objective).value if custom else self._own_limit(objective)
+                self._set(objective, table.column(objective.name, self._limited(objective)), value)
             self._limit_box.children = [self.limits[objective.name] for objective in table.objectives]
             self._decide()
 
-    def _fit(self, objective: Objective, means: FloatArray) -> None:
-        """Give an objective a slider over the range of its means; a limit that is set stays."""
+    def _slider(self, objective: Objective) -> Any:
+        """Return the slider of an objective, made when its table is the first to have it."""
         if objective.name not in self.limits:
             own = self._own_limit(objective)
             name = printable(f"{_side(objective)} {objective.name}{f' ({objective.unit})' * bool(objective.unit)}")
             slider = widgets.SelectionSlider(options=[("", own)], description=name, continuous_update=False, **WIDE)
             slider.observe(self._limit_moved, "value")
             self.limits[objective.name] = slider
-        self._set(objective, means, self.limits[objective.name].value)
+        return self.limits[objective.name]
 
     def _set(self, objective: Objective, means: FloatArray, value: float) -> None:
         """Set the slider of an objective; an infinite value is no limit."""
         none = math.inf if _side(objective) == "max" else -math.inf
         values = sorted({*_steps(means), value, none})
-        slider, self._quiet = self.limits[objective.name], True
+        slider, self._quiet = self._slider(objective), True
         slider.options = [
             (printable(f"{v:.10g} {objective.unit}".rstrip()) if v != none else "none", v) for v in values
         ]
@@ -203,16 +219,6 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         named = (objective.name, self._limited(objective))
         worst = [limit.worst for limit in limits if (limit.objective, limit.statistic) == named]
         return float(worst[0]) if worst else math.inf if _side(objective) == "max" else -math.inf
-
-    def _take_scenario(self, _: object) -> None:
-        """Move the sliders to the limits of the scenario, where it is not that of the sliders, and decide."""
-        if self._quiet:
-            return
-        with self._told():
-            table = self._pipeline.candidates(self._names)
-            for objective in table.objectives if self.scenario.value != CUSTOM else ():
-                self._set(objective, table.column(objective.name, self._limited(objective)), self._own_limit(objective))
-            self._decide()
 
     def _limit_moved(self, _: object) -> None:
         if self._quiet:
@@ -227,15 +233,6 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """The statistic of an objective that its slider limits: of accuracy always the mean."""
         return str(self.statistic.value) if objective.scale is None else "mean"
 
-    def _limit_other(self, _: object) -> None:
-        """Give the sliders the range of another statistic; limits of one's own stay, a scenario has its own."""
-        with self._told():
-            table, custom = self._pipeline.candidates(self._names), self.scenario.value == CUSTOM
-            for objective in table.objectives:
-                value = self.limits[objective.name].value if custom else self._own_limit(objective)
-                self._set(objective, table.column(objective.name, self._limited(objective)), value)
-            self._decide()
-
     def _ask_how_sure(self, _: object) -> None:
         with self._told():
             self._decide()
@@ -246,7 +243,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             report = report.with_stability(DRAWS, self.seed.value)
         (outcome,) = report.outcomes
         self.answer.value = to_html([headline(report, outcome)])
-        self.tables.value = to_html([*tables(report, by_selector=False), *report.notes])
+        self.tables.value = to_html([*tables(report, by_selector=False), *report.notes, *self._untried])
         self._show(report)
 
     def _draw(self, _: object) -> None:

@@ -9,10 +9,10 @@ from ..core.errors import unknown
 from ..interfaces import AccuracyAggregator, Selector
 from ..pipeline import AGGREGATORS, ESTIMATORS, K_MAX, SELECTORS
 from ..profiles import ModelProfile, Scenario, refuse_not_measured
-from ..read.profiles import builtin_models, builtin_scenarios, named_inputs
+from ..read.profiles import builtin_models, builtin_scenarios, named_inputs, named_policies, named_workflows
 from ..registry import Registry
 
-__all__ = ["Start", "named_parts", "refuse_unknown"]
+__all__ = ["Start", "named_parts", "refuse_unknown", "untried"]
 
 OWN = "limits of the run"  # the scenario of limits that no scenario has
 
@@ -71,6 +71,15 @@ def named_parts(
     if own and not measured:
         refuse_not_measured([*own.values()])
     return measured or builtin_models(registry), scenarios or builtin_scenarios()
+
+
+def untried(models: str | Path | Mapping[str, ModelProfile] | None, registry: Registry) -> list[str]:
+    """Say which rows of a file the explorer does not try, as `recommend` does unasked; nothing where there are none."""
+    if not isinstance(models, str | Path):
+        return []
+    there = {"policies": named_policies(Path(models), registry), "workflows": named_workflows(Path(models), registry)}
+    named = " and ".join(name for name, of in there.items() if of)
+    return [f"The {named} of the file are not tried here; moo-infer recommend tries them."] if named else []
 
 
 def refuse_unknown(start: Start, models: Mapping[str, Any], scenarios: Mapping[str, Any], registry: Registry) -> None:

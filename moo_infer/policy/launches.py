@@ -1,6 +1,7 @@
 """Calls that are all made at once and answered one by one: when they arrive, and what is paid for those cancelled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..interfaces import Policy
 from .decisions import decision
 from .dependence import refuse_unlike_alone
 from .deployment import Deployment
-from .states import decisions
+from .states import Known, decisions
 from .trials import Run, TrialStates, part_of
 
 __all__ = ["arrive", "launched", "never_answers", "refuse_more", "spent_share", "timed"]
@@ -22,11 +23,28 @@ PROBED = 200  # queries whose calls are compared with all of them at once
 
 
 def launched(of: Deployment) -> tuple[int, ...]:
-    """Return how often a policy calls each model at first, all at once."""
-    call = decision(of.policy, Seen(), of.most)
-    if isinstance(call, Answer):
-        raise MooInferError(f"{of.name} answers before any call")
-    return tuple(int(call.times.get(model, 0)) for model in of.models)
+    """Return how often a policy calls each model at first, all at once.
+
+    Raises:
+        NothingPossible: where that differs from query to query.
+        MooInferError: where it answers before any call.
+    """
+    reads: dict[Any, None] = {}
+    queries: Sequence[Mapping[str, object]] = of.known or [of.situation]
+    waves = set()
+    for known in queries:
+        call = decision(of.policy, Seen(query=Known(known, reads)), of.most)
+        if isinstance(call, Answer):
+            raise MooInferError(f"{of.name} answers before any call")
+        waves.add(tuple(int(call.times.get(model, 0)) for model in of.models))
+        if not reads:  # it looks at no query
+            break
+    if len(waves) > 1:
+        raise NothingPossible(
+            f"{of.name} is asked at every arrival, and what it calls at first differs from query to query, which is "
+            "not evaluated"
+        )
+    return waves.pop()
 
 
 def timed(of: Deployment, objectives: Sequence[Objective]) -> str:

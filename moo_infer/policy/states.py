@@ -9,12 +9,12 @@ import numpy as np
 
 from ..core.arrays import Array, FloatArray, IntArray
 from ..core.errors import MissingColumn, NotExact, NothingPossible, unknown
-from ..core.seen import Answer, Call, Seen
+from ..core.seen import LIVE, Answer, Call, Seen
 from ..interfaces import Policy
 from .decisions import decision
 from .looks import CountedVotes
 
-__all__ = ["States", "WavesMerged", "decisions", "equal_counts"]
+__all__ = ["Known", "States", "WavesMerged", "decisions", "equal_counts"]
 
 ALL = None  # in place of the number of a wave: all samples
 Read = tuple[Any, ...]  # what a policy has looked at: the name of a method, its arguments, and the wave
@@ -210,7 +210,7 @@ class _Seen(Seen):
 
     @property
     def query(self) -> Mapping[str, object]:
-        return _Query(self._states.known(self._state), self.reads)
+        return Known(self._states.known(self._state), self.reads)
 
     @property
     def waves(self) -> Sequence[Seen]:
@@ -259,8 +259,13 @@ class _Seen(Seen):
         return self._states.models.index(model)
 
 
-class _Query(Mapping[str, object]):
-    """What is known of a query, which remembers what was looked at."""
+class Known(Mapping[str, object]):
+    """What is known of a query, which remembers what was looked at.
+
+    Args:
+        known: by name.
+        reads: what was looked at.
+    """
 
     def __init__(self, known: Mapping[str, object], reads: dict[Read, None]) -> None:
         self._known, self._reads = known, reads
@@ -268,6 +273,9 @@ class _Query(Mapping[str, object]):
     def __getitem__(self, key: str) -> object:
         self._reads["query", key] = None
         if key not in self._known:
+            if key in LIVE:  # no KeyError, for which `get` and `in` have an answer that would be none live
+                known = ", ".join(self._known) or "nothing"
+                raise NothingPossible(f"{key!r} of a query is known in a live run, and not here; known: {known}")
             raise MissingColumn(key, self._known, "a policy, of what is known of a query")
         return self._known[key]
 

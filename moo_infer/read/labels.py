@@ -16,7 +16,7 @@ from .waves import REASON
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["candidates", "label_names", "label_of", "labelled", "named_as_label", "short_labels"]
+__all__ = ["as_label", "candidates", "label_names", "label_of", "labelled", "named_as_label", "short_labels"]
 
 # Names that say that a column is a label, however many values it has.
 KNOWN = (TASK, "subject", "difficulty", "category", "domain", "topic", "subset", "level", "language", "dataset")
@@ -61,6 +61,18 @@ def label_of(value: object, /) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int) or len(text := str(value).strip()) > LONGEST:
         raise ValueError
     return None if text.lower() in BLANK else text
+
+
+def as_label(value: object, /) -> object:
+    """Return a value of a question as its label is in a log: a text, "" for a blank; what is no label as it is.
+
+    >>> [as_label(value) for value in (" easy ", 3, 3.0, None, 0.25, True)]
+    ['easy', '3', '3', '', 0.25, True]
+    """
+    try:
+        return value if isinstance(value, float) and not value.is_integer() else label_of(value) or ""
+    except ValueError:
+        return value
 
 
 def candidates(frame: "pl.LazyFrame", names: Iterable[str], /) -> list[str]:

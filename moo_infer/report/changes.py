@@ -19,7 +19,7 @@ class ChoiceChange:
     Args:
         scenario: its name.
         old, new: model, aggregator and k, or None where nothing is feasible, or the scenario is not there.
-        changed: whether they are different rows, or one of them is none.
+        changed: whether they are different rows, one of them is none, or the scenario is in one document alone.
         noise: whether chance alone explains that: draws of one of the reports chose the other row often enough, and of
             both where limits or cost models changed too. None where nothing was drawn.
         why: what is said of that.
@@ -107,13 +107,23 @@ class Diff:
             yield f"{len(changed):,} of {len(self.choices):,} choices changed, {within:,} of them within noise."
         for choice in changed[:MOST] if self.kind == "sweep" else self.choices:
             if choice.changed:
-                yield f"{choice.scenario}: {_named(choice.old)} became {_named(choice.new)}; {choice.why}."
+                became = _named(choice.old) + f" became {_named(choice.new)}" * (choice.old != choice.new)
+                yield f"{choice.scenario}: {became}; {choice.why}."
             else:
                 yield f"{choice.scenario}: still {_named(choice.new)}; {_moved(numbers.get(choice.scenario, ()))}."
         if self.kind == "calibrate":
             yield from (f"{model}: {_moved(of)}." for model, of in numbers.items())
+            alone = [f"{model}: is in the {which} calibration alone." for model, which in self._alone()]
+            yield from alone
             if not numbers:
-                yield "No number changed."
+                yield f"No {'other ' * bool(alone)}number changed."
+
+    def _alone(self) -> Iterator[tuple[str, str]]:
+        """The models that one calibration has, and which: those of which the other counts no samples."""
+        for setting in self.settings:
+            model, dot, counted = setting.where.removeprefix("models.").rpartition(".")
+            if dot and counted == "samples" and None in (setting.old, setting.new):
+                yield model, "old" if setting.new is None else "new"
 
     def blocks(self) -> list[Block]:
         """What people read: sentences, the numbers that changed, and the settings."""

@@ -18,6 +18,12 @@ __all__ = ["choice_change", "diff", "number_changes", "read_document"]
 
 DRAWS = 2000  # of the bootstrap of paired differences: ends are known to a twentieth of the width
 SAME = 1e-9  # relative: what sums in another order may change
+# Of `config`, what decides and is said nowhere else: models and limits are, in full.
+SECTIONS = ("policies", "workflows", "day", "queries")
+OPTIONS = {
+    *("aggregator", "by", "confidence", "goal", "k", "k_max", "k_step", "parallelism", "policy", "questions", "seed"),
+    *("selector", "stability", "volume", "workflow"),
+}
 OFTEN = 0.05  # a row that so many draws choose is not excluded by what is known
 
 
@@ -82,7 +88,12 @@ def _of_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
 
 
 def choice_change(
-    scenario: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, by_cause: bool
+    scenario: str,
+    old: Mapping[str, Any] | None,
+    new: Mapping[str, Any] | None,
+    *,
+    by_cause: bool,
+    of: tuple[str, str] = ("report", "scenario"),
 ) -> ChoiceChange:
     """Return what became of a choice.
 
@@ -90,21 +101,23 @@ def choice_change(
         scenario: its name.
         old, new: rows of documents; None where there is no such scenario.
         by_cause: whether limits or cost models changed, so that not all is chance.
+        of: what the documents are called, and what is decided there.
     """
     before, after = _row_name(old), _row_name(new)
 
     def change(noise: bool | None, why: str) -> ChoiceChange:
-        return ChoiceChange(scenario, before, after, changed=before != after, noise=noise, why=why)
+        changed = before != after or (old is None) != (new is None)
+        return ChoiceChange(scenario, before, after, changed=changed, noise=noise, why=why)
 
-    if before == after:
+    if before == after and (old is None) == (new is None):
         return change(None, "")
     if before is None or after is None:
-        which, row = ("old", old) if before is None else ("new", new)
+        which, row = ("old", old) if old is None or (before is None and new is not None) else ("new", new)
         return change(
-            False, f"in the {which} report {'there is no such scenario' if row is None else 'nothing is chosen'}"
+            False, f"in the {which} {of[0]} {f'there is no such {of[1]}' if row is None else 'nothing is chosen'}"
         )
     shares = [
-        (share, f"{100 * share:.3g} % of the draws of the {which} report chose the {other} row")
+        (share, f"{100 * share:.3g} % of the draws of the {which} {of[0]} chose the {other} row")
         for which, row, name, other in (("old", old, after, "new"), ("new", new, before, "old"))
         if row and (share := _share(row, name)) is not None
     ]
@@ -155,7 +168,7 @@ def number_changes(
         paired = ends is not None
         ends = ends or _apart(before, after)
         yield from _number(where, objective, before["mean"], after["mean"], ends, paired=paired)
-        for quantile in before.keys() & after.keys():
+        for quantile in [name for name in after if name in before]:
             if quantile.startswith("p") and quantile[1:].replace(".", "").isdigit():
                 yield from _number(where, f"{quantile} {objective}", before[quantile], after[quantile], None)
 
@@ -216,7 +229,10 @@ def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
     }
     models = {m["name"]: {key: value for key, value in m.items() if key != "name"} for m in document["models"]}
     given = {name: document.get(name) for name in ("version", "estimator", "simulation")}
-    return dict(_leaves({**given, "scenarios": scenarios, "models": models}, ""))
+    config = document.get("config") or {}
+    given |= {name: config[name] for name in SECTIONS if name in config}
+    run = {name: value for name, value in (config.get("run") or {}).items() if name in OPTIONS}
+    return dict(_leaves({**given, "run": run, "scenarios": scenarios, "models": models}, ""))
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -239,7 +255,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Setting
 def _of_calibrations(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
     before, after = ({model["model"]: model for model in document["models"]} for document in (old, new))
     numbers: list[NumberChange] = []
-    for name in before.keys() & after.keys():
+    for name in [name for name in after if name in before]:
         numbers += _measures(name, before[name], after[name])
         numbers += _judgements(name, before[name], after[name])
     settings = [{name: _calibrated(model) for name, model in of.items()} for of in (before, after)]
@@ -274,7 +290,7 @@ def _measures(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
 
 def _judgements(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[NumberChange]:
     """What changed of how else the answers of a model are judged."""
-    for name in (old.get("judged") or {}).keys() & (new.get("judged") or {}).keys():
+    for name in [name for name in new.get("judged") or {} if name in (old.get("judged") or {})]:
         both = ({key: of.get(key) for key in ("k", "questions_sha256")} | of["judged"][name] for of in (old, new))
         yield from (replace(change, what=f"{name} {change.what}") for change in _measures(where, *both))
 

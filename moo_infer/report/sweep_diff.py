@@ -40,7 +40,7 @@ def diff_sweeps(old: "polars.DataFrame", new: "polars.DataFrame", /) -> Diff:
     numbers: list[NumberChange] = []
     for where in dict.fromkeys([*before, *after]):
         rows = before.get(where), after.get(where)
-        choices.append(choice_change(where, *rows, by_cause=True))
+        choices.append(choice_change(where, *rows, by_cause=True, of=("sweep", "point")))
         if rows[0] and rows[1] and rows[0]["objectives"] and rows[1]["objectives"]:
             numbers += number_changes(where, rows[0], rows[1], {ACCURACY.name})
     return Diff("sweep", tuple(choices), tuple(numbers), ())

@@ -231,3 +231,21 @@ def test_draws_that_are_too_few_for_so_many_models_are_named():
     assert "that may be chance among as many comparisons; " in few._repr_html_()
     assert len(enough.tied_with_best) < 10
     assert not any("draws" in note for note in enough.notes)
+
+
+@pytest.mark.parametrize("Q", [1, 2, 3, 5])
+def test_few_questions_that_all_differ_in_the_same_direction_tell_nothing_apart(Q):
+    """Of two equal models that is so with the chance 2^(1 - Q), which no share of draws of them can be below."""
+    seconds = (
+        {"latency_s": lambda rng, shape: rng.random(shape)},
+        {"latency_s": lambda rng, shape: 5 + rng.random(shape)},
+    )
+    a, b = (log(name, 0.5, Q=Q, seed=i, **of) for i, (name, of) in enumerate(zip("ab", seconds, strict=True)))
+    difference = compare([a, b], B=2000).pairs[0]["latency"]
+    assert (difference.p, difference.real) == (2.0 ** (1 - Q), False)
+
+
+def test_what_a_log_of_one_question_shows_is_no_more_than_100_points():
+    text = laid_out(compare([log("a", 0.0, Q=1), log("b", 0.0, Q=1)], B=500, confidence=0.99).blocks(), 80)
+    assert "a against b, on 1 question:" in text
+    assert "this log shows no difference in 80 % of cases" in " ".join(text.split())

@@ -257,3 +257,38 @@ def test_a_number_of_which_no_noise_is_known_is_not_called_noise():
     assert [*found.sentences()] == [
         "s: still m, one-call, k = 1; what changed in its numbers is within noise, as far as that is known."
     ]
+
+
+def test_a_scenario_that_is_new_or_gone_is_a_change_also_where_nothing_is_feasible(night, compared):
+    night("old")
+    document = json.loads(Path("old.json").read_text())
+    row = {**document["headline"][0], "scenario": "tight", "model": None, "aggregator": None, "k": None}
+    limits = {**document["scenarios"][0], "name": "tight"}
+    more = {"headline": [*document["headline"], row], "scenarios": [*document["scenarios"], limits]}
+    Path("more.json").write_text(json.dumps(document | more))
+    for old, new, which in (("more", "old", "new"), ("old", "more", "old")):
+        code, found = compared(old, new)
+        assert (code, found["choices"][1]["changed"]) == (4, True)
+        assert found["sentences"][1] == f"tight: no choice; in the {which} report there is no such scenario."
+    assert compared("more", "more")[0] == 0
+
+
+def test_policies_and_options_that_changed_are_named(night, compared):
+    night("old")
+    document = json.loads(Path("old.json").read_text())
+    config = document["config"]
+    policies = {"cut": {"kind": "two-then-more", "k": 4}}
+    other = {"config": {**config, "policies": policies, "run": {**config["run"], "goal": "knee", "out": ["x.json"]}}}
+    Path("new.json").write_text(json.dumps(document | other))
+    code, found = compared("old", "new")
+    named = {s["where"]: s["new"] for s in found["settings"]}
+    assert (code, named) == (0, {"policies.cut.kind": "two-then-more", "policies.cut.k": 4, "run.goal": "knee"})
+
+
+def test_a_model_that_one_calibration_lacks_is_said():
+    model = {"model": "a.b", "samples": 8, "questions": 2}
+    old = {"schema": 1, "sources": [], "models": [model]}
+    new = old | {"models": [{**model, "model": "c"}]}
+    said = ["a.b: is in the old calibration alone.", "c: is in the new calibration alone.", "No other number changed."]
+    assert list(diff(old, new).sentences()) == said
+    assert list(diff(old, old).sentences()) == ["No number changed."]

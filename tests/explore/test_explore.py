@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from moo_infer import MonteCarlo, MooInferError, Pipeline, Scenario
 from moo_infer.explore import server as module
 from moo_infer.explore.explore import Explorer
+from moo_infer.explore.start import Start
 from moo_infer.plot import space
 from moo_infer.report.answer import headline, tables
 from moo_infer.report.wording import to_html
@@ -314,3 +315,38 @@ def test_a_decision_map_is_drawn_once(explorer, monkeypatch):
     monkeypatch.setattr(Figure, "draw", lambda figure, renderer: drawn.append(figure) or draw(figure, renderer))
     explorer.picture.value = "decision map"
     assert len(drawn) == 1
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_controls_that_say_what_cannot_be_say_so_at_every_move(tmp_path):
+    """No answer of the settings before is shown for them; and a scenario that was chosen meanwhile moves the sliders."""
+    path = tmp_path / "my.yaml"
+    path.write_text(MODELS)
+    explorer = Explorer(path, start=Start(k_max=8))
+    explorer.aggregators.value = ()
+    said = explorer.answer.value
+    assert "at least one is needed" in said
+    explorer.limits["cost"].value = explorer.limits["cost"].options[10][1]
+    assert (explorer.answer.value, explorer.tables.value) == (said, "")
+    explorer.scenario.value = "fast"
+    assert explorer.answer.value == said
+    explorer.aggregators.value = ("coverage",)
+    assert explorer.limits["cost"].value == 0.02
+    assert explorer.answer.value.startswith("<p>fast: use")
+
+
+def test_what_a_run_says_and_no_control_does_is_said(started, cli, tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("run: {goal: knee, policy: menu, model: [gpt-5, gpt-5-mini], max_cost: 1}\n")
+    code, _, err = cli("explore", "--models", path)
+    assert (code, "the explorer does without goal, model, policy of run:" in " ".join(err.split())) == (0, True)
+    path.write_text("run: {model: gpt-5, max_cost: 1}\n")
+    assert "does without" not in cli("explore", "--models", path)[2]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_that_policies_of_a_file_are_not_tried_is_said(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(MODELS + "policies:\n  both: {kind: two-then-more, k: 4}\n")
+    explorer = Explorer(path, start=Start(k_max=4))
+    assert "The policies of the file are not tried here; moo-infer recommend tries them." in explorer.tables.value

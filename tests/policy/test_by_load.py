@@ -60,7 +60,8 @@ def test_live_the_load_is_a_label_of_each_question_and_requests_on_their_way_are
     known = judges({"m": 5}, None, None)
     with pytest.raises(MooInferError, match=r"'queries_per_second' is not known of a query before: .*known: .*load"):
         rehearse(POLICY, [Question.of(question)], known, registry)
-    rehearse(POLICY, [Question.of(question | {"queries_per_second": 0.4})], known, registry)
+    for load in (0.4, 2, 2.0):  # a label that is whole is a text
+        rehearse(POLICY, [Question.of(question | {"queries_per_second": load})], known, registry)
 
 
 def test_a_policy_that_is_asked_as_answers_arrive_does_without_the_load():

@@ -1,5 +1,6 @@
 """What is refused or said of a policy rather than computed in silence: questions, weights, names, objectives, laws."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -20,10 +21,12 @@ from moo_infer import (
     Samples,
     load_policies,
 )
+from moo_infer.builtin.costs import LinearCost
 from moo_infer.builtin.difficulty import DifficultyClasses
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency
 from moo_infer.builtin.policies import Fixed, TwoThenMore
 from moo_infer.builtin.stages import Cascade, Stage
+from moo_infer.core.errors import NothingPossible
 from moo_infer.policy.deployment import Deployment
 from moo_infer.policy.exact import evaluated
 from moo_infer.policy.replay import replayed
@@ -331,3 +334,56 @@ def test_a_log_without_answers_has_no_votes(registry, estimator):
     plain = profile(replace(log, columns={"cost_usd": log["cost_usd"]}))
     with pytest.raises(MooInferError, match="no column 'answer'"):
         Pipeline("one-call", estimator=estimator, k=[1], models={"m": plain}, policies="two-then-more:k=4").candidates()
+
+
+@dataclass(frozen=True, eq=False)
+class Looking(Policy):
+    """Calls so often as it makes of what is known of the query; asked at every arrival, where that is said."""
+
+    name = "looking"
+
+    calls: Callable[[Mapping[str, object]], int]
+    arrivals: bool = False
+
+    @property
+    def most(self):
+        return {"m": 3}
+
+    def decide(self, seen):
+        n = self.calls(seen.query)
+        left = n - seen.n("m")
+        return Answer() if left <= 0 else Call({} if self.arrivals and seen.n("m") else {"m": left})
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [lambda q: 1 + (q["length"] > 5), lambda q: 1 + (q.get("length", 0) > 5), lambda q: 1 + ("load" in q)],
+    ids=["item", "get", "in"],
+)
+def test_what_is_known_live_alone_is_not_taken_as_missing(registry, calls):
+    """With a default in its place a policy would be evaluated that no run is of."""
+    of = Deployment.of(Looking(calls), {"m": profile(samples("m"))}, None, registry)
+    with pytest.raises(NothingPossible, match=r"'(length|load)' of a query is known in a live run, and not here"):
+        evaluated(of)
+    with pytest.raises(NothingPossible, match="known: question, task"):
+        replayed(of, 20, 0)
+    assert evaluated(replace(of, policy=Looking(lambda q: 1 + ("level" in q)))).calls.keys() == {1}
+
+
+@pytest.mark.parametrize("known", ["question", "task"])
+def test_without_logs_nothing_tells_queries_apart(registry, known):
+    alike = ModelProfile("m", DifficultyClasses(shares=(1.0,), p=(0.7,)), (LinearCost(1e-6, 1e-6),))
+    with pytest.raises(NothingPossible, match=f"'{known}' of a query is known in a live run, .*known: nothing"):
+        replayed(Deployment.of(Looking(lambda q: 1 + ("x" in q.get(known, ""))), {"m": alike}, None, registry), 20, 0)
+
+
+def test_first_calls_that_differ_from_query_to_query_are_not_evaluated_as_if_they_were_alike(registry):
+    log = samples("m")
+    timed = replace(log, columns={**log.columns, "latency_s": np.arange(1.0, 21.0)})
+    models = {"m": ModelProfile("m", Empirical(timed), (LoggedCost(), LoggedLatency()))}
+    of = Deployment.of(Looking(lambda q: 1 + (q["question"] > "q2"), arrivals=True), models, None, registry)
+    for evaluate in (evaluated, lambda of: replayed(of, 20, 0)):
+        with pytest.raises(NothingPossible, match="what it calls at first differs from query to query"):
+            evaluate(of)
+    alike = Looking(lambda q: 2 + (q["question"] > "z"), arrivals=True)
+    assert evaluated(replace(of, policy=alike)).calls.keys() == {2}

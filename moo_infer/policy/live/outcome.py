@@ -15,6 +15,8 @@ from ...core.seen import Answer, Seen
 from ...estimate.calls import chosen
 from ...interfaces import AccuracyAggregator, Policy
 from ...profiles import ModelProfile
+from ...quantities.labels import TASK
+from ...read.labels import as_label
 from ...registry import Registry
 from ..decisions import decision, most_calls
 from .check import Checker, checker
@@ -103,13 +105,15 @@ class Judge:
 def described(question: Question, /) -> dict[str, object]:
     """Return what is known of a question before: its id, its task, its length in characters, and its labels.
 
-    The task is the label of that name, or what stands before a colon in the id, as in logs.
+    The task is the label of that name, or what stands before a colon in the id, as in logs; labels are texts as there.
 
     >>> described(Question.of({"question_id": "sums:1", "question": "2 + 2?", "level": 3}))
-    {'question': 'sums:1', 'task': 'sums', 'length': 6, 'level': 3}
+    {'question': 'sums:1', 'task': 'sums', 'length': 6, 'level': '3'}
     """
     task, colon, _ = question.id.partition(":")
-    return {"question": question.id, "task": task if colon else "", "length": len(question.text), **question.labels}
+    labels = {name: as_label(value) for name, value in question.labels.items()}
+    first = {"question": question.id, TASK: task if colon else "", "length": len(question.text)}
+    return {**first, **{name: value for name, value in labels.items() if name != TASK or value != ""}}
 
 
 async def answer(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from ...core.errors import MooInferError
+from ...read.labels import as_label
 from .course import Sample
 from .inference import Inference
 from .question import Question
@@ -66,12 +67,12 @@ def row_of(question: Question, sample: Sample, variants: Mapping[str, str], /) -
     ('small', 'cot', '4', True, 0)
     """
     variant = variants.get(sample.model, "")
-    of, task = sample.inference, question.fields.get("task")
+    of, task = sample.inference, as_label(question.fields.get("task"))
     return {
         "model": sample.model.removesuffix(f"/{variant}") if variant else sample.model,
         "variant": variant or None,
         "question_id": question.id,
-        "task": str(task) if isinstance(task, str | int) and not isinstance(task, bool) else None,
+        "task": task if task and isinstance(task, str) else None,
         "sample": sample.number,
         "correct": sample.correct,
         "answer": sample.answer,

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from moo_infer import Answer, MooInferError, Registry
 from moo_infer.builtin.policies import Fixed, TwoThenMore, VoteUntilDecided, Windows
 from moo_infer.builtin.stages import Cascade, FirstAccepted, Stage
+from moo_infer.policy.live.course import Sample
 from moo_infer.policy.live.inference import Inference
-from moo_infer.policy.live.outcome import LiveQuery, answer, judges
+from moo_infer.policy.live.outcome import LiveQuery, answer, described, judges
 from moo_infer.policy.live.question import Question
+from moo_infer.policy.live.rows import row_of
 
 QUESTION = {"question_id": "t:1", "question": "What is 3 + 4?", "target": "7", "task": "t"}
 
@@ -86,6 +88,24 @@ def test_a_policy_knows_the_labels_of_the_question(live):
 
     live(Looks(1, model="m"), saying("7"), QUESTION)
     assert known[0] == {"question": "t:1", "length": 14, "task": "t", "load": 0}
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "level"),
+    [
+        ({"task": " sums ", "level": 3}, "sums", "3"),
+        ({"task": None, "level": 3.0}, "t", "3"),
+        ({"task": "", "level": None}, "t", ""),
+        ({"task": 7, "level": 0.5}, "7", 0.5),
+    ],
+)
+def test_labels_are_what_they_are_in_the_log_that_a_run_writes(labels, task, level):
+    """There they are texts, and a blank task is that of the id."""
+    question = Question.of(QUESTION | labels)
+    known = described(question)
+    assert (known["task"], known["level"]) == (task, level)
+    written = row_of(question, Sample("m", Inference("7")), {})["task"]
+    assert (written or "t") == task
 
 
 def test_an_answer_of_some_models_is_of_these_alone(live):
