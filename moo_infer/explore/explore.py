@@ -82,6 +82,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._scenarios = start.scenarios(there)
         self._quiet = False
         self._made: Pipeline | None = None
+        self._left = ("", "")  # the scenario that the sliders took over, and what they limited then
         self.limits: dict[str, Any] = {}
         self._limit_box = widgets.VBox()
         self._make_controls(start)
@@ -90,6 +91,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             control.observe(self._estimate, "value")
         self.statistic.observe(self._fit, "value")
         self.sure.observe(self._ask_how_sure, "value")
+        self.scenario.observe(self._leave, "value")
         self.scenario.observe(self._fit, "value")
         self.picture.observe(self._draw, "value")
         super().__init__([self._page(table[1:])])
@@ -148,9 +150,10 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return self._pipeline.run(self._names, self._scenarios[self.scenario.value])
         sides: dict[str, dict[str, Mapping[str, float]]] = {"min": {}, "max": {}}
         for objective in self._pipeline.candidates(self._names).objectives:
-            value = self.limits[objective.name].value
-            if np.isfinite(value):
-                sides[_side(objective)][objective.name] = {self._limited(objective): value}
+            held, value = self._unseen(objective), self.limits[objective.name].value
+            held |= {self._limited(objective): value}
+            if limits := {statistic: worst for statistic, worst in held.items() if np.isfinite(worst)}:
+                sides[_side(objective)][objective.name] = limits
         return self._pipeline.run(self._names, Scenario(CUSTOM, sides["max"], sides["min"]))
 
     @property
@@ -219,6 +222,18 @@ class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         named = (objective.name, self._limited(objective))
         worst = [limit.worst for limit in limits if (limit.objective, limit.statistic) == named]
         return float(worst[0]) if worst else math.inf if _side(objective) == "max" else -math.inf
+
+    def _leave(self, change: Any) -> None:
+        if change.new == CUSTOM:
+            self._left = change.old, str(self.statistic.value)
+
+    def _unseen(self, objective: Objective) -> dict[str, float]:
+        """Limits of the scenario that the sliders took over which no slider shows, by statistic: they stay."""
+        name, shown = self._left
+        limits = self._scenarios[name].limits if name in self._scenarios else ()
+        own = {limit.statistic: float(limit.worst) for limit in limits if limit.objective == objective.name}
+        own.pop(shown if objective.scale is None else "mean", None)
+        return own
 
     def _limit_moved(self, _: object) -> None:
         if self._quiet:

@@ -167,14 +167,23 @@ def test_limits_on_a_quantile_decide_as_a_pipeline_does(mine):
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_the_limits_of_the_sliders_can_be_chosen_as_a_scenario(mine):
-    """They are other ones than those of the scenario before where that limits another statistic."""
+def test_limits_of_a_scenario_that_no_slider_shows_stay_where_the_sliders_take_it_over(mine):
     explorer = Explorer(mine)
     explorer.scenario.value, explorer.statistic.value = "fast", "p95"
     explorer.scenario.value = "custom"
     assert explorer.limits["cost"].value == math.inf
     assert shown(explorer, explorer.report)
     assert "custom: use" in explorer.answer.value
+    assert explorer.report.scenarios[0].max == {"cost": {"mean": 0.02}}
+    explorer.scenario.value, explorer.statistic.value = "slow", "mean"
+    explorer.limits["accuracy"].value = explorer.limits["accuracy"].options[3][1]
+    (scenario,) = explorer.report.scenarios
+    assert scenario.max == {"cost": {"p95": 0.05}}
+    assert scenario.min == {"accuracy": {"mean": explorer.limits["accuracy"].value}}
+    explorer.limits["cost"].value = explorer.limits["cost"].options[50][1]
+    assert explorer.report.scenarios[0].max["cost"] == {"p95": 0.05, "mean": explorer.limits["cost"].value}
+    explorer.statistic.value = "p95"
+    assert explorer.report.scenarios[0].max["cost"] == {"p95": explorer.limits["cost"].value}
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -44,15 +44,15 @@ def test_who_waited_in_an_event_loop_that_ended_holds_up_nobody(tmp_path):
 
 
 def test_a_client_is_made_before_the_clock_of_its_first_request_runs(tmp_path, monkeypatch):
-    from moo_infer.policy.live import openai_endpoint
+    from moo_infer.policy.live import transport
 
-    order, make = [], openai_endpoint.openai_client
+    order, make = [], transport.openai_client
 
     class Recorder(Nobody):
         def sent(self, *arguments):
             order.append("sent")
 
-    monkeypatch.setattr(openai_endpoint, "openai_client", lambda *given: order.append("made") or make(*given))
+    monkeypatch.setattr(transport, "openai_client", lambda *given: order.append("made") or make(*given))
     with plain_server(lambda body, number: completion("7")) as (url, _):
         write_files(tmp_path, url)
 
