@@ -35,8 +35,8 @@ class ErlangC(CostModel):
 
     That takes requests as independent. The k of a query arrive together, so they wait longer where slots are scarce: in
     a simulation of single events with 32 slots the mean is the same, within 1 %, up to 63 % load, and larger by 7 % at
-    69 % load with k = 11, 20 % at 84 % with k = 9, and 21 % at 94 % with k = 3; with as many slots as requests, k = 4,
-    by 10 % at 30 % and 43 % at 70 % load. It is stationary: a load lasts for many services.
+    69 % load with k = 11, 19 % at 84 % with k = 9, and 18 % at 94 % with k = 3; with as many slots as requests, k = 4,
+    by 10 % at 30 % and 42 % at 70 % load. It is stationary: a load lasts for many services.
 
     Args:
         queries_per_second: lambda, all queries, this one's like the others', >= 0.

@@ -57,9 +57,8 @@ def fit_steps(measured: StepTable, /, *, energy: bool = False, extrapolate: bool
     """Fit ``base + (per_sequence + per_context_token * context) * B`` to steps, and a line to prefills.
 
     By least squares relative to what was measured, none negative: where that scatters by 10 %, numbers are about 2 %
-    too low. The term of the context is left out, and that is said, where contexts are
-    not known or vary too little to tell it apart from the other two. Prefills are fitted to those of one prompt; runs
-    of several are compared with it.
+    too low. The term of the context is left out, and that is said, where contexts are not known or vary too little to
+    tell it apart from the other two. Prefills are fitted to those of one prompt; runs of several are compared with it.
 
     Args:
         measured: steps at three or more batch sizes that are 5 % apart, two more than numbers that are fitted.

@@ -92,9 +92,10 @@ def _at_hyphens(cell: str, width: int) -> Iterator[str]:
 
 
 def _fitted(console: "Console", content: TextTable) -> "Table":
-    """A table as wide as the console at most: names and heads are broken for it; no figure is, whatever the room."""
-    from rich.cells import cell_len
+    """A table as wide as the console at most: first cells are broken between words, then names and heads within them.
 
+    No figure is broken, whatever the room.
+    """
     options = console.options.update(width=MOST)
     table = _drawn(content)
     if content.labels < len(content.header) and console.measure(table, options=options).maximum > console.width:
@@ -102,17 +103,37 @@ def _fitted(console: "Console", content: TextTable) -> "Table":
     over = console.measure(table, options=options).maximum - console.width
     if over > 0:
         texts = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
-        widths = [max(cell_len(line) for text in cells for line in text.split("\n")) for cells in texts]
-        least = [min(SHORTEST, width) for width in widths]
-        for i, cells in enumerate(texts[content.labels :], content.labels):
-            figures = [word for text in cells[1:] for word in text.split() if any(map(str.isdigit, word))]
-            least[i] = max([least[i], *(len(word) for word in figures if len(word) <= LABEL)])
-        for _ in range(over):
-            widest = max(range(len(widths)), key=lambda i: (widths[i] > least[i]) * widths[i])
-            widths[widest] -= widths[widest] > least[widest]
+        words = [max(map(_longest_word, cells)) for cells in texts]
+        widths = _narrowed(texts, words, content.labels, over)
         for column, width in zip(table.columns, widths, strict=True):
             column.width = width
     return table
+
+
+def _narrowed(texts: Sequence[Sequence[str]], words: Sequence[int], labels: int, over: int) -> list[int]:
+    """Widths of columns, some characters narrower in all: heads and cells by column, and their longest words."""
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(line) for text in cells for line in text.split("\n")) for cells in texts]
+    least = [min(SHORTEST, width) for width in widths]
+    for i, cells in enumerate(texts[labels:], labels):
+        figures = [word for text in cells[1:] for word in text.split() if any(map(str.isdigit, word))]
+        least[i] = max([least[i], *(len(word) for word in figures if len(word) <= LABEL)])
+    for floors in (words, least):
+        while over > 0 and (wide := [i for i, width in enumerate(widths) if width > floors[i]]):
+            widths[max(wide, key=lambda i: (i >= labels, widths[i]))] -= 1  # figures with their intervals before names
+            over -= 1
+    return widths
+
+
+def _longest_word(text: str) -> int:
+    """The characters of the longest word, with what a line is indented by; a number and its % are one."""
+    from rich.cells import cell_len
+
+    text = text.replace(" %", "_%")
+    lines = [line for line in text.split("\n") if line.strip()]
+    first = [len(line) - len(line.lstrip()) + cell_len(line.split()[0]) for line in lines]
+    return max([0, *first, *map(cell_len, text.split())])
 
 
 def _drawn(content: TextTable, label: int | None = None) -> "Table":

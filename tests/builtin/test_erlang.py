@@ -54,6 +54,16 @@ def test_it_is_what_single_events_do_while_slots_are_not_scarce(queries_per_seco
     assert moments.quantile(0.95)[0] == pytest.approx(np.quantile(took, 0.95), rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("slots", "queries_per_second", "k", "longer"),
+    [(32, 0.2, 11, 0.07), (32, 0.3, 9, 0.19), (32, 1.0, 3, 0.18), (4, 0.03, 4, 0.10), (4, 0.07, 4, 0.42)],
+)
+def test_single_events_take_longer_by_what_is_said_where_slots_are_scarce(slots, queries_per_second, k, longer):
+    part = ErlangC(queries_per_second, slots=slots, seconds=10.0)
+    took = events(part, k, 40_000, np.random.default_rng(1)).mean()
+    assert took / part.exact(QUERY, np.array([k]), parallelism=1).mean[0] - 1 == pytest.approx(longer, abs=0.02)
+
+
 def test_trials_have_the_moments_that_are_known():
     part = ErlangC(1.0, slots=32, seconds=10.0)
     totals = part.total(drawn(200_000, 3), parallelism=1)

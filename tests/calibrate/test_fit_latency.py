@@ -76,6 +76,13 @@ def noisy(rng, n=400, sd=0.1):
     return LoadTest(nothing, tokens_in, tokens_out, nothing, seconds * rng.gamma(1 / sd**2, sd**2, n))
 
 
+def test_relative_errors_make_numbers_lower_by_twice_their_square():
+    batch = np.repeat(np.arange(1.0, 33.0), 200)
+    seconds = 0.01 + 0.0005 * batch
+    (alpha, _), (beta, _), _ = fit_itl(batch, seconds * (1 + 0.1 * np.random.default_rng(0).standard_normal(6400)))
+    assert (alpha + beta * batch).mean() / seconds.mean() == pytest.approx(0.98, abs=0.003)
+
+
 def test_standard_errors_are_those_of_repeated_measurements():
     fits = [fit_slots(noisy(np.random.default_rng(seed))) for seed in range(40)]
     for name, value in SLOTS.items():

@@ -79,6 +79,16 @@ def test_no_figure_is_broken_however_narrow_the_table(width):
     assert width < 72 or max(map(len, text.splitlines())) <= width
 
 
+def test_names_are_whole_where_intervals_that_are_broken_at_a_space_make_room():
+    header = ("model", "k", "calls", "waves", "accuracy", "USD", "s", "how sure")
+    rest = (("0.695", "[0.480, 0.833]"), "0.0009006", "42.49", "100 %")
+    rows = [(("small", name), "6", "p95 6", "p95 2", *rest) for name in ("two-then-more", "adaptive-consistency")]
+    text = laid_out([TextTable(header, tuple(rows))], 76)
+    assert {"two-then-more", "adaptive-", "consistency", "accuracy", "[0.480,", "0.833]"} <= {*text.split()}
+    assert text.count("100 %") == 2
+    assert max(map(len, text.splitlines())) <= 76
+
+
 def test_shares_of_draws_name_the_aggregator_where_there_are_several_and_always_the_choice():
     models = [replace(builtin_models()["gpt-5"], uncertain={"inference.accuracy_mean": Uncertain(se=0.02)})]
     report = Pipeline(["best-of-k", "coverage"], "max-accuracy", k=[4, 8]).run(models, "medical-ai").with_stability(2)
