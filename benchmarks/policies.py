@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from calibration import runs  # type: ignore[import-not-found]  # the script beside this one
-from mixtures import complete  # type: ignore[import-not-found]
+from mixtures import complete  # type: ignore[import-not-found]  # likewise
 
 from moo_infer import ModelProfile, Pipeline, Registry, Scenario
 from moo_infer.builtin.empirical import Empirical, LoggedCost, LoggedLatency

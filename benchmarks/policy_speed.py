@@ -22,6 +22,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,7 @@ def main() -> None:
     for n, limit in ((40, " (at most 20)"), (80, "")):
         log = boinf(data / "boinf", "math500", "gpt-oss-20b", n)
         of = evaluation(AdaptiveConsistency(k=n, model="gpt-oss-20b"), log)
-        counted = seconds(lambda of=of: evaluated(of))  # type: ignore[misc]
+        counted = seconds(partial(evaluated, of))
         left = len(evaluated(of).replayed)
         print(f"{n} samples of 500 questions, by counts: {counted:.2f} s{limit}; {left} questions are replayed")
 

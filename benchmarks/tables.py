@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 
-import moocore  # type: ignore[import-untyped]
+import moocore  # type: ignore[import-untyped]  # it has no types
 import numpy as np
 import numpy.typing as npt
 

@@ -175,7 +175,7 @@ def graphed(torch: Any, device: str, run: Callable[[], object]) -> Callable[[], 
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         run()
-    return graph.replay  # type: ignore[no-any-return]
+    return graph.replay  # type: ignore[no-any-return]  # torch has no types here
 
 
 def steps(torch: Any, decoder: Decoder, meter: Meter) -> list[list[object]]:

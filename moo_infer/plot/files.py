@@ -177,14 +177,14 @@ def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]
     labels = {curve.label for curve in report.candidates.curves}
     for scenario in [s.name for s in report.scenarios]:
         if objectives > 1:
-            yield (scenario, "front"), lambda s=scenario: front(report, scenario=s)  # type: ignore[misc]  # s is bound
+            yield (scenario, "front"), partial(front, report, scenario=scenario)
             if any(curve.courses for curve in report.candidates.curves):
-                yield (scenario, "policies"), lambda s=scenario: policies(report, scenario=s)  # type: ignore[misc]
-            yield (scenario, "decisions"), lambda s=scenario: decisions(report, scenario=s)  # type: ignore[misc]
+                yield (scenario, "policies"), partial(policies, report, scenario=scenario)
+            yield (scenario, "decisions"), partial(decisions, report, scenario=scenario)
         for name in feasible_workflows(report, scenario):
             yield (scenario, name, "stages"), partial(gantt, report, name, scenario=scenario)
         if report.stable:
-            yield (scenario, "stability"), lambda s=scenario: stability(report, scenario=s)  # type: ignore[misc]
+            yield (scenario, "stability"), partial(stability, report, scenario=scenario)
         for model in models:
             for aggregator in aggregators:
                 if (model, aggregator) not in labels or _flat(
@@ -194,8 +194,8 @@ def _pictures(report: "Report", axes: Sequence[str] | None) -> Iterator[Picture]
                 words = (scenario, model, aggregator) if len(aggregators) > 1 else (scenario, model)
                 curve = {"scenario": scenario, "model": model, "aggregator": aggregator}
                 if objectives > 2:
-                    yield (*words, "space"), lambda curve=curve: space(report, **curve, axes=axes)  # type: ignore[misc]
-                yield (*words, "page"), lambda curve=curve: page(report, **curve)  # type: ignore[misc]
+                    yield (*words, "space"), partial(space, report, **curve, axes=axes)
+                yield (*words, "page"), partial(page, report, **curve)
 
 
 def _index(names: Sequence[str], pictures: Sequence[Picture]) -> str:
