@@ -27,7 +27,7 @@ from .estimate.at_load import refuse_load
 from .estimate.curves import Curve
 from .estimate.day_curve import objectives_over
 from .estimate.exact import QUESTIONS, Exact, Questions
-from .estimate.grid import Grid, whole_numbers
+from .estimate.grid import Grid, values_of_k
 from .estimate.monte_carlo import Estimator
 from .estimate.named import ESTIMATORS, estimator_named
 from .estimate.named_parts import AGGREGATORS, ON_LOGS, parts_of, supported
@@ -144,7 +144,7 @@ class Pipeline:
         if questions not in QUESTIONS:
             raise unknown("questions", questions, QUESTIONS)
         self.questions: Questions = questions
-        self.k = None if k is None else whole_numbers(listed_items(k, "k", "a list of whole numbers"), "k")
+        self.k = None if k is None else values_of_k(listed_items(k, "k", "a list of whole numbers"), "k")
         self.k_max = at_least_one(k_max, "k_max")
         self.k_step = None if k_step is None else at_least_one(k_step, "k_step")
         self._grid = Grid(self.k, self.k_max, self.k_step)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import numbers_of
+from ..core.numeric import numbers_of
 
 __all__ = ["counts_of"]
 

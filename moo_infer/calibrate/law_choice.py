@@ -9,7 +9,8 @@ import numpy.typing as npt
 from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import AtLeastOne, AtLeastZero, inside, whole_numbers
+from ..core.numeric import whole_numbers
+from ..core.parts import AtLeastOne, AtLeastZero, inside
 from ..quantities.bootstrap import question_weights
 from ..quantities.subsets import mean_pass_at_k, pass_at_k
 from .coverage_laws import LEAST, BetaBinomial, CoverageLaw, ExponentiatedPowerLaw

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import AtLeastOne, AtLeastZero, inside, whole_numbers
+from ..core.numeric import whole_numbers
+from ..core.parts import AtLeastOne, AtLeastZero, inside
 from ..quantities.bootstrap import FEW, QuestionDraws
 from ..quantities.provenance import provenance
 from ..quantities.samples import Samples

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.errors import LARGEST_NUMBER, MooInferError
-from ..core.parts import numbers_of
+from ..core.numeric import numbers_of
 from ..quantities.fieller import student
 from ..report.wording import Block, TextTable, to_html
 

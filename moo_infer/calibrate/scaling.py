@@ -11,7 +11,8 @@ import numpy.typing as npt
 from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import AtLeastOne, AtLeastZero, at_least_one, inside, numbers_of
+from ..core.numeric import numbers_of
+from ..core.parts import AtLeastOne, AtLeastZero, at_least_one, inside
 from ..quantities.bootstrap import QuestionDraws
 from .coverage_laws import BetaBinomial, ExponentiatedPowerLaw
 from .intervals import Interval

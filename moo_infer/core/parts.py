@@ -15,7 +15,6 @@ from annotated_types import Ge, Gt, Le, Lt
 from .errors import LARGEST_TOTAL, MooInferError, located
 from .hints import fits, hints, named_types, rules
 from .hints import is_number as one_number
-from .numeric import numbers_of, whole_numbers
 
 __all__ = [
     "NAME",
@@ -31,13 +30,11 @@ __all__ = [
     "check",
     "inside",
     "is_number",
-    "numbers_of",
     "parameters",
     "refuse_unfit",
     "share",
     "split",
     "unfit",
-    "whole_numbers",
     "with_parts",
 ]
 

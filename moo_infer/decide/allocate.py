@@ -11,8 +11,9 @@ import numpy.typing as npt
 from ..core.arguments import typed
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection
+from ..core.numeric import numbers_of
 from ..core.objectives import TOLERANCE
-from ..core.parts import AtLeastOne, NonNegative, at_least_one, numbers_of
+from ..core.parts import AtLeastOne, NonNegative, at_least_one
 from ..core.rounding import significant
 from .menus import Menus, limits_of, listed_limits, refuse_too_little, within
 from .relaxation import Relaxation, integer_plan, relaxed, relaxed_plans

@@ -10,8 +10,9 @@ import numpy as np
 from ..core.arguments import typed
 from ..core.arrays import BoolArray, FloatArray, Rows
 from ..core.errors import MooInferError
+from ..core.numeric import numbers_of
 from ..core.objectives import TOLERANCE, Limit
-from ..core.parts import AtLeastZero, numbers_of
+from ..core.parts import AtLeastZero
 from ..estimate.raised import Raised
 from ..profiles import ModelProfile
 from .candidates import Candidates

@@ -11,8 +11,8 @@ from ..builtin.policies import Fixed
 from ..core.arguments import typed
 from ..core.arrays import FloatArray
 from ..core.errors import MooInferError, NoSelection
+from ..core.numeric import numbers_of
 from ..core.objectives import ACCURACY, COST, TOLERANCE, Limit
-from ..core.parts import numbers_of
 from ..interfaces import Policy
 from ..policy.mixture import constraint, limit_name
 from ..registry import Registry

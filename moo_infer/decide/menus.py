@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, NoSelection, out_of_reach
+from ..core.numeric import numbers_of
 from ..core.objectives import TOLERANCE
-from ..core.parts import numbers_of
 from ..core.rounding import significant
 
 __all__ = ["Climb", "Menus", "limits_of", "listed_limits", "refuse_too_little", "within"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError, out_of_reach
-from ..core.parts import numbers_of
+from ..core.numeric import numbers_of
 from ..core.rounding import significant
 
 __all__ = ["Checker", "OptimalSamples", "optimal_samples"]

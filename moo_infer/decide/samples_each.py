@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.errors import MooInferError
+from ..core.numeric import numbers_of
 from ..core.objectives import TOLERANCE
-from ..core.parts import at_least_one, numbers_of
+from ..core.parts import at_least_one
 from .allocate import Allocation, allocate
 from .menus import limits_of
 

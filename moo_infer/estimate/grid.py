@@ -10,7 +10,7 @@ from ..core.errors import MooInferError
 from ..core.parts import at_least_one
 from ..profiles import ModelProfile
 
-__all__ = ["Grid", "whole_numbers"]
+__all__ = ["Grid", "values_of_k"]
 
 MOST_VALUES = 250_000  # of k: rows of a curve, nine of which take half a gigabyte
 
@@ -45,10 +45,10 @@ class Grid:
         return np.arange(step, self.k_max + 1, step, dtype=np.int64)
 
 
-def whole_numbers(given: Iterable[object], where: str, /) -> IntArray:
+def values_of_k(given: Iterable[object], where: str, /) -> IntArray:
     """Return numbers >= 1 as an array (n,), ascending, each once.
 
-    >>> whole_numbers([8, 4, 4], "k")
+    >>> values_of_k([8, 4, 4], "k")
     array([4, 8])
     """
     return np.array(sorted({at_least_one(value, where) for value in given}), dtype=np.int64)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from ..core.arrays import BoolArray, FloatArray
 from ..core.draws import Draws
 from ..core.errors import MooInferError, NotExact
+from ..core.numeric import numbers_of
 from ..core.objectives import ACCURACY, Objective
-from ..core.parts import numbers_of
 from .by_law import LawQuery
 from .by_samples import SampleQuery, draw_samples
 from .judged import is_share

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..core.arguments import typed
 from ..core.arrays import Array, BoolArray, FloatArray, IntArray
 from ..core.errors import MooInferError
-from ..core.parts import numbers_of, whole_numbers
+from ..core.numeric import numbers_of, whole_numbers
 from .distinct import distinct_rows
 from .hypergeometric import log_none
 from .plurality import vote_shares

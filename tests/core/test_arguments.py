@@ -14,7 +14,7 @@ from moo_infer import Limit, MooInferError, Objective, Pipeline, Registry, Sampl
 from moo_infer.calibrate import by_hand, compare, forward_validated, paired_gains, read_log, summarise
 from moo_infer.core.arguments import refuse_unlike, typed
 from moo_infer.core.budgets import affordable
-from moo_infer.core.parts import numbers_of, whole_numbers
+from moo_infer.core.numeric import numbers_of, whole_numbers
 from moo_infer.decide.allocate import allocate, best_plan
 from moo_infer.decide.capacity import MachineKind
 from moo_infer.decide.fleet import QueryClass, allocate_classes
